@@ -1,0 +1,166 @@
+"""Captions of recipes for the image-text role, and the fixed caption that v_l is measured against."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from schemas.recipe import Expression, Light, Pose, Recipe
+
+REFERENCE_CAPTION = (
+    "a sharp portrait photo of a person facing the camera with a neutral expression in even light "
+    "with nothing covering the face"
+)
+"""The caption of an ideal reference image; v_l is an image's cosine to it (generation spec 3.5)."""
+
+Wordings = dict[str, tuple[str, ...]]
+
+SHARPNESS: Wordings = {
+    "sharp": ("sharp", "crisp", "clear", "detailed"),
+    "soft": ("slightly blurry", "rather soft", "slightly out of focus"),
+    "blurry": ("very blurry", "badly blurred", "heavily out of focus", "low resolution"),
+}
+POSE: Wordings = {
+    "frontal": ("facing the camera", "seen from the front", "in frontal view"),
+    "three-quarter": ("in three-quarter view", "turned partly away", "with the head turned"),
+    "profile": ("in profile", "seen from the side", "in side view"),
+}
+TILT: Wordings = {
+    "level": (),
+    "up": ("looking up", "with the chin raised"),
+    "down": ("looking down", "with the chin lowered"),
+}
+EXPRESSION: Wordings = {
+    "neutral": ("with a neutral expression", "with a relaxed face", "with a calm face"),
+    "mouth_open": ("with an open mouth", "with the mouth open"),
+    "smile": ("smiling", "with a smile"),
+    "brow_raise": ("with raised brows", "looking surprised"),
+    "frown": ("frowning", "with a frown"),
+    "pucker": ("with pursed lips", "puckering the lips"),
+    "eyes_closed": ("with closed eyes", "with the eyes shut"),
+}
+LIGHT: Wordings = {
+    "even": ("in even light", "in soft even light", "evenly lit"),
+    "harsh": ("in harsh light", "with hard shadows", "lit from one side"),
+    "dark": ("in the dark", "underexposed", "in very little light"),
+    "bright": ("overexposed", "in glaring light"),
+}
+OCCLUSION: Wordings = {
+    "none": ("with nothing covering the face", "with the face fully visible", "with an uncovered face"),
+    "glasses": ("wearing glasses", "with eyeglasses on"),
+    "sunglasses": ("wearing sunglasses", "with sunglasses covering the eyes"),
+    "mask": ("wearing a mask", "with a mask covering the mouth"),
+    "scarf": ("wearing a scarf", "with a scarf covering the chin"),
+    "hand": ("with a hand covering the face", "behind a raised hand"),
+}
+BACKGROUND: Wordings = {
+    "plain": ("on a plain background",),
+    "gradient": ("on a smooth background",),
+    "blurred": ("on a blurred background",),
+    "cluttered": ("on a cluttered background",),
+}
+OPENINGS = ("a portrait photo of a person", "a photo of a person", "a portrait of a person", "an image of a face")
+WORDINGS: dict[str, Wordings] = {
+    "sharpness": SHARPNESS,
+    "pose": POSE,
+    "tilt": TILT,
+    "expression": EXPRESSION,
+    "light": LIGHT,
+    "occlusion": OCCLUSION,
+    "background": BACKGROUND,
+}
+"""Factor -> class -> the ways to say it."""
+
+SOFT_FROM, BLURRY_FROM = 1.6, 2.6
+THREE_QUARTER_FROM, PROFILE_FROM, TILT_FROM = 20.0, 55.0, 15.0
+NEUTRAL_BELOW = 0.25
+HARSH_FROM, DARK_BELOW, BRIGHT_FROM = 0.45, 0.65, 1.4
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """The class of each factor that a caption may speak about; keys of `WORDINGS`."""
+
+    sharpness: str
+    pose: str
+    tilt: str
+    expression: str
+    light: str
+    occlusion: str
+    background: str
+
+
+FACTORS = tuple(field.name for field in fields(Attributes))
+
+
+def softness(recipe: Recipe) -> float:
+    """Return one figure for lost detail, 1 (none) to 8: the down-sampling factor or the blur width, if worse."""
+    return max(recipe.downsample, float(np.sqrt(recipe.downsample * recipe.blur)))
+
+
+def attributes(recipe: Recipe) -> Attributes:
+    """Sort every factor of a recipe into the classes that captions name."""
+    lost = softness(recipe)
+    return Attributes(
+        sharpness="sharp" if lost < SOFT_FROM else "soft" if lost < BLURRY_FROM else "blurry",
+        pose=_pose(recipe.pose),
+        tilt="level" if abs(recipe.pose.pitch) < TILT_FROM else "up" if recipe.pose.pitch > 0 else "down",
+        expression=_expression(recipe.expression),
+        light=_light(recipe.light),
+        occlusion=recipe.occluder,
+        background=recipe.background,
+    )
+
+
+def caption(recipe: Recipe, rng: np.random.Generator, mention: Collection[str] = FACTORS) -> str:
+    """Return a caption of the recipe in randomly chosen words and order.
+
+    `mention` limits which of `FACTORS` are spoken of; occlusion always is, present or not, because a caption that
+    leaves it out teaches that a covered face and a free one look alike.
+    """
+    described = attributes(recipe)
+    sharp = _choose(SHARPNESS[described.sharpness], rng)
+    clauses = [
+        _choose(WORDINGS[factor][getattr(described, factor)], rng)
+        for factor in FACTORS
+        if factor != "sharpness" and (factor in mention or factor == "occlusion")
+    ]
+    said = [clause for clause in clauses if clause]
+    rng.shuffle(said)
+    opening = _choose(OPENINGS, rng)
+    if "sharpness" in mention:
+        article, rest = opening.split(" ", 1)
+        article = "an" if sharp[0] in "aeiou" else "a"
+        opening = f"{article} {sharp.removeprefix('a ')} {rest}" if sharp != "rather soft" else f"{opening}, {sharp}"
+    return f"{opening} " + ", ".join(said)
+
+
+def vocabulary() -> list[str]:
+    """Return every word that a caption can hold, sorted."""
+    phrases = [phrase for classes in WORDINGS.values() for wordings in classes.values() for phrase in wordings]
+    return sorted(set(" ".join([*phrases, *OPENINGS, REFERENCE_CAPTION]).replace("-", " ").split()))
+
+
+def _choose(options: Sequence[str], rng: np.random.Generator) -> str:
+    return options[int(rng.integers(len(options)))] if options else ""
+
+
+def _pose(pose: Pose) -> str:
+    turned = abs(pose.yaw)
+    if turned < THREE_QUARTER_FROM:
+        return "frontal"
+    return "three-quarter" if turned < PROFILE_FROM else "profile"
+
+
+def _expression(expression: Expression) -> str:
+    units = expression.model_dump()
+    strongest = max(units, key=lambda unit: units[unit])
+    return strongest if units[strongest] >= NEUTRAL_BELOW else "neutral"
+
+
+def _light(light: Light) -> str:
+    if light.exposure < DARK_BELOW:
+        return "dark"
+    if light.exposure > BRIGHT_FROM:
+        return "bright"
+    return "harsh" if light.harshness >= HARSH_FROM else "even"

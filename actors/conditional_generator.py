@@ -1,0 +1,93 @@
+"""Stage 4: references and degraded samples of each identity, aligned and encoded."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from actors.backends import conditional_generator
+from actors.degradation import clean_crop_and_degrade
+from actors.imaging import decode, encode_jpeg
+from actors.pose import pose_from_landmarks
+from actors.recipe_sampler import degraded_recipes, reference_recipes
+from actors.roles import ConditionalGenerator, IdentitySource
+from cluster.stage import Resources, Stage, Work
+from schemas.config import RunConfig
+from schemas.recipe import Recipe
+from schemas.rows import SAMPLES, image_path, recipe_to_row, sample_id
+
+
+class ConditionalGeneratorStage(Stage):
+    """Makes R references and D degraded samples per identity, each from its own recipe and seed."""
+
+    name = "conditional_generator"
+    resources = Resources(cpus=1, gpus=1.0)
+
+    def __init__(self, config: RunConfig) -> None:
+        self._run_seed = config.run.seed
+        self._settings = config.generate
+        self._backend = config.models.conditional_generator
+        self.batch_size = config.generate.micro_batch
+
+    def setup(self) -> None:
+        """Load the generator."""
+        conditional_generator(self._backend, self._settings.portrait_size)
+
+    def process(self, work: Work) -> Work:
+        """Return the shard's samples, label components still empty."""
+        model = conditional_generator(self._backend, self._settings.portrait_size)
+        rows = [row for source in work.table.to_pylist() for row in self._samples(model, source)]
+        return replace(work, table=pa.Table.from_pylist(rows, schema=SAMPLES))
+
+    def recipes(self, candidate: int) -> list[Recipe]:
+        """Return the recipes of an identity, references first; they hang on its candidate number, not on its rank."""
+        generate = self._settings
+        return [
+            *reference_recipes(self._run_seed, candidate, generate.references, generate.profile),
+            *degraded_recipes(
+                self._run_seed, candidate, generate.degraded, generate.degraded_distribution, generate.profile
+            ),
+        ]
+
+    def _samples(self, model: ConditionalGenerator, source: dict) -> list[dict]:
+        identity = IdentitySource(
+            identity=source["identity"],
+            seed=source["seed"],
+            attributes=json.loads(source["attributes"]),
+            image=decode(source["image"]["bytes"]),
+        )
+        recipes = self.recipes(source["candidate"])
+        rows: list[dict] = []
+        for start in range(0, len(recipes), self.batch_size):
+            batch = recipes[start : start + self.batch_size]
+            portraits = model.generate(identity, batch)
+            poses = pose_from_landmarks(portraits.landmarks)
+            for offset, recipe in enumerate(batch):
+                position = start + offset
+                index = position if recipe.kind == "reference" else position - self._settings.references
+                face = clean_crop_and_degrade(portraits.images[offset], portraits.landmarks[offset], recipe)
+                rows.append(
+                    {
+                        **recipe_to_row(recipe),
+                        "sample_id": sample_id(identity.identity, recipe.kind, index),
+                        "identity": identity.identity,
+                        "candidate": source["candidate"],
+                        "index": index,
+                        "image": {
+                            "bytes": encode_jpeg(face.image, recipe.jpeg_quality),
+                            "path": image_path(identity.identity, recipe.kind, index),
+                        },
+                        "measured_yaw": float(poses[offset, 0]),
+                        "occluded_fraction": float(portraits.occluded_fraction[offset]),
+                        "kernel_lambda1": _value(face.lambda1),
+                        "kernel_lambda2": _value(face.lambda2),
+                        "kernel_theta": _value(face.theta),
+                        "landmarks": np.asarray(face.landmarks, np.float32).ravel().tolist(),
+                    }
+                )
+        return rows
+
+
+def _value(number: float | None) -> float | None:
+    return None if number is None or np.isnan(number) else float(number)

@@ -1,0 +1,163 @@
+"""Blur and resolution loss of a face crop, in two profiles: `corrected`, and `faithful` to the MR-FIQA release.
+
+Both draw an anisotropic Gaussian kernel (variances U(0.175 s, s b), any angle, multiplicative tap noise), blur, then
+shrink and enlarge bicubically. The release also moves the content by s / 2 pixels (its kernel is off-centre),
+truncates to uint8, which darkens, and shrinks by s + 1, so that nothing keeps its resolution. `corrected` does not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from actors.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points, warp
+from schemas.recipe import Profile, Recipe
+from schemas.seeds import derive_seed, generator
+
+KERNEL_SIZE = 21
+"""Taps per side of the blur kernel."""
+
+_MIN_VARIANCE = 0.175
+_TAP_NOISE = 0.1
+_FACE_BELOW_MOUTH = 0.7
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A blur kernel (21, 21) of sum 1 and the Gaussian behind it: variances in px^2, angle in radians [0, pi)."""
+
+    taps: np.ndarray
+    lambda1: float
+    lambda2: float
+    theta: float
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A degraded uint8 RGB image (112, 112, 3) and its kernel's Gaussian; None where no blur was applied."""
+
+    image: np.ndarray
+    lambda1: float | None
+    lambda2: float | None
+    theta: float | None
+
+
+@dataclass(frozen=True)
+class DegradedFace:
+    """An aligned face before (`clean`) and after (`image`) degradation, uint8 RGB (112, 112, 3) each.
+
+    `landmarks` (5, 2) lie in both; `lambda1`, `lambda2` (px^2) and `theta` (radians) are None when unblurred.
+    """
+
+    clean: np.ndarray
+    image: np.ndarray
+    landmarks: np.ndarray
+    lambda1: float | None
+    lambda2: float | None
+    theta: float | None
+
+
+def sample_scale(rng: np.random.Generator, intervals: Sequence[tuple[float, float]], weights: Sequence[float]) -> float:
+    """Draw a down-sampling factor s or blur level b: an interval by weight, uniform inside, clamped to >= 1."""
+    edges = np.cumsum(weights)
+    choice = min(int(np.searchsorted(edges, rng.random() * edges[-1], side="right")), len(intervals) - 1)
+    low, high = intervals[choice]
+    return max(1.0, low + (high - low) * rng.random())
+
+
+def draw_kernel(rng: np.random.Generator, downsample: float, blur: float, profile: Profile) -> Kernel:
+    """Draw the blur kernel for factor s and level b > 1, to be applied as a correlation.
+
+    `corrected` mirrors the tap noise through the centre, so that the kernel is point-symmetric and moves nothing.
+    `faithful` has its centre of mass at tap 10 + s / 2 (MR-FIQA add_noise operator).
+    """
+    low, high = _MIN_VARIANCE * downsample, downsample * blur
+    lambda1, lambda2 = (float(value) for value in rng.uniform(low, high, size=2))
+    theta = float(rng.uniform(0, np.pi))
+    noise = 1 + rng.uniform(-_TAP_NOISE * blur, _TAP_NOISE * blur, size=(KERNEL_SIZE, KERNEL_SIZE))
+    middle = (KERNEL_SIZE - 1) / 2
+    if profile == "corrected":
+        half = noise.size // 2
+        mirrored = noise.ravel().copy()
+        mirrored[half + 1 :] = mirrored[:half][::-1]
+        taps = _gaussian(lambda1, lambda2, theta, middle) * mirrored.reshape(noise.shape)
+    else:
+        taps = _gaussian(lambda1, lambda2, theta, middle + 0.5 * (downsample - 1)) * noise
+        shift = middle + downsample / 2 - np.array(ndimage.center_of_mass(taps))
+        taps = ndimage.shift(taps, shift, order=3)
+    return Kernel(taps / taps.sum(), lambda1, lambda2, theta)
+
+
+def degrade(image: np.ndarray, recipe: Recipe) -> Degraded:
+    """Blur (when b > 1) and resample a uint8 RGB crop (112, 112, 3) as the recipe says; the recipe's seed decides."""
+    if image.shape != (ARCFACE_SIZE, ARCFACE_SIZE, 3) or image.dtype != np.uint8:
+        raise ValueError(f"degrade takes uint8 images of shape (112, 112, 3), not {image.dtype} {image.shape}")
+    if recipe.blur <= 1:
+        return Degraded(_resample(image, recipe), None, None, None)
+    kernel = draw_kernel(generator(derive_seed(recipe.seed, "degrade")), recipe.downsample, recipe.blur, recipe.profile)
+    blurred = cv2.filter2D(image.astype(np.float64), cv2.CV_64F, kernel.taps, borderType=cv2.BORDER_REFLECT)
+    if recipe.profile == "corrected":
+        blurred = np.rint(blurred)
+    image = np.clip(blurred, 0, 255).astype(np.uint8)
+    return Degraded(_resample(image, recipe), kernel.lambda1, kernel.lambda2, kernel.theta)
+
+
+def clean_crop_and_degrade(portrait: np.ndarray, landmarks: np.ndarray, recipe: Recipe) -> DegradedFace:
+    """Crop the face of a uint8 RGB portrait by its landmarks (5, 2), align it to 112 and degrade it.
+
+    `corrected` aligns, then degrades. `faithful` degrades the square face box at 112 and aligns by the landmarks of
+    the undegraded box. References are only aligned.
+    """
+    if recipe.profile == "corrected":
+        matrices = similarity_transform(landmarks[None])
+        clean = warp([portrait], matrices)[0]
+        points = transform_points(landmarks[None], matrices)[0]
+        degraded = _degrade_unless_reference(clean, recipe)
+        return DegradedFace(clean, degraded.image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
+    crop, points = face_box_crop(portrait, landmarks)
+    degraded = _degrade_unless_reference(crop, recipe)
+    clean, image = align([crop, degraded.image], np.stack([points, points]))
+    points = transform_points(points[None], similarity_transform(points[None]))[0]
+    return DegradedFace(clean, image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
+
+
+def face_box_crop(portrait: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Crop the square face box (black outside) to uint8 (112, 112, 3); returns it and the landmarks (5, 2) in it.
+
+    The box reaches one eye-to-mouth distance above the eyes, as released, and 0.7 below the mouth (our stand-in for
+    the detector's chin line); its sides are padded to a square.
+    """
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    reach = float(np.hypot(*(mouth - eyes)))
+    if not np.isfinite(reach) or reach < 1:
+        raise ValueError("eyes and mouth of a face coincide, so there is no face box")
+    top, bottom = eyes[1] - reach, max(eyes[1], mouth[1]) + _FACE_BELOW_MOUTH * reach
+    side = max(1, round(bottom - top))
+    centre = (landmarks[:, 0].min() + landmarks[:, 0].max()) / 2
+    x0, y0 = round(centre - side / 2), round(top)
+    crop = np.asarray(Image.fromarray(portrait).crop((x0, y0, x0 + side, y0 + side)))
+    crop = cv2.resize(crop, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_LINEAR)
+    return crop, (landmarks - (x0, y0) + 0.5) * (ARCFACE_SIZE / side) - 0.5
+
+
+def _degrade_unless_reference(image: np.ndarray, recipe: Recipe) -> Degraded:
+    return Degraded(image, None, None, None) if recipe.kind == "reference" else degrade(image, recipe)
+
+
+def _gaussian(lambda1: float, lambda2: float, theta: float, centre: float) -> np.ndarray:
+    offset = np.arange(KERNEL_SIZE) - centre
+    along = np.cos(theta) * offset[None, :] + np.sin(theta) * offset[:, None]
+    across = np.cos(theta) * offset[:, None] - np.sin(theta) * offset[None, :]
+    return np.exp(-0.5 * (along**2 / lambda1 + across**2 / lambda2))
+
+
+def _resample(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+    corrected = recipe.profile == "corrected"
+    small = round(ARCFACE_SIZE / recipe.downsample) if corrected else int(ARCFACE_SIZE / (recipe.downsample + 1))
+    if small == ARCFACE_SIZE:
+        return image
+    shrunk = Image.fromarray(image).resize((small, small), Image.Resampling.BICUBIC)
+    return np.asarray(shrunk.resize((ARCFACE_SIZE, ARCFACE_SIZE), Image.Resampling.BICUBIC))

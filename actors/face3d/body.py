@@ -1,0 +1,97 @@
+"""Ears, neck-to-chest clothing and the hair bun: the parts around the head grid, in head units."""
+
+import numpy as np
+
+from actors.face3d.identity import Identity
+from actors.face3d.mesh import Material, Part
+
+
+def ellipsoid(
+    centre: tuple[float, float, float], radii: tuple[float, float, float], rows: int = 9, columns: int = 13
+) -> np.ndarray:
+    """Return an ellipsoid grid (rows, columns, 3) with poles along y."""
+    phi = np.linspace(0.02, np.pi - 0.02, rows, dtype=np.float32)[:, None]
+    theta = np.linspace(-np.pi, np.pi, columns, dtype=np.float32)[None, :]
+    unit = np.stack(
+        (np.sin(phi) * np.sin(theta), np.cos(phi) * np.ones_like(theta), np.sin(phi) * np.cos(theta)), -1
+    )
+    return unit * np.array(radii, np.float32) + np.array(centre, np.float32)
+
+
+def ears(identity: Identity, grid: np.ndarray, skin: np.ndarray) -> list[Part]:
+    """Return both ears: cupped discs with a rim, standing out from the sides of the head."""
+    size = 1 + 0.1 * identity.s("ear_size")
+    out = 0.42 + 0.14 * identity.s("ear_out")
+    rings = np.array([0.03, 0.35, 0.6, 0.8, 0.95, 1.02, 0.96], np.float32)[:, None]
+    lift = np.array([0.035, 0.02, 0.03, 0.075, 0.085, 0.05, -0.02], np.float32)[:, None]
+    shade = np.array([0.55, 0.5, 0.62, 0.95, 1.0, 0.95, 0.7], np.float32)[:, None]
+    phi = np.linspace(0, 2 * np.pi, 17, dtype=np.float32)[None, :]
+    parts = []
+    rows = np.abs(grid[..., 1] + 0.12).min(1) < 0.06
+    half_width = float(np.abs(grid[rows, :, 0]).max())
+    for side in (-1, 1):
+        back = -np.sin(phi) * 0.14 * size * rings * (1 + 0.28 * np.cos(phi)) - 0.035 * (1 - rings)
+        up = np.cos(phi) * 0.255 * size * rings - 0.05 * (1 - rings)
+        # the disc stands off the skull at its back edge by `out` radians
+        x = half_width - 0.035 - back * np.sin(out) * -1 * 1.0 + lift * 0.8
+        x = x + np.where(back < 0, -back * np.sin(out) * 0.9, 0)
+        z = -0.17 + back * np.cos(out)
+        y = -0.13 + up + 0.12 * (z + 0.17)
+        shape = (rings.shape[0], phi.shape[1])
+        surface = np.stack([np.broadcast_to(v, shape) for v in (side * x, y, z)], -1).astype(np.float32)
+        if side > 0:
+            surface = surface[:, ::-1]
+        colour = skin * (1.02, 0.9, 0.88) * np.broadcast_to(shade, shape)[..., None]
+        parts.append(Part("ear", surface, colour=colour.astype(np.float32), gloss=0.25, double_sided=True))
+    return parts
+
+
+# y, half width, z front, z back of the clothing from collar to chest
+_TORSO = np.array(
+    [
+        (-1.50, 0.52, 0.24, -0.72), (-1.54, 0.57, 0.30, -0.75), (-1.64, 0.86, 0.40, -0.80), (-1.73, 1.20, 0.48, -0.84),
+        (-1.85, 1.55, 0.56, -0.86), (-2.05, 1.82, 0.64, -0.88), (-2.4, 1.98, 0.74, -0.9), (-3.2, 2.0, 0.8, -0.9),
+        (-4.2, 2.0, 0.8, -0.9),
+    ],
+    np.float32,
+)  # fmt: skip
+
+
+def torso(rng: np.random.Generator, identity: Identity) -> Part:
+    """Return the clothed upper body; colour, neckline and stripes are drawn from the sample's generator."""
+    columns = 41
+    theta = np.linspace(-np.pi, np.pi, columns, dtype=np.float32)[None, :]
+    rows = _TORSO.copy()
+    build = 1 + 0.05 * identity.s("neck_width") + 0.05 * (identity.number("sex") - 0.5)
+    rows[2:, 1] *= build
+    drop = rng.uniform(0.02, 0.30)
+    y, w, zf, zb = (rows[:, i : i + 1] for i in range(4))
+    front = np.maximum(np.cos(theta), 0)
+    x = w * np.sin(theta)
+    z = -0.22 + np.where(np.cos(theta) > 0, (zf + 0.22) * front**0.8, (-0.22 - zb) * np.cos(theta))
+    neckline = np.exp(-((rows[:, :1] + 1.5) ** 2) / 0.04) * front ** rng.uniform(2, 9)
+    y = y - drop * neckline + 0.05 * np.abs(np.cos(theta)) * (y > -1.6)
+    grid = np.stack((x, np.broadcast_to(y, x.shape), np.broadcast_to(z, x.shape)), -1).astype(np.float32)
+
+    value, saturation = rng.uniform(0.05, 0.7), rng.uniform(0, 0.55)
+    tint = rng.dirichlet((2, 2, 2)) * 3
+    base = value * (1 - saturation + saturation * tint)
+    colour = np.broadcast_to(base, grid.shape).copy()
+    pattern = rng.random()
+    second = np.clip(base * rng.uniform(0.4, 1.6) + rng.uniform(0, 0.15), 0.02, 0.9)
+    if pattern < 0.25:
+        colour[::2] = second
+    elif pattern < 0.4:
+        colour[:, ::3] = second
+    colour[:2] = colour[:2] * 0.8
+    return Part("torso", grid, colour=colour.astype(np.float32), gloss=0.05, wrap=True)
+
+
+def bun() -> Part:
+    """Return a knot of hair at the back of the crown."""
+    grid = ellipsoid((0.0, 0.98, -0.62), (0.30, 0.27, 0.27), 10, 17)
+    u = np.linspace(-1, 1, 17, dtype=np.float32)[None, :] * 0.4
+    v = np.linspace(-0.95, -0.8, 10, dtype=np.float32)[:, None]
+    uv = np.stack(np.broadcast_arrays(u, v), -1)
+
+    return Part("bun", grid, Material.HAIR, uv=uv, wrap=True)

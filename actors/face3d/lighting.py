@@ -1,0 +1,65 @@
+"""One key light over a sky ambient, in linear light, and the camera's tone curve."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from schemas.recipe import Light
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """A light ready to shade: unit direction to the key (x right, y up, z to the camera) and strengths."""
+
+    direction: tuple[float, float, float]
+    key: float
+    wrap: float  # 0 = hard terminator, 1 = light reaches all round
+    ambient: float
+    fill: float  # frontal fill along the camera axis
+    white: tuple[float, float, float]  # gain per channel, with exposure
+
+
+def lamp(light: Light, tint: float = 0.0) -> Lamp:
+    """Return the lamp of a recipe; `tint` (-1..1) is a small extra white-balance error of the sample."""
+    az, el = np.radians(light.azimuth), np.radians(light.elevation)
+    h = light.harshness
+    warm = light.temperature + 0.25 * tint
+    gain = light.exposure
+    return Lamp(
+        direction=(float(np.sin(az) * np.cos(el)), float(np.sin(el)), float(np.cos(az) * np.cos(el))),
+        key=0.50 + 0.62 * h,
+        wrap=0.55 * (1 - h),
+        ambient=0.40 - 0.33 * h,
+        fill=0.30 - 0.28 * h,
+        white=(gain * (1 + 0.20 * warm), gain, gain * (1 - 0.24 * warm)),
+    )
+
+
+def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, light: Lamp) -> Tensor:
+    """Return the linear colour (P, 3) of points with unit normals (P, 3) and gloss (P,)."""
+    nx, ny, nz = normal.unbind(1)
+    dx, dy, dz = light.direction
+    cosine = nx * dx + ny * dy + nz * dz
+    key = light.key * ((cosine + light.wrap) / (1 + light.wrap)).clamp(min=0)
+    sky = light.ambient * (0.8 + 0.2 * ny)
+    fill = light.fill * nz.clamp(min=0)
+    # Blinn lobe: half vector between the key and the viewer at +z
+    norm = float(np.sqrt(dx * dx + dy * dy + (dz + 1) ** 2)) + 1e-6
+    half = ((nx * dx + ny * dy + nz * (dz + 1)) / norm).clamp(min=0)
+    lobe = half * half
+    lobe = lobe * lobe
+    lobe = lobe * lobe
+    lobe = lobe * lobe  # power 16
+    shine = gloss * light.key * 0.16 * lobe * (cosine > 0)
+    return albedo * (key + sky + fill)[:, None] + shine[:, None]
+
+
+def develop(linear: Tensor, light: Lamp) -> Tensor:
+    """Return display values 0..1 of linear light: white balance, exposure, soft shoulder, gamma 2.2."""
+    exposed = linear * torch.tensor(light.white, dtype=linear.dtype, device=linear.device)
+    knee = 0.75  # above it the curve bends towards 1 and never clips hard
+    over = (exposed - knee).clamp(min=0)
+    rolled = torch.where(exposed > knee, knee + (1 - knee) * (1 - torch.exp(-over / (1 - knee))), exposed)
+    return rolled.clamp(0, 1) ** (1 / 2.2)

@@ -1,0 +1,103 @@
+"""Grid-shaped mesh parts and their assembly into one indexed mesh with per-vertex attributes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+
+import numpy as np
+
+
+class Material(IntEnum):
+    """How a part is coloured: from the head texture as skin or as hair, or from its own vertex colours."""
+
+    SKIN = 0
+    HAIR = 1
+    PLAIN = 2
+
+
+@dataclass
+class Part:
+    """A rows x columns surface; outward is the side from which columns run right as rows run down."""
+
+    name: str
+    grid: np.ndarray  # (R, C, 3)
+    material: Material = Material.PLAIN
+    uv: np.ndarray | None = None  # (R, C, 2) in -1..1
+    colour: np.ndarray | tuple[float, float, float] = (0.5, 0.5, 0.5)  # linear, (3,) or (R, C, 3)
+    gloss: float = 0.15
+    wrap: bool = False  # first and last column coincide
+    double_sided: bool = False
+    keep: np.ndarray | None = None  # (R - 1, C - 1) bool, quads to draw
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Parts joined: attributes are normal xyz, uv, colour rgb."""
+
+    verts: np.ndarray  # (V, 3)
+    attributes: np.ndarray  # (V, 8)
+    faces: np.ndarray  # (F, 3) int64
+    face_part: np.ndarray  # (F,) index into the parts
+    face_quad: np.ndarray  # (F,) index of the quad inside its part
+    double_sided: np.ndarray  # (F,) bool
+
+
+@cache
+def quad_faces(rows: int, columns: int) -> np.ndarray:
+    """Return the two triangles of every quad, ((R-1)(C-1), 2, 3), of positive area seen from outside."""
+    r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns - 1), indexing="ij")
+    a = (r * columns + c).ravel()
+    b, d, e = a + 1, a + columns, a + columns + 1
+    return np.stack((np.stack((a, d, b), 1), np.stack((b, d, e), 1)), 1)
+
+
+def grid_normals(grid: np.ndarray, wrap: bool) -> np.ndarray:
+    """Return smooth outward unit normals (R, C, 3) of a grid surface."""
+    down = np.empty_like(grid)
+    down[1:-1] = grid[2:] - grid[:-2]
+    down[0], down[-1] = grid[1] - grid[0], grid[-1] - grid[-2]
+    right = np.empty_like(grid)
+    right[:, 1:-1] = grid[:, 2:] - grid[:, :-2]
+    if wrap:
+        right[:, 0] = right[:, -1] = grid[:, 1] - grid[:, -2]
+    else:
+        right[:, 0], right[:, -1] = grid[:, 1] - grid[:, 0], grid[:, -1] - grid[:, -2]
+    normal = np.empty_like(grid)
+    normal[..., 0] = down[..., 1] * right[..., 2] - down[..., 2] * right[..., 1]
+    normal[..., 1] = down[..., 2] * right[..., 0] - down[..., 0] * right[..., 2]
+    normal[..., 2] = down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]
+    length = np.sqrt((normal * normal).sum(-1, keepdims=True))
+    return normal / np.maximum(length, 1e-12)
+
+
+def assemble(parts: Sequence[Part]) -> Mesh:
+    """Return the parts as one mesh, vertices and faces in part order."""
+    verts, attributes, faces, part_index, quads, double = [], [], [], [], [], []
+    offset = 0
+    for index, part in enumerate(parts):
+        rows, columns = part.grid.shape[:2]
+        count = rows * columns
+        attribute = np.zeros((count, 8), np.float32)
+        attribute[:, 0:3] = grid_normals(part.grid, part.wrap).reshape(-1, 3)
+        if part.uv is not None:
+            attribute[:, 3:5] = part.uv.reshape(-1, 2)
+        attribute[:, 5:8] = np.asarray(part.colour, np.float32).reshape(-1, 3)
+        quad = np.arange((rows - 1) * (columns - 1))
+        if part.keep is not None:
+            quad = quad[part.keep.ravel()]
+        verts.append(part.grid.reshape(-1, 3))
+        attributes.append(attribute)
+        faces.append(quad_faces(rows, columns)[quad].reshape(-1, 3) + offset)
+        quads.append(np.repeat(quad, 2))
+        part_index.append(np.full(2 * len(quad), index))
+        double.append(np.full(2 * len(quad), part.double_sided))
+        offset += count
+    return Mesh(
+        np.concatenate(verts).astype(np.float32),
+        np.concatenate(attributes),
+        np.concatenate(faces),
+        np.concatenate(part_index),
+        np.concatenate(quads),
+        np.concatenate(double),
+    )

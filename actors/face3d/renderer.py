@@ -1,0 +1,197 @@
+"""The head renderer: identity and recipes in, portraits with exact landmarks and occlusion out."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from actors.face3d.assets import Assets, build_assets
+from actors.face3d.background import paint_background
+from actors.face3d.hair import COLOURS
+from actors.face3d.identity import Identity
+from actors.face3d.lighting import Lamp, develop, lamp, shade
+from actors.face3d.mesh import Material, Mesh, Part, assemble
+from actors.face3d.paint import to_linear
+from actors.face3d.rasterizer import rasterize
+from actors.face3d.scene import Scene, compose_scene
+from schemas.recipe import Recipe
+
+_CACHED_IDENTITIES = 4
+
+
+@dataclass
+class RenderedFaces:
+    """N portraits: images uint8 (N, S, S, 3) RGB, true landmarks in pixels, and exact shares of pixels."""
+
+    images: np.ndarray
+    landmarks: np.ndarray  # (N, 5, 2) image-left eye, image-right eye, nose tip, left and right mouth corner
+    occluded_fraction: np.ndarray  # (N,) share of visible face skin hidden by the occluder, 0..1
+    face_fraction: np.ndarray  # (N,) share of the frame covered by the head with hair and ears
+
+
+@dataclass
+class _Layer:
+    """One rasterised mesh: the hit pixels of the supersampled frame and what was hit there."""
+
+    pixel: Tensor  # (P,) flat pixel index
+    depth: Tensor  # (P,)
+    face: Tensor  # (P,) index into mesh.faces
+    bary: Tensor  # (P, 3)
+    mesh: Mesh
+    parts: list[Part]
+
+
+class HeadRenderer:
+    """Renders identities; one image at a time, so a result never depends on its neighbours in a batch."""
+
+    def __init__(self, device: str = "cpu", supersample: float = 1.5) -> None:
+        self.device = torch.device(device)
+        self.supersample = supersample
+        self._cache: OrderedDict[tuple[object, ...], tuple[Assets, Tensor]] = OrderedDict()
+
+    @torch.inference_mode()
+    def render(self, identity: Identity, recipes: Sequence[Recipe], size: int) -> RenderedFaces:
+        """Return one portrait of the identity per recipe, size x size pixels."""
+        out = RenderedFaces(
+            np.zeros((len(recipes), size, size, 3), np.uint8),
+            np.zeros((len(recipes), 5, 2), np.float32),
+            np.zeros(len(recipes), np.float32),
+            np.zeros(len(recipes), np.float32),
+        )
+        assets, texture = self._assets(identity)
+        for i, recipe in enumerate(recipes):
+            scene = compose_scene(identity, assets, recipe)
+            out.landmarks[i] = scene.camera.project(scene.landmarks, size)[:, :2]
+            out.images[i], out.occluded_fraction[i], out.face_fraction[i] = self._draw(
+                scene, assets, texture, recipe, size
+            )
+        return out
+
+    def _assets(self, identity: Identity) -> tuple[Assets, Tensor]:
+        key = identity.key
+        if key not in self._cache:
+            assets = build_assets(identity)
+            self._cache[key] = (assets, torch.from_numpy(assets.texture).to(self.device)[None])
+            while len(self._cache) > _CACHED_IDENTITIES:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
+
+    def _draw(
+        self, scene: Scene, assets: Assets, texture: Tensor, recipe: Recipe, size: int
+    ) -> tuple[np.ndarray, float, float]:
+        """Return the image, its occluded share and its head share."""
+        frame = round(size * self.supersample)
+        light = lamp(recipe.light, scene.tint)
+        base = self._rasterize(scene.parts, scene, frame)
+        part_of = torch.from_numpy(base.mesh.face_part).to(self.device)[base.face]
+        is_head = torch.tensor([p.name in ("head", "hair", "ear", "bun") for p in base.parts], device=self.device)
+        head_share = float(is_head[part_of].sum()) / frame**2
+
+        canvas = torch.zeros(frame * frame, 4, device=self.device)
+        canvas[base.pixel, :3] = self._shade(base, texture, scene, light, recipe)
+        canvas[base.pixel, 3] = 1
+        occluded = 0.0
+        if scene.occluder:
+            layer = self._rasterize(scene.occluder, scene, frame)
+            depth = torch.full((frame * frame,), torch.inf, device=self.device)
+            depth[base.pixel] = base.depth
+            wins = layer.depth < depth[layer.pixel]
+            layer = _Layer(
+                layer.pixel[wins], layer.depth[wins], layer.face[wins], layer.bary[wins], layer.mesh, layer.parts
+            )
+            skin_quads = torch.from_numpy(assets.face_quads.ravel()).to(self.device)
+            quad = torch.from_numpy(base.mesh.face_quad).to(self.device)[base.face]
+            head_index = next(i for i, p in enumerate(base.parts) if p.name == "head")
+            skin = (part_of == head_index) & skin_quads[torch.where(part_of == head_index, quad, 0)]
+            covered = torch.zeros(frame * frame, dtype=torch.bool, device=self.device)
+            covered[layer.pixel] = True
+            total = int(skin.sum())
+            occluded = float((covered[base.pixel] & skin).sum()) / total if total else 0.0
+            canvas[layer.pixel, :3] = self._shade(layer, texture, scene, light, recipe)
+            canvas[layer.pixel, 3] = 1
+        image = self._composite(canvas.view(frame, frame, 4), scene, light, recipe, size)
+        return image, occluded, head_share
+
+    def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
+        mesh = assemble(parts)
+        screen = scene.camera.normalised(mesh.verts)
+        corner = screen[mesh.faces]
+        u, v = corner[:, 2] - corner[:, 0], corner[:, 1] - corner[:, 0]
+        facing = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] > 0
+        kept = np.flatnonzero(facing | mesh.double_sided)
+        faces = torch.from_numpy(mesh.faces[kept]).to(self.device)
+        fragments = rasterize(torch.from_numpy(screen).to(self.device)[None], faces, frame, frame)
+        flat = fragments.pix_to_face.view(-1)
+        pixel = (flat >= 0).nonzero().squeeze(1)
+        face = torch.from_numpy(kept).to(self.device)[flat[pixel]]
+        return _Layer(
+            pixel, fragments.zbuf.view(-1)[pixel], face, fragments.bary.view(-1, 3)[pixel], mesh, parts
+        )
+
+    def _shade(
+        self, layer: _Layer, texture: Tensor, scene: Scene, light: Lamp, recipe: Recipe
+    ) -> Tensor:
+        """Return linear colours of the layer's pixels."""
+        faces = torch.from_numpy(layer.mesh.faces).to(self.device)[layer.face]
+        vertex = torch.from_numpy(layer.mesh.attributes).to(self.device)
+        a = (vertex[faces] * layer.bary[:, :, None]).sum(1)
+        normal = functional.normalize(a[:, :3], dim=1)
+        part_of = torch.from_numpy(layer.mesh.face_part).to(self.device)[layer.face]
+        double = torch.tensor([p.double_sided for p in layer.parts], device=self.device)[part_of]
+        flip = double & (normal[:, 2] < 0)
+        normal = torch.where(flip[:, None], -normal, normal)
+        albedo = a[:, 5:8].clone()
+        gloss = torch.tensor([p.gloss for p in layer.parts], device=self.device)[part_of]
+        material = torch.tensor([int(p.material) for p in layer.parts], device=self.device)[part_of]
+        textured = (material != Material.PLAIN).nonzero().squeeze(1)
+        if textured.numel():
+            t = functional.grid_sample(texture, a[textured, 3:5][None, None], align_corners=True)[0, :, 0]
+            hairy = material[textured] == Material.HAIR
+            albedo[textured], gloss[textured] = _surface(t, hairy, scene, recipe)
+        return shade(albedo, normal, gloss, light)
+
+    def _composite(
+        self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int
+    ) -> np.ndarray:
+        """Return the developed uint8 image: antialiased reduction of the drawn layers over the backdrop."""
+        small = canvas.permute(2, 0, 1)[None]
+        if canvas.shape[0] != size:
+            small = functional.interpolate(small, (size, size), mode="bilinear", antialias=True)
+        small = small[0].permute(1, 2, 0)
+        backdrop = torch.from_numpy(paint_background(recipe.background, scene.rng, size)).to(self.device)
+        level = 0.75 - 0.35 * recipe.light.harshness
+        linear = small[..., :3] + (1 - small[..., 3:]).clamp(0, 1) * backdrop * level
+        display = develop(linear, light)
+        return (display * 255 + 0.5).to(torch.uint8).cpu().numpy()
+
+
+def _surface(t: Tensor, hairy: Tensor, scene: Scene, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Return albedo (P, 3) and gloss (P,) from texture samples (CHANNELS, P)."""
+    skin = t[0:3]
+    expression = recipe.expression
+    eyes_closed = expression.eyes_closed
+    bared = min(1.0, 1.6 * expression.mouth_open + 0.8 * expression.smile)
+    if bared > 0:
+        skin = skin + bared * t[11] * (0.62 - skin)
+    if eyes_closed > 0:
+        shut = ((eyes_closed * 1.06 - t[6]) / 0.06).clamp(0, 1)
+        edge = torch.exp(-(((t[6] - eyes_closed) / 0.16) ** 2)) * (4 * t[6] * (1 - t[6])).clamp(min=0)
+        # half-shut lids end in a dark lash line
+        skin = (skin + shut * (t[3:6] - skin)) * (1 - 0.8 * edge)
+    hair = torch.tensor(scene.hair_colour, device=t.device)[:, None] * t[9]
+    facial = torch.tensor(scene.facial_hair_colour, device=t.device)[:, None] * (0.55 + 0.45 * t[9])
+    skin = skin + t[7] * (facial - skin)
+    opacity = torch.where(hairy, torch.clamp(t[8] * 1.35, max=1.0), t[8])
+    albedo = skin + opacity * (hair - skin)
+    gloss = t[10] * (1 - opacity) + 0.5 * opacity
+    return albedo.T, gloss
+
+
+def hair_albedo(name: str) -> np.ndarray:
+    """Return the linear albedo of a named hair colour."""
+    return to_linear(np.array(COLOURS[name], np.float32))

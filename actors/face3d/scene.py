@@ -1,0 +1,168 @@
+"""One image's scene: posed parts, camera and nuisance draws, from identity, assets and recipe."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from actors.face3d.assets import Assets, sample_grid
+from actors.face3d.body import bun, torso
+from actors.face3d.expression import expressed_grid
+from actors.face3d.hair import COLOURS, style_of
+from actors.face3d.head import attachment, row_of
+from actors.face3d.identity import HAIR_COLOURS, Identity
+from actors.face3d.mesh import Material, Part
+from actors.face3d.occluders import build_occluder
+from actors.face3d.paint import to_linear
+from schemas.recipe import Recipe
+from schemas.seeds import derive_seed, generator
+
+_PIVOT = np.array([0.0, -0.75, -0.2], np.float32)  # where the skull turns on the neck
+_DISTANCE = 12.0  # camera distance in head units (1.2 m)
+_MAX_NECK_ROLL = 22.0  # degrees; what exceeds it tilts the camera, not the neck
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A weak perspective camera: scale in frame heights per head unit, and the head origin's place in the frame."""
+
+    scale: float
+    centre: tuple[float, float]  # frame position 0..1 of the origin, x right, y down
+    roll: float  # degrees clockwise of the whole picture
+
+    def normalised(self, points: np.ndarray) -> np.ndarray:
+        """Return points (V, 3) as x, y in [-1, 1] of the frame (y down) and distance from the camera."""
+        p = points @ rotation(0, 0, self.roll).T if self.roll else points
+        depth = _DISTANCE - p[:, 2]
+        grow = 2 * self.scale * (_DISTANCE - 0.5) / depth
+        x = p[:, 0] * grow + (2 * self.centre[0] - 1)
+        y = -p[:, 1] * grow + (2 * self.centre[1] - 1)
+        return np.stack((x, y, depth), 1).astype(np.float32)
+
+    def project(self, points: np.ndarray, size: int) -> np.ndarray:
+        """Return points (K, 3) in pixels of a size x size frame; pixel centres are whole numbers."""
+        out = self.normalised(points)
+        out[:, :2] = (out[:, :2] + 1) * (size / 2) - 0.5
+        return out
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What one image shows."""
+
+    parts: list[Part]
+    occluder: list[Part]
+    landmarks: np.ndarray  # (5, 3)
+    camera: Camera
+    hair_colour: np.ndarray
+    facial_hair_colour: np.ndarray
+    tint: float
+    rng: np.random.Generator  # for the backdrop, after all other draws
+
+
+def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Return the (3, 3) rotation of a head pose in degrees: pitch first, then yaw, then roll (clockwise)."""
+    y, p, r = np.radians([yaw, pitch, roll])
+    turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    nod = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
+    tilt = np.array([[np.cos(r), np.sin(r), 0], [-np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    return (tilt @ turn @ nod).astype(np.float32)
+
+
+def compose_scene(identity: Identity, assets: Assets, recipe: Recipe) -> Scene:
+    """Return the scene of one recipe; every free choice comes from the recipe's seed."""
+    rng = generator(derive_seed(recipe.seed, "face3d", "nuisance"))
+    jitter = rng.uniform(-1, 1, 8)
+    degraded = recipe.kind == "degraded"
+    body = torso(generator(derive_seed(recipe.seed, "face3d", "clothes")), identity)
+    hair_rng = generator(derive_seed(recipe.seed, "face3d", "hair"))
+    hair_scale = float(hair_rng.uniform(0.75, 1.3)) if degraded else 1.0
+    colour = _hair_colour(identity, hair_rng, degraded)
+
+    pose = recipe.pose
+    neck_roll = float(np.clip(pose.roll, -_MAX_NECK_ROLL, _MAX_NECK_ROLL))
+    turn = rotation(pose.yaw, pose.pitch, neck_roll)
+    settle = rotation(0.25 * pose.yaw, 0, 0)
+
+    def rigid(points: np.ndarray) -> np.ndarray:
+        return (points - _PIVOT) @ turn.T + _PIVOT
+
+    grid = expressed_grid(assets.grid, assets.basis, recipe.expression)
+    follow = attachment()[..., None]
+    posed = follow * rigid(grid) + (1 - follow) * (grid @ settle.T)
+    head = Part("head", posed.astype(np.float32), Material.SKIN, uv=assets.uv, wrap=True)
+    parts = [head, replace(body, grid=(body.grid @ settle.T).astype(np.float32))]
+    parts += [replace(ear, grid=rigid(ear.grid).astype(np.float32)) for ear in assets.ears]
+    parts += _hair_parts(identity, assets, hair_scale, head, rigid)
+
+    occluder_rng = generator(derive_seed(recipe.seed, "face3d", "occluder"))
+    kind = recipe.occluder
+    worn: list[Part] = []
+    if kind == "none" and identity.attributes["glasses"]:
+        # one's own glasses are the same in every picture
+        own = generator(derive_seed(identity.seed, "face3d", "glasses"))
+        worn = build_occluder("glasses", grid, assets.measures, own, 0.0, assets.skin)
+    occluder = build_occluder(kind, grid, assets.measures, occluder_rng, recipe.occluder_coverage, assets.skin)
+    occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in worn + occluder]
+
+    middle = rigid(np.array([[0.0, -0.02, 0.0]], np.float32))[0]
+    roll = pose.roll - neck_roll
+    scale = 0.667 / 2.45 * (1 + 0.05 * float(jitter[0]))
+    if roll:
+        middle = rotation(0, 0, roll) @ middle
+    centre = (
+        0.5 - scale * 0.8 * float(middle[0]) + 0.025 * float(jitter[1]),
+        0.5 + scale * float(middle[1]) + 0.02 * float(jitter[2]),
+    )
+    return Scene(
+        parts=parts,
+        occluder=occluder,
+        landmarks=sample_grid(posed, assets.landmark_grid),
+        camera=Camera(scale, centre, roll),
+        hair_colour=colour,
+        facial_hair_colour=colour * 0.75,
+        tint=float(jitter[3]),
+        rng=rng,
+    )
+
+
+def _hair_colour(identity: Identity, rng: np.random.Generator, degraded: bool) -> np.ndarray:
+    """Return linear hair albedo; degraded pictures vary it so that colour alone does not give a person away."""
+    name = str(identity.attributes["hair_colour"])
+    base = to_linear(np.array(COLOURS[name], np.float32)) * (1 + 0.12 * identity.a("hair_dark"))
+    swap, pick, gain = rng.random(), int(rng.integers(len(HAIR_COLOURS))), float(np.exp(rng.normal(0, 0.25)))
+    if not degraded:
+        return base.astype(np.float32)
+    if swap < 0.2:
+        base = to_linear(np.array(COLOURS[HAIR_COLOURS[pick]], np.float32))
+    return (base * gain).astype(np.float32)
+
+
+def _hair_parts(
+    identity: Identity, assets: Assets, scale: float, head: Part, rigid: object
+) -> list[Part]:
+    """Return the hair shell, hanging hair and bun."""
+    assert callable(rigid)
+    parts: list[Part] = []
+    if assets.hair is not None:
+        last = row_of("under")
+        thick = np.where(assets.hair > 0, assets.hair * scale, assets.hair)[:last]
+        surface = assets.grid[:last] + assets.normals[:last] * thick[..., None]
+        corner = np.stack((thick[:-1, :-1], thick[1:, :-1], thick[:-1, 1:], thick[1:, 1:]))
+        parts.append(
+            Part(
+                "hair", rigid(surface).astype(np.float32), Material.HAIR, uv=assets.uv[:last], wrap=True,
+                keep=(corner > -0.03).any(0),
+            )
+        )  # fmt: skip
+    if assets.hanging is not None:
+        rows, columns = assets.hanging.shape[:2]
+        u = np.linspace(-0.9, 0.9, columns, dtype=np.float32)
+        v = np.linspace(-0.95, -0.8, rows, dtype=np.float32)
+        uv = np.stack(np.meshgrid(u, v), -1)
+        parts.append(
+            Part("hair", rigid(assets.hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True)
+        )
+    if style_of(identity).bun:
+        knot = bun()
+        parts.append(replace(knot, grid=rigid(knot.grid).astype(np.float32)))
+    return parts

@@ -1,0 +1,88 @@
+"""Encoded images and photographs in and out, always as uint8 RGB (H, W, 3), and a sharpness baseline."""
+
+import io
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Formats by name: Pillow would otherwise also try those that start other programs (EPS runs Ghostscript).
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA", "AVIF")
+
+
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """Encode uint8 RGB (H, W, 3) as baseline JPEG, quality 1..100, chroma 4:2:0; equal input gives equal bytes."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"encode_jpeg takes uint8 RGB of shape (H, W, 3), not {image.dtype} {image.shape}")
+    if not 1 <= quality <= 100:
+        raise ValueError(f"JPEG quality must lie in 1..100, not {quality}")
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=quality, subsampling="4:2:0")
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Decode an image file's bytes to uint8 RGB (H, W, 3); raises ValueError with one sentence when it cannot."""
+    return _read(io.BytesIO(data), "image data")
+
+
+def load_photo(path: str | Path) -> np.ndarray:
+    """Read a photograph as it is meant to be seen: uint8 RGB (H, W, 3).
+
+    Applies EXIF rotation; accepts grey, 16-bit, CMYK, palette, transparent (over white) and animated (first frame)
+    files. Raises ValueError with one sentence for anything that is no readable image of at most 89 megapixels.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise ValueError(f"{path} is empty")
+    return _read(io.BytesIO(data), str(path))
+
+
+def laplacian_variance(image: np.ndarray) -> float:
+    """Variance of the Laplacian of the grey image: the usual sharpness baseline, higher is sharper."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var())
+
+
+def _read(stream: io.BytesIO, name: str) -> np.ndarray:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(stream, formats=_FORMATS) as image:
+                return np.asarray(_rgb(ImageOps.exif_transpose(image)))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{name} is not an image in a supported format (such as JPEG, PNG, WebP or TIFF)") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"{name} is larger than {Image.MAX_IMAGE_PIXELS} pixels; scale it down first") from error
+    except Exception as error:  # decoders meet hostile bytes with many exception types; all mean the same here
+        raise ValueError(f"{name} is a damaged image: {error}") from error
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_to_bytes(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_bytes(grey: np.ndarray) -> np.ndarray:
+    """Scale a 16-bit, 32-bit or float grey image to uint8, by the smallest of the usual ranges that holds it."""
+    values = np.nan_to_num(grey.astype(np.float64))
+    peak = values.max(initial=0)
+    is_float = grey.dtype.kind == "f"
+    if is_float and peak <= 1:
+        top = 1.0
+    elif peak <= 255 and grey.dtype.itemsize > 2:
+        top = 255.0
+    else:
+        top = max(65535.0, peak)
+    return np.rint(np.clip(values / top, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Network architectures, without weights and without I/O."""

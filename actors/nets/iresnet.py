@@ -1,0 +1,101 @@
+"""A small IResNet for aligned 112 x 112 faces, sized for CPUs, and the grey input that it reads."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+LUMA = (0.299, 0.587, 0.114)
+"""ITU-R BT.601 weights of R, G and B."""
+STD_FLOOR = 8.0
+"""Lowest standard deviation (grey levels of 255) that an image is divided by: a flat image stays flat."""
+
+
+def standardise_gray(images: np.ndarray) -> Tensor:
+    """Turn uint8 RGB (N, H, W, 3) into float32 luma (N, 1, H, W) of mean 0 and std 1 per image.
+
+    Colour is dropped on purpose: a network that may read the colours of renders does not transfer to photographs.
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(images))
+    if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != torch.uint8:
+        raise ValueError(f"expected uint8 RGB images (N, H, W, 3), not {pixels.dtype} {tuple(pixels.shape)}")
+    return standardise(pixels.float() @ torch.tensor(LUMA))
+
+
+def standardise(gray: Tensor) -> Tensor:
+    """Return grey images (N, H, W) in 0..255 as (N, 1, H, W) with mean 0 and std 1 (floored) per image."""
+    centred = gray - gray.mean(dim=(1, 2), keepdim=True)
+    spread = centred.square().mean(dim=(1, 2), keepdim=True).sqrt()
+    return (centred / spread.clamp_min(STD_FLOOR))[:, None]
+
+
+class Block(nn.Module):
+    """Residual block of two 3 x 3 convolutions; the stride sits on the first, which is several times cheaper."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(inputs),
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.PReLU(outputs),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        changed = stride != 1 or inputs != outputs
+        self.shortcut = (
+            nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            if changed
+            else nn.Identity()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H/stride, W/stride)."""
+        result: Tensor = self.body(x) + self.shortcut(x)
+        return result
+
+
+class SmallIResNet(nn.Module):
+    """Four residual stages (28, 14, 7, 7 pixels) after a stride-2 stem, pooled by a global depthwise convolution.
+
+    `widths` are the channels and `blocks` the residual blocks of each stage.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        widths: Sequence[int] = (32, 64, 128, 192),
+        blocks: Sequence[int] = (1, 2, 2, 1),
+        embedding_dim: int = 128,
+    ) -> None:
+        super().__init__()
+        if len(widths) != 4 or len(blocks) != 4:
+            raise ValueError(f"four stages need four widths and four block counts, not {widths} and {blocks}")
+        first = widths[0]
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, first, 3, 2, 1, bias=False), nn.BatchNorm2d(first), nn.PReLU(first)
+        )
+        layers: list[nn.Module] = []
+        channels = first
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            for index in range(count):
+                layers.append(Block(channels, width, 2 if index == 0 and stage < len(widths) - 1 else 1))
+                channels = width
+        self.stages = nn.Sequential(*layers, nn.BatchNorm2d(channels))
+        self.pool = nn.Conv2d(channels, channels, 7, groups=channels, bias=False)
+        self.pool_norm = nn.BatchNorm2d(channels)
+        self.project = nn.Linear(channels, embedding_dim, bias=False)
+        self.norm = nn.BatchNorm1d(embedding_dim)
+        self.to(memory_format=torch.channels_last)
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, 112, 112) to (B, widths[-1], 7, 7)."""
+        features: Tensor = self.stages(self.stem(x.contiguous(memory_format=torch.channels_last)))
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, 112, 112) to un-normalised embeddings (B, embedding_dim)."""
+        pooled = self.pool_norm(self.pool(self.feature_map(x))).flatten(1)
+        embedding: Tensor = self.norm(self.project(pooled))
+        return embedding

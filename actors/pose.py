@@ -1,0 +1,86 @@
+"""Head pose from five landmarks: weak-perspective fit of a mean five-point face."""
+
+import numpy as np
+
+MEAN_FACE = np.array([[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -0.70, 0.68], [-0.4, -1.1, -0.05], [0.4, -1.1, -0.05]])
+"""(5, 3) eyes, nose tip, mouth corners of an adult in units of the eye distance: x image-right, y up, z to camera."""
+
+MEAN_FACE.setflags(write=False)
+
+_ITERATIONS = 12
+
+
+def pose_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
+    """Return yaw, pitch, roll in degrees, float64 (N, 3), of landmarks (N, 5, 2) in pixels (y down).
+
+    Signs and order of rotation are those of `schemas.recipe.Pose`; yaw lies in +-180, pitch in +-90. Near profile
+    pitch and roll are one motion in the picture, so only yaw is well determined there. The mean face stands for
+    everybody, which costs a few degrees of yaw and more of pitch. Raises ValueError on points that are not finite
+    or coincide.
+    """
+    points = np.asarray(landmarks, dtype=np.float64)
+    if points.ndim != 3 or points.shape[1:] != (5, 2):
+        raise ValueError(f"landmarks must have shape (N, 5, 2), not {points.shape}")
+    if not np.isfinite(points).all():
+        raise ValueError("landmarks must be finite numbers")
+    image = (points - points.mean(axis=1, keepdims=True)) * [1, -1]
+    size = np.sqrt((image**2).sum(axis=(1, 2)))
+    if (size <= 1e-9 * np.abs(points).max(axis=(1, 2), initial=1.0)).any():
+        raise ValueError("landmarks of a face coincide, so they determine no pose")
+    return _euler(_fit_rotation(image / size[:, None, None]))
+
+
+def rotation_matrix(pose: np.ndarray) -> np.ndarray:
+    """Return (N, 3, 3) rotations of poses (N, 3) in degrees: pitch first, then yaw, then roll (x right, y up)."""
+    yaw, pitch, roll = np.radians(np.asarray(pose, dtype=np.float64)).T
+    zero, one = np.zeros_like(yaw), np.ones_like(yaw)
+
+    def matrix(*rows: np.ndarray) -> np.ndarray:
+        return np.stack(rows, axis=-1).reshape(-1, 3, 3)
+
+    turn = matrix(np.cos(yaw), zero, np.sin(yaw), zero, one, zero, -np.sin(yaw), zero, np.cos(yaw))
+    nod = matrix(one, zero, zero, zero, np.cos(pitch), np.sin(pitch), zero, -np.sin(pitch), np.cos(pitch))
+    tilt = matrix(np.cos(roll), np.sin(roll), zero, -np.sin(roll), np.cos(roll), zero, zero, zero, one)
+    return tilt @ turn @ nod
+
+
+def _fit_rotation(image: np.ndarray) -> np.ndarray:
+    """Minimise |scale R_2 face - image|^2 over scale and rotation for centred image points (N, 5, 2)."""
+    face = MEAN_FACE - MEAN_FACE.mean(axis=0)
+    # The unconstrained affine fit, made a scaled rotation by its singular vectors, starts Gauss-Newton.
+    affine = image.transpose(0, 2, 1) @ np.linalg.pinv(face).T
+    left, values, right = np.linalg.svd(affine, full_matrices=False)
+    first, second = (left @ right).transpose(1, 0, 2)
+    rotation = np.stack([first, second, np.cross(first, second)], axis=1)
+    scale = values.mean(axis=1)
+    for _ in range(_ITERATIONS):
+        turned = face @ rotation.transpose(0, 2, 1)
+        x, y, z = np.moveaxis(scale[:, None, None] * turned, -1, 0)
+        zero = np.zeros_like(x)
+        # d(x, y) for small rotations about the x, y, z axes of the camera and a small relative scale.
+        jacobian = np.stack([np.stack([zero, z, -y, x], -1), np.stack([-z, zero, x, y], -1)], axis=2)
+        jacobian = jacobian.reshape(len(image), 10, 4)
+        residual = (image - np.stack([x, y], axis=-1)).reshape(len(image), 10, 1)
+        normal = jacobian.transpose(0, 2, 1) @ jacobian
+        damping = 1e-3 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(4)
+        step = np.linalg.solve(normal + damping, jacobian.transpose(0, 2, 1) @ residual)[..., 0]
+        rotation = _rodrigues(step[:, :3]) @ rotation
+        scale = scale * np.exp(np.clip(step[:, 3], -1, 1))
+    return rotation
+
+
+def _rodrigues(vector: np.ndarray) -> np.ndarray:
+    angle = np.linalg.norm(vector, axis=1)[:, None, None]
+    x, y, z = vector.T
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
+    return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross
+
+
+def _euler(rotation: np.ndarray) -> np.ndarray:
+    # |pitch| <= 90 tells which side of the profile the face is on, so that yaw runs on steadily through 90.
+    side = np.where(rotation[:, 2, 2] >= 0, 1.0, -1.0)
+    yaw = np.arctan2(-rotation[:, 2, 0], side * np.hypot(rotation[:, 2, 1], rotation[:, 2, 2]))
+    pitch = np.arctan2(-side * rotation[:, 2, 1], side * rotation[:, 2, 2])
+    roll = np.arctan2(-side * rotation[:, 1, 0], side * rotation[:, 0, 0])
+    return np.degrees(np.stack([yaw, pitch, roll], axis=1))

@@ -1,0 +1,44 @@
+"""The embedded backends: identities and samples from the procedural 3D head, no download, exact ground truth."""
+
+from collections.abc import Sequence
+
+from actors.face3d import HeadRenderer, sample_identity
+from actors.recipe_sampler import candidate_recipe
+from actors.roles import Candidate, IdentitySource, Portraits
+from schemas.recipe import Recipe
+
+
+class ProceduralIdentityGenerator:
+    """Random heads in random near-frontal poses, some smiling, some with glasses: what a filter must sort."""
+
+    def __init__(self, portrait_size: int) -> None:
+        self._size = portrait_size
+        self._renderer = HeadRenderer()
+
+    def generate(self, seeds: Sequence[int]) -> list[Candidate]:
+        """Return one portrait per seed; the seed alone decides the head, its pose and its light."""
+        return [self._one(seed) for seed in seeds]
+
+    def _one(self, seed: int) -> Candidate:
+        identity, recipe = sample_identity(seed), candidate_recipe(seed)
+        rendered = self._renderer.render(identity, [recipe], self._size)
+        commanded = {
+            "yaw": recipe.pose.yaw,
+            "expression": recipe.expression.intensity,
+            **identity.attributes,
+        }
+        return Candidate(image=rendered.images[0], attributes=commanded)
+
+
+class ProceduralConditionalGenerator:
+    """Renders the head of an accepted seed under each recipe; the landmarks are the true projected ones."""
+
+    def __init__(self, portrait_size: int) -> None:
+        self._size = portrait_size
+        self._renderer = HeadRenderer()
+
+    def generate(self, source: IdentitySource, recipes: Sequence[Recipe]) -> Portraits:
+        """Return one clean portrait per recipe. Own glasses are off: a recipe commands every occluder."""
+        identity = sample_identity(source.seed).without_glasses()
+        rendered = self._renderer.render(identity, recipes, self._size)
+        return Portraits(rendered.images, rendered.landmarks, rendered.occluded_fraction)

@@ -1,0 +1,149 @@
+"""Draws recipes: references, degraded samples and the portraits of candidates.
+
+Every recipe depends on its own seed alone, so the k-th of an identity is the same however many are asked for. Every
+float is a float32 value, so that tables store it without loss.
+"""
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from actors.degradation import sample_scale
+from schemas.config import DegradedSection
+from schemas.recipe import Background, Expression, Kind, Light, Occluder, Pose, Profile, Recipe
+from schemas.seeds import derive_seed, generator
+
+OCCLUDERS: tuple[Occluder, ...] = ("glasses", "sunglasses", "mask", "scarf", "hand")
+"""What may cover part of a face, drawn with equal probability."""
+
+_UNITS = tuple(Expression.model_fields)
+_EXPOSURE = (0.5, 1.6)
+
+
+def reference_recipes(run_seed: int, identity_key: int, count: int, profile: Profile) -> list[Recipe]:
+    """Draw references: frontal within 4 degrees, neutral, evenly lit, unoccluded, undegraded, simple background."""
+    seeds = _seeds(run_seed, identity_key, "reference", count)
+    return [_reference(seed, profile) for seed in seeds]
+
+
+def degraded_recipes(
+    run_seed: int, identity_key: int, count: int, distribution: DegradedSection, profile: Profile
+) -> list[Recipe]:
+    """Draw degraded samples from the configured distribution of pose, expression, light, occluder, s, b and JPEG."""
+    seeds = _seeds(run_seed, identity_key, "degraded", count)
+    return [_degraded(seed, distribution, profile) for seed in seeds]
+
+
+def candidate_recipe(seed: int) -> Recipe:
+    """Draw how a candidate is portrayed: mostly near frontal, about 12 % with an expression, natural light."""
+    rng = _rng(seed)
+    pose = Pose(yaw=_bounded_normal(rng, 11, 60), pitch=_bounded_normal(rng, 5, 30), roll=_bounded_normal(rng, 4, 20))
+    visible = rng.random() < 0.12
+    expression = _expression(rng, (0.35, 1.0)) if visible else _expression(rng, (0.0, 0.15))
+    light = Light(
+        azimuth=_bounded_normal(rng, 40, 110),
+        elevation=_uniform(rng, 0, 50),
+        harshness=_uniform(rng, 0, 0.45),
+        exposure=_log_uniform(rng, 0.75, 1.25),
+        temperature=_bounded_normal(rng, 0.25, 0.8),
+    )
+    background = _background(rng, {"plain": 0.2, "gradient": 0.25, "blurred": 0.35, "cluttered": 0.2})
+    return Recipe(kind="reference", seed=seed, pose=pose, expression=expression, light=light, background=background)
+
+
+def _reference(seed: int, profile: Profile) -> Recipe:
+    rng = _rng(seed)
+    return Recipe(
+        kind="reference",
+        seed=seed,
+        pose=Pose(yaw=_uniform(rng, -4, 4), pitch=_uniform(rng, -4, 4), roll=_uniform(rng, -3, 3)),
+        expression=_expression(rng, (0.0, 0.08)),
+        light=Light(
+            azimuth=_uniform(rng, -30, 30),
+            elevation=_uniform(rng, 5, 35),
+            harshness=_uniform(rng, 0, 0.15),
+            exposure=_log_uniform(rng, 0.9, 1.1),
+            temperature=_uniform(rng, -0.15, 0.15),
+        ),
+        background=_background(rng, {"plain": 0.4, "gradient": 0.35, "blurred": 0.25}),
+        # The release saves references at Pillow's default quality too.
+        jpeg_quality=75 if profile == "faithful" else int(rng.integers(90, 96)),
+        profile=profile,
+    )
+
+
+def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Recipe:
+    rng = _rng(seed)
+    pose = Pose(
+        yaw=_bounded_normal(rng, distribution.yaw_std, 90),
+        pitch=_bounded_normal(rng, distribution.pitch_std, 45),
+        roll=_bounded_normal(rng, distribution.roll_std, 90),
+    )
+    visible = rng.random() < distribution.expression_rate
+    expression = _expression(rng, (0.3, 1.0)) if visible else _expression(rng, (0.0, 0.15))
+    harsh = rng.random() < distribution.harsh_light_rate
+    light = Light(
+        azimuth=_uniform(rng, -120, 120) if harsh else _bounded_normal(rng, 35, 90),
+        elevation=_uniform(rng, -30, 75) if harsh else _uniform(rng, 0, 50),
+        harshness=_uniform(rng, 0.5, 1.0) if harsh else _uniform(rng, 0.0, 0.35),
+        exposure=_log_uniform(rng, *_EXPOSURE),
+        temperature=_bounded_normal(rng, 0.35, 1),
+    )
+    occluded = rng.random() < distribution.occluder_rate
+    occluder, coverage = OCCLUDERS[int(rng.integers(len(OCCLUDERS)))], _uniform(rng, 0.3, 1.0)
+    background = _background(rng, {"plain": 0.15, "gradient": 0.2, "blurred": 0.35, "cluttered": 0.3})
+    low, high = distribution.jpeg_quality
+    intervals, weights = distribution.scale_intervals, distribution.scale_weights
+    return Recipe(
+        kind="degraded",
+        seed=seed,
+        pose=pose,
+        expression=expression,
+        light=light,
+        occluder=occluder if occluded else "none",
+        occluder_coverage=coverage if occluded else 0.0,
+        background=background,
+        downsample=_single(sample_scale(rng, intervals, weights)),
+        blur=_single(sample_scale(rng, intervals, weights)),
+        jpeg_quality=int(rng.integers(low, high + 1)),
+        profile=profile,
+    )
+
+
+def _seeds(run_seed: int, identity_key: int, kind: Kind, count: int) -> list[int]:
+    return [derive_seed(run_seed, "sample", identity_key, kind, index) for index in range(count)]
+
+
+def _rng(seed: int) -> np.random.Generator:
+    return generator(derive_seed(seed, "recipe"))
+
+
+def _single(value: float) -> float:
+    return float(np.float32(value))
+
+
+def _uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return _single(rng.uniform(low, high))
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return _single(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _bounded_normal(rng: np.random.Generator, std: float, bound: float) -> float:
+    """Draw from a normal of mean 0 truncated to +-bound, by its inverse so that one draw always suffices."""
+    uniform = rng.random()
+    if std == 0:
+        return 0.0
+    tail = ndtr(-bound / std)
+    return _single(np.clip(std * ndtri(tail + uniform * (1 - 2 * tail)), -bound, bound))
+
+
+def _expression(rng: np.random.Generator, strength: tuple[float, float]) -> Expression:
+    """Draw one unit, or two in 35 % of cases, each with a strength in the given range."""
+    units = rng.permutation(len(_UNITS))[: 2 if rng.random() < 0.35 else 1]
+    return Expression(**{_UNITS[unit]: _uniform(rng, *strength) for unit in units})
+
+
+def _background(rng: np.random.Generator, weights: dict[Background, float]) -> Background:
+    names = list(weights)
+    return names[int(rng.choice(len(names), p=list(weights.values())))]

@@ -1,0 +1,89 @@
+"""The protocol of each backend role. Images are uint8 RGB (N, H, W, 3); landmarks are (5, 2) x, y pixels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from schemas.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pseudo-identity portrait and what its generator commanded (JSON-serialisable attributes)."""
+
+    image: np.ndarray
+    attributes: dict[str, Any]
+
+
+class IdentityGenerator(Protocol):
+    """Makes pseudo-identity portraits; one seed, one portrait, whatever the batch."""
+
+    def generate(self, seeds: Sequence[int]) -> list[Candidate]:
+        """Return one candidate per seed, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class IdentitySource:
+    """An accepted identity as the conditional generator receives it."""
+
+    identity: int
+    seed: int
+    attributes: dict[str, Any]
+    image: np.ndarray
+
+
+@dataclass(frozen=True)
+class Portraits:
+    """Clean portraits (N, S, S, 3) with landmarks (N, 5, 2) and the occluded share of the face (N,), 0..1."""
+
+    images: np.ndarray
+    landmarks: np.ndarray
+    occluded_fraction: np.ndarray
+
+
+class ConditionalGenerator(Protocol):
+    """Shows one identity under each recipe's pose, expression, light, occluder and background."""
+
+    def generate(self, source: IdentitySource, recipes: Sequence[Recipe]) -> Portraits:
+        """Return one clean portrait per recipe, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The face found in one image: probability 0..1, box (x0, y0, x1, y1) and landmarks (5, 2) in pixels."""
+
+    probability: float
+    box: np.ndarray
+    landmarks: np.ndarray
+
+
+class Detector(Protocol):
+    """Finds the most prominent face of each image."""
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detection | None]:
+        """Return the face of each image, or None; images may differ in size."""
+        ...
+
+
+class Embedder(Protocol):
+    """Maps aligned 112 x 112 faces to unit vectors whose cosine measures identity."""
+
+    name: str
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 (N, D) unit vectors of uint8 RGB (N, 112, 112, 3)."""
+        ...
+
+
+class ImageText(Protocol):
+    """Measures how well an image fits a caption."""
+
+    name: str
+
+    def similarity(self, images: np.ndarray, caption: str) -> np.ndarray:
+        """Return float32 (N,) cosines in [-1, 1] for uint8 RGB (N, 112, 112, 3)."""
+        ...

@@ -1,0 +1,59 @@
+"""What a run is made from, as one document and its digest: equal digests promise equal bytes."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.config import RunConfig
+from schemas.rows import SCHEMA_VERSION
+
+RECIPE_VERSION = 1
+"""Raised by every change to the code after which the same config and models make different bytes."""
+
+
+def recipe_document(config: RunConfig, models: Mapping[str, str]) -> dict[str, Any]:
+    """Return everything that decides the dataset's bytes: recipe sections, model digests, versions."""
+    return {
+        **config.recipe_sections(),
+        "model_digests": dict(sorted(models.items())),
+        "schema_version": SCHEMA_VERSION,
+        "recipe_version": RECIPE_VERSION,
+    }
+
+
+def canonical_json(document: Any) -> bytes:
+    """Return the one JSON text of a document: sorted keys, no spaces; ValueError for NaN or infinity."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def recipe_fingerprint(config: RunConfig, models: Mapping[str, str]) -> str:
+    """Return the SHA-256 (hex) of the recipe document; placement and the folder do not enter it."""
+    return hashlib.sha256(canonical_json(recipe_document(config, models))).hexdigest()
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return one readable line per differing field, such as `generate.identities: 64 -> 80`, sorted by field."""
+    before, after = _flat(old), _flat(new)
+    return [
+        f"{name}: {_shown(before, name)} -> {_shown(after, name)}"
+        for name in sorted(before.keys() | after.keys())
+        if _shown(before, name) != _shown(after, name)
+    ]
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(value, Mapping) and value:
+            fields |= _flat(value, f"{prefix}{key}.")
+        else:
+            fields[prefix + key] = value
+    return fields
+
+
+def _shown(fields: Mapping[str, Any], name: str) -> str:
+    if name not in fields:
+        return "(absent)"
+    value = fields[name]
+    return value if isinstance(value, str) else json.dumps(value)

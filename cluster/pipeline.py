@@ -1,0 +1,73 @@
+"""Runs stages over units of work as a streaming Ray Data pipeline of actor pools, one unit a row."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from cluster.attempts import Attempts
+from cluster.packing import pack, unpack
+from cluster.placement import Pool, plan_placement
+from cluster.ray_session import cluster_resources
+from cluster.stage import Stage, Work
+from cluster.storage import Storage
+from cluster.worker import StageWorker
+from schemas.config import PlacementSection
+from schemas.manifest import Dead
+
+
+def stream(
+    stages: list[Stage], units: list[Work], storage: Storage, placement: PlacementSection, *, ordered: bool = False
+) -> Iterator[Work | Dead]:
+    """Yield each unit after the last stage, or its dead record; in unit order when `ordered`, else as they finish.
+
+    Closing the iterator early stops the pipeline; what was in flight is lost and nothing else is.
+    """
+    if not units:
+        return
+    cpus, gpus = cluster_resources()
+    pools = plan_placement(stages, placement, cpus, gpus, len(units))
+    # The session scopes attempt markers: deaths of an earlier driver's workers say nothing about a unit.
+    session = uuid.uuid4().hex
+    dataset = _dataset(units, pools, storage, placement, session, ordered)
+    rows = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+    try:
+        for batch in rows:
+            for row in batch.to_pylist():
+                yield unpack(row)
+    finally:
+        # Dropping the iterator is what makes Ray Data stop its executor and give the actors back.
+        del rows, dataset
+
+        Attempts(storage, session).clear()
+
+
+def _dataset(
+    units: list[Work], pools: list[Pool], storage: Storage, placement: PlacementSection, session: str, ordered: bool
+) -> Any:
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = ordered
+    context.execution_options.verbose_progress = False
+    context.enable_progress_bars = False
+    context.actor_init_retry_on_errors = True
+    context.max_consecutive_actor_init_deaths = 3
+    context.execution_no_progress_timeout_s = 7200
+    context.wait_for_min_actors_s = 0
+    if placement.object_store_mb:
+        context.execution_options.resource_limits = ray.data.ExecutionResources.for_limits(
+            object_store_memory=placement.object_store_mb * 1024**2
+        )
+    dataset = ray.data.from_items([pack(unit) for unit in units], override_num_blocks=len(units))
+    for pool in pools:
+        dataset = dataset.map_batches(
+            StageWorker,
+            fn_constructor_args=(list(pool.stages), storage.url, session, placement.max_attempts),
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=pool.resources.cpus,
+            num_gpus=pool.resources.gpus or None,
+            compute=ray.data.ActorPoolStrategy(size=pool.size),
+            udf_modifying_row_count=False,
+        )
+    return dataset

@@ -1,0 +1,69 @@
+"""Placement: how the stages of a half are laid out as actor pools. It never changes what is made."""
+
+import math
+from dataclasses import dataclass
+
+from cluster.errors import UserError
+from cluster.stage import Resources, Stage
+from schemas.config import PlacementSection
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One actor pool: the stages each of its processes runs in order, its size, and what each process takes."""
+
+    stages: tuple[Stage, ...]
+    size: int
+    resources: Resources
+
+    @property
+    def name(self) -> str:
+        """Names of its stages, joined by +."""
+        return "+".join(stage.name for stage in self.stages)
+
+
+def plan_placement(stages: list[Stage], section: PlacementSection, cpus: float, gpus: float, units: int) -> list[Pool]:
+    """Lay `stages` out on a cluster of so many CPUs and GPUs for so many units of work.
+
+    Fused shares one process per worker, so that models load once and no pixels cross processes: right for laptops
+    and for one-GPU workers. Split gives each stage its own pool, sized by its share of what the cluster holds.
+    """
+    use_gpu = section.device == "cuda" or (section.device == "auto" and gpus > 0)
+    if section.device == "cuda" and gpus <= 0:
+        raise UserError("placement.device is cuda but the cluster has no GPU: use --set placement.device=cpu")
+    fused = section.mode == "fused" or (section.mode == "auto" and not use_gpu)
+    groups = [tuple(stages)] if fused else [(stage,) for stage in stages]
+    shares = [_share(group, use_gpu) for group in groups]
+    sizes = [min(_pool_size(share, shares, section.workers, cpus, gpus), max(units, 1)) for share in shares]
+    if (wanted := sum(share.gpus * size for share, size in zip(shares, sizes, strict=True))) > gpus + 1e-6:
+        raise UserError(
+            f"the stages ask for {wanted:g} GPUs but the cluster has {gpus:g}: "
+            "lower placement.workers or use --set placement.mode=fused"
+        )
+    scale = _cpu_scale(shares, sizes, cpus)
+    return [
+        Pool(group, size, Resources(cpus=math.floor(share.cpus * scale * 1e4) / 1e4, gpus=share.gpus))
+        for group, share, size in zip(groups, shares, sizes, strict=True)
+    ]
+
+
+def _cpu_scale(shares: list[Resources], sizes: list[int], cpus: float) -> float:
+    """More workers than cores share the cores: a pool that Ray could never place would wait for ever."""
+    wanted = sum(share.cpus * size for share, size in zip(shares, sizes, strict=True))
+    return min(1.0, cpus / wanted) if wanted else 1.0
+
+
+def _share(group: tuple[Stage, ...], use_gpu: bool) -> Resources:
+    gpu = min(1.0, sum(stage.resources.gpus for stage in group)) if use_gpu else 0.0
+    # A process that owns a GPU share waits on it; on a CPU machine it is the worker and takes whole cores.
+    cpu = 0.0 if gpu else max(stage.resources.cpus for stage in group)
+    return Resources(cpus=cpu, gpus=gpu)
+
+
+def _pool_size(share: Resources, shares: list[Resources], workers: int, cpus: float, gpus: float) -> int:
+    if workers:
+        return workers
+    if share.gpus:
+        return max(1, math.floor(gpus / sum(other.gpus for other in shares) + 1e-9))
+    cpu_pools = sum(other.cpus for other in shares) or 1.0
+    return max(1, math.floor(cpus / cpu_pools + 1e-9))

@@ -1,0 +1,113 @@
+"""`run.json`: what a run folder is, written once; every later submit must agree with it (promise 3)."""
+
+import math
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import ValidationError
+
+from cluster.errors import UserError
+from cluster.fingerprint import differences, recipe_document, recipe_fingerprint
+from cluster.storage import Storage, redact
+from schemas.config import RunConfig
+from schemas.manifest import RunManifest
+from schemas.rows import SCHEMA_VERSION
+
+MANIFEST = "run.json"
+_LIBRARIES = ("ray", "torch", "torchvision", "numpy", "pyarrow", "pillow", "opencv-python-headless", "scipy")
+
+
+def open_run(storage: Storage, config: RunConfig, models: Mapping[str, str]) -> RunManifest:
+    """Make the folder a run of this config, or return the manifest of the equal run that it already is.
+
+    `models` maps model names to digests. UserError when the folder belongs to another recipe (each field is listed),
+    holds foreign files, or cannot be written.
+    """
+    existing = _read(storage)
+    if existing is None:
+        storage.check_writable()
+        foreign = [name for name in storage.entries() if name != MANIFEST]
+        # A job that started at the same moment may have filled the folder since the first look.
+        if foreign and not storage.exists(MANIFEST):
+            shown = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
+            raise UserError(
+                f"{storage.uri()} is no run folder but holds other files ({shown}); "
+                "choose an empty or new folder with --run"
+            )
+        manifest = _manifest(config, models)
+        if storage.create(MANIFEST, manifest.model_dump_json(indent=1).encode() + b"\n"):
+            return manifest
+        existing = load_run(storage)
+    _require_same(storage, existing, config, models)
+    storage.check_writable()
+    return existing
+
+
+def load_run(storage: Storage) -> RunManifest:
+    """Return the manifest of an existing run; UserError when the folder is not one."""
+    manifest = _read(storage)
+    if manifest is None:
+        raise UserError(f"{storage.uri()} is no run folder; run `synfiqa generate` first, or name another with --run")
+    return manifest
+
+
+def planned_shards(manifest: RunManifest) -> int:
+    """Return how many sample shards the finished run has."""
+    generate = manifest.recipe["generate"]
+    return math.ceil(generate["identities"] / generate["identities_per_shard"])
+
+
+def _read(storage: Storage) -> RunManifest | None:
+    try:
+        data = storage.read(MANIFEST)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return RunManifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "content"
+        raise UserError(
+            f"{storage.uri(MANIFEST)} is not readable ({where}: {first['msg']}); "
+            "restore it, or choose another folder with --run"
+        ) from error
+
+
+def _require_same(storage: Storage, manifest: RunManifest, config: RunConfig, models: Mapping[str, str]) -> None:
+    if manifest.fingerprint == recipe_fingerprint(config, models):
+        return
+    changed = differences(manifest.recipe, recipe_document(config, models)) or ["its fingerprint was edited"]
+    raise UserError(
+        f"{storage.uri()} was made from another recipe ({'; '.join(changed)}); "
+        "choose another folder with --run, or restore the old values"
+    )
+
+
+def _manifest(config: RunConfig, models: Mapping[str, str]) -> RunManifest:
+    return RunManifest(
+        schema_version=SCHEMA_VERSION,
+        fingerprint=recipe_fingerprint(config, models),
+        recipe=recipe_document(config, models),
+        config=_without_secrets(config.model_dump(mode="json")),
+        code_version=_version("synfiqa"),
+        models=dict(models),
+        versions={"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        # A cluster job may run straight from its working directory, without an installed package.
+        return "not installed"
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_secrets(item) for key, item in value.items()}
+    return redact(value) if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""Quality models, losses, data loading, training, evaluation and scorers."""

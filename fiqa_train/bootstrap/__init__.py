@@ -1,0 +1,1 @@
+"""Trains the bundled networks from nothing: renders of our own, no download, CPU only."""

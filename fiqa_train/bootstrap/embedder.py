@@ -1,0 +1,142 @@
+"""Trains a bundled recognition embedder: `python -m fiqa_train.bootstrap.embedder --name bundled-a`."""
+
+import argparse
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from actors.embedding import BundledEmbedder
+from actors.model_zoo import WEIGHTS_DIR
+from actors.nets.iresnet import SmallIResNet, standardise
+from fiqa_train.bootstrap.augment import augment
+from fiqa_train.bootstrap.publish import publish, write_card
+from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cached_render_set
+from fiqa_train.bootstrap.verification import verification_metrics
+from schemas.model_card import ModelCard
+from schemas.seeds import derive_seed, generator
+
+SCALE, MARGIN, MARGIN_EPOCHS = 24.0, 0.30, 4
+BATCH, LEARNING_RATE, WEIGHT_DECAY = 64, 3e-3, 0.05
+
+
+@dataclass(frozen=True)
+class EmbedderPlan:
+    """Shape of one embedder and which share of the training identities it sees (first, last as fractions)."""
+
+    widths: tuple[int, int, int, int]
+    blocks: tuple[int, int, int, int]
+    share: tuple[float, float]
+    epochs: int
+
+
+PLANS = {
+    "bundled-a": EmbedderPlan((32, 64, 128, 192), (1, 2, 1, 1), (0.0, 5 / 6), 14),
+    "bundled-b": EmbedderPlan((24, 48, 96, 160), (1, 1, 1, 1), (1 / 6, 1.0), 12),
+}
+"""A labels and B evaluates, hence another shape, another seed and partly other identities."""
+
+
+class CosFace(nn.Module):
+    """Large-margin cosine loss (Wang et al. 2018): cross-entropy of s * (cos - m) for the true identity."""
+
+    def __init__(self, dim: int, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, dim) * 0.05)
+
+    def forward(self, embedding: Tensor, identity: Tensor, margin: float) -> Tensor:
+        """Return the mean loss of embeddings (B, dim) against class numbers (B,)."""
+        cosine = functional.normalize(embedding) @ functional.normalize(self.weight).T
+        shifted = cosine - margin * functional.one_hot(identity, len(self.weight))
+        return functional.cross_entropy(SCALE * shifted, identity)
+
+
+def train_embedder(name: str, faces: RenderSet, folder: Path, seed: int, epochs: int | None = None) -> ModelCard:
+    """Train one of `PLANS` on a render set, publish it into the folder and return its card with held-out metrics."""
+    plan = PLANS[name]
+    net = fit(plan, faces.of("train"), derive_seed(seed, "bootstrap", name), epochs or plan.epochs)
+    card = publish(
+        net,
+        folder,
+        name=name,
+        role="embedder",
+        architecture="small-iresnet",
+        arguments={"in_channels": 1, "widths": list(plan.widths), "blocks": list(plan.blocks), "embedding_dim": 128},
+        input_size=112,
+        channels="gray",
+        value_range=None,
+        normalise="per-image",
+        output="unit vector (128,); the cosine of two measures identity, -1..1",
+        trained_on=f"{len(faces.of('train').crops)} renders of this project's procedural heads, bootstrap seed {seed}",
+        command=f"python -m fiqa_train.bootstrap.embedder --name {name} --seed {seed}",
+    )
+    embed = BundledEmbedder(name, folder=folder).embed
+    metrics = verification_metrics(embed, faces.select(faces.part != "train"))
+    card = card.model_copy(update={"metrics": {key: round(value, 4) for key, value in metrics.items()}})
+    write_card(card, folder)
+    return card
+
+
+def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIResNet:
+    """Return the network after CosFace training with a one-cycle learning rate; bf16 arithmetic where CPUs have it."""
+    torch.manual_seed(seed)
+    rng = generator(seed)
+    people = np.unique(faces.identity)
+    first, last = (round(part * len(people)) for part in plan.share)
+    kept = np.isin(faces.identity, people[first:last])
+    labels = torch.from_numpy(np.searchsorted(people[first:last], faces.identity[kept]))
+    gray = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in faces.crops[kept]])
+    net = SmallIResNet(widths=plan.widths, blocks=plan.blocks).train()
+    loss_function = CosFace(net.project.out_features, last - first)
+    optimiser = torch.optim.AdamW([*net.parameters(), *loss_function.parameters()], weight_decay=WEIGHT_DECAY)
+    steps = math.floor(len(gray) / BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.2, cycle_momentum=False
+    )
+    for epoch in range(epochs):
+        order = rng.permutation(len(gray))
+        started, total = time.process_time(), 0.0
+        for step in range(steps):
+            rows = order[step * BATCH : (step + 1) * BATCH]
+            margin = MARGIN * min(1.0, (epoch + step / steps) / MARGIN_EPOCHS)
+            batch = torch.from_numpy(np.stack([augment(gray[row], rng) for row in rows])).float()
+            with torch.autocast("cpu", torch.bfloat16):
+                embedding = net(standardise(batch))
+            loss = loss_function(embedding.float(), labels[rows], margin)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach())
+        seconds = time.process_time() - started
+        sys.stderr.write(f"epoch {epoch + 1}/{epochs}  loss {total / steps:.3f}  {seconds:.0f} CPU s\n")
+    return net.eval()
+
+
+def main() -> None:
+    """Command line: render (or reuse) the faces, train, publish, print the digest."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", choices=sorted(PLANS), required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=None, help="override the plan")
+    parser.add_argument("--identities", type=int, default=SetSize.identities)
+    parser.add_argument("--renders", type=Path, default=Path("bootstrap-renders.npz"), help="made when missing")
+    parser.add_argument("--out", type=Path, default=WEIGHTS_DIR)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    faces = cached_render_set(options.renders, options.seed, SetSize(identities=options.identities))
+    card = train_embedder(options.name, faces, options.out, options.seed, options.epochs)
+    sys.stdout.write(f"{card.name} sha256 {card.sha256}\n")
+    for key, value in card.metrics.items():
+        sys.stdout.write(f"  {key}: {value}\n")
+
+
+if __name__ == "__main__":
+    main()

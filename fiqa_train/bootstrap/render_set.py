@@ -1,0 +1,174 @@
+"""The rendered faces that the bundled networks learn from and are measured on."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from actors.alignment import align
+from actors.face3d import HeadRenderer, sample_identity
+from actors.recipe_sampler import degraded_recipes, reference_recipes
+from cluster.errors import UserError
+from schemas.config import DegradedSection
+from schemas.recipe import Light, Occluder, Pose, Recipe
+from schemas.seeds import derive_seed
+
+Part = Literal["train", "clean", "varied", "ladder"]
+
+PORTRAIT_SIZE = 128
+WIDE = DegradedSection(
+    yaw_std=38,
+    pitch_std=13,
+    roll_std=9,
+    expression_rate=0.5,
+    harsh_light_rate=0.35,
+    occluder_rate=0.45,
+    scale_weights=(0.4, 0.2, 0.2, 0.2),
+)
+"""Training variation: wider than a run's default, so that the networks have seen more than they will be asked."""
+
+YAWS = (0, 15, 30, 45, 60, 75, 90)
+PITCHES = (-30, -15, 15, 30)
+COVERS: tuple[tuple[Occluder, float], ...] = (
+    ("glasses", 0.5),
+    ("sunglasses", 0.5),
+    ("mask", 0.3),
+    ("mask", 0.6),
+    ("mask", 1.0),
+    ("scarf", 0.5),
+    ("scarf", 1.0),
+    ("hand", 0.5),
+    ("hand", 1.0),
+)
+HARSHNESS = (0.35, 0.7, 1.0)
+
+
+@dataclass(frozen=True)
+class SetSize:
+    """How much is rendered: identities to train on (x 4 references + `varied`) and held out (x 4 + 12 + ladders)."""
+
+    identities: int = 360
+    varied: int = 10
+    held_out: int = 60
+    laddered: int = 24
+
+
+@dataclass(frozen=True)
+class RenderSet:
+    """Undegraded aligned crops uint8 RGB (N, 112, 112, 3), and of each its identity number, recipe and part.
+
+    Identity numbers of different parts never collide; "clean", "varied" and "ladder" share the held-out ones.
+    """
+
+    crops: np.ndarray
+    identity: np.ndarray
+    recipes: list[Recipe]
+    part: np.ndarray
+    occluded_fraction: np.ndarray
+
+    def select(self, mask: np.ndarray) -> "RenderSet":
+        """Return the rows where the boolean mask (N,) holds."""
+        recipes = [self.recipes[index] for index in np.flatnonzero(mask)]
+        return RenderSet(self.crops[mask], self.identity[mask], recipes, self.part[mask], self.occluded_fraction[mask])
+
+    def of(self, part: Part) -> "RenderSet":
+        """Return the rows of one part."""
+        return self.select(self.part == part)
+
+    def save(self, path: Path) -> None:
+        """Write everything to one uncompressed .npz."""
+        recipes = json.dumps([recipe.model_dump(mode="json") for recipe in self.recipes])
+        np.savez(
+            path,
+            crops=self.crops,
+            identity=self.identity,
+            recipes=np.array(recipes),
+            part=self.part,
+            occluded_fraction=self.occluded_fraction,
+        )
+
+    @staticmethod
+    def load(path: Path) -> "RenderSet":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            recipes = [Recipe(**fields) for fields in json.loads(str(stored["recipes"]))]
+            return RenderSet(stored["crops"], stored["identity"], recipes, stored["part"], stored["occluded_fraction"])
+
+
+def render_set(seed: int, size: SetSize, processes: int = 2) -> RenderSet:
+    """Render the training and the held-out identities; their seeds derive from "bootstrap", so no run meets them."""
+    jobs = [(seed, number, number < size.identities, size) for number in range(size.identities + size.held_out)]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        rendered = list(pool.map(_render_identity, jobs, chunksize=4))
+    return RenderSet(
+        crops=np.concatenate([entry.crops for entry in rendered]),
+        identity=np.concatenate([entry.identity for entry in rendered]),
+        recipes=[recipe for entry in rendered for recipe in entry.recipes],
+        part=np.concatenate([entry.part for entry in rendered]),
+        occluded_fraction=np.concatenate([entry.occluded_fraction for entry in rendered]),
+    )
+
+
+def cached_render_set(path: Path, seed: int, size: SetSize) -> RenderSet:
+    """Return the render set stored at `path`, rendering and storing it first when the file does not exist.
+
+    Raises `UserError` when the file was made with another seed or size. It cannot know whether the face model has
+    changed since: delete the file after such a change.
+    """
+    settings = json.dumps({"seed": seed, **asdict(size)})
+    described = path.with_suffix(".json")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial.npz")
+        render_set(seed, size).save(partial)
+        described.write_text(settings, encoding="utf-8")
+        partial.rename(path)
+    if not described.exists() or described.read_text(encoding="utf-8") != settings:
+        raise UserError(f"The renders in {path} were made with other settings; delete the file or name another one.")
+    return RenderSet.load(path)
+
+
+def ladder_recipes(base: Recipe) -> Iterator[Recipe]:
+    """Yield the base recipe changed in one factor at a time: yaw, pitch, cover, harshness of a side light."""
+    for yaw in YAWS:
+        yield base.model_copy(update={"pose": Pose(yaw=yaw)})
+    for pitch in PITCHES:
+        yield base.model_copy(update={"pose": Pose(pitch=pitch)})
+    for occluder, coverage in COVERS:
+        yield base.model_copy(update={"pose": Pose(), "occluder": occluder, "occluder_coverage": coverage})
+    for harshness in HARSHNESS:
+        yield base.model_copy(update={"pose": Pose(), "light": Light(azimuth=60, elevation=20, harshness=harshness)})
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _render_identity(job: tuple[int, int, bool, SetSize]) -> RenderSet:
+    seed, number, trains, size = job
+    identity_seed = derive_seed(seed, "bootstrap", "identity", number)
+    recipe_seed = derive_seed(seed, "bootstrap", "recipes")
+    references = reference_recipes(recipe_seed, number, 5, "corrected")
+    clean, base = references[:4], references[4]
+    if trains:
+        parts = {"train": clean + degraded_recipes(recipe_seed, number, size.varied, WIDE, "corrected")}
+    else:
+        varied = degraded_recipes(recipe_seed, number, 12, DegradedSection(), "corrected")
+        parts = {"clean": clean, "varied": varied}
+        if number - size.identities < size.laddered:
+            parts["ladder"] = list(ladder_recipes(base))
+    recipes = [recipe for group in parts.values() for recipe in group]
+    rendered = HeadRenderer().render(sample_identity(identity_seed).without_glasses(), recipes, PORTRAIT_SIZE)
+    return RenderSet(
+        crops=align(rendered.images, rendered.landmarks),
+        identity=np.full(len(recipes), number),
+        recipes=recipes,
+        part=np.repeat(list(parts), [len(group) for group in parts.values()]),
+        occluded_fraction=np.asarray(rendered.occluded_fraction),
+    )

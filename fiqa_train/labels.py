@@ -1,0 +1,121 @@
+"""Quality labels from raw components (MR-FIQA): average ranks, fusion, min-max, decile groups; plain numpy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from schemas.calibration import RankTable, Scale
+
+GROUPS = 10
+"""Decile groups, Q0 (worst) to Q9 (best)."""
+
+TABLE_LIMIT = 65_536
+"""Longest rank table that a scale keeps; a frozen rank errs by at most N / TABLE_LIMIT beyond it, and by 0 below."""
+
+
+@dataclass(frozen=True)
+class Components:
+    """Raw components of N degraded samples, float64 (N,); every value finite and `vision_language` < 1.
+
+    recognition: f_r, cosine in [-1, 1]. vision_language: v_l, cosine in [-1, 1). yaw: |yaw| in degrees.
+    downsample, blur: factors s and b, >= 1.
+    """
+
+    recognition: np.ndarray
+    vision_language: np.ndarray
+    yaw: np.ndarray
+    downsample: np.ndarray
+    blur: np.ndarray
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of N samples in the order of their components; column names as in `schemas.rows.LABELS`."""
+
+    yaw_rank: np.ndarray
+    downsample_rank: np.ndarray
+    blur_rank: np.ndarray
+    spatial: np.ndarray
+    raw: np.ndarray
+    quality: np.ndarray
+    group: np.ndarray
+    clipped: int
+
+
+def invalid(components: Components) -> np.ndarray:
+    """Return bool (N,), True where a component is not finite or v_l >= 1, so that no label exists."""
+    columns = vars(components).values()
+    return ~np.all([np.isfinite(column) for column in columns], axis=0) | ~(components.vision_language < 1)
+
+
+def fit(components: Components, spatial_weight: float) -> tuple[Scale, Labels]:
+    """Label samples among themselves: exact average ranks over all of them, global min and max.
+
+    m = (f_r + lambda * s_d) / (1 - v_l) with s_d = min over factors of (N - rank) / N, then min-max to 0..1.
+    ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
+    """
+    ranks = [rankdata(factor, method="average") for factor in _factors(components)]
+    count = len(components.yaw)
+    shares = [(count - rank) / count for rank in ranks]
+    raw = _fuse(components, shares, spatial_weight)
+    if raw.min() == raw.max():
+        raise ValueError(f"all {count} raw labels equal {raw[0]:g}")
+    raw_ranks = rankdata(raw, method="average")
+    scale = Scale(
+        samples=count,
+        spatial_weight=spatial_weight,
+        yaw=_table(components.yaw, ranks[0]),
+        downsample=_table(components.downsample, ranks[1]),
+        blur=_table(components.blur, ranks[2]),
+        raw=_table(raw, raw_ranks),
+        raw_min=float(raw.min()),
+        raw_max=float(raw.max()),
+    )
+    return scale, _labels(scale, shares, raw, raw_ranks)
+
+
+def apply(scale: Scale, components: Components) -> Labels:
+    """Label samples on a frozen scale: ranks interpolated in its tables, quality clipped to 0..1 and counted.
+
+    A sample's label depends on itself and the scale alone, so appended data changes no older label.
+    """
+    tables = (scale.yaw, scale.downsample, scale.blur)
+    ranks = [_interpolate(table, factor) for table, factor in zip(tables, _factors(components), strict=True)]
+    shares = [(scale.samples - rank) / scale.samples for rank in ranks]
+    raw = _fuse(components, shares, scale.spatial_weight)
+    return _labels(scale, shares, raw, _interpolate(scale.raw, raw))
+
+
+def _factors(components: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return components.yaw, components.downsample, components.blur
+
+
+def _fuse(components: Components, shares: list[np.ndarray], spatial_weight: float) -> np.ndarray:
+    spatial = np.minimum.reduce(shares)
+    return (components.recognition + spatial_weight * spatial) / (1 - components.vision_language)
+
+
+def _labels(scale: Scale, shares: list[np.ndarray], raw: np.ndarray, raw_ranks: np.ndarray) -> Labels:
+    quality = (raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
+    decile = np.clip(np.floor(GROUPS * (raw_ranks - 0.5) / scale.samples), 0, GROUPS - 1).astype(int)
+    return Labels(
+        yaw_rank=shares[0],
+        downsample_rank=shares[1],
+        blur_rank=shares[2],
+        spatial=np.minimum.reduce(shares),
+        raw=raw,
+        quality=np.clip(quality, 0, 1),
+        group=np.array([f"Q{index}" for index in range(GROUPS)])[decile],
+        clipped=int(np.count_nonzero((quality < 0) | (quality > 1))),
+    )
+
+
+def _table(values: np.ndarray, ranks: np.ndarray) -> RankTable:
+    distinct, first = np.unique(values, return_index=True)
+    kept = np.unique(np.linspace(0, len(distinct) - 1, min(len(distinct), TABLE_LIMIT)).round().astype(int))
+    return RankTable(values=distinct[kept].tolist(), ranks=ranks[first][kept].tolist())
+
+
+def _interpolate(table: RankTable, values: np.ndarray) -> np.ndarray:
+    return np.interp(values, table.values, table.ranks)

@@ -1,0 +1,224 @@
+"""The training loop: regression onto the quality labels, one epoch at a time, resumable after each."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from actors.model_zoo import load_card, load_weights
+from actors.nets.iresnet import SmallIResNet
+from cluster.storage import Storage
+from fiqa_train.data import LabelledShard, TrainingFaces, augment, read_all
+from fiqa_train.quality_net import ARCHITECTURE, BLOCKS, INPUT_SIZE, QualityNet, initialise_from
+from schemas.config import TrainSection
+from schemas.seeds import derive_seed
+
+BETA = 0.1
+"""Where SmoothL1 turns from square to linear, on the label's scale of 0..1."""
+RANKING_WEIGHT = 0.1
+MARGIN_SCALE = 0.1
+"""Score difference at which the ranking term is mostly satisfied."""
+WARM_UP = 0.1
+"""Share of all steps over which the learning rate rises; it falls as a cosine afterwards."""
+CLIP_NORM = 5.0
+VALIDATION_ROWS = 4096
+"""Most validation faces that are scored after an epoch."""
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """Everything a worker needs to know to take part in one training."""
+
+    url: str
+    shards: Sequence[LabelledShard]
+    train: frozenset[int]
+    validation: frozenset[int]
+    rows: int
+    section: TrainSection
+    embedder: str
+    seed: int
+    threads: int
+    card: dict[str, Any]
+
+
+class Session(Protocol):
+    """What surrounds one worker: its place among the others, its device, and where epochs are reported to."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    def prepare(self, network: nn.Module) -> nn.Module:
+        """Return the network on the device, its gradients averaged over all workers."""
+        ...
+
+    def restore(self) -> dict[str, Any] | None:
+        """Return the state after the last finished epoch of an earlier attempt, if there is one."""
+        ...
+
+    def report(self, metrics: dict[str, float], state: Callable[[], dict[str, Any]]) -> None:
+        """Record a finished epoch; rank 0 also keeps `state()`, from which training can go on."""
+        ...
+
+
+def widths_of(section: TrainSection, embedder: str) -> list[int]:
+    """Return the channels of the four stages: those of the embedder that training starts from, else of the config."""
+    if section.initialise == "embedder":
+        arguments = load_card(embedder, role="embedder").arguments
+        return list(SmallIResNet(**arguments).widths) if "widths" not in arguments else list(arguments["widths"])
+    return [section.width * factor for factor in (1, 2, 4, 6)]
+
+
+def build_network(section: TrainSection, embedder: str, seed: int) -> QualityNet:
+    """Return the untrained network, its random part fixed by the seed."""
+    torch.manual_seed(derive_seed(seed, "train", "weights"))
+    network = QualityNet(widths_of(section, embedder), BLOCKS)
+    if section.initialise == "embedder":
+        card = load_card(embedder, role="embedder")
+        source = SmallIResNet(**card.arguments)
+        source.load_state_dict(load_weights(card))
+        initialise_from(network, source)
+    return network
+
+
+def fit(task: TrainTask, session: Session) -> None:
+    """Train to the last epoch, reporting each; goes on after the last one that was reported by an earlier attempt.
+
+    An epoch depends on the state before it and on the seed alone, so an interrupted training ends with the same
+    weights as one that ran through (same number of workers and threads, same kind of device).
+    """
+    torch.set_num_threads(task.threads)
+    storage, section = Storage(task.url), task.section
+    network = build_network(section, task.embedder, task.seed)
+    state = session.restore() or {"epoch": 0, "history": [], "best": network.state_dict(), "best_epoch": 0}
+    network.load_state_dict(state.get("model", network.state_dict()))
+    model = session.prepare(network)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=section.learning_rate, weight_decay=section.weight_decay)
+    if "optimiser" in state:
+        optimiser.load_state_dict(state["optimiser"])
+    faces = TrainingFaces(
+        storage, task.shards, task.train, task.rows, section.batch_size, task.seed, session.rank, session.world
+    )
+    # only rank 0 validates, the others wait for it in report()
+    held_out = read_all(storage, task.shards, task.validation, VALIDATION_ROWS) if session.rank == 0 else None
+    for epoch in range(state["epoch"], section.epochs):
+        loss = _epoch(model, optimiser, faces, epoch, task, session)
+        metrics: dict[str, float] = {"epoch": epoch + 1, "loss": loss}
+        if held_out is not None:
+            scores = predict(network, held_out.gray, session.device)
+            metrics["validation_spearman"] = spearman(scores, held_out.quality)
+            metrics["validation_error"] = float(np.abs(scores - held_out.quality).mean())
+            state = _advance(state, metrics, network)
+
+        def snapshot(state: dict[str, Any] = state) -> dict[str, Any]:
+            return {**state, "model": _copy(network), "optimiser": optimiser.state_dict(), "card": task.card}
+
+        session.report(metrics, snapshot)
+
+
+def _advance(state: dict[str, Any], metrics: dict[str, float], network: nn.Module) -> dict[str, Any]:
+    history = [*state["history"], metrics]
+    earlier = [entry["validation_spearman"] for entry in state["history"]]
+    advanced = {**state, "epoch": int(metrics["epoch"]), "history": history}
+    if not earlier or metrics["validation_spearman"] > max(earlier):
+        advanced |= {"best": _copy(network), "best_epoch": int(metrics["epoch"])}
+    return advanced
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {key: tensor.detach().cpu().clone() for key, tensor in network.state_dict().items()}
+
+
+def _epoch(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    faces: TrainingFaces,
+    epoch: int,
+    task: TrainTask,
+    session: Session,
+) -> float:
+    faces.epoch = epoch
+    seed = derive_seed(task.seed, "train", epoch, session.rank)
+    torch.manual_seed(seed)  # dropout
+    changes = torch.Generator().manual_seed(seed)
+    model.train()
+    total = 0.0
+    for step, batch in enumerate(faces):
+        for group in optimiser.param_groups:
+            group["lr"] = task.section.learning_rate * schedule(
+                epoch * faces.steps + step, task.section.epochs * faces.steps
+            )
+        gray = augment(torch.from_numpy(batch.gray).float(), changes).to(session.device)
+        loss = quality_loss(model(gray), torch.from_numpy(batch.quality).to(session.device))
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+        optimiser.step()
+        total += float(loss.detach())
+    return total / faces.steps
+
+
+def quality_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """Return SmoothL1 of scores (B,) against labels (B,), plus a pairwise logistic ranking term.
+
+    The ranking term weighs each pair by its label difference: what an EDC uses of a score is its order alone.
+    """
+    error = nn.functional.smooth_l1_loss(scores, labels, beta=BETA)
+    wanted = labels[:, None] - labels[None, :]
+    found = (scores[:, None] - scores[None, :]) / MARGIN_SCALE
+    weight = wanted.abs()
+    ranking = (nn.functional.softplus(-found * wanted.sign()) * weight).sum() / weight.sum().clamp_min(1e-6)
+    return error + RANKING_WEIGHT * ranking
+
+
+def schedule(step: int, steps: int) -> float:
+    """Return the share of the learning rate at a step: a linear rise, then a cosine down to 0."""
+    rise = max(1, round(WARM_UP * steps))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, gray: np.ndarray, device: torch.device, batch: int = 64) -> np.ndarray:
+    """Return scores float32 (N,) of luma uint8 (N, 112, 112)."""
+    network.eval()
+    parts = [
+        network(torch.from_numpy(gray[start : start + batch]).float().to(device)).cpu().numpy()
+        for start in range(0, len(gray), batch)
+    ]
+    return np.concatenate([*parts, np.empty(0, np.float32)])
+
+
+def spearman(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Return Spearman's rank correlation, 0 where it is undefined (fewer than two values, or all equal)."""
+    if len(scores) < 2 or np.ptp(scores) == 0 or np.ptp(labels) == 0:
+        return 0.0
+    return float(spearmanr(scores, labels).statistic)
+
+
+def describe(section: TrainSection, embedder: str, run_fingerprint: str) -> dict[str, Any]:
+    """Return the model card of the coming network, without the digest of its weights."""
+    network = QualityNet(widths_of(section, embedder), BLOCKS)
+    start = f"the trunk of {embedder}" if section.initialise == "embedder" else "random weights"
+    return {
+        "name": section.name,
+        "role": "quality",
+        "architecture": ARCHITECTURE,
+        "arguments": network.arguments,
+        "input_size": INPUT_SIZE,
+        "channels": "gray",
+        "value_range": None,
+        "normalise": "per-image",
+        "output": "quality score (N,), about 0..1 on the label's scale, unbounded",
+        "higher_is_better": True,
+        "licence": "that of the labels and of the initial weights",
+        "commercial_use": section.initialise == "random" or load_card(embedder, role="embedder").commercial_use,
+        "trained_on": f"synthetic faces of run {run_fingerprint[:16]}, started from {start}",
+        "command": "synfiqa train",
+    }

@@ -1,0 +1,95 @@
+"""The quality network: a small IResNet trunk on standardised grey faces, and a regression head on its last features."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from actors.nets.iresnet import LUMA, SmallIResNet, standardise
+from schemas.model_card import ModelCard
+
+ARCHITECTURE = "quality-net"
+INPUT_SIZE = 112
+BLOCKS = (1, 2, 2, 1)
+HEAD_WIDTH = 64
+DROPOUT = 0.2
+
+
+class QualityNet(nn.Module):
+    """Regresses a quality label from grey faces; higher is better, no output activation.
+
+    The head has the form of MR-FIQA's fixed-quality head (global average pool, then two hidden layers of Linear,
+    BatchNorm, ReLU and one Linear to a scalar), narrower to suit the trunk. Standardisation hides how dark
+    and flat an image is, so both enter the head as two bounded scalars.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        blocks: Sequence[int] = BLOCKS,
+        head_width: int = HEAD_WIDTH,
+        dropout: float = DROPOUT,
+    ) -> None:
+        super().__init__()
+        self.arguments: dict[str, Any] = {"widths": list(widths), "blocks": list(blocks), "head_width": head_width}
+        backbone = SmallIResNet(in_channels=1, widths=widths, blocks=blocks)
+        self.stem, self.stages = backbone.stem, backbone.stages
+        self.head = nn.Sequential(
+            nn.Linear(widths[-1] + 2, head_width),
+            nn.BatchNorm1d(head_width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(head_width, head_width),
+            nn.BatchNorm1d(head_width),
+            nn.ReLU(),
+            nn.Linear(head_width, 1),
+        )
+
+    def forward(self, gray: Tensor) -> Tensor:
+        """Map luma (B, 112, 112) in 0..255 to scores (B,)."""
+        x = standardise(gray).contiguous(memory_format=torch.channels_last)
+        pooled = self.stages(self.stem(x)).mean(dim=(2, 3))
+        scores: Tensor = self.head(torch.cat([pooled, exposure(gray)], dim=1)).squeeze(1)
+        return scores
+
+
+def exposure(gray: Tensor) -> Tensor:
+    """Return mean and standard deviation of luma (B, H, W), scaled to about -1..1, as (B, 2)."""
+    mean = gray.mean(dim=(1, 2)) / 127.5 - 1
+    spread = gray.std(dim=(1, 2), correction=0) / 64 - 1
+    return torch.stack([mean, spread], dim=1)
+
+
+def to_gray(images: np.ndarray) -> np.ndarray:
+    """Return the luma (N, H, W) of uint8 RGB images (N, H, W, 3), rounded to uint8 (ITU-R BT.601)."""
+    return np.rint(images @ np.array(LUMA, np.float32)).astype(np.uint8)
+
+
+def initialise_from(network: QualityNet, embedder: SmallIResNet) -> None:
+    """Copy the trunk of a recognition network of the same widths and blocks; the head stays as it is."""
+    network.stem.load_state_dict(embedder.stem.state_dict())
+    network.stages.load_state_dict(embedder.stages.state_dict())
+
+
+class QualityModel:
+    """A trained network with its card: scores aligned faces in batches."""
+
+    def __init__(self, network: QualityNet, card: ModelCard, device: str = "cpu") -> None:
+        self.card = card
+        self._device = torch.device(device)
+        self._network = network.eval().to(self._device)
+
+    @torch.inference_mode()
+    def score(self, images: np.ndarray, batch: int = 64) -> np.ndarray:
+        """Return float32 scores (N,) of uint8 RGB faces (N, 112, 112, 3), higher being better."""
+        if images.ndim != 4 or images.shape[1:] != (INPUT_SIZE, INPUT_SIZE, 3) or images.dtype != np.uint8:
+            raise ValueError(f"score takes uint8 RGB faces (N, 112, 112, 3), not {images.dtype} {images.shape}")
+        parts = [
+            self._network(torch.from_numpy(to_gray(images[start : start + batch])).float().to(self._device))
+            .cpu()
+            .numpy()
+            for start in range(0, len(images), batch)
+        ]
+        return np.concatenate([*parts, np.empty(0, np.float32)])

@@ -1,0 +1,53 @@
+"""Identity-disjoint train, validation and test splits that no later identity can change."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+
+from cluster.errors import UserError
+from schemas.seeds import derive_seed, generator
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+BLOCK = 20
+
+
+def split_identities(
+    identities: Iterable[int], validation_fraction: float, test_fraction: float, seed: int
+) -> dict[int, Split]:
+    """Return the split of every identity, a function of its number, the fractions and the seed alone.
+
+    Twenty consecutive numbers form a block, and a seeded permutation of the block deals its places to the splits. So
+    identities that are added, missing or dead never move another one, and the fractions are exact (to 1/20 of a
+    block) even on small sets. Sets so small that a split would stay empty are ranked by the same places instead,
+    and cut with at least one identity each. Raises UserError with fewer than three identities.
+    """
+    numbers = sorted(set(identities))
+    if len(numbers) < len(SPLITS):
+        raise UserError(
+            f"{len(numbers)} labelled identities cannot be split into train, validation and test: "
+            "raise generate.identities to at least 3"
+        )
+    places = np.array([_place(number, seed) for number in numbers])
+    chosen = _cut(places, validation_fraction, test_fraction)
+    if len(set(chosen)) < len(SPLITS):
+        ranks = np.argsort(np.argsort(places, kind="stable"), kind="stable")
+        tests = max(1, round(test_fraction * len(numbers)))
+        validations = max(1, round(validation_fraction * len(numbers)))
+        tests = min(tests, len(numbers) - 2)
+        validations = min(validations, len(numbers) - tests - 1)
+        chosen = ["test" if rank < tests else "validation" if rank < tests + validations else "train" for rank in ranks]
+    return dict(zip(numbers, chosen, strict=True))
+
+
+def _cut(places: np.ndarray, validation_fraction: float, test_fraction: float) -> list[Split]:
+    edge = test_fraction + validation_fraction
+    return ["test" if place < test_fraction else "validation" if place < edge else "train" for place in places]
+
+
+def _place(number: int, seed: int) -> float:
+    """Return where in 0..1 an identity stands: its permuted slot in its block, with one random offset per block."""
+    rng = generator(derive_seed(seed, "split", number // BLOCK))
+    slots = rng.permutation(BLOCK)
+    return float((slots[number % BLOCK] + rng.random()) / BLOCK)

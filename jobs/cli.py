@@ -1,0 +1,179 @@
+"""The command line: one command a job. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (resumable)."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cluster.errors import JobFailed, UserError
+from cluster.storage import Storage
+from jobs.config import apply_overrides, load_config, parse_config
+from schemas.config import RunConfig
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every failure ends in one sentence on stderr and a documented exit code."""
+    options = build_parser().parse_args(arguments)
+    sys.exit(run_command(lambda: options.job(options)))
+
+
+def run_command(call: Callable[[], None]) -> int:
+    """Call a job and turn its failure into a sentence and an exit code; unexpected errors keep their traceback."""
+    try:
+        call()
+    except (UserError, JobFailed) as error:
+        sys.stderr.write(f"synfiqa: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nsynfiqa: interrupted: run the same command again to go on from the last commit\n")
+        return INTERRUPTED
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; the list of commands is frozen under test."""
+    parser = argparse.ArgumentParser(
+        prog="synfiqa", description="Synthetic face-image-quality datasets, and models trained on them, on Ray."
+    )
+    commands = parser.add_subparsers(title="jobs", metavar="JOB", required=True)
+    for job, text in (
+        (_run, "everything: generate, label, train, evaluate, report; run again to finish or resume"),
+        (_generate, "make the dataset: identities, references, degraded samples, raw label components"),
+        (_label, "fuse the raw components into one quality label per degraded sample"),
+        (_train, "fit a quality model to the labels with Ray Train"),
+        (_evaluate, "EDC and pAUC on held-out identities, beside the baselines"),
+    ):
+        _add_config_options(_command(commands, job, text))
+    score = _command(commands, _score, "detect, align and score photographs (higher is better)")
+    score.add_argument("paths", nargs="+", metavar="PATH", help="photographs, or folders of them")
+    score.add_argument("--model", required=True, help="run folder, model folder or .safetensors file")
+    score.add_argument("--out", default="scores.csv", help="CSV to write (default: scores.csv)")
+    _add_config_options(_command(commands, _report, "write report/index.html, one static page about the run"))
+    export = _command(commands, _export, "write the labelled dataset in a published layout")
+    _add_config_options(export)
+    export.add_argument("--out", required=True, help="folder to write; must be missing or empty")
+    export.add_argument("--layout", choices=("synfiqa", "webdataset", "parquet"), default="synfiqa")
+    bootstrap = _command(commands, _bootstrap, "train the bundled networks again from our own renders")
+    bootstrap.add_argument("--out", default="actors/weights", help="folder for weights and cards")
+    bootstrap.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    job: Callable[[argparse.Namespace], None],
+    text: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(job.__name__.strip("_"), help=text, description=text.capitalize() + ".")
+    command.set_defaults(job=job)
+    return command
+
+
+def _add_config_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("config", nargs="?", metavar="CONFIG", help="run config, a YAML file")
+    command.add_argument("--config", dest="config_option", metavar="CONFIG", help="the same as an option")
+    command.add_argument("--run", metavar="URL", help="run folder or fsspec URL; overrides run.url")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a config value; repeatable"
+    )
+
+
+def resolve_config(options: argparse.Namespace) -> RunConfig:
+    """Return the config of the file; with only --run, the snapshot in that run folder."""
+    if options.config and options.config_option:
+        raise UserError(f"two configs are given, {options.config} and {options.config_option}: give one")
+    path = options.config or options.config_option
+    if path:
+        return load_config(path, options.set, options.run)
+    if not options.run:
+        raise UserError("no config is given: name a YAML file such as configs/quickstart.yaml, or a run with --run URL")
+    from cluster.run_folder import load_run
+
+    tree = apply_overrides(dict(load_run(Storage(options.run)).config), options.set)
+    tree["run"] = {**tree.get("run", {}), "url": options.run}
+    return parse_config(tree, source=f"{options.run}/run.json")
+
+
+def _run(options: argparse.Namespace) -> None:
+    config = resolve_config(options)
+    from jobs.run import run_all
+
+    run_all(config)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    config = resolve_config(options)
+    from cluster.ray_session import ray_session
+    from jobs.generate import run_generate
+
+    storage = Storage(config.run.url)
+    with ray_session():
+        dataset = run_generate(config, storage)
+    _say(f"{dataset.samples} samples of {dataset.accepted} identities in {storage.url}, digest {dataset.digest}")
+
+
+def _label(options: argparse.Namespace) -> None:
+    config = resolve_config(options)
+    from jobs.label import run_label
+
+    run_label(config, Storage(config.run.url))
+    _say(f"labels are in {config.run.url}/labels/{config.label.name}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    config = resolve_config(options)
+    from cluster.ray_session import ray_session
+    from jobs.train import run_train
+
+    with ray_session():
+        run_train(config, Storage(config.run.url))
+    _say(f"the model is in {config.run.url}/models/{config.train.name}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    config = resolve_config(options)
+    from jobs.evaluate import run_evaluate
+    from jobs.run import evaluation_lines
+
+    for line in evaluation_lines(run_evaluate(config, Storage(config.run.url))):
+        _say(line)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from jobs.score import run_score
+
+    rows = run_score(options.paths, options.model, Path(options.out))
+    _say(f"{rows} images scored in {options.out}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    config = resolve_config(options)
+    from jobs.report import run_report
+
+    storage = Storage(config.run.url)
+    run_report(config, storage)
+    _say(storage.uri("report/index.html"))
+
+
+def _export(options: argparse.Namespace) -> None:
+    config = resolve_config(options)
+    from jobs.export import run_export
+
+    run_export(Storage(config.run.url), Path(options.out), options.layout, config.label.name)
+    _say(f"exported to {options.out}")
+
+
+def _bootstrap(options: argparse.Namespace) -> None:
+    from fiqa_train.bootstrap import bootstrap_all
+
+    bootstrap_all(Path(options.out), options.seed)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Reading a run config: YAML file, then --set overrides, then --run; anything wrong is one sentence."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from cluster.errors import UserError
+from schemas.config import RunConfig
+
+
+def load_config(path: str | None, overrides: list[str] | None = None, run_url: str | None = None) -> RunConfig:
+    """Return the checked config. Raises UserError naming the field, its value and the remedy."""
+    tree = apply_overrides(_read_yaml(path) if path else {}, overrides or [])
+    if run_url:
+        tree.setdefault("run", {})["url"] = run_url
+    return parse_config(tree, source=path or "the command line")
+
+
+def apply_overrides(tree: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Return the tree with each `section.key=value` set; values are read as YAML scalars."""
+    for override in overrides:
+        _apply(tree, override)
+    return tree
+
+
+def parse_config(tree: dict[str, Any], source: str) -> RunConfig:
+    """Check a config tree. Raises UserError with one sentence for the first error."""
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(_sentence(error, source)) from None
+
+
+def _read_yaml(path: str) -> dict[str, Any]:
+    file = Path(path)
+    if not file.is_file():
+        raise UserError(f"config file {path} does not exist: give a YAML file such as configs/quickstart.yaml")
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"config file {path} is not valid YAML: {reason}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise UserError(f"config file {path} must hold sections such as 'generate:', not a {type(tree).__name__}")
+    return tree
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        raise UserError(f"--set {override!r} is not section.key=value, e.g. --set generate.identities=100")
+    for part in parts[:-1]:
+        node = tree.setdefault(part, {})
+        if not isinstance(node, dict):
+            raise UserError(f"--set {override!r}: {part} is a value, not a section")
+        tree = node
+    try:
+        tree[parts[-1]] = yaml.safe_load(text) if text.strip() else text
+    except yaml.YAMLError:
+        tree[parts[-1]] = text
+
+
+def _sentence(error: ValidationError, source: str) -> str:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "config"
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(_known_keys(first['loc'][:-1]))}"
+        return f"{field} is not a known key ({source}): {hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    value = repr(first["input"]) if not isinstance(first["input"], dict) else "this section"
+    return f"{field}: {value} is not valid: {message}; correct it in {source} or with --set {field}=VALUE{more}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = RunConfig
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        model = field.annotation
+    return list(model.model_fields)

@@ -1,0 +1,107 @@
+"""Job: write a finished run in a layout that other tools expect; appears whole under its name or not at all."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cluster.errors import JobFailed, UserError
+from cluster.run_folder import load_run
+from cluster.shard_formats import SUFFIX, Format, encode
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from jobs.label import read_labels
+
+Layout = Literal["synfiqa", "webdataset", "parquet"]
+SCORES = "Quality-Scores.txt"
+
+
+def run_export(storage: Storage, out: Path, layout: Layout, label_name: str) -> dict[str, int]:
+    """Write the run below `out` and return how many images, labels and files it has.
+
+    synfiqa: `data/<id>/Ref-k.jpg`, `data/<id>/k.jpg` and `Quality-Scores.txt`, one `/<id>/<k>.jpg<TAB>score` line per
+    degraded image in numeric order. parquet, webdataset: one file a shard, samples with their `quality` and `group`
+    (null for references). UserError when `out` exists and is not an empty folder, or the labels are missing.
+    """
+    out = out.expanduser().absolute()
+    store = ShardStore(storage, load_run(storage).fingerprint)
+    labels = read_labels(storage, label_name).select(["sample_id", "quality", "group"])
+    _require_free(out)
+    with _whole_folder(out) as folder:
+        if layout == "synfiqa":
+            return _published_layout(store, labels, folder)
+        return _labelled_shards(store, labels, folder, layout)
+
+
+def _require_free(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists and is not empty; choose another --out or remove it")
+
+
+@contextmanager
+def _whole_folder(out: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `out` that becomes `out` at the end, or vanishes on an error."""
+    temporary = out.parent / f".{out.name}-{uuid.uuid4().hex[:12]}"
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot write beside {out} ({error.strerror}); choose another --out") from error
+    try:
+        yield temporary
+        _require_free(out)
+        temporary.replace(out)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _published_layout(store: ShardStore, labels: pa.Table, folder: Path) -> dict[str, int]:
+    columns = ["sample_id", "identity", "kind", "index", "image"]
+    scores: list[tuple[int, int, float]] = []
+    images = 0
+    for samples in store.tables("samples", columns):
+        for row in _with_labels(samples, labels).to_pylist():
+            identity, index = int(row["identity"]), int(row["index"])
+            # File names come from the numbers alone: no text of the data can lead out of the folder.
+            stem = f"Ref-{index}" if row["kind"] == "reference" else f"{index}"
+            target = folder / "data" / str(identity) / f"{stem}.jpg"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if row["image"] is None or row["image"]["bytes"] is None:
+                raise JobFailed(f"sample {row['sample_id']} has no image; generate the run again in a new folder")
+            with target.open("xb") as file:
+                file.write(row["image"]["bytes"])
+            images += 1
+            if row["kind"] == "degraded":
+                scores.append((identity, index, row["quality"]))
+    lines = [f"/{identity}/{index}.jpg\t{score!r}\n" for identity, index, score in sorted(scores)]
+    (folder / SCORES).write_text("".join(lines), encoding="utf-8")
+    return {"images": images, "labels": len(scores), "files": images + 1}
+
+
+def _labelled_shards(store: ShardStore, labels: pa.Table, folder: Path, format: Format) -> dict[str, int]:
+    counts = {"images": 0, "labels": 0, "files": 0}
+    for number, commit in store.committed("samples").items():
+        table = _with_labels(store.read(commit), labels)
+        metadata = {"kind": "samples", "number": str(number), "fingerprint": store.fingerprint}
+        (folder / f"shard-{number:06d}.{SUFFIX[format]}").write_bytes(encode(table, format, metadata))
+        counts["images"] += table.num_rows
+        counts["labels"] += table.num_rows - table["quality"].null_count
+        counts["files"] += 1
+    return counts
+
+
+def _with_labels(samples: pa.Table, labels: pa.Table) -> pa.Table:
+    """Join by sample id, keeping the order of the samples; every degraded sample must have its label."""
+    rows = pc.index_in(samples["sample_id"], value_set=labels["sample_id"])
+    unlabelled = pc.and_(rows.is_null(), pc.equal(samples["kind"], "degraded"))
+    if pc.any(unlabelled).as_py():
+        first = samples["sample_id"].filter(unlabelled)[0]
+        raise JobFailed(f"sample {first} has no label; run `synfiqa label` with another label.name and export that")
+    for name in ("quality", "group"):
+        samples = samples.append_column(name, labels[name].take(rows))
+    return samples

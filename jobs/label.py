@@ -1,0 +1,225 @@
+"""Job: fuse the raw components of all committed samples into quality labels, without touching an image (promise 5)."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from cluster.errors import JobFailed, UserError
+from cluster.fingerprint import canonical_json
+from cluster.run_folder import load_run, planned_shards
+from cluster.shard_formats import decode, encode
+from cluster.shard_store import ShardStore, read_verified
+from cluster.storage import Storage, redact
+from fiqa_train.labels import Components, Labels, apply, fit, invalid
+from schemas.calibration import Calibration, Scale
+from schemas.config import LabelSection, RunConfig
+from schemas.manifest import Commit, DataFile, RunManifest
+from schemas.rows import LABELS
+
+_COLUMNS = ["sample_id", "identity", "kind", "recognition", "vision_language", "measured_yaw", "downsample", "blur"]
+Progress = Callable[[int, int], None]
+"""Called with shards done and shards planned; each shard counts once when read and once when labelled."""
+
+
+def run_label(config: RunConfig, storage: Storage, progress: Progress | None = None) -> dict[str, Any]:
+    """Write `labels/<name>/` for the finished run and return a summary; a pass that already exists is left alone.
+
+    UserError when the name holds other labels or the frozen calibration does not fit; JobFailed when generation has not
+    finished or a sample has no valid components. `calibration.json` is written last: labels exist whole or not at all.
+    """
+    manifest = load_run(storage)
+    store = ShardStore(storage, manifest.fingerprint)
+    commits = _finished(storage, store, manifest)
+    dataset = store.dataset_digest()
+    frozen = _frozen_scale(config.label)
+    existing = read_calibration(storage, config.label.name)
+    if existing is not None:
+        _require_same(storage, existing, config.label, dataset, frozen)
+        return _summary(existing, reused=True)
+
+    report = progress or (lambda done, planned: None)
+    tables: list[pa.Table] = []
+    for commit in commits:
+        tables.append(_degraded(store.read(commit, _COLUMNS)))
+        report(len(tables), 2 * len(commits))
+    samples = pa.concat_tables(tables)
+    scale, labels = _label(samples, config.label, frozen)
+
+    parts: list[DataFile] = []
+    start = 0
+    for done, (commit, table) in enumerate(zip(commits, tables, strict=True), start=1):
+        rows = _rows(table, labels, start)
+        start += table.num_rows
+        if rows.num_rows:
+            parts.append(_write_part(storage, config.label.name, commit.number, rows))
+        report(len(commits) + done, 2 * len(commits))
+    calibration = Calibration(
+        name=config.label.name,
+        fingerprint=manifest.fingerprint,
+        dataset_sha256=dataset,
+        frozen_from="" if frozen is None else _digest(frozen),
+        samples=samples.num_rows,
+        clipped=labels.clipped,
+        scale=scale,
+        parts=parts,
+    )
+    if not storage.create(_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
+        first = require_calibration(storage, config.label.name)
+        _require_same(storage, first, config.label, dataset, frozen)
+        return _summary(first, reused=True)
+    return _summary(calibration, reused=False)
+
+
+def read_labels(storage: Storage, name: str) -> pa.Table:
+    """Return all labels of a finished pass (schema `LABELS`) in shard order; join them by `sample_id`."""
+    parts = require_calibration(storage, name).parts
+    return pa.concat_tables([decode(read_verified(storage, part), "parquet") for part in parts])
+
+
+def read_calibration(storage: Storage, name: str) -> Calibration | None:
+    """Return the calibration of a finished label pass, or None when there is none of that name."""
+    try:
+        return _parse(storage.uri(_path(name)), storage.read(_path(name)))
+    except FileNotFoundError:
+        return None
+
+
+def require_calibration(storage: Storage, name: str) -> Calibration:
+    """Return the calibration of a label pass; UserError when it has not been run."""
+    calibration = read_calibration(storage, name)
+    if calibration is None:
+        raise UserError(f"{storage.uri()} has no labels named {name!r}; run `synfiqa label` first")
+    return calibration
+
+
+def _path(name: str) -> str:
+    return f"labels/{name}/calibration.json"
+
+
+def _parse(uri: str, data: bytes) -> Calibration:
+    try:
+        return Calibration.model_validate_json(data)
+    except ValidationError as error:
+        raise UserError(f"{uri} is not a calibration of this version; delete it or name another") from error
+
+
+def _finished(storage: Storage, store: ShardStore, manifest: RunManifest) -> list[Commit]:
+    committed, planned = store.committed("samples"), planned_shards(manifest)
+    if missing := [number for number in range(planned) if number not in committed]:
+        raise JobFailed(
+            f"generate has not finished: {planned - len(missing)} of {planned} shards are in {storage.uri()} "
+            f"(shard {missing[0]} is missing); run `synfiqa generate` again"
+        )
+    return list(committed.values())
+
+
+def _frozen_scale(section: LabelSection) -> Scale | None:
+    if not section.calibration:
+        return None
+    folder, _, file = section.calibration.rpartition("/")
+    try:
+        data = Storage(folder or ".").read(file)
+    except (OSError, ValueError) as error:
+        shown = redact(section.calibration)
+        raise UserError(f"cannot read label.calibration {shown}; name the calibration.json of a label pass") from error
+    scale = _parse(redact(section.calibration), data).scale
+    if scale.spatial_weight != section.spatial_weight:
+        raise UserError(
+            f"label.spatial_weight is {section.spatial_weight:g} but the frozen calibration was fitted with "
+            f"{scale.spatial_weight:g}; set label.spatial_weight={scale.spatial_weight:g} or fit a new calibration"
+        )
+    return scale
+
+
+def _require_same(
+    storage: Storage, existing: Calibration, section: LabelSection, dataset: str, frozen: Scale | None
+) -> None:
+    checks = {
+        "label.spatial_weight": (existing.scale.spatial_weight, section.spatial_weight),
+        "label.calibration": (existing.frozen_from[:12] or "none", "none" if frozen is None else _digest(frozen)[:12]),
+        "dataset digest": (existing.dataset_sha256[:12], dataset[:12]),
+    }
+    changed = [f"{field}: {old} -> {new}" for field, (old, new) in checks.items() if old != new]
+    if changed:
+        raise UserError(
+            f"labels named {section.name!r} of {storage.uri()} were made differently ({'; '.join(changed)}); "
+            f"choose another label.name, or delete labels/{section.name}"
+        )
+
+
+def _degraded(table: pa.Table) -> pa.Table:
+    return table.filter(pc.equal(table["kind"], "degraded")).drop_columns("kind")
+
+
+def _column(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].cast(pa.float64()).to_numpy()
+
+
+def _label(samples: pa.Table, section: LabelSection, frozen: Scale | None) -> tuple[Scale, Labels]:
+    components = Components(
+        recognition=_column(samples, "recognition"),
+        vision_language=_column(samples, "vision_language"),
+        yaw=np.abs(_column(samples, "measured_yaw")),
+        downsample=_column(samples, "downsample"),
+        blur=_column(samples, "blur"),
+    )
+    if not samples.num_rows:
+        raise JobFailed("there are no degraded samples to label; generate some first")
+    if pc.count_distinct(samples["sample_id"]).as_py() != samples.num_rows:
+        raise JobFailed(
+            "two committed samples share one sample_id; the dataset is damaged, generate it in a new folder"
+        )
+    bad = np.flatnonzero(invalid(components))
+    if len(bad):
+        values = {name: float(column[bad[0]]) for name, column in vars(components).items()}
+        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        raise JobFailed(
+            f"sample {samples['sample_id'][bad[0]]} cannot be labelled ({shown}; {len(bad)} such samples): components "
+            "must be finite and vision_language below 1, so check the models that measured them"
+        )
+    if frozen is not None:
+        return frozen, apply(frozen, components)
+    try:
+        return fit(components, section.spatial_weight)
+    except ValueError as error:
+        raise JobFailed(f"labels cannot be scaled: {error}; generate more samples") from error
+
+
+def _rows(table: pa.Table, labels: Labels, start: int) -> pa.Table:
+    own = slice(start, start + table.num_rows)
+    made = {name: values[own] for name, values in vars(labels).items() if name != "clipped"}
+    columns = {field.name: made.get(field.name) for field in LABELS}
+    given = {name: table[name] for name in ("sample_id", "identity", "recognition", "vision_language")}
+    return pa.table(columns | given, schema=LABELS)
+
+
+def _write_part(storage: Storage, name: str, number: int, rows: pa.Table) -> DataFile:
+    data = encode(rows, "parquet", {"kind": "labels", "name": name, "number": str(number)})
+    digest = hashlib.sha256(data).hexdigest()
+    # Named by content: passes that race or repeat write the same bytes, passes that differ write other files.
+    path = f"labels/{name}/shard-{number:06d}-{digest[:12]}.parquet"
+    storage.write(path, data)
+    return DataFile(path=path, sha256=digest, bytes=len(data), rows=rows.num_rows)
+
+
+def _digest(scale: Scale) -> str:
+    return hashlib.sha256(canonical_json(scale.model_dump())).hexdigest()
+
+
+def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
+    return {
+        "name": calibration.name,
+        "samples": calibration.samples,
+        "parts": len(calibration.parts),
+        "spatial_weight": calibration.scale.spatial_weight,
+        "raw_min": calibration.scale.raw_min,
+        "raw_max": calibration.scale.raw_max,
+        "clipped": calibration.clipped,
+        "calibration": _path(calibration.name),
+        "reused": reused,
+    }

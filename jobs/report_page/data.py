@@ -1,0 +1,162 @@
+"""What the report reads of a run: all counts and labels, and the columns of a deterministic selection of shards."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from cluster.errors import JobFailed
+from cluster.run_folder import planned_shards
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from jobs.label import read_calibration, read_labels
+from schemas.config import RunConfig
+from schemas.manifest import Commit, Dead, RunManifest
+from schemas.recipe import Expression
+
+SHARD_LIMIT = 32
+"""Most shards, and most ledger units, that are opened; a run has any number of them."""
+
+BYTE_LIMIT = 256 * 2**20
+"""Most bytes of shards that are opened, unless one alone is larger."""
+
+EXPRESSIONS = tuple(Expression.model_fields)
+
+_COLUMNS = (
+    "sample_id",
+    "identity",
+    "kind",
+    "index",
+    "measured_yaw",
+    "downsample",
+    "blur",
+    "light_harshness",
+    "occluder",
+    *EXPRESSIONS,
+    "recognition",
+    "vision_language",
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Exact counts of the run; planned = accepted + rejected + dead holds for candidates."""
+
+    planned: int
+    accepted: int
+    rejected: int
+    dead: int
+    reasons: dict[str, int]
+    references: int
+    degraded: int
+    shards: int
+    shards_planned: int
+    dead_shards: tuple[Dead, ...]
+
+    @property
+    def samples(self) -> int:
+        """Committed images, references and degraded ones."""
+        return self.references + self.degraded
+
+
+def count(store: ShardStore, manifest: RunManifest) -> Counts:
+    """Count what the commits of a run say."""
+    units, shards = store.committed("identities"), store.committed("samples")
+    tally: Counter[str] = Counter()
+    for commit in units.values():
+        tally.update(commit.counts)
+    rows = sum(commit.file.rows for commit in units.values())
+    references = sum(commit.counts.get("reference", 0) for commit in shards.values())
+    return Counts(
+        planned=rows,
+        accepted=tally["accepted"],
+        rejected=tally["rejected"],
+        dead=rows - tally["accepted"] - tally["rejected"],
+        reasons=_reasons(store, list(units.values()), tally["rejected"]),
+        references=references,
+        degraded=sum(commit.file.rows for commit in shards.values()) - references,
+        shards=len(shards),
+        shards_planned=planned_shards(manifest),
+        dead_shards=tuple(store.dead("samples").values()),
+    )
+
+
+def _reasons(store: ShardStore, units: Sequence[Commit], rejected: int) -> dict[str, int]:
+    """Rejects by reason, most frequent first: from the finished dataset's summary, else from the whole ledger."""
+    summary = read_json(store.storage, "dataset.json") or {}
+    reasons = Counter(summary.get("rejected", {}))
+    if reasons.total() != rejected:
+        reasons = Counter()
+        for unit in units:
+            table = store.read(unit, ["status", "reason"])
+            reasons.update(row["reason"] for row in table.to_pylist() if row["status"] == "rejected")
+    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+
+
+def read_json(storage: Storage, path: str) -> dict | None:
+    """Return a JSON object of the run folder, None when there is none; JobFailed when it is damaged."""
+    if not storage.exists(path):
+        return None
+    try:
+        content = json.loads(storage.read(path))
+    except ValueError as error:
+        raise JobFailed(f"{storage.uri(path)} is not JSON; delete it and run the job that writes it again") from error
+    if not isinstance(content, dict):
+        raise JobFailed(f"{storage.uri(path)} holds no JSON object; delete it and run the job that writes it again")
+    return content
+
+
+def spread[T](items: Sequence[T], count: int) -> list[T]:
+    """Return at most `count` items, evenly spaced over the sequence and always the same ones."""
+    if len(items) <= count:
+        return list(items)
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def opened(store: ShardStore) -> list[Commit]:
+    """Return the shards that the report opens: all of a small run, an even selection of a large one."""
+    commits = list(store.committed("samples").values())
+    mean = sum(commit.file.bytes for commit in commits) / max(len(commits), 1)
+    return spread(commits, max(1, min(SHARD_LIMIT, int(BYTE_LIMIT / max(mean, 1)))))
+
+
+def sample_frame(store: ShardStore, commits: Sequence[Commit]) -> pd.DataFrame:
+    """Return factors and raw label components of the samples in these shards, one row each, with their `shard`."""
+    frames = [store.read(commit, _COLUMNS).to_pandas().assign(shard=commit.number) for commit in commits]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*_COLUMNS, "shard"])
+
+
+def sample_images(store: ShardStore, samples: pd.DataFrame) -> dict[str, bytes]:
+    """Return the encoded image of each row (columns `sample_id` and `shard`); reads one shard at a time."""
+    images: dict[str, bytes] = {}
+    commits = store.committed("samples")
+    for shard, rows in samples.groupby("shard"):
+        wanted = pa.array(rows["sample_id"].unique(), pa.string())
+        table = store.read(commits[int(shard)], ["sample_id", "image"])  # type: ignore[call-overload]
+        chosen = table.filter(pa.compute.is_in(table["sample_id"], value_set=wanted))
+        images.update(
+            zip(chosen["sample_id"].to_pylist(), (row["bytes"] for row in chosen["image"].to_pylist()), strict=True)
+        )
+    return images
+
+
+def labels_of(config: RunConfig, storage: Storage) -> pd.DataFrame | None:
+    """Return the labels of the run, one row a degraded sample, or None when there are none yet."""
+    if read_calibration(storage, config.label.name) is None:
+        return None
+    columns = ["sample_id", "spatial", "quality", "group"]
+    return read_labels(storage, config.label.name).select(columns).to_pandas()
+
+
+def rejected_candidates(store: ShardStore, each: int) -> pd.DataFrame:
+    """Return up to `each` rejected candidates per reason (reason, value, candidate, image) from a few ledger units."""
+    kept: list[pd.DataFrame] = []
+    columns = ["candidate", "status", "reason", "value", "image"]
+    for commit in spread(list(store.committed("identities").values()), SHARD_LIMIT):
+        unit = store.read(commit, columns).to_pandas()
+        kept.append(unit[unit["status"] == "rejected"].groupby("reason").head(each))
+    found = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=columns)
+    return found.groupby("reason").head(each).reset_index(drop=True)

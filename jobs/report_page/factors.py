@@ -1,0 +1,82 @@
+"""The label against each factor of a sample, and the distributions of the raw components."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from scipy.stats import spearmanr
+
+from jobs.report_page.data import EXPRESSIONS
+from jobs.report_page.plots import component_histogram, factor_boxes, factor_scatter
+
+VISIBLE = 0.3
+"""Strength from which an expression unit counts as an expression; recipes draw visible ones from 0.3 on."""
+
+_CONTINUOUS = (
+    ("measured_yaw", "Head turn", "measured |yaw|, degrees"),
+    ("downsample", "Lost resolution", "down-sampling factor s"),
+    ("blur", "Blur", "blur level b"),
+    ("light_harshness", "Harsh light", "light harshness, 0 even to 1 hard"),
+)
+_COMPONENTS = (
+    ("recognition", "Recognition f_r", "cosine to the mean reference"),
+    ("spatial", "Spatial s_d", "worst of three ranks, 0 to 1"),
+    ("vision_language", "Vision-language v_l", "cosine to the reference caption"),
+)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing with its title and a short remark."""
+
+    svg: Markup
+    title: str = ""
+    remark: str = ""
+
+
+def factor_plots(degraded: pd.DataFrame) -> list[Plot]:
+    """Draw `quality` of degraded samples against pose, resolution, blur, light, occluder and expression."""
+    degraded = degraded.dropna(subset=["quality"])
+    if degraded.empty:
+        return []
+    quality = degraded["quality"].to_numpy(float)
+    plots = []
+    for column, title, label in _CONTINUOUS:
+        values = np.abs(degraded[column].to_numpy(float))
+        plots.append(Plot(factor_scatter(values, quality, column, label), title, _correlation(values, quality)))
+    occluder = degraded["occluder"].fillna("unknown").to_numpy(str)
+    plots.append(Plot(factor_boxes(_by_category(occluder, quality), "occluder", "occluder"), "Occluder"))
+    expression = _by_category(expressions(degraded), quality)
+    plots.append(Plot(factor_boxes(expression, "expression", "expression"), "Expression", "strongest unit"))
+    return plots
+
+
+def component_plots(degraded: pd.DataFrame) -> list[Plot]:
+    """Draw the distribution of each label component that the samples have."""
+    return [
+        Plot(component_histogram(degraded[column].to_numpy(float), column, label), title)
+        for column, title, label in _COMPONENTS
+        if degraded[column].notna().any()
+    ]
+
+
+def expressions(samples: pd.DataFrame) -> np.ndarray:
+    """Return the strongest expression unit of each sample by name, `neutral` where none is visible."""
+    units = samples[list(EXPRESSIONS)].fillna(0).to_numpy(float)
+    strongest = np.array(EXPRESSIONS)[units.argmax(axis=1)]
+    return np.where(units.max(axis=1) < VISIBLE, "neutral", strongest)
+
+
+def _by_category(names: np.ndarray, quality: np.ndarray) -> dict[str, np.ndarray]:
+    """Group labels by name, highest median first; categories beyond the tenth would only blur the picture."""
+    groups = {str(name): quality[names == name] for name in np.unique(names)}
+    ranked = sorted(groups.items(), key=lambda item: (-float(np.median(item[1])), item[0]))
+    return dict(ranked[:10])
+
+
+def _correlation(factor: np.ndarray, quality: np.ndarray) -> str:
+    known = np.isfinite(factor)
+    if np.unique(factor[known]).size < 2 or np.unique(quality[known]).size < 2:
+        return ""
+    return f"ρ = {spearmanr(factor[known], quality[known]).statistic:.2f}".replace("-", "−")

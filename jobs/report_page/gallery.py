@@ -1,0 +1,141 @@
+"""Which images the page shows, chosen evenly and always the same, and what stands below each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cluster.shard_store import ShardStore
+from jobs.report_page.data import EXPRESSIONS, rejected_candidates, sample_images, spread
+from jobs.report_page.pictures import Picture, picture
+
+IDENTITY_LIMIT = 64
+SHOWCASES = 2
+_SHOWCASE_LIMIT = 40
+_PER_GROUP = 12
+_PER_REASON = 6
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """One identity: its references, and its degraded samples from best to worst label."""
+
+    identity: int
+    references: list[Picture]
+    degraded: list[Picture]
+
+
+@dataclass(frozen=True)
+class Group:
+    """One decile of the labels: exact count and range over the whole run, and a few example pictures."""
+
+    name: str
+    count: int
+    low: float
+    high: float
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Some candidates that were rejected for one reason; the captions are the measured values."""
+
+    reason: str
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """All pictures of samples on the page."""
+
+    identities: list[Picture]
+    showcases: list[Showcase]
+    groups: list[Group]
+
+
+def gallery(store: ShardStore, frame: pd.DataFrame, labels: pd.DataFrame | None) -> Gallery:
+    """Choose and load the pictures. `frame` holds samples with `quality` and `group` where labels exist."""
+    references = frame[frame["kind"] == "reference"]
+    firsts = references.sort_values(["identity", "index"]).drop_duplicates("identity")
+    faces = firsts.iloc[spread(range(len(firsts)), IDENTITY_LIMIT)]
+    members = [frame[frame["identity"] == identity] for identity in spread(firsts["identity"].tolist(), SHOWCASES)]
+    examples = {} if labels is None else _examples(frame)
+    images = sample_images(store, pd.concat([faces, *members, *examples.values()]))
+    return Gallery(
+        identities=[_show(row, images, f"{row.identity}") for row in faces.itertuples()],
+        showcases=[_showcase(rows, images) for rows in members],
+        groups=[] if labels is None else _groups(labels, examples, images),
+    )
+
+
+def rejects(store: ShardStore) -> list[Rejects]:
+    """Choose and load rejected candidates, by reason."""
+    found = rejected_candidates(store, _PER_REASON)
+    return [Rejects(str(reason), [_rejected(row) for row in rows.itertuples()]) for reason, rows in found.groupby("reason")]
+
+
+def _showcase(rows: pd.DataFrame, images: dict[str, bytes]) -> Showcase:
+    degraded = rows[rows["kind"] == "degraded"].sort_values(["quality", "index"], ascending=[False, True])
+    references = rows[rows["kind"] == "reference"].sort_values("index")
+    return Showcase(
+        identity=int(rows["identity"].iloc[0]),
+        references=[_show(row, images, "reference") for row in references.head(12).itertuples()],
+        degraded=[
+            _show(row, images, "" if np.isnan(row.quality) else f"{row.quality:.2f}")
+            for row in degraded.iloc[spread(range(len(degraded)), _SHOWCASE_LIMIT)].itertuples()
+        ],
+    )
+
+
+def _examples(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    labelled = frame.dropna(subset=["quality"]).sort_values(["quality", "sample_id"])
+    return {
+        str(name): rows.iloc[spread(range(len(rows)), _PER_GROUP)] for name, rows in labelled.groupby("group", sort=True)
+    }
+
+
+def _groups(labels: pd.DataFrame, examples: dict[str, pd.DataFrame], images: dict[str, bytes]) -> list[Group]:
+    return [
+        Group(
+            name=str(name),
+            count=len(rows),
+            low=float(rows["quality"].min()),
+            high=float(rows["quality"].max()),
+            pictures=[_show(row, images, f"{row.quality:.2f}") for row in examples[str(name)].itertuples()]
+            if str(name) in examples
+            else [],
+        )
+        for name, rows in labels.groupby("group", sort=True)
+    ]
+
+
+def _show(row: "pd.core.frame.Any", images: dict[str, bytes], caption: str) -> Picture:
+    return picture(images.get(row.sample_id), describe(row), caption)
+
+
+def describe(row: "pd.core.frame.Any") -> str:
+    """Return what was done to a sample, in words, such as `000012/7: yaw -31°, downsample 2.1, mask`."""
+    if row.kind == "reference":
+        return f"{row.sample_id}: reference of identity {row.identity}"
+    parts = [f"yaw {row.measured_yaw:.0f}°"]
+    if row.downsample > 1.05:
+        parts.append(f"downsample {row.downsample:.1f}")
+    if row.blur > 1.05:
+        parts.append(f"blur {row.blur:.1f}")
+    if row.light_harshness >= 0.5:
+        parts.append(f"harsh light {row.light_harshness:.1f}")
+    if row.occluder != "none":
+        parts.append(str(row.occluder))
+    parts += [name.replace("_", " ") for name in EXPRESSIONS if getattr(row, name) >= 0.3]
+    return f"{row.sample_id}: {', '.join(parts)}"
+
+
+def _rejected(row: "pd.core.frame.Any") -> Picture:
+    image = row.image or {}
+    known = row.value is not None and np.isfinite(row.value)
+    value = _measured(str(row.reason), float(row.value)) if known else ""
+    return picture(image.get("bytes"), f"candidate {row.candidate}, rejected: {row.reason} {value}".strip(), value)
+
+
+def _measured(reason: str, value: float) -> str:
+    return f"{value:+.0f}°" if reason == "yaw" else f"{value:.2f}"

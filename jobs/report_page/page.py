@@ -1,0 +1,166 @@
+"""The whole page: reads the run, draws what exists, says in one line what is missing, fills the template."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from cluster.run_folder import load_run
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from jobs.report_page.data import Counts, count, labels_of, opened, sample_frame
+from jobs.report_page.evaluation import Evaluation, read_evaluation
+from jobs.report_page.factors import Plot, component_plots, factor_plots
+from jobs.report_page.gallery import gallery, rejects
+from jobs.report_page.plots import quality_histogram, reject_bars
+from jobs.report_page.provenance import provenance
+from jobs.report_page.training import Training, read_training
+from schemas.config import FilterSection, RunConfig
+from schemas.manifest import RunManifest
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One of the figures at the top of the page."""
+
+    name: str
+    value: str
+    detail: str
+
+
+def render_page(config: RunConfig, storage: Storage) -> str:
+    """Return the report of a run as one HTML document; UserError when the folder is not a run."""
+    manifest = load_run(storage)
+    store = ShardStore(storage, manifest.fingerprint)
+    counts = count(store, manifest)
+    labels = labels_of(config, storage)
+    shards = opened(store)
+    frame = with_labels(sample_frame(store, shards), labels)
+    degraded = frame[frame["kind"] == "degraded"]
+    training, evaluation = read_training(config, storage), read_evaluation(config, storage)
+    pictures = gallery(store, frame, labels)
+    factors = factor_plots(degraded)
+    rules = _rules(RunConfig.model_validate(manifest.config).filter)
+    context = {
+        "title": _title(storage),
+        "location": storage.uri(),
+        "summary": _summary(counts, labels is not None, evaluation),
+        "figures": headlines(counts, evaluation),
+        "missing": missing(counts, labels, training, evaluation),
+        "counts": counts,
+        "labelled": labels is not None,
+        "gallery": pictures,
+        "spatial_weight": f"{config.label.spatial_weight:g}",
+        "histogram": None if labels is None else Plot(quality_histogram(labels["quality"].to_numpy(float))),
+        "components": component_plots(degraded),
+        "factors": factors,
+        "partial": _partial(len(shards), counts),
+        "reject_plot": Plot(reject_bars(counts.reasons)) if counts.reasons else None,
+        "reject_rows": [(_words(reason), rules.get(reason, ""), number) for reason, number in counts.reasons.items()],
+        "rejects": rejects(store),
+        "training": training,
+        "evaluation": evaluation,
+        "provenance": provenance(config, manifest, store),
+    }
+    context["sections"] = _sections(context)
+    return _template().render(context)
+
+
+def with_labels(samples: pd.DataFrame, labels: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the samples with `quality`, `group` and `spatial` joined by sample id, empty where there is no label."""
+    if labels is None:
+        return samples.assign(quality=np.nan, group=None, spatial=np.nan)
+    return samples.merge(labels, on="sample_id", how="left", validate="one_to_one")
+
+
+def headlines(counts: Counts, evaluation: Evaluation | None) -> list[Headline]:
+    """Return the figures that matter: samples, candidates, and of an evaluated model Spearman and pAUC."""
+    figures = [
+        Headline("samples", f"{counts.samples:,}", f"{counts.references:,} references, {counts.degraded:,} degraded"),
+        Headline(
+            "identities",
+            f"{counts.accepted:,}",
+            f"of {counts.planned:,} candidates; {counts.rejected:,} rejected, {counts.dead:,} dead",
+        ),
+    ]
+    return figures + ([] if evaluation is None else [Headline(*figure) for figure in evaluation.headlines])
+
+
+def missing(
+    counts: Counts, labels: pd.DataFrame | None, training: Training | None, evaluation: Evaluation | None
+) -> list[str]:
+    """Return one line about what the run does not have, and one about dead shards; nothing for a complete run."""
+    absent = [
+        f"{counts.shards_planned - counts.shards} of {counts.shards_planned} shards (synfiqa generate)"
+        if counts.shards < counts.shards_planned
+        else "",
+        "labels (synfiqa label)" if labels is None else "",
+        "a trained model (synfiqa train)" if training is None else "",
+        "an evaluation (synfiqa evaluate)" if evaluation is None else "",
+    ]
+    named = [text for text in absent if text]
+    lines = [f"Not there yet: {', '.join(named)}."] if named else []
+    if counts.dead_shards:
+        first = counts.dead_shards[0]
+        lines.append(
+            f"{len(counts.dead_shards)} shards are dead, the first (shard {first.number}) in {first.stage} after "
+            f"{first.attempts} attempts: {first.error}"
+        )
+    return lines
+
+
+def _summary(counts: Counts, labelled: bool, evaluation: Evaluation | None) -> str:
+    parts = [f"{counts.samples:,} synthetic face images of {counts.accepted:,} people who do not exist"]
+    if labelled:
+        parts.append("each degraded image with a quality label")
+    if evaluation is not None:
+        parts.append("and a model that predicts it, tested on identities it has never seen")
+    return ", ".join(parts) + "."
+
+
+def _partial(shards: int, counts: Counts) -> str:
+    return "" if shards == counts.shards else f"Drawn from an even selection of {shards} of {counts.shards:,} shards."
+
+
+def _title(storage: Storage) -> str:
+    return storage.uri().rstrip("/").rpartition("/")[2] or "run"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _rules(rules: FilterSection) -> dict[str, str]:
+    return {
+        "no_face": f"detection probability below {rules.min_detection:g}",
+        "yaw": f"|yaw| of {rules.max_yaw:g}° or more",
+        "expression": f"strongest expression unit above {rules.max_expression:g}",
+        "glasses": f"glasses score above {rules.max_glasses:g}",
+        "duplicate": f"cosine to an accepted identity above {rules.max_similarity:g}",
+        "surplus": "fine, but enough identities were accepted before",
+    }
+
+
+def _sections(context: dict) -> list[tuple[str, str]]:
+    present = {
+        ("identities", "Identities"): context["gallery"].identities,
+        ("samples", "Best to worst"): context["gallery"].identities,
+        ("labels", "Labels"): context["labelled"],
+        ("components", "Components"): context["components"],
+        ("factors", "Factors"): context["factors"],
+        ("candidates", "Candidates"): True,
+        ("training", "Training"): context["training"],
+        ("evaluation", "Evaluation"): context["evaluation"],
+        ("provenance", "Provenance"): True,
+    }
+    return [section for section, exists in present.items() if exists]
+
+
+def _template():  # noqa: ANN202
+    # Names in the data are text and stay text: everything but our own drawings is escaped.
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html.j2")

@@ -1,0 +1,43 @@
+"""Small pictures for the page: each image checked, at most 112 pixels wide, embedded as a data URI."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from actors.imaging import decode
+
+SIDE = 112
+"""Longest side of an embedded picture in pixels: the size of an aligned face."""
+
+_UNTOUCHED_BYTES = 12_000
+_JPEG = b"\xff\xd8\xff"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: `source` is a data URI, empty when the image cannot be read."""
+
+    source: str
+    alt: str
+    caption: str = ""
+
+
+def picture(data: bytes | None, alt: str, caption: str = "") -> Picture:
+    """Return an encoded image as a picture; a small JPEG keeps its own bytes, so that artefacts are the real ones."""
+    try:
+        pixels = decode(data or b"")
+    except ValueError:
+        # The template shows an empty frame that says so: one damaged image must not hide all others.
+        return Picture("", alt, caption)
+    small = max(pixels.shape[:2]) <= SIDE and data is not None and len(data) <= _UNTOUCHED_BYTES
+    encoded = data if small and data is not None and data.startswith(_JPEG) else _thumbnail(Image.fromarray(pixels))
+    return Picture("data:image/jpeg;base64," + base64.b64encode(encoded).decode(), alt, caption)
+
+
+def _thumbnail(image: Image.Image) -> bytes:
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=86, optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,97 @@
+"""Where the run comes from: seed, digests, models with their licences, config, versions; free of credentials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata
+from typing import Any
+
+import yaml
+
+from actors.model_zoo import bundled_models
+from cluster.shard_store import ShardStore
+from cluster.storage import redact
+from schemas.config import RunConfig
+from schemas.manifest import RunManifest
+
+_PACKAGED = {"mtcnn": "facenet-pytorch"}
+_CODE = {"procedural": "Apache-2.0, code of this project"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of the run: which roles it plays, its SHA-256 (empty for code) and its licence."""
+
+    name: str
+    roles: str
+    digest: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a reader needs to make the dataset again."""
+
+    facts: dict[str, str]
+    models: list[Model]
+    config: str
+    versions: dict[str, str]
+
+
+def provenance(config: RunConfig, manifest: RunManifest, store: ShardStore) -> Provenance:
+    """Collect the provenance of a run as it was first submitted; label, train and evaluate are those of this report."""
+    ours = config.model_dump(mode="json", include={"label", "train", "evaluate"})
+    document = _without_credentials({**manifest.config, **ours})
+    return Provenance(
+        facts={
+            "seed": str(manifest.recipe.get("seed", "")),
+            "recipe fingerprint": manifest.fingerprint,
+            "dataset digest": store.dataset_digest(),
+            "first submitted": manifest.created,
+            "synfiqa": manifest.code_version,
+            "schema version": str(manifest.schema_version),
+        },
+        models=_models(manifest),
+        config=yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
+        versions=manifest.versions,
+    )
+
+
+def _models(manifest: RunManifest) -> list[Model]:
+    """One row a model, in the order of the config; a licence is printed only for the very bytes that the run used."""
+    roles: dict[str, list[str]] = {}
+    for role, name in manifest.recipe.get("models", {}).items():
+        roles.setdefault(str(name), []).append(role.replace("_", " "))
+    for name in manifest.models:
+        roles.setdefault(name, [])
+    cards = bundled_models()
+    rows = []
+    for name, played in roles.items():
+        card = cards.get(name)
+        digest = manifest.models.get(name, card.sha256 if card else "")
+        if card is not None and card.sha256 == digest:
+            licence = card.licence + ("" if card.commercial_use else ", not for commercial use")
+        else:
+            licence = _CODE.get(name) or _package_licence(_PACKAGED.get(name, ""))
+        rows.append(Model(name, ", ".join(played), digest, licence))
+    return rows
+
+
+def _package_licence(package: str) -> str:
+    """Return the licence that an installed package states, with its name; `not stated` without one."""
+    if not package:
+        return "not stated"
+    try:
+        stated = metadata(package)
+    except PackageNotFoundError:
+        return "not stated"
+    classifiers = [line.rpartition(":: ")[2] for line in stated.get_all("Classifier") or [] if line.startswith("Licen")]
+    licence = stated.get("License-Expression") or ", ".join(classifiers) or stated.get("License") or "not stated"
+    return f"{licence}, in the package {package}"
+
+
+def _without_credentials(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_credentials(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_credentials(item) for item in value]
+    return redact(value) if isinstance(value, str) else value

@@ -1,0 +1,23 @@
+"""Job: the whole way from nothing to a labelled dataset and a trained, evaluated model, with a report."""
+
+from cluster.ray_session import ray_session
+from cluster.storage import Storage
+from schemas.config import RunConfig
+
+
+def run_all(config: RunConfig) -> None:
+    """Run every phase that is not finished yet, then print where to look and the figures that matter."""
+    from jobs.evaluate import run_evaluate
+    from jobs.generate import run_generate
+    from jobs.label import run_label
+    from jobs.report import run_report
+    from jobs.train import run_train
+
+    storage = Storage(config.run.url)
+    with ray_session():
+        dataset = run_generate(config, storage)
+        run_label(config, storage)
+        run_train(config, storage)
+        evaluation = run_evaluate(config, storage)
+    run_report(config, storage)
+    print_summary(dataset.samples, evaluation, storage)

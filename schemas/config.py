@@ -1,0 +1,186 @@
+"""The run config: one pydantic tree, every value checked before any actor starts."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from schemas.recipe import Profile
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Interval = tuple[float, float]
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are errors, values are immutable once checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RunSection(Section):
+    """Where the run lives and the one seed that everything derives from."""
+
+    url: str = Field("runs/quickstart", min_length=1, description="folder or fsspec URL of the run")
+    seed: int = Field(0, ge=0, lt=2**63)
+
+
+class DegradedSection(Section):
+    """How degraded samples are drawn. Angles in degrees, rates and strengths in 0..1."""
+
+    yaw_std: float = Field(28.0, ge=0, le=90)
+    pitch_std: float = Field(10.0, ge=0, le=45)
+    roll_std: float = Field(7.0, ge=0, le=90)
+    expression_rate: float = Field(0.4, ge=0, le=1)
+    harsh_light_rate: float = Field(0.3, ge=0, le=1)
+    occluder_rate: float = Field(0.3, ge=0, le=1)
+    scale_intervals: tuple[Interval, ...] = Field(
+        ((0.82, 1.6), (1.6, 2.5), (2.5, 4.0), (4.0, 8.0)),
+        description="intervals that the down-sampling factor s and the blur level b are drawn from, clamped to >= 1",
+    )
+    scale_weights: tuple[float, ...] = Field(
+        (0.80, 0.10, 0.08, 0.02), description="probability of each interval; the published values"
+    )
+    jpeg_quality: tuple[int, int] = Field((75, 75), description="inclusive range of JPEG quality")
+
+    @model_validator(mode="after")
+    def _check(self) -> "DegradedSection":
+        if len(self.scale_intervals) != len(self.scale_weights):
+            raise ValueError("scale_intervals and scale_weights must have the same length")
+        if abs(sum(self.scale_weights) - 1) > 1e-6 or min(self.scale_weights) < 0:
+            raise ValueError(f"scale_weights must be >= 0 and sum to 1, not {sum(self.scale_weights):g}")
+        if any(not 0 < low <= high <= 8 for low, high in self.scale_intervals):
+            raise ValueError("each of scale_intervals must satisfy 0 < low <= high <= 8")
+        low, high = self.jpeg_quality
+        if not 1 <= low <= high <= 100:
+            raise ValueError("jpeg_quality must satisfy 1 <= low <= high <= 100")
+        return self
+
+
+class GenerateSection(Section):
+    """What is made: identities, samples of each, and how candidates are packed."""
+
+    identities: int = Field(64, ge=1, description="accepted identities wanted")
+    max_candidates: int = Field(0, ge=0, description="give up after so many candidates; 0 means 20 per identity")
+    candidates_per_unit: int = Field(16, ge=1, le=4096)
+    identities_per_shard: int = Field(8, ge=1, le=4096)
+    references: int = Field(4, ge=2, le=100, description="reference images per identity (R)")
+    degraded: int = Field(20, ge=1, le=1000, description="degraded samples per identity (D)")
+    portrait_size: int = Field(128, ge=64, le=1024, description="side of the rendered portrait in pixels")
+    micro_batch: int = Field(8, ge=1, le=1024, description="images per model call; part of the recipe")
+    profile: Profile = Field("corrected", description="degradation operators: corrected, or as released")
+    degraded_distribution: DegradedSection = DegradedSection()
+
+    @property
+    def candidate_limit(self) -> int:
+        """Most candidates that are made before the run gives up."""
+        return self.max_candidates or 20 * self.identities
+
+
+class FilterSection(Section):
+    """When a candidate becomes an identity; each rule keeps its reason and measured value."""
+
+    min_detection: float = Field(0.7, ge=0, le=1, description="lowest face probability of the detector")
+    max_yaw: float = Field(20.0, gt=0, le=90, description="degrees, exclusive")
+    max_expression: float = Field(0.25, ge=0, le=1, description="strongest expression unit that counts as neutral")
+    max_glasses: float = Field(0.5, ge=0, le=1, description="glasses score above which a face wears glasses")
+    max_similarity: float = Field(
+        0.6,
+        ge=-1,
+        le=1,
+        description="highest cosine to an identity accepted earlier (greedy, candidate order)",
+    )
+
+
+class ModelsSection(Section):
+    """Which model plays each role. Bundled names need no download."""
+
+    identity_generator: Literal["procedural"] = "procedural"
+    conditional_generator: Literal["procedural"] = "procedural"
+    detector: Literal["mtcnn"] = "mtcnn"
+    embedder: Name = Field("bundled-a", description="recognition network of filter and label")
+    evaluation_embedder: Name = Field("bundled-b", description="independent network that evaluation verifies with")
+    image_text: Name = "bundled-clip"
+
+
+class StorageSection(Section):
+    """File format of sample shards."""
+
+    format: Literal["parquet", "webdataset"] = "parquet"
+
+
+class PlacementSection(Section):
+    """How stages are laid out on the cluster. Never changes what is made (promise 1)."""
+
+    mode: Literal["auto", "fused", "split"] = Field(
+        "auto",
+        description="fused: all stages of a half share one process; split: one pool per stage; auto chooses",
+    )
+    workers: int = Field(0, ge=0, le=4096, description="workers per pool; 0 means as many as the cluster holds")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    object_store_mb: int = Field(0, ge=0, description="bound on data in flight; 0 leaves it to Ray Data")
+    max_attempts: int = Field(3, ge=1, le=20, description="a unit that fails or kills its process so often is dead")
+
+
+class LabelSection(Section):
+    """Fusion of raw components into one quality label (MR-FIQA, DESIGN promise 5)."""
+
+    name: Name = "default"
+    spatial_weight: float = Field(0.5, ge=0, le=10, description="lambda in m = (f_r + lambda * s_d) / (1 - v_l)")
+    calibration: str = Field("", description="URL of a frozen calibration.json; empty fits one on this run")
+
+
+class TrainSection(Section):
+    """The FIQA model fitted to the labels."""
+
+    name: Name = "default"
+    epochs: int = Field(10, ge=1, le=10000)
+    batch_size: int = Field(32, ge=2, le=65536)
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    weight_decay: float = Field(1e-4, ge=0, le=1)
+    width: int = Field(16, ge=4, le=512, description="channels of the first stage of the IResNet")
+    initialise: Literal["random", "embedder"] = Field("embedder", description="start from the recognition network")
+    validation_fraction: float = Field(0.1, gt=0, lt=0.9, description="share of identities that choose the epoch")
+    test_fraction: float = Field(0.25, gt=0, lt=0.9, description="share of identities held out for evaluation")
+    workers: int = Field(1, ge=1, le=4096)
+    use_gpu: bool = False
+    max_failures: int = Field(3, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainSection":
+        if self.validation_fraction + self.test_fraction >= 0.95:
+            raise ValueError("validation_fraction + test_fraction must leave identities to train on (sum < 0.95)")
+        return self
+
+
+class EvaluateSection(Section):
+    """Error-versus-discard evaluation on held-out identities (spec 6.2-6.4)."""
+
+    fmr: tuple[float, ...] = Field((1e-2, 1e-3), min_length=1, description="target false match rates")
+    discard_limit: float = Field(0.3, gt=0, le=0.95, description="R: pAUC runs over discard 0..R")
+    bootstrap: int = Field(200, ge=0, le=10000, description="identity-level bootstrap resamples; 0 for none")
+
+    @model_validator(mode="after")
+    def _check(self) -> "EvaluateSection":
+        if any(not 0 < value < 1 for value in self.fmr):
+            raise ValueError("each fmr must lie strictly between 0 and 1")
+        return self
+
+
+class RunConfig(Section):
+    """Everything one run needs, from candidates to the report."""
+
+    run: RunSection = RunSection()
+    generate: GenerateSection = GenerateSection()
+    filter: FilterSection = FilterSection()
+    models: ModelsSection = ModelsSection()
+    storage: StorageSection = StorageSection()
+    placement: PlacementSection = PlacementSection()
+    label: LabelSection = LabelSection()
+    train: TrainSection = TrainSection()
+    evaluate: EvaluateSection = EvaluateSection()
+
+    def recipe_sections(self) -> dict:
+        """The part that decides which bytes the dataset has; placement and the URL are not in it."""
+        return {
+            "seed": self.run.seed,
+            **self.model_dump(mode="json", include={"generate", "filter", "models", "storage"}),
+        }

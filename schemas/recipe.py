@@ -1,0 +1,65 @@
+"""The recipe of one image: the commanded value of every factor, complete enough to make it again alone."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kind = Literal["reference", "degraded"]
+Occluder = Literal["none", "glasses", "sunglasses", "mask", "scarf", "hand"]
+Background = Literal["plain", "gradient", "blurred", "cluttered"]
+Profile = Literal["corrected", "faithful"]
+
+
+class Pose(BaseModel):
+    """Head rotation in degrees: yaw > 0 turns the nose to image-right, pitch > 0 up, roll > 0 clockwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    yaw: float = Field(0.0, ge=-100, le=100)
+    pitch: float = Field(0.0, ge=-60, le=60)
+    roll: float = Field(0.0, ge=-180, le=180)
+
+
+class Expression(BaseModel):
+    """Strength of each expression unit, 0 (neutral) to 1 (strong)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    mouth_open: float = Field(0.0, ge=0, le=1)
+    smile: float = Field(0.0, ge=0, le=1)
+    brow_raise: float = Field(0.0, ge=0, le=1)
+    frown: float = Field(0.0, ge=0, le=1)
+    pucker: float = Field(0.0, ge=0, le=1)
+    eyes_closed: float = Field(0.0, ge=0, le=1)
+
+    @property
+    def intensity(self) -> float:
+        """Strongest unit, 0..1; 0 is a neutral face."""
+        return max(self.mouth_open, self.smile, self.brow_raise, self.frown, self.pucker, self.eyes_closed)
+
+
+class Light(BaseModel):
+    """One key light over an ambient: direction in degrees, harshness 0 (even) to 1 (hard), exposure gain, tint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    azimuth: float = Field(0.0, ge=-180, le=180, description="degrees, > 0 from image-right, 0 from the camera")
+    elevation: float = Field(20.0, ge=-90, le=90, description="degrees above the camera axis")
+    harshness: float = Field(0.0, ge=0, le=1)
+    exposure: float = Field(1.0, gt=0, le=4, description="linear gain; 1 is a well-exposed portrait")
+    temperature: float = Field(0.0, ge=-1, le=1, description="white balance, -1 cold to 1 warm")
+
+
+class Recipe(BaseModel):
+    """Every commanded factor of one image; the seed fixes all that is left (clothes, backdrop, kernels, noise)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Kind
+    seed: int = Field(ge=0, lt=2**63)
+    pose: Pose = Pose()
+    expression: Expression = Expression()
+    light: Light = Light()
+    occluder: Occluder = "none"
+    occluder_coverage: float = Field(0.0, ge=0, le=1, description="how far the occluder reaches over its region")
+    background: Background = "plain"
+    downsample: float = Field(1.0, ge=1, le=8, description="resolution factor s; 1 leaves the image alone")
+    blur: float = Field(1.0, ge=1, le=8, description="blur level b; 1 leaves the image alone")
+    jpeg_quality: int = Field(90, ge=1, le=100)
+    profile: Profile = "corrected"

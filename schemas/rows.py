@@ -1,0 +1,144 @@
+"""Arrow schemas of the run folder's tables, version 1. `docs/formats.md` gives every column's unit and range."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.recipe import Expression, Light, Pose, Recipe
+
+SCHEMA_VERSION = 1
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""Encoded image plus its relative path: the struct that Hugging Face `datasets` decodes as an image."""
+
+_f32 = pa.float32()
+LANDMARKS = pa.list_(_f32, 10)
+"""x, y of image-left eye, image-right eye, nose tip, image-left and image-right mouth corner, in pixels."""
+
+CANDIDATES = pa.schema(
+    [
+        ("candidate", pa.int64()),
+        ("unit", pa.int64()),
+        ("seed", pa.int64()),
+        ("image", IMAGE),
+        ("attributes", pa.string()),  # JSON of what the generator commanded
+        ("detection", _f32),
+        ("landmarks", LANDMARKS),
+        ("yaw", _f32),
+        ("expression", _f32),
+        ("glasses", _f32),
+        ("embedding", pa.list_(_f32)),
+        ("status", pa.string()),  # accepted | rejected | dead; the registry has the last word
+        ("reason", pa.string()),  # empty when accepted
+        ("value", _f32),  # the measurement that decided
+        ("identity", pa.int64()),  # accepted number in candidate order, else null
+        ("error", pa.string()),
+    ]
+)
+"""The identity ledger: one row a candidate, one file a unit, decided in candidate order."""
+
+IDENTITIES = pa.schema(
+    [
+        ("identity", pa.int64()),
+        ("candidate", pa.int64()),
+        ("seed", pa.int64()),
+        ("attributes", pa.string()),
+        ("image", IMAGE),
+    ]
+)
+"""What the sample half receives of an accepted identity."""
+
+_RECIPE = [
+    ("seed", pa.int64()),
+    ("yaw", _f32),
+    ("pitch", _f32),
+    ("roll", _f32),
+    ("mouth_open", _f32),
+    ("smile", _f32),
+    ("brow_raise", _f32),
+    ("frown", _f32),
+    ("pucker", _f32),
+    ("eyes_closed", _f32),
+    ("light_azimuth", _f32),
+    ("light_elevation", _f32),
+    ("light_harshness", _f32),
+    ("light_exposure", _f32),
+    ("light_temperature", _f32),
+    ("occluder", pa.string()),
+    ("occluder_coverage", _f32),
+    ("background", pa.string()),
+    ("downsample", _f32),
+    ("blur", _f32),
+    ("jpeg_quality", pa.int32()),
+    ("profile", pa.string()),
+]
+
+SAMPLES = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("identity", pa.int64()),
+        ("candidate", pa.int64()),
+        ("kind", pa.string()),  # reference | degraded
+        ("index", pa.int32()),
+        ("image", IMAGE),
+        *_RECIPE,
+        ("measured_yaw", _f32),  # degrees, signed, from the landmarks of the clean crop
+        ("occluded_fraction", _f32),
+        (
+            "kernel_lambda1",
+            _f32,
+        ),  # variances (px^2) and angle (radians) of the applied blur; null when unblurred
+        ("kernel_lambda2", _f32),
+        ("kernel_theta", _f32),
+        ("landmarks", LANDMARKS),  # in the aligned 112 x 112 image
+        ("recognition", _f32),  # f_r, cosine to the mean reference embedding (leave-one-out for references)
+        ("vision_language", _f32),  # v_l, image-text cosine to the reference caption
+    ]
+)
+"""One row an image. The label components are raw; fusion happens in the label pass (promise 5)."""
+
+LABELS = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("identity", pa.int64()),
+        ("recognition", _f32),
+        ("yaw_rank", pa.float64()),  # (N - average rank) / N in 0..1, higher is better
+        ("downsample_rank", pa.float64()),
+        ("blur_rank", pa.float64()),
+        ("spatial", pa.float64()),  # s_d, minimum of the three
+        ("vision_language", _f32),
+        ("raw", pa.float64()),  # m, before min-max
+        ("quality", pa.float64()),  # 0..1
+        ("group", pa.string()),  # Q0 (worst decile) .. Q9 (best)
+    ]
+)
+"""One row a degraded sample, joined to samples by `sample_id`."""
+
+
+def sample_id(identity: int, kind: str, index: int) -> str:
+    """Name of a sample inside its run: `000012/Ref-3` or `000012/17`."""
+    return f"{identity:06d}/Ref-{index}" if kind == "reference" else f"{identity:06d}/{index}"
+
+
+def image_path(identity: int, kind: str, index: int) -> str:
+    """Path of a sample in the published layout, relative to `data/`."""
+    return sample_id(identity, kind, index) + ".jpg"
+
+
+def recipe_to_row(recipe: Recipe) -> dict[str, float | int | str]:
+    """Flatten a recipe into the columns it has in `SAMPLES` (and `kind`)."""
+    light = {f"light_{name}": value for name, value in recipe.light.model_dump().items()}
+    rest = recipe.model_dump(exclude={"pose", "expression", "light"})
+    return {**rest, **recipe.pose.model_dump(), **recipe.expression.model_dump(), **light}
+
+
+def recipe_from_row(row: Mapping[str, Any]) -> Recipe:
+    """Rebuild the recipe of a `SAMPLES` row; float32 storage rounds angles and strengths."""
+    light = {name: row[f"light_{name}"] for name in Light.model_fields}
+    return Recipe(
+        pose=Pose(**{name: row[name] for name in Pose.model_fields}),
+        expression=Expression(**{name: row[name] for name in Expression.model_fields}),
+        light=Light(**light),
+        **{name: row[name] for name in Recipe.model_fields if name not in ("pose", "expression", "light")},
+    )

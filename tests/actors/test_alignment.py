@@ -1,0 +1,111 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.transform import estimate_transform
+
+from actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, transform_points, warp
+
+
+def similarity(scale, degrees, x, y):
+    c, s = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
+    return np.array([[[c, -s, x], [s, c, y]]])
+
+
+finite = st.floats(-400, 400)
+known = st.builds(similarity, st.floats(0.05, 20), st.floats(-180, 180), finite, finite)
+
+
+def blobs(points, size=160, sigma=2.0):
+    y, x = np.mgrid[:size, :size]
+    grey = sum(np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2)) for px, py in points)
+    return np.repeat((grey * 250).clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def peak_near(image, point):
+    x, y = np.round(point).astype(int)
+    window = image[y - 5 : y + 6, x - 5 : x + 6, 0].astype(float)
+    rows, columns = np.mgrid[y - 5 : y + 6, x - 5 : x + 6]
+    return np.array([(window * columns).sum(), (window * rows).sum()]) / window.sum()
+
+
+@settings(deadline=None)
+@given(known)
+def test_known_similarity_is_recovered_exactly(matrix):
+    inverse = np.array([cv2.invertAffineTransform(matrix[0])])
+    landmarks = transform_points(ARCFACE_TEMPLATE[None], inverse)
+    np.testing.assert_allclose(similarity_transform(landmarks), matrix, rtol=1e-7, atol=1e-7)
+
+
+@settings(deadline=None)
+@given(known)
+def test_points_survive_the_round_trip(matrix):
+    points = np.array([[[0.0, 0.0], [111.0, 0.0], [3.5, 77.25]]])
+    inverse = np.array([cv2.invertAffineTransform(matrix[0])])
+    np.testing.assert_allclose(transform_points(transform_points(points, matrix), inverse), points, atol=1e-6)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_is_a_proper_similarity_even_of_mirrored_faces(seed, mirrored):
+    points = ARCFACE_TEMPLATE + np.random.default_rng(seed).normal(0, 12, (5, 2))
+    linear = similarity_transform((points * [-1, 1] if mirrored else points)[None])[0, :, :2]
+    assert np.linalg.det(linear) > 0
+    np.testing.assert_allclose(linear @ linear.T, np.linalg.det(linear) * np.eye(2), atol=1e-9)
+
+
+def test_agrees_with_scikit_image_on_noisy_faces():
+    rng = np.random.default_rng(3)
+    landmarks = ARCFACE_TEMPLATE * 2.3 + 40 + rng.normal(0, 6, (50, 5, 2))
+    expected = [estimate_transform("similarity", face, ARCFACE_TEMPLATE).params[:2] for face in landmarks]
+    np.testing.assert_allclose(similarity_transform(landmarks), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("landmarks", "message"),
+    [
+        (np.full((1, 5, 2), 7.0), "coincide"),
+        (np.full((1, 5, 2), 1e9), "coincide"),
+        (np.full((2, 5, 2), np.nan), "finite"),
+        (np.zeros((5, 2)), "shape"),
+    ],
+)
+def test_useless_landmarks_are_refused(landmarks, message):
+    with pytest.raises(ValueError, match=message):
+        similarity_transform(landmarks)
+
+
+def test_no_faces_give_no_crops():
+    assert align(np.zeros((0, 128, 128, 3), np.uint8), np.zeros((0, 5, 2))).shape == (0, 112, 112, 3)
+
+
+def test_landmarks_land_on_the_template():
+    landmarks = transform_points(ARCFACE_TEMPLATE[None], similarity(1.1, 17, 30, -5))
+    aligned = align(blobs(landmarks[0])[None], landmarks)[0]
+    for point in ARCFACE_TEMPLATE:
+        np.testing.assert_allclose(peak_near(aligned, point), point, atol=0.15)
+
+
+def test_outside_of_the_image_is_black_and_images_may_differ_in_size():
+    white = [np.full((40, 60, 3), 255, np.uint8), np.full((200, 150, 3), 255, np.uint8)]
+    small, large = warp(white, np.repeat(similarity(1, 0, 0, 0), 2, axis=0))
+    assert small[:40, :60].min() == 255
+    assert small[41:].max() == small[:, 61:].max() == 0
+    assert large.min() == 255
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(3, 9), st.integers(0, 8), st.integers(0, 8))
+def test_antialiasing_moves_nothing(factor, x, y):
+    landmarks = ARCFACE_TEMPLATE[None] * factor + (x, y)
+    photo = blobs(landmarks[0], size=112 * factor + 11, sigma=2.0 * factor)
+    plain, smooth = align([photo], landmarks)[0], align([photo], landmarks, antialias=True)[0]
+    for point in ARCFACE_TEMPLATE:
+        np.testing.assert_allclose(peak_near(smooth, point), peak_near(plain, point), atol=0.05)
+
+
+def test_antialiasing_averages_noise_away_that_bilinear_sampling_keeps():
+    noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3)).astype(np.uint8)
+    landmarks = ARCFACE_TEMPLATE[None] * 8
+    assert align([noise], landmarks, antialias=True).std() < 0.35 * align([noise], landmarks).std()

@@ -1,0 +1,206 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.data import astronaut
+
+from actors.alignment import ARCFACE_TEMPLATE, align
+from actors.degradation import clean_crop_and_degrade, degrade, draw_kernel, face_box_crop, sample_scale
+from schemas.config import DegradedSection
+from schemas.recipe import Recipe
+from schemas.seeds import generator
+
+FACE = cv2.resize(astronaut()[45:195, 150:300], (112, 112), interpolation=cv2.INTER_AREA)
+LANDMARKS = np.array([[205.0, 101.7], [246.8, 103.7], [224.7, 129.0], [201.7, 139.2], [245.3, 141.9]])
+
+seeds = st.integers(0, 2**63 - 1)
+levels = st.floats(1, 8)
+profiles = st.sampled_from(["corrected", "faithful"])
+
+
+def recipe(seed=0, downsample=1.0, blur=1.0, profile="corrected", kind="degraded"):
+    return Recipe(kind=kind, seed=seed, downsample=downsample, blur=blur, profile=profile)
+
+
+def spot():
+    y, x = np.mgrid[:112, :112] - 55.5
+    return np.repeat((240 * np.exp(-(x**2 + y**2) / 200)).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def centroid(image):
+    grey = image[..., 0].astype(float)
+    y, x = np.mgrid[:112, :112]
+    return np.array([(grey * x).sum(), (grey * y).sum()]) / grey.sum()
+
+
+class TestSampleScale:
+    section = DegradedSection()
+
+    def draws(self, count=40_000):
+        rng = generator(7)
+        return np.array(
+            [sample_scale(rng, self.section.scale_intervals, self.section.scale_weights) for _ in range(count)]
+        )
+
+    def test_follows_the_published_distribution(self):
+        values = self.draws()
+        assert np.mean(values == 1) == pytest.approx(0.1846, abs=0.008)
+        assert values.mean() == pytest.approx(1.57, abs=0.02)
+        quantiles = np.quantile(values, [0.5, 0.75, 0.9, 0.95, 0.99])
+        np.testing.assert_allclose(quantiles, [1.31, 1.55, 2.51, 3.44, 6.02], rtol=0.04)
+        assert values.max() <= 8
+
+    def test_weight_zero_is_never_drawn(self):
+        rng = generator(1)
+        values = [sample_scale(rng, [(1, 2), (3, 4), (5, 6)], [0, 1, 0]) for _ in range(500)]
+        assert min(values) >= 3
+        assert max(values) <= 4
+
+
+class TestKernel:
+    @settings(deadline=None)
+    @given(seeds, levels, levels, profiles)
+    def test_stays_within_the_published_ranges(self, seed, s, b, profile):
+        kernel = draw_kernel(generator(seed), s, b, profile)
+        assert kernel.taps.sum() == pytest.approx(1)
+        for variance in (kernel.lambda1, kernel.lambda2):
+            assert 0.175 * s <= variance <= s * b
+        assert 0 <= kernel.theta < np.pi
+
+    @settings(deadline=None)
+    @given(seeds, levels, levels)
+    def test_corrected_is_point_symmetric(self, seed, s, b):
+        taps = draw_kernel(generator(seed), s, b, "corrected").taps
+        np.testing.assert_array_equal(taps, taps[::-1, ::-1])
+
+    @settings(deadline=None)
+    @given(seeds, st.floats(1, 4), st.floats(1.01, 4))
+    def test_faithful_is_shifted_by_half_of_s(self, seed, s, b):
+        taps = draw_kernel(generator(seed), s, b, "faithful").taps
+        position = np.arange(21)
+        centre = np.array([(taps.sum(axis=1) * position).sum(), (taps.sum(axis=0) * position).sum()])
+        np.testing.assert_allclose(centre, 10 + s / 2, atol=0.25)
+
+    def test_variances_and_angle_shape_the_gaussian(self):
+        # Without noise (b small against 1) the second moments are Q diag(lambda) Q^T.
+        kernel = draw_kernel(generator(5), 4.0, 1.0, "corrected")
+        y, x = np.mgrid[:21, :21] - 10.0
+        cov = np.array([[(kernel.taps * p * q).sum() for q in (x, y)] for p in (x, y)])
+        c, s = np.cos(kernel.theta), np.sin(kernel.theta)
+        rotation = np.array([[c, -s], [s, c]])
+        np.testing.assert_allclose(cov, rotation @ np.diag([kernel.lambda1, kernel.lambda2]) @ rotation.T, atol=0.25)
+
+
+class TestDegrade:
+    @settings(deadline=None)
+    @given(st.integers(0, 2**32 - 1))
+    def test_corrected_leaves_an_undegraded_image_alone(self, seed):
+        noise = np.random.default_rng(seed).integers(0, 256, (112, 112, 3)).astype(np.uint8)
+        result = degrade(noise, recipe(seed))
+        np.testing.assert_array_equal(result.image, noise)
+        assert result.lambda1 is result.lambda2 is result.theta is None
+
+    def test_faithful_halves_the_resolution_even_then(self):
+        fine = np.indices((112, 112)).sum(axis=0) % 2 * 255
+        fine = np.repeat(fine.astype(np.uint8)[..., None], 3, axis=2)
+        assert degrade(fine, recipe(profile="faithful")).image.std() < 0.1 * fine.std()
+
+    @settings(max_examples=40, deadline=None)
+    @given(seeds, st.floats(1, 5), st.floats(1, 5))
+    def test_corrected_moves_nothing(self, seed, s, b):
+        moved = centroid(degrade(spot(), recipe(seed, s, b)).image) - centroid(spot())
+        np.testing.assert_allclose(moved, 0, atol=0.12)
+
+    @settings(max_examples=40, deadline=None)
+    @given(seeds, st.floats(1, 4), st.floats(1.01, 3))
+    def test_faithful_moves_content_up_left_by_half_of_s(self, seed, s, b):
+        moved = centroid(degrade(spot(), recipe(seed, s, b, "faithful")).image) - centroid(spot())
+        np.testing.assert_allclose(moved, -s / 2, atol=0.3)
+
+    @settings(max_examples=40, deadline=None)
+    @given(seeds, levels, levels)
+    def test_corrected_keeps_the_mean_grey_level(self, seed, s, b):
+        image = degrade(FACE, recipe(seed, s, b)).image
+        assert image.mean() == pytest.approx(FACE.mean(), abs=0.6)
+
+    def test_faithful_blur_darkens(self):
+        pairs = [
+            (degrade(FACE, recipe(seed, 1, 2)).image, degrade(FACE, recipe(seed, 1, 2, "faithful")).image)
+            for seed in range(20)
+        ]
+        darker = np.mean([corrected.mean() - faithful.mean() for corrected, faithful in pairs])
+        assert 0.15 < darker < 0.8
+
+    @settings(max_examples=25, deadline=None)
+    @given(seeds, levels, levels, profiles)
+    def test_equal_recipes_give_equal_bytes_and_leave_the_input_alone(self, seed, s, b, profile):
+        before = FACE.copy()
+        first, second = (degrade(FACE, recipe(seed, s, b, profile)) for _ in range(2))
+        assert first.image.tobytes() == second.image.tobytes()
+        assert (first.lambda1, first.lambda2, first.theta) == (second.lambda1, second.lambda2, second.theta)
+        np.testing.assert_array_equal(before, FACE)
+
+    def test_seeds_differ(self):
+        one, two = degrade(FACE, recipe(1, 2, 3)), degrade(FACE, recipe(2, 2, 3))
+        assert one.lambda1 != two.lambda1
+        assert (one.image != two.image).any()
+
+    @pytest.mark.parametrize("factor", ["downsample", "blur"])
+    def test_detail_falls_with_each_factor(self, factor):
+        detail = [
+            np.mean(
+                [
+                    degrade(FACE, recipe(seed, **{factor: level})).image.astype(float).std(axis=0).mean()
+                    for seed in range(8)
+                ]
+            )
+            for level in (1, 2, 4, 8)
+        ]
+        assert detail == sorted(detail, reverse=True)
+
+    @pytest.mark.parametrize("image", [np.zeros((128, 128, 3), np.uint8), np.zeros((112, 112, 3), np.float32)])
+    def test_wrong_input_is_refused(self, image):
+        with pytest.raises(ValueError, match="uint8 images of shape"):
+            degrade(image, recipe())
+
+
+class TestFace:
+    photo = astronaut()
+
+    @pytest.mark.parametrize("profile", ["corrected", "faithful"])
+    def test_references_are_aligned_and_never_degraded(self, profile):
+        face = clean_crop_and_degrade(self.photo, LANDMARKS, recipe(1, 8, 8, profile, kind="reference"))
+        np.testing.assert_array_equal(face.clean, face.image)
+        assert face.lambda1 is face.lambda2 is face.theta is None
+
+    @pytest.mark.parametrize("profile", ["corrected", "faithful"])
+    def test_landmarks_are_those_of_the_aligned_image(self, profile):
+        face = clean_crop_and_degrade(self.photo, LANDMARKS, recipe(1, 2, 2, profile))
+        assert np.abs(face.landmarks - ARCFACE_TEMPLATE).max() < 8
+        # Aligning the result again by its own landmarks changes nothing.
+        again = align(face.clean[None], face.landmarks[None])[0].astype(int)
+        assert np.abs(again - face.clean)[8:-8, 8:-8].mean() < 1
+
+    def test_profiles_show_the_same_clean_face(self):
+        corrected, faithful = (
+            clean_crop_and_degrade(self.photo, LANDMARKS, recipe(profile=profile))
+            for profile in ("corrected", "faithful")
+        )
+        np.testing.assert_allclose(corrected.landmarks, faithful.landmarks, atol=1e-6)
+        # They differ by one more resampling, and by what lies outside of the released face box.
+        middle = np.s_[30:100, 30:85]
+        difference = np.abs(corrected.clean[middle].astype(int) - faithful.clean[middle])
+        assert difference.mean() < 5
+        assert degrade(corrected.clean, recipe()).image.tobytes() == corrected.image.tobytes()
+
+    def test_face_box_holds_the_landmarks_and_is_black_outside_of_the_portrait(self):
+        crop, points = face_box_crop(np.full((128, 128, 3), 255, np.uint8), ARCFACE_TEMPLATE * 0.6 + (75, 0))
+        assert points.min() > 5
+        assert points.max() < 107
+        assert crop.min() == 0
+        assert crop.max() == 255
+
+    def test_coinciding_eyes_and_mouth_are_refused(self):
+        with pytest.raises(ValueError, match="face box"):
+            face_box_crop(np.zeros((128, 128, 3), np.uint8), np.full((5, 2), 50.0))

@@ -1,0 +1,150 @@
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from actors.recipe_sampler import OCCLUDERS, candidate_recipe, degraded_recipes, reference_recipes
+from schemas.config import DegradedSection
+from schemas.recipe import Recipe
+from schemas.rows import SAMPLES, recipe_from_row, recipe_to_row
+from schemas.seeds import derive_seed
+
+SECTION = DegradedSection()
+MANY = degraded_recipes(11, 5, 4000, SECTION, "corrected")
+REFERENCES = reference_recipes(11, 5, 500, "corrected")
+CANDIDATES = [candidate_recipe(derive_seed(11, "candidate", index)) for index in range(3000)]
+
+
+def of(recipes: list[Recipe], *path: str) -> np.ndarray:
+    values = []
+    for value in recipes:
+        for name in path:
+            value = getattr(value, name)
+        values.append(value)
+    return np.array(values)
+
+
+def test_float32_tables_lose_nothing():
+    columns = set(recipe_to_row(MANY[0]))
+    schema = pa.schema([field for field in SAMPLES if field.name in columns])
+    recipes = [*MANY[:300], *REFERENCES[:100], *CANDIDATES[:300]]
+    table = pa.Table.from_pylist([recipe_to_row(recipe) for recipe in recipes], schema=schema)
+    assert set(table.column_names) == columns
+    assert [recipe_from_row(row) for row in table.to_pylist()] == recipes
+
+
+@pytest.mark.parametrize("profile", ["corrected", "faithful"])
+def test_a_recipe_does_not_depend_on_how_many_are_drawn(profile):
+    assert degraded_recipes(3, 8, 50, SECTION, profile)[:7] == degraded_recipes(3, 8, 7, SECTION, profile)
+    assert reference_recipes(3, 8, 10, profile)[:4] == reference_recipes(3, 8, 4, profile)
+    assert degraded_recipes(3, 8, 0, SECTION, profile) == []
+
+
+def test_seeds_come_from_run_identity_kind_and_index():
+    assert MANY[17].seed == derive_seed(11, "sample", 5, "degraded", 17)
+    assert REFERENCES[3].seed == derive_seed(11, "sample", 5, "reference", 3)
+    others = degraded_recipes(11, 6, 3, SECTION, "corrected"), degraded_recipes(12, 5, 3, SECTION, "corrected")
+    yaws = {recipe.pose.yaw for group in (MANY[:3], *others) for recipe in group}
+    assert len(yaws) == 9
+
+
+class TestReferences:
+    def test_are_frontal_neutral_even_and_undegraded(self):
+        assert np.abs(of(REFERENCES, "pose", "yaw")).max() <= 4
+        assert np.abs(of(REFERENCES, "pose", "pitch")).max() <= 4
+        assert of(REFERENCES, "expression", "intensity").max() < 0.25
+        assert of(REFERENCES, "light", "harshness").max() <= 0.15
+        assert {recipe.occluder for recipe in REFERENCES} == {"none"}
+        assert {recipe.background for recipe in REFERENCES} == {"plain", "gradient", "blurred"}
+        assert {(recipe.kind, recipe.downsample, recipe.blur) for recipe in REFERENCES} == {("reference", 1.0, 1.0)}
+        assert of(REFERENCES, "jpeg_quality").min() >= 90
+
+    def test_vary(self):
+        assert of(REFERENCES, "pose", "yaw").std() > 1.5
+        assert len(set(of(REFERENCES, "light", "exposure"))) > 400
+
+    def test_faithful_references_are_jpeg_75(self):
+        assert {recipe.jpeg_quality for recipe in reference_recipes(1, 1, 20, "faithful")} == {75}
+
+
+class TestDegraded:
+    def test_pose_follows_the_configured_spread(self):
+        for name, std, bound in (("yaw", 28, 90), ("pitch", 10, 45), ("roll", 7, 90)):
+            values = of(MANY, "pose", name)
+            assert values.std() == pytest.approx(std, rel=0.05)
+            assert abs(values.mean()) < 0.06 * std
+            assert np.abs(values).max() <= bound
+
+    def test_a_wide_spread_is_truncated_not_piled_up_at_the_ends(self):
+        wide = degraded_recipes(1, 1, 2000, DegradedSection(yaw_std=90, pitch_std=45), "corrected")
+        for name, bound in (("yaw", 90), ("pitch", 45)):
+            values = np.abs(of(wide, "pose", name))
+            assert values.max() <= bound
+            assert np.mean(values > 0.98 * bound) < 0.03
+
+    def test_no_spread_is_frontal(self):
+        still = degraded_recipes(1, 1, 50, DegradedSection(yaw_std=0, pitch_std=0, roll_std=0), "corrected")
+        assert {recipe.pose.yaw for recipe in still} == {recipe.pose.roll for recipe in still} == {0.0}
+
+    def test_rates_are_the_configured_ones(self):
+        assert np.mean(of(MANY, "expression", "intensity") >= 0.25) == pytest.approx(0.4, abs=0.03)
+        assert np.mean(of(MANY, "light", "harshness") >= 0.5) == pytest.approx(0.3, abs=0.03)
+        counts = Counter(recipe.occluder for recipe in MANY)
+        assert counts.pop("none") / len(MANY) == pytest.approx(0.7, abs=0.03)
+        assert set(counts) == set(OCCLUDERS)
+        for count in counts.values():
+            assert count / len(MANY) == pytest.approx(0.06, abs=0.015)
+
+    @pytest.mark.parametrize("rate", [0.0, 1.0])
+    def test_rates_of_zero_and_one_are_exact(self, rate):
+        section = DegradedSection(expression_rate=rate, harsh_light_rate=rate, occluder_rate=rate)
+        for recipe in degraded_recipes(1, 1, 200, section, "corrected"):
+            assert (recipe.occluder != "none") == (recipe.light.harshness >= 0.5) == bool(rate)
+            assert (recipe.expression.intensity >= 0.25) == bool(rate)
+
+    def test_coverage_belongs_to_an_occluder(self):
+        for recipe in MANY:
+            assert (
+                (0.3 <= recipe.occluder_coverage <= 1) if recipe.occluder != "none" else recipe.occluder_coverage == 0
+            )
+
+    def test_exposure_is_log_uniform(self):
+        values = np.log(of(MANY, "light", "exposure"))
+        assert values.min() == pytest.approx(np.log(0.5), abs=0.02)
+        assert values.max() == pytest.approx(np.log(1.6), abs=0.02)
+        assert values.mean() == pytest.approx(np.log(0.5 * 1.6) / 2, abs=0.03)
+
+    def test_resolution_and_blur_are_published_and_independent(self):
+        s, b = of(MANY, "downsample"), of(MANY, "blur")
+        for values in (s, b):
+            assert np.mean(values == 1) == pytest.approx(0.1846, abs=0.025)
+            assert values.mean() == pytest.approx(1.57, abs=0.06)
+        assert abs(np.corrcoef(s, b)[0, 1]) < 0.05
+
+    def test_jpeg_quality_covers_its_inclusive_range(self):
+        assert set(of(MANY, "jpeg_quality")) == {75}
+        ranged = degraded_recipes(1, 1, 300, DegradedSection(jpeg_quality=(30, 33)), "corrected")
+        assert set(of(ranged, "jpeg_quality")) == {30, 31, 32, 33}
+
+    def test_profiles_differ_in_nothing_but_the_profile(self):
+        corrected, faithful = (degraded_recipes(1, 2, 20, SECTION, name) for name in ("corrected", "faithful"))
+        assert [recipe.model_copy(update={"profile": "corrected"}) for recipe in faithful] == corrected
+
+
+class TestCandidates:
+    def test_are_mostly_near_frontal(self):
+        assert of(CANDIDATES, "pose", "yaw").std() == pytest.approx(11, rel=0.06)
+        assert of(CANDIDATES, "pose", "pitch").std() == pytest.approx(5, rel=0.06)
+        assert 0.02 < np.mean(np.abs(of(CANDIDATES, "pose", "yaw")) >= 20) < 0.12
+
+    def test_about_an_eighth_shows_an_expression_the_filter_rejects(self):
+        assert np.mean(of(CANDIDATES, "expression", "intensity") > 0.25) == pytest.approx(0.12, abs=0.02)
+
+    def test_carry_no_occluder_and_no_degradation(self):
+        assert {(r.occluder, r.downsample, r.blur) for r in CANDIDATES} == {("none", 1.0, 1.0)}
+        assert of(CANDIDATES, "light", "harshness").max() < 0.5
+
+    def test_depend_on_the_seed_alone(self):
+        assert candidate_recipe(42) == candidate_recipe(42)
+        assert candidate_recipe(42) != candidate_recipe(43)

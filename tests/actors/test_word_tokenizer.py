@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+import torch
+
+from actors.nets.dual_encoder import PAD, START, UNKNOWN, WordTokenizer, clip_input, small_clip
+
+WORDS = ["a", "face", "mask", "photo", "sharp"]
+
+
+def test_end_token_has_the_highest_id_so_that_argmax_finds_it():
+    tokenizer = WordTokenizer(WORDS, context_length=8)
+    tokens = tokenizer(["sharp face", "", "a a a a a a a a a a a"])
+    assert tokenizer.end == tokenizer.vocab_size - 1
+    assert tokens.max() == tokenizer.end
+    assert tokens.argmax(dim=1).tolist() == [3, 1, 7]
+
+
+def test_ids_of_a_caption():
+    tokenizer = WordTokenizer(WORDS, context_length=8)
+    sharp, face = tokenizer.ids["sharp"], tokenizer.ids["face"]
+    assert tokenizer(["Sharp, FACE!"])[0].tolist() == [START, sharp, face, tokenizer.end, PAD, PAD, PAD, PAD]
+
+
+def test_unknown_words_share_one_id_that_no_known_word_has():
+    tokenizer = WordTokenizer(WORDS)
+    tokens = tokenizer(["zebra quagga"])[0, 1:3].tolist()
+    assert tokens == [UNKNOWN, UNKNOWN]
+    assert not {PAD, START, UNKNOWN, tokenizer.end} & set(tokenizer.ids.values())
+
+
+def test_a_repeated_word_is_refused():
+    with pytest.raises(ValueError, match="repeat"):
+        WordTokenizer(["a", "a"])
+
+
+def test_padding_does_not_change_the_text_embedding():
+    torch.manual_seed(0)
+    tokenizer = WordTokenizer(WORDS, context_length=10)
+    net = small_clip(tokenizer.vocab_size, 10, vision_layers=1, text_layers=1).eval()
+    tokens = tokenizer(["sharp face"])
+    other = tokens.clone()
+    other[0, 5:] = tokenizer.ids["mask"]
+    with torch.inference_mode():
+        assert torch.allclose(net.encode_text(tokens), net.encode_text(other), atol=1e-6)
+
+
+def test_clip_input_is_resized_and_normalised_with_the_published_constants():
+    white = clip_input(np.full((2, 112, 112, 3), 255, np.uint8), 64)
+    assert white.shape == (2, 3, 64, 64)
+    expected = [(1 - 0.48145466) / 0.26862954, (1 - 0.4578275) / 0.26130258, (1 - 0.40821073) / 0.27577711]
+    assert white[0, :, 10, 10].tolist() == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="expected uint8 RGB"):
+        clip_input(np.zeros((2, 112, 112, 3), np.float32), 64)

@@ -1,0 +1,60 @@
+import pytest
+
+from cluster.fingerprint import canonical_json, differences, recipe_document, recipe_fingerprint
+from schemas.config import RunConfig
+
+MODELS = {"bundled-a": "1" * 64, "bundled-clip": "2" * 64}
+
+
+def config(**sections):
+    return RunConfig.model_validate(sections)
+
+
+def test_the_same_recipe_has_the_same_fingerprint_wherever_it_runs():
+    reference = recipe_fingerprint(config(), MODELS)
+    elsewhere = config(run={"url": "s3://b/x"}, placement={"workers": 9, "mode": "split"}, train={"epochs": 1})
+    assert recipe_fingerprint(elsewhere, dict(reversed(MODELS.items()))) == reference
+    assert recipe_fingerprint(config(generate={"degraded_distribution": {"yaw_std": 28}}), MODELS) == reference
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"run": {"seed": 1}},
+        {"generate": {"micro_batch": 9}},
+        {"generate": {"degraded_distribution": {"yaw_std": 28.000001}}},
+        {"filter": {"max_yaw": 19}},
+        {"models": {"embedder": "bundled-b"}},
+        {"storage": {"format": "webdataset"}},
+    ],
+)
+def test_whatever_changes_bytes_changes_the_fingerprint(section):
+    assert recipe_fingerprint(config(**section), MODELS) != recipe_fingerprint(config(), MODELS)
+
+
+def test_other_weights_under_the_same_name_change_the_fingerprint():
+    assert recipe_fingerprint(config(), MODELS | {"bundled-a": "3" * 64}) != recipe_fingerprint(config(), MODELS)
+
+
+def test_canonical_json_knows_no_order_and_no_infinity():
+    assert canonical_json({"b": (1, 2.5), "a": "é"}) == canonical_json({"a": "é", "b": [1, 2.5]})
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json({"a": float("inf")})
+
+
+def test_differences_are_named_by_field_with_old_and_new_value():
+    old = recipe_document(config(), MODELS)
+    changed = config(generate={"identities": 80, "degraded_distribution": {"yaw_std": 1}}, models={"embedder": "mine"})
+    new = recipe_document(changed, {"bundled-clip": "2" * 64, "mine": "4" * 64})
+    assert differences(old, new) == [
+        "generate.degraded_distribution.yaw_std: 28.0 -> 1.0",
+        "generate.identities: 64 -> 80",
+        f"model_digests.bundled-a: {'1' * 64} -> (absent)",
+        f"model_digests.mine: (absent) -> {'4' * 64}",
+        "models.embedder: bundled-a -> mine",
+    ]
+    assert differences(old, old) == []
+
+
+def test_a_missing_section_and_a_missing_value_are_told_apart():
+    assert differences({"a": {}}, {"a": {"b": None}}) == ["a: {} -> (absent)", "a.b: (absent) -> null"]

@@ -1,0 +1,196 @@
+import multiprocessing
+import os
+import pickle
+import threading
+import uuid
+
+import pytest
+
+from cluster.errors import UserError
+from cluster.storage import Storage, redact
+
+
+@pytest.fixture(params=["path", "file", "memory"])
+def storage(request, tmp_path):
+    url = {
+        "path": str(tmp_path / "run"),
+        "file": f"file://{tmp_path}/run",
+        "memory": f"memory://{uuid.uuid4().hex}/run",
+    }
+    return Storage(url[request.param])
+
+
+def test_an_object_comes_back_whole_and_a_second_write_replaces_it(storage):
+    storage.write("samples/a.bin", b"one")
+    assert (storage.read("samples/a.bin"), storage.size("samples/a.bin")) == (b"one", 3)
+    storage.write("samples/a.bin", b"")
+    assert (storage.read("samples/a.bin"), storage.size("samples/a.bin")) == (b"", 0)
+
+
+def test_create_never_replaces(storage):
+    assert storage.create("commits/a.json", b"first")
+    assert not storage.create("commits/a.json", b"second")
+    assert storage.read("commits/a.json") == b"first"
+
+
+def test_a_missing_object_is_not_found_and_may_be_deleted_again(storage):
+    with pytest.raises(FileNotFoundError):
+        storage.read("nothing")
+    assert not storage.exists("nothing")
+    storage.delete("nothing")
+    storage.write("nothing", b"x")
+    assert storage.exists("nothing")
+    storage.delete("nothing")
+    assert not storage.exists("nothing")
+
+
+def test_a_folder_is_no_object(storage):
+    storage.write("folder/file", b"x")
+    assert not storage.exists("folder")
+
+
+def test_list_is_sorted_relative_recursive_and_keeps_to_its_folder(storage):
+    assert storage.list("commits") == []
+    assert storage.list() == []
+    assert storage.entries() == []
+    for path in ("commits/b", "commits/a", "commits/deep/c", "commits-old/d", "run.json"):
+        storage.write(path, b"x")
+    assert storage.list("commits") == ["commits/a", "commits/b", "commits/deep/c"]
+    assert storage.list() == ["commits-old/d", "commits/a", "commits/b", "commits/deep/c", "run.json"]
+    assert storage.entries() == ["commits", "commits-old", "run.json"]
+
+
+def test_many_objects_are_read_in_the_order_asked_for(storage):
+    for name in "abc":
+        storage.write(f"x/{name}", name.encode())
+    assert storage.read_many(["x/c", "x/a", "x/b"]) == [b"c", b"a", b"b"]
+    assert storage.read_many([]) == []
+    with pytest.raises(FileNotFoundError):
+        storage.read_many(["x/a", "x/missing"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "..", "../x", "a/../../x", "a//b", "a/./b", "", "a/", "..\\x", "a\0b", "./a"]
+)
+def test_no_path_leaves_the_folder(storage, path):
+    for use in (storage.read, storage.exists, storage.delete, storage.size):
+        with pytest.raises(ValueError, match="relative path"):
+            use(path)
+    for use in (storage.write, storage.create):
+        with pytest.raises(ValueError, match="relative path"):
+            use(path, b"x")
+    if path:
+        with pytest.raises(ValueError, match="relative path"):
+            storage.list(path)
+
+
+def test_glob_characters_are_ordinary_characters(storage):
+    storage.write("a[1]*?.bin", b"odd")
+    storage.write("a1x.bin", b"other")
+    assert storage.read("a[1]*?.bin") == b"odd"
+    assert storage.read_many(["a[1]*?.bin"]) == [b"odd"]
+
+
+def test_a_pickled_storage_works_in_another_place(storage, tmp_path, monkeypatch):
+    storage.write("a", b"x")
+    data = pickle.dumps(storage)
+    monkeypatch.chdir(tmp_path)
+    assert pickle.loads(data).read("a") == b"x"
+    assert len(data) < 500
+
+
+def test_a_relative_folder_stays_where_it_was_when_the_working_folder_changes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    storage = Storage("runs/a")
+    storage.write("x", b"1")
+    monkeypatch.chdir("/")
+    assert storage.read("x") == b"1"
+    assert storage.local() == tmp_path / "runs" / "a"
+
+
+def test_a_failing_local_write_leaves_the_old_object_and_no_litter(tmp_path, monkeypatch):
+    storage = Storage(str(tmp_path))
+    storage.write("a", b"old")
+
+    def full_disk(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    for use in (storage.write, storage.create):
+        with pytest.raises(OSError, match="No space"):
+            use("a" if use == storage.write else "b", b"new")
+    assert storage.read("a") == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_a_killed_writer_leaves_behind_is_never_listed(tmp_path):
+    storage = Storage(str(tmp_path))
+    storage.write("samples/a", b"x")
+    (tmp_path / "samples" / ".tmp-0123").write_bytes(b"half")
+    assert storage.list() == ["samples/a"]
+
+
+def test_local_create_works_where_hard_links_do_not(tmp_path, monkeypatch):
+    def no_links(source, target):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    storage = Storage(str(tmp_path))
+    assert storage.create("a", b"1")
+    assert not storage.create("a", b"2")
+    assert storage.read("a") == b"1"
+    assert storage.list() == ["a"]
+
+
+def test_one_of_many_racing_threads_creates(storage):
+    start = threading.Barrier(8)
+    made = []
+
+    def race(number):
+        start.wait()
+        if storage.create("one", str(number).encode()):
+            made.append(number)
+
+    threads = [threading.Thread(target=race, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert storage.read("one") == str(made[0]).encode()
+
+
+def _create_many(storage, writer):
+    return [n for n in range(50) if storage.create(f"commits/{n}", f"{writer}".encode() * 1000)]
+
+
+def test_racing_processes_create_each_object_once(tmp_path):
+    storage = Storage(str(tmp_path))
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        first, second = pool.starmap(_create_many, [(storage, 1), (storage, 2)])
+    assert sorted(first + second) == list(range(50))
+    for number in range(50):
+        assert storage.read(f"commits/{number}") == (b"1" if number in first else b"2") * 1000
+
+
+def test_the_probe_passes_and_leaves_nothing(storage):
+    storage.check_writable()
+    assert storage.list() == []
+
+
+def test_an_unwritable_folder_is_one_sentence_with_the_remedy(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match=r"cannot write to the run folder .*file/run .*--run"):
+        Storage(str(tmp_path / "file" / "run")).check_writable()
+
+
+def test_an_unknown_kind_of_url_is_the_users_error():
+    with pytest.raises(UserError, match="cannot open the run folder"):
+        Storage("nosuchstore://bucket/run")
+
+
+def test_credentials_are_shown_nowhere():
+    assert redact("sftp://me:pw@host:22/runs/a?token=1#x") == "sftp://host:22/runs/a"
+    assert redact("runs/a?b@c") == "runs/a?b@c"
+    shown = Storage("memory://me:secret@host/run")
+    assert "secret" not in shown.uri("a/b") + shown.uri() + repr(shown)

@@ -1,0 +1,70 @@
+"""Small stages with which the tests watch the pipeline: they add, fail, die or dawdle on chosen units."""
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from cluster.stage import Resources, Stage, Work
+
+SCHEMA = pa.schema([("value", pa.int64())])
+
+
+def toy_units(count: int) -> list[Work]:
+    return [Work("samples", n, pa.table({"value": [n, n + 100]}, schema=SCHEMA), plan={"n": n}) for n in range(count)]
+
+
+class AddOne(Stage):
+    name = "add_one"
+    resources = Resources(cpus=0.5)
+
+    def process(self, work: Work) -> Work:
+        values = [value + 1 for value in work.table["value"].to_pylist()]
+        return replace(work, table=pa.table({"value": values}, schema=SCHEMA), counts={"rows": len(values)})
+
+
+class Dawdle(AddOne):
+    """Works longer on early units, so that later ones overtake them."""
+
+    name = "dawdle"
+
+    def process(self, work: Work) -> Work:
+        time.sleep(0.4 if work.number == 0 else 0.01)
+        return super().process(work)
+
+
+class FailOn(AddOne):
+    """Raises on one unit, `times` times (counted in a folder, since workers come and go)."""
+
+    name = "fail_on"
+
+    def __init__(self, number: int, times: int, folder: Path) -> None:
+        self._number, self._times, self._folder = number, times, folder
+
+    def process(self, work: Work) -> Work:
+        if work.number == self._number and _count(self._folder) < self._times:
+            _note(self._folder)
+            raise ValueError(f"unit {work.number} is poison")
+        return super().process(work)
+
+
+class DieOn(FailOn):
+    """Kills its process instead of raising."""
+
+    name = "die_on"
+
+    def process(self, work: Work) -> Work:
+        if work.number == self._number and _count(self._folder) < self._times:
+            _note(self._folder)
+            os._exit(1)
+        return AddOne.process(self, work)
+
+
+def _count(folder: Path) -> int:
+    return len(list(folder.iterdir()))
+
+
+def _note(folder: Path) -> None:
+    (folder / f"{time.time_ns()}-{os.getpid()}").touch()

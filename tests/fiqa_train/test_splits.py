@@ -1,0 +1,50 @@
+"""Splits: disjoint, stable under growth and gaps, exact on small sets, never empty."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster.errors import UserError
+from fiqa_train.splits import split_identities
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(st.integers(0, 400), min_size=40), st.integers(401, 3000), st.integers(0, 5))
+def test_added_or_missing_identities_move_nobody(identities, more, seed):
+    whole = split_identities(range(3000), 0.1, 0.25, seed)
+    part = split_identities(identities, 0.1, 0.25, seed)
+    grown = split_identities(identities | {more}, 0.1, 0.25, seed)
+    if set(part.values()) == {"train", "validation", "test"} and all(part[i] == whole[i] for i in identities):
+        assert {i: grown[i] for i in identities} == part
+    else:
+        assert min(Counter(part.values()).values()) >= 1
+
+
+def test_a_set_of_whole_blocks_has_the_exact_fractions():
+    counts = Counter(split_identities(range(60), 0.1, 0.25, 0).values())
+    assert counts == {"train": 39, "validation": 6, "test": 15}
+
+
+def test_odd_fractions_are_met_on_average():
+    counts = Counter(split_identities(range(20_000), 0.07, 0.33, 1).values())
+    assert counts["test"] / 20_000 == pytest.approx(0.33, abs=0.004)
+    assert counts["validation"] / 20_000 == pytest.approx(0.07, abs=0.004)
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 8, 12, 16])
+@pytest.mark.parametrize("fractions", [(0.1, 0.25), (0.01, 0.01), (0.45, 0.45), (0.05, 0.85)])
+def test_no_split_is_ever_empty(count, fractions):
+    for seed in range(20):
+        assert set(split_identities(range(count), *fractions, seed).values()) == {"train", "validation", "test"}
+
+
+def test_another_seed_deals_anew_and_the_same_seed_does_not():
+    first, again, other = (split_identities(range(64), 0.1, 0.25, seed) for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_two_identities_are_refused():
+    with pytest.raises(UserError, match="at least 3"):
+        split_identities([4, 7], 0.1, 0.2, 0)
