@@ -36,7 +36,7 @@ def load_card(name: str, role: Role | None = None, folder: Path = WEIGHTS_DIR) -
         raise UserError(f"The model card {path} cannot be read; reinstall the package to restore it.") from error
     if role is not None and card.role != role:
         fitting = [entry for entry in known if load_card(entry, folder=folder).role == role]
-        raise UserError(f"Model '{name}' is no {role} but a {card.role}; choose one of {', '.join(fitting)}.")
+        raise UserError(f"Model '{name}' plays the role {card.role}, not {role}; choose one of {', '.join(fitting)}.")
     return card
 
 

@@ -34,5 +34,12 @@ class Attempts:
 
     def clear(self) -> None:
         """Remove what this session left."""
-        for path in self._storage.list(self._folder):
+        self._remove(self._storage.list(self._folder))
+
+    def clear_others(self) -> None:
+        """Remove what ended sessions left; a live one that loses its marks only counts a death less."""
+        self._remove([path for path in self._storage.list("attempts") if not path.startswith(self._folder)])
+
+    def _remove(self, paths: list[str]) -> None:
+        for path in paths:
             self._storage.delete(path)

@@ -7,7 +7,7 @@ from typing import Any
 from cluster.attempts import Attempts
 from cluster.packing import pack, unpack
 from cluster.placement import Pool, plan_placement
-from cluster.ray_session import cluster_resources
+from cluster.ray_session import cluster_resources, quiet_ray
 from cluster.stage import Stage, Work
 from cluster.storage import Storage
 from cluster.worker import StageWorker
@@ -28,6 +28,8 @@ def stream(
     pools = plan_placement(stages, placement, cpus, gpus, len(units))
     # The session scopes attempt markers: deaths of an earlier driver's workers say nothing about a unit.
     session = uuid.uuid4().hex
+    attempts = Attempts(storage, session)
+    attempts.clear_others()
     dataset = _dataset(units, pools, storage, placement, session, ordered)
     rows = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
     try:
@@ -38,7 +40,7 @@ def stream(
         # Dropping the iterator is what makes Ray Data stop its executor and give the actors back.
         del rows, dataset
 
-        Attempts(storage, session).clear()
+        attempts.clear()
 
 
 def _dataset(
@@ -46,6 +48,7 @@ def _dataset(
 ) -> Any:
     import ray.data
 
+    quiet_ray()
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = ordered
     context.execution_options.verbose_progress = False

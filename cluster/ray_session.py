@@ -14,6 +14,8 @@ _LOCAL_ENVIRONMENT = {
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Harmless notes about constructor arguments are logged as errors by the core.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 
 
@@ -32,12 +34,16 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
         ray.init(address="auto", **quiet)
     else:
         ray.init(num_cpus=num_cpus, include_dashboard=False, **quiet)
-    for name in ("ray.data", "ray.train"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def quiet_ray() -> None:
+    """Leave only errors of Ray Data and Ray Train on the terminal; call after importing them, they set levels."""
+    for name in ("ray.data", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def cluster_resources() -> tuple[float, float]:

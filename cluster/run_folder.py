@@ -65,6 +65,11 @@ def _read(storage: Storage) -> RunManifest | None:
         data = storage.read(MANIFEST)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except Exception as error:
+        raise UserError(
+            f"cannot read {storage.uri(MANIFEST)} ({error}); "
+            "check its permissions and your credentials, or choose another folder with --run"
+        ) from error
     try:
         return RunManifest.model_validate_json(data)
     except ValidationError as error:

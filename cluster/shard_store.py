@@ -82,6 +82,13 @@ class ShardStore:
         found = [self._parse(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
         return {commit.number: commit for commit in sorted(found, key=lambda commit: commit.number)}
 
+    def get(self, kind: Kind, number: int) -> Commit:
+        """Return one commit; JobFailed when that unit is not committed."""
+        try:
+            return self._load(_commit_path(kind, number))
+        except FileNotFoundError:
+            raise JobFailed(f"{kind} {number} is not committed in {self.storage.url}; run `synfiqa generate`") from None
+
     def read(self, commit: Commit, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows of a commit; JobFailed naming the file when it is missing or its bytes changed."""
         return decode(read_verified(self.storage, commit.file), _format_of(commit), columns)

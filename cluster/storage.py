@@ -16,7 +16,7 @@ from cluster.errors import UserError
 
 _TMP = ".tmp-"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
-_CREATE = threading.Lock()
+_CREATE = threading.Lock()  # memory:// checks and puts in two steps
 
 
 def redact(url: str) -> str:
@@ -103,7 +103,7 @@ class Storage:
             return _create_local(self._root / _checked(path), data)
         filesystem, key = self._key(path)
         with _CREATE:
-            if filesystem.exists(key):
+            if _is_file(filesystem, key):
                 return False
             try:
                 filesystem.pipe_file(key, data, mode="create")
@@ -118,7 +118,7 @@ class Storage:
         if self._root is not None:
             return (self._root / _checked(path)).is_file()
         filesystem, key = self._key(path)
-        return bool(filesystem.isfile(key))
+        return _is_file(filesystem, key)
 
     def size(self, path: str) -> int:
         """Return the length of the object in bytes."""
@@ -133,7 +133,7 @@ class Storage:
             (self._root / _checked(path)).unlink(missing_ok=True)
             return
         filesystem, key = self._key(path)
-        if filesystem.isfile(key):
+        if _is_file(filesystem, key):
             filesystem.rm_file(key)
 
     def entries(self) -> list[str]:
@@ -190,6 +190,14 @@ def _checked(path: str) -> str:
     if any(part in ("", ".", "..") for part in parts) or "\0" in path or "\\" in path:
         raise ValueError(f"not a relative path inside the run folder: {path!r}")
     return path
+
+
+def _is_file(filesystem: AbstractFileSystem, key: str) -> bool:
+    # fsspec's own isfile() answers False to every error, so that lost credentials would look like a missing object.
+    try:
+        return bool(filesystem.info(key)["type"] == "file")
+    except FileNotFoundError:
+        return False
 
 
 def _reason(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The Ray Data callable around stages: one actor process that runs one or several stages over whole units."""
 
+import socket
 import time
 import traceback
 from dataclasses import replace
@@ -36,12 +37,16 @@ class StageWorker:
         work = unpack(row)
         if isinstance(work, Dead):
             return row
-        key = f"{work.kind}-{work.number:06d}-{self._stages[0].name}"
-        deaths = self._attempts.deaths(key)
-        if deaths >= self._max_attempts:
-            return pack(work, self._dead(work, self._stages[0], "the worker process died", deaths))
-        with self._attempts.attempt(key):
-            return self._run(work)
+        first = self._stages[0]
+        key = f"{work.kind}-{work.number:06d}-{first.name}"
+        try:
+            deaths = self._attempts.deaths(key)
+            if deaths >= self._max_attempts:
+                return pack(work, _dead(work, first, "the worker process died", deaths))
+            with self._attempts.attempt(key):
+                return self._run(work)
+        except Exception as error:  # the run's storage failed outside a stage
+            return pack(work, _dead(work, first, _describe(error), 1))
 
     def _run(self, work: Work) -> dict:
         for stage in self._stages:
@@ -51,7 +56,7 @@ class StageWorker:
                     done = stage.process(work)
                 except Exception as error:
                     if attempt == self._max_attempts:
-                        return pack(work, self._dead(work, stage, _describe(error), attempt))
+                        return pack(work, _dead(work, stage, _describe(error), attempt))
                     time.sleep(min(0.2 * 2**attempt, 5.0))
                 else:
                     seconds = work.busy.get(stage.name, 0.0) + time.perf_counter() - start
@@ -59,17 +64,12 @@ class StageWorker:
                     break
         return pack(work)
 
-    def _dead(self, work: Work, stage: Stage, error: str, attempts: int) -> Dead:
-        import socket
 
-        return Dead(
-            kind=work.kind,  # type: ignore[arg-type]
-            number=work.number,
-            stage=stage.name,
-            error=error,
-            attempts=attempts,
-            node=socket.gethostname(),
-        )
+def _dead(work: Work, stage: Stage, error: str, attempts: int) -> Dead:
+    kind = "identities" if work.kind == "identities" else "samples"
+    return Dead(
+        kind=kind, number=work.number, stage=stage.name, error=error, attempts=attempts, node=socket.gethostname()
+    )
 
 
 def _describe(error: Exception) -> str:

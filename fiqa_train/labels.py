@@ -11,7 +11,8 @@ GROUPS = 10
 """Decile groups, Q0 (worst) to Q9 (best)."""
 
 TABLE_LIMIT = 65_536
-"""Longest rank table that a scale keeps; a frozen rank errs by at most N / TABLE_LIMIT beyond it, and by 0 below."""
+"""Longest rank table of a scale. Shorter ones are exact; in longer ones a frozen share (N - rank) / N errs by at most
+2 / TABLE_LIMIT."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,14 @@ def _labels(scale: Scale, shares: list[np.ndarray], raw: np.ndarray, raw_ranks: 
 
 def _table(values: np.ndarray, ranks: np.ndarray) -> RankTable:
     distinct, first = np.unique(values, return_index=True)
-    kept = np.unique(np.linspace(0, len(distinct) - 1, min(len(distinct), TABLE_LIMIT)).round().astype(int))
-    return RankTable(values=distinct[kept].tolist(), ranks=ranks[first][kept].tolist())
+    ranks = ranks[first]
+    if len(distinct) > TABLE_LIMIT:
+        # Both ends of each interval of ranks stay: the jump beside a heavily tied value must not be smeared.
+        interval = np.floor((ranks - 1) / len(values) * (TABLE_LIMIT // 2))
+        change = np.flatnonzero(np.diff(interval))
+        kept = np.unique(np.concatenate([[0], change, change + 1, [len(distinct) - 1]]))
+        distinct, ranks = distinct[kept], ranks[kept]
+    return RankTable(values=distinct.tolist(), ranks=ranks.tolist())
 
 
 def _interpolate(table: RankTable, values: np.ndarray) -> np.ndarray:

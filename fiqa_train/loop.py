@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from actors.model_zoo import load_card, load_weights
 from actors.nets.iresnet import SmallIResNet
+from cluster.errors import UserError
 from cluster.storage import Storage
 from fiqa_train.data import LabelledShard, TrainingFaces, augment, read_all
 from fiqa_train.quality_net import ARCHITECTURE, BLOCKS, INPUT_SIZE, QualityNet, initialise_from
@@ -42,15 +43,15 @@ class TrainTask:
     section: TrainSection
     embedder: str
     seed: int
-    threads: int
     card: dict[str, Any]
 
 
 class Session(Protocol):
-    """What surrounds one worker: its place among the others, its device, and where epochs are reported to."""
+    """What surrounds one worker: place, CPU threads, device, and where epochs are reported to."""
 
     rank: int
     world: int
+    threads: int
     device: torch.device
 
     def prepare(self, network: nn.Module) -> nn.Module:
@@ -66,18 +67,22 @@ class Session(Protocol):
         ...
 
 
-def widths_of(section: TrainSection, embedder: str) -> list[int]:
-    """Return the channels of the four stages: those of the embedder that training starts from, else of the config."""
-    if section.initialise == "embedder":
-        arguments = load_card(embedder, role="embedder").arguments
-        return list(SmallIResNet(**arguments).widths) if "widths" not in arguments else list(arguments["widths"])
-    return [section.width * factor for factor in (1, 2, 4, 6)]
+def trunk_of(section: TrainSection, embedder: str) -> dict[str, Any]:
+    """Return widths and blocks of the trunk: those of the embedder that training starts from, else of the config."""
+    if section.initialise == "random":
+        return {"widths": [section.width * factor for factor in (1, 2, 4, 6)], "blocks": list(BLOCKS)}
+    arguments = load_card(embedder, role="embedder").arguments
+    if arguments.get("in_channels", 1) != 1 or not {"widths", "blocks"} <= arguments.keys():
+        raise UserError(
+            f"training cannot start from {embedder}, whose input or trunk differs: set train.initialise=random"
+        )
+    return {"widths": list(arguments["widths"]), "blocks": list(arguments["blocks"])}
 
 
 def build_network(section: TrainSection, embedder: str, seed: int) -> QualityNet:
     """Return the untrained network, its random part fixed by the seed."""
     torch.manual_seed(derive_seed(seed, "train", "weights"))
-    network = QualityNet(widths_of(section, embedder), BLOCKS)
+    network = QualityNet(**trunk_of(section, embedder))
     if section.initialise == "embedder":
         card = load_card(embedder, role="embedder")
         source = SmallIResNet(**card.arguments)
@@ -92,7 +97,7 @@ def fit(task: TrainTask, session: Session) -> None:
     An epoch depends on the state before it and on the seed alone, so an interrupted training ends with the same
     weights as one that ran through (same number of workers and threads, same kind of device).
     """
-    torch.set_num_threads(task.threads)
+    torch.set_num_threads(session.threads)
     storage, section = Storage(task.url), task.section
     network = build_network(section, task.embedder, task.seed)
     state = session.restore() or {"epoch": 0, "history": [], "best": network.state_dict(), "best_epoch": 0}
@@ -204,7 +209,7 @@ def spearman(scores: np.ndarray, labels: np.ndarray) -> float:
 
 def describe(section: TrainSection, embedder: str, run_fingerprint: str) -> dict[str, Any]:
     """Return the model card of the coming network, without the digest of its weights."""
-    network = QualityNet(widths_of(section, embedder), BLOCKS)
+    network = QualityNet(**trunk_of(section, embedder))
     start = f"the trunk of {embedder}" if section.initialise == "embedder" else "random weights"
     return {
         "name": section.name,

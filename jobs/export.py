@@ -88,7 +88,11 @@ def _labelled_shards(store: ShardStore, labels: pa.Table, folder: Path, format: 
     for number, commit in store.committed("samples").items():
         table = _with_labels(store.read(commit), labels)
         metadata = {"kind": "samples", "number": str(number), "fingerprint": store.fingerprint}
-        (folder / f"shard-{number:06d}.{SUFFIX[format]}").write_bytes(encode(table, format, metadata))
+        try:
+            data = encode(table, format, metadata)
+        except ValueError as error:
+            raise JobFailed(f"shard {number} cannot be written as {format}: {error}; export another layout") from error
+        (folder / f"shard-{number:06d}.{SUFFIX[format]}").write_bytes(data)
         counts["images"] += table.num_rows
         counts["labels"] += table.num_rows - table["quality"].null_count
         counts["files"] += 1

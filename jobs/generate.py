@@ -18,7 +18,7 @@ from actors.shard_writer import ShardWriterStage
 from cluster.errors import JobFailed
 from cluster.pipeline import stream
 from cluster.progress import Phase
-from cluster.run_folder import open_run
+from cluster.run_folder import open_run, planned_shards
 from cluster.shard_store import ShardStore
 from cluster.stage import Work
 from cluster.storage import Storage
@@ -45,23 +45,19 @@ def run_generate(config: RunConfig, storage: Storage) -> Dataset:
     manifest = open_run(storage, config, models)
     store = ShardStore(storage, manifest.fingerprint, config.storage.format)
     registry = make_identities(config, storage, store)
-    samples = make_samples(config, storage, store)
+    shards = planned_shards(manifest)
+    samples = make_samples(config, storage, store, shards)
     units = store.committed("identities")
     dataset = Dataset(
         planned=sum(commit.file.rows for commit in units.values()),
         accepted=registry.accepted,
         rejected=dict(sorted(registry.reasons.items())),
         samples=samples,
-        shards=planned_shards(config),
+        shards=shards,
         digest=store.dataset_digest(),
     )
     storage.write("dataset.json", json.dumps(dataset.__dict__, indent=2).encode())
     return dataset
-
-
-def planned_shards(config: RunConfig) -> int:
-    """Output shards of a run."""
-    return -(-config.generate.identities // config.generate.identities_per_shard)
 
 
 def make_identities(config: RunConfig, storage: Storage, store: ShardStore) -> IdentityRegistry:
@@ -96,7 +92,7 @@ def make_identities(config: RunConfig, storage: Storage, store: ShardStore) -> I
     return registry
 
 
-def make_samples(config: RunConfig, storage: Storage, store: ShardStore) -> int:
+def make_samples(config: RunConfig, storage: Storage, store: ShardStore, planned: int) -> int:
     """Commit every shard that is missing and return the number of samples of the run."""
     stages = [
         IdentityReaderStage(storage.url, store.fingerprint),
@@ -105,7 +101,7 @@ def make_samples(config: RunConfig, storage: Storage, store: ShardStore) -> int:
         ShardWriterStage(storage.url, store.fingerprint, config.storage.format),
     ]
     committed = store.committed("samples")
-    todo = [work for work in _shards(config, store) if work.number not in committed]
+    todo = [work for work in _shards(config, store, planned) if work.number not in committed]
     per_identity = config.generate.references + config.generate.degraded
     phase = Phase("samples", config.generate.identities * per_identity, "images")
     phase.resume(sum(commit.file.rows for commit in committed.values()))
@@ -123,7 +119,7 @@ def make_samples(config: RunConfig, storage: Storage, store: ShardStore) -> int:
     phase.close()
     if dead:
         raise JobFailed(
-            f"{len(dead)} of {planned_shards(config)} shards could not be made, the first (shard {dead[0].number}, "
+            f"{len(dead)} of {planned} shards could not be made, the first (shard {dead[0].number}, "
             f"stage {dead[0].stage}) because of {dead[0].error}: see dead/, then run the same command again"
         )
     return sum(commit.file.rows for commit in store.committed("samples").values())
@@ -157,7 +153,7 @@ def _in_order(results: Iterator[Work | Dead]) -> Iterator[Work]:
             yield result
 
 
-def _shards(config: RunConfig, store: ShardStore) -> Iterator[Work]:
+def _shards(config: RunConfig, store: ShardStore, planned: int) -> Iterator[Work]:
     """Plan every shard: which identities it holds and which ledger units they come from."""
     spans: deque[tuple[int, int, int]] = deque()
     first = 0
@@ -166,7 +162,7 @@ def _shards(config: RunConfig, store: ShardStore) -> Iterator[Work]:
         spans.append((number, first, first + accepted - 1))
         first += accepted
     size = config.generate.identities_per_shard
-    for shard in range(planned_shards(config)):
+    for shard in range(planned):
         low, high = shard * size, min((shard + 1) * size, config.generate.identities) - 1
         while spans and spans[0][2] < low:
             spans.popleft()

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from actors.face3d.body import ears
 from actors.face3d.expression import expression_basis
 from actors.face3d.hair import hanging_grid, shell_thickness, style_of
 from actors.face3d.head import COLUMNS, LIP_ROW, ROWS, FaceMeasures, column_angles, measure, neutral_grid, row_of
 from actors.face3d.identity import Identity
 from actors.face3d.mesh import Part, grid_normals
-from actors.face3d.body import ears
 from actors.face3d.paint import to_linear
 from actors.face3d.texture import paint_texture, skin_colour
 
@@ -73,7 +73,10 @@ def build_assets(identity: Identity) -> Assets:
     tip_row, tip_col = np.unravel_index(int(nose_column.argmax()), nose_column.shape)
     lip = grid[LIP_ROW]
     middle = COLUMNS // 2
-    corners = [float(np.interp(side * m.mouth_w, lip[middle - 20 : middle + 21, 0], np.arange(middle - 20, middle + 21))) for side in (-1, 1)]
+    corners = [
+        float(np.interp(side * m.mouth_w, lip[middle - 20 : middle + 21, 0], np.arange(middle - 20, middle + 21)))
+        for side in (-1, 1)
+    ]
     landmarks = np.array(
         [
             _locate(grid, -m.eye_x, m.eye_y - m.eye_asym, eye_rows),
@@ -99,7 +102,9 @@ def build_assets(identity: Identity) -> Assets:
         basis=expression_basis(grid, m),
         normals=grid_normals(grid, True),
         uv=uv,
-        hair=None if style.recede > 5 or identity.attributes["hair_style"] == "buzz" else shell_thickness(identity, grid),
+        hair=None
+        if style.recede > 5 or identity.attributes["hair_style"] == "buzz"
+        else shell_thickness(identity, grid),
         hanging=hanging_grid(identity, grid),
         ears=[] if style.cover_ears else ears(identity, grid, skin),
         skin=skin,

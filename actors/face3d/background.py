@@ -16,7 +16,7 @@ def _colour(rng: np.random.Generator, low: float = 0.2, high: float = 0.9, vivid
 def paint_background(kind: str, rng: np.random.Generator, size: int) -> np.ndarray:
     """Return a backdrop (size, size, 3) in linear light: plain, gradient, blurred or cluttered."""
     first = _colour(rng)
-    image = np.empty((size, size, 3), np.float32)
+    image: np.ndarray = np.empty((size, size, 3), np.float32)
     image[:] = first
     if kind in ("plain", "gradient"):
         second = first * rng.uniform(0.45, 0.8) if kind == "gradient" else first * 0.9
@@ -34,7 +34,7 @@ def paint_background(kind: str, rng: np.random.Generator, size: int) -> np.ndarr
             centre = (int(rng.integers(0, size)), int(rng.integers(0, size)))
             glow = tuple(float(v) for v in _colour(rng, 0.8, 1.0, 0.3))
             cv2.circle(image, centre, max(1, int(size * rng.uniform(0.015, 0.05))), glow, -1)
-        image = cv2.GaussianBlur(image, (0, 0), size * rng.uniform(0.02, 0.05))
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), size * rng.uniform(0.02, 0.05)), np.float32)
     else:
         for _ in range(int(rng.integers(14, 30))):
             _object(image, rng, size, rng.uniform(0.04, 0.3))
@@ -47,8 +47,8 @@ def paint_background(kind: str, rng: np.random.Generator, size: int) -> np.ndarr
             cv2.rectangle(image, (x, shelf - height), (x + width - 1, shelf), book, -1)
             x += width
         cv2.rectangle(image, (0, shelf), (size, shelf + max(1, size // 60)), (0.25, 0.2, 0.16), -1)
-        image = cv2.GaussianBlur(image, (0, 0), size / 220)
-        image += 0.015 * rng.standard_normal((size, size, 1), dtype=np.float32)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), size / 220), np.float32)
+        image += 0.006 * rng.standard_normal((size, size, 1), dtype=np.float32)
     return to_linear(image)
 
 

@@ -12,9 +12,7 @@ def ellipsoid(
     """Return an ellipsoid grid (rows, columns, 3) with poles along y."""
     phi = np.linspace(0.02, np.pi - 0.02, rows, dtype=np.float32)[:, None]
     theta = np.linspace(-np.pi, np.pi, columns, dtype=np.float32)[None, :]
-    unit = np.stack(
-        (np.sin(phi) * np.sin(theta), np.cos(phi) * np.ones_like(theta), np.sin(phi) * np.cos(theta)), -1
-    )
+    unit = np.stack((np.sin(phi) * np.sin(theta), np.cos(phi) * np.ones_like(theta), np.sin(phi) * np.cos(theta)), -1)
     return unit * np.array(radii, np.float32) + np.array(centre, np.float32)
 
 
@@ -23,7 +21,7 @@ def ears(identity: Identity, grid: np.ndarray, skin: np.ndarray) -> list[Part]:
     size = 1 + 0.1 * identity.s("ear_size")
     out = 0.42 + 0.14 * identity.s("ear_out")
     rings = np.array([0.03, 0.35, 0.6, 0.8, 0.95, 1.02, 0.96], np.float32)[:, None]
-    lift = np.array([0.035, 0.02, 0.03, 0.075, 0.085, 0.05, -0.02], np.float32)[:, None]
+    lift = np.array([0.02, 0.02, 0.035, 0.075, 0.085, 0.05, -0.04], np.float32)[:, None]
     shade = np.array([0.55, 0.5, 0.62, 0.95, 1.0, 0.95, 0.7], np.float32)[:, None]
     phi = np.linspace(0, 2 * np.pi, 17, dtype=np.float32)[None, :]
     parts = []
@@ -33,7 +31,7 @@ def ears(identity: Identity, grid: np.ndarray, skin: np.ndarray) -> list[Part]:
         back = -np.sin(phi) * 0.14 * size * rings * (1 + 0.28 * np.cos(phi)) - 0.035 * (1 - rings)
         up = np.cos(phi) * 0.255 * size * rings - 0.05 * (1 - rings)
         # the disc stands off the skull at its back edge by `out` radians
-        x = half_width - 0.035 - back * np.sin(out) * -1 * 1.0 + lift * 0.8
+        x = half_width - 0.02 - back * np.sin(out) * -1 * 1.0 + lift * 0.8
         x = x + np.where(back < 0, -back * np.sin(out) * 0.9, 0)
         z = -0.17 + back * np.cos(out)
         y = -0.13 + up + 0.12 * (z + 0.17)

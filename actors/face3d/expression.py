@@ -22,9 +22,7 @@ def expression_basis(grid: np.ndarray, m: FaceMeasures) -> np.ndarray:
     drop = smoothstep(m.mouth_y + 0.02, m.chin_y + 0.05, y) * smoothstep(-0.5, 0.5, np.cos(column_angles()))
     lens = np.clip(1 - (x / (m.mouth_w * 0.97)) ** 2, 0, 1) ** 0.7
     drop = drop + np.where(lower, lens * (1 - drop), 0)
-    basis[0, ..., 1] = -0.24 * drop * neck + np.where(
-        ~lower, 0.025 * lens * np.exp(-((relative / 0.1) ** 2)), 0
-    )
+    basis[0, ..., 1] = -0.24 * drop * neck + np.where(~lower, 0.025 * lens * np.exp(-((relative / 0.1) ** 2)), 0)
     basis[0, ..., 2] = -0.07 * drop * neck * front
     basis[0, ..., 0] = -0.03 * side * front * bump(np.abs(x), y, m.mouth_w, m.mouth_y, 0.07, 0.06)
 

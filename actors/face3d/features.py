@@ -35,8 +35,8 @@ def paint_eyes(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
         radius = 0.066 + 0.004 * a("iris_size")
         r = np.sqrt(dx**2 + (dy - 0.006) ** 2)
         eye = np.empty_like(c.skin)
-        eye[:] = np.array([0.93, 0.91, 0.89], np.float32)
-        eye *= (0.62 + 0.38 * smoothstep(0.006, 0.075, upper - dy))[..., None]  # the lid's shadow on the ball
+        eye[:] = np.array([0.83, 0.80, 0.775], np.float32)
+        eye *= (0.56 + 0.44 * smoothstep(0.006, 0.075, upper - dy))[..., None]  # the lid's shadow on the ball
         eye *= (0.80 + 0.20 * smoothstep(1.0, 0.45, np.abs(t)))[..., None]
         ring = soft(0.013, r - radius)[..., None]
         shade = (0.8 + 0.5 * (r / radius) - 0.75 * smoothstep(0.75, 1.0, r / radius))[..., None]
@@ -120,10 +120,10 @@ def paint_nose(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
     """Paint nostrils, the wings' crease and the shade below the nose."""
     size = 0.030 + 0.005 * identity.s("nostril")
     for side in (-1, 1):
-        hole = bump(c.x, c.y, side * m.nose_w * 0.46, m.nose_base + 0.020, size, 0.014)
+        hole = bump(c.x, c.y, side * m.nose_w * 0.46, m.nose_base + 0.026, size, 0.015)
         c.shade(np.clip(1.1 * hole, 0, 0.85), (0.26, 0.18, 0.17))
         wing_x = side * (m.nose_w + 0.012)
-        c.shade(0.36 * bump(c.x, c.y, wing_x, m.nose_base + 0.06, 0.018, 0.045), 0.5)
+        c.shade(0.24 * bump(c.x, c.y, wing_x, m.nose_base + 0.06, 0.018, 0.045), 0.5)
         c.shade(0.22 * bump(c.x, c.y, side * 0.095, -0.12, 0.045, 0.14), 0.6)
     c.shade(0.26 * bump(c.x, c.y, 0, m.nose_base - 0.008, m.nose_w * 0.7, 0.03), 0.5)
     c.tint(0.10 * bump(c.x, c.y, 0, m.nose_tip + 0.1, 0.03, 0.12), 1.0)
@@ -168,9 +168,7 @@ def paint_beard(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.G
     ax = np.abs(c.x)
     cheek_line = m.mouth_y + 0.02 + 0.05 * a("beard_extent") + 0.55 * np.clip(ax - 0.22, 0, 1) ** 1.2
     beard = smoothstep(0.05, -0.06, c.y + edge - cheek_line)
-    around_mouth = dot(((c.y - m.mouth_y + 0.02) / (m.lip_low + 0.06)) ** 2) * dot(
-        (ax / (m.mouth_w + 0.025)) ** 3
-    )
+    around_mouth = dot(((c.y - m.mouth_y + 0.02) / (m.lip_low + 0.06)) ** 2) * dot((ax / (m.mouth_w + 0.025)) ** 3)
     beard *= 1 - around_mouth
     beard *= 1 - 0.85 * bump(c.x, c.y, 0.13, m.mouth_y - m.lip_low - 0.03, 0.05, 0.03)
     beard *= 1 - 0.85 * bump(c.x, c.y, -0.13, m.mouth_y - m.lip_low - 0.03, 0.05, 0.03)
@@ -187,8 +185,6 @@ def paint_beard(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.G
         "goatee": strength * np.maximum(moustache * 0.95, goatee) + 0.08 * beard,
         "full": strength * np.maximum(beard, moustache * 0.95),
     }[kind]
-    lips = soft(0.02, np.maximum(c.y - m.mouth_y - m.lip_up, m.mouth_y - m.lip_low - c.y)) * soft(
-        0.03, ax - m.mouth_w
-    )
+    lips = soft(0.02, np.maximum(c.y - m.mouth_y - m.lip_up, m.mouth_y - m.lip_low - c.y)) * soft(0.03, ax - m.mouth_w)
     opacity = opacity * (0.86 + 0.16 * fine).clip(0.3, 1) * (1 - lips)
     c.facial_hair[:] = np.maximum(c.facial_hair, np.clip(opacity, 0, 1))

@@ -72,7 +72,7 @@ def _hairline(identity: Identity, style: Style, theta: np.ndarray) -> np.ndarray
     if style.recede > 5:
         heights[:] = 9
     elif style.recede > 0.5:
-        heights[:3] += (0.10, 0.12, 0.08)
+        heights[:3] += (0.20, 0.17, 0.06)
     return np.interp(part, knots, heights).astype(np.float32)
 
 
@@ -91,9 +91,7 @@ def _signed_height(identity: Identity, y: np.ndarray, theta: np.ndarray, rng: np
     return y - edge + ragged * cells * smoothstep(1.6, 0.9, np.abs(theta))
 
 
-def scalp_opacity(
-    identity: Identity, position: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def scalp_opacity(identity: Identity, position: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return hair opacity and strand brightness over the texture, both (H, W)."""
     size = position.shape[0]
     columns = np.linspace(0, COLUMNS - 1, size)

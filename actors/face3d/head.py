@@ -6,6 +6,7 @@ Units: 1 = 10 cm; x to image-right, y up (0 at the eye line of the mean face), z
 from dataclasses import dataclass
 from functools import cache
 
+import cv2
 import numpy as np
 
 from actors.face3d.identity import Identity
@@ -194,7 +195,7 @@ def _profile(identity: Identity, m: FaceMeasures) -> np.ndarray:
     width = 1 + 0.062 * s("face_width")
     w[: index["neck"]] *= width
     ramp = np.zeros(len(knots), np.float32)
-    ramp[index["nosebase"] : index["neck"]] = [0.25, 0.5, 0.7, 0.9, 1.0, 0.9, 0.7, 0.6, 0.6]
+    ramp[index["nosebase"] : index["neck"]] = [0.0, 0.2, 0.38, 0.52, 0.65, 0.8, 0.92, 1.0, 0.8]
     w *= 1 + 0.085 * s("jaw_width") * ramp
     ramp[:] = 0
     ramp[index["mental"] : index["neck"]] = [0.3, 0.8, 1.0, 0.6]
@@ -233,12 +234,19 @@ def neutral_grid(identity: Identity) -> np.ndarray:
     # a pair of almost coincident rows carries the mouth's inside; they part when the mouth opens
     y[LIP_ROW] += 0.003
     y[LIP_ROW + 1] -= 0.003
-    return np.stack((x, y, z), -1).astype(np.float32)
+    grid = np.stack((x, y, z), -1).astype(np.float32)
+    # beside the mouth the rows that crowd around the strip are spread evenly, else they draw a ridge to the ear
+    band = slice(LIP_ROW - 12, LIP_ROW + 14)
+    even = cv2.GaussianBlur(grid, (1, 25), sigmaX=0.1, sigmaY=3.5, borderType=cv2.BORDER_REPLICATE)
+    beside = smoothstep(1.02 * m.mouth_w, 1.5 * m.mouth_w, np.abs(x[band]))
+    fade = np.minimum(np.arange(26), np.arange(26)[::-1]).clip(0, 5)[:, None] / 5
+    grid[band] += (beside * fade)[..., None].astype(np.float32) * (even[band] - grid[band])
+    return grid
 
 
 def mouth_line(m: FaceMeasures, x: np.ndarray) -> np.ndarray:
     """Return the height of the line between the lips above mouth_y at lateral position x."""
-    t = np.clip(np.abs(x) / m.mouth_w, 0, 1.4)
+    t = np.clip(np.abs(x) / m.mouth_w, 0, 1.15)
     wave = 0.5 * m.lip_bow * (np.cos(np.pi * np.clip(t * 2.2, 0, 2)) - 1) / 2
     return m.lip_curve * t**2 + wave + m.mouth_asym * x / m.mouth_w
 
@@ -250,7 +258,8 @@ def _features(
     s = identity.s
     front = smoothstep(0.0, 0.35, cos)
     # rows around the mouth follow the mouth line so that the lips bend with it
-    y += front * mouth_line(m, x) * np.exp(-(((y - m.mouth_y) / 0.10) ** 2))
+    bend = smoothstep(1.9 * m.mouth_w, 1.0 * m.mouth_w, np.abs(x))
+    y += front * bend * mouth_line(m, x) * np.exp(-(((y - m.mouth_y) / 0.10) ** 2))
     x0, y0 = x.copy(), y.copy()
     depth = np.zeros_like(z)
 
@@ -259,7 +268,7 @@ def _features(
     bridge = 0.07 + 0.026 * s("nose_bridge")
     ridge = bridge + (projection * 0.86 - bridge) * np.clip(t, 0, 1) ** 1.05
     ridge += 0.028 * s("nose_hump") * np.exp(-(((t - 0.42) / 0.2) ** 2))
-    ridge *= smoothstep(-0.3, 0.15, t) * smoothstep(m.nose_base - 0.03, m.nose_tip, y0)
+    ridge *= smoothstep(-0.3, 0.15, t) * smoothstep(m.nose_base - 0.04, m.nose_tip + 0.04, y0)
     sigma = 0.066 + 0.010 * s("nose_bridge_width") + 0.028 * np.clip(t, 0, 1)
     bent = x0 - m.crook * np.exp(-(((t - 0.6) / 0.4) ** 2))
     depth += ridge * np.exp(-0.5 * (bent / sigma) ** 2)

@@ -37,12 +37,15 @@ def lamp(light: Light, tint: float = 0.0) -> Lamp:
     )
 
 
-def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, light: Lamp) -> Tensor:
-    """Return the linear colour (P, 3) of points with unit normals (P, 3) and gloss (P,)."""
+def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, reach: Tensor, light: Lamp) -> Tensor:
+    """Return the linear colour (P, 3) of points with unit normals (P, 3) and gloss (P,).
+
+    `reach` (P,) is the share of the key light not blocked by a cast shadow.
+    """
     nx, ny, nz = normal.unbind(1)
     dx, dy, dz = light.direction
     cosine = nx * dx + ny * dy + nz * dz
-    key = light.key * ((cosine + light.wrap) / (1 + light.wrap)).clamp(min=0)
+    key = light.key * ((cosine + light.wrap) / (1 + light.wrap)).clamp(min=0) * reach
     sky = light.ambient * (0.8 + 0.2 * ny)
     fill = light.fill * nz.clamp(min=0)
     # Blinn lobe: half vector between the key and the viewer at +z
@@ -52,7 +55,7 @@ def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, light: Lamp) -> Tensor:
     lobe = lobe * lobe
     lobe = lobe * lobe
     lobe = lobe * lobe  # power 16
-    shine = gloss * light.key * 0.16 * lobe * (cosine > 0)
+    shine = gloss * light.key * 0.16 * lobe * (cosine > 0) * reach
     return albedo * (key + sky + fill)[:, None] + shine[:, None]
 
 

@@ -33,10 +33,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Parts joined: attributes are normal xyz, uv, colour rgb."""
+    """Parts joined: attributes are normal xyz, uv, colour rgb, key light reaching the vertex."""
 
     verts: np.ndarray  # (V, 3)
-    attributes: np.ndarray  # (V, 8)
+    attributes: np.ndarray  # (V, 9)
     faces: np.ndarray  # (F, 3) int64
     face_part: np.ndarray  # (F,) index into the parts
     face_quad: np.ndarray  # (F,) index of the quad inside its part
@@ -78,10 +78,9 @@ def assemble(parts: Sequence[Part]) -> Mesh:
     for index, part in enumerate(parts):
         rows, columns = part.grid.shape[:2]
         count = rows * columns
-        attribute = np.zeros((count, 8), np.float32)
+        attribute = np.ones((count, 9), np.float32)
         attribute[:, 0:3] = grid_normals(part.grid, part.wrap).reshape(-1, 3)
-        if part.uv is not None:
-            attribute[:, 3:5] = part.uv.reshape(-1, 2)
+        attribute[:, 3:5] = 0 if part.uv is None else part.uv.reshape(-1, 2)
         attribute[:, 5:8] = np.asarray(part.colour, np.float32).reshape(-1, 3)
         quad = np.arange((rows - 1) * (columns - 1))
         if part.keep is not None:

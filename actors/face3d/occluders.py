@@ -25,9 +25,7 @@ def _rim(radii: np.ndarray, rx: float, ry: float, power: float, bulge: np.ndarra
     return np.stack((x, y, np.broadcast_to(bulge, x.shape)), -1).astype(np.float32)
 
 
-def glasses(
-    grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, dark: bool, coverage: float
-) -> list[Part]:
+def glasses(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, dark: bool, coverage: float) -> list[Part]:
     """Return a frame with temples; sunglasses add opaque lenses that grow with coverage 0..1."""
     near = (np.abs(grid[..., 0]) > 0.14) & (np.abs(grid[..., 0]) < 0.42) & (np.abs(grid[..., 1]) < 0.2)
     plane = float(grid[..., 2][near].max()) + 0.035
@@ -51,14 +49,10 @@ def glasses(
         wrap_back[..., 2] = -0.35 * np.maximum(rim[..., 0] * side, 0) ** 2
         parts.append(Part("frame", rim + centre + wrap_back, colour=frame, gloss=0.8, double_sided=True))
         if dark:
-            disc = _rim(
-                np.array([[0.03], [0.5], [1.0]]), rx, ry, power, np.array([[0.03], [0.02], [0.0]], np.float32)
-            )
+            disc = _rim(np.array([[0.03], [0.5], [1.0]]), rx, ry, power, np.array([[0.03], [0.02], [0.0]], np.float32))
             back = np.zeros_like(disc)
             back[..., 2] = -0.35 * np.maximum(disc[..., 0] * side, 0) ** 2
-            shade = np.array([0.012, 0.013, 0.016]) + 0.05 * np.linspace(0, 1, 3)[:, None, None] * np.ones(
-                (1, 33, 1)
-            )
+            shade = np.array([0.012, 0.013, 0.016]) + 0.05 * np.linspace(0, 1, 3)[:, None, None] * np.ones((1, 33, 1))
             parts.append(Part("lens", disc + centre + back, colour=shade, gloss=1.2, double_sided=True))
         parts.append(_temple(grid, m, side, rx, y0, plane, frame))
     gap = m.eye_x - rx
@@ -106,18 +100,19 @@ def mask(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: 
     taut = cv2.remap(smooth, np.ascontiguousarray(map_x), np.ascontiguousarray(map_y), cv2.INTER_LINEAR)
     out = sheet.copy()
     out[..., 2] = np.maximum(taut[..., 2] + 0.02, sheet[..., 2] + 0.035)
-    out[..., 0] *= 1.035
-    out[-1, :, 2] -= 0.02
+    out *= np.array([1.035, 1, 1], np.float32)
+    out[-1] += np.array([0, 0, -0.02], np.float32)
     base = _muted(rng, 0.15, 0.8) if rng.random() < 0.5 else np.array([0.35, 0.55, 0.68], np.float32)
     pleats = 1 - 0.14 * (np.sin(t * 2 * np.pi * 3.5) > 0.5)
     colour = base * (pleats * np.ones((1, 33), np.float32))[..., None]
     parts = [Part("mask", out.astype(np.float32), colour=colour.astype(np.float32), gloss=0.05, double_sided=True)]
+    thickness = np.array([0, 0.012, 0], np.float32)
     for column, side in ((0, -1), (32, 1)):
         for row, ear_y in ((1, 0.06), (18, -0.32)):
             start, end = out[row, column], np.array([side * 0.76, ear_y, -0.12], np.float32)
             line = start + (end - start) * np.linspace(0, 1, 5, dtype=np.float32)[:, None]
             line[:, 0] += side * 0.05 * np.sin(np.pi * np.linspace(0, 1, 5))
-            strap = np.stack((line + (0, 0.012, 0), line - (0, 0.012, 0)), 0).astype(np.float32)
+            strap = np.stack((line + thickness, line - thickness), 0).astype(np.float32)
             parts.append(Part("strap", strap, colour=base, double_sided=True))
     return parts
 
@@ -129,12 +124,12 @@ def scarf(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage:
     t = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
     theta = np.linspace(-np.pi, np.pi, columns, dtype=np.float32)[None, :]
     folds = rng.standard_normal((1, 7)).astype(np.float32)
-    folds = cv2.resize(folds, (columns, 1), interpolation=cv2.INTER_CUBIC)
+    folds = np.asarray(cv2.resize(folds, (columns, 1), interpolation=cv2.INTER_CUBIC), np.float32)
     folds[:, -1] = folds[:, 0]
     y = top + (-1.95 - top) * t + 0.06 * folds * (1 - t) - 0.30 * (1 - np.cos(theta)) * 0.5 * (1 - t) * coverage
     bulge = np.sin(np.pi * np.clip(t, 0.04, 0.96)) ** 0.5
-    ripple = 0.025 * np.sin(t * 15 + 2.2 * np.sin(theta) + float(rng.uniform(0, 6)))
-    reach = 0.93 + 0.27 * smoothstep(0.25, 0.9, np.float32(coverage)) * (1 - 0.4 * t)
+    ripple = 0.032 * np.sin(t * 19 + 2.2 * np.sin(theta) + float(rng.uniform(0, 6)))
+    reach = 0.93 + 0.36 * smoothstep(0.1, 0.75, np.array(coverage)) * (1 - 0.5 * t)
     half_width = float(np.abs(grid[..., 0]).max())
     x = np.sin(theta) * (half_width + 0.02 + 0.06 * bulge + ripple)
     z = -0.10 + np.cos(theta) * np.where(np.cos(theta) > 0, reach + ripple, 0.85) * (0.88 + 0.12 * bulge)
@@ -145,9 +140,7 @@ def scarf(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage:
     return [Part("scarf", surface, colour=colour.astype(np.float32), gloss=0.02, double_sided=True, wrap=True)]
 
 
-def hand(
-    grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float, skin: np.ndarray
-) -> list[Part]:
+def hand(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float, skin: np.ndarray) -> list[Part]:
     """Return a raised hand in front of the lower and middle face; it grows and rises with coverage 0..1."""
     scale = 0.72 + 0.42 * coverage
     angle = float(rng.uniform(-0.6, 0.6))
@@ -177,10 +170,8 @@ def hand(
         bend = -0.16 * np.square(y - target[1] * 0)
         surface = np.stack((x, y, local[..., 2] + plane + np.clip(bend, -0.3, 0)), -1) + target
         tint = 0.88 + 0.12 * np.linspace(0, 1, 9)[:, None, None] * np.ones((1, 13, 1))
-        colour = skin * np.array([1.02, 0.92, 0.9]) * tint
-        parts.append(
-            Part("hand", surface.astype(np.float32), colour=colour, gloss=0.2, wrap=True, double_sided=True)
-        )
+        colour = skin * np.array([1.12, 1.02, 1.0]) * tint
+        parts.append(Part("hand", surface.astype(np.float32), colour=colour, gloss=0.2, wrap=True, double_sided=True))
     return parts
 
 

@@ -43,9 +43,7 @@ def _pixel_range(low: Tensor, high: Tensor, count: int) -> tuple[Tensor, Tensor]
     return first.long(), (last - first + 1).clamp(min=0).long()
 
 
-def rasterize(
-    verts: Tensor, faces: Tensor, height: int, width: int, cull_backfaces: bool = False
-) -> Fragments:
+def rasterize(verts: Tensor, faces: Tensor, height: int, width: int, cull_backfaces: bool = False) -> Fragments:
     """Rasterise N meshes sharing one topology: verts (N, V, 3) float32, faces (F, 3) int64.
 
     x (right) and y (down) span [-1, 1] over the frame, z is the distance from the camera (smaller is nearer).

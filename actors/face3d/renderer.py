@@ -18,6 +18,7 @@ from actors.face3d.mesh import Material, Mesh, Part, assemble
 from actors.face3d.paint import to_linear
 from actors.face3d.rasterizer import rasterize
 from actors.face3d.scene import Scene, compose_scene
+from actors.face3d.shadow import visibility
 from schemas.recipe import Recipe
 
 _CACHED_IDENTITIES = 4
@@ -119,6 +120,11 @@ class HeadRenderer:
 
     def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
         mesh = assemble(parts)
+        harshness = scene.harshness
+        if harshness > 0.02:  # soft light casts no visible shadow
+            casters = [p for p in scene.parts if p.name in ("head", "hair")]
+            lit = visibility(casters, mesh.verts, scene.light_direction)
+            mesh.attributes[:, 8] = 1 - min(1.0, 1.4 * harshness) * (1 - lit)
         screen = scene.camera.normalised(mesh.verts)
         corner = screen[mesh.faces]
         u, v = corner[:, 2] - corner[:, 0], corner[:, 1] - corner[:, 0]
@@ -129,13 +135,9 @@ class HeadRenderer:
         flat = fragments.pix_to_face.view(-1)
         pixel = (flat >= 0).nonzero().squeeze(1)
         face = torch.from_numpy(kept).to(self.device)[flat[pixel]]
-        return _Layer(
-            pixel, fragments.zbuf.view(-1)[pixel], face, fragments.bary.view(-1, 3)[pixel], mesh, parts
-        )
+        return _Layer(pixel, fragments.zbuf.view(-1)[pixel], face, fragments.bary.view(-1, 3)[pixel], mesh, parts)
 
-    def _shade(
-        self, layer: _Layer, texture: Tensor, scene: Scene, light: Lamp, recipe: Recipe
-    ) -> Tensor:
+    def _shade(self, layer: _Layer, texture: Tensor, scene: Scene, light: Lamp, recipe: Recipe) -> Tensor:
         """Return linear colours of the layer's pixels."""
         faces = torch.from_numpy(layer.mesh.faces).to(self.device)[layer.face]
         vertex = torch.from_numpy(layer.mesh.attributes).to(self.device)
@@ -153,11 +155,9 @@ class HeadRenderer:
             t = functional.grid_sample(texture, a[textured, 3:5][None, None], align_corners=True)[0, :, 0]
             hairy = material[textured] == Material.HAIR
             albedo[textured], gloss[textured] = _surface(t, hairy, scene, recipe)
-        return shade(albedo, normal, gloss, light)
+        return shade(albedo, normal, gloss, a[:, 8], light)
 
-    def _composite(
-        self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int
-    ) -> np.ndarray:
+    def _composite(self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int) -> np.ndarray:
         """Return the developed uint8 image: antialiased reduction of the drawn layers over the backdrop."""
         small = canvas.permute(2, 0, 1)[None]
         if canvas.shape[0] != size:

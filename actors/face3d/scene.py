@@ -1,5 +1,6 @@
 """One image's scene: posed parts, camera and nuisance draws, from identity, assets and recipe."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from actors.face3d.expression import expressed_grid
 from actors.face3d.hair import COLOURS, style_of
 from actors.face3d.head import attachment, row_of
 from actors.face3d.identity import HAIR_COLOURS, Identity
+from actors.face3d.lighting import lamp
 from actors.face3d.mesh import Material, Part
 from actors.face3d.occluders import build_occluder
 from actors.face3d.paint import to_linear
@@ -56,6 +58,8 @@ class Scene:
     hair_colour: np.ndarray
     facial_hair_colour: np.ndarray
     tint: float
+    harshness: float
+    light_direction: tuple[float, float, float]
     rng: np.random.Generator  # for the backdrop, after all other draws
 
 
@@ -96,13 +100,13 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe) -> Scene:
 
     occluder_rng = generator(derive_seed(recipe.seed, "face3d", "occluder"))
     kind = recipe.occluder
-    worn: list[Part] = []
     if kind == "none" and identity.attributes["glasses"]:
         # one's own glasses are the same in every picture
         own = generator(derive_seed(identity.seed, "face3d", "glasses"))
         worn = build_occluder("glasses", grid, assets.measures, own, 0.0, assets.skin)
+        parts += [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in worn]
     occluder = build_occluder(kind, grid, assets.measures, occluder_rng, recipe.occluder_coverage, assets.skin)
-    occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in worn + occluder]
+    occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in occluder]
 
     middle = rigid(np.array([[0.0, -0.02, 0.0]], np.float32))[0]
     roll = pose.roll - neck_roll
@@ -121,6 +125,8 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe) -> Scene:
         hair_colour=colour,
         facial_hair_colour=colour * 0.75,
         tint=float(jitter[3]),
+        harshness=recipe.light.harshness,
+        light_direction=lamp(recipe.light).direction,
         rng=rng,
     )
 
@@ -138,10 +144,9 @@ def _hair_colour(identity: Identity, rng: np.random.Generator, degraded: bool) -
 
 
 def _hair_parts(
-    identity: Identity, assets: Assets, scale: float, head: Part, rigid: object
+    identity: Identity, assets: Assets, scale: float, head: Part, rigid: Callable[[np.ndarray], np.ndarray]
 ) -> list[Part]:
     """Return the hair shell, hanging hair and bun."""
-    assert callable(rigid)
     parts: list[Part] = []
     if assets.hair is not None:
         last = row_of("under")
@@ -151,7 +156,7 @@ def _hair_parts(
         parts.append(
             Part(
                 "hair", rigid(surface).astype(np.float32), Material.HAIR, uv=assets.uv[:last], wrap=True,
-                keep=(corner > -0.03).any(0),
+                keep=np.asarray((corner > -0.03).any(0)),
             )
         )  # fmt: skip
     if assets.hanging is not None:
@@ -159,9 +164,7 @@ def _hair_parts(
         u = np.linspace(-0.9, 0.9, columns, dtype=np.float32)
         v = np.linspace(-0.95, -0.8, rows, dtype=np.float32)
         uv = np.stack(np.meshgrid(u, v), -1)
-        parts.append(
-            Part("hair", rigid(assets.hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True)
-        )
+        parts.append(Part("hair", rigid(assets.hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True))
     if style_of(identity).bun:
         knot = bun()
         parts.append(replace(knot, grid=rigid(knot.grid).astype(np.float32)))

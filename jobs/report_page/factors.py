@@ -20,9 +20,9 @@ _CONTINUOUS = (
     ("light_harshness", "Harsh light", "light harshness, 0 even to 1 hard"),
 )
 _COMPONENTS = (
-    ("recognition", "Recognition f_r", "cosine to the mean reference"),
-    ("spatial", "Spatial s_d", "worst of three ranks, 0 to 1"),
-    ("vision_language", "Vision-language v_l", "cosine to the reference caption"),
+    ("recognition", Markup("Recognition <var>f<sub>r</sub></var>"), "cosine to the mean reference"),
+    ("spatial", Markup("Spatial <var>s<sub>d</sub></var>"), "worst of three ranks, 0 to 1"),
+    ("vision_language", Markup("Vision-language <var>v<sub>l</sub></var>"), "cosine to the reference caption"),
 )
 
 

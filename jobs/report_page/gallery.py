@@ -1,6 +1,8 @@
 """Which images the page shows, chosen evenly and always the same, and what stands below each."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,12 +10,13 @@ import pandas as pd
 from cluster.shard_store import ShardStore
 from jobs.report_page.data import EXPRESSIONS, rejected_candidates, sample_images, spread
 from jobs.report_page.pictures import Picture, picture
+from schemas.config import FilterSection
 
 IDENTITY_LIMIT = 64
 SHOWCASES = 2
 _SHOWCASE_LIMIT = 40
 _PER_GROUP = 12
-_PER_REASON = 6
+_PER_REASON = 9
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Rejects:
     """Some candidates that were rejected for one reason; the captions are the measured values."""
 
     reason: str
+    rule: str
     pictures: list[Picture]
 
 
@@ -62,16 +66,32 @@ def gallery(store: ShardStore, frame: pd.DataFrame, labels: pd.DataFrame | None)
     examples = {} if labels is None else _examples(frame)
     images = sample_images(store, pd.concat([faces, *members, *examples.values()]))
     return Gallery(
-        identities=[_show(row, images, f"{row.identity}") for row in faces.itertuples()],
+        identities=[_show(row, images, "") for row in faces.itertuples()],
         showcases=[_showcase(rows, images) for rows in members],
         groups=[] if labels is None else _groups(labels, examples, images),
     )
 
 
-def rejects(store: ShardStore) -> list[Rejects]:
-    """Choose and load rejected candidates, by reason."""
-    found = rejected_candidates(store, _PER_REASON)
-    return [Rejects(str(reason), [_rejected(row) for row in rows.itertuples()]) for reason, rows in found.groupby("reason")]
+def rejects(store: ShardStore, reasons: Iterable[str], rules: FilterSection) -> list[Rejects]:
+    """Choose and load rejected candidates, in the given order of reasons."""
+    found, wording = rejected_candidates(store, _PER_REASON), _rules(rules)
+    rows = {str(reason): part for reason, part in found.groupby("reason")}
+    return [
+        Rejects(reason, wording.get(reason, ""), [_rejected(row) for row in rows[reason].itertuples()])
+        for reason in reasons
+        if reason in rows
+    ]
+
+
+def _rules(rules: FilterSection) -> dict[str, str]:
+    return {
+        "no_face": f"face probability below {rules.min_detection:g}",
+        "yaw": f"head turned by {rules.max_yaw:g}° or more",
+        "expression": f"strongest expression unit above {rules.max_expression:g}",
+        "glasses": f"glasses score above {rules.max_glasses:g}",
+        "duplicate": f"cosine to an accepted identity above {rules.max_similarity:g}",
+        "surplus": "nothing wrong, but enough identities were accepted before",
+    }
 
 
 def _showcase(rows: pd.DataFrame, images: dict[str, bytes]) -> Showcase:
@@ -90,7 +110,8 @@ def _showcase(rows: pd.DataFrame, images: dict[str, bytes]) -> Showcase:
 def _examples(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     labelled = frame.dropna(subset=["quality"]).sort_values(["quality", "sample_id"])
     return {
-        str(name): rows.iloc[spread(range(len(rows)), _PER_GROUP)] for name, rows in labelled.groupby("group", sort=True)
+        str(name): rows.iloc[spread(range(len(rows)), _PER_GROUP)]
+        for name, rows in labelled.groupby("group", sort=True)
     }
 
 
@@ -109,11 +130,11 @@ def _groups(labels: pd.DataFrame, examples: dict[str, pd.DataFrame], images: dic
     ]
 
 
-def _show(row: "pd.core.frame.Any", images: dict[str, bytes], caption: str) -> Picture:
+def _show(row: Any, images: dict[str, bytes], caption: str) -> Picture:
     return picture(images.get(row.sample_id), describe(row), caption)
 
 
-def describe(row: "pd.core.frame.Any") -> str:
+def describe(row: Any) -> str:
     """Return what was done to a sample, in words, such as `000012/7: yaw -31°, downsample 2.1, mask`."""
     if row.kind == "reference":
         return f"{row.sample_id}: reference of identity {row.identity}"
@@ -130,7 +151,7 @@ def describe(row: "pd.core.frame.Any") -> str:
     return f"{row.sample_id}: {', '.join(parts)}"
 
 
-def _rejected(row: "pd.core.frame.Any") -> Picture:
+def _rejected(row: Any) -> Picture:
     image = row.image or {}
     known = row.value is not None and np.isfinite(row.value)
     value = _measured(str(row.reason), float(row.value)) if known else ""
@@ -138,4 +159,5 @@ def _rejected(row: "pd.core.frame.Any") -> Picture:
 
 
 def _measured(reason: str, value: float) -> str:
-    return f"{value:+.0f}°" if reason == "yaw" else f"{value:.2f}"
+    text = f"{value:+.0f}°" if reason == "yaw" else f"{value:.2f}"
+    return text.replace("-", "−")

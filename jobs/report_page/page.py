@@ -17,8 +17,7 @@ from jobs.report_page.gallery import gallery, rejects
 from jobs.report_page.plots import quality_histogram, reject_bars
 from jobs.report_page.provenance import provenance
 from jobs.report_page.training import Training, read_training
-from schemas.config import FilterSection, RunConfig
-from schemas.manifest import RunManifest
+from schemas.config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,6 @@ def render_page(config: RunConfig, storage: Storage) -> str:
     training, evaluation = read_training(config, storage), read_evaluation(config, storage)
     pictures = gallery(store, frame, labels)
     factors = factor_plots(degraded)
-    rules = _rules(RunConfig.model_validate(manifest.config).filter)
     context = {
         "title": _title(storage),
         "location": storage.uri(),
@@ -58,8 +56,7 @@ def render_page(config: RunConfig, storage: Storage) -> str:
         "factors": factors,
         "partial": _partial(len(shards), counts),
         "reject_plot": Plot(reject_bars(counts.reasons)) if counts.reasons else None,
-        "reject_rows": [(_words(reason), rules.get(reason, ""), number) for reason, number in counts.reasons.items()],
-        "rejects": rejects(store),
+        "rejects": rejects(store, counts.reasons, RunConfig.model_validate(manifest.config).filter),
         "training": training,
         "evaluation": evaluation,
         "provenance": provenance(config, manifest, store),
@@ -126,21 +123,6 @@ def _partial(shards: int, counts: Counts) -> str:
 
 def _title(storage: Storage) -> str:
     return storage.uri().rstrip("/").rpartition("/")[2] or "run"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _rules(rules: FilterSection) -> dict[str, str]:
-    return {
-        "no_face": f"detection probability below {rules.min_detection:g}",
-        "yaw": f"|yaw| of {rules.max_yaw:g}° or more",
-        "expression": f"strongest expression unit above {rules.max_expression:g}",
-        "glasses": f"glasses score above {rules.max_glasses:g}",
-        "duplicate": f"cosine to an accepted identity above {rules.max_similarity:g}",
-        "surplus": "fine, but enough identities were accepted before",
-    }
 
 
 def _sections(context: dict) -> list[tuple[str, str]]:

@@ -14,8 +14,8 @@ POINT_LIMIT = 700
 """Most points of a scatter plot."""
 
 _SMALL = (3.5, 2.35)
-_WIDE = (7.4, 2.3)
-_LARGE = (5.0, 3.3)
+_WIDE = (9.6, 2.5)
+_LARGE = (5.3, 3.4)
 
 
 def quality_histogram(quality: np.ndarray) -> Markup:
@@ -80,7 +80,7 @@ def factor_boxes(groups: Mapping[str, np.ndarray], name: str, label: str) -> Mar
 def reject_bars(reasons: Mapping[str, int]) -> Markup:
     """Draw how many candidates were rejected for each reason."""
     with style():
-        figure, axes = _axes((5.0, 0.5 + 0.3 * len(reasons)))
+        figure, axes = _axes((6.4, 0.2 + 0.3 * len(reasons)))
         counts = list(reasons.values())
         axes.barh(range(len(counts)), counts, height=0.56, color=colour("accent"))
         for row, count in enumerate(counts):
@@ -94,13 +94,12 @@ def reject_bars(reasons: Mapping[str, int]) -> Markup:
         return inline_svg(figure, "rejects", "Rejected candidates by reason")
 
 
-def training_curve(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], name: str, label: str) -> Markup:
-    """Draw one or two quantities over epochs; `series` maps a colour role to (epochs, values)."""
+def training_curve(series: tuple[Sequence[float], Sequence[float]], name: str, label: str) -> Markup:
+    """Draw one quantity over epochs; `series` is (epochs, values)."""
     with style():
         figure, axes = _axes(_SMALL)
-        for role, (epochs, values) in series.items():
-            axes.plot(epochs, values, color=colour(role), linewidth=1.5, marker="o", markersize=2.6)
-        axes.set(xlabel="epoch", ylabel=label)
+        axes.plot(*series, color=colour("accent"), linewidth=1.5, marker="o", markersize=2.6)
+        axes.set(xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         return inline_svg(figure, f"training-{name}", f"{label} per epoch")
 
@@ -123,7 +122,7 @@ def edc_curves(curves: Mapping[str, tuple[str, Sequence[float], Sequence[float]]
 def pauc_intervals(rows: Mapping[str, tuple[str, float, float | None, float | None]], name: str) -> Markup:
     """Draw pAUC with its interval; `rows` maps a method to (colour role, pAUC, low, high). 1 is chance."""
     with style():
-        figure, axes = _axes((5.0, 0.55 + 0.3 * len(rows)))
+        figure, axes = _axes((5.3, 0.55 + 0.3 * len(rows)))
         axes.axvline(1, color=colour("muted"), linewidth=0.8, linestyle=(0, (3, 2)))
         for row, (role, value, low, high) in enumerate(rows.values()):
             if low is not None and high is not None:
@@ -138,7 +137,8 @@ def pauc_intervals(rows: Mapping[str, tuple[str, float, float | None, float | No
 
 
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=size)
+    # Nothing is cropped, so that letters have one size in every plot of a row.
+    figure = Figure(figsize=size, layout="constrained")
     return figure, figure.add_subplot()
 
 

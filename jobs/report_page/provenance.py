@@ -14,12 +14,13 @@ from schemas.config import RunConfig
 from schemas.manifest import RunManifest
 
 _PACKAGED = {"mtcnn": "facenet-pytorch"}
+_NO_DIGEST = ("not recorded", "none, it is code")
 _CODE = {"procedural": "Apache-2.0, code of this project"}
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model of the run: which roles it plays, its SHA-256 (empty for code) and its licence."""
+    """One model of the run: which roles it plays, its SHA-256 (or why there is none) and its licence."""
 
     name: str
     roles: str
@@ -67,7 +68,7 @@ def _models(manifest: RunManifest) -> list[Model]:
     rows = []
     for name, played in roles.items():
         card = cards.get(name)
-        digest = manifest.models.get(name, card.sha256 if card else "")
+        digest = manifest.models.get(name) or (card.sha256 if card else _NO_DIGEST[name in _CODE])
         if card is not None and card.sha256 == digest:
             licence = card.licence + ("" if card.commercial_use else ", not for commercial use")
         else:

@@ -74,7 +74,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     """Return a figure as one `<svg>` element: page colours and font, ids that start with `name`, no references out."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.04)
+        figure.savefig(buffer, format="svg", transparent=True)
     root = ElementTree.fromstring(buffer.getvalue())
     _plain_names(root)
     _drop(root, {"metadata", "style"})

@@ -48,7 +48,9 @@ def test_wrong_input_is_refused(wrong):
         standardise_gray(wrong)
 
 
-@pytest.mark.parametrize(("channels", "widths", "blocks"), [(1, (8, 16, 24, 32), (1, 1, 1, 1)), (3, (4, 4, 8, 8), (2, 1, 2, 1))])
+@pytest.mark.parametrize(
+    ("channels", "widths", "blocks"), [(1, (8, 16, 24, 32), (1, 1, 1, 1)), (3, (4, 4, 8, 8), (2, 1, 2, 1))]
+)
 def test_shapes_follow_the_arguments(channels, widths, blocks):
     net = SmallIResNet(channels, widths, blocks, embedding_dim=20).eval()
     x = torch.zeros(2, channels, 112, 112)

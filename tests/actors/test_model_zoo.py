@@ -42,7 +42,9 @@ def test_all_weights_together_stay_below_five_megabytes():
 @pytest.mark.parametrize("name", list(NAMES))
 def test_weights_are_stored_in_half_and_loaded_in_single_precision(name):
     assert {value.dtype for value in load_weights(load_card(name)).values()} <= {torch.float32, torch.int64}
-    assert weights_path(name).stat().st_size < 2.2 * sum(value.numel() for value in load_weights(load_card(name)).values())
+    assert weights_path(name).stat().st_size < 2.2 * sum(
+        value.numel() for value in load_weights(load_card(name)).values()
+    )
 
 
 def test_labelling_and_evaluating_embedder_differ_in_shape():
@@ -80,7 +82,7 @@ def test_unknown_name_lists_the_known_ones(name):
 
 
 def test_a_model_in_the_wrong_role_is_refused():
-    with pytest.raises(UserError, match="is no embedder but a image_text; choose one of bundled-a, bundled-b"):
+    with pytest.raises(UserError, match="role image_text, not embedder; choose one of bundled-a, bundled-b"):
         model_zoo.load_embedder("bundled-clip")
     with pytest.raises(UserError, match="choose one of bundled-clip"):
         model_zoo.load_image_text("bundled-a")

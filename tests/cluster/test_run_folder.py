@@ -40,7 +40,7 @@ def test_a_changed_recipe_is_refused_field_by_field_and_nothing_is_written(stora
     changed = RunConfig.model_validate({"generate": {"identities": 80}, "run": {"seed": 3}})
     with pytest.raises(UserError, match=r"generate.identities: 64 -> 80; seed: 0 -> 3.*--run.*restore"):
         open_run(storage, changed, MODELS)
-    with pytest.raises(UserError, match="model_digests.bundled-a: 000"):
+    with pytest.raises(UserError, match=r"model_digests\.bundled-a: 000"):
         open_run(storage, RunConfig(), {"bundled-a": "1" * 64})
     assert storage.read("run.json") == before
     assert storage.list() == ["run.json"]
@@ -73,6 +73,12 @@ def test_an_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write to the run folder"):
         open_run(Storage(str(tmp_path / "file" / "run")), RunConfig(), MODELS)
+
+
+def test_a_manifest_that_cannot_be_read_is_not_taken_for_a_missing_one(tmp_path):
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(UserError, match=r"cannot read .*run.json .*--run"):
+        open_run(Storage(str(tmp_path)), RunConfig(), MODELS)
 
 
 def test_no_secret_enters_the_manifest(storage):

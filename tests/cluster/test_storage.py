@@ -5,6 +5,7 @@ import threading
 import uuid
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from cluster.errors import UserError
 from cluster.storage import Storage, redact
@@ -187,6 +188,17 @@ def test_an_unwritable_folder_is_one_sentence_with_the_remedy(tmp_path):
 def test_an_unknown_kind_of_url_is_the_users_error():
     with pytest.raises(UserError, match="cannot open the run folder"):
         Storage("nosuchstore://bucket/run")
+
+
+def test_lost_credentials_are_not_taken_for_a_missing_object(monkeypatch):
+    def denied(self, path, **_):
+        raise PermissionError("AccessDenied")
+
+    storage = Storage(f"memory://{uuid.uuid4().hex}")
+    monkeypatch.setattr(MemoryFileSystem, "info", denied)
+    for use in (storage.exists, storage.delete, lambda path: storage.create(path, b"x")):
+        with pytest.raises(PermissionError):
+            use("run.json")
 
 
 def test_credentials_are_shown_nowhere():

@@ -1,0 +1,154 @@
+"""Ray Train around the loop: workers, their checkpoints in the run folder, failures, and progress for people."""
+
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import ray.train.torch
+from fsspec.core import url_to_fs
+from pyarrow.fs import FSSpecHandler, PyFileSystem
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer
+from torch import nn
+
+from cluster.errors import JobFailed
+from cluster.storage import Storage
+from fiqa_train.checkpoints import STATE, dump_state, model_folder, parse_state
+from fiqa_train.loop import TrainTask, fit
+
+CHECKPOINTS = "checkpoints"
+HISTORY = "history.json"
+KEPT = 2
+POLL_SECONDS = 1.0
+
+Watch = Callable[[list[dict[str, float]]], None]
+"""Called with the metrics of all finished epochs whenever another one has finished."""
+
+
+class RaySession:
+    """A worker's `Session` on Ray Train."""
+
+    def __init__(self, task: TrainTask) -> None:
+        context = ray.train.get_context()
+        self.rank, self.world = context.get_world_rank(), context.get_world_size()
+        # more threads than cores collapse, and beyond eight so small a network gains nothing
+        self.threads = max(1, min(8, (os.cpu_count() or 1) // context.get_local_world_size()))
+        self.device = ray.train.torch.get_device()
+        self._task = task
+
+    def prepare(self, network: nn.Module) -> nn.Module:
+        """Return the network on this worker's device, wrapped in DistributedDataParallel if there are several."""
+        prepared: nn.Module = ray.train.torch.prepare_model(network)
+        return prepared
+
+    def restore(self) -> dict[str, Any] | None:
+        """Return the state of the latest checkpoint, None at the first start."""
+        checkpoint = ray.train.get_checkpoint()
+        return None if checkpoint is None else read_state(checkpoint)
+
+    def report(self, metrics: dict[str, float], state: Callable[[], dict[str, Any]]) -> None:
+        """Report an epoch; returns when the checkpoint of rank 0 is safe."""
+        if self.rank != 0:
+            ray.train.report(metrics)
+            return
+        kept = state()
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / STATE).write_bytes(dump_state(kept))
+            ray.train.report(metrics, checkpoint=Checkpoint.from_directory(folder))
+        history = json.dumps(kept["history"]).encode()
+        Storage(self._task.url).write(f"{model_folder(self._task.section.name)}/{HISTORY}", history)
+
+
+def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the training state that a checkpoint holds."""
+    with checkpoint.as_directory() as folder:
+        return parse_state((Path(folder) / STATE).read_bytes())
+
+
+def train_worker(config: dict[str, Any]) -> None:
+    """What each Ray Train worker runs."""
+    fit(config["task"], RaySession(config["task"]))
+
+
+def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
+    """Train on the Ray that is ready, resuming from checkpoints in the run folder, and return the last state.
+
+    Raises JobFailed, one sentence, when the training failed more often than `train.max_failures` allows.
+    """
+    section = task.section
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config={"task": task},
+        torch_config=TorchConfig(backend="nccl" if section.use_gpu else "gloo"),
+        scaling_config=ScalingConfig(num_workers=section.workers, use_gpu=section.use_gpu),
+        run_config=RunConfig(
+            name=CHECKPOINTS,
+            **_place(task.url, section.name),
+            failure_config=FailureConfig(max_failures=section.max_failures),
+            checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
+        ),
+    )
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(Storage(task.url), section.name, watch, stop), daemon=True)
+    watcher.start()
+    try:
+        result = trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        raise JobFailed(
+            f"training '{section.name}' failed after {section.max_failures + 1} attempts ({_cause(error)}); "
+            "remove the cause and run it again: it goes on from the last epoch"
+        ) from error
+    finally:
+        stop.set()
+        watcher.join()
+    if result.checkpoint is None:
+        raise JobFailed(f"training '{section.name}' ended without a checkpoint; run it again")
+    return read_state(result.checkpoint)
+
+
+def _place(url: str, name: str) -> dict[str, Any]:
+    storage = Storage(url)
+    local = storage.local()
+    if local is not None:
+        return {"storage_path": str(local / model_folder(name))}
+    filesystem, base = url_to_fs(storage.url)
+    return {
+        "storage_path": f"{base.rstrip('/')}/{model_folder(name)}",
+        "storage_filesystem": PyFileSystem(FSSpecHandler(filesystem)),
+    }
+
+
+def _watch(storage: Storage, name: str, watch: Watch, stop: threading.Event) -> None:
+    seen = 0
+    while True:
+        last = stop.wait(POLL_SECONDS)
+        history = read_history(storage, name)
+        if len(history) > seen:
+            seen = len(history)
+            watch(history)
+        if last:
+            return
+
+
+def read_history(storage: Storage, name: str) -> list[dict[str, float]]:
+    """Return the metrics of the epochs that a training in progress has finished."""
+    try:
+        history: list[dict[str, float]] = json.loads(storage.read(f"{model_folder(name)}/{HISTORY}"))
+    except FileNotFoundError:
+        return []
+    return history
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost message of a failure that Ray reports, as one line."""
+    failures = getattr(error, "worker_failures", None) or {}
+    innermost: BaseException = next(iter(failures.values()), error)
+    while innermost.__cause__ is not None:
+        innermost = innermost.__cause__
+    text = " ".join(str(innermost).split()) or type(innermost).__name__
+    return text if len(text) <= 300 else text[:300] + " ..."

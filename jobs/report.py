@@ -1,0 +1,22 @@
+"""Job: one static page about a run, `report/index.html`: no network, no script, everything embedded."""
+
+import sys
+
+from cluster.storage import Storage
+from schemas.config import RunConfig
+
+PAGE = "report/index.html"
+
+
+def run_report(config: RunConfig, storage: Storage) -> None:
+    """Write the page for whatever the run has so far; UserError when the folder is not a run."""
+    # Matplotlib takes a second to import, which `synfiqa run` need not wait for at its start.
+    from jobs.report_page.page import render_page
+
+    storage.write(PAGE, render_page(config, storage).encode())
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["report", *sys.argv[1:]])

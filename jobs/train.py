@@ -1,0 +1,183 @@
+"""Job: fit a quality model to the labels of a run with Ray Train."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from actors.model_zoo import load_card
+from cluster.errors import UserError
+from cluster.fingerprint import differences
+from cluster.progress import Phase
+from cluster.run_folder import load_run
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from fiqa_train.checkpoints import CARD, METRICS, WEIGHTS, model_folder, publish
+from fiqa_train.data import LabelledShard, batch_plan, pair_shards, read_label_table
+from fiqa_train.loop import TrainTask, describe
+from fiqa_train.ray_training import HISTORY, train_on_ray
+from fiqa_train.splits import SPLITS, Split, split_identities
+from jobs.label import require_calibration
+from schemas.calibration import Calibration
+from schemas.config import RunConfig
+from schemas.manifest import RunManifest
+
+BASIS = "train.json"
+"""What a model is trained from, written before the first epoch; a resumed training must agree with it."""
+
+_HOW_NOT_WHAT = {"workers", "use_gpu", "max_failures"}
+
+Progress = Callable[[int, int], None]
+"""Called with epochs done and epochs planned."""
+
+
+def run_train(config: RunConfig, storage: Storage, progress: Progress | None = None) -> dict[str, Any]:
+    """Train `models/<train.name>/` to the end and return its metrics; a finished one is returned at once.
+
+    Needs Ray to be ready and storage that all its workers can reach. The same command after a crash goes on from the
+    last epoch. UserError when the name belongs to a training from other data, labels or settings; JobFailed when
+    training fails. `metrics.json` is written last, so a model exists whole or not at all.
+    """
+    manifest = load_run(storage)
+    store = ShardStore(storage, manifest.fingerprint)
+    calibration = require_calibration(storage, config.label.name)
+    require_fresh_labels(store, calibration)
+    folder = model_folder(config.train.name)
+    basis = _basis(config, manifest, calibration)
+    finished = _finished(storage, config.train.name, basis)
+    if finished is not None:
+        return finished
+    if storage.url.startswith("memory:"):
+        raise UserError("training runs in other processes, which cannot see a memory:// run: use a folder or a store")
+    shards = pair_shards(store.committed("samples").values(), calibration.parts)
+    identities = label_table(storage, shards)["identity"].to_numpy()
+    splits = split_run(config, identities)
+    task = _task(config, storage, manifest, shards, identities, splits)
+    storage.create(f"{folder}/{BASIS}", _json(basis))
+    _finished(storage, config.train.name, basis)
+
+    phase = Phase("train", config.train.epochs, "epochs") if progress is None else None
+
+    def watch(history: list[dict[str, float]]) -> None:
+        if progress is not None:
+            progress(len(history), config.train.epochs)
+        if phase is not None:
+            phase.advance(len(history) - phase.done)
+
+    state = train_on_ray(task, watch)
+    best = state["history"][state["best_epoch"] - 1]
+    if phase is not None:
+        phase.close(f"validation Spearman {best['validation_spearman']:.3f} in epoch {state['best_epoch']}")
+    measured = {name: best[name] for name in ("validation_spearman", "validation_error")}
+    card = publish(storage, config.train.name, state["best"], {**task.card, "metrics": measured})
+    metrics = {
+        "name": config.train.name,
+        "model_sha256": card.sha256,
+        "best_epoch": state["best_epoch"],
+        **measured,
+        "train_images": task.rows,
+        "identities": {split: list(splits.values()).count(split) for split in SPLITS},
+        "history": state["history"],
+        "basis": basis,
+    }
+    storage.write(f"{folder}/{METRICS}", _json(metrics))
+    storage.delete(f"{folder}/{HISTORY}")
+    return metrics
+
+
+def require_fresh_labels(store: ShardStore, calibration: Calibration) -> None:
+    """Raise UserError when shards were committed since the labels were made."""
+    if store.dataset_digest() != calibration.dataset_sha256:
+        raise UserError(
+            f"labels '{calibration.name}' of {store.storage.uri()} are older than its shards; "
+            "choose another label.name and run `synfiqa label`"
+        )
+
+
+def label_digest(calibration: Calibration) -> str:
+    """Return the SHA-256 (hex) over all label files of a pass, in shard order."""
+    return hashlib.sha256("\n".join(part.sha256 for part in calibration.parts).encode()).hexdigest()
+
+
+def label_table(storage: Storage, shards: list[LabelledShard]) -> pa.Table:
+    """Return sample_id, identity and quality of every labelled sample, in shard order."""
+    return pa.concat_tables([read_label_table(storage, shard) for shard in shards])
+
+
+def _basis(config: RunConfig, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
+    section = config.train
+    basis: dict[str, Any] = {
+        "train": section.model_dump(mode="json", exclude=_HOW_NOT_WHAT),
+        "seed": config.run.seed,
+        "label": calibration.name,
+        "label_sha256": label_digest(calibration),
+        "dataset_sha256": calibration.dataset_sha256,
+        "run_fingerprint": manifest.fingerprint,
+    }
+    if section.initialise == "embedder":
+        basis["embedder"] = config.models.embedder
+        basis["embedder_sha256"] = load_card(config.models.embedder, role="embedder").sha256
+    return basis
+
+
+def _finished(storage: Storage, name: str, basis: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the metrics of a finished training; UserError when the name is taken by a different one."""
+    folder = model_folder(name)
+    try:
+        existing = json.loads(storage.read(f"{folder}/{BASIS}"))
+    except FileNotFoundError:
+        return None
+    if existing != basis:
+        changed = "; ".join(differences(existing, basis)[:4])
+        raise UserError(
+            f"model '{name}' of {storage.uri()} was trained from something else ({changed}); "
+            f"choose another train.name, or delete {folder}"
+        )
+    if not all(storage.exists(f"{folder}/{file}") for file in (METRICS, WEIGHTS, CARD)):
+        return None
+    metrics: dict[str, Any] = json.loads(storage.read(f"{folder}/{METRICS}"))
+    return metrics
+
+
+def split_run(config: RunConfig, identities: Iterable[int]) -> dict[int, Split]:
+    """Return the split of every labelled identity of the run; train and evaluate must agree on it."""
+    section = config.train
+    return split_identities(map(int, identities), section.validation_fraction, section.test_fraction, config.run.seed)
+
+
+def _task(
+    config: RunConfig,
+    storage: Storage,
+    manifest: RunManifest,
+    shards: list[LabelledShard],
+    identities: np.ndarray,
+    splits: dict[int, Split],
+) -> TrainTask:
+    chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
+    rows = sum(int(identity) in chosen["train"] for identity in identities)
+    batch_plan(rows, config.train.batch_size, config.train.workers)
+    return TrainTask(
+        url=storage.url,
+        shards=shards,
+        train=chosen["train"],
+        validation=chosen["validation"],
+        rows=rows,
+        section=config.train,
+        embedder=config.models.embedder,
+        seed=config.run.seed,
+        card=describe(config.train, config.models.embedder, manifest.fingerprint),
+    )
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["train", *sys.argv[1:]])

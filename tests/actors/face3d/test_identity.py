@@ -1,0 +1,64 @@
+"""Identities are pure functions of their seed and spread over the attributes."""
+
+import numpy as np
+import pytest
+
+from actors.face3d import sample_identity
+from actors.face3d.head import LIP_ROW, ROWS, column_angles, measure, neutral_grid, row_of
+from actors.face3d.identity import APPEARANCE_NAMES, HAIR_COLOURS, HAIR_STYLES, LIMIT, SHAPE_NAMES
+
+
+def test_equal_seeds_give_equal_people():
+    a, b = sample_identity(7), sample_identity(7)
+    assert a.key == b.key
+    assert a.key != sample_identity(8).key
+
+
+def test_shapes_and_limits():
+    for seed in range(40):
+        person = sample_identity(seed)
+        assert person.shape.shape == (len(SHAPE_NAMES),)
+        assert person.appearance.shape == (len(APPEARANCE_NAMES),)
+        assert person.shape.dtype == person.appearance.dtype == np.float32
+        assert np.abs(person.shape).max() <= LIMIT
+        assert person.attributes["hair_style"] in HAIR_STYLES
+        assert person.attributes["hair_colour"] in HAIR_COLOURS
+        assert 1 <= person.attributes["skin_tone"] <= 10
+        assert 18 <= person.attributes["age"] <= 75
+        assert 0 <= person.attributes["sex"] <= 1
+
+
+def test_attributes_are_spread():
+    people = [sample_identity(seed).attributes for seed in range(600)]
+    assert {p["skin_tone"] for p in people} == set(range(1, 11))
+    assert 0.4 < np.mean([p["sex"] > 0.5 for p in people]) < 0.6
+    assert 0.08 < np.mean([p["glasses"] for p in people]) < 0.17
+    assert {p["hair_style"] for p in people} == set(HAIR_STYLES)
+
+
+def test_with_attributes():
+    person = sample_identity(3).with_attributes(glasses=True)
+    assert person.attributes["glasses"] is True
+    assert person.without_glasses().attributes["glasses"] is False
+    assert person.without_glasses().shape is person.shape
+    with pytest.raises(KeyError):
+        person.with_attributes(halo=True)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_run_down_the_face_without_crossing(seed):
+    grid = neutral_grid(sample_identity(seed))
+    assert grid.shape == (ROWS, len(column_angles()), 3)
+    front = np.abs(column_angles()) < 1.2
+    steps = np.diff(grid[row_of("crown") : row_of("chin_bottom"), front, 1], axis=0)
+    assert steps.max() < 0.004
+    assert np.isfinite(grid).all()
+
+
+def test_mouth_rows_meet_at_the_mouth():
+    person = sample_identity(5)
+    m = measure(person)
+    grid = neutral_grid(person)
+    middle = grid.shape[1] // 2
+    assert grid[LIP_ROW, middle, 1] == pytest.approx(m.mouth_y, abs=0.03)
+    assert 0.004 < grid[LIP_ROW, middle, 1] - grid[LIP_ROW + 1, middle, 1] < 0.008

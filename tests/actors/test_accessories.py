@@ -1,0 +1,73 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from skimage.data import astronaut
+
+from actors.accessories import glasses_score
+from actors.alignment import align
+from actors.face3d import HeadRenderer, sample_identity
+from actors.recipe_sampler import candidate_recipe
+
+LANDMARKS = np.array([[[205.0, 101.7], [246.8, 103.7], [224.7, 129.0], [201.7, 139.2], [245.3, 141.9]]])
+BARE = align([astronaut()], LANDMARKS)[0]
+
+
+def wearing(image, colour):
+    drawn = image.copy()
+    for x in (38, 73):
+        cv2.ellipse(drawn, (x, 53), (13, 9), 0, 0, 360, colour, 2, cv2.LINE_AA)
+    for start, end in (((51, 51), (60, 51)), ((25, 50), (14, 48)), ((86, 50), (98, 48))):
+        cv2.line(drawn, start, end, colour, 2, cv2.LINE_AA)
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def heads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    renderer, bare, worn = HeadRenderer(), [], []
+    for seed in range(920_000, 920_016):
+        identity, recipe = sample_identity(seed), candidate_recipe(seed)
+        for crops, glasses in ((bare, False), (worn, True)):
+            faces = renderer.render(identity.with_attributes(glasses=glasses), [recipe], 128)
+            crops.append(align(faces.images, faces.landmarks)[0])
+    torch.set_num_threads(threads)
+    return np.stack(bare), np.stack(worn)
+
+
+def test_a_bare_photographed_face_scores_low():
+    assert glasses_score(BARE[None])[0] < 0.5
+
+
+@pytest.mark.parametrize("colour", [(20, 15, 10), (235, 235, 235), (90, 40, 20)])
+def test_glasses_drawn_on_it_score_high(colour):
+    assert glasses_score(wearing(BARE, colour)[None])[0] > 0.6
+
+
+def test_tells_rendered_heads_with_glasses_from_those_without(heads):
+    bare, worn = (glasses_score(crops) for crops in heads)
+    assert (worn[:, None] > bare[None]).mean() > 0.95  # area under the ROC curve
+    assert ((worn > 0.5).mean() + (bare <= 0.5).mean()) / 2 > 0.85
+
+
+def test_brightness_hardly_matters(heads):
+    worn = heads[1]
+    dim = np.rint(worn * 0.6).astype(np.uint8)
+    assert np.mean((glasses_score(dim) > 0.5) == (glasses_score(worn) > 0.5)) > 0.9
+
+
+def test_range_type_and_independence_of_the_batch(heads):
+    crops = np.concatenate([*heads, np.zeros((1, 112, 112, 3), np.uint8), np.full((1, 112, 112, 3), 255, np.uint8)])
+    scores = glasses_score(crops)
+    assert scores.dtype == np.float32
+    assert ((scores >= 0) & (scores <= 1)).all()
+    assert scores[-2:].max() < 0.5
+    np.testing.assert_array_equal(scores, np.concatenate([glasses_score(crop[None]) for crop in crops]))
+    assert glasses_score(crops[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("crops", [BARE, BARE[None].astype(np.float32), BARE[None, :100]])
+def test_other_input_is_refused(crops):
+    with pytest.raises(ValueError, match="glasses_score takes"):
+        glasses_score(crops)

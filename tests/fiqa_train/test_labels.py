@@ -1,0 +1,187 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fiqa_train import labels as labels_module
+from fiqa_train.labels import Components, apply, fit, invalid
+from schemas.calibration import Scale
+
+
+def components(**columns):
+    count = len(next(iter(columns.values())))
+    base = {"recognition": 0.5, "vision_language": 0.25, "yaw": 10.0, "downsample": 1.0, "blur": 1.0}
+    return Components(
+        **{name: np.asarray(columns.get(name, np.full(count, value)), float) for name, value in base.items()}
+    )
+
+
+def random_components(count, seed=0):
+    random = np.random.default_rng(seed)
+    return components(
+        recognition=random.uniform(-1, 1, count),
+        vision_language=random.uniform(-0.2, 0.6, count),
+        yaw=np.abs(random.normal(0, 28, count)).astype(np.float32),
+        downsample=np.maximum(1, random.uniform(0.82, 1.6, count)).astype(np.float32),
+        blur=np.maximum(1, random.uniform(0.82, 1.6, count)).astype(np.float32),
+    )
+
+
+def spec(c, weight):
+    """Section 4 of the specification, one sample and one sum at a time."""
+    count = len(c.yaw)
+
+    def rank(values, x):
+        return sum(v < x for v in values) + (sum(v == x for v in values) + 1) / 2
+
+    raw = []
+    for i in range(count):
+        spatial = min(count - rank(values, values[i]) for values in (c.yaw, c.downsample, c.blur)) / count
+        raw.append((c.recognition[i] + weight * spatial) / (1 - c.vision_language[i]))
+    return raw, [(m - min(raw)) / (max(raw) - min(raw)) for m in raw]
+
+
+def pick(c, index):
+    return Components(**{name: column[index] for name, column in vars(c).items()})
+
+
+def test_four_samples_by_hand():
+    c = components(
+        recognition=[0.8, 0.4, 0.6, 0.2], vision_language=[0.5, 0.2, 0.0, 0.5], yaw=[0, 10, 10, 40], blur=[1, 1, 2, 4]
+    )
+    scale, labels = fit(c, 0.5)
+    np.testing.assert_allclose(labels.yaw_rank, [3 / 4, 1.5 / 4, 1.5 / 4, 0])
+    np.testing.assert_allclose(labels.downsample_rank, [1.5 / 4] * 4)
+    np.testing.assert_allclose(labels.blur_rank, [2.5 / 4, 2.5 / 4, 1 / 4, 0])
+    np.testing.assert_allclose(labels.spatial, [0.375, 0.375, 0.25, 0])
+    raw = [(0.8 + 0.1875) / 0.5, (0.4 + 0.1875) / 0.8, 0.6 + 0.125, 0.2 / 0.5]
+    np.testing.assert_allclose(labels.raw, raw)
+    np.testing.assert_allclose(labels.quality, (np.array(raw) - 0.4) / (raw[0] - 0.4))
+    assert (scale.samples, scale.raw_min, scale.raw_max) == (4, labels.raw[3], labels.raw[0])
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 3.0])
+def test_labels_follow_the_specification(weight):
+    c = random_components(137, seed=5)
+    _, labels = fit(c, weight)
+    raw, quality = spec(c, weight)
+    np.testing.assert_allclose(labels.raw, raw, rtol=1e-12)
+    np.testing.assert_allclose(labels.quality, quality, rtol=1e-9, atol=1e-12)
+    assert labels.clipped == 0
+
+
+def test_the_best_is_one_and_the_worst_zero_exactly():
+    _, labels = fit(random_components(500), 0.5)
+    assert np.count_nonzero(labels.quality == 0) == 1
+    assert np.count_nonzero(labels.quality == 1) == 1
+    assert labels.quality.min() == 0
+    assert labels.quality.max() == 1
+
+
+def test_the_order_of_samples_does_not_matter():
+    c = random_components(200)
+    order = np.random.default_rng(1).permutation(200)
+    scale, labels = fit(c, 0.5)
+    shuffled_scale, shuffled = fit(pick(c, order), 0.5)
+    assert shuffled_scale == scale
+    for field in dataclasses.fields(labels):
+        if field.name != "clipped":
+            np.testing.assert_array_equal(getattr(shuffled, field.name), getattr(labels, field.name)[order])
+
+
+def test_groups_are_tenths_by_quality():
+    _, labels = fit(random_components(1000), 0.5)
+    assert {group: int(np.sum(labels.group == group)) for group in np.unique(labels.group)} == {
+        f"Q{n}": 100 for n in range(10)
+    }
+    order = np.argsort(labels.quality)
+    assert list(labels.group[order]) == sorted(labels.group)
+
+
+def test_equal_quality_means_equal_group():
+    # 15 equal samples straddle the border between two groups of 10.
+    c = components(recognition=[*np.linspace(0, 0.3, 5), *[0.4] * 15, *np.linspace(0.5, 1, 80)])
+    _, labels = fit(c, 0.5)
+    assert len(set(labels.group[5:20])) == 1
+
+
+def test_few_samples_get_spread_groups():
+    _, labels = fit(components(recognition=[0.1, 0.9]), 0.5)
+    assert list(labels.group) == ["Q2", "Q7"]
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_equal_samples_have_no_scale(count):
+    with pytest.raises(ValueError, match=f"all {count} raw labels equal"):
+        fit(components(recognition=[0.5] * count), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bad"),
+    [
+        ("recognition", math.nan, True),
+        ("yaw", math.inf, True),
+        ("blur", -math.inf, True),
+        ("vision_language", math.nan, True),
+        ("vision_language", 1.0, True),
+        ("vision_language", 1.5, True),
+        ("vision_language", np.nextafter(1, 0), False),
+        ("recognition", -1.0, False),
+    ],
+)
+def test_components_without_a_label_are_found(name, value, bad):
+    column = [0.0, value, 0.0]
+    assert list(invalid(components(**{name: column}))) == [False, bad, False]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 60), st.integers(0, 10_000), st.floats(0, 10))
+def test_a_frozen_scale_gives_its_own_samples_their_labels_again(count, seed, weight):
+    c = random_components(count, seed)
+    scale, labels = fit(c, weight)
+    again = apply(Scale.model_validate_json(scale.model_dump_json()), c)
+    for field in dataclasses.fields(labels):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(labels, field.name))
+
+
+def test_a_frozen_label_does_not_depend_on_what_comes_with_it():
+    scale, _ = fit(random_components(100), 0.5)
+    new = random_components(50, seed=9)
+    together = apply(scale, new)
+    for index in range(50):
+        alone = apply(scale, pick(new, [index]))
+        assert alone.quality[0] == together.quality[index]
+        assert alone.group[0] == together.group[index]
+
+
+def test_a_new_value_gets_a_rank_between_its_neighbours_and_never_outside():
+    scale, labels = fit(components(yaw=[0, 10, 20, 30], recognition=[0.1, 0.2, 0.3, 0.4]), 0.5)
+    shares = apply(scale, components(yaw=[-5, 5, 10, 12.5, 99])).yaw_rank
+    np.testing.assert_allclose(shares, [3 / 4, 2.5 / 4, 2 / 4, 1.75 / 4, 0])
+    assert list(labels.yaw_rank) == [3 / 4, 2 / 4, 1 / 4, 0]
+
+
+def test_what_lies_beyond_a_frozen_scale_is_clipped_and_counted():
+    scale, _ = fit(components(recognition=[0.2, 0.4, 0.6]), 0.5)
+    labels = apply(scale, components(recognition=[-1, 0.3, 1, 0.6]))
+    assert list(labels.quality[[0, 2, 3]]) == [0, 1, 1]
+    assert 0 < labels.quality[1] < 1
+    assert labels.clipped == 2
+    assert list(labels.group[[0, 2]]) == ["Q1", "Q8"]
+
+
+def test_a_long_table_is_thinned_within_its_stated_error(monkeypatch):
+    c = random_components(5000)
+    exact_scale, exact = fit(c, 0.5)
+    assert len(exact_scale.yaw.values) == len(np.unique(c.yaw))
+    monkeypatch.setattr(labels_module, "TABLE_LIMIT", 200)
+    scale, labels = fit(c, 0.5)  # the tied 1.0 of downsample and blur holds a tenth of all ranks
+    np.testing.assert_array_equal(labels.quality, exact.quality)
+    for table in (scale.yaw, scale.downsample, scale.blur, scale.raw):
+        assert 100 <= len(table.values) <= 200
+    assert (scale.yaw.values[0], scale.yaw.values[-1]) == (c.yaw.min(), c.yaw.max())
+    assert np.abs(apply(scale, c).yaw_rank - exact.yaw_rank).max() <= 2 / 200
+    assert np.abs(apply(scale, c).downsample_rank - exact.downsample_rank).max() <= 2 / 200

@@ -1,0 +1,123 @@
+"""A whole committed run without any model: drawn faces, seeded factors, and components that follow from them."""
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image, ImageDraw, ImageFilter
+
+from actors.recipe_sampler import degraded_recipes, reference_recipes
+from cluster.run_folder import open_run
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from schemas.config import RunConfig
+from schemas.recipe import Recipe
+from schemas.rows import CANDIDATES, SAMPLES, image_path, recipe_to_row, sample_id
+
+MODELS = {"mtcnn": "c" * 64, "bundled-a": "a" * 64, "bundled-clip": "b" * 64}
+REASONS = {"no_face": 0.31, "yaw": -27.0, "expression": 0.66, "glasses": 1.0, "duplicate": 0.71, "surplus": None}
+
+
+def config(identities: int = 12, per_shard: int = 4, degraded: int = 10, **sections: dict) -> RunConfig:
+    generate = {
+        "identities": identities,
+        "identities_per_shard": per_shard,
+        "references": 2,
+        "degraded": degraded,
+        "candidates_per_unit": 8,
+    }
+    return RunConfig.model_validate({"generate": generate, **sections})
+
+
+def face(identity: int, recipe: Recipe, side: int = 48) -> bytes:
+    colour = np.random.default_rng(identity).integers(90, 220, 6)
+    image = Image.new("RGB", (side, side), tuple(colour[:3].tolist()))
+    draw, turn = ImageDraw.Draw(image), recipe.pose.yaw / 90 * side / 4
+    draw.ellipse((side * 0.2, side * 0.08, side * 0.8, side * 0.95), fill=tuple(colour[3:].tolist()))
+    for x in (0.36, 0.64):
+        draw.ellipse((side * x - 3 + turn, side * 0.38, side * x + 3 + turn, side * 0.48), fill=(30, 30, 40))
+    draw.line((side * 0.38 + turn, side * 0.74, side * 0.62 + turn, side * 0.74), fill=(120, 40, 50), width=2)
+    image = image.filter(ImageFilter.GaussianBlur(recipe.blur - 1))
+    sink = io.BytesIO()
+    image.save(sink, "JPEG", quality=80)
+    return sink.getvalue()
+
+
+def samples(run: RunConfig, identities: range, occluder: str | None = None) -> pa.Table:
+    rows = []
+    for identity in identities:
+        recipes = [
+            *reference_recipes(run.run.seed, identity, run.generate.references, "corrected"),
+            *degraded_recipes(
+                run.run.seed, identity, run.generate.degraded, run.generate.degraded_distribution, "corrected"
+            ),
+        ]
+        counter = {"reference": 0, "degraded": 0}
+        for recipe in recipes:
+            index, harm = counter[recipe.kind], abs(recipe.pose.yaw) / 90 + (recipe.blur + recipe.downsample) / 8 - 0.25
+            counter[recipe.kind] += 1
+            noise = np.random.default_rng((identity, index)).normal(0, 0.05, 2)
+            row = dict.fromkeys(SAMPLES.names) | {k: v for k, v in recipe_to_row(recipe).items() if k in SAMPLES.names}
+            row |= {
+                "sample_id": sample_id(identity, recipe.kind, index),
+                "identity": identity,
+                "candidate": identity * 2,
+                "kind": recipe.kind,
+                "index": index,
+                "image": {"bytes": face(identity, recipe), "path": image_path(identity, recipe.kind, index)},
+                "measured_yaw": recipe.pose.yaw + 10 * noise[0],
+                "recognition": float(np.clip(0.9 - 0.6 * harm + noise[0], -1, 1)),
+                "vision_language": float(np.clip(0.4 - 0.2 * harm + noise[1], -0.5, 0.9)),
+            }
+            if occluder and recipe.occluder != "none":
+                row["occluder"] = occluder
+            rows.append(row)
+    return pa.Table.from_pylist(rows, schema=SAMPLES)
+
+
+def candidates(unit: int, size: int, first_identity: int, accepted: int, reasons: dict) -> pa.Table:
+    rows, names = [], list(reasons)
+    for place in range(size):
+        number, taken = unit * size + place, place < accepted
+        reason = "" if taken else names[number % len(names)]
+        recipe = reference_recipes(0, number, 1, "corrected")[0]
+        rows.append(
+            dict.fromkeys(CANDIDATES.names)
+            | {
+                "candidate": number,
+                "unit": unit,
+                "seed": number,
+                "image": {"bytes": face(number, recipe), "path": f"candidate-{number:08d}.jpg"},
+                "attributes": json.dumps({"skin": "<script>alert('attribute')</script>"}),
+                "status": "accepted" if taken else "rejected",
+                "reason": reason,
+                "value": None if taken else reasons[reason],
+                "identity": first_identity + place if taken else None,
+                "embedding": [0.5] * 4 if taken else None,
+                "error": "",
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=CANDIDATES)
+
+
+def make_ledger(storage: Storage, run: RunConfig, reasons: dict | None = None) -> ShardStore:
+    """Open the run and commit its ledger: half of each unit is accepted until there are enough."""
+    manifest = open_run(storage, run, MODELS)
+    store = ShardStore(storage, manifest.fingerprint, run.storage.format)
+    size, accepted, unit = run.generate.candidates_per_unit, 0, 0
+    while accepted < run.generate.identities:
+        taken = min(size // 2, run.generate.identities - accepted)
+        table = candidates(unit, size, accepted, taken, reasons or REASONS)
+        store.commit("identities", unit, table, {"accepted": taken, "rejected": size - taken})
+        accepted, unit = accepted + taken, unit + 1
+    return store
+
+
+def make_samples(store: ShardStore, run: RunConfig, occluder: str | None = None) -> None:
+    """Commit every shard of the run."""
+    size, total = run.generate.identities_per_shard, run.generate.identities
+    for number in range(-(-total // size)):
+        table = samples(run, range(number * size, min(total, (number + 1) * size)), occluder)
+        references = sum(kind == "reference" for kind in table["kind"].to_pylist())
+        store.commit("samples", number, table, {"reference": references, "degraded": table.num_rows - references})

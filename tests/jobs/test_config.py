@@ -1,0 +1,68 @@
+"""Config errors: one sentence that names field, value and remedy, before anything starts."""
+
+import pytest
+
+from cluster.errors import UserError
+from jobs.config import load_config
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("generate:\n  identities: 12\n")
+    return str(path)
+
+
+def test_file_then_set_then_run(config_file):
+    config = load_config(config_file, ["generate.degraded=5", "run.seed=3"], "memory://x")
+    assert (config.generate.identities, config.generate.degraded, config.run.seed) == (12, 5, 3)
+    assert config.run.url == "memory://x"
+
+
+@pytest.mark.parametrize(
+    ("override", "fragments"),
+    [
+        ("generate.identities=abc", ["generate.identities", "'abc'", "integer"]),
+        ("generate.identities=0", ["generate.identities", "0", "greater than or equal to 1"]),
+        ("generate.identites=5", ["generate.identites", "did you mean identities"]),
+        ("nonsense.key=5", ["nonsense", "known keys"]),
+        ("generate.degraded_distribution.yaw_std=-1", ["generate.degraded_distribution.yaw_std", "-1"]),
+        ("generate.degraded_distribution.scale_weights=[1.0]", ["same length"]),
+        ("train.test_fraction=0.89", ["leave identities to train on"]),
+        ("evaluate.fmr=[2]", ["fmr"]),
+        ("label.name=../../etc", ["label.name"]),
+        ("run.seed=.nan", ["run.seed"]),
+        ("generate", ["section.key=value"]),
+        ("identities=5", ["section.key=value"]),
+        ("generate.identities.x=1", ["is a value, not a section"]),
+    ],
+)
+def test_a_wrong_override_is_one_sentence(config_file, override, fragments):
+    with pytest.raises(UserError) as error:
+        load_config(config_file, [override])
+    text = str(error.value)
+    assert "\n" not in text
+    for fragment in fragments:
+        assert fragment in text
+
+
+@pytest.mark.parametrize("text", ["- a\n- b", "just words", "a: [1", "\x00"])
+def test_a_file_that_is_no_config_is_one_sentence(tmp_path, text):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as error:
+        load_config(str(path))
+    assert "bad.yaml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(UserError, match=r"nowhere\.yaml does not exist"):
+        load_config("nowhere.yaml")
+
+
+def test_yaml_never_builds_objects(tmp_path):
+    path = tmp_path / "evil.yaml"
+    path.write_text("run: !!python/object/apply:os.system ['true']\n")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_config(str(path))

@@ -1,0 +1,265 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from cluster.errors import JobFailed, UserError
+from cluster.run_folder import load_run, open_run
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from fiqa_train.labels import Components, fit
+from jobs.label import read_calibration, read_labels, run_label
+from schemas.rows import LABELS
+from tests.cluster import synthetic
+
+
+@pytest.fixture
+def url(tmp_path):
+    return str(tmp_path / "run")
+
+
+def committed_samples(storage):
+    store = ShardStore(storage, load_run(storage).fingerprint)
+    return pa.concat_tables(store.tables("samples"))
+
+
+def with_sample(storage, run, change):
+    """Commit shard 0 with one degraded sample changed."""
+    manifest = open_run(storage, run, synthetic.MODELS)
+    rows = synthetic.samples(range(run.generate.identities)).to_pylist()
+    change(next(row for row in rows if row["sample_id"] == "000001/5"))
+    table = pa.Table.from_pylist(rows, schema=synthetic.SAMPLES)
+    ShardStore(storage, manifest.fingerprint).commit("samples", 0, table, {})
+
+
+@pytest.mark.parametrize("format", ["parquet", "webdataset"])
+def test_every_degraded_sample_gets_its_own_label(url, format):
+    run = synthetic.config(storage={"format": format})
+    storage, manifest = synthetic.dataset(url, run)
+    summary = run_label(run, storage)
+    labels = read_labels(storage, "default")
+    assert labels.schema == LABELS
+    samples = committed_samples(storage)
+    degraded = samples.filter(pc.equal(samples["kind"], "degraded"))
+    assert labels["sample_id"].equals(degraded["sample_id"])
+    assert labels["identity"].equals(degraded["identity"])
+    column = {name: degraded[name].to_numpy().astype(float) for name in ("recognition", "vision_language")}
+    yaw, downsample, blur = (degraded[name].to_numpy().astype(float) for name in ("measured_yaw", "downsample", "blur"))
+    _, expected = fit(Components(**column, yaw=abs(yaw), downsample=downsample, blur=blur), 0.5)
+    for name in ("raw", "quality", "spatial", "yaw_rank", "downsample_rank", "blur_rank"):
+        np.testing.assert_array_equal(labels[name].to_numpy(), getattr(expected, name))
+    assert labels["group"].to_pylist() == list(expected.group)
+    assert summary["samples"] == labels.num_rows == 12 * 12
+    assert summary["parts"] == 3
+    assert not summary["reused"]
+    calibration = read_calibration(storage, "default")
+    assert calibration.fingerprint == manifest.fingerprint
+    assert calibration.dataset_sha256 == ShardStore(storage, manifest.fingerprint).dataset_digest()
+
+
+def test_labels_do_not_depend_on_how_identities_are_cut_into_shards(tmp_path):
+    tables = []
+    for per_shard in (1, 5, 12):
+        run = synthetic.config(12, per_shard)
+        storage, _ = synthetic.dataset(str(tmp_path / str(per_shard)), run)
+        run_label(run, storage)
+        tables.append(read_labels(storage, "default").combine_chunks())
+    assert tables[0].equals(tables[1])
+    assert tables[0].equals(tables[2])
+
+
+def test_a_second_pass_writes_nothing(url, monkeypatch):
+    run = synthetic.config()
+    storage, _ = synthetic.dataset(url, run)
+    first = run_label(run, storage)
+    files = {path: storage.read(path) for path in storage.list()}
+    monkeypatch.setattr(Storage, "write", lambda *_: pytest.fail("wrote"))
+    assert run_label(run, storage) == first | {"reused": True}
+    assert {path: storage.read(path) for path in storage.list()} == files
+
+
+def test_the_same_name_cannot_hold_other_labels(url):
+    run = synthetic.config()
+    storage, _ = synthetic.dataset(url, run)
+    run_label(run, storage)
+    heavier = synthetic.config(label={"spatial_weight": 0.7})
+    with pytest.raises(
+        UserError, match=r"label.spatial_weight: 0.5 -> 0.7.*another label.name, or delete labels/default"
+    ):
+        run_label(heavier, storage)
+    other = synthetic.config(label={"spatial_weight": 0.7, "name": "heavier"})
+    run_label(other, storage)
+    assert read_calibration(storage, "heavier").scale.spatial_weight == 0.7
+    assert read_calibration(storage, "default").scale.spatial_weight == 0.5
+
+
+def test_data_that_changed_under_a_name_is_refused(url):
+    run = synthetic.config()
+    storage, manifest = synthetic.dataset(url, run)
+    run_label(run, storage)
+    ShardStore(storage, manifest.fingerprint).commit("samples", 3, synthetic.samples(range(12, 14)), {})
+    with pytest.raises(UserError, match="dataset digest"):
+        run_label(run, storage)
+
+
+@pytest.mark.parametrize("steps", range(1, 5))
+def test_a_pass_that_dies_leaves_no_labels_and_the_next_one_finishes(url, steps, monkeypatch):
+    run = synthetic.config()
+    storage, _ = synthetic.dataset(url, run)
+    left = [steps]
+
+    def dying(operation):
+        def step(self, path, data):
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+            return operation(self, path, data)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "write", dying(Storage.write))
+        patch.setattr(Storage, "create", dying(Storage.create))
+        with pytest.raises(KeyboardInterrupt):
+            run_label(run, storage)
+    with pytest.raises(UserError, match="run `synfiqa label` first"):
+        read_labels(storage, "default")
+    run_label(run, storage)
+    assert read_labels(storage, "default").num_rows == 144
+    parts = [path for path in storage.list("labels") if path.endswith(".parquet")]
+    assert len(parts) == 3
+
+
+def test_a_frozen_scale_labels_new_data_and_keeps_old_labels(tmp_path):
+    first_run = synthetic.config(8)
+    first, _ = synthetic.dataset(str(tmp_path / "first"), first_run)
+    run_label(first_run, first)
+    frozen = {"calibration": str(tmp_path / "first" / "labels" / "default" / "calibration.json")}
+    larger_run = synthetic.config(12, label=frozen)
+    larger, _ = synthetic.dataset(str(tmp_path / "larger"), larger_run)
+    summary = run_label(larger_run, larger)
+    old, new = read_labels(first, "default"), read_labels(larger, "default")
+    assert new.num_rows == 144
+    assert new.slice(0, old.num_rows).combine_chunks().equals(old.combine_chunks())
+    assert summary["clipped"] == read_calibration(larger, "default").clipped
+    assert max(new["quality"].to_pylist()) <= 1
+    assert run_label(larger_run, larger)["reused"]
+    with pytest.raises(UserError, match=r"label.calibration: [0-9a-f]{12} -> none"):
+        run_label(synthetic.config(12), larger)
+
+
+def test_a_frozen_scale_may_live_on_any_store(tmp_path):
+    run = synthetic.config(4)
+    storage, _ = synthetic.dataset(f"memory://{tmp_path.name}/first", run)
+    run_label(run, storage)
+    frozen = synthetic.config(
+        4, label={"name": "copy", "calibration": f"memory://{tmp_path.name}/first/labels/default/calibration.json"}
+    )
+    run_label(frozen, storage)
+    assert read_labels(storage, "copy").equals(read_labels(storage, "default"))
+
+
+def test_a_frozen_scale_brings_its_own_weight(tmp_path):
+    run = synthetic.config(4, label={"spatial_weight": 0.25})
+    storage, _ = synthetic.dataset(str(tmp_path), run)
+    run_label(run, storage)
+    frozen = synthetic.config(4, label={"name": "b", "calibration": str(tmp_path / "labels/default/calibration.json")})
+    with pytest.raises(UserError, match=r"spatial_weight is 0.5 but .* with 0.25"):
+        run_label(frozen, storage)
+
+
+@pytest.mark.parametrize("content", [None, b"{}", b"no json"])
+def test_an_unusable_frozen_scale_is_named(tmp_path, url, content):
+    path = tmp_path / "calibration.json"
+    if content is not None:
+        path.write_bytes(content)
+    run = synthetic.config(4, label={"calibration": str(path)})
+    storage, _ = synthetic.dataset(url, run)
+    with pytest.raises(UserError, match=r"calibration.json"):
+        run_label(run, storage)
+    assert storage.list("labels") == []
+
+
+def test_an_unfinished_dataset_is_not_labelled(url):
+    run = synthetic.config()
+    storage, _ = synthetic.dataset(url, run, shards=range(2))
+    with pytest.raises(JobFailed, match="generate has not finished: 2 of 3 shards"):
+        run_label(run, storage)
+
+
+def test_a_folder_that_is_no_run_is_the_users_error(url):
+    with pytest.raises(UserError, match="synfiqa generate"):
+        run_label(synthetic.config(), Storage(url))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("recognition", float("nan")),
+        ("measured_yaw", None),
+        ("blur", float("inf")),
+        ("vision_language", 1.0),
+        ("vision_language", 1.2),
+    ],
+)
+def test_a_sample_without_valid_components_is_named(url, column, value):
+    run = synthetic.config(4)
+    storage = Storage(url)
+    with_sample(storage, run, lambda row: row.update({column: value}))
+    with pytest.raises(JobFailed, match=r"sample 000001/5 cannot be labelled \(.*; 1 such samples\)"):
+        run_label(run, storage)
+    assert storage.list("labels") == []
+
+
+def test_components_of_references_do_not_matter(url):
+    run = synthetic.config(4)
+    storage = Storage(url)
+    with_sample(storage, run, lambda row: row.update(kind="reference", sample_id="000001/Ref-9", measured_yaw=None))
+    assert run_label(run, storage)["samples"] == 4 * 12 - 1
+
+
+def test_a_sample_id_that_occurs_twice_is_refused(url):
+    run = synthetic.config(4)
+    storage = Storage(url)
+    with_sample(storage, run, lambda row: row.update(sample_id="000001/6"))
+    with pytest.raises(JobFailed, match="share one sample_id"):
+        run_label(run, storage)
+
+
+def test_one_sample_cannot_be_scaled(url):
+    run = synthetic.config(1, 1)
+    storage = Storage(url)
+    manifest = open_run(storage, run, synthetic.MODELS)
+    ShardStore(storage, manifest.fingerprint).commit("samples", 0, synthetic.samples(range(1), degraded=1), {})
+    with pytest.raises(JobFailed, match="cannot be scaled: all 1 raw labels equal"):
+        run_label(run, storage)
+
+
+def test_a_damaged_label_part_is_named(url):
+    run = synthetic.config()
+    storage, _ = synthetic.dataset(url, run)
+    run_label(run, storage)
+    part = read_calibration(storage, "default").parts[1].path
+    storage.write(part, storage.read(part)[:-1] + b"?")
+    with pytest.raises(JobFailed, match=rf"{part} is damaged"):
+        read_labels(storage, "default")
+
+
+def test_progress_counts_every_shard_twice(url):
+    run = synthetic.config()
+    storage, _ = synthetic.dataset(url, run)
+    seen = []
+    run_label(run, storage, lambda done, planned: seen.append((done, planned)))
+    assert seen == [(done, 6) for done in range(1, 7)]
+
+
+def test_the_calibration_is_plain_json_with_everything_to_reuse_it(url):
+    run = synthetic.config(4)
+    storage, _ = synthetic.dataset(url, run)
+    run_label(run, storage)
+    document = json.loads(storage.read("labels/default/calibration.json"))
+    assert document["scale"]["samples"] == 48
+    assert document["scale"]["spatial_weight"] == 0.5
+    assert [part["rows"] for part in document["parts"]] == [48]
