@@ -36,6 +36,10 @@ class QualityNet(nn.Module):
         self.arguments: dict[str, Any] = {"widths": list(widths), "blocks": list(blocks), "head_width": head_width}
         backbone = SmallIResNet(in_channels=1, widths=widths, blocks=blocks)
         self.stem, self.stages = backbone.stem, backbone.stages
+        # oneDNN's channels-last kernels (torch 2.15, AVX-512) corrupt the heap in training at widths 4 and 8
+        safe = all(width >= 16 and width % 8 == 0 for width in widths)
+        self._layout = torch.channels_last if safe else torch.contiguous_format
+        self.to(memory_format=self._layout)
         self.head = nn.Sequential(
             nn.Linear(widths[-1] + 2, head_width),
             nn.BatchNorm1d(head_width),
@@ -49,7 +53,7 @@ class QualityNet(nn.Module):
 
     def forward(self, gray: Tensor) -> Tensor:
         """Map luma (B, 112, 112) in 0..255 to scores (B,)."""
-        x = standardise(gray).contiguous(memory_format=torch.channels_last)
+        x = standardise(gray).contiguous(memory_format=self._layout)
         pooled = self.stages(self.stem(x)).mean(dim=(2, 3))
         scores: Tensor = self.head(torch.cat([pooled, exposure(gray)], dim=1)).squeeze(1)
         return scores

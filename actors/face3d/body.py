@@ -31,7 +31,7 @@ def ears(identity: Identity, grid: np.ndarray, skin: np.ndarray) -> list[Part]:
         back = -np.sin(phi) * 0.14 * size * rings * (1 + 0.28 * np.cos(phi)) - 0.035 * (1 - rings)
         up = np.cos(phi) * 0.255 * size * rings - 0.05 * (1 - rings)
         # the disc stands off the skull at its back edge by `out` radians
-        x = half_width - 0.02 - back * np.sin(out) * -1 * 1.0 + lift * 0.8
+        x = half_width - 0.02 + back * np.sin(out) + lift * 0.8
         x = x + np.where(back < 0, -back * np.sin(out) * 0.9, 0)
         z = -0.17 + back * np.cos(out)
         y = -0.13 + up + 0.12 * (z + 0.17)

@@ -52,8 +52,8 @@ def glasses(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, dark: b
             disc = _rim(np.array([[0.03], [0.5], [1.0]]), rx, ry, power, np.array([[0.03], [0.02], [0.0]], np.float32))
             back = np.zeros_like(disc)
             back[..., 2] = -0.35 * np.maximum(disc[..., 0] * side, 0) ** 2
-            shade = np.array([0.012, 0.013, 0.016]) + 0.05 * np.linspace(0, 1, 3)[:, None, None] * np.ones((1, 33, 1))
-            parts.append(Part("lens", disc + centre + back, colour=shade, gloss=1.2, double_sided=True))
+            shade = np.array([0.012, 0.013, 0.016]) + 0.02 * np.linspace(0, 1, 3)[:, None, None] * np.ones((1, 33, 1))
+            parts.append(Part("lens", disc + centre + back, colour=shade, gloss=0.8, double_sided=True))
         parts.append(_temple(grid, m, side, rx, y0, plane, frame))
     gap = m.eye_x - rx
     bridge = np.zeros((2, 5, 3), np.float32)
@@ -167,7 +167,7 @@ def hand(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: 
         local = local * np.float32(scale) * (mirror, 1, 1)
         c, s = np.cos(-angle), np.sin(-angle)
         x, y = local[..., 0] * c - local[..., 1] * s, local[..., 0] * s + local[..., 1] * c
-        bend = -0.16 * np.square(y - target[1] * 0)
+        bend = -0.16 * np.square(y)
         surface = np.stack((x, y, local[..., 2] + plane + np.clip(bend, -0.3, 0)), -1) + target
         tint = 0.88 + 0.12 * np.linspace(0, 1, 9)[:, None, None] * np.ones((1, 13, 1))
         colour = skin * np.array([1.12, 1.02, 1.0]) * tint

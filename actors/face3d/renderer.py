@@ -126,7 +126,7 @@ class HeadRenderer:
             lit = visibility(casters, mesh.verts, scene.light_direction)
             mesh.attributes[:, 8] = 1 - min(1.0, 1.4 * harshness) * (1 - lit)
         screen = scene.camera.normalised(mesh.verts)
-        corner = screen[mesh.faces]
+        corner = screen[:, :2][mesh.faces]
         u, v = corner[:, 2] - corner[:, 0], corner[:, 1] - corner[:, 0]
         facing = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] > 0
         kept = np.flatnonzero(facing | mesh.double_sided)

@@ -93,7 +93,7 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe) -> Scene:
     grid = expressed_grid(assets.grid, assets.basis, recipe.expression)
     follow = attachment()[..., None]
     posed = follow * rigid(grid) + (1 - follow) * (grid @ settle.T)
-    head = Part("head", posed.astype(np.float32), Material.SKIN, uv=assets.uv, wrap=True)
+    head = Part("head", posed.astype(np.float32), Material.SKIN, uv=assets.uv, wrap=True, keep=assets.bare_quads)
     parts = [head, replace(body, grid=(body.grid @ settle.T).astype(np.float32))]
     parts += [replace(ear, grid=rigid(ear.grid).astype(np.float32)) for ear in assets.ears]
     parts += _hair_parts(identity, assets, hair_scale, head, rigid)

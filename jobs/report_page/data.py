@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cluster.errors import JobFailed
 from cluster.run_folder import planned_shards
@@ -42,6 +43,14 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
+class Commits:
+    """All commits of a run by number, listed once: a large run has thousands."""
+
+    units: dict[int, Commit]
+    shards: dict[int, Commit]
+
+
+@dataclass(frozen=True)
 class Counts:
     """Exact counts of the run; planned = accepted + rejected + dead holds for candidates."""
 
@@ -62,22 +71,27 @@ class Counts:
         return self.references + self.degraded
 
 
-def count(store: ShardStore, manifest: RunManifest) -> Counts:
+def list_commits(store: ShardStore) -> Commits:
+    """Return the commits of the ledger and of the samples."""
+    return Commits(store.committed("identities"), store.committed("samples"))
+
+
+def count(store: ShardStore, commits: Commits, manifest: RunManifest) -> Counts:
     """Count what the commits of a run say."""
-    units, shards = store.committed("identities"), store.committed("samples")
+    units, shards = list(commits.units.values()), list(commits.shards.values())
     tally: Counter[str] = Counter()
-    for commit in units.values():
+    for commit in units:
         tally.update(commit.counts)
-    rows = sum(commit.file.rows for commit in units.values())
-    references = sum(commit.counts.get("reference", 0) for commit in shards.values())
+    rows = sum(commit.file.rows for commit in units)
+    references = sum(commit.counts.get("reference", 0) for commit in shards)
     return Counts(
         planned=rows,
         accepted=tally["accepted"],
         rejected=tally["rejected"],
         dead=rows - tally["accepted"] - tally["rejected"],
-        reasons=_reasons(store, list(units.values()), tally["rejected"]),
+        reasons=_reasons(store, units, tally["rejected"]),
         references=references,
-        degraded=sum(commit.file.rows for commit in shards.values()) - references,
+        degraded=sum(commit.file.rows for commit in shards) - references,
         shards=len(shards),
         shards_planned=planned_shards(manifest),
         dead_shards=tuple(store.dead("samples").values()),
@@ -116,11 +130,11 @@ def spread[T](items: Sequence[T], count: int) -> list[T]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def opened(store: ShardStore) -> list[Commit]:
+def opened(commits: Commits) -> list[Commit]:
     """Return the shards that the report opens: all of a small run, an even selection of a large one."""
-    commits = list(store.committed("samples").values())
-    mean = sum(commit.file.bytes for commit in commits) / max(len(commits), 1)
-    return spread(commits, max(1, min(SHARD_LIMIT, int(BYTE_LIMIT / max(mean, 1)))))
+    shards = list(commits.shards.values())
+    mean = sum(commit.file.bytes for commit in shards) / max(len(shards), 1)
+    return spread(shards, max(1, min(SHARD_LIMIT, int(BYTE_LIMIT / max(mean, 1)))))
 
 
 def sample_frame(store: ShardStore, commits: Sequence[Commit]) -> pd.DataFrame:
@@ -129,33 +143,42 @@ def sample_frame(store: ShardStore, commits: Sequence[Commit]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*_COLUMNS, "shard"])
 
 
-def sample_images(store: ShardStore, samples: pd.DataFrame) -> dict[str, bytes]:
+def sample_images(store: ShardStore, commits: Commits, samples: pd.DataFrame) -> dict[str, bytes]:
     """Return the encoded image of each row (columns `sample_id` and `shard`); reads one shard at a time."""
     images: dict[str, bytes] = {}
-    commits = store.committed("samples")
-    for shard, rows in samples.groupby("shard"):
-        wanted = pa.array(rows["sample_id"].unique(), pa.string())
-        table = store.read(commits[int(shard)], ["sample_id", "image"])  # type: ignore[call-overload]
-        chosen = table.filter(pa.compute.is_in(table["sample_id"], value_set=wanted))
+    for shard in samples["shard"].unique().tolist():
+        wanted = pa.array(samples.loc[samples["shard"] == shard, "sample_id"].unique(), pa.string())
+        table = store.read(commits.shards[shard], ["sample_id", "image"])
+        chosen = table.filter(pc.is_in(table["sample_id"], value_set=wanted))
         images.update(
             zip(chosen["sample_id"].to_pylist(), (row["bytes"] for row in chosen["image"].to_pylist()), strict=True)
         )
     return images
 
 
-def labels_of(config: RunConfig, storage: Storage) -> pd.DataFrame | None:
-    """Return the labels of the run, one row a degraded sample, or None when there are none yet."""
-    if read_calibration(storage, config.label.name) is None:
+@dataclass(frozen=True)
+class LabelPass:
+    """The labels of the run: one row a degraded sample, lambda of the fusion, and the dataset they were made for."""
+
+    rows: pd.DataFrame
+    spatial_weight: float
+    dataset: str
+
+
+def read_label_pass(config: RunConfig, storage: Storage) -> LabelPass | None:
+    """Return the labels that the config names, or None when there are none yet."""
+    calibration = read_calibration(storage, config.label.name)
+    if calibration is None:
         return None
-    columns = ["sample_id", "spatial", "quality", "group"]
-    return read_labels(storage, config.label.name).select(columns).to_pandas()
+    rows = read_labels(storage, config.label.name).select(["sample_id", "spatial", "quality", "group"])
+    return LabelPass(rows.to_pandas(), calibration.scale.spatial_weight, calibration.dataset_sha256)
 
 
-def rejected_candidates(store: ShardStore, each: int) -> pd.DataFrame:
+def rejected_candidates(store: ShardStore, commits: Commits, each: int) -> pd.DataFrame:
     """Return up to `each` rejected candidates per reason (reason, value, candidate, image) from a few ledger units."""
     kept: list[pd.DataFrame] = []
     columns = ["candidate", "status", "reason", "value", "image"]
-    for commit in spread(list(store.committed("identities").values()), SHARD_LIMIT):
+    for commit in spread(list(commits.units.values()), SHARD_LIMIT):
         unit = store.read(commit, columns).to_pandas()
         kept.append(unit[unit["status"] == "rejected"].groupby("reason").head(each))
     found = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=columns)

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cluster.shard_store import ShardStore
-from jobs.report_page.data import EXPRESSIONS, rejected_candidates, sample_images, spread
+from jobs.report_page.data import EXPRESSIONS, Commits, rejected_candidates, sample_images, spread
 from jobs.report_page.pictures import Picture, picture
 from schemas.config import FilterSection
 
@@ -57,14 +56,14 @@ class Gallery:
     groups: list[Group]
 
 
-def gallery(store: ShardStore, frame: pd.DataFrame, labels: pd.DataFrame | None) -> Gallery:
+def gallery(store: ShardStore, commits: Commits, frame: pd.DataFrame, labels: pd.DataFrame | None) -> Gallery:
     """Choose and load the pictures. `frame` holds samples with `quality` and `group` where labels exist."""
     references = frame[frame["kind"] == "reference"]
     firsts = references.sort_values(["identity", "index"]).drop_duplicates("identity")
     faces = firsts.iloc[spread(range(len(firsts)), IDENTITY_LIMIT)]
     members = [frame[frame["identity"] == identity] for identity in spread(firsts["identity"].tolist(), SHOWCASES)]
     examples = {} if labels is None else _examples(frame)
-    images = sample_images(store, pd.concat([faces, *members, *examples.values()]))
+    images = sample_images(store, commits, pd.concat([faces, *members, *examples.values()]))
     return Gallery(
         identities=[_show(row, images, "") for row in faces.itertuples()],
         showcases=[_showcase(rows, images) for rows in members],
@@ -72,9 +71,9 @@ def gallery(store: ShardStore, frame: pd.DataFrame, labels: pd.DataFrame | None)
     )
 
 
-def rejects(store: ShardStore, reasons: Iterable[str], rules: FilterSection) -> list[Rejects]:
+def rejects(store: ShardStore, commits: Commits, reasons: Iterable[str], rules: FilterSection) -> list[Rejects]:
     """Choose and load rejected candidates, in the given order of reasons."""
-    found, wording = rejected_candidates(store, _PER_REASON), _rules(rules)
+    found, wording = rejected_candidates(store, commits, _PER_REASON), _rules(rules)
     rows = {str(reason): part for reason, part in found.groupby("reason")}
     return [
         Rejects(reason, wording.get(reason, ""), [_rejected(row) for row in rows[reason].itertuples()])
@@ -99,9 +98,9 @@ def _showcase(rows: pd.DataFrame, images: dict[str, bytes]) -> Showcase:
     references = rows[rows["kind"] == "reference"].sort_values("index")
     return Showcase(
         identity=int(rows["identity"].iloc[0]),
-        references=[_show(row, images, "reference") for row in references.head(12).itertuples()],
+        references=[_show(row, images, "") for row in references.head(12).itertuples()],
         degraded=[
-            _show(row, images, "" if np.isnan(row.quality) else f"{row.quality:.2f}")
+            _show(row, images, _label(row))
             for row in degraded.iloc[spread(range(len(degraded)), _SHOWCASE_LIMIT)].itertuples()
         ],
     )
@@ -122,7 +121,7 @@ def _groups(labels: pd.DataFrame, examples: dict[str, pd.DataFrame], images: dic
             count=len(rows),
             low=float(rows["quality"].min()),
             high=float(rows["quality"].max()),
-            pictures=[_show(row, images, f"{row.quality:.2f}") for row in examples[str(name)].itertuples()]
+            pictures=[_show(row, images, _label(row)) for row in examples[str(name)].itertuples()]
             if str(name) in examples
             else [],
         )
@@ -132,6 +131,10 @@ def _groups(labels: pd.DataFrame, examples: dict[str, pd.DataFrame], images: dic
 
 def _show(row: Any, images: dict[str, bytes], caption: str) -> Picture:
     return picture(images.get(row.sample_id), describe(row), caption)
+
+
+def _label(row: Any) -> str:
+    return "" if pd.isna(row.quality) else f"{row.quality:.2f}"
 
 
 def describe(row: Any) -> str:
@@ -153,8 +156,7 @@ def describe(row: Any) -> str:
 
 def _rejected(row: Any) -> Picture:
     image = row.image or {}
-    known = row.value is not None and np.isfinite(row.value)
-    value = _measured(str(row.reason), float(row.value)) if known else ""
+    value = "" if pd.isna(row.value) else _measured(str(row.reason), float(row.value))
     return picture(image.get("bytes"), f"candidate {row.candidate}, rejected: {row.reason} {value}".strip(), value)
 
 

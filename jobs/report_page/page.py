@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
-from jobs.report_page.data import Counts, count, labels_of, opened, sample_frame
+from jobs.report_page.data import Counts, LabelPass, count, list_commits, opened, read_label_pass, sample_frame
 from jobs.report_page.evaluation import Evaluation, read_evaluation
 from jobs.report_page.factors import Plot, component_plots, factor_plots
 from jobs.report_page.gallery import gallery, rejects
@@ -33,33 +33,36 @@ def render_page(config: RunConfig, storage: Storage) -> str:
     """Return the report of a run as one HTML document; UserError when the folder is not a run."""
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
-    counts = count(store, manifest)
-    labels = labels_of(config, storage)
-    shards = opened(store)
+    commits = list_commits(store)
+    counts = count(store, commits, manifest)
+    digest = store.dataset_digest()
+    label_pass = read_label_pass(config, storage)
+    labels = None if label_pass is None else label_pass.rows
+    shards = opened(commits)
     frame = with_labels(sample_frame(store, shards), labels)
     degraded = frame[frame["kind"] == "degraded"]
     training, evaluation = read_training(config, storage), read_evaluation(config, storage)
-    pictures = gallery(store, frame, labels)
+    pictures = gallery(store, commits, frame, labels)
     factors = factor_plots(degraded)
     context = {
         "title": _title(storage),
         "location": storage.uri(),
         "summary": _summary(counts, labels is not None, evaluation),
         "figures": headlines(counts, evaluation),
-        "missing": missing(counts, labels, training, evaluation),
+        "missing": missing(counts, label_pass is not None, training, evaluation) + stale(label_pass, digest),
         "counts": counts,
         "labelled": labels is not None,
         "gallery": pictures,
-        "spatial_weight": f"{config.label.spatial_weight:g}",
+        "spatial_weight": "" if label_pass is None else f"{label_pass.spatial_weight:g}",
         "histogram": None if labels is None else Plot(quality_histogram(labels["quality"].to_numpy(float))),
         "components": component_plots(degraded),
         "factors": factors,
         "partial": _partial(len(shards), counts),
         "reject_plot": Plot(reject_bars(counts.reasons)) if counts.reasons else None,
-        "rejects": rejects(store, counts.reasons, RunConfig.model_validate(manifest.config).filter),
+        "rejects": rejects(store, commits, counts.reasons, RunConfig.model_validate(manifest.config).filter),
         "training": training,
         "evaluation": evaluation,
-        "provenance": provenance(config, manifest, store),
+        "provenance": provenance(config, manifest, storage, digest),
     }
     context["sections"] = _sections(context)
     return _template().render(context)
@@ -85,15 +88,13 @@ def headlines(counts: Counts, evaluation: Evaluation | None) -> list[Headline]:
     return figures + ([] if evaluation is None else [Headline(*figure) for figure in evaluation.headlines])
 
 
-def missing(
-    counts: Counts, labels: pd.DataFrame | None, training: Training | None, evaluation: Evaluation | None
-) -> list[str]:
+def missing(counts: Counts, labelled: bool, training: Training | None, evaluation: Evaluation | None) -> list[str]:
     """Return one line about what the run does not have, and one about dead shards; nothing for a complete run."""
     absent = [
         f"{counts.shards_planned - counts.shards} of {counts.shards_planned} shards (synfiqa generate)"
         if counts.shards < counts.shards_planned
         else "",
-        "labels (synfiqa label)" if labels is None else "",
+        "" if labelled else "labels (synfiqa label)",
         "a trained model (synfiqa train)" if training is None else "",
         "an evaluation (synfiqa evaluate)" if evaluation is None else "",
     ]
@@ -106,6 +107,13 @@ def missing(
             f"{first.attempts} attempts: {first.error}"
         )
     return lines
+
+
+def stale(label_pass: LabelPass | None, digest: str) -> list[str]:
+    """Return a warning when the labels were made before the shards that are there now."""
+    if label_pass is None or label_pass.dataset == digest:
+        return []
+    return ["The labels are older than the shards: choose another label.name and run synfiqa label."]
 
 
 def _summary(counts: Counts, labelled: bool, evaluation: Evaluation | None) -> str:
@@ -140,7 +148,7 @@ def _sections(context: dict) -> list[tuple[str, str]]:
     return [section for section, exists in present.items() if exists]
 
 
-def _template():  # noqa: ANN202
+def _template() -> Template:
     # Names in the data are text and stay text: everything but our own drawings is escaped.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True

@@ -46,8 +46,7 @@ def factor_scatter(factor: np.ndarray, quality: np.ndarray, name: str, label: st
     shown = np.linspace(0, len(factor) - 1, min(len(factor), POINT_LIMIT)).astype(int)
     with style():
         figure, axes = _axes(_SMALL)
-        dots = {"color": colour("accent"), "s": 7, "alpha": 0.32, "linewidths": 0}
-        axes.scatter(factor[shown], quality[shown], **dots)
+        axes.scatter(factor[shown], quality[shown], s=7, color=colour("accent"), alpha=0.32, linewidths=0)
         centres, medians = _running_median(factor, quality)
         axes.plot(centres, medians, color=colour("ink"), linewidth=1.4)
         axes.set(xlabel=label, ylabel="label", ylim=(-0.03, 1.03))
@@ -110,8 +109,8 @@ def edc_curves(curves: Mapping[str, tuple[str, Sequence[float], Sequence[float]]
         figure, axes = _axes(_LARGE)
         axes.axvspan(0, limit, color=colour("accent-soft"), alpha=0.22, linewidth=0)
         for role, discard, fnmr in reversed(list(curves.values())):
-            line = {"color": colour(role), "linewidth": 2.2 if role == "accent" else 1.4}
-            axes.plot(discard, fnmr, **line, linestyle=(0, (3, 2)) if role == "muted" else "-")
+            dashes = (0, (3, 2)) if role == "muted" else "-"
+            axes.plot(discard, fnmr, color=colour(role), linewidth=2.2 if role == "accent" else 1.4, linestyle=dashes)
         axes.set(xlim=(0, 0.95), ylim=(0, None), xlabel="discarded share, lowest quality first", ylabel="FNMR")
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))

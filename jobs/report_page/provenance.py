@@ -6,12 +6,14 @@ from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from actors.model_zoo import bundled_models
-from cluster.shard_store import ShardStore
-from cluster.storage import redact
+from cluster.errors import JobFailed
+from cluster.storage import Storage, redact
 from schemas.config import RunConfig
 from schemas.manifest import RunManifest
+from schemas.model_card import ModelCard
 
 _PACKAGED = {"mtcnn": "facenet-pytorch"}
 _NO_DIGEST = ("not recorded", "none, it is code")
@@ -38,7 +40,7 @@ class Provenance:
     versions: dict[str, str]
 
 
-def provenance(config: RunConfig, manifest: RunManifest, store: ShardStore) -> Provenance:
+def provenance(config: RunConfig, manifest: RunManifest, storage: Storage, digest: str) -> Provenance:
     """Collect the provenance of a run as it was first submitted; label, train and evaluate are those of this report."""
     ours = config.model_dump(mode="json", include={"label", "train", "evaluate"})
     document = _without_credentials({**manifest.config, **ours})
@@ -46,12 +48,12 @@ def provenance(config: RunConfig, manifest: RunManifest, store: ShardStore) -> P
         facts={
             "seed": str(manifest.recipe.get("seed", "")),
             "recipe fingerprint": manifest.fingerprint,
-            "dataset digest": store.dataset_digest(),
+            "dataset digest": digest,
             "first submitted": manifest.created,
             "synfiqa": manifest.code_version,
             "schema version": str(manifest.schema_version),
         },
-        models=_models(manifest),
+        models=[*_models(manifest), *_trained(storage, config.train.name)],
         config=yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
         versions=manifest.versions,
     )
@@ -70,11 +72,27 @@ def _models(manifest: RunManifest) -> list[Model]:
         card = cards.get(name)
         digest = manifest.models.get(name) or (card.sha256 if card else _NO_DIGEST[name in _CODE])
         if card is not None and card.sha256 == digest:
-            licence = card.licence + ("" if card.commercial_use else ", not for commercial use")
+            licence = _licence(card)
         else:
             licence = _CODE.get(name) or _package_licence(_PACKAGED.get(name, ""))
         rows.append(Model(name, ", ".join(played), digest, licence))
     return rows
+
+
+def _trained(storage: Storage, name: str) -> list[Model]:
+    """The quality model that the run has trained, if it has."""
+    path = f"models/{name}/model.yaml"
+    if not storage.exists(path):
+        return []
+    try:
+        card = ModelCard.model_validate(yaml.safe_load(storage.read(path)))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise JobFailed(f"{storage.uri(path)} is no model card; delete it and run `synfiqa train` again") from error
+    return [Model(card.name, "quality, trained on this run", card.sha256, _licence(card))]
+
+
+def _licence(card: ModelCard) -> str:
+    return card.licence + ("" if card.commercial_use else ", not for commercial use")
 
 
 def _package_licence(package: str) -> str:

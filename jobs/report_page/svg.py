@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -29,7 +30,7 @@ _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _FONT_FAMILY = re.compile(r"\s*font-family:[^;]*;?")
 _NUMBER = re.compile(r"(\d+\.\d{2})\d+")
 _REFERENCE = re.compile(r"#([\w-]+)")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     # Category and method names are data: a dollar sign in them is not mathematics.
     "text.parse_math": False,
@@ -66,7 +67,10 @@ def colour(role: str) -> str:
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the report's style inside this context; names in data are never read as mathematics."""
-    with mpl.rc_context({**mpl.rcParamsDefault, "backend": "Agg", **_STYLE}):
+    with mpl.rc_context():
+        # A matplotlibrc of the machine must not change the report.
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
         yield
 
 

@@ -146,7 +146,7 @@ def test_bary_is_linear_and_sums_to_one():
 
 def test_batch_packs_face_indices_and_images_are_independent():
     rng = np.random.default_rng(0)
-    verts = torch.tensor(rng.uniform(-1, 1, (3, 30, 3)) + (0, 0, 2), dtype=torch.float32)
+    verts = torch.tensor(rng.uniform(-1, 1, (3, 30, 3)) + np.array([0, 0, 2]), dtype=torch.float32)
     faces = torch.arange(30).reshape(10, 3)
     together = rasterize(verts, faces, 24, 20)
     assert together.pix_to_face.shape == (3, 24, 20, 1)

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from actors.face3d import HeadRenderer, sample_identity
+from actors.face3d.mesh import Part
+from actors.face3d.shadow import visibility
 from schemas.recipe import Expression, Light, Pose, Recipe
 
 SIZE = 96
@@ -185,3 +187,26 @@ def test_detector_finds_frontal_faces_at_the_true_landmarks(renderer):
         error = np.linalg.norm(np.asarray(found[0], float) - truth, axis=1)
         errors.append(error / np.linalg.norm(truth[0] - truth[1]))
     assert np.mean(errors) < 0.10
+
+
+def test_own_glasses_are_no_occluder(renderer):
+    person = sample_identity(10).with_attributes(glasses=True)
+    assert renderer.render(person, [recipe()], SIZE).occluded_fraction[0] == 0
+
+
+def test_harsh_light_casts_shadows():
+    # light from straight above: the nose and brow shade what lies below them, the forehead stays lit
+    person = sample_identity(13).with_attributes(hair_style="bald", beard="none", glasses=False)
+    out = HeadRenderer().render(person, [recipe(light=Light(elevation=60, harshness=1))], 128)
+    image, (left, right, nose, *_) = out.images[0].mean(-1), out.landmarks[0]
+    forehead = image[int(left[1]) - 18, int(nose[0])]
+    eyes = image[int(left[1]), int(left[0])] / 2 + image[int(right[1]), int(right[0])] / 2
+    assert eyes < 0.6 * forehead
+
+
+def test_visibility_behind_and_before_a_wall():
+    wall = np.stack(np.meshgrid(np.linspace(-0.5, 0.5, 9), np.linspace(0.5, -0.5, 9)), -1)
+    wall = np.concatenate((wall, np.zeros((9, 9, 1))), -1).astype(np.float32)
+    points = np.array([[0, 0, -0.6], [0, 0, 0.6], [1.2, 0, -0.6]], np.float32)
+    lit = visibility([Part("head", wall)], points, (0.0, 0.0, 1.0))
+    assert lit == pytest.approx([0, 1, 1], abs=1e-5)

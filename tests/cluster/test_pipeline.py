@@ -1,0 +1,71 @@
+"""The pipeline on a real local Ray: whole units, order, errors, deaths and early ends, whatever the placement."""
+
+import pytest
+
+from cluster.pipeline import stream
+from cluster.ray_session import ray_session
+from cluster.storage import Storage
+from schemas.config import PlacementSection
+from schemas.manifest import Dead
+from tests.cluster.toy_stages import AddOne, Dawdle, DieOn, FailOn, toy_units
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ray():
+    with ray_session(num_cpus=2):
+        yield
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return Storage(str(tmp_path / "run"))
+
+
+def values(results):
+    return {work.number: work.table["value"].to_pylist() for work in results}
+
+
+def test_split_and_fused_stages_make_the_same_units(storage):
+    expected = {n: [n + 2, n + 102] for n in range(4)}
+    for placement in (PlacementSection(mode="fused", workers=1), PlacementSection(mode="split", workers=1)):
+        results = list(stream([AddOne(), AddOne()], toy_units(4), storage, placement))
+        assert values(results) == expected
+        assert all(work.plan == {"n": work.number} and work.busy.keys() == {"add_one"} for work in results)
+    assert storage.list("attempts") == []
+
+
+def test_ordered_results_come_in_unit_order_though_the_first_unit_is_slowest(storage):
+    results = stream([Dawdle()], toy_units(6), storage, PlacementSection(workers=2), ordered=True)
+    assert [work.number for work in results] == list(range(6))
+
+
+def test_an_error_makes_its_unit_dead_and_spares_the_others(storage, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    placement = PlacementSection(workers=1, max_attempts=2)
+    results = list(stream([FailOn(2, 99, notes), AddOne()], toy_units(4), storage, placement))
+    dead = [result for result in results if isinstance(result, Dead)]
+    assert [(d.number, d.stage, d.attempts) for d in dead] == [(2, "fail_on", 2)]
+    assert "unit 2 is poison" in dead[0].error
+    assert sorted(result.number for result in results) == [0, 1, 2, 3]
+
+
+def test_a_unit_that_kills_its_process_once_is_made_and_one_that_always_does_is_dead(storage, tmp_path):
+    """Ray restarts a dead worker for ever, so such a unit used to keep the run from ending."""
+    for times, outcome in ((1, "made"), (99, "dead")):
+        notes = tmp_path / outcome
+        notes.mkdir()
+        placement = PlacementSection(workers=1, max_attempts=2)
+        results = list(stream([DieOn(1, times, notes)], toy_units(3), storage, placement))
+        assert sorted(result.number for result in results) == [0, 1, 2]
+        dead = [result.number for result in results if isinstance(result, Dead)]
+        assert dead == ([] if outcome == "made" else [1])
+
+
+def test_leaving_early_gives_the_workers_back(storage):
+    results = stream([Dawdle()], toy_units(50), storage, PlacementSection(workers=1))
+    assert next(results).number >= 0
+    results.close()
+    assert len(list(stream([AddOne()], toy_units(2), storage, PlacementSection(workers=2)))) == 2

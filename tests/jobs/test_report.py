@@ -1,0 +1,353 @@
+"""The report: its figures are those of the data, it stands alone, names in the data stay text, parts may be missing."""
+
+import base64
+import io
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cluster.errors import JobFailed, UserError
+from cluster.run_folder import load_run
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from jobs.label import read_labels, run_label
+from jobs.report import PAGE, run_report
+from jobs.report_page import data
+from jobs.report_page.pictures import SIDE, picture
+from schemas.config import RunConfig
+from schemas.manifest import Dead
+from tests.jobs.synthetic_run import MODELS, config, make_ledger, make_samples
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&$x$"
+
+
+@dataclass
+class Page(HTMLParser):
+    """A page as a browser sees it: tags with attributes, visible text by section, captions by picture."""
+
+    html: str
+    tags: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    sections: dict[str, list[str]] = field(default_factory=lambda: {"": []})
+    _section: str = ""
+
+    def __post_init__(self):
+        super().__init__(convert_charrefs=True)
+        self.feed(self.html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+        if tag == "section":
+            self._section = dict(attrs)["id"]
+            self.sections[self._section] = []
+
+    def handle_endtag(self, tag):
+        if tag == "section":
+            self._section = ""
+
+    def handle_data(self, data):
+        self.sections[self._section].append(data)
+
+    def text(self, section: str) -> str:
+        return " ".join(" ".join(self.sections[section]).split())
+
+    def attributes(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def report(run: RunConfig, storage: Storage) -> Page:
+    run_report(run, storage)
+    return Page(storage.read(PAGE).decode())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run with everything that needs no trained network, and its page."""
+    folder = tmp_path_factory.mktemp("report") / "whole"
+    run = config(run={"url": str(folder), "seed": 5})
+    storage = Storage(str(folder))
+    store = make_ledger(storage, run)
+    make_samples(store, run)
+    run_label(run, storage)
+    return run, storage, store, report(run, storage)
+
+
+def test_headline_figures_are_those_of_the_commits(whole):
+    _, _, _, page = whole
+    text = page.text("")
+    assert "samples 144 24 references, 120 degraded" in text
+    assert "identities 12 of 24 candidates; 12 rejected, 0 dead" in text
+
+
+def test_planned_is_accepted_plus_rejected_plus_dead(whole):
+    _, _, store, page = whole
+    found = re.search(r"(\d+) planned = (\d+) accepted \+ (\d+) rejected \+ (\d+) dead", page.text("candidates"))
+    planned, accepted, rejected, dead = (int(number) for number in found.groups())
+    assert planned == accepted + rejected + dead
+    assert planned == sum(commit.file.rows for commit in store.committed("identities").values())
+
+
+def test_rejects_are_counted_by_reason_in_the_ledger(whole):
+    _, _, store, page = whole
+    ledger = Counter(
+        row["reason"].replace("_", " ")
+        for table in store.tables("identities", ["status", "reason"])
+        for row in table.to_pylist()
+        if row["status"] == "rejected"
+    )
+    svg = re.search(r"<svg[^>]*Rejected candidates.*?</svg>", page.html, re.DOTALL).group()
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    names, numbers = drawn[: len(ledger)], [int(number) for number in drawn[len(ledger) :]]
+    assert dict(zip(names, numbers, strict=True)) == dict(ledger)
+
+
+def test_reject_examples_show_the_measured_value(whole):
+    page = whole[3]
+    text = page.text("candidates")
+    assert "head turned by 20° or more −27°" in text
+    assert "cosine to an accepted identity above 0.6 0.71" in text
+
+
+def test_groups_have_the_counts_and_ranges_of_all_labels(whole):
+    run, storage, _, page = whole
+    labels = read_labels(storage, run.label.name).to_pandas()
+    for name, rows in labels.groupby("group"):
+        low, high = rows["quality"].min(), rows["quality"].max()
+        assert f"{name} {low:.2f} to {high:.2f}, {len(rows)} samples" in page.text("labels")
+
+
+def test_captions_are_the_labels_of_the_very_samples_shown(whole):
+    run, storage, _, page = whole
+    labels = read_labels(storage, run.label.name).to_pandas().set_index("sample_id")["quality"]
+    shown = re.findall(
+        r'<figure class="face" title="(\d{6}/\d+): [^"]*"><img [^>]*><figcaption>([\d.]+)</figcaption>', page.html
+    )
+    assert len(shown) >= 2 * run.generate.degraded
+    assert all(f"{labels[sample]:.2f}" == caption for sample, caption in shown)
+
+
+def test_degraded_samples_of_an_identity_run_from_best_to_worst(whole):
+    run, _, _, page = whole
+    captions = re.findall(r"<figcaption>([\d.]+)</figcaption>", page.html)[: 2 * run.generate.degraded]
+    first, second = captions[: run.generate.degraded], captions[run.generate.degraded :]
+    assert first == sorted(first, reverse=True)
+    assert second == sorted(second, reverse=True)
+
+
+def test_pictures_are_the_stored_bytes(whole):
+    _, _, store, page = whole
+    table = store.read(store.committed("samples")[0], ["sample_id", "image"]).to_pylist()
+    stored = {row["sample_id"]: row["image"]["bytes"] for row in table}
+    shown = {
+        image["alt"].partition(":")[0]: base64.b64decode(image["src"].partition(",")[2])
+        for image in page.attributes("img")
+        if image["alt"].startswith("000000/")
+    }
+    assert shown
+    assert all(stored[name] == content for name, content in shown.items())
+
+
+def test_the_first_reference_of_every_identity_is_on_the_sheet(whole):
+    page = whole[3]
+    sheet = page.html.partition('id="identities"')[2].partition("</section>")[0]
+    assert re.findall(r'alt="(\d{6})/Ref-0:', sheet) == [f"{identity:06d}" for identity in range(12)]
+
+
+def test_provenance_names_seed_fingerprint_digest_models_and_config(whole):
+    _, storage, store, page = whole
+    text = page.text("provenance")
+    expected = ["seed 5", load_run(storage).fingerprint, store.dataset_digest(), *MODELS, *MODELS.values()]
+    assert [value for value in expected if value not in text] == []
+    assert "identities_per_shard: 4" in text
+    assert "numpy" in text
+
+
+def test_page_loads_nothing_and_runs_nothing(whole):
+    page = whole[3]
+    assert len(page.html) < 5e6
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "iframe", "object", "embed", "base", "form", "image"}
+    for tag, attributes in page.tags:
+        assert not [key for key in attributes if key.startswith("on")], tag
+        for key in ("src", "href", "clip-path", "style", "srcset", "data", "action"):
+            value = attributes.get(key, "")
+            assert "//" not in value.removeprefix("data:image/jpeg;base64,") or tag == "img"
+            assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", value))
+        assert attributes.get("src", "data:image/").startswith("data:image/")
+        assert attributes.get("href", "#").startswith("#")
+    style = page.html.partition("<style>")[2].partition("</style>")[0]
+    assert not re.search(r"url\(|@import|http", style)
+    assert "default-src 'none'" in page.html
+
+
+def test_ids_are_unique_and_every_reference_leads_somewhere(whole):
+    page = whole[3]
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = [attributes["href"][1:] for _, attributes in page.tags if "href" in attributes]
+    targets += re.findall(r'clip-path="url\(#([^)]*)\)"', page.html)
+    assert set(targets) <= set(ids)
+
+
+def test_drawings_have_no_colour_of_their_own(whole):
+    svgs = re.findall(r"<svg.*?</svg>", whole[3].html, re.DOTALL)
+    assert len(svgs) >= 10
+    assert set(re.findall(r"#[0-9a-fA-F]{6}\b", "".join(re.findall(r'style="[^"]*"', "".join(svgs))))) == set()
+
+
+def test_complete_parts_are_not_called_missing(whole):
+    text = whole[3].text("")
+    assert "Not there yet: a trained model (synfiqa train), an evaluation (synfiqa evaluate)." in text
+    assert "labels (synfiqa" not in text
+
+
+def test_equal_runs_give_equal_pages(whole):
+    run, storage, _, page = whole
+    assert report(run, storage).html == page.html
+
+
+def test_a_run_that_has_only_begun_says_what_is_missing(tmp_path):
+    run = config(run={"url": str(tmp_path / "begun")})
+    storage = Storage(run.run.url)
+    make_ledger(storage, run)
+    page = report(run, storage)
+    assert (
+        "Not there yet: 3 of 3 shards (synfiqa generate), labels (synfiqa label), a trained model (synfiqa train), "
+        "an evaluation (synfiqa evaluate)." in page.text("")
+    )
+    assert set(page.sections) == {"", "candidates", "provenance"}
+
+
+def test_without_labels_samples_and_raw_components_are_shown(tmp_path):
+    run = config(run={"url": f"memory://report-{tmp_path.name}"}, storage={"format": "webdataset"})
+    storage = Storage(run.run.url)
+    make_samples(make_ledger(storage, run), run)
+    page = report(run, storage)
+    assert set(page.sections) == {"", "identities", "samples", "components", "candidates", "provenance"}
+    assert page.html.count("<svg") == 3
+    assert len(page.attributes("img")) > 12
+
+
+def test_dead_shards_are_named(tmp_path):
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    store = make_ledger(storage, run)
+    store.record_dead(Dead(kind="samples", number=1, stage="annotator", error=HOSTILE, attempts=3))
+    page = report(run, storage)
+    assert f"1 shards are dead, the first (shard 1) in annotator after 3 attempts: {HOSTILE}" in page.text("")
+
+
+def test_no_run_folder_is_a_user_error_and_nothing_is_written(tmp_path):
+    with pytest.raises(UserError, match="no run folder"):
+        run_report(config(), Storage(str(tmp_path / "nothing")))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_part_fails_by_name_and_keeps_the_old_page(tmp_path):
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    make_ledger(storage, run)
+    before = report(run, storage).html
+    storage.write("models/default/metrics.json", b'{"history": [')
+    with pytest.raises(JobFailed, match=r"models/default/metrics\.json is not JSON"):
+        run_report(run, storage)
+    assert storage.read(PAGE).decode() == before
+
+
+def test_names_in_the_data_never_become_markup(tmp_path):
+    run = config(identities=6, run={"url": str(tmp_path / "<script>alert(3)<")})
+    storage = Storage(run.run.url)
+    store = make_ledger(storage, run, {HOSTILE: 0.5, "a$b$c_{": 1.0})
+    make_samples(store, run, occluder=HOSTILE)
+    run_label(run, storage)
+    page = report(run, storage)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert all(not key.startswith("on") for _, attributes in page.tags for key in attributes)
+    assert HOSTILE.replace("_", " ") in page.text("candidates")
+    assert any(HOSTILE in image["alt"] for image in page.attributes("img"))
+    assert "<script>alert(3)<" in page.text("")
+
+
+def test_credentials_in_urls_stay_out(tmp_path):
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    make_ledger(storage, run)
+    secretive = run.model_copy(
+        update={"label": run.label.model_copy(update={"calibration": "https://me:hush@host/c.json?sig=quiet"})}
+    )
+    page = report(secretive, storage)
+    assert "https://host/c.json" in page.text("provenance")
+    assert not re.search("hush|quiet|me:hush|me@", page.html)
+
+
+def test_a_large_run_is_read_in_an_even_selection_of_shards(tmp_path, monkeypatch):
+    run = config(identities=12, per_shard=2, degraded=3, run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    make_samples(make_ledger(storage, run), run)
+    run_label(run, storage)
+    monkeypatch.setattr(data, "SHARD_LIMIT", 2)
+    opened: list[tuple[str, int]] = []
+    read = ShardStore.read
+
+    def watched(self, commit, columns=None):
+        opened.append((commit.kind, commit.number))
+        return read(self, commit, columns)
+
+    monkeypatch.setattr(ShardStore, "read", watched)
+    storage.write("dataset.json", json.dumps({"rejected": dict(_counts(storage).reasons)}).encode())
+    opened.clear()
+    page = report(run, storage)
+    assert {number for kind, number in opened if kind == "samples"} == {0, 3}
+    assert len({number for kind, number in opened if kind == "identities"}) == 2
+    assert "an even selection of 2 of 6 shards" in page.text("factors")
+    assert "samples 60 24 references, 36 degraded" in page.text("")
+
+
+def _counts(storage: Storage) -> data.Counts:
+    manifest = load_run(storage)
+    store = ShardStore(storage, manifest.fingerprint)
+    return data.count(store, data.list_commits(store), manifest)
+
+
+@pytest.mark.parametrize(("size", "count"), [(0, 3), (2, 3), (3, 3), (7, 3), (1000, 64), (5, 1)])
+def test_spread_is_even_distinct_and_ordered(size, count):
+    chosen = data.spread(range(size), count)
+    assert len(chosen) == min(size, count)
+    gaps = np.diff(chosen)
+    assert (gaps > 0).all()
+    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+
+
+def test_pictures_are_small_and_unreadable_ones_say_so():
+    sink = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)).save(sink, "PNG")
+    content = base64.b64decode(picture(sink.getvalue(), "").source.partition(",")[2])
+    assert Image.open(io.BytesIO(content)).size == (SIDE * 3 // 4, SIDE)
+    assert picture(b"no image", "x").source == picture(None, "x").source == ""
+
+
+def test_an_unreadable_picture_does_not_hide_the_others(tmp_path, monkeypatch):
+    run = config(identities=4, run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    monkeypatch.setattr("tests.jobs.synthetic_run.face", lambda identity, recipe: b"" if identity == 1 else JPEG)
+    make_samples(make_ledger(storage, run), run)
+    page = report(run, storage)
+    assert page.text("identities").endswith("unreadable")
+    assert len(page.attributes("img")) > 3
+
+
+_sink = io.BytesIO()
+Image.new("RGB", (8, 8), (90, 120, 150)).save(_sink, "JPEG")
+JPEG = _sink.getvalue()
+
+
+def test_the_template_and_its_style_are_part_of_the_package():
+    folder = Path(data.__file__).parent
+    assert (folder / "report.html.j2").is_file()
+    assert (folder / "report.css").is_file()
