@@ -50,6 +50,9 @@ class QualityNet(nn.Module):
             nn.ReLU(),
             nn.Linear(head_width, 1),
         )
+        # start as the constant 1/2, the middle of the labels, so that the first steps do not undo the trunk
+        nn.init.normal_(self.head[-1].weight, std=0.01)
+        nn.init.constant_(self.head[-1].bias, 0.5)
 
     def forward(self, gray: Tensor) -> Tensor:
         """Map luma (B, 112, 112) in 0..255 to scores (B,)."""

@@ -47,8 +47,8 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
     calibration = require_calibration(storage, config.label.name)
     require_fresh_labels(store, calibration)
     folder = model_folder(config.train.name)
-    basis = _basis(config, manifest, calibration)
-    finished = _finished(storage, config.train.name, basis)
+    basis = training_basis(config, manifest, calibration)
+    finished = finished_training(storage, config.train.name, basis)
     if finished is not None:
         return finished
     if storage.url.startswith("memory:"):
@@ -58,7 +58,8 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
     splits = split_run(config, identities)
     task = _task(config, storage, manifest, shards, identities, splits)
     storage.create(f"{folder}/{BASIS}", _json(basis))
-    _finished(storage, config.train.name, basis)
+    # another job may have taken the name since the first look
+    finished_training(storage, config.train.name, basis)
 
     phase = Phase("train", config.train.epochs, "epochs") if progress is None else None
 
@@ -108,7 +109,8 @@ def label_table(storage: Storage, shards: list[LabelledShard]) -> pa.Table:
     return pa.concat_tables([read_label_table(storage, shard) for shard in shards])
 
 
-def _basis(config: RunConfig, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
+def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
+    """Return everything that decides what a model becomes, apart from the machines that train it."""
     section = config.train
     basis: dict[str, Any] = {
         "train": section.model_dump(mode="json", exclude=_HOW_NOT_WHAT),
@@ -124,7 +126,7 @@ def _basis(config: RunConfig, manifest: RunManifest, calibration: Calibration) -
     return basis
 
 
-def _finished(storage: Storage, name: str, basis: dict[str, Any]) -> dict[str, Any] | None:
+def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> dict[str, Any] | None:
     """Return the metrics of a finished training; UserError when the name is taken by a different one."""
     folder = model_folder(name)
     try:

@@ -11,11 +11,9 @@ from torch.nn import functional
 
 from actors.face3d.assets import Assets, build_assets
 from actors.face3d.background import paint_background
-from actors.face3d.hair import COLOURS
 from actors.face3d.identity import Identity
 from actors.face3d.lighting import Lamp, develop, lamp, shade
 from actors.face3d.mesh import Material, Mesh, Part, assemble
-from actors.face3d.paint import to_linear
 from actors.face3d.rasterizer import rasterize
 from actors.face3d.scene import Scene, compose_scene
 from actors.face3d.shadow import visibility
@@ -190,8 +188,3 @@ def _surface(t: Tensor, hairy: Tensor, scene: Scene, recipe: Recipe) -> tuple[Te
     albedo = skin + opacity * (hair - skin)
     gloss = t[10] * (1 - opacity) + 0.5 * opacity
     return albedo.T, gloss
-
-
-def hair_albedo(name: str) -> np.ndarray:
-    """Return the linear albedo of a named hair colour."""
-    return to_linear(np.array(COLOURS[name], np.float32))

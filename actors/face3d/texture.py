@@ -45,7 +45,7 @@ def paint_texture(identity: Identity, grid: np.ndarray, m: FaceMeasures) -> np.n
 
     cols = slice(int(0.17 * SIZE), int(0.83 * SIZE) + 1)
     c = canvas(position, base, slice(0, SIZE), cols)
-    _paint_complexion(c, identity, m, rng)
+    _paint_complexion(c, identity, m)
     paint_nose(c, identity, m)
     paint_mouth(c, identity, m)
     paint_age(c, identity, m)
@@ -69,7 +69,7 @@ def paint_texture(identity: Identity, grid: np.ndarray, m: FaceMeasures) -> np.n
     return texture
 
 
-def _paint_complexion(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.Generator) -> None:
+def _paint_complexion(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
     red = float(np.clip(0.13 + 0.06 * identity.a("redness"), 0.02, 0.4)) + 0.06 * identity.number("makeup")
     fair = 1.3 - 0.1 * identity.number("skin_tone")
     cheeks = bump(np.abs(c.x), c.y, 0.42, -0.3, 0.16, 0.13) + 0.6 * bump(c.x, c.y, 0, m.nose_tip, 0.11, 0.08)

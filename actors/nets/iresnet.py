@@ -87,11 +87,13 @@ class SmallIResNet(nn.Module):
         self.pool_norm = nn.BatchNorm2d(channels)
         self.project = nn.Linear(channels, embedding_dim, bias=False)
         self.norm = nn.BatchNorm1d(embedding_dim)
-        self.to(memory_format=torch.channels_last)
+        # Backward of a channels_last first convolution with fewer than 16 outputs corrupts the heap (oneDNN, torch 2.15).
+        self.memory_format = torch.channels_last if first >= 16 else torch.contiguous_format
+        self.to(memory_format=self.memory_format)
 
     def feature_map(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, 112, 112) to (B, widths[-1], 7, 7)."""
-        features: Tensor = self.stages(self.stem(x.contiguous(memory_format=torch.channels_last)))
+        features: Tensor = self.stages(self.stem(x.contiguous(memory_format=self.memory_format)))
         return features
 
     def forward(self, x: Tensor) -> Tensor:

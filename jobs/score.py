@@ -1,0 +1,70 @@
+"""Job: score photographs with a trained quality model and write one CSV."""
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from actors.detection import MtcnnDetector
+from cluster.errors import UserError
+from cluster.storage import Storage
+from fiqa_train.checkpoints import load_quality_model
+from fiqa_train.scorer import Score, find_photos, score_photos
+
+COLUMNS = ("path", "score", "reason", "detection", "x0", "y0", "x1", "y1")
+
+
+def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> int:
+    """Score the photographs and write the CSV whole; returns how many rows it has, one a photograph.
+
+    `score` is empty where `reason` is not: a damaged file or one without a face never stops the job. UserError for a
+    missing path, a model that is none, or a place that cannot be written to.
+    """
+    target = Path(out)
+    if target.is_dir():
+        raise UserError(f"{target} is a folder: give --out the name of a CSV file")
+    photos = find_photos(paths)
+    network = load_quality_model(str(model))
+    folder = Storage(str(target.parent))
+    folder.check_writable()
+    bar = Progress(
+        TextColumn("score"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        scores = list(bar.track(score_photos(photos, network, MtcnnDetector()), total=len(photos)))
+    folder.write(target.name, to_csv(scores))
+    return len(scores)
+
+
+def to_csv(scores: Sequence[Score]) -> bytes:
+    """Return the scores as CSV in UTF-8 with a header line; file names that are no UTF-8 keep their bytes."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for score in scores:
+        box = score.box or ("",) * 4
+        writer.writerow(
+            [
+                score.path,
+                "" if score.score is None else f"{score.score:.6f}",
+                score.reason,
+                "" if score.detection is None else f"{score.detection:.4f}",
+                *(f"{value:.1f}" if isinstance(value, float) else value for value in box),
+            ]
+        )
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["score", *sys.argv[1:]])
