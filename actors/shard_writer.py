@@ -29,7 +29,8 @@ class ShardWriterStage(Stage):
         store = ShardStore(Storage(self._run_url), self._fingerprint, self._format)
         order = work.table.append_column("degraded", pc.equal(work.table["kind"], "degraded"))
         order = order.sort_by([("identity", "ascending"), ("degraded", "ascending"), ("index", "ascending")])
-        provenance = {"node": socket.gethostname(), "process": str(os.getpid())}
+        busy = {f"seconds_{stage}": f"{seconds:.3f}" for stage, seconds in work.busy.items()}
+        provenance = {"node": socket.gethostname(), "process": str(os.getpid()), **busy}
         commit = store.commit(
             "samples", work.number, order.drop(["degraded"]), counts=work.counts, provenance=provenance
         )

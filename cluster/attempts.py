@@ -34,12 +34,13 @@ class Attempts:
 
     def clear(self) -> None:
         """Remove what this session left."""
-        self._remove(self._storage.list(self._folder))
+        self._remove(self._folder)
+        self._storage.prune(self._folder)
 
-    def clear_others(self) -> None:
-        """Remove what ended sessions left; a live one that loses its marks only counts a death less."""
-        self._remove([path for path in self._storage.list("attempts") if not path.startswith(self._folder)])
+    def sweep(self) -> None:
+        """Remove what earlier sessions left; a live one that loses its marks only counts a death less."""
+        self._remove("attempts")
 
-    def _remove(self, paths: list[str]) -> None:
-        for path in paths:
+    def _remove(self, folder: str) -> None:
+        for path in self._storage.list(folder):
             self._storage.delete(path)

@@ -29,7 +29,7 @@ def stream(
     # The session scopes attempt markers: deaths of an earlier driver's workers say nothing about a unit.
     session = uuid.uuid4().hex
     attempts = Attempts(storage, session)
-    attempts.clear_others()
+    attempts.sweep()
     dataset = _dataset(units, pools, storage, placement, session, ordered)
     rows = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
     try:

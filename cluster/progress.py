@@ -40,7 +40,7 @@ class Phase:
         self.done = min(self.done + amount, self.planned)
         self.counts.update(counts or {})
         now = time.monotonic()
-        if self._live is None and now - self._logged >= self._interval:
+        if self._live is None and self.done < self.planned and now - self._logged >= self._interval:
             self._logged = now
             self._write(self.line())
 

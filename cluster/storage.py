@@ -5,6 +5,7 @@ import os
 import threading
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
 
@@ -168,6 +169,16 @@ class Storage:
 
     def __repr__(self) -> str:
         return f"Storage({self.uri()!r})"
+
+    def prune(self, prefix: str) -> None:
+        """Remove a folder that holds no file any more; stores of objects have nothing to remove."""
+        if self._root is None:
+            return
+        top = self._root / _checked(prefix)
+        for folder, _, _ in top.walk(top_down=False):
+            # A folder that a late writer has just filled stays.
+            with suppress(OSError):
+                folder.rmdir()
 
     def list(self, prefix: str = "") -> list[str]:
         """Return every file below a folder, sorted, relative to the run folder; [] when the folder is missing."""

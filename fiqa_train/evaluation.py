@@ -82,7 +82,7 @@ def _result(
         "n_genuine": any_curve.n_genuine,
         "n_impostor": any_curve.n_impostor,
         "methods": {
-            name: {**_curve(curve), "interval": _interval(draws and draws.interval(name))}
+            name: {**_curve(curve), "interval": _interval(draws.interval(name) if draws else None)}
             for name, curve in curves.items()
         },
         "differences": [
@@ -90,7 +90,7 @@ def _result(
                 "method": one,
                 "other": other,
                 "difference": number(curves[one].pauc - curves[other].pauc),
-                "interval": _interval(draws and draws.difference(one, other)),
+                "interval": _interval(draws.difference(one, other) if draws else None),
             }
             for one, other in versus
         ],

@@ -33,12 +33,13 @@ VALIDATION_ROWS = 4096
 
 @dataclass(frozen=True)
 class TrainTask:
-    """Everything a worker needs to know to take part in one training."""
+    """Everything a worker needs to know to take part in one training. `identities` counts them by split."""
 
     url: str
     shards: Sequence[LabelledShard]
     train: frozenset[int]
     validation: frozenset[int]
+    identities: dict[str, int]
     rows: int
     section: TrainSection
     embedder: str

@@ -48,17 +48,17 @@ class QualityNet(nn.Module):
             nn.Linear(head_width, head_width),
             nn.BatchNorm1d(head_width),
             nn.ReLU(),
-            nn.Linear(head_width, 1),
         )
+        self.score = nn.Linear(head_width, 1)
         # start as the constant 1/2, the middle of the labels, so that the first steps do not undo the trunk
-        nn.init.normal_(self.head[-1].weight, std=0.01)
-        nn.init.constant_(self.head[-1].bias, 0.5)
+        nn.init.normal_(self.score.weight, std=0.01)
+        nn.init.constant_(self.score.bias, 0.5)
 
     def forward(self, gray: Tensor) -> Tensor:
         """Map luma (B, 112, 112) in 0..255 to scores (B,)."""
         x = standardise(gray).contiguous(memory_format=self._layout)
         pooled = self.stages(self.stem(x)).mean(dim=(2, 3))
-        scores: Tensor = self.head(torch.cat([pooled, exposure(gray)], dim=1)).squeeze(1)
+        scores: Tensor = self.score(self.head(torch.cat([pooled, exposure(gray)], dim=1))).squeeze(1)
         return scores
 
 

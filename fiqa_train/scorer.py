@@ -13,7 +13,8 @@ from cluster.errors import UserError
 from fiqa_train.quality_net import QualityModel
 
 SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".jp2", ".j2k", ".tga", ".avif", ".mpo"]
+    f".{suffix}"
+    for suffix in "jpg jpeg jpe jfif png webp tif tiff bmp gif ppm pgm jp2 j2k tga avif mpo".split()  # noqa: SIM905
 )
 """File name endings (lower case) that count as photographs inside a folder; a file named outright is always tried."""
 

@@ -5,10 +5,10 @@
 - `basis`: what was evaluated (model digest, label, evaluate section, embedders and their digests, seed);
 - `identities`, `images`, `degraded`, `n_genuine`, `n_impostor`, `impostors_sampled`: the held-out set and its pairs;
 - `spearman`: rank correlation with the label over held-out degraded samples, per method;
-- `results`: one entry per embedder, mode and FMR: `embedder`, `independent` (false for the network that the labels came
-  from), `mode` (leaderboard or fixed), `fmr`, `discard_limit` (R), `fnmr0` (F_0), `threshold0`, `n_genuine`, `n_impostor`,
-  `methods` -> `pauc`, `note`, `discard` and `fnmr` (the curve), `interval` (`low`, `high`, `used`, `resamples`; null without
-  bootstrap), and `differences`: pAUC of `method` minus pAUC of `other` with a paired interval;
+- `results`: one entry per embedder, mode and FMR: `embedder`, `independent` (false for the network that the labels
+  came from), `mode` (leaderboard or fixed), `fmr`, `discard_limit` (R), `fnmr0` (F_0), `threshold0`, `n_genuine`,
+  `n_impostor`; `methods` -> `pauc`, `note`, `discard` and `fnmr` (the curve), `interval` (`low`, `high`, `used`,
+  `resamples`; null without bootstrap); `differences`: pAUC of `method` minus that of `other`, with a paired interval;
 - `skipped`: FMRs that the held-out pairs are too few for, each with its `reason`;
 - `headline`: embedder, mode, FMR and per-method pAUC and interval of the figure to quote first.
 

@@ -1,6 +1,7 @@
 """Job: make the dataset. The identity half fills the ledger in candidate order; the sample half fills the shards."""
 
 import json
+import math
 import sys
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ from cluster.storage import Storage
 from schemas.config import RunConfig
 from schemas.manifest import Dead
 from schemas.rows import CANDIDATES, IDENTITIES
+
+FIRST_GUESS = 0.4
+"""Share of candidates expected to be accepted before any is seen."""
+MARGIN = 1.5
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,15 @@ def _identity_stages(config: RunConfig) -> list:
 
 
 def _next_units(config: RunConfig, first: int, registry: IdentityRegistry) -> Iterator[Work]:
-    """Plan as many units as the acceptance rate so far makes likely to suffice, within the candidate limit."""
+    """Plan more units than the acceptance rate so far makes likely to suffice, within the candidate limit.
+
+    Too many cost little, the stream is closed when the registry is complete; too few cost another start of all workers.
+    """
     size, limit = config.generate.candidates_per_unit, config.generate.candidate_limit
     seen = registry.accepted + registry.reasons.total()
-    rate = max(registry.accepted / seen, 0.05) if seen else 0.5
+    rate = max(registry.accepted / seen, 0.02) if seen else FIRST_GUESS
     missing = config.generate.identities - registry.accepted
-    last = min(first + max(1, -(-int(missing / rate * 1.1) // size)) + 1, -(-limit // size))
+    last = min(first + math.ceil(missing / rate / size * MARGIN) + 2, math.ceil(limit / size))
     for number in range(first, last):
         count = min(size, limit - number * size)
         yield Work("identities", number, CANDIDATES.empty_table(), plan={"first": number * size, "count": count})

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from actors.model_zoo import load_card
@@ -53,10 +52,7 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
         return finished
     if storage.url.startswith("memory:"):
         raise UserError("training runs in other processes, which cannot see a memory:// run: use a folder or a store")
-    shards = pair_shards(store.committed("samples").values(), calibration.parts)
-    identities = label_table(storage, shards)["identity"].to_numpy()
-    splits = split_run(config, identities)
-    task = _task(config, storage, manifest, shards, identities, splits)
+    task = training_task(config, storage)
     storage.create(f"{folder}/{BASIS}", _json(basis))
     # another job may have taken the name since the first look
     finished_training(storage, config.train.name, basis)
@@ -81,7 +77,7 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
         "best_epoch": state["best_epoch"],
         **measured,
         "train_images": task.rows,
-        "identities": {split: list(splits.values()).count(split) for split in SPLITS},
+        "identities": task.identities,
         "history": state["history"],
         "basis": basis,
     }
@@ -151,27 +147,27 @@ def split_run(config: RunConfig, identities: Iterable[int]) -> dict[int, Split]:
     return split_identities(map(int, identities), section.validation_fraction, section.test_fraction, config.run.seed)
 
 
-def _task(
-    config: RunConfig,
-    storage: Storage,
-    manifest: RunManifest,
-    shards: list[LabelledShard],
-    identities: np.ndarray,
-    splits: dict[int, Split],
-) -> TrainTask:
+def training_task(config: RunConfig, storage: Storage) -> TrainTask:
+    """Return what workers need to know; UserError when there are too few identities or images to train on."""
+    calibration = require_calibration(storage, config.label.name)
+    commits = ShardStore(storage, calibration.fingerprint).committed("samples")
+    shards = pair_shards(commits.values(), calibration.parts)
+    identities = label_table(storage, shards)["identity"].to_pylist()
+    splits = split_run(config, identities)
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
-    rows = sum(int(identity) in chosen["train"] for identity in identities)
+    rows = sum(identity in chosen["train"] for identity in identities)
     batch_plan(rows, config.train.batch_size, config.train.workers)
     return TrainTask(
         url=storage.url,
         shards=shards,
         train=chosen["train"],
         validation=chosen["validation"],
+        identities={split: len(members) for split, members in chosen.items()},
         rows=rows,
         section=config.train,
         embedder=config.models.embedder,
         seed=config.run.seed,
-        card=describe(config.train, config.models.embedder, manifest.fingerprint),
+        card=describe(config.train, config.models.embedder, calibration.fingerprint),
     )
 
 

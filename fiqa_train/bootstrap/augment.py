@@ -18,14 +18,14 @@ def augment(gray: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.25:
         side = int(rng.integers(36, 100))
         image = cv2.resize(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), image.shape[::-1])
-    if rng.random() < 0.35:
+    if rng.random() < 0.3:
         noise = rng.normal(0, rng.uniform(2, 16), image.shape)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         quality = int(rng.integers(40, 95))
         stored = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         image = np.asarray(cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE))
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         image = _erase(image, rng)
     return np.ascontiguousarray(image)
 
@@ -49,7 +49,7 @@ def _relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _erase(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     side = image.shape[0]
-    area, aspect = rng.uniform(0.03, 0.22) * side**2, np.exp(rng.normal(0, 0.5))
+    area, aspect = rng.uniform(0.03, 0.2) * side**2, np.exp(rng.normal(0, 0.5))
     height, width = (int(np.clip(np.sqrt(area * ratio), 4, side)) for ratio in (aspect, 1 / aspect))
     top, left = int(rng.integers(side - height + 1)), int(rng.integers(side - width + 1))
     covered = image.copy()

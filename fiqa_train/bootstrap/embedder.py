@@ -23,8 +23,8 @@ from fiqa_train.bootstrap.verification import verification_metrics
 from schemas.model_card import ModelCard
 from schemas.seeds import derive_seed, generator
 
-SCALE, MARGIN, MARGIN_EPOCHS = 24.0, 0.30, 4
-BATCH, LEARNING_RATE, WEIGHT_DECAY = 64, 3e-3, 0.05
+SCALE, MARGIN, MARGIN_WARM_UP = 24.0, 0.30, 0.3
+BATCH, LEARNING_RATE, WEIGHT_DECAY = 32, 2e-3, 0.05
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIR
         started, total = time.process_time(), 0.0
         for step in range(steps):
             rows = order[step * BATCH : (step + 1) * BATCH]
-            margin = MARGIN * min(1.0, (epoch + step / steps) / MARGIN_EPOCHS)
+            margin = MARGIN * min(1.0, (epoch + step / steps) / (MARGIN_WARM_UP * epochs))
             batch = torch.from_numpy(np.stack([augment(gray[row], rng) for row in rows])).float()
             with torch.autocast("cpu", torch.bfloat16):
                 embedding = net(standardise(batch))

@@ -4,11 +4,14 @@ import argparse
 import math
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from open_clip.model import CLIP
+from torch import Tensor, nn
 from torch.nn import functional
 
 from actors.captions import FACTORS, WORDINGS, attributes, caption, vocabulary
@@ -36,7 +39,8 @@ ARGUMENTS = {
     "text_layers": 2,
     "mlp_ratio": 2.0,
 }
-EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 10, 64, 1e-3, 0.1
+EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 11, 48, 1e-3, 0.1
+VARIATIONS = 3
 LOGIT_SCALE = 30.0
 """Fixed. A free scale ends wherever the margins between captions of few renders end; the label divides by 1 - v_l,
 so cosines that spread over all of -1..1 would drown the other terms."""
@@ -93,29 +97,55 @@ def train_image_text(faces: RenderSet, folder: Path, seed: int, epochs: int = EP
     return card
 
 
-def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> torch.nn.Module:
+class FactorHeads(nn.Module):
+    """Linear classifiers of every factor on the image features: they speed up training and are then thrown away."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList([nn.Linear(dim, len(WORDINGS[factor])) for factor in FACTORS])
+
+    def forward(self, features: Tensor, classes: Tensor) -> Tensor:
+        """Return the mean cross-entropy of features (B, dim) against class numbers (B, F)."""
+        losses = [functional.cross_entropy(head(features), classes[:, i]) for i, head in enumerate(self.heads)]
+        return torch.stack(losses).mean()
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Training images as the network reads them, uint8 RGB (N, size, size, 3), with recipes and draw probability."""
+
+    images: np.ndarray
+    recipes: list[Recipe]
+    probability: np.ndarray
+
+
+def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> CLIP:
     """Return the trained CLIP. Covered and profile faces are drawn more often than they were rendered."""
     torch.manual_seed(seed)
     rng = generator(seed)
+    pool = build_pool(faces, rng)
     net = small_clip(tokenizer.vocab_size, **ARGUMENTS).train()  # type: ignore[arg-type]
     net.logit_scale.requires_grad_(False).fill_(math.log(LOGIT_SCALE))
-    optimiser = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], weight_decay=WEIGHT_DECAY)
+    heads = FactorHeads(int(ARGUMENTS["embed_dim"]))
+    learning = [*(p for p in net.parameters() if p.requires_grad), *heads.parameters()]
+    optimiser = torch.optim.AdamW(learning, weight_decay=WEIGHT_DECAY)
     steps = len(faces.crops) // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.15, cycle_momentum=False
     )
-    share = _draw_probability(faces.recipes)
     for epoch in range(epochs):
         started, total = time.process_time(), 0.0
         for _ in range(steps):
-            rows = rng.choice(len(share), size=BATCH, replace=False, p=share)
-            varied = [draw_variation(faces.recipes[row], rng) for row in rows]
+            rows = rng.choice(len(pool.recipes), size=BATCH, replace=False, p=pool.probability)
+            recipes = [pool.recipes[row] for row in rows]
             said = [mention(rng) for _ in rows]
-            tokens = tokenizer([caption(recipe, rng, words) for recipe, words in zip(varied, said, strict=True)])
-            crops = [degrade(_jitter(faces.crops[row], rng), r).image for row, r in zip(rows, varied, strict=True)]
-            image = net.encode_image(clip_input(np.stack(crops), int(ARGUMENTS["image_size"])), normalize=True)
+            tokens = tokenizer([caption(recipe, rng, words) for recipe, words in zip(recipes, said, strict=True)])
+            images = np.stack([_jitter(pool.images[row], rng) for row in rows])
+            features = net.encode_image(clip_input(images, images.shape[1]))
             text = net.encode_text(tokens, normalize=True)
-            loss = contrastive_loss(image, text, truth(_classes(varied), _mentioned(said)))
+            classes = _classes(recipes)
+            loss = contrastive_loss(functional.normalize(features), text, truth(classes, _mentioned(said)))
+            loss = loss + heads(features, classes)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -124,6 +154,15 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> t
         seconds = time.process_time() - started
         sys.stderr.write(f"epoch {epoch + 1}/{epochs}  loss {total / steps:.3f}  {seconds:.0f} CPU s\n")
     return net.eval()
+
+
+def build_pool(faces: RenderSet, rng: np.random.Generator) -> Pool:
+    """Degrade every training crop in `VARIATIONS` ways and shrink the results to the network's input size."""
+    size = int(ARGUMENTS["image_size"])
+    recipes = [draw_variation(recipe, rng) for recipe in faces.recipes for _ in range(VARIATIONS)]
+    degraded = (degrade(faces.crops[index // VARIATIONS], recipe).image for index, recipe in enumerate(recipes))
+    images = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in degraded])
+    return Pool(images, recipes, _draw_probability(recipes))
 
 
 def _draw_probability(recipes: list[Recipe]) -> np.ndarray:
@@ -137,9 +176,9 @@ def _draw_probability(recipes: list[Recipe]) -> np.ndarray:
     return weight / weight.sum()
 
 
-def _jitter(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    image = crop[:, ::-1] if rng.random() < 0.5 else crop
-    shift = tuple(int(value) for value in rng.integers(-3, 4, size=2))
+def _jitter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    image = image[:, ::-1] if rng.random() < 0.5 else image
+    shift = tuple(int(value) for value in rng.integers(-2, 3, size=2))
     return np.ascontiguousarray(np.roll(image, shift, axis=(0, 1)))
 
 

@@ -53,8 +53,8 @@ HARSHNESS = (0.35, 0.7, 1.0)
 class SetSize:
     """How much is rendered: identities to train on (x 4 references + `varied`) and held out (x 4 + 12 + ladders)."""
 
-    identities: int = 360
-    varied: int = 10
+    identities: int = 480
+    varied: int = 8
     held_out: int = 60
     laddered: int = 24
 

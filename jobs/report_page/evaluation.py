@@ -1,13 +1,184 @@
-"""tmp"""
+"""The evaluation as drawings, tables and sentences, from `models/<name>/evaluation.json` (see `jobs.evaluate`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cluster.storage import Storage
+from jobs.report_page.data import read_json
+from jobs.report_page.factors import Plot
+from jobs.report_page.plots import edc_curves, pauc_intervals
+from schemas.config import RunConfig
+
+_METHODS = {
+    "model": ("model", "accent"),
+    "laplacian": ("sharpness", "series-1"),
+    "random": ("random", "muted"),
+    "label": ("label itself", "series-2"),
+}
+_OTHERS = ("series-3", "series-4", "series-5")
+_MODES = {
+    "leaderboard": "genuine and impostor pairs discarded together, threshold estimated again at every step, trapezoid",
+    "fixed": "genuine pairs discarded, threshold of the undiscarded set throughout, step function (ISO/IEC 29794-1)",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of one operating point, ready to print; `role` is its colour."""
+
+    method: str
+    role: str
+    pauc: str
+    interval: str
+    difference: str
+    difference_interval: str
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """All methods under one recognition network, mode and target FMR."""
+
+    title: str
+    note: str
+    rows: list[Row]
+    curves_plot: Plot
+    intervals_plot: Plot
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    headlines: list
-    points: list
+    """Figures for the top of the page (name, value, detail, comparison), a sentence, the points, headline first."""
+
+    headlines: list[tuple[str, str, str, str]]
+    summary: str
+    points: list[OperatingPoint]
+    skipped: list[str]
 
 
-def read_evaluation(config, storage):
-    return None
+def read_evaluation(config: RunConfig, storage: Storage) -> Evaluation | None:
+    """Return the evaluation of the run's model, or None when there is none yet."""
+    document = read_json(storage, f"models/{config.train.name}/evaluation.json")
+    if document is None:
+        return None
+    first = document["headline"]
+    results = sorted(document["results"], key=lambda result: not _same_point(result, first))
+    return Evaluation(
+        headlines=_headlines(document),
+        summary=(
+            f"Error versus discard on {document['identities']:,} identities that training never saw: reject the images "
+            "of lowest quality first and see how fast the false non-match rate (FNMR) of the rest falls. "
+            "pAUC is the area below the curve in the shaded part, divided by what random discarding leaves: "
+            "1 is chance, lower is better."
+        ),
+        points=[_point(result, document, f"edc-{number}") for number, result in enumerate(results)],
+        skipped=[f"FMR {_percent(entry['fmr'])} is left out: {entry['reason']}" for entry in document["skipped"]],
+    )
+
+
+def _same_point(result: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(result[key] == other[key] for key in ("embedder", "mode", "fmr"))
+
+
+def _headlines(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    methods, spearman = document["headline"]["methods"], document["spearman"]
+    model, sharpness = methods["model"], methods["laplacian"]
+    intervals = " and ".join(filter(None, [_interval(model["interval"]), _interval(sharpness["interval"])]))
+    return [
+        (
+            "Spearman with the label",
+            _figure(spearman["model"]),
+            f"{document['degraded']:,} images of {document['identities']:,} held-out identities",
+            f"sharpness {_figure(spearman['laplacian'])}",
+        ),
+        (
+            "pAUC of the model",
+            _figure(model["pauc"]),
+            (f"95 %: {intervals}; " if intervals else "") + "lower is better, 1 is chance",
+            f"sharpness {_figure(sharpness['pauc'])}",
+        ),
+    ]
+
+
+def _point(result: Mapping[str, Any], document: Mapping[str, Any], name: str) -> OperatingPoint:
+    known = {method: result["methods"][method] for method in _METHODS if method in result["methods"]}
+    methods = {**known, **{method: found for method, found in result["methods"].items() if method not in known}}
+    shown = {method: _shown(method, place - len(known)) for place, method in enumerate(methods)}
+    versus = {entry["other"]: entry for entry in result["differences"] if entry["method"] == "model"}
+    curves = {
+        shown[method][0]: (shown[method][1], found["discard"], np.array(found["fnmr"], float))
+        for method, found in methods.items()
+    }
+    whiskers = {
+        shown[method][0]: (shown[method][1], found["pauc"], *_bounds(found["interval"]))
+        for method, found in methods.items()
+        if found["pauc"] is not None
+    }
+    steps = result["mode"] == "fixed"
+    return OperatingPoint(
+        title=f"{result['embedder']}, {result['mode']} mode, FMR {_percent(result['fmr'])}",
+        note=_note(result, document),
+        rows=[
+            Row(
+                *shown[method],
+                pauc=_figure(found["pauc"]),
+                interval=_interval(found["interval"]),
+                **_difference(versus.get(method)),
+            )
+            for method, found in methods.items()
+        ],
+        curves_plot=Plot(edc_curves(curves, result["discard_limit"], steps, name)),
+        intervals_plot=Plot(pauc_intervals(whiskers, f"{name}-pauc")),
+    )
+
+
+def _shown(method: str, other: int) -> tuple[str, str]:
+    """Name and colour of a method; unknown ones share what colours are left."""
+    return _METHODS.get(method) or (method, _OTHERS[other % len(_OTHERS)])
+
+
+def _note(result: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    origin = "independent of the labels" if result["independent"] else "the network that the labels come from"
+    sampled = " (sampled)" if document["impostors_sampled"] else ""
+    resamples = next((found["interval"]["resamples"] for found in result["methods"].values() if found["interval"]), 0)
+    intervals = f"Intervals: bootstrap over identities, {resamples:,} resamples." if resamples else "No bootstrap."
+    notes = [f"{_shown(method, 0)[0]}: {found['note']}" for method, found in result["methods"].items() if found["note"]]
+    return " ".join(
+        [
+            f"Recognition by {result['embedder']}, {origin}. {result['mode'].capitalize()} mode: "
+            f"{_MODES.get(result['mode'], 'see the documentation')}.",
+            f"FMR {_percent(result['fmr'])}, FNMR without discarding F₀ = {_percent(result['fnmr0'])}, "
+            f"R = {_percent(result['discard_limit'])}, {result['n_genuine']:,} genuine and "
+            f"{result['n_impostor']:,} impostor pairs{sampled}.",
+            intervals,
+            *notes,
+        ]
+    )
+
+
+def _difference(entry: Mapping[str, Any] | None) -> dict[str, str]:
+    if entry is None or entry["difference"] is None:
+        return {"difference": "", "difference_interval": ""}
+    return {
+        "difference": f"{entry['difference']:+.3f}".replace("-", "−"),
+        "difference_interval": _interval(entry["interval"]),
+    }
+
+
+def _bounds(interval: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
+    return (interval["low"], interval["high"]) if interval else (None, None)
+
+
+def _interval(interval: Mapping[str, Any] | None) -> str:
+    low, high = _bounds(interval)
+    return "" if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}".replace("-", "−")
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{100 * share:.3g} %"

@@ -22,11 +22,12 @@ from schemas.config import RunConfig
 
 @dataclass(frozen=True)
 class Headline:
-    """One of the figures at the top of the page."""
+    """One of the figures at the top of the page; `beside` is what to compare the value with."""
 
     name: str
     value: str
     detail: str
+    beside: str = ""
 
 
 def render_page(config: RunConfig, storage: Storage) -> str:
@@ -78,9 +79,9 @@ def with_labels(samples: pd.DataFrame, labels: pd.DataFrame | None) -> pd.DataFr
 def headlines(counts: Counts, evaluation: Evaluation | None) -> list[Headline]:
     """Return the figures that matter: samples, candidates, and of an evaluated model Spearman and pAUC."""
     figures = [
-        Headline("samples", f"{counts.samples:,}", f"{counts.references:,} references, {counts.degraded:,} degraded"),
+        Headline("Samples", f"{counts.samples:,}", f"{counts.references:,} references, {counts.degraded:,} degraded"),
         Headline(
-            "identities",
+            "Identities",
             f"{counts.accepted:,}",
             f"of {counts.planned:,} candidates; {counts.rejected:,} rejected, {counts.dead:,} dead",
         ),

@@ -103,14 +103,17 @@ def training_curve(series: tuple[Sequence[float], Sequence[float]], name: str, l
         return inline_svg(figure, f"training-{name}", f"{label} per epoch")
 
 
-def edc_curves(curves: Mapping[str, tuple[str, Sequence[float], Sequence[float]]], limit: float, name: str) -> Markup:
-    """Draw FNMR against the discarded share; `curves` maps a method to (colour role, discard, FNMR)."""
+def edc_curves(
+    curves: Mapping[str, tuple[str, Sequence[float], np.ndarray]], limit: float, steps: bool, name: str
+) -> Markup:
+    """Draw FNMR against the discarded share, as steps or lines; `curves` maps a method to (colour, discard, FNMR)."""
     with style():
         figure, axes = _axes(_LARGE)
         axes.axvspan(0, limit, color=colour("accent-soft"), alpha=0.22, linewidth=0)
         for role, discard, fnmr in reversed(list(curves.values())):
             dashes = (0, (3, 2)) if role == "muted" else "-"
-            axes.plot(discard, fnmr, color=colour(role), linewidth=2.2 if role == "accent" else 1.4, linestyle=dashes)
+            width, shape = (2.2 if role == "accent" else 1.4), ("steps-post" if steps else "default")
+            axes.plot(discard, fnmr, color=colour(role), linewidth=width, linestyle=dashes, drawstyle=shape)
         axes.set(xlim=(0, 0.95), ylim=(0, None), xlabel="discarded share, lowest quality first", ylabel="FNMR")
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))

@@ -63,8 +63,9 @@ def test_four_stages_are_demanded():
         SmallIResNet(widths=(8, 16), blocks=(1, 1))
 
 
-def test_every_parameter_learns():
-    net = SmallIResNet(widths=(4, 8, 8, 8), blocks=(1, 1, 1, 1), embedding_dim=8)
+@pytest.mark.parametrize("first", [4, 8, 16])
+def test_every_parameter_learns(first):
+    net = SmallIResNet(widths=(first, 8, 8, 8), blocks=(1, 1, 1, 1), embedding_dim=8)
     torch.manual_seed(0)
     (net(torch.randn(4, 1, 112, 112)) * torch.randn(4, 8)).sum().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in net.parameters())

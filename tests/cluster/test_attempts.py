@@ -22,5 +22,7 @@ def test_marks_of_an_earlier_session_do_not_count_and_are_swept(tmp_path):
         Attempts(storage, session).attempt("unit").__enter__()
     now = Attempts(storage, "new")
     assert now.deaths("unit") == 0
-    now.clear_others()
+    now.sweep()
     assert storage.list("attempts") == []
+    now.clear()
+    assert not (tmp_path / "attempts/new").exists()

@@ -20,10 +20,11 @@ from cluster.storage import Storage
 from jobs.label import read_labels, run_label
 from jobs.report import PAGE, run_report
 from jobs.report_page import data
+from jobs.report_page.page import render_page
 from jobs.report_page.pictures import SIDE, picture
 from schemas.config import RunConfig
 from schemas.manifest import Dead
-from tests.jobs.synthetic_run import MODELS, config, make_ledger, make_samples
+from tests.jobs.synthetic_run import MODELS, config, make_ledger, make_model, make_samples
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&$x$"
 
@@ -75,14 +76,22 @@ def whole(tmp_path_factory):
     store = make_ledger(storage, run)
     make_samples(store, run)
     run_label(run, storage)
+    make_model(storage, run)
     return run, storage, store, report(run, storage)
+
+
+@pytest.fixture(scope="module")
+def evaluated(whole):
+    """The evaluation of the whole run as it was written, and the page."""
+    _, storage, _, page = whole
+    return json.loads(storage.read("models/default/evaluation.json")), page
 
 
 def test_headline_figures_are_those_of_the_commits(whole):
     _, _, _, page = whole
     text = page.text("")
-    assert "samples 144 24 references, 120 degraded" in text
-    assert "identities 12 of 24 candidates; 12 rejected, 0 dead" in text
+    assert "Samples 144 24 references, 120 degraded" in text
+    assert "Identities 12 of 24 candidates; 12 rejected, 0 dead" in text
 
 
 def test_planned_is_accepted_plus_rejected_plus_dead(whole):
@@ -201,10 +210,86 @@ def test_drawings_have_no_colour_of_their_own(whole):
     assert set(re.findall(r"#[0-9a-fA-F]{6}\b", "".join(re.findall(r'style="[^"]*"', "".join(svgs))))) == set()
 
 
-def test_complete_parts_are_not_called_missing(whole):
-    text = whole[3].text("")
-    assert "Not there yet: a trained model (synfiqa train), an evaluation (synfiqa evaluate)." in text
-    assert "labels (synfiqa" not in text
+def test_a_complete_run_misses_nothing(whole):
+    assert "Not there yet" not in whole[3].text("")
+    assert len(whole[3].sections) == 10
+
+
+def test_without_a_model_only_training_and_evaluation_are_missing(tmp_path, whole):
+    run, storage, _, page = whole
+    other = run.model_copy(update={"train": run.train.model_copy(update={"name": "another"})})
+    partial = Page(render_page(other, storage))
+    assert "Not there yet: a trained model (synfiqa train), an evaluation (synfiqa evaluate)." in partial.text("")
+    assert set(page.sections) - set(partial.sections) == {"training", "evaluation"}
+
+
+def test_headline_shows_spearman_and_pauc_beside_sharpness(evaluated):
+    document, page = evaluated
+    model, sharpness = (document["headline"]["methods"][name] for name in ("model", "laplacian"))
+    text = page.text("")
+    spearman = document["spearman"]
+    assert f"{spearman['model']:.3f} sharpness {spearman['laplacian']:.3f} 120 images of 12 held-out" in text
+    assert f"pAUC of the model {model['pauc']:.3f} sharpness {sharpness['pauc']:.3f} 95 %: " in text
+    ranges = (f"{m["interval"]["low"]:.3f} to {m["interval"]["high"]:.3f}" for m in (model, sharpness))
+    assert " and ".join(ranges) in text
+        " and ".join(f"{m['interval']['low']:.3f} to {m['interval']['high']:.3f}" for m in (model, sharpness)) in text
+    )
+
+
+def test_every_operating_point_has_its_table(evaluated):
+    document, page = evaluated
+    text = page.text("evaluation")
+    assert len(document["results"]) == text.count("quality from") == 4
+    for result in document["results"]:
+        title = f"bundled-b, {result['mode']} mode, FMR {100 * result['fmr']:.3g} %"
+        part = text.partition(title)[2]
+        for name, method in (("model", "model"), ("sharpness", "laplacian"), ("random", "random")):
+            found, bounds = result["methods"][method], result["methods"][method]["interval"]
+            row = f"{name} {found['pauc']:.3f} {bounds['low']:.3f} to {bounds['high']:.3f}"
+            assert row in part.partition("quality from")[2].partition("quality from")[0]
+        assert f"F₀ = {100 * result['fnmr0']:.3g} %, R = 30 %, {result['n_genuine']:,} genuine" in part
+    assert "FMR 0.0001 % is left out: An FMR of 1e-06 needs" in text
+
+
+def test_paired_differences_stand_beside_the_other_method(evaluated):
+    document, page = evaluated
+    entry = next(entry for entry in document["results"][0]["differences"] if entry["other"] == "laplacian")
+    low, high = entry["interval"]["low"], entry["interval"]["high"]
+    expected = f"{entry['difference']:+.3f} {low:.3f} to {high:.3f}".replace("-", "−")
+    assert expected in page.text("evaluation")
+
+
+def test_training_names_the_epoch_that_was_kept(whole):
+    text = whole[3].text("training")
+    assert "5 epochs on 70 images of 7 identities, started from the recognition network. Epoch 4 agreed best" in text
+
+
+def test_figures_without_a_value_are_said_to_have_none(tmp_path):
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    make_samples(make_ledger(storage, run), run)
+    run_label(run, storage)
+    document = make_model(storage, run)
+    for result in [*document["results"], document["headline"]]:
+        for found in result["methods"].values():
+            found.update(pauc=None, interval=None)
+            found.update({"note": "no false non-match", "fnmr": [None] * len(found["fnmr"])} if "fnmr" in found else {})
+        for entry in result.get("differences", []):
+            entry.update(difference=None, interval=None)
+    storage.write("models/default/evaluation.json", json.dumps(document).encode())
+    page = report(run, storage)
+    assert "pAUC of the model none sharpness none lower is better" in page.text("")
+    assert "model: no false non-match" in page.text("evaluation")
+
+
+def test_labels_older_than_the_shards_are_called_so(tmp_path):
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    store = make_ledger(storage, run)
+    make_samples(store, run)
+    run_label(run, storage)
+    store.commit("identities", 3, store.read(store.committed("identities")[0]), {"accepted": 4, "rejected": 4})
+    assert "The labels are older than the shards" in report(run, storage).text("")
 
 
 def test_equal_runs_give_equal_pages(whole):
@@ -266,7 +351,9 @@ def test_names_in_the_data_never_become_markup(tmp_path):
     store = make_ledger(storage, run, {HOSTILE: 0.5, "a$b$c_{": 1.0})
     make_samples(store, run, occluder=HOSTILE)
     run_label(run, storage)
+    make_model(storage, run, {"random": HOSTILE, "bundled-b": HOSTILE, "fixed": HOSTILE})
     page = report(run, storage)
+    assert page.text("evaluation").count(HOSTILE) >= 8
     assert "script" not in {tag for tag, _ in page.tags}
     assert all(not key.startswith("on") for _, attributes in page.tags for key in attributes)
     assert HOSTILE.replace("_", " ") in page.text("candidates")
@@ -306,7 +393,7 @@ def test_a_large_run_is_read_in_an_even_selection_of_shards(tmp_path, monkeypatc
     assert {number for kind, number in opened if kind == "samples"} == {0, 3}
     assert len({number for kind, number in opened if kind == "identities"}) == 2
     assert "an even selection of 2 of 6 shards" in page.text("factors")
-    assert "samples 60 24 references, 36 degraded" in page.text("")
+    assert "Samples 60 24 references, 36 degraded" in page.text("")
 
 
 def _counts(storage: Storage) -> data.Counts:

@@ -1,0 +1,126 @@
+"""Training data: joined by sample id, complete, equal per rank, reproducible, and augmentation that keeps the label."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from actors.imaging import decode
+from cluster.errors import JobFailed, UserError
+from cluster.shard_store import ShardStore
+from fiqa_train.data import TrainingFaces, augment, batch_plan, pair_shards, read_all, read_faces
+from fiqa_train.quality_net import to_gray
+from jobs.label import read_labels, require_calibration
+from tests.fiqa_train.labelled_run import make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    _config, storage = make_run(tmp_path_factory.mktemp("data") / "run")
+    store = ShardStore(storage, require_calibration(storage, "default").fingerprint)
+    shards = pair_shards(store.committed("samples").values(), require_calibration(storage, "default").parts)
+    return storage, store, shards
+
+
+def faces_of(run, **changes):
+    storage, _, shards = run
+    arguments = {"identities": frozenset(range(12)), "rows": 96, "batch_size": 16, "seed": 0} | changes
+    return TrainingFaces(storage, shards, **arguments)
+
+
+def test_every_face_carries_its_own_label_and_pixels(run):
+    storage, store, shards = run
+    faces = read_all(storage, shards, frozenset({2, 7, 11}))
+    assert len(faces) == 24
+    assert set(faces.identity) == {2, 7, 11}
+    labels = read_labels(storage, "default")
+    quality = dict(zip(labels["sample_id"].to_pylist(), labels["quality"].to_pylist(), strict=True))
+    np.testing.assert_allclose(faces.quality, [quality[name] for name in faces.sample_id])
+    images = {row["sample_id"]: row["image"]["bytes"] for t in store.tables("samples") for row in t.to_pylist()}
+    for gray, name in zip(faces.gray, faces.sample_id, strict=True):
+        np.testing.assert_array_equal(gray, to_gray(decode(images[name])[None])[0])
+
+
+def test_an_epoch_shows_each_face_at_most_once_over_all_ranks(run):
+    for world in (1, 2, 3):
+        ranks = [list(faces_of(run, rank=rank, world=world)) for rank in range(world)]
+        assert {len(batches) for batches in ranks} == {96 // (16 // world * world)}, "equal batch counts"
+        names = [name for batches in ranks for batch in batches for name in batch.sample_id]
+        assert len(names) == len(set(names)) >= 96 - 16
+
+
+def test_the_order_depends_on_seed_and_epoch_alone(run):
+    def names(epoch, seed=0):
+        faces = faces_of(run, seed=seed)
+        faces.epoch = epoch
+        return [name for batch in faces for name in batch.sample_id]
+
+    assert names(3) == names(3)
+    assert names(3) != names(4)
+    assert names(3) != names(3, seed=1)
+    assert sorted(names(3)) == sorted(names(4))
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 6])
+def test_a_streamed_set_has_equal_batches_and_misses_little(run, world):
+    seen = set()
+    for epoch in range(6):
+        for rank in range(world):
+            faces = faces_of(run, rank=rank, world=world, cache_rows=0)
+            faces.epoch = epoch
+            batches = list(faces)
+            assert [len(batch) for batch in batches] == [faces.batch] * faces.steps
+            seen |= {name for batch in batches for name in batch.sample_id}
+    assert len(seen) == 96, "what an epoch leaves out, others show"
+
+
+def test_a_streamed_epoch_is_reproducible(run):
+    def names():
+        return [name for batch in faces_of(run, cache_rows=0) for name in batch.sample_id]
+
+    assert names() == names()
+
+
+def test_few_images_are_refused_with_the_remedy():
+    assert batch_plan(100, 32, 2) == (16, 3)
+    assert batch_plan(5, 32, 2) == (2, 1)
+    with pytest.raises(UserError, match=r"lower train\.workers"):
+        batch_plan(5, 32, 3)
+
+
+def test_a_label_without_its_sample_is_an_error(run):
+    storage, _, shards = run
+    crossed = dataclasses.replace(shards[0], labels=shards[1].labels)
+    with pytest.raises(JobFailed, match="has a label but is not in its shard"):
+        read_faces(storage, crossed, frozenset(range(12)))
+    with pytest.raises(JobFailed, match="no committed shard"):
+        pair_shards([shards[0].commit], [shards[1].labels])
+
+
+def test_a_row_count_that_is_wrong_is_an_error(run):
+    with pytest.raises(JobFailed, match="96 of 90"):
+        list(faces_of(run, rows=90))
+
+
+def test_augmentation_changes_every_face_a_little_and_repeats():
+    gray = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (32, 112, 112))).float()
+    first, again, other = (augment(gray, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    torch.testing.assert_close(first, again)
+    assert not torch.equal(first, other)
+    assert first.shape == gray.shape
+    assert first.min() >= 0
+    assert first.max() <= 255
+    shifts = (first.mean(dim=(1, 2)) - gray.mean(dim=(1, 2))).abs()
+    assert shifts.max() < 45, "no augmentation may turn a face dark or bright, which its label knows nothing of"
+
+
+def test_half_of_the_faces_keep_all_their_detail():
+    """Resampling blurs a little; if every face were resampled, the network could not learn what sharp means."""
+    gray = torch.from_numpy(np.random.default_rng(0).normal(128, 20, (64, 112, 112))).float()
+
+    def detail(images):
+        return images.diff(dim=2).square().mean(dim=(1, 2)) / images.var(dim=(1, 2))
+
+    kept = detail(augment(gray, torch.Generator().manual_seed(0))) > 0.9 * detail(gray)
+    assert 0.3 < kept.float().mean() < 0.7

@@ -1,0 +1,104 @@
+"""The loop without Ray: it learns, resumes to the same weights bit for bit, and keeps its best epoch."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from fiqa_train.checkpoints import dump_state, parse_state
+from fiqa_train.loop import fit, quality_loss, schedule, spearman
+from jobs.train import training_task
+from tests.fiqa_train.labelled_run import make_run
+
+
+class Alone:
+    """A `Session` of one worker in this process; optionally stops after some epochs, as a killed worker does."""
+
+    rank, world, threads, device = 0, 1, 1, torch.device("cpu")
+
+    def __init__(self, stored=None, stop_after=None):
+        self.stored, self.stop_after, self.metrics = stored, stop_after, []
+
+    def prepare(self, network):
+        return network
+
+    def restore(self):
+        return None if self.stored is None else parse_state(self.stored)
+
+    def report(self, metrics, state):
+        self.metrics.append(metrics)
+        self.stored = dump_state(state())
+        if metrics["epoch"] == self.stop_after:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    config, storage = make_run(tmp_path_factory.mktemp("loop") / "run", train={"epochs": 4})
+    return training_task(config, storage)
+
+
+@pytest.fixture(scope="module")
+def finished(task):
+    session = Alone()
+    fit(task, session)
+    return session
+
+
+def test_it_learns(finished):
+    losses = [metrics["loss"] for metrics in finished.metrics]
+    assert losses[-1] < losses[0]
+    assert max(metrics["validation_spearman"] for metrics in finished.metrics) > 0.6
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(task, finished):
+    first = Alone(stop_after=2)
+    with pytest.raises(KeyboardInterrupt):
+        fit(task, first)
+    second = Alone(first.stored)
+    fit(task, second)
+    assert [metrics["epoch"] for metrics in second.metrics] == [3, 4]
+    whole, resumed = parse_state(finished.stored), parse_state(second.stored)
+    assert whole["history"] == resumed["history"]
+    assert all(torch.equal(whole["model"][key], resumed["model"][key]) for key in whole["model"])
+    assert all(torch.equal(whole["best"][key], resumed["best"][key]) for key in whole["best"])
+
+
+def test_a_finished_training_returns_at_once(task, finished):
+    again = Alone(finished.stored)
+    fit(task, again)
+    assert again.metrics == []
+
+
+def test_the_best_epoch_is_kept(finished):
+    state = parse_state(finished.stored)
+    by_epoch = [entry["validation_spearman"] for entry in state["history"]]
+    assert state["best_epoch"] == int(np.argmax(by_epoch)) + 1
+
+
+def test_train_validation_and_test_identities_are_disjoint(task):
+    assert not task.train & task.validation
+    assert len(task.train | task.validation) < 12
+
+
+def test_the_loss_prefers_the_right_order_and_the_right_value():
+    labels = torch.tensor([0.1, 0.4, 0.9])
+    right = quality_loss(labels, labels)
+    assert right < quality_loss(labels + 0.3, labels) < quality_loss(labels.flip(0), labels)
+    assert torch.isfinite(quality_loss(labels, torch.full((3,), 0.5)))
+
+
+def test_the_schedule_rises_then_falls_to_nothing():
+    rates = [schedule(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == 1.0
+    assert rates[-1] < 0.01
+    assert all(later <= earlier for earlier, later in itertools.pairwise(rates))
+    assert schedule(0, 1) == 1.0
+
+
+def test_spearman_without_a_meaning_is_zero():
+    assert spearman(np.array([1.0, 2, 3]), np.array([2.0, 5, 9])) == pytest.approx(1)
+    assert spearman(np.ones(3), np.arange(3.0)) == 0
+    assert spearman(np.ones(1), np.ones(1)) == 0

@@ -1,0 +1,69 @@
+"""Verification pairs and similarities: complete, counted, seeded, and mirrored as published."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fiqa_train.verification import count_pairs, embed_flipped, enumerate_pairs, pair_similarity
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=0, max_size=25))
+def test_every_pair_is_there_once(identities):
+    table = enumerate_pairs(np.array(identities, np.int64))
+    found = {(a, b): kind for a, b, kind in zip(table.first, table.second, table.genuine, strict=True)}
+    wanted = {(a, b): identities[a] == identities[b] for a, b in itertools.combinations(range(len(identities)), 2)}
+    assert found == wanted
+    assert len(table.first) == len(wanted)
+    assert count_pairs(np.array(identities, np.int64)) == (sum(wanted.values()), len(wanted) - sum(wanted.values()))
+
+
+def test_sampled_impostors_are_distinct_true_impostors_and_seeded():
+    identities = np.random.default_rng(0).permutation(np.repeat(np.arange(20), 10))
+    first, again, other = (enumerate_pairs(identities, 3000, seed) for seed in (0, 0, 1))
+    impostors = list(zip(first.first[~first.genuine], first.second[~first.genuine], strict=True))
+    assert len(impostors) == len(set(impostors)) == 3000
+    assert all(a < b and identities[a] != identities[b] for a, b in impostors)
+    assert first.genuine.sum() == 20 * 45, "genuine pairs are never sampled"
+    np.testing.assert_array_equal(first.first, again.first)
+    assert not np.array_equal(first.first, other.first)
+    uses = np.bincount(np.ravel(impostors), minlength=200)
+    assert uses.min() > 8, "every image takes part"
+
+
+class Halves:
+    """An embedder that sees the mean of the left and of the right half, at any scale."""
+
+    name = "halves"
+
+    def embed(self, images):
+        halves = np.stack([images[:, :, :56].mean(axis=(1, 2, 3)), images[:, :, 56:].mean(axis=(1, 2, 3))], 1)
+        return (halves * 3).astype(np.float32)
+
+
+def test_the_embedding_holds_image_and_mirror_image_side_by_side():
+    images = np.zeros((70, 112, 112, 3), np.uint8)
+    images[:, :, :56] = 200
+    vectors = embed_flipped(Halves(), images, batch=32)
+    assert vectors.shape == (70, 4)
+    np.testing.assert_allclose(vectors[69], np.array([1, 0, 0, 1]) / np.sqrt(2), atol=1e-6)
+
+
+def test_similarity_is_the_mean_cosine_of_both_sides():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, 112, 112, 3), np.uint8)
+    table = enumerate_pairs(np.array([0, 0, 1, 1, 2, 2]))
+    similarity = pair_similarity(embed_flipped(Halves(), images), table, batch=4)
+
+    def unit(x):
+        vectors = Halves().embed(x)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    plain, mirrored = unit(images), unit(images[:, :, ::-1])
+    expected = [
+        (plain[a] @ plain[b] + mirrored[a] @ mirrored[b]) / 2 for a, b in zip(table.first, table.second, strict=True)
+    ]
+    assert similarity == pytest.approx(expected, abs=1e-5)
