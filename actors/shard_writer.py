@@ -7,6 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cluster.shard_formats import Format
 from cluster.shard_store import ShardStore
 from cluster.stage import Resources, Stage, Work
 from cluster.storage import Storage
@@ -19,7 +20,7 @@ class ShardWriterStage(Stage):
     name = "shard_writer"
     resources = Resources(cpus=0.5)
 
-    def __init__(self, run_url: str, fingerprint: str, file_format: str) -> None:
+    def __init__(self, run_url: str, fingerprint: str, file_format: Format) -> None:
         self._run_url = run_url
         self._fingerprint = fingerprint
         self._format = file_format

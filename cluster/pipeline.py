@@ -1,7 +1,7 @@
 """Runs stages over units of work as a streaming Ray Data pipeline of actor pools, one unit a row."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from cluster.attempts import Attempts
@@ -17,7 +17,7 @@ from schemas.manifest import Dead
 
 def stream(
     stages: list[Stage], units: list[Work], storage: Storage, placement: PlacementSection, *, ordered: bool = False
-) -> Iterator[Work | Dead]:
+) -> Generator[Work | Dead]:
     """Yield each unit after the last stage, or its dead record; in unit order when `ordered`, else as they finish.
 
     Closing the iterator early stops the pipeline; what was in flight is lost and nothing else is.
@@ -61,7 +61,7 @@ def _dataset(
         context.execution_options.resource_limits = ray.data.ExecutionResources.for_limits(
             object_store_memory=placement.object_store_mb * 1024**2
         )
-    dataset = ray.data.from_items([pack(unit) for unit in units], override_num_blocks=len(units))
+    dataset: Any = ray.data.from_items([pack(unit) for unit in units], override_num_blocks=len(units))
     for pool in pools:
         dataset = dataset.map_batches(
             StageWorker,

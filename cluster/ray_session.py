@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LOCAL_ENVIRONMENT = {
+_ENVIRONMENT = {
     # Under `uv run` Ray would rebuild the environment in every worker.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # Workers run at nice 15 by default and starve on a shared machine.
@@ -19,21 +19,25 @@ _LOCAL_ENVIRONMENT = {
 }
 
 
+def prepare_environment() -> None:
+    """Set what Ray reads from the environment when it is imported; values that the user set stay."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
 @contextmanager
 def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     """Have Ray ready inside the block: reuse a started one, join RAY_ADDRESS, or start one and end it after."""
-    for name, value in _LOCAL_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    prepare_environment()
     import ray
 
     if ray.is_initialized():
         yield
         return
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(address="auto", **quiet)
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     else:
-        ray.init(num_cpus=num_cpus, include_dashboard=False, **quiet)
+        ray.init(num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield
     finally:

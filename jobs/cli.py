@@ -135,7 +135,7 @@ def _train(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     from jobs.evaluate import run_evaluate
-    from jobs.run import evaluation_lines
+    from jobs.summary import evaluation_lines
 
     for line in evaluation_lines(run_evaluate(config, Storage(config.run.url))):
         _say(line)
@@ -166,7 +166,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _bootstrap(options: argparse.Namespace) -> None:
-    from fiqa_train.bootstrap import bootstrap_all
+    from fiqa_train.bootstrap.everything import bootstrap_all
 
     bootstrap_all(Path(options.out), options.seed)
 

@@ -4,7 +4,7 @@ import json
 import math
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -149,9 +149,9 @@ def _next_units(config: RunConfig, first: int, registry: IdentityRegistry) -> It
         yield Work("identities", number, CANDIDATES.empty_table(), plan={"first": number * size, "count": count})
 
 
-def _in_order(results: Iterator[Work | Dead]) -> Iterator[Work]:
+def _in_order(results: Generator[Work | Dead]) -> Iterator[Work]:
     """Yield units in order; a dead unit ends the job, since no later candidate may be decided before it."""
-    with closing(results) as stream_of_results:  # type: ignore[type-var]
+    with closing(results) as stream_of_results:
         for result in stream_of_results:
             if isinstance(result, Dead):
                 raise JobFailed(

@@ -1,7 +1,10 @@
 """Job: the whole way from nothing to a labelled dataset and a trained, evaluated model, with a report."""
 
+import sys
+
 from cluster.ray_session import ray_session
 from cluster.storage import Storage
+from jobs.summary import evaluation_lines
 from schemas.config import RunConfig
 
 
@@ -20,4 +23,9 @@ def run_all(config: RunConfig) -> None:
         run_train(config, storage)
         evaluation = run_evaluate(config, storage)
     run_report(config, storage)
-    print_summary(dataset.samples, evaluation, storage)
+    lines = [
+        f"dataset    {dataset.samples} samples of {dataset.accepted} identities, digest {dataset.digest}",
+        *evaluation_lines(evaluation),
+        f"report     {storage.uri('report/index.html')}",
+    ]
+    sys.stdout.write("\n" + "\n".join(lines) + "\n")

@@ -18,7 +18,7 @@ from cluster.storage import Storage
 from fiqa_train.checkpoints import CARD, METRICS, WEIGHTS, model_folder, publish
 from fiqa_train.data import LabelledShard, batch_plan, pair_shards, read_label_table
 from fiqa_train.loop import TrainTask, describe
-from fiqa_train.ray_training import HISTORY, train_on_ray
+from fiqa_train.ray_training import HISTORY, read_history, train_on_ray
 from fiqa_train.splits import SPLITS, Split, split_identities
 from jobs.label import require_calibration
 from schemas.calibration import Calibration
@@ -57,17 +57,21 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
     # another job may have taken the name since the first look
     finished_training(storage, config.train.name, basis)
 
-    phase = Phase("train", config.train.epochs, "epochs") if progress is None else None
+    epochs = config.train.epochs
+    phase = Phase("train", epochs, "epochs") if progress is None else None
+    if phase is not None:
+        phase.resume(len(read_history(storage, config.train.name)))
 
     def watch(history: list[dict[str, float]]) -> None:
         if progress is not None:
-            progress(len(history), config.train.epochs)
-        if phase is not None:
+            progress(len(history), epochs)
+        if phase is not None and len(history) > phase.done:
             phase.advance(len(history) - phase.done)
 
     state = train_on_ray(task, watch)
     best = state["history"][state["best_epoch"] - 1]
     if phase is not None:
+        phase.advance(epochs - phase.done)
         phase.close(f"validation Spearman {best['validation_spearman']:.3f} in epoch {state['best_epoch']}")
     measured = {name: best[name] for name in ("validation_spearman", "validation_error")}
     card = publish(storage, config.train.name, state["best"], {**task.card, "metrics": measured})

@@ -1,8 +1,8 @@
 """Test-wide settings: one torch thread, as in the workers; more of them collapse on a shared machine."""
 
-import os
-
 import torch
 
-os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+from cluster.ray_session import prepare_environment
+
+prepare_environment()
 torch.set_num_threads(1)

@@ -87,7 +87,7 @@ class SmallIResNet(nn.Module):
         self.pool_norm = nn.BatchNorm2d(channels)
         self.project = nn.Linear(channels, embedding_dim, bias=False)
         self.norm = nn.BatchNorm1d(embedding_dim)
-        # Backward of a channels_last first convolution with fewer than 16 outputs corrupts the heap (oneDNN, torch 2.15).
+        # oneDNN corrupts the heap in the backward of a channels_last stem with fewer than 16 outputs (torch 2.15).
         self.memory_format = torch.channels_last if first >= 16 else torch.contiguous_format
         self.to(memory_format=self.memory_format)
 

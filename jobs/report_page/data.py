@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
@@ -121,6 +122,17 @@ def read_json(storage: Storage, path: str) -> dict | None:
     if not isinstance(content, dict):
         raise JobFailed(f"{storage.uri(path)} holds no JSON object; delete it and run the job that writes it again")
     return content
+
+
+@contextmanager
+def of_this_version(storage: Storage, path: str) -> Iterator[None]:
+    """Turn what is missing in a parsed JSON file of another version into JobFailed with the remedy."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise JobFailed(
+            f"{storage.uri(path)} is not of this version of synfiqa ({error!r}); delete it and run its job again"
+        ) from error
 
 
 def spread[T](items: Sequence[T], count: int) -> list[T]:

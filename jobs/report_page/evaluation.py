@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cluster.storage import Storage
-from jobs.report_page.data import read_json
+from jobs.report_page.data import of_this_version, read_json
 from jobs.report_page.factors import Plot
 from jobs.report_page.plots import edc_curves, pauc_intervals
 from schemas.config import RunConfig
@@ -56,13 +56,20 @@ class Evaluation:
     summary: str
     points: list[OperatingPoint]
     skipped: list[str]
+    model_sha256: str
 
 
 def read_evaluation(config: RunConfig, storage: Storage) -> Evaluation | None:
     """Return the evaluation of the run's model, or None when there is none yet."""
-    document = read_json(storage, f"models/{config.train.name}/evaluation.json")
+    path = f"models/{config.train.name}/evaluation.json"
+    document = read_json(storage, path)
     if document is None:
         return None
+    with of_this_version(storage, path):
+        return _evaluation(document)
+
+
+def _evaluation(document: Mapping[str, Any]) -> Evaluation:
     first = document["headline"]
     results = sorted(document["results"], key=lambda result: not _same_point(result, first))
     return Evaluation(
@@ -75,6 +82,7 @@ def read_evaluation(config: RunConfig, storage: Storage) -> Evaluation | None:
         ),
         points=[_point(result, document, f"edc-{number}") for number, result in enumerate(results)],
         skipped=[f"FMR {_percent(entry['fmr'])} is left out: {entry['reason']}" for entry in document["skipped"]],
+        model_sha256=document["basis"]["model_sha256"],
     )
 
 

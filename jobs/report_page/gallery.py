@@ -15,7 +15,7 @@ IDENTITY_LIMIT = 64
 SHOWCASES = 2
 _SHOWCASE_LIMIT = 40
 _PER_GROUP = 12
-_PER_REASON = 9
+_PER_REASON = 10
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def describe(row: Any) -> str:
     """Return what was done to a sample, in words, such as `000012/7: yaw -31°, downsample 2.1, mask`."""
     if row.kind == "reference":
         return f"{row.sample_id}: reference of identity {row.identity}"
-    parts = [f"yaw {row.measured_yaw:.0f}°"]
+    parts = [] if pd.isna(row.measured_yaw) else [f"yaw {row.measured_yaw:.0f}°"]
     if row.downsample > 1.05:
         parts.append(f"downsample {row.downsample:.1f}")
     if row.blur > 1.05:
@@ -151,7 +151,7 @@ def describe(row: Any) -> str:
     if row.occluder != "none":
         parts.append(str(row.occluder))
     parts += [name.replace("_", " ") for name in EXPRESSIONS if getattr(row, name) >= 0.3]
-    return f"{row.sample_id}: {', '.join(parts)}"
+    return f"{row.sample_id}: {', '.join(parts) or 'no visible change'}"
 
 
 def _rejected(row: Any) -> Picture:
@@ -161,5 +161,5 @@ def _rejected(row: Any) -> Picture:
 
 
 def _measured(reason: str, value: float) -> str:
-    text = f"{value:+.0f}°" if reason == "yaw" else f"{value:.2f}"
+    text = f"{value:+.0f}°" if reason == "yaw" else f"{value:.3g}"
     return text.replace("-", "−")

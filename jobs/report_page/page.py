@@ -50,7 +50,8 @@ def render_page(config: RunConfig, storage: Storage) -> str:
         "location": storage.uri(),
         "summary": _summary(counts, labels is not None, evaluation),
         "figures": headlines(counts, evaluation),
-        "missing": missing(counts, label_pass is not None, training, evaluation) + stale(label_pass, digest),
+        "missing": missing(counts, label_pass is not None, training, evaluation)
+        + stale(digest, label_pass, training, evaluation),
         "counts": counts,
         "labelled": labels is not None,
         "gallery": pictures,
@@ -104,17 +105,24 @@ def missing(counts: Counts, labelled: bool, training: Training | None, evaluatio
     if counts.dead_shards:
         first = counts.dead_shards[0]
         lines.append(
-            f"{len(counts.dead_shards)} shards are dead, the first (shard {first.number}) in {first.stage} after "
+            f"Dead shards: {len(counts.dead_shards)}. The first, shard {first.number}, failed in {first.stage} after "
             f"{first.attempts} attempts: {first.error}"
         )
     return lines
 
 
-def stale(label_pass: LabelPass | None, digest: str) -> list[str]:
-    """Return a warning when the labels were made before the shards that are there now."""
-    if label_pass is None or label_pass.dataset == digest:
-        return []
-    return ["The labels are older than the shards: choose another label.name and run synfiqa label."]
+def stale(
+    digest: str, label_pass: LabelPass | None, training: Training | None, evaluation: Evaluation | None
+) -> list[str]:
+    """Return a warning for each part that was made from something else than what is there now."""
+    lines = []
+    if label_pass is not None and label_pass.dataset != digest:
+        lines.append("The labels are older than the shards: choose another label.name and run synfiqa label.")
+    if training is not None and training.dataset != digest:
+        lines.append("The model was trained on other shards: choose another train.name and run synfiqa train.")
+    if training is not None and evaluation is not None and evaluation.model_sha256 != training.model_sha256:
+        lines.append("The evaluation is that of an earlier model: run synfiqa evaluate.")
+    return lines
 
 
 def _summary(counts: Counts, labelled: bool, evaluation: Evaluation | None) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.storage import Storage
-from jobs.report_page.data import read_json
+from jobs.report_page.data import of_this_version, read_json
 from jobs.report_page.factors import Plot
 from jobs.report_page.plots import training_curve
 from schemas.config import RunConfig
@@ -18,35 +18,40 @@ _QUANTITIES = (
 
 @dataclass(frozen=True)
 class Training:
-    """A sentence about the finished training, and its curves."""
+    """A sentence about the finished training, its curves, and which model came out of which shards."""
 
     summary: str
     plots: list[Plot]
+    model_sha256: str
+    dataset: str
 
 
 def read_training(config: RunConfig, storage: Storage) -> Training | None:
     """Return the training history of the run's model, or None when none has been trained to the end."""
-    metrics = read_json(storage, f"models/{config.train.name}/metrics.json")
+    path = f"models/{config.train.name}/metrics.json"
+    metrics = read_json(storage, path)
     if metrics is None:
         return None
-    history: list[dict[str, Any]] = metrics.get("history", [])
+    with of_this_version(storage, path):
+        return _training(config, metrics)
+
+
+def _training(config: RunConfig, metrics: dict[str, Any]) -> Training:
+    history: list[dict[str, Any]] = metrics["history"]
     plots = []
     for key, title, remark in _QUANTITIES:
         known = [entry for entry in history if entry.get(key) is not None]
         if known:
             series = ([entry["epoch"] for entry in known], [entry[key] for entry in known])
             plots.append(Plot(training_curve(series, key, f"{title}, {remark}"), title, remark))
-    return Training(_summary(config, metrics, len(history)), plots)
+    dataset = metrics["basis"]["dataset_sha256"]
+    return Training(_summary(config, metrics, len(history)), plots, metrics["model_sha256"], dataset)
 
 
 def _summary(config: RunConfig, metrics: dict[str, Any], epochs: int) -> str:
-    sizes = metrics.get("identities", {})
-    text = f"Model “{config.train.name}”, {epochs} epochs"
-    if "train" in sizes:
-        text += f" on {metrics.get('train_images', 0):,} images of {sizes['train']:,} identities"
-    text += ", started from "
-    text += "the recognition network." if config.train.initialise == "embedder" else "random weights."
-    best = metrics.get("best_epoch")
-    if best:
-        text += f" Epoch {best} agreed best with the labels of validation identities, so its weights were kept."
-    return text
+    start = "the recognition network" if metrics["basis"]["train"]["initialise"] == "embedder" else "random weights"
+    return (
+        f"Model “{config.train.name}”, {epochs} epochs on {metrics['train_images']:,} images of "
+        f"{metrics['identities']['train']:,} identities, started from {start}. Epoch {metrics['best_epoch']} agreed "
+        "best with the labels of validation identities, so its weights were kept."
+    )

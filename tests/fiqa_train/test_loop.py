@@ -94,7 +94,7 @@ def test_the_schedule_rises_then_falls_to_nothing():
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == 1.0
     assert rates[-1] < 0.01
-    assert all(later <= earlier for earlier, later in itertools.pairwise(rates))
+    assert all(later <= earlier for earlier, later in itertools.pairwise(rates[10:]))
     assert schedule(0, 1) == 1.0
 
 

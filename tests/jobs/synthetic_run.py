@@ -14,7 +14,7 @@ from cluster.storage import Storage
 from fiqa_train.evaluation import Protocol, compare
 from fiqa_train.loop import spearman
 from fiqa_train.verification import enumerate_pairs, pair_similarity
-from jobs.label import read_labels
+from jobs.label import read_labels, require_calibration
 from schemas.config import RunConfig
 from schemas.recipe import Recipe
 from schemas.rows import CANDIDATES, SAMPLES, image_path, recipe_to_row, sample_id
@@ -152,6 +152,7 @@ def make_model(storage: Storage, run: RunConfig, names: dict[str, str] | None = 
     first = results[0]
     figures = {name: {key: found[key] for key in ("pauc", "interval")} for name, found in first["methods"].items()}
     evaluation = {
+        "basis": {"model_sha256": "d" * 64},
         "name": run.train.name,
         "identities": len(np.unique(identity)),
         "images": len(label),
@@ -174,10 +175,15 @@ def make_model(storage: Storage, run: RunConfig, names: dict[str, str] | None = 
     ]
     metrics = {
         "name": run.train.name,
+        "model_sha256": "d" * 64,
         "best_epoch": 4,
         "train_images": 70,
         "identities": {"train": 7},
         "history": history,
+        "basis": {
+            "dataset_sha256": require_calibration(storage, run.label.name).dataset_sha256,
+            "train": run.train.model_dump(mode="json"),
+        },
     }
     storage.write(f"models/{run.train.name}/metrics.json", json.dumps(metrics).encode())
     storage.write(f"models/{run.train.name}/evaluation.json", text.encode())

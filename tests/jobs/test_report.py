@@ -211,7 +211,7 @@ def test_drawings_have_no_colour_of_their_own(whole):
 
 
 def test_a_complete_run_misses_nothing(whole):
-    assert "Not there yet" not in whole[3].text("")
+    assert 'class="missing"' not in whole[3].html
     assert len(whole[3].sections) == 10
 
 
@@ -230,10 +230,8 @@ def test_headline_shows_spearman_and_pauc_beside_sharpness(evaluated):
     spearman = document["spearman"]
     assert f"{spearman['model']:.3f} sharpness {spearman['laplacian']:.3f} 120 images of 12 held-out" in text
     assert f"pAUC of the model {model['pauc']:.3f} sharpness {sharpness['pauc']:.3f} 95 %: " in text
-    ranges = (f"{m["interval"]["low"]:.3f} to {m["interval"]["high"]:.3f}" for m in (model, sharpness))
+    ranges = (f"{m['interval']['low']:.3f} to {m['interval']['high']:.3f}" for m in (model, sharpness))
     assert " and ".join(ranges) in text
-        " and ".join(f"{m['interval']['low']:.3f} to {m['interval']['high']:.3f}" for m in (model, sharpness)) in text
-    )
 
 
 def test_every_operating_point_has_its_table(evaluated):
@@ -282,14 +280,19 @@ def test_figures_without_a_value_are_said_to_have_none(tmp_path):
     assert "model: no false non-match" in page.text("evaluation")
 
 
-def test_labels_older_than_the_shards_are_called_so(tmp_path):
+def test_parts_made_from_something_older_are_called_so(tmp_path):
     run = config(run={"url": str(tmp_path)})
     storage = Storage(run.run.url)
     store = make_ledger(storage, run)
     make_samples(store, run)
     run_label(run, storage)
+    evaluation = make_model(storage, run) | {"basis": {"model_sha256": "e" * 64}}
+    storage.write("models/default/evaluation.json", json.dumps(evaluation).encode())
     store.commit("identities", 3, store.read(store.committed("identities")[0]), {"accepted": 4, "rejected": 4})
-    assert "The labels are older than the shards" in report(run, storage).text("")
+    text = report(run, storage).text("")
+    assert "The labels are older than the shards" in text
+    assert "The model was trained on other shards" in text
+    assert "The evaluation is that of an earlier model" in text
 
 
 def test_equal_runs_give_equal_pages(whole):
@@ -325,7 +328,7 @@ def test_dead_shards_are_named(tmp_path):
     store = make_ledger(storage, run)
     store.record_dead(Dead(kind="samples", number=1, stage="annotator", error=HOSTILE, attempts=3))
     page = report(run, storage)
-    assert f"1 shards are dead, the first (shard 1) in annotator after 3 attempts: {HOSTILE}" in page.text("")
+    assert f"Dead shards: 1. The first, shard 1, failed in annotator after 3 attempts: {HOSTILE}" in page.text("")
 
 
 def test_no_run_folder_is_a_user_error_and_nothing_is_written(tmp_path):
@@ -334,13 +337,22 @@ def test_no_run_folder_is_a_user_error_and_nothing_is_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_part_fails_by_name_and_keeps_the_old_page(tmp_path):
+@pytest.mark.parametrize(
+    ("part", "content", "message"),
+    [
+        ("metrics", b'{"history": [', "is not JSON"),
+        ("metrics", b"[]", "holds no JSON object"),
+        ("metrics", b'{"history": []}', "is not of this version"),
+        ("evaluation", b'{"headline": {}, "results": [{}]}', "is not of this version"),
+    ],
+)
+def test_a_damaged_part_fails_by_name_and_keeps_the_old_page(tmp_path, part, content, message):
     run = config(run={"url": str(tmp_path)})
     storage = Storage(run.run.url)
     make_ledger(storage, run)
     before = report(run, storage).html
-    storage.write("models/default/metrics.json", b'{"history": [')
-    with pytest.raises(JobFailed, match=r"models/default/metrics\.json is not JSON"):
+    storage.write(f"models/default/{part}.json", content)
+    with pytest.raises(JobFailed, match=rf"models/default/{part}\.json {message}"):
         run_report(run, storage)
     assert storage.read(PAGE).decode() == before
 

@@ -1,0 +1,139 @@
+"""The evaluate job on a run whose quality is known: right pairs, right order of methods, written once."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import jobs.evaluate as evaluate
+from cluster.errors import UserError
+from cluster.storage import Storage
+from fiqa_train.checkpoints import parse_state, publish
+from fiqa_train.loop import build_network, fit
+from jobs.train import run_train, split_run, training_task
+from tests.fiqa_train.labelled_run import make_run
+from tests.fiqa_train.test_loop import Alone
+
+
+class Detail:
+    """Recognises an identity by its fine detail, which blur takes away: a face is as good as it is sharp."""
+
+    def __init__(self, name):
+        self.name = name
+        self.rng = np.random.default_rng(len(name))
+
+    def embed(self, images):
+        gray = images.mean(axis=3).astype(np.float32)
+        soft = np.stack([cv2.GaussianBlur(image, (0, 0), 4) for image in gray])
+        vectors = (gray - soft)[:, ::4, ::4].reshape(len(images), -1)
+        vectors = vectors + self.rng.normal(0, 16, vectors.shape)
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """A run trained in this process: the job around it is what is tested here."""
+    folder = tmp_path_factory.mktemp("evaluate") / "run"
+    config, storage = make_run(folder, train={"epochs": 3, "test_fraction": 0.5}, generate={"identities": 16})
+
+    def here(task, watch):
+        session = Alone()
+        fit(task, session)
+        return parse_state(session.stored)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.train.train_on_ray", here)
+        run_train(config, storage)
+    return config, folder
+
+
+@pytest.fixture
+def trained(trained_once, tmp_path, monkeypatch):
+    config, folder = trained_once
+    shutil.copytree(folder, tmp_path / "run")
+    monkeypatch.setattr(evaluate, "load_embedder", Detail)
+    return config, Storage(str(tmp_path / "run"))
+
+
+def test_the_evaluation_of_held_out_identities(trained):
+    config, storage = trained
+    result = evaluate.run_evaluate(config, storage)
+    assert json.loads(storage.read("models/default/evaluation.json")) == result
+    assert result["identities"] == 8
+    assert result["images"] == 80
+    assert result["degraded"] == 64
+    assert result["n_genuine"] == 8 * 45
+    assert result["n_impostor"] == 80 * 79 // 2 - 360
+    assert result["spearman"].keys() == {"model", "laplacian", "random"}
+    assert result["spearman"]["model"] > 0.5
+    assert result["spearman"]["laplacian"] > 0.8, "in this run blur is all that quality depends on"
+
+    assert [r["embedder"] for r in result["results"]] == ["bundled-b"] * 4 + ["bundled-a"] * 4
+    assert [r["independent"] for r in result["results"]] == [True] * 4 + [False] * 4
+    for entry in result["results"]:
+        pauc = {name: method["pauc"] for name, method in entry["methods"].items()}
+        assert pauc["label"] < 0.85
+        assert pauc["label"] < pauc["random"]
+        assert (entry["methods"]["model"]["interval"] is not None) == entry["independent"]
+    assert result["headline"]["embedder"] == "bundled-b"
+    assert result["headline"]["mode"] == "leaderboard"
+    assert result["headline"]["methods"]["model"]["pauc"] == result["results"][0]["methods"]["model"]["pauc"]
+
+    scores = pq.read_table(pa.BufferReader(storage.read("models/default/scores.parquet"))).to_pylist()
+    assert len(scores) == 80
+    splits = split_run(config, range(16))
+    assert {splits[row["identity"]] for row in scores} == {"test"}
+    assert all((row["label"] is None) == (row["kind"] == "reference") for row in scores)
+
+
+def test_it_is_done_once_and_again_when_the_question_changes(trained, monkeypatch):
+    config, storage = trained
+    first = evaluate.run_evaluate(config, storage)
+    calls = []
+    monkeypatch.setattr(evaluate, "load_embedder", lambda name: calls.append(name) or Detail(name))
+    assert evaluate.run_evaluate(config, storage) == first
+    assert not calls
+    wider = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"discard_limit": 0.2})})
+    assert evaluate.run_evaluate(wider, storage)["results"][0]["discard_limit"] == 0.2
+    assert calls == ["bundled-b", "bundled-a"]
+
+
+def test_rates_that_the_pairs_cannot_show_are_skipped_or_refused(trained):
+    config, storage = trained
+    some = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"fmr": (0.01, 1e-5)})})
+    result = evaluate.run_evaluate(some, storage)
+    assert [entry["fmr"] for entry in result["skipped"]] == [1e-5]
+    assert {entry["fmr"] for entry in result["results"]} == {0.01}
+    none = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"fmr": (1e-5,)})})
+    with pytest.raises(UserError, match=r"evaluate\.fmr .* 100000 impostor pairs"):
+        evaluate.run_evaluate(none, storage)
+
+
+def test_a_model_of_other_splits_is_refused_because_it_may_have_seen_them(trained):
+    config, storage = trained
+    other = config.model_copy(update={"train": config.train.model_copy(update={"test_fraction": 0.2})})
+    with pytest.raises(UserError, match="test_fraction"):
+        evaluate.run_evaluate(other, storage)
+
+
+def test_without_a_finished_model_there_is_nothing_to_evaluate(tmp_path):
+    config, storage = make_run(tmp_path / "run")
+    with pytest.raises(UserError, match="run `synfiqa train` first"):
+        evaluate.run_evaluate(config, storage)
+
+
+def test_other_weights_are_evaluated_anew(trained):
+    config, storage = trained
+    first = evaluate.run_evaluate(config, storage)
+    task = training_task(config, storage)
+    card = publish(storage, "default", build_network(task.section, "", seed=99).state_dict(), task.card)
+    metrics = json.loads(storage.read("models/default/metrics.json"))
+    storage.write("models/default/metrics.json", json.dumps({**metrics, "model_sha256": card.sha256}).encode())
+    second = evaluate.run_evaluate(config, storage)
+    before, after = (result["results"][0]["methods"] for result in (first, second))
+    assert before["model"]["pauc"] != after["model"]["pauc"]
+    assert before["label"] == after["label"]

@@ -1,0 +1,119 @@
+"""The train job on a real Ray cluster: survives a dying worker, publishes whole models, and refuses a changed basis."""
+
+import json
+import os
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load
+
+import fiqa_train.ray_training as ray_training
+from cluster.errors import UserError
+from cluster.storage import Storage
+from fiqa_train.checkpoints import load_quality_model
+from fiqa_train.loop import fit
+from jobs.train import run_train, training_task
+from tests.fiqa_train.labelled_run import make_run, small_config
+from tests.fiqa_train.test_loop import Alone
+
+
+class Dying(ray_training.RaySession):
+    """Kills its process after the second epoch, once."""
+
+    def report(self, metrics, state):
+        super().report(metrics, state)
+        marker = Storage(self._task.url).local() / "died"
+        if metrics["epoch"] == 2 and not marker.exists():
+            marker.touch()
+            os._exit(1)
+
+
+def dying_worker(config):
+    session = Dying(config["task"])
+    session.threads = 1  # as the training that it is compared with
+    fit(config["task"], session)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.ray
+def test_a_dying_worker_changes_nothing_and_a_second_call_does_nothing(cluster, tmp_path, monkeypatch):
+    config, storage = make_run(tmp_path / "run", train={"epochs": 3, "max_failures": 1})
+    monkeypatch.setattr(ray_training, "train_worker", dying_worker)
+    epochs = []
+    metrics = run_train(config, storage, lambda done, planned: epochs.append((done, planned)))
+    assert (tmp_path / "run" / "died").exists()
+    assert epochs[-1] == (3, 3)
+
+    undisturbed = Alone()
+    fit(training_task(config, storage), undisturbed)
+    history = metrics["history"]
+    assert [entry["epoch"] for entry in history] == [1, 2, 3]
+    assert [entry["loss"] for entry in history] == [entry["loss"] for entry in undisturbed.metrics]
+
+    card = yaml.safe_load(storage.read("models/default/model.yaml"))
+    assert card["sha256"] == metrics["model_sha256"]
+    assert card["metrics"]["validation_spearman"] == pytest.approx(metrics["validation_spearman"])
+    assert json.loads(storage.read("models/default/metrics.json")) == metrics
+    assert load_quality_model(str(tmp_path / "run")).card.name == "default"
+
+    def no_training(*_):
+        raise AssertionError("a finished model was trained again")
+
+    monkeypatch.setattr("jobs.train.train_on_ray", no_training)
+    assert run_train(config, storage) == metrics
+    same_on_other_machines = config.model_copy(update={"train": config.train.model_copy(update={"workers": 2})})
+    assert run_train(same_on_other_machines, storage) == metrics
+    for key, value in (("learning_rate", 0.5), ("epochs", 4), ("test_fraction", 0.4)):
+        changed = config.model_copy(update={"train": config.train.model_copy(update={key: value})})
+        with pytest.raises(UserError, match=rf"train\.{key}: .* -> {value}.*another train\.name"):
+            run_train(changed, storage)
+    assert json.loads(storage.read("models/default/metrics.json")) == metrics
+
+
+@pytest.mark.ray
+def test_two_workers_end_with_one_model(cluster, tmp_path):
+    config, storage = make_run(tmp_path / "run", train={"epochs": 1, "workers": 2, "max_failures": 0})
+    metrics = run_train(config, storage)
+    weights = load(storage.read("models/default/model.safetensors"))
+    assert all(torch.isfinite(tensor).all() for tensor in weights.values() if tensor.is_floating_point())
+    assert not any(key.startswith("module.") for key in weights)
+    assert len(metrics["history"]) == 1
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(UserError, match="no run folder"):
+        run_train(small_config(tmp_path / "absent"), Storage(str(tmp_path / "absent")))
+    config, storage = make_run(tmp_path / "unlabelled", labels=False)
+    with pytest.raises(UserError, match="run `synfiqa label` first"):
+        run_train(config, storage)
+    assert storage.list("models") == []
+
+
+def test_labels_older_than_the_shards_are_refused(tmp_path):
+    config, storage = make_run(tmp_path / "run")
+    storage.delete("commits/shard-000003.json")
+    with pytest.raises(UserError, match="older than its shards"):
+        run_train(config, storage)
+
+
+def test_too_few_images_for_the_workers_are_refused_before_anything_is_written(tmp_path):
+    config, storage = make_run(tmp_path / "run", train={"batch_size": 2, "workers": 2})
+    with pytest.raises(UserError, match=r"lower train\.workers"):
+        run_train(config, storage)
+    assert storage.list("models") == []
+
+
+def test_memory_runs_are_refused_with_the_reason(tmp_path):
+    config, storage = make_run("memory://train-refused/run")
+    with pytest.raises(UserError, match="memory://"):
+        run_train(config, storage)
