@@ -98,6 +98,19 @@ class ShardStore:
         for commit in self.committed(kind).values():
             yield self.read(commit, columns)
 
+    def sweep(self, kind: Kind) -> list[str]:
+        """Delete the data files that crashed attempts left of committed units, and return their paths.
+
+        Such a file is nobody's: its unit exists by another file, and the commit of whoever still writes it will fail.
+        """
+        kept = {commit.number: commit.file.path for commit in self.committed(kind).values()}
+        pattern = re.compile(rf"{kind}/{_STEM[kind]}-(\d{{6,}})-[0-9a-f]{{12}}\.\w+")
+        found = [(path, pattern.fullmatch(path)) for path in self.storage.list(kind)]
+        left = [path for path, name in found if name and kept.get(int(name[1]), path) != path]
+        for path in left:
+            self.storage.delete(path)
+        return left
+
     def dataset_digest(self) -> str:
         """Return the SHA-256 (hex) over all committed content in order.
 

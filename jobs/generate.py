@@ -52,6 +52,8 @@ def run_generate(config: RunConfig, storage: Storage) -> Dataset:
     registry = make_identities(config, storage, store)
     shards = planned_shards(manifest)
     samples = make_samples(config, storage, store, shards)
+    for kind in ("identities", "samples"):
+        store.sweep(kind)
     units = store.committed("identities")
     dataset = Dataset(
         planned=sum(commit.file.rows for commit in units.values()),

@@ -45,7 +45,7 @@ class OperatingPoint:
     note: str
     rows: list[Row]
     curves_plot: Plot
-    intervals_plot: Plot
+    intervals_plot: Plot | None
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _point(result: Mapping[str, Any], document: Mapping[str, Any], name: str) ->
     whiskers = {
         shown[method][0]: (shown[method][1], found["pauc"], *_bounds(found["interval"]))
         for method, found in methods.items()
-        if found["pauc"] is not None
+        if found["pauc"] is not None and found["interval"]
     }
     steps = result["mode"] == "fixed"
     return OperatingPoint(
@@ -138,7 +138,7 @@ def _point(result: Mapping[str, Any], document: Mapping[str, Any], name: str) ->
             for method, found in methods.items()
         ],
         curves_plot=Plot(edc_curves(curves, result["discard_limit"], steps, name)),
-        intervals_plot=Plot(pauc_intervals(whiskers, f"{name}-pauc")),
+        intervals_plot=Plot(pauc_intervals(whiskers, f"{name}-pauc")) if whiskers else None,
     )
 
 

@@ -281,3 +281,17 @@ def test_a_chunked_table_commits_like_a_whole_one(storage, table):
     first = store.commit("samples", 0, table, {})
     chunked = pa.concat_tables([table.slice(0, 1), table.slice(1)])
     assert store.commit("samples", 1, chunked, {}).content_sha256 == first.content_sha256
+
+
+def test_sweep_removes_what_crashed_attempts_left_of_committed_shards_and_nothing_else(tmp_path):
+    """Reading samples/ as a plain folder used to give the rows of a killed attempt twice."""
+    storage = Storage(str(tmp_path))
+    store = ShardStore(storage, "f" * 64)
+    commit = store.commit("samples", 0, synthetic.samples(range(1)), {"degraded": 12})
+    orphan = "samples/shard-000000-0123456789ab.parquet"
+    unfinished = "samples/shard-000001-0123456789ab.parquet"
+    foreign = "samples/notes.txt"
+    for path in (orphan, unfinished, foreign):
+        storage.write(path, b"x")
+    assert store.sweep("samples") == [orphan]
+    assert storage.list("samples") == sorted([commit.file.path, unfinished, foreign])

@@ -1,0 +1,43 @@
+"""The embedded backends: a seed is a face, whatever the batch; the recipe commands every occluder."""
+
+import numpy as np
+import pytest
+
+from actors.procedural import ProceduralConditionalGenerator, ProceduralIdentityGenerator
+from actors.recipe_sampler import degraded_recipes, reference_recipes
+from actors.roles import IdentitySource
+from schemas.config import DegradedSection
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return ProceduralIdentityGenerator(96)
+
+
+def test_a_candidate_depends_on_its_seed_alone(generator):
+    alone = generator.generate([5])[0]
+    among = generator.generate([3, 5, 8])[1]
+    np.testing.assert_array_equal(alone.image, among.image)
+    assert alone.attributes == among.attributes
+
+
+def test_a_candidate_says_what_was_commanded(generator):
+    attributes = generator.generate([5])[0].attributes
+    assert {"yaw", "expression", "glasses", "skin_tone"} <= attributes.keys()
+
+
+def test_candidates_include_what_the_filter_is_there_for(generator):
+    made = [candidate.attributes for candidate in generator.generate(range(1000, 1040))]
+    assert any(attributes["glasses"] for attributes in made)
+    assert any(attributes["expression"] > 0.25 for attributes in made)
+    assert sum(abs(attributes["yaw"]) < 20 for attributes in made) > 25
+
+
+def test_samples_do_not_depend_on_the_micro_batch():
+    source = IdentitySource(0, 77, {}, np.zeros((96, 96, 3), np.uint8))
+    recipes = [*reference_recipes(1, 0, 2, "corrected"), *degraded_recipes(1, 0, 3, DegradedSection(), "corrected")]
+    whole = ProceduralConditionalGenerator(96).generate(source, recipes)
+    parts = [ProceduralConditionalGenerator(96).generate(source, recipes[i : i + 2]) for i in (0, 2, 4)]
+    np.testing.assert_array_equal(whole.images, np.concatenate([part.images for part in parts]))
+    np.testing.assert_array_equal(whole.landmarks, np.concatenate([part.landmarks for part in parts]))
+    assert (whole.occluded_fraction[:2] == 0).all()

@@ -1,0 +1,71 @@
+"""Planning of a generate job: which candidates come next, and which identities each shard holds."""
+
+import pyarrow as pa
+import pytest
+
+from actors.identity_registry import IdentityRegistry
+from cluster.errors import JobFailed
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from jobs.generate import _in_order, _next_units, _shards
+from schemas.config import RunConfig
+from schemas.manifest import Dead
+from schemas.rows import CANDIDATES
+
+
+def config(**generate):
+    return RunConfig.model_validate({"generate": generate})
+
+
+def ledger_unit(number: int, accepted: int, rejected: int) -> pa.Table:
+    rows = [{"candidate": i, "unit": number, "status": "accepted", "reason": ""} for i in range(accepted)]
+    rows += [{"candidate": i, "unit": number, "status": "rejected", "reason": "yaw"} for i in range(rejected)]
+    return pa.Table.from_pylist(rows, schema=CANDIDATES)
+
+
+def store_with(tmp_path, accepted_per_unit: list[int]) -> ShardStore:
+    store = ShardStore(Storage(str(tmp_path)), "f" * 64)
+    for number, accepted in enumerate(accepted_per_unit):
+        store.commit(
+            "identities", number, ledger_unit(number, accepted, 1), counts={"accepted": accepted, "rejected": 1}
+        )
+    return store
+
+
+def test_units_are_consecutive_and_cut_at_the_candidate_limit():
+    cfg = config(identities=100, candidates_per_unit=8, max_candidates=20)
+    units = list(_next_units(cfg, 0, IdentityRegistry(100, 0.5)))
+    assert [(unit.plan["first"], unit.plan["count"]) for unit in units] == [(0, 8), (8, 8), (16, 4)]
+    assert list(_next_units(cfg, 3, IdentityRegistry(100, 0.5))) == []
+
+
+def test_the_plan_grows_as_the_acceptance_rate_falls():
+    cfg = config(identities=100, candidates_per_unit=10, max_candidates=100_000)
+    registry = IdentityRegistry(100, 0.5)
+    hopeful = len(list(_next_units(cfg, 0, registry)))
+    registry.accepted = 10
+    registry.reasons["duplicate"] = 90
+    assert len(list(_next_units(cfg, 10, registry))) > hopeful
+
+
+def test_every_identity_is_in_exactly_one_shard_and_its_ledger_units_are_named(tmp_path):
+    store = store_with(tmp_path, [3, 0, 1, 4, 2])
+    shards = list(_shards(config(identities=10, identities_per_shard=4), store, 3))
+    assert [(s.plan["first"], s.plan["last"], s.plan["units"]) for s in shards] == [
+        (0, 3, [0, 2]),
+        (4, 7, [3]),
+        (8, 9, [4]),
+    ]
+
+
+def test_a_ledger_unit_across_two_shards_is_read_by_both(tmp_path):
+    shards = list(_shards(config(identities=6, identities_per_shard=3), store_with(tmp_path, [2, 4]), 2))
+    assert [s.plan["units"] for s in shards] == [[0, 1], [1]]
+
+
+def test_a_dead_candidate_unit_ends_the_job_because_nothing_after_it_may_be_decided():
+    def results():
+        yield Dead(kind="identities", number=4, stage="identity_filter", error="ValueError: x", attempts=3)
+
+    with pytest.raises(JobFailed, match=r"candidate unit 4 failed in identity_filter after 3 attempts"):
+        list(_in_order(results()))
