@@ -11,9 +11,9 @@ from schemas.recipe import Recipe
 class ProceduralIdentityGenerator:
     """Random heads in random near-frontal poses, some smiling, some with glasses: what a filter must sort."""
 
-    def __init__(self, portrait_size: int) -> None:
+    def __init__(self, portrait_size: int, device: str = "cpu") -> None:
         self._size = portrait_size
-        self._renderer = HeadRenderer()
+        self._renderer = HeadRenderer(device)
 
     def generate(self, seeds: Sequence[int]) -> list[Candidate]:
         """Return one portrait per seed; the seed alone decides the head, its pose and its light."""
@@ -33,9 +33,9 @@ class ProceduralIdentityGenerator:
 class ProceduralConditionalGenerator:
     """Renders the head of an accepted seed under each recipe; the landmarks are the true projected ones."""
 
-    def __init__(self, portrait_size: int) -> None:
+    def __init__(self, portrait_size: int, device: str = "cpu") -> None:
         self._size = portrait_size
-        self._renderer = HeadRenderer()
+        self._renderer = HeadRenderer(device)
 
     def generate(self, source: IdentitySource, recipes: Sequence[Recipe]) -> Portraits:
         """Return one clean portrait per recipe. Own glasses are off: a recipe commands every occluder."""
