@@ -10,8 +10,6 @@ _ENVIRONMENT = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # Workers run at nice 15 by default and starve on a shared machine.
     "RAY_WORKER_NICENESS": "0",
-    # A worker without a GPU share sees no GPU, so a stage uses exactly what it was given.
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",

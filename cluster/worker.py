@@ -1,5 +1,6 @@
 """The Ray Data callable around stages: one actor process that runs one or several stages over whole units."""
 
+import os
 import socket
 import time
 import traceback
@@ -18,6 +19,11 @@ class StageWorker:
     """Runs `stages` in order on each unit; an error makes that unit a dead record, never a dead job."""
 
     def __init__(self, stages: list[Stage], run_url: str, session: str, max_attempts: int) -> None:
+        import ray
+
+        if not ray.get_gpu_ids():
+            # Ray leaves all GPUs visible to a process that asked for none; a stage uses what it was given.
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         # One thread per worker: parallelism comes from workers, and sums keep one order (promise 1).
         import torch
 
