@@ -79,9 +79,8 @@ def main() -> None:
         print(f"{name:<24} {1000 * seconds / images:8.2f} ms per image in the loop")
     total = sum(loop.values())
     print(f"{'loop':<24} {1000 * total / images:8.2f} ms per image on one core")
-    print(
-        f"{'pipeline':<24} {1000 * wall * workers / images:8.2f} core-ms per image on {workers:g} workers, start included"
-    )
+    pipeline = 1000 * wall * workers / images
+    print(f"{'pipeline':<24} {pipeline:8.2f} core-ms per image on {workers:g} workers, start included")
     print(f"pipeline / loop {wall * workers / total:.3f}, first shard after {first:.1f} s, {os.cpu_count()} cores")
 
 
