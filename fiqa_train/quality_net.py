@@ -20,9 +20,10 @@ DROPOUT = 0.2
 class QualityNet(nn.Module):
     """Regresses a quality label from grey faces; higher is better, no output activation.
 
-    The head has the form of MR-FIQA's fixed-quality head (global average pool, then two hidden layers of Linear,
-    BatchNorm, ReLU and one Linear to a scalar), narrower to suit the trunk. Standardisation hides how dark
-    and flat an image is, so both enter the head as two bounded scalars.
+    The head has the form of MR-FIQA's fixed-quality head (two hidden layers of Linear, BatchNorm, ReLU and one Linear
+    to a scalar), narrower to suit the trunk. Beside the global average of the last features it reads their global
+    depthwise pool, which knows where in the face something is, as recognition does. Standardisation hides
+    how dark and flat an image is, so both enter the head as two bounded scalars.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class QualityNet(nn.Module):
         self.arguments: dict[str, Any] = {"widths": list(widths), "blocks": list(blocks), "head_width": head_width}
         backbone = SmallIResNet(in_channels=1, widths=widths, blocks=blocks)
         self.stem, self.stages = backbone.stem, backbone.stages
+        self.pool = nn.Sequential(backbone.pool, backbone.pool_norm)
         # oneDNN's channels-last kernels (torch 2.15, AVX-512) corrupt the heap in training at widths 4 and 8
         safe = all(width >= 16 and width % 8 == 0 for width in widths)
         self._layout = torch.channels_last if safe else torch.contiguous_format
         self.to(memory_format=self._layout)
         self.head = nn.Sequential(
-            nn.Linear(widths[-1] + 2, head_width),
+            nn.Linear(2 * widths[-1] + 2, head_width),
             nn.BatchNorm1d(head_width),
             nn.ReLU(),
             nn.Dropout(dropout),
@@ -57,8 +59,9 @@ class QualityNet(nn.Module):
     def forward(self, gray: Tensor) -> Tensor:
         """Map luma (B, 112, 112) in 0..255 to scores (B,)."""
         x = standardise(gray).contiguous(memory_format=self._layout)
-        pooled = self.stages(self.stem(x)).mean(dim=(2, 3))
-        scores: Tensor = self.score(self.head(torch.cat([pooled, exposure(gray)], dim=1))).squeeze(1)
+        features = self.stages(self.stem(x))
+        pooled = [features.mean(dim=(2, 3)), self.pool(features).flatten(1), exposure(gray)]
+        scores: Tensor = self.score(self.head(torch.cat(pooled, dim=1))).squeeze(1)
         return scores
 
 
@@ -75,9 +78,11 @@ def to_gray(images: np.ndarray) -> np.ndarray:
 
 
 def initialise_from(network: QualityNet, embedder: SmallIResNet) -> None:
-    """Copy the trunk of a recognition network of the same widths and blocks; the head stays as it is."""
+    """Copy trunk and depthwise pool of a recognition network of the same widths and blocks; the head stays as it is."""
     network.stem.load_state_dict(embedder.stem.state_dict())
     network.stages.load_state_dict(embedder.stages.state_dict())
+    network.pool[0].load_state_dict(embedder.pool.state_dict())
+    network.pool[1].load_state_dict(embedder.pool_norm.state_dict())
 
 
 class QualityModel:

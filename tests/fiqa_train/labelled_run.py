@@ -20,7 +20,7 @@ def small_config(url, **sections):
     base = {
         "run": {"url": str(url), "seed": 3},
         "generate": {"identities": 12, "identities_per_shard": 3, "references": 2, "degraded": 8},
-        "train": {"epochs": 3, "batch_size": 16, "width": 4, "initialise": "random"},
+        "train": {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "width": 4, "initialise": "random"},
         "evaluate": {"fmr": (0.05, 0.02), "bootstrap": 20},
     }
     return RunConfig.model_validate({key: {**base.get(key, {}), **sections.get(key, {})} for key in {*base, *sections}})

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from actors.model_zoo import load_card, load_weights
+from cluster.errors import UserError
 from fiqa_train.checkpoints import dump_state, parse_state
-from fiqa_train.loop import fit, quality_loss, schedule, spearman
+from fiqa_train.loop import build_network, describe, fit, quality_loss, schedule, spearman
 from jobs.train import training_task
+from schemas.config import TrainSection
+from schemas.model_card import ModelCard
 from tests.fiqa_train.labelled_run import make_run
 
 
@@ -35,7 +39,7 @@ class Alone:
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory):
-    config, storage = make_run(tmp_path_factory.mktemp("loop") / "run", train={"epochs": 4})
+    config, storage = make_run(tmp_path_factory.mktemp("loop") / "run", train={"epochs": 6})
     return training_task(config, storage)
 
 
@@ -58,7 +62,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(task, finished):
         fit(task, first)
     second = Alone(first.stored)
     fit(task, second)
-    assert [metrics["epoch"] for metrics in second.metrics] == [3, 4]
+    assert [metrics["epoch"] for metrics in second.metrics] == [3, 4, 5, 6]
     whole, resumed = parse_state(finished.stored), parse_state(second.stored)
     assert whole["history"] == resumed["history"]
     assert all(torch.equal(whole["model"][key], resumed["model"][key]) for key in whole["model"])
@@ -102,3 +106,22 @@ def test_spearman_without_a_meaning_is_zero():
     assert spearman(np.array([1.0, 2, 3]), np.array([2.0, 5, 9])) == pytest.approx(1)
     assert spearman(np.ones(3), np.arange(3.0)) == 0
     assert spearman(np.ones(1), np.ones(1)) == 0
+
+
+def test_training_starts_from_the_recognition_network_that_the_config_names():
+    network = build_network(TrainSection(initialise="embedder"), "bundled-a", seed=0)
+    weights = load_weights(load_card("bundled-a"))
+    assert torch.equal(network.stem[0].weight, weights["stem.0.weight"])
+    assert torch.equal(network.pool[0].weight, weights["pool.weight"])
+    assert network.arguments["widths"] == load_card("bundled-a").arguments["widths"]
+    card = describe(TrainSection(initialise="embedder"), "bundled-a", "abc")
+    assert "bundled-a" in ModelCard(**card, sha256="0").trained_on
+    with pytest.raises(UserError, match="no bundled model"):
+        build_network(TrainSection(initialise="embedder"), "absent", seed=0)
+
+
+def test_the_random_part_depends_on_the_seed_alone():
+    section = TrainSection(initialise="random", width=4)
+    first, again, other = (build_network(section, "", seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["stem.0.weight"], other["stem.0.weight"])

@@ -38,7 +38,7 @@ class Detail:
 def trained_once(tmp_path_factory):
     """A run trained in this process: the job around it is what is tested here."""
     folder = tmp_path_factory.mktemp("evaluate") / "run"
-    config, storage = make_run(folder, train={"epochs": 3, "test_fraction": 0.5}, generate={"identities": 16})
+    config, storage = make_run(folder, train={"epochs": 6, "test_fraction": 0.5}, generate={"identities": 16})
 
     def here(task, watch):
         session = Alone()
