@@ -5,7 +5,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from actors.degradation import draw_kernel
 from schemas.recipe import Expression, Light, Pose, Recipe
+from schemas.seeds import derive_seed, generator
 
 REFERENCE_CAPTION = (
     "a sharp portrait photo of a person facing the camera with a neutral expression in even light "
@@ -71,7 +73,7 @@ WORDINGS: dict[str, Wordings] = {
 }
 """Factor -> class -> the ways to say it."""
 
-SOFT_FROM, BLURRY_FROM = 1.6, 2.6
+SOFT_FROM, BLURRY_FROM = 0.8, 1.8
 THREE_QUARTER_FROM, PROFILE_FROM, TILT_FROM = 20.0, 55.0, 15.0
 NEUTRAL_BELOW = 0.25
 HARSH_FROM, DARK_BELOW, BRIGHT_FROM = 0.45, 0.65, 1.4
@@ -94,8 +96,19 @@ FACTORS = tuple(field.name for field in fields(Attributes))
 
 
 def softness(recipe: Recipe) -> float:
-    """Return one figure for lost detail, 1 (none) to 8: the down-sampling factor or the blur width, if worse."""
-    return max(recipe.downsample, float(np.sqrt(recipe.downsample * recipe.blur)))
+    """Return the standard deviation, in pixels of the aligned face, of a Gaussian that costs as much detail.
+
+    The blur level only bounds the kernel's width, so the kernel itself is drawn again from the recipe's seed: a caption
+    must speak of what can be seen.
+    """
+    if recipe.kind == "reference":
+        return 0.0
+    variance = (recipe.downsample**2 - 1) / 4
+    if recipe.blur > 1:
+        rng = generator(derive_seed(recipe.seed, "degrade"))
+        kernel = draw_kernel(rng, recipe.downsample, recipe.blur, recipe.profile)
+        variance += (kernel.lambda1 + kernel.lambda2) / 2
+    return float(np.sqrt(variance))
 
 
 def attributes(recipe: Recipe) -> Attributes:

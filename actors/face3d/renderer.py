@@ -45,10 +45,15 @@ class _Layer:
 
 
 class HeadRenderer:
-    """Renders identities; one image at a time, so a result never depends on its neighbours in a batch."""
+    """Renders identities; one image at a time, so a result never depends on its neighbours in a batch.
 
-    def __init__(self, device: str = "cpu", supersample: float = 1.5) -> None:
+    With `hair_varies`, degraded samples may show another hair colour and volume: it keeps recognition networks in
+    training from leaning on hair. A dataset leaves it off, since no recipe commands it and no label may depend on it.
+    """
+
+    def __init__(self, device: str = "cpu", supersample: float = 1.5, hair_varies: bool = False) -> None:
         self.device = torch.device(device)
+        self.hair_varies = hair_varies
         self.supersample = supersample
         self._cache: OrderedDict[tuple[object, ...], tuple[Assets, Tensor]] = OrderedDict()
 
@@ -63,7 +68,7 @@ class HeadRenderer:
         )
         assets, texture = self._assets(identity)
         for i, recipe in enumerate(recipes):
-            scene = compose_scene(identity, assets, recipe)
+            scene = compose_scene(identity, assets, recipe, self.hair_varies and recipe.kind == "degraded")
             out.landmarks[i] = scene.camera.project(scene.landmarks, size)[:, :2]
             out.images[i], out.occluded_fraction[i], out.face_fraction[i] = self._draw(
                 scene, assets, texture, recipe, size

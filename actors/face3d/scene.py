@@ -72,15 +72,14 @@ def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     return (tilt @ turn @ nod).astype(np.float32)
 
 
-def compose_scene(identity: Identity, assets: Assets, recipe: Recipe) -> Scene:
+def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varies: bool = False) -> Scene:
     """Return the scene of one recipe; every free choice comes from the recipe's seed."""
     rng = generator(derive_seed(recipe.seed, "face3d", "nuisance"))
     jitter = rng.uniform(-1, 1, 8)
-    degraded = recipe.kind == "degraded"
     body = torso(generator(derive_seed(recipe.seed, "face3d", "clothes")), identity)
     hair_rng = generator(derive_seed(recipe.seed, "face3d", "hair"))
-    hair_scale = float(hair_rng.uniform(0.75, 1.3)) if degraded else 1.0
-    colour = _hair_colour(identity, hair_rng, degraded)
+    hair_scale = float(hair_rng.uniform(0.75, 1.3)) if hair_varies else 1.0
+    colour = _hair_colour(identity, hair_rng, hair_varies)
 
     pose = recipe.pose
     neck_roll = float(np.clip(pose.roll, -_MAX_NECK_ROLL, _MAX_NECK_ROLL))
@@ -131,12 +130,12 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe) -> Scene:
     )
 
 
-def _hair_colour(identity: Identity, rng: np.random.Generator, degraded: bool) -> np.ndarray:
-    """Return linear hair albedo; degraded pictures vary it so that colour alone does not give a person away."""
+def _hair_colour(identity: Identity, rng: np.random.Generator, varies: bool) -> np.ndarray:
+    """Return linear hair albedo; varied, it is dyed in a fifth of the pictures and lighter or darker in all."""
     name = str(identity.attributes["hair_colour"])
     base = to_linear(np.array(COLOURS[name], np.float32)) * (1 + 0.12 * identity.a("hair_dark"))
     swap, pick, gain = rng.random(), int(rng.integers(len(HAIR_COLOURS))), float(np.exp(rng.normal(0, 0.25)))
-    if not degraded:
+    if not varies:
         return base.astype(np.float32)
     if swap < 0.2:
         base = to_linear(np.array(COLOURS[HAIR_COLOURS[pick]], np.float32))

@@ -164,7 +164,9 @@ def _render_identity(job: tuple[int, int, bool, SetSize]) -> RenderSet:
         if number - size.identities < size.laddered:
             parts["ladder"] = list(ladder_recipes(base))
     recipes = [recipe for group in parts.values() for recipe in group]
-    rendered = HeadRenderer().render(sample_identity(identity_seed).without_glasses(), recipes, PORTRAIT_SIZE)
+    rendered = HeadRenderer(hair_varies=True).render(
+        sample_identity(identity_seed).without_glasses(), recipes, PORTRAIT_SIZE
+    )
     return RenderSet(
         crops=align(rendered.images, rendered.landmarks),
         identity=np.full(len(recipes), number),

@@ -13,8 +13,10 @@ from actors.captions import (
     WORDINGS,
     attributes,
     caption,
+    softness,
     vocabulary,
 )
+from actors.degradation import degrade
 from actors.nets.dual_encoder import UNKNOWN, WordTokenizer
 from actors.recipe_sampler import degraded_recipes, reference_recipes
 from schemas.config import DegradedSection
@@ -80,7 +82,7 @@ def test_no_wording_stands_for_two_classes():
     ("changes", "factor", "name"),
     [
         ({"blur": 1.0, "downsample": 1.0}, "sharpness", "sharp"),
-        ({"blur": 8.0, "downsample": 1.0}, "sharpness", "blurry"),
+        ({"blur": 8.0, "downsample": 4.0}, "sharpness", "blurry"),
         ({"blur": 1.0, "downsample": 2.0}, "sharpness", "soft"),
         ({"blur": 1.0, "downsample": 8.0}, "sharpness", "blurry"),
         ({"pose": Pose(yaw=-10)}, "pose", "frontal"),
@@ -96,6 +98,21 @@ def test_no_wording_stands_for_two_classes():
 )
 def test_classes_of_a_recipe(changes, factor, name):
     assert getattr(attributes(recipe(**changes)), factor) == name
+
+
+def test_softness_is_the_width_of_the_kernel_that_is_really_applied():
+    blurred = [recipe(blur=6.0).model_copy(update={"seed": seed}) for seed in range(40)]
+    image = np.zeros((112, 112, 3), np.uint8)
+    image[56, 56] = 255
+    across = np.arange(112) - 56
+    for shown in blurred[:10]:
+        # A point spreads into the kernel; its second moments are what softness claims, up to rounding to 8 bits.
+        spread = degrade(image, shown).image[..., 0].astype(float)
+        spread /= spread.sum()
+        variance = (spread.sum(axis=0) @ across**2 + spread.sum(axis=1) @ across**2) / 2
+        assert softness(shown) == pytest.approx(np.sqrt(variance), rel=0.25)
+    assert len({softness(shown) for shown in blurred}) == 40
+    assert softness(recipe(blur=6.0).model_copy(update={"kind": "reference"})) == 0
 
 
 def test_an_omitted_factor_is_not_said():

@@ -210,3 +210,13 @@ def test_visibility_behind_and_before_a_wall():
     points = np.array([[0, 0, -0.6], [0, 0, 0.6], [1.2, 0, -0.6]], np.float32)
     lit = visibility([Part("head", wall)], points, (0.0, 0.0, 1.0))
     assert lit == pytest.approx([0, 1, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "differs"), [("reference", False), ("degraded", True)])
+def test_hair_varies_only_where_networks_are_trained_and_never_in_references(kind, differs):
+    """Labels used to depend on dyed hair, which no recipe commands and no quality model can foresee."""
+    person = sample_identity(13).with_attributes(hair_style="bob", hair_colour="black", beard="none", glasses=False)
+    recipes = [recipe(seed, kind) for seed in range(4)]
+    plain = HeadRenderer(supersample=1).render(person, recipes, 64).images
+    varied = HeadRenderer(supersample=1, hair_varies=True).render(person, recipes, 64).images
+    assert (plain != varied).any() == differs

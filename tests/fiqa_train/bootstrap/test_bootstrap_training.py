@@ -66,7 +66,7 @@ def test_cosface_is_cross_entropy_of_the_shifted_scaled_cosines():
     embedding = torch.tensor([[3.0, 4.0, 0]])
     for identity, own, other in ((0, 0.6, 0.8), (1, 0.8, 0.6)):
         expected = np.log1p(np.exp(SCALE * (other - (own - MARGIN))))
-        assert float(loss(embedding, torch.tensor([identity]), MARGIN)) == pytest.approx(expected, rel=1e-4)
+        assert loss(embedding, torch.tensor([identity]), MARGIN).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_tar_at_fmr_lets_exactly_the_allowed_impostors_match():
