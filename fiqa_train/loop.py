@@ -24,8 +24,6 @@ BETA = 0.1
 RANKING_WEIGHT = 0.1
 MARGIN_SCALE = 0.1
 """Score difference at which the ranking term is mostly satisfied."""
-TRUNK_RATE = 0.3
-"""Learning rate of a pretrained trunk, relative to that of the head."""
 WARM_UP = 0.1
 """Share of all steps over which the learning rate rises; it falls as a cosine afterwards."""
 CLIP_NORM = 5.0
@@ -106,7 +104,7 @@ def fit(task: TrainTask, session: Session) -> None:
     state = session.restore() or {"epoch": 0, "history": [], "best": network.state_dict(), "best_epoch": 0}
     network.load_state_dict(state.get("model", network.state_dict()))
     model = session.prepare(network)
-    optimiser = torch.optim.AdamW(_parameter_groups(model, section), weight_decay=section.weight_decay)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=section.learning_rate, weight_decay=section.weight_decay)
     if "optimiser" in state:
         optimiser.load_state_dict(state["optimiser"])
     faces = TrainingFaces(
@@ -121,7 +119,7 @@ def fit(task: TrainTask, session: Session) -> None:
             scores = predict(network, held_out.gray, session.device)
             metrics["validation_spearman"] = spearman(scores, held_out.quality)
             metrics["validation_error"] = float(np.abs(scores - held_out.quality).mean())
-            state = _advance(state, metrics, network)
+            state = _advance(state, metrics, network, len(held_out))
 
         def snapshot(state: dict[str, Any] = state) -> dict[str, Any]:
             return {**state, "model": _copy(network), "optimiser": optimiser.state_dict(), "card": task.card}
@@ -129,21 +127,17 @@ def fit(task: TrainTask, session: Session) -> None:
         session.report(metrics, snapshot)
 
 
-def _parameter_groups(model: nn.Module, section: TrainSection) -> list[dict[str, Any]]:
-    """Return the parameters with their peak learning rates: a trunk that can already see moves more slowly."""
-    head, trunk = [], []
-    for name, parameter in model.named_parameters():
-        (head if name.removeprefix("module.").startswith(("head.", "score.")) else trunk).append(parameter)
-    slow = section.learning_rate * (TRUNK_RATE if section.initialise == "embedder" else 1.0)
-    rates = ((trunk, slow), (head, section.learning_rate))
-    return [{"params": parameters, "lr": rate, "peak": rate} for parameters, rate in rates]
+def _advance(state: dict[str, Any], metrics: dict[str, float], network: nn.Module, validated: int) -> dict[str, Any]:
+    """Return the state after an epoch; the latest epoch is kept unless an earlier one validated clearly better.
 
-
-def _advance(state: dict[str, Any], metrics: dict[str, float], network: nn.Module) -> dict[str, Any]:
+    Clearly means by more than the standard error of the rank correlation over so many validation faces: below it
+    a difference is noise, and the falling learning rate makes later epochs the better bet.
+    """
     history = [*state["history"], metrics]
-    earlier = [entry["validation_spearman"] for entry in state["history"]]
     advanced = {**state, "epoch": int(metrics["epoch"]), "history": history}
-    if not earlier or metrics["validation_spearman"] > max(earlier):
+    highest = max(entry["validation_spearman"] for entry in history)
+    error = (1 - highest**2) / math.sqrt(max(1, validated - 1))
+    if metrics["validation_spearman"] >= highest - error:
         advanced |= {"best": _copy(network), "best_epoch": int(metrics["epoch"])}
     return advanced
 
@@ -168,7 +162,9 @@ def _epoch(
     total = 0.0
     for step, batch in enumerate(faces):
         for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * schedule(epoch * faces.steps + step, task.section.epochs * faces.steps)
+            group["lr"] = task.section.learning_rate * schedule(
+                epoch * faces.steps + step, task.section.epochs * faces.steps
+            )
         gray = augment(torch.from_numpy(batch.gray).float(), changes).to(session.device)
         loss = quality_loss(model(gray), torch.from_numpy(batch.quality).to(session.device))
         optimiser.zero_grad()

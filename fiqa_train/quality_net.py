@@ -14,7 +14,7 @@ ARCHITECTURE = "quality-net"
 INPUT_SIZE = 112
 BLOCKS = (1, 2, 2, 1)
 HEAD_WIDTH = 64
-DROPOUT = 0.2
+DROPOUT = 0.4
 
 
 class QualityNet(nn.Module):

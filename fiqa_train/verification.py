@@ -51,6 +51,12 @@ def enumerate_pairs(identities: np.ndarray, max_impostors: int = MAX_IMPOSTORS, 
     return PairTable(np.append(genuine[0], impostor[0]), np.append(genuine[1], impostor[1]), kinds)
 
 
+def probe_reference_pairs(table: PairTable, is_reference: np.ndarray) -> PairTable:
+    """Return the pairs of a reference and a probe; `is_reference` (images,) is true for enrolment images."""
+    kept = is_reference[table.first] != is_reference[table.second]
+    return PairTable(table.first[kept], table.second[kept], table.genuine[kept])
+
+
 def _sorted(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     first, second = np.minimum(first, second), np.maximum(first, second)
     order = np.lexsort((second, first))

@@ -3,7 +3,8 @@
 `models/<name>/evaluation.json`, written last, holds
 
 - `basis`: what was evaluated (model digest, label, evaluate section, embedders and their digests, seed);
-- `identities`, `images`, `degraded`, `n_genuine`, `n_impostor`, `impostors_sampled`: the held-out set and its pairs;
+- `identities`, `images`, `degraded`, `n_genuine`, `n_impostor`, `impostors_sampled`, `pairs`: the held-out
+  set and which of its pairs count (probe-reference or all);
 - `spearman`: rank correlation with the label over held-out degraded samples, per method;
 - `results`: one entry per embedder, mode and FMR: `embedder`, `independent` (false for the network that the labels
   came from), `mode` (leaderboard or fixed), `fmr`, `discard_limit` (R), `fnmr0` (F_0), `threshold0`, `n_genuine`,
@@ -36,7 +37,14 @@ from fiqa_train.checkpoints import load_trained, model_folder
 from fiqa_train.data import pair_shards
 from fiqa_train.evaluation import Protocol, compare, number, resolvable
 from fiqa_train.loop import spearman
-from fiqa_train.verification import MAX_IMPOSTORS, count_pairs, embed_flipped, enumerate_pairs, pair_similarity
+from fiqa_train.verification import (
+    MAX_IMPOSTORS,
+    count_pairs,
+    embed_flipped,
+    enumerate_pairs,
+    pair_similarity,
+    probe_reference_pairs,
+)
 from jobs.label import require_calibration
 from jobs.train import finished_training, label_table, require_fresh_labels, split_run, training_basis
 from schemas.config import RunConfig
@@ -74,8 +82,12 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
     labels = label_table(storage, pair_shards(store.committed("samples").values(), calibration.parts))
     splits = split_run(config, labels["identity"].to_pylist())
     held_out = _read_images(store, {identity for identity, split in splits.items() if split == "test"}, labels)
-    n_genuine, n_impostor = count_pairs(held_out.identity)
-    fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, min(n_impostor, MAX_IMPOSTORS))
+    table = enumerate_pairs(held_out.identity, MAX_IMPOSTORS, config.run.seed)
+    if config.evaluate.pairs == "probe-reference":
+        table = probe_reference_pairs(table, np.isnan(held_out.label))
+    n_genuine = int(table.genuine.sum())
+    n_impostor = len(table.genuine) - n_genuine
+    fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, n_impostor)
     if not fmrs:
         raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1]['reason']}")
     steps.done()
@@ -87,7 +99,6 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
         "random": random_quality(len(held_out.label), config.run.seed),
     }
     steps.done()
-    table = enumerate_pairs(held_out.identity, MAX_IMPOSTORS, config.run.seed)
     results: list[dict[str, Any]] = []
     for position, embedder in enumerate(embedders):
         similarity = pair_similarity(embed_flipped(load_embedder(embedder), held_out.images), table)
@@ -106,8 +117,9 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
         "images": len(held_out.label),
         "degraded": int(labelled.sum()),
         "n_genuine": n_genuine,
-        "n_impostor": int((~table.genuine).sum()),
-        "impostors_sampled": n_impostor > MAX_IMPOSTORS,
+        "n_impostor": n_impostor,
+        "impostors_sampled": count_pairs(held_out.identity)[1] > MAX_IMPOSTORS,
+        "pairs": config.evaluate.pairs,
         "spearman": {
             method: number(spearman(quality[labelled], held_out.label[labelled]))
             for method, quality in qualities.items()

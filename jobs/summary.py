@@ -8,7 +8,8 @@ def evaluation_lines(evaluation: dict[str, Any]) -> list[str]:
     headline = evaluation["headline"]
     setting = (
         f"FMR {headline['fmr']:g}, {headline['mode']} mode, {headline['embedder']}, "
-        f"{evaluation['n_genuine']} genuine and {evaluation['n_impostor']} impostor pairs"
+        f"{evaluation['pairs']} pairs, "
+        f"{evaluation['n_genuine']} genuine and {evaluation['n_impostor']} impostor"
     )
     methods = headline["methods"]
     return [

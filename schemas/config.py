@@ -156,6 +156,10 @@ class EvaluateSection(Section):
 
     fmr: tuple[float, ...] = Field((1e-2, 1e-3), min_length=1, description="target false match rates")
     discard_limit: float = Field(0.3, gt=0, le=0.95, description="R: pAUC runs over discard 0..R")
+    pairs: Literal["probe-reference", "all"] = Field(
+        "probe-reference",
+        description="degraded probes against clean references, as at a gate, or every two held-out images",
+    )
     bootstrap: int = Field(200, ge=0, le=10000, description="identity-level bootstrap resamples; 0 for none")
 
     @model_validator(mode="after")

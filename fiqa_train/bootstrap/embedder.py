@@ -18,7 +18,7 @@ from actors.model_zoo import WEIGHTS_DIR
 from actors.nets.iresnet import SmallIResNet, standardise
 from fiqa_train.bootstrap.augment import augment
 from fiqa_train.bootstrap.publish import publish, write_card
-from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cached_render_set
+from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set
 from fiqa_train.bootstrap.verification import verification_metrics
 from schemas.model_card import ModelCard
 from schemas.seeds import derive_seed, generator
@@ -127,11 +127,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=None, help="override the plan")
     parser.add_argument("--identities", type=int, default=SetSize.identities)
-    parser.add_argument("--renders", type=Path, default=Path("bootstrap-renders.npz"), help="made when missing")
+    parser.add_argument("--renders", type=Path, default=None, help="stored renders; made when missing")
     parser.add_argument("--out", type=Path, default=WEIGHTS_DIR)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    faces = cached_render_set(options.renders, options.seed, SetSize(identities=options.identities))
+    renders = options.renders or cache_path(options.seed)
+    faces = cached_render_set(renders, options.seed, SetSize(identities=options.identities))
     card = train_embedder(options.name, faces, options.out, options.seed, options.epochs)
     sys.stdout.write(f"{card.name} sha256 {card.sha256}\n")
     for key, value in card.metrics.items():

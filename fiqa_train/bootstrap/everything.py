@@ -7,14 +7,12 @@ import torch
 from actors.model_zoo import WEIGHTS_DIR
 from fiqa_train.bootstrap.embedder import PLANS, train_embedder
 from fiqa_train.bootstrap.image_text import train_image_text
-from fiqa_train.bootstrap.render_set import SetSize, cached_render_set
+from fiqa_train.bootstrap.render_set import SetSize, cache_path, cached_render_set
 from schemas.model_card import ModelCard
-
-RENDERS = "bootstrap-renders.npz"
 
 
 def bootstrap_all(
-    out_dir: Path = WEIGHTS_DIR, seed: int = 0, work_dir: Path = Path("bootstrap"), size: SetSize | None = None
+    out_dir: Path = WEIGHTS_DIR, seed: int = 0, work_dir: Path = Path("runs/bootstrap"), size: SetSize | None = None
 ) -> list[ModelCard]:
     """Render, train and publish all bundled networks; returns their cards. About half an hour on two cores.
 
@@ -22,6 +20,6 @@ def bootstrap_all(
     makes the result repeatable on a machine, and more threads gain nothing at this size.
     """
     torch.set_num_threads(1)
-    faces = cached_render_set(work_dir / f"seed-{seed}-{RENDERS}", seed, size or SetSize())
+    faces = cached_render_set(cache_path(seed, work_dir), seed, size or SetSize())
     cards = [train_embedder(name, faces, out_dir, seed) for name in PLANS]
     return [*cards, train_image_text(faces, out_dir, seed)]

@@ -115,6 +115,11 @@ def render_set(seed: int, size: SetSize, processes: int = 2) -> RenderSet:
     )
 
 
+def cache_path(seed: int, work_dir: Path = Path("runs/bootstrap")) -> Path:
+    """Return where the renders of a seed are kept unless told otherwise."""
+    return work_dir / f"renders-{seed}.npz"
+
+
 def cached_render_set(path: Path, seed: int, size: SetSize) -> RenderSet:
     """Return the render set stored at `path`, rendering and storing it first when the file does not exist.
 

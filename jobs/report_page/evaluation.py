@@ -142,6 +142,12 @@ def _point(result: Mapping[str, Any], document: Mapping[str, Any], name: str) ->
     )
 
 
+_PAIRS = {
+    "probe-reference": "each of a degraded probe and a clean reference",
+    "all": "of any two held-out images",
+}
+
+
 def _shown(method: str, other: int) -> tuple[str, str]:
     """Name and colour of a method; unknown ones share what colours are left."""
     return _METHODS.get(method) or (method, _OTHERS[other % len(_OTHERS)])
@@ -159,7 +165,7 @@ def _note(result: Mapping[str, Any], document: Mapping[str, Any]) -> str:
             f"{_MODES.get(result['mode'], 'see the documentation')}.",
             f"FMR {_percent(result['fmr'])}, FNMR without discarding F₀ = {_percent(result['fnmr0'])}, "
             f"R = {_percent(result['discard_limit'])}, {result['n_genuine']:,} genuine and "
-            f"{result['n_impostor']:,} impostor pairs{sampled}.",
+            f"{result['n_impostor']:,} impostor pairs{sampled}, {_PAIRS.get(document['pairs'], document['pairs'])}.",
             intervals,
             *notes,
         ]

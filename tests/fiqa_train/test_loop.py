@@ -9,7 +9,7 @@ import torch
 from actors.model_zoo import load_card, load_weights
 from cluster.errors import UserError
 from fiqa_train.checkpoints import dump_state, parse_state
-from fiqa_train.loop import build_network, describe, fit, quality_loss, schedule, spearman
+from fiqa_train.loop import _advance, build_network, describe, fit, quality_loss, schedule, spearman
 from jobs.train import training_task
 from schemas.config import TrainSection
 from schemas.model_card import ModelCard
@@ -75,10 +75,22 @@ def test_a_finished_training_returns_at_once(task, finished):
     assert again.metrics == []
 
 
-def test_the_best_epoch_is_kept(finished):
-    state = parse_state(finished.stored)
-    by_epoch = [entry["validation_spearman"] for entry in state["history"]]
-    assert state["best_epoch"] == int(np.argmax(by_epoch)) + 1
+def test_the_latest_epoch_is_kept_unless_an_earlier_one_was_clearly_better():
+    network = torch.nn.Linear(1, 1)
+
+    def best_of(values, faces):
+        state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0}
+        for epoch, value in enumerate(values, start=1):
+            with torch.no_grad():
+                network.weight.fill_(epoch)
+            state = _advance(state, {"epoch": epoch, "validation_spearman": value}, network, faces)
+        assert state["best"]["weight"].item() == state["best_epoch"], "weights are those of the epoch that is named"
+        return state["best_epoch"]
+
+    assert best_of([0.2, 0.7, 0.69], 101) == 3, "a difference within the standard error of .05 is noise"
+    assert best_of([0.2, 0.7, 0.6], 101) == 2
+    assert best_of([0.2, 0.7, 0.69], 100_001) == 2, "over many faces it is none"
+    assert best_of([0.8, 0.77, 0.74, 0.71], 101) == 2, "small steps down are measured from the top"
 
 
 def test_train_validation_and_test_identities_are_disjoint(task):

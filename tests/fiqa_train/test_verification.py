@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fiqa_train.verification import count_pairs, embed_flipped, enumerate_pairs, pair_similarity
+from fiqa_train.verification import (
+    count_pairs,
+    embed_flipped,
+    enumerate_pairs,
+    pair_similarity,
+    probe_reference_pairs,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -67,3 +73,11 @@ def test_similarity_is_the_mean_cosine_of_both_sides():
         (plain[a] @ plain[b] + mirrored[a] @ mirrored[b]) / 2 for a, b in zip(table.first, table.second, strict=True)
     ]
     assert similarity == pytest.approx(expected, abs=1e-5)
+
+
+def test_probe_reference_pairs_join_a_reference_and_a_probe_and_keep_their_truth():
+    identities = np.array([0, 0, 0, 1, 1])
+    is_reference = np.array([True, False, False, True, False])
+    table = probe_reference_pairs(enumerate_pairs(identities), is_reference)
+    pairs = set(zip(table.first.tolist(), table.second.tolist(), table.genuine.tolist(), strict=True))
+    assert pairs == {(0, 1, True), (0, 2, True), (3, 4, True), (0, 4, False), (1, 3, False), (2, 3, False)}

@@ -160,6 +160,7 @@ def make_model(storage: Storage, run: RunConfig, names: dict[str, str] | None = 
         "n_genuine": first["n_genuine"],
         "n_impostor": first["n_impostor"],
         "impostors_sampled": True,
+        "pairs": "probe-reference",
         "spearman": {name: spearman(quality, label) for name, quality in qualities.items() if name != "label"},
         "results": results,
         "skipped": [{"fmr": 1e-6, "reason": "An FMR of 1e-06 needs at least 1000000 impostor pairs."}],

@@ -7,6 +7,7 @@ EVALUATION = {
     "identities": 16,
     "n_genuine": 4416,
     "n_impostor": 69120,
+    "pairs": "probe-reference",
     "headline": {
         "embedder": "bundled-b",
         "mode": "leaderboard",
@@ -23,4 +24,4 @@ def test_lines_say_value_interval_and_setting():
     spearman, pauc = evaluation_lines(EVALUATION)
     assert "0.813 of model and label on 16 held-out identities" in spearman
     assert "model 0.700 [0.650, 0.750], sharpness undefined" in pauc
-    assert "FMR 0.01, leaderboard mode, bundled-b, 4416 genuine and 69120 impostor pairs" in pauc
+    assert "FMR 0.01, leaderboard mode, bundled-b, probe-reference pairs, 4416 genuine and 69120 impostor" in pauc
