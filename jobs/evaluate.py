@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from actors.imaging import decode as decode_image
 from actors.model_zoo import load_card, load_embedder
@@ -65,6 +66,8 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
     UserError when the model is not trained (or from something else) or no FMR can be shown by the held-out pairs;
     JobFailed when there are no held-out images.
     """
+    # so small networks gain nothing from more threads, and lose much on a machine that does other work
+    torch.set_num_threads(1)
     name, folder = config.train.name, model_folder(config.train.name)
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
