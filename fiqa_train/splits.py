@@ -29,7 +29,8 @@ def split_identities(
             f"{len(numbers)} labelled identities cannot be split into train, validation and test: "
             "raise generate.identities to at least 3"
         )
-    places = np.array([_place(number, seed) for number in numbers])
+    blocks = {block: _places(block, seed) for block in {number // BLOCK for number in numbers}}
+    places = np.array([blocks[number // BLOCK][number % BLOCK] for number in numbers])
     chosen = _cut(places, validation_fraction, test_fraction)
     if len(set(chosen)) < len(SPLITS):
         ranks = np.argsort(np.argsort(places, kind="stable"), kind="stable")
@@ -46,8 +47,7 @@ def _cut(places: np.ndarray, validation_fraction: float, test_fraction: float) -
     return ["test" if place < test_fraction else "validation" if place < edge else "train" for place in places]
 
 
-def _place(number: int, seed: int) -> float:
-    """Return where in 0..1 an identity stands: its permuted slot in its block, with one random offset per block."""
-    rng = generator(derive_seed(seed, "split", number // BLOCK))
-    slots = rng.permutation(BLOCK)
-    return float((slots[number % BLOCK] + rng.random()) / BLOCK)
+def _places(block: int, seed: int) -> np.ndarray:
+    """Return where in 0..1 each number of a block stands: its permuted slot, with one random offset for the block."""
+    rng = generator(derive_seed(seed, "split", block))
+    return (rng.permutation(BLOCK) + rng.random()) / BLOCK

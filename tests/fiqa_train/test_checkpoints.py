@@ -111,7 +111,7 @@ def test_a_state_that_would_run_code_is_never_unpickled(tmp_path):
         def __reduce__(self):
             return (tmp_path.joinpath("owned").touch, ())
 
-    (tmp_path / "state.pt").write_bytes(pickle.dumps(Evil()))
+    (tmp_path / "state.pt").write_bytes(pickle.dumps(Evil(), protocol=2))
     with pytest.raises(UserError, match="no checkpoint"):
         load_quality_model(str(tmp_path))
     torch.save({"card": Evil()}, tmp_path / "state.pt")
