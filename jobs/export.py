@@ -1,6 +1,7 @@
 """Job: write a finished run in a layout that other tools expect; appears whole under its name or not at all."""
 
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,3 +110,9 @@ def _with_labels(samples: pa.Table, labels: pa.Table) -> pa.Table:
     for name in ("quality", "group"):
         samples = samples.append_column(name, labels[name].take(rows))
     return samples
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["export", *sys.argv[1:]])

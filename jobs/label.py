@@ -1,6 +1,7 @@
 """Job: fuse the raw components of all committed samples into quality labels, without touching an image (promise 5)."""
 
 import hashlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -223,3 +224,9 @@ def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
         "calibration": _path(calibration.name),
         "reused": reused,
     }
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["label", *sys.argv[1:]])

@@ -29,3 +29,9 @@ def run_all(config: RunConfig) -> None:
         f"report     {storage.uri('report/index.html')}",
     ]
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["run", *sys.argv[1:]])

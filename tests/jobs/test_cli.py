@@ -1,5 +1,8 @@
 """The command line: its commands are frozen, and every failure is a sentence with a documented exit code."""
 
+import subprocess
+import sys
+
 import pytest
 
 from cluster.errors import JobFailed, UserError
@@ -48,3 +51,12 @@ def test_both_ways_to_name_the_config():
     parser = build_parser()
     assert parser.parse_args(["generate", "c.yaml"]).config == "c.yaml"
     assert parser.parse_args(["generate", "--config", "c.yaml"]).config_option == "c.yaml"
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if job != "bootstrap"])
+def test_every_job_is_a_module_that_can_be_submitted(job):
+    result = subprocess.run(
+        [sys.executable, "-m", f"jobs.{job}", "--help"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"usage: synfiqa {job}" in result.stdout
