@@ -80,9 +80,15 @@ def load_image_text(name: str, device: str = "cpu") -> ImageText:
 
 
 def model_digests(config: RunConfig) -> dict[str, str]:
-    """Return name -> sha256 of every model whose output ends up in the dataset of this run."""
-    names = (config.models.embedder, config.models.image_text)
-    return {config.models.detector: mtcnn_digest(), **{name: load_card(name).sha256 for name in names}}
+    """Return name -> sha256 of every model whose output ends up in the dataset of this run.
+
+    `UserError` when a configured name is unknown or plays another role, that of the evaluation embedder included:
+    it is loaded long after the dataset is made.
+    """
+    models = config.models
+    load_card(models.evaluation_embedder, role="embedder")
+    cards = [load_card(models.embedder, role="embedder"), load_card(models.image_text, role="image_text")]
+    return {models.detector: mtcnn_digest(), **{card.name: card.sha256 for card in cards}}
 
 
 def mtcnn_digest() -> str:

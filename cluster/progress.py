@@ -12,6 +12,15 @@ from rich.text import Text
 LOG_INTERVAL_S = 30.0
 
 
+_LIVE: list[Progress] = []
+
+
+def stop_live_lines() -> None:
+    """Give the terminal back when a job ends in the middle of a phase: a live line hides the cursor."""
+    while _LIVE:
+        _LIVE.pop().stop()
+
+
 class Phase:
     """Counts of one phase. `done` never exceeds `planned`; rate and ETA leave out what an earlier submit had done."""
 
@@ -47,7 +56,7 @@ class Phase:
     def close(self, note: str = "") -> None:
         """End the phase; its last line always equals the final counts."""
         if self._live is not None:
-            self._live.stop()
+            stop_live_lines()
         self._write(self.line(note))
 
     def line(self, note: str = "") -> str:
@@ -86,6 +95,7 @@ def _live_line(phase: Phase, stream: TextIO) -> Progress:
     bar = Progress(TextColumn(" "), BarColumn(20), _LineColumn(phase), console=console, transient=True)
     bar.add_task(phase.name, total=phase.planned)
     bar.start()
+    _LIVE.append(bar)
     return bar
 
 

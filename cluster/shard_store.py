@@ -87,7 +87,9 @@ class ShardStore:
         try:
             return self._load(_commit_path(kind, number))
         except FileNotFoundError:
-            raise JobFailed(f"{kind} {number} is not committed in {self.storage.url}; run `synfiqa generate`") from None
+            raise JobFailed(
+                f"{kind} {number} is not committed in {self.storage.uri()}; run `synfiqa generate`"
+            ) from None
 
     def read(self, commit: Commit, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows of a commit; JobFailed naming the file when it is missing or its bytes changed."""

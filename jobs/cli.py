@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cluster.errors import JobFailed, UserError
-from cluster.storage import Storage
+from cluster.progress import stop_live_lines
+from cluster.storage import Storage, redact
 from jobs.config import apply_overrides, load_config, parse_config
 from schemas.config import RunConfig
 
@@ -24,9 +25,11 @@ def run_command(call: Callable[[], None]) -> int:
     try:
         call()
     except (UserError, JobFailed) as error:
+        stop_live_lines()
         sys.stderr.write(f"synfiqa: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
+        stop_live_lines()
         sys.stderr.write("\nsynfiqa: interrupted: run the same command again to go on from the last commit\n")
         return INTERRUPTED
     return 0
@@ -93,7 +96,7 @@ def resolve_config(options: argparse.Namespace) -> RunConfig:
 
     tree = apply_overrides(dict(load_run(Storage(options.run)).config), options.set)
     tree["run"] = {**tree.get("run", {}), "url": options.run}
-    return parse_config(tree, source=f"{options.run}/run.json")
+    return parse_config(tree, source=f"{redact(options.run)}/run.json")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -111,7 +114,7 @@ def _generate(options: argparse.Namespace) -> None:
     storage = Storage(config.run.url)
     with ray_session():
         dataset = run_generate(config, storage)
-    _say(f"{dataset.samples} samples of {dataset.accepted} identities in {storage.url}, digest {dataset.digest}")
+    _say(f"{dataset.samples} samples of {dataset.accepted} identities in {storage.uri()}, digest {dataset.digest}")
 
 
 def _label(options: argparse.Namespace) -> None:
@@ -119,7 +122,7 @@ def _label(options: argparse.Namespace) -> None:
     from jobs.label import run_label
 
     run_label(config, Storage(config.run.url))
-    _say(f"labels are in {config.run.url}/labels/{config.label.name}")
+    _say(f"labels are in {redact(config.run.url)}/labels/{config.label.name}")
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -129,7 +132,7 @@ def _train(options: argparse.Namespace) -> None:
 
     with ray_session():
         run_train(config, Storage(config.run.url))
-    _say(f"the model is in {config.run.url}/models/{config.train.name}")
+    _say(f"the model is in {redact(config.run.url)}/models/{config.train.name}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -144,7 +147,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _score(options: argparse.Namespace) -> None:
     from jobs.score import run_score
 
-    rows = run_score(options.paths, options.model, Path(options.out))
+    rows = run_score(options.paths, options.model, _local_out(options))
     _say(f"{rows} images scored in {options.out}")
 
 
@@ -161,7 +164,7 @@ def _export(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     from jobs.export import run_export
 
-    run_export(Storage(config.run.url), Path(options.out), options.layout, config.label.name)
+    run_export(Storage(config.run.url), _local_out(options), options.layout, config.label.name)
     _say(f"exported to {options.out}")
 
 
@@ -169,6 +172,12 @@ def _bootstrap(options: argparse.Namespace) -> None:
     from fiqa_train.bootstrap.everything import bootstrap_all
 
     bootstrap_all(Path(options.out), options.seed)
+
+
+def _local_out(options: argparse.Namespace) -> Path:
+    if "://" in options.out:
+        raise UserError(f"--out writes to this machine, not to {redact(options.out)}: name a local path")
+    return Path(options.out)
 
 
 def _say(text: str) -> None:

@@ -15,7 +15,8 @@ def load_config(path: str | None, overrides: list[str] | None = None, run_url: s
     """Return the checked config. Raises UserError naming the field, its value and the remedy."""
     tree = apply_overrides(_read_yaml(path) if path else {}, overrides or [])
     if run_url:
-        tree.setdefault("run", {})["url"] = run_url
+        section = tree.get("run") or {}
+        tree["run"] = {**section, "url": run_url} if isinstance(section, dict) else section
     return parse_config(tree, source=path or "the command line")
 
 
@@ -40,7 +41,10 @@ def _read_yaml(path: str) -> dict[str, Any]:
         raise UserError(f"config file {path} does not exist: give a YAML file such as configs/quickstart.yaml")
     try:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"config file {path} cannot be read ({error.strerror}): correct its permissions") from None
+    # ValueError: an impossible date such as 2026-13-45, or text that is not UTF-8
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"config file {path} is not valid YAML: {reason}") from None
     if tree is None:
@@ -62,7 +66,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         tree = node
     try:
         tree[parts[-1]] = yaml.safe_load(text) if text.strip() else text
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         tree[parts[-1]] = text
 
 

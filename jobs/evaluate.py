@@ -80,6 +80,7 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
     if existing is not None:
         return existing
 
+    storage.check_writable()
     embedders = list(dict.fromkeys([config.models.evaluation_embedder, config.models.embedder]))
     steps = _Steps(progress, 3 + 2 * len(embedders))
     labels = label_table(storage, pair_shards(store.committed("samples").values(), calibration.parts))

@@ -16,7 +16,7 @@ from actors.identity_reader import IdentityReaderStage
 from actors.identity_registry import IdentityRegistry
 from actors.model_zoo import model_digests
 from actors.shard_writer import ShardWriterStage
-from cluster.errors import JobFailed
+from cluster.errors import JobFailed, UserError
 from cluster.pipeline import stream
 from cluster.progress import Phase
 from cluster.run_folder import open_run, planned_shards
@@ -46,6 +46,8 @@ class Dataset:
 
 def run_generate(config: RunConfig, storage: Storage) -> Dataset:
     """Make what is missing of the dataset and return its summary. Needs Ray to be ready."""
+    if storage.url.startswith("memory:"):
+        raise UserError("workers are other processes, which cannot see a memory:// run: use a folder or a store")
     models = model_digests(config)
     manifest = open_run(storage, config, models)
     store = ShardStore(storage, manifest.fingerprint, config.storage.format)
@@ -86,12 +88,13 @@ def make_identities(config: RunConfig, storage: Storage, store: ShardStore) -> I
         if not units:
             phase.close()
             raise JobFailed(_too_few(config, registry))
-        for unit in _in_order(stream(_identity_stages(config), units, storage, config.placement, ordered=True)):
+        for unit in _in_order(store, stream(_identity_stages(config), units, storage, config.placement, ordered=True)):
             before = registry.accepted, registry.reasons.total()
             table = registry.decide(unit.table)
             accepted, rejected = registry.accepted - before[0], registry.reasons.total() - before[1]
             store.commit("identities", unit.number, table, counts={"accepted": accepted, "rejected": rejected})
             phase.advance(accepted, {"rejected": rejected})
+            store.clear_dead("identities", unit.number)
             number = unit.number + 1
             if registry.complete:
                 break
@@ -108,6 +111,8 @@ def make_samples(config: RunConfig, storage: Storage, store: ShardStore, planned
         ShardWriterStage(storage.url, store.fingerprint, config.storage.format),
     ]
     committed = store.committed("samples")
+    for number in store.dead("samples").keys() & committed.keys():
+        store.clear_dead("samples", number)
     todo = [work for work in _shards(config, store, planned) if work.number not in committed]
     per_identity = config.generate.references + config.generate.degraded
     phase = Phase("samples", config.generate.identities * per_identity, "images")
@@ -151,11 +156,12 @@ def _next_units(config: RunConfig, first: int, registry: IdentityRegistry) -> It
         yield Work("identities", number, CANDIDATES.empty_table(), plan={"first": number * size, "count": count})
 
 
-def _in_order(results: Generator[Work | Dead]) -> Iterator[Work]:
+def _in_order(store: ShardStore, results: Generator[Work | Dead]) -> Iterator[Work]:
     """Yield units in order; a dead unit ends the job, since no later candidate may be decided before it."""
     with closing(results) as stream_of_results:
         for result in stream_of_results:
             if isinstance(result, Dead):
+                store.record_dead(result)
                 raise JobFailed(
                     f"candidate unit {result.number} failed in {result.stage} after {result.attempts} attempts "
                     f"({result.error}): correct the cause and run the same command again"
@@ -189,7 +195,7 @@ def _too_few(config: RunConfig, registry: IdentityRegistry) -> str:
     return (
         f"only {registry.accepted} of {config.generate.identities} identities were accepted out of "
         f"{config.generate.candidate_limit} candidates ({_reasons(registry.reasons)}): "
-        "loosen the filter section or raise generate.max_candidates"
+        "loosen the filter section or raise generate.max_candidates, in a new folder with --run"
     )
 
 

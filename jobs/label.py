@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from cluster.errors import JobFailed, UserError
 from cluster.fingerprint import canonical_json
+from cluster.progress import Phase
 from cluster.run_folder import load_run, planned_shards
 from cluster.shard_formats import decode, encode
 from cluster.shard_store import ShardStore, read_verified
@@ -43,7 +44,9 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
         _require_same(storage, existing, config.label, dataset, frozen)
         return _summary(existing, reused=True)
 
-    report = progress or (lambda done, planned: None)
+    storage.check_writable()
+    phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
+    report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
     tables: list[pa.Table] = []
     for commit in commits:
         tables.append(_degraded(store.read(commit, _COLUMNS)))
@@ -59,6 +62,8 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
         if rows.num_rows:
             parts.append(_write_part(storage, config.label.name, commit.number, rows))
         report(len(commits) + done, 2 * len(commits))
+    if phase is not None:
+        phase.close(f"{samples.num_rows} labels")
     calibration = Calibration(
         name=config.label.name,
         fingerprint=manifest.fingerprint,

@@ -108,7 +108,7 @@ class StorageSection(Section):
 
 
 class PlacementSection(Section):
-    """How stages are laid out on the cluster. Never changes what is made (promise 1)."""
+    """How stages are laid out on the cluster. On one class of hardware it never changes what is made (promise 1)."""
 
     mode: Literal["auto", "fused", "split"] = Field(
         "auto",
@@ -183,8 +183,7 @@ class RunConfig(Section):
     evaluate: EvaluateSection = EvaluateSection()
 
     def recipe_sections(self) -> dict:
-        """The part that decides which bytes the dataset has; placement and the URL are not in it."""
-        return {
-            "seed": self.run.seed,
-            **self.model_dump(mode="json", include={"generate", "filter", "models", "storage"}),
-        }
+        """The part that decides which bytes the dataset has; placement, URL and evaluation are not in it."""
+        tree = self.model_dump(mode="json", include={"generate", "filter", "models", "storage"})
+        del tree["models"]["evaluation_embedder"]
+        return {"seed": self.run.seed, **tree}

@@ -32,7 +32,9 @@ class Commit(Record):
     counts: dict[str, int] = Field(description="rows by outcome, e.g. accepted, rejected, reference, degraded")
     fingerprint: str
     schema_version: int = SCHEMA_VERSION
-    provenance: dict[str, str] = Field(default_factory=dict, description="attempt, node, time; not digested")
+    provenance: dict[str, str] = Field(
+        default_factory=dict, description="node, process, seconds per stage; not digested"
+    )
 
 
 class RunManifest(Record):

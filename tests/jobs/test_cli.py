@@ -38,6 +38,7 @@ def test_exit_codes(capsys, error, code):
         ["run", "a.yaml", "--config", "b.yaml"],
         ["dance"],
         ["score"],
+        ["score", "photos", "--model", "m", "--out", "s3://bucket/scores.csv"],
     ],
 )
 def test_wrong_usage_exits_2_without_traceback(capsys, arguments):

@@ -46,7 +46,18 @@ def test_a_wrong_override_is_one_sentence(config_file, override, fragments):
         assert fragment in text
 
 
-@pytest.mark.parametrize("text", ["- a\n- b", "just words", "a: [1", "\x00"])
+def test_an_impossible_date_is_just_text(config_file):
+    """YAML reads 2026-13-45 as a date and used to end in a traceback."""
+    assert load_config(config_file, ["run.url=2026-13-45"]).run.url == "2026-13-45"
+
+
+def test_an_empty_run_section_still_takes_the_url(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("run:\n")
+    assert load_config(str(path), [], "elsewhere").run.url == "elsewhere"
+
+
+@pytest.mark.parametrize("text", ["- a\n- b", "just words", "a: [1", "\x00", "run: 2026-13-45", "run: words"])
 def test_a_file_that_is_no_config_is_one_sentence(tmp_path, text):
     path = tmp_path / "bad.yaml"
     path.write_text(text)

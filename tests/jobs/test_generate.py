@@ -4,10 +4,10 @@ import pyarrow as pa
 import pytest
 
 from actors.identity_registry import IdentityRegistry
-from cluster.errors import JobFailed
+from cluster.errors import JobFailed, UserError
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
-from jobs.generate import _in_order, _next_units, _shards
+from jobs.generate import _in_order, _next_units, _shards, run_generate
 from schemas.config import RunConfig
 from schemas.manifest import Dead
 from schemas.rows import CANDIDATES
@@ -63,9 +63,34 @@ def test_a_ledger_unit_across_two_shards_is_read_by_both(tmp_path):
     assert [s.plan["units"] for s in shards] == [[0, 1], [1]]
 
 
-def test_a_dead_candidate_unit_ends_the_job_because_nothing_after_it_may_be_decided():
+def test_a_dead_candidate_unit_ends_the_job_and_is_recorded_because_nothing_after_it_may_be_decided(tmp_path):
+    store = store_with(tmp_path, [])
+
     def results():
         yield Dead(kind="identities", number=4, stage="identity_filter", error="ValueError: x", attempts=3)
 
     with pytest.raises(JobFailed, match=r"candidate unit 4 failed in identity_filter after 3 attempts"):
-        list(_in_order(results()))
+        list(_in_order(store, results()))
+    assert store.dead("identities")[4].stage == "identity_filter"
+    assert store.committed("identities") == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "name"), [("evaluation_embedder", "typo"), ("embedder", "bundled-clip"), ("image_text", "bundled-a")]
+)
+def test_a_wrong_model_is_refused_before_anything_is_written(tmp_path, field, name):
+    """A misspelt evaluation embedder used to show only after the whole dataset was made, with the typo in its recipe."""
+    wrong = RunConfig.model_validate({"models": {field: name}})
+    with pytest.raises(UserError, match=name):
+        run_generate(wrong, Storage(str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_memory_run_is_refused_because_workers_cannot_see_it():
+    with pytest.raises(UserError, match="memory://"):
+        run_generate(RunConfig(), Storage("memory://nowhere"))
+
+
+def test_another_evaluation_embedder_is_not_another_dataset():
+    one, other = RunConfig(), RunConfig.model_validate({"models": {"evaluation_embedder": "bundled-a"}})
+    assert one.recipe_sections() == other.recipe_sections()
