@@ -79,7 +79,7 @@ def test_a_dead_candidate_unit_ends_the_job_and_is_recorded_because_nothing_afte
     ("field", "name"), [("evaluation_embedder", "typo"), ("embedder", "bundled-clip"), ("image_text", "bundled-a")]
 )
 def test_a_wrong_model_is_refused_before_anything_is_written(tmp_path, field, name):
-    """A misspelt evaluation embedder used to show only after the whole dataset was made, with the typo in its recipe."""
+    """A misspelt evaluation embedder used to show only after the whole dataset was made."""
     wrong = RunConfig.model_validate({"models": {field: name}})
     with pytest.raises(UserError, match=name):
         run_generate(wrong, Storage(str(tmp_path / "run")))
