@@ -164,6 +164,11 @@ class Storage:
         if not intact:
             raise UserError(f"the run folder {self.uri()} returned other bytes than written; choose another with --run")
 
+    def check_shared(self) -> None:
+        """UserError when the run lives in this process alone, where workers cannot see it."""
+        if self.url.startswith("memory:"):
+            raise UserError("workers are other processes, which cannot see a memory:// run: use a folder or a store")
+
     def __reduce__(self) -> tuple[type["Storage"], tuple[str]]:
         return Storage, (self.url,)
 

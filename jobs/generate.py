@@ -16,7 +16,7 @@ from actors.identity_reader import IdentityReaderStage
 from actors.identity_registry import IdentityRegistry
 from actors.model_zoo import model_digests
 from actors.shard_writer import ShardWriterStage
-from cluster.errors import JobFailed, UserError
+from cluster.errors import JobFailed
 from cluster.pipeline import stream
 from cluster.progress import Phase
 from cluster.run_folder import open_run, planned_shards
@@ -46,8 +46,7 @@ class Dataset:
 
 def run_generate(config: RunConfig, storage: Storage) -> Dataset:
     """Make what is missing of the dataset and return its summary. Needs Ray to be ready."""
-    if storage.url.startswith("memory:"):
-        raise UserError("workers are other processes, which cannot see a memory:// run: use a folder or a store")
+    storage.check_shared()
     models = model_digests(config)
     manifest = open_run(storage, config, models)
     store = ShardStore(storage, manifest.fingerprint, config.storage.format)

@@ -2,7 +2,6 @@
 
 import sys
 
-from cluster.run_folder import load_run
 from cluster.storage import Storage
 from schemas.config import RunConfig
 
@@ -14,9 +13,9 @@ def run_report(config: RunConfig, storage: Storage) -> None:
     # Matplotlib takes a second to import, which `synfiqa run` need not wait for at its start.
     from jobs.report_page.page import render_page
 
-    load_run(storage)
+    page = render_page(config, storage)
     storage.check_writable()
-    storage.write(PAGE, render_page(config, storage).encode())
+    storage.write(PAGE, page.encode())
 
 
 if __name__ == "__main__":

@@ -50,8 +50,7 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
     finished = finished_training(storage, config.train.name, basis)
     if finished is not None:
         return finished
-    if storage.url.startswith("memory:"):
-        raise UserError("training runs in other processes, which cannot see a memory:// run: use a folder or a store")
+    storage.check_shared()
     storage.check_writable()
     task = training_task(config, storage)
     storage.create(f"{folder}/{BASIS}", _json(basis))
