@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from schemas.calibration import RankTable, Scale
 
@@ -17,10 +16,10 @@ TABLE_LIMIT = 65_536
 
 @dataclass(frozen=True)
 class Components:
-    """Raw components of N degraded samples, float64 (N,); every value finite and `vision_language` < 1.
+    """Raw components of N degraded samples, float32 or float64 (N,); every value finite and `vision_language` < 1.
 
     recognition: f_r, cosine in [-1, 1]. vision_language: v_l, cosine in [-1, 1). yaw: |yaw| in degrees.
-    downsample, blur: factors s and b, >= 1.
+    downsample, blur: factors s and b, >= 1. Labels are float64 either way.
     """
 
     recognition: np.ndarray
@@ -47,7 +46,7 @@ class Labels:
 def invalid(components: Components) -> np.ndarray:
     """Return bool (N,), True where a component is not finite or v_l >= 1, so that no label exists."""
     columns = vars(components).values()
-    return ~np.all([np.isfinite(column) for column in columns], axis=0) | ~(components.vision_language < 1)
+    return ~np.logical_and.reduce([np.isfinite(column) for column in columns]) | ~(components.vision_language < 1)
 
 
 def fit(components: Components, spatial_weight: float) -> tuple[Scale, Labels]:
@@ -56,24 +55,28 @@ def fit(components: Components, spatial_weight: float) -> tuple[Scale, Labels]:
     m = (f_r + lambda * s_d) / (1 - v_l) with s_d = min over factors of (N - rank) / N, then min-max to 0..1.
     ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
     """
-    ranks = [rankdata(factor, method="average") for factor in _factors(components)]
     count = len(components.yaw)
-    shares = [(count - rank) / count for rank in ranks]
-    raw = _fuse(components, shares, spatial_weight)
+    tables, shares = [], []
+    for factor in _factors(components):
+        table, ranks = _ranked(factor)
+        tables.append(table)
+        shares.append(_shares(ranks, count))
+    spatial = _spatial(shares)
+    raw = _fuse(components, spatial, spatial_weight)
     if raw.min() == raw.max():
         raise ValueError(f"all {count} raw labels equal {raw[0]:g}")
-    raw_ranks = rankdata(raw, method="average")
+    raw_table, raw_ranks = _ranked(raw)
     scale = Scale(
         samples=count,
         spatial_weight=spatial_weight,
-        yaw=_table(components.yaw, ranks[0]),
-        downsample=_table(components.downsample, ranks[1]),
-        blur=_table(components.blur, ranks[2]),
-        raw=_table(raw, raw_ranks),
+        yaw=tables[0],
+        downsample=tables[1],
+        blur=tables[2],
+        raw=raw_table,
         raw_min=float(raw.min()),
         raw_max=float(raw.max()),
     )
-    return scale, _labels(scale, shares, raw, raw_ranks)
+    return scale, _labels(scale, shares, spatial, raw, raw_ranks)
 
 
 def apply(scale: Scale, components: Components) -> Labels:
@@ -82,42 +85,38 @@ def apply(scale: Scale, components: Components) -> Labels:
     A sample's label depends on itself and the scale alone, so appended data changes no older label.
     """
     tables = (scale.yaw, scale.downsample, scale.blur)
-    ranks = [_interpolate(table, factor) for table, factor in zip(tables, _factors(components), strict=True)]
-    shares = [(scale.samples - rank) / scale.samples for rank in ranks]
-    raw = _fuse(components, shares, scale.spatial_weight)
-    return _labels(scale, shares, raw, _interpolate(scale.raw, raw))
+    shares = [
+        _shares(_interpolate(table, factor), scale.samples)
+        for table, factor in zip(tables, _factors(components), strict=True)
+    ]
+    spatial = _spatial(shares)
+    raw = _fuse(components, spatial, scale.spatial_weight)
+    return _labels(scale, shares, spatial, raw, _interpolate(scale.raw, raw))
 
 
 def _factors(components: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return components.yaw, components.downsample, components.blur
 
 
-def _fuse(components: Components, shares: list[np.ndarray], spatial_weight: float) -> np.ndarray:
-    spatial = np.minimum.reduce(shares)
-    return (components.recognition + spatial_weight * spatial) / (1 - components.vision_language)
+def _ranked(values: np.ndarray) -> tuple[RankTable, np.ndarray]:
+    """Table and average ranks (1..N) from one sort, which at N = 10^7 is the largest temporary of a label pass."""
+    order = np.argsort(values)
+    ascending = values[order]
+    first = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))
+    distinct = ascending[first]
+    del ascending
+    ties = np.diff(first, append=len(values))
+    average = first + (ties + 1) / 2
+    table = _table(distinct, average, len(values))
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat(average, ties)
+    return table, ranks
 
 
-def _labels(scale: Scale, shares: list[np.ndarray], raw: np.ndarray, raw_ranks: np.ndarray) -> Labels:
-    quality = (raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
-    decile = np.clip(np.floor(GROUPS * (raw_ranks - 0.5) / scale.samples), 0, GROUPS - 1).astype(int)
-    return Labels(
-        yaw_rank=shares[0],
-        downsample_rank=shares[1],
-        blur_rank=shares[2],
-        spatial=np.minimum.reduce(shares),
-        raw=raw,
-        quality=np.clip(quality, 0, 1),
-        group=np.array([f"Q{index}" for index in range(GROUPS)])[decile],
-        clipped=int(np.count_nonzero((quality < 0) | (quality > 1))),
-    )
-
-
-def _table(values: np.ndarray, ranks: np.ndarray) -> RankTable:
-    distinct, first = np.unique(values, return_index=True)
-    ranks = ranks[first]
+def _table(distinct: np.ndarray, ranks: np.ndarray, count: int) -> RankTable:
     if len(distinct) > TABLE_LIMIT:
         # Both ends of each interval of ranks stay: the jump beside a heavily tied value must not be smeared.
-        interval = np.floor((ranks - 1) / len(values) * (TABLE_LIMIT // 2))
+        interval = np.floor((ranks - 1) / count * (TABLE_LIMIT // 2))
         change = np.flatnonzero(np.diff(interval))
         kept = np.unique(np.concatenate([[0], change, change + 1, [len(distinct) - 1]]))
         distinct, ranks = distinct[kept], ranks[kept]
@@ -126,3 +125,42 @@ def _table(values: np.ndarray, ranks: np.ndarray) -> RankTable:
 
 def _interpolate(table: RankTable, values: np.ndarray) -> np.ndarray:
     return np.interp(values, table.values, table.ranks)
+
+
+def _shares(ranks: np.ndarray, count: int) -> np.ndarray:
+    np.subtract(count, ranks, out=ranks)
+    ranks /= count
+    return ranks
+
+
+def _spatial(shares: list[np.ndarray]) -> np.ndarray:
+    least = shares[0].copy()
+    for other in shares[1:]:
+        np.minimum(least, other, out=least)
+    return least
+
+
+def _fuse(components: Components, spatial: np.ndarray, spatial_weight: float) -> np.ndarray:
+    raw = spatial_weight * spatial
+    raw += components.recognition
+    # In float64 from the start: 1 - v_l rounded to float32 would be another label.
+    raw /= np.subtract(1, components.vision_language, dtype=np.float64)
+    return raw
+
+
+def _labels(
+    scale: Scale, shares: list[np.ndarray], spatial: np.ndarray, raw: np.ndarray, raw_ranks: np.ndarray
+) -> Labels:
+    decile = np.clip(np.floor(GROUPS * (raw_ranks - 0.5) / scale.samples), 0, GROUPS - 1).astype(np.int8)
+    quality = (raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
+    clipped = int(np.count_nonzero((quality < 0) | (quality > 1)))
+    return Labels(
+        yaw_rank=shares[0],
+        downsample_rank=shares[1],
+        blur_rank=shares[2],
+        spatial=spatial,
+        raw=raw,
+        quality=np.clip(quality, 0, 1, out=quality),
+        group=np.array([f"Q{index}" for index in range(GROUPS)])[decile],
+        clipped=clipped,
+    )

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from cluster.errors import JobFailed, UserError
@@ -17,13 +16,12 @@ from cluster.run_folder import load_run, planned_shards
 from cluster.shard_formats import decode, encode
 from cluster.shard_store import ShardStore, read_verified
 from cluster.storage import Storage, redact
-from fiqa_train.labels import Components, Labels, apply, fit, invalid
+from fiqa_train.label_rows import COLUMNS, LabelRows
+from fiqa_train.labels import Labels, apply, fit, invalid
 from schemas.calibration import Calibration, Scale
 from schemas.config import LabelSection, RunConfig
 from schemas.manifest import Commit, DataFile, RunManifest
-from schemas.rows import LABELS
 
-_COLUMNS = ["sample_id", "identity", "kind", "recognition", "vision_language", "measured_yaw", "downsample", "blur"]
 Progress = Callable[[int, int], None]
 """Called with shards done and shards planned; each shard counts once when read and once when labelled."""
 
@@ -47,29 +45,26 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     storage.check_writable()
     phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
-    tables: list[pa.Table] = []
-    for commit in commits:
-        tables.append(_degraded(store.read(commit, _COLUMNS)))
-        report(len(tables), 2 * len(commits))
-    samples = pa.concat_tables(tables)
+    samples = LabelRows(sum(commit.file.rows for commit in commits))
+    for index, commit in enumerate(commits):
+        samples.add(store.read(commit, COLUMNS))
+        report(index + 1, 2 * len(commits))
     scale, labels = _label(samples, config.label, frozen)
 
     parts: list[DataFile] = []
-    start = 0
-    for done, (commit, table) in enumerate(zip(commits, tables, strict=True), start=1):
-        rows = _rows(table, labels, start)
-        start += table.num_rows
+    for index, commit in enumerate(commits):
+        rows = samples.labelled(index, labels)
         if rows.num_rows:
             parts.append(_write_part(storage, config.label.name, commit.number, rows))
-        report(len(commits) + done, 2 * len(commits))
+        report(len(commits) + index + 1, 2 * len(commits))
     if phase is not None:
-        phase.close(f"{samples.num_rows} labels")
+        phase.close(f"{len(samples)} labels")
     calibration = Calibration(
         name=config.label.name,
         fingerprint=manifest.fingerprint,
         dataset_sha256=dataset,
         frozen_from="" if frozen is None else _digest(frozen),
-        samples=samples.num_rows,
+        samples=len(samples),
         clipped=labels.clipped,
         scale=scale,
         parts=parts,
@@ -158,34 +153,21 @@ def _require_same(
         )
 
 
-def _degraded(table: pa.Table) -> pa.Table:
-    return table.filter(pc.equal(table["kind"], "degraded")).drop_columns("kind")
-
-
-def _column(table: pa.Table, name: str) -> np.ndarray:
-    return table[name].cast(pa.float64()).to_numpy()
-
-
-def _label(samples: pa.Table, section: LabelSection, frozen: Scale | None) -> tuple[Scale, Labels]:
-    components = Components(
-        recognition=_column(samples, "recognition"),
-        vision_language=_column(samples, "vision_language"),
-        yaw=np.abs(_column(samples, "measured_yaw")),
-        downsample=_column(samples, "downsample"),
-        blur=_column(samples, "blur"),
-    )
-    if not samples.num_rows:
+def _label(samples: LabelRows, section: LabelSection, frozen: Scale | None) -> tuple[Scale, Labels]:
+    if not len(samples):
         raise JobFailed("there are no degraded samples to label; generate some first")
-    if pc.count_distinct(samples["sample_id"]).as_py() != samples.num_rows:
+    if (repeated := samples.repeated_id()) is not None:
         raise JobFailed(
-            "two committed samples share one sample_id; the dataset is damaged, generate it in a new folder"
+            f"two committed samples share one sample_id ({repeated}); "
+            "the dataset is damaged, generate it in a new folder"
         )
+    components = samples.components()
     bad = np.flatnonzero(invalid(components))
     if len(bad):
         values = {name: float(column[bad[0]]) for name, column in vars(components).items()}
         shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
         raise JobFailed(
-            f"sample {samples['sample_id'][bad[0]]} cannot be labelled ({shown}; {len(bad)} such samples): components "
+            f"sample {samples.sample_id(bad[0])} cannot be labelled ({shown}; {len(bad)} such samples): components "
             "must be finite and vision_language below 1, so check the models that measured them"
         )
     if frozen is not None:
@@ -194,14 +176,6 @@ def _label(samples: pa.Table, section: LabelSection, frozen: Scale | None) -> tu
         return fit(components, section.spatial_weight)
     except ValueError as error:
         raise JobFailed(f"labels cannot be scaled: {error}; generate more samples") from error
-
-
-def _rows(table: pa.Table, labels: Labels, start: int) -> pa.Table:
-    own = slice(start, start + table.num_rows)
-    made = {name: values[own] for name, values in vars(labels).items() if name != "clipped"}
-    columns = {field.name: made.get(field.name) for field in LABELS}
-    given = {name: table[name] for name in ("sample_id", "identity", "recognition", "vision_language")}
-    return pa.table(columns | given, schema=LABELS)
 
 
 def _write_part(storage: Storage, name: str, number: int, rows: pa.Table) -> DataFile:

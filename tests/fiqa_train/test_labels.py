@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 
 from fiqa_train import labels as labels_module
 from fiqa_train.labels import Components, apply, fit, invalid
@@ -71,6 +72,25 @@ def test_labels_follow_the_specification(weight):
     np.testing.assert_allclose(labels.raw, raw, rtol=1e-12)
     np.testing.assert_allclose(labels.quality, quality, rtol=1e-9, atol=1e-12)
     assert labels.clipped == 0
+
+
+@pytest.mark.parametrize("stored", [np.float32, np.float64])
+def test_labels_are_those_of_ranks_over_float64_columns_to_the_last_bit(stored):
+    """Columns are kept as stored and ranked with one sort each; no bit of a label or table may show it."""
+    c = random_components(4000, seed=8)
+    c = Components(**{name: np.round(column, 2).astype(stored) for name, column in vars(c).items()})  # heavily tied
+    recognition, vision_language, *factors = (column.astype(np.float64) for column in vars(c).values())
+    shares = [(4000 - rankdata(factor, method="average")) / 4000 for factor in factors]
+    raw = (recognition + 0.3 * np.minimum.reduce(shares)) / (1 - vision_language)
+    ranks = rankdata(raw, method="average")
+    scale, labels = fit(c, 0.3)
+    np.testing.assert_array_equal([labels.yaw_rank, labels.downsample_rank, labels.blur_rank], shares)
+    np.testing.assert_array_equal(labels.raw, raw)
+    np.testing.assert_array_equal(labels.quality, (raw - raw.min()) / (raw.max() - raw.min()))
+    assert list(labels.group) == [f"Q{min(int(10 * (rank - 0.5) / 4000), 9)}" for rank in ranks]
+    distinct, first = np.unique(raw, return_index=True)
+    assert (scale.raw.values, scale.raw.ranks) == (distinct.tolist(), ranks[first].tolist())
+    assert scale.yaw.values == np.unique(factors[0]).tolist()
 
 
 def test_the_best_is_one_and_the_worst_zero_exactly():

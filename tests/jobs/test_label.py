@@ -224,7 +224,7 @@ def test_a_sample_id_that_occurs_twice_is_refused(url):
     run = synthetic.config(4)
     storage = Storage(url)
     with_sample(storage, run, lambda row: row.update(sample_id="000001/6"))
-    with pytest.raises(JobFailed, match="share one sample_id"):
+    with pytest.raises(JobFailed, match=r"share one sample_id \(000001/6\)"):
         run_label(run, storage)
 
 
@@ -245,6 +245,16 @@ def test_a_damaged_label_part_is_named(url):
     storage.write(part, storage.read(part)[:-1] + b"?")
     with pytest.raises(JobFailed, match=rf"{part} is damaged"):
         read_labels(storage, "default")
+
+
+def test_every_shard_is_read_once(url, monkeypatch):
+    """Shards hold the images: a second look at them would double the traffic of a pass."""
+    run = synthetic.config()
+    storage, _ = synthetic.dataset(url, run)
+    read, seen = ShardStore.read, []
+    monkeypatch.setattr(ShardStore, "read", lambda *a: seen.append(a[1].number) or read(*a))
+    run_label(run, storage)
+    assert seen == [0, 1, 2]
 
 
 def test_progress_counts_every_shard_twice(url):
