@@ -1,15 +1,24 @@
 """Stage 5: the raw label components of each sample, measured on the stored (encoded) image (MR-FIQA)."""
 
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
+import pyarrow as pa
 
 from actors.backends import embedder, image_text
 from actors.captions import REFERENCE_CAPTION
-from actors.columns import set_columns
 from actors.imaging import decode
+from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import RunConfig
+from schemas.rows import SAMPLES, recipe_from_row
+
+MIN_REFERENCES = 2
+"""With fewer, a reference has nobody to be compared with (leave-one-out)."""
+
+BATCH = 32
+"""Images per network call; batches never span two identities."""
 
 
 class AnnotatorStage(Stage):
@@ -17,6 +26,7 @@ class AnnotatorStage(Stage):
 
     name = "annotator"
     resources = Resources(cpus=1, gpus=0.25)
+    batch_size = BATCH
 
     def __init__(self, config: RunConfig) -> None:
         self.models = (config.models.embedder, config.models.image_text)
@@ -27,16 +37,46 @@ class AnnotatorStage(Stage):
         image_text(self.models[1])
 
     def process(self, work: Work) -> Work:
-        """Fill in `recognition` and `vision_language`."""
-        table = work.table
-        images = np.stack([decode(image["bytes"]) for image in table["image"].to_pylist()])
+        """Fill in `recognition` and `vision_language`; a sample that cannot be measured is dead."""
+        salvage = Salvage(self)
+        rows = work.table.to_pylist()
+        kept = [
+            row
+            for _, members in groupby(rows, key=lambda row: row["identity"])
+            for row in self._annotate(salvage, list(members))
+        ]
+        return replace(
+            work,
+            table=pa.Table.from_pylist(kept, schema=SAMPLES),
+            dead=(*work.dead, *salvage.dead),
+            notes={**work.notes, **salvage.notes()},
+        )
+
+    def _annotate(self, salvage: Salvage, rows: list[dict]) -> list[dict]:
+        measured = salvage.map(rows, self._measure, self.batch_size, name=lambda row: row["sample_id"], spec=_recipe)
+        survivors = [(row, values) for row, values in zip(rows, measured, strict=True) if values is not None]
+        kept = [row for row, _ in survivors]
+        references = sum(row["kind"] == "reference" for row in kept)
+        if references < MIN_REFERENCES:
+            for row in kept:
+                salvage.bury(row["sample_id"], f"only {references} references of its identity are left", _recipe(row))
+            return []
+        embeddings = np.stack([values[0] for _, values in survivors])
+        is_reference = np.array([row["kind"] == "reference" for row in kept])
+        recognition = recognition_similarity(embeddings, np.zeros(len(kept), np.int64), is_reference)
+        for (row, (_, similarity)), cosine in zip(survivors, recognition, strict=True):
+            row.update(recognition=float(cosine), vision_language=similarity)
+        return kept
+
+    def _measure(self, rows: list[dict]) -> list[tuple[np.ndarray, float]]:
+        images = np.stack([decode(row["image"]["bytes"]) for row in rows])
         embeddings = embedder(self.models[0]).embed(images)
-        is_reference = np.asarray(table["kind"].to_pylist()) == "reference"
-        recognition = recognition_similarity(embeddings, np.asarray(table["identity"]), is_reference)
-        vision_language = image_text(self.models[1]).similarity(images, REFERENCE_CAPTION)
-        columns = {"recognition": recognition.tolist(), "vision_language": vision_language.tolist()}
-        counts = {"reference": int(is_reference.sum()), "degraded": int((~is_reference).sum())}
-        return replace(work, table=set_columns(table, columns), counts=counts)
+        similarity = image_text(self.models[1]).similarity(images, REFERENCE_CAPTION)
+        return [(vector, float(cosine)) for vector, cosine in zip(embeddings, similarity, strict=True)]
+
+
+def _recipe(row: dict) -> dict:
+    return recipe_from_row(row).model_dump(mode="json")
 
 
 def recognition_similarity(embeddings: np.ndarray, identity: np.ndarray, is_reference: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The table of one freshly generated candidate unit."""
+"""The table of one candidate unit as it leaves the generator: fresh candidates, and those that could not be made."""
 
 import json
 from collections.abc import Sequence
@@ -8,21 +8,32 @@ import pyarrow as pa
 from schemas.rows import CANDIDATES
 
 
-def candidate_table(
-    unit: int, numbers: Sequence[int], seeds: Sequence[int], images: Sequence[bytes], attributes: Sequence[dict]
-) -> pa.Table:
-    """Return fresh candidates: generated, not yet measured or judged."""
-    rows = [
-        {
-            "candidate": number,
-            "unit": unit,
-            "seed": seed,
-            "image": {"bytes": image, "path": f"candidate-{number:08d}.jpg"},
-            "attributes": json.dumps(commanded, sort_keys=True),
-            "status": "",
-            "reason": "",
-            "error": "",
-        }
-        for number, seed, image, commanded in zip(numbers, seeds, images, attributes, strict=True)
-    ]
-    return pa.Table.from_pylist(rows, schema=CANDIDATES)
+def fresh_candidate(unit: int, number: int, seed: int, image: bytes, attributes: dict) -> dict:
+    """Return the row of a candidate that is generated, not yet measured or judged; `image` is a JPEG."""
+    return {
+        "candidate": number,
+        "unit": unit,
+        "seed": seed,
+        "image": {"bytes": image, "path": f"candidate-{number:08d}.jpg"},
+        "attributes": json.dumps(attributes, sort_keys=True),
+        "status": "",
+        "reason": "",
+        "error": "",
+    }
+
+
+def dead_candidate(unit: int, number: int, seed: int, error: str) -> dict:
+    """Return the row of a candidate that could not be made."""
+    return {"candidate": number, "unit": unit, "seed": seed, "status": "dead", "reason": "", "error": error}
+
+
+def candidate_table(rows: Sequence[dict]) -> pa.Table:
+    """Return the rows as a unit of the ledger, undecided."""
+    return pa.Table.from_pylist(list(rows), schema=CANDIDATES)
+
+
+def candidate_numbers(plan: dict) -> list[int]:
+    """Return the candidates a unit is planned to hold: a range, or the dead ones that a replay makes again."""
+    if "candidates" in plan:
+        return list(plan["candidates"])
+    return list(range(plan["first"], plan["first"] + plan["count"]))

@@ -1,7 +1,7 @@
 """Stage 4: references and degraded samples of each identity, aligned and encoded."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,8 @@ from actors.degradation import clean_crop_and_degrade
 from actors.imaging import decode, encode_jpeg
 from actors.pose import pose_from_landmarks
 from actors.recipe_sampler import degraded_recipes, reference_recipes
-from actors.roles import ConditionalGenerator, IdentitySource
+from actors.roles import IdentitySource
+from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import RunConfig
 from schemas.recipe import Recipe
@@ -35,10 +36,15 @@ class ConditionalGeneratorStage(Stage):
         conditional_generator(self._backend, self._settings.portrait_size)
 
     def process(self, work: Work) -> Work:
-        """Return the shard's samples, label components still empty."""
-        model = conditional_generator(self._backend, self._settings.portrait_size)
-        rows = [row for source in work.table.to_pylist() for row in self._samples(model, source)]
-        return replace(work, table=pa.Table.from_pylist(rows, schema=SAMPLES))
+        """Return the shard's samples, label components still empty; micro-batches never span two identities."""
+        salvage = Salvage(self)
+        rows = [row for source in work.table.to_pylist() for row in self._samples(salvage, source) if row]
+        return replace(
+            work,
+            table=pa.Table.from_pylist(rows, schema=SAMPLES),
+            dead=(*work.dead, *salvage.dead),
+            notes={**work.notes, **salvage.notes()},
+        )
 
     def recipes(self, candidate: int) -> list[Recipe]:
         """Return the recipes of an identity, references first; they hang on its candidate number, not on its rank."""
@@ -50,43 +56,63 @@ class ConditionalGeneratorStage(Stage):
             ),
         ]
 
-    def _samples(self, model: ConditionalGenerator, source: dict) -> list[dict]:
+    def _samples(self, salvage: Salvage, source: dict) -> list[dict | None]:
+        recipes = self.recipes(source["candidate"])
+        references = self._settings.references
+        planned = [
+            _Planned(recipe, index if recipe.kind == "reference" else index - references)
+            for index, recipe in enumerate(recipes)
+        ]
+        return salvage.map(
+            planned,
+            lambda batch: self._make(source, batch),
+            self.batch_size,
+            name=lambda item: sample_id(source["identity"], item.recipe.kind, item.index),
+            spec=lambda item: item.recipe.model_dump(mode="json"),
+        )
+
+    def _make(self, source: dict, batch: list["_Planned"]) -> list[dict]:
+        model = conditional_generator(self._backend, self._settings.portrait_size)
         identity = IdentitySource(
             identity=source["identity"],
             seed=source["seed"],
             attributes=json.loads(source["attributes"]),
             image=decode(source["image"]["bytes"]),
         )
-        recipes = self.recipes(source["candidate"])
-        rows: list[dict] = []
-        for start in range(0, len(recipes), self.batch_size):
-            batch = recipes[start : start + self.batch_size]
-            portraits = model.generate(identity, batch)
-            poses = pose_from_landmarks(portraits.landmarks)
-            for offset, recipe in enumerate(batch):
-                position = start + offset
-                index = position if recipe.kind == "reference" else position - self._settings.references
-                face = clean_crop_and_degrade(portraits.images[offset], portraits.landmarks[offset], recipe)
-                rows.append(
-                    {
-                        **recipe_to_row(recipe),
-                        "sample_id": sample_id(identity.identity, recipe.kind, index),
-                        "identity": identity.identity,
-                        "candidate": source["candidate"],
-                        "index": index,
-                        "image": {
-                            "bytes": encode_jpeg(face.image, recipe.jpeg_quality),
-                            "path": image_path(identity.identity, recipe.kind, index),
-                        },
-                        "measured_yaw": float(poses[offset, 0]),
-                        "occluded_fraction": float(portraits.occluded_fraction[offset]),
-                        "kernel_lambda1": _value(face.lambda1),
-                        "kernel_lambda2": _value(face.lambda2),
-                        "kernel_theta": _value(face.theta),
-                        "landmarks": np.asarray(face.landmarks, np.float32).ravel().tolist(),
-                    }
-                )
+        portraits = model.generate(identity, [item.recipe for item in batch])
+        poses = pose_from_landmarks(portraits.landmarks)
+        rows = []
+        for offset, item in enumerate(batch):
+            recipe = item.recipe
+            face = clean_crop_and_degrade(portraits.images[offset], portraits.landmarks[offset], recipe)
+            rows.append(
+                {
+                    **recipe_to_row(recipe),
+                    "sample_id": sample_id(identity.identity, recipe.kind, item.index),
+                    "identity": identity.identity,
+                    "candidate": source["candidate"],
+                    "index": item.index,
+                    "image": {
+                        "bytes": encode_jpeg(face.image, recipe.jpeg_quality),
+                        "path": image_path(identity.identity, recipe.kind, item.index),
+                    },
+                    "measured_yaw": float(poses[offset, 0]),
+                    "occluded_fraction": float(portraits.occluded_fraction[offset]),
+                    "kernel_lambda1": _value(face.lambda1),
+                    "kernel_lambda2": _value(face.lambda2),
+                    "kernel_theta": _value(face.theta),
+                    "landmarks": np.asarray(face.landmarks, np.float32).ravel().tolist(),
+                }
+            )
         return rows
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """One sample to make: its recipe, and its number among those of its kind."""
+
+    recipe: Recipe
+    index: int
 
 
 def _value(number: float | None) -> float | None:

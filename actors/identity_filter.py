@@ -8,9 +8,10 @@ import numpy as np
 from actors.accessories import glasses_score
 from actors.alignment import align
 from actors.backends import detector, embedder
-from actors.columns import set_columns
+from actors.candidate_table import candidate_table
 from actors.imaging import decode
 from actors.pose import pose_from_landmarks
+from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import FilterSection, RunConfig
 
@@ -47,6 +48,7 @@ class IdentityFilterStage(Stage):
     def __init__(self, config: RunConfig) -> None:
         self._rules = config.filter
         self.models = (config.models.detector, config.models.embedder)
+        self.batch_size = config.generate.micro_batch
 
     def setup(self) -> None:
         """Load detector and embedder."""
@@ -54,9 +56,30 @@ class IdentityFilterStage(Stage):
         embedder(self.models[1])
 
     def process(self, work: Work) -> Work:
-        """Fill in the measurements, the embedding of survivors, and the status of the rejected."""
-        images = [decode(image["bytes"]) for image in work.table["image"].to_pylist()]
-        attributes = [json.loads(text) for text in work.table["attributes"].to_pylist()]
+        """Fill in the measurements, the embedding of survivors, and the status of the rejected and the dead."""
+        rows = work.table.to_pylist()
+        fresh = [row for row in rows if not row["status"]]
+        salvage = Salvage(self)
+        judged = salvage.map(
+            fresh,
+            self._judge,
+            self.batch_size,
+            name=lambda row: str(row["candidate"]),
+            spec=lambda row: {"candidate": row["candidate"], "seed": row["seed"]},
+        )
+        errors = {row.item: row.error for row in salvage.dead}
+        for row, verdict in zip(fresh, judged, strict=True):
+            row.update(verdict or {"status": "dead", "error": errors[str(row["candidate"])]})
+        return replace(
+            work,
+            table=candidate_table(rows),
+            dead=(*work.dead, *salvage.dead),
+            notes={**work.notes, **salvage.notes()},
+        )
+
+    def _judge(self, rows: list[dict]) -> list[dict]:
+        images = [decode(row["image"]["bytes"]) for row in rows]
+        attributes = [json.loads(row["attributes"]) for row in rows]
         faces = detector(self.models[0]).detect(images)
         found = [index for index, face in enumerate(faces) if face is not None]
         landmarks = np.full((len(images), 5, 2), np.nan, np.float32)
@@ -85,18 +108,17 @@ class IdentityFilterStage(Stage):
         if survivors:
             for index, vector in zip(survivors, embedder(self.models[1]).embed(aligned[survivors]), strict=True):
                 embeddings[index] = vector.tolist()
-        table = set_columns(
-            work.table,
+        return [
             {
-                "detection": [item.detection for item in measured],
-                "landmarks": [landmarks[i].ravel().tolist() if faces[i] else None for i in range(len(images))],
-                "yaw": [item.yaw if faces[i] else None for i, item in enumerate(measured)],
-                "expression": [item.expression for item in measured],
-                "glasses": [item.glasses for item in measured],
-                "embedding": embeddings,
-                "status": ["rejected" if reason else "" for reason, _ in verdicts],
-                "reason": [reason for reason, _ in verdicts],
-                "value": [value if reason else None for reason, value in verdicts],
-            },
-        )
-        return replace(work, table=table)
+                "detection": item.detection,
+                "landmarks": landmarks[index].ravel().tolist() if faces[index] else None,
+                "yaw": item.yaw if faces[index] else None,
+                "expression": item.expression,
+                "glasses": item.glasses,
+                "embedding": embeddings[index],
+                "status": "rejected" if reason else "",
+                "reason": reason,
+                "value": value if reason else None,
+            }
+            for index, (item, (reason, value)) in enumerate(zip(measured, verdicts, strict=True))
+        ]

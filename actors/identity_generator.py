@@ -1,10 +1,12 @@
-"""Stage 1: pseudo-identity portraits for a unit of consecutive candidates."""
+"""Stage 1: pseudo-identity portraits for a unit of candidates."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from actors.backends import identity_generator
-from actors.candidate_table import candidate_table
+from actors.candidate_table import candidate_numbers, candidate_table, dead_candidate, fresh_candidate
 from actors.imaging import encode_jpeg
+from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import RunConfig
 from schemas.seeds import derive_seed
@@ -13,7 +15,7 @@ PORTRAIT_QUALITY = 95
 
 
 class IdentityGeneratorStage(Stage):
-    """Makes the candidates `plan["first"] .. plan["first"] + plan["count"] - 1`."""
+    """Makes the candidates that the unit's plan names."""
 
     name = "identity_generator"
     resources = Resources(cpus=1, gpus=1.0)
@@ -29,13 +31,38 @@ class IdentityGeneratorStage(Stage):
         identity_generator(self._backend, self._size)
 
     def process(self, work: Work) -> Work:
-        """Fill in seed, image and attributes of each candidate."""
-        model = identity_generator(self._backend, self._size)
-        numbers = range(work.plan["first"], work.plan["first"] + work.plan["count"])
-        seeds = [derive_seed(self._seed, "candidate", number) for number in numbers]
-        candidates = []
-        for start in range(0, len(seeds), self.batch_size):
-            candidates += model.generate(seeds[start : start + self.batch_size])
-        images = [encode_jpeg(candidate.image, PORTRAIT_QUALITY) for candidate in candidates]
-        table = candidate_table(work.number, numbers, seeds, images, [c.attributes for c in candidates])
-        return replace(work, table=table)
+        """Fill in seed, image and attributes of each candidate; one that cannot be made is dead."""
+        numbers = candidate_numbers(work.plan)
+        salvage = Salvage(self)
+        rows = salvage.map(
+            numbers,
+            lambda batch: list(self._fresh(work.number, batch)),
+            self.batch_size,
+            name=str,
+            spec=lambda number: candidate_spec(self._seed, number),
+        )
+        errors = {row.item: row.error for row in salvage.dead}
+        table = candidate_table(
+            [
+                row or dead_candidate(work.number, number, candidate_seed(self._seed, number), errors[str(number)])
+                for number, row in zip(numbers, rows, strict=True)
+            ]
+        )
+        return replace(work, table=table, dead=(*work.dead, *salvage.dead), notes={**work.notes, **salvage.notes()})
+
+    def _fresh(self, unit: int, numbers: list[int]) -> Iterator[dict]:
+        seeds = [candidate_seed(self._seed, number) for number in numbers]
+        made = identity_generator(self._backend, self._size).generate(seeds)
+        for number, seed, candidate in zip(numbers, seeds, made, strict=True):
+            image = encode_jpeg(candidate.image, PORTRAIT_QUALITY)
+            yield fresh_candidate(unit, number, seed, image, candidate.attributes)
+
+
+def candidate_seed(run_seed: int, number: int) -> int:
+    """Return the seed from which a candidate is made."""
+    return derive_seed(run_seed, "candidate", number)
+
+
+def candidate_spec(run_seed: int, number: int) -> dict[str, int]:
+    """Return all that a candidate is made from, apart from the models."""
+    return {"candidate": number, "seed": candidate_seed(run_seed, number)}

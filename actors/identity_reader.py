@@ -12,25 +12,22 @@ from schemas.rows import IDENTITIES
 
 
 class IdentityReaderStage(Stage):
-    """Loads identities `plan["first"] .. plan["last"]` out of the ledger units `plan["units"]`."""
+    """Loads identities `first` to `last` of the plan, or `only` some, out of the ledger units it names."""
 
     name = "identity_reader"
     resources = Resources(cpus=0.25)
 
-    def __init__(self, run_url: str, fingerprint: str) -> None:
-        self._run_url = run_url
-        self._fingerprint = fingerprint
+    def __init__(self, storage: Storage, fingerprint: str) -> None:
+        self._store = ShardStore(storage, fingerprint)
 
     def process(self, work: Work) -> Work:
         """Return the shard's identities in order."""
-        store = ShardStore(Storage(self._run_url), self._fingerprint)
-        units = [store.read(store.get("identities", unit), columns=None) for unit in work.plan["units"]]
-        ledger = pa.concat_tables(units)
-        wanted = pc.and_(
-            pc.greater_equal(ledger["identity"], work.plan["first"]),
-            pc.less_equal(ledger["identity"], work.plan["last"]),
+        ledger = pa.concat_tables(
+            self._store.read(self._store.get("identities", unit), IDENTITIES.names) for unit in work.plan["units"]
         )
-        table = ledger.filter(wanted).select(IDENTITIES.names).sort_by("identity").cast(IDENTITIES)
-        if table.num_rows != work.plan["last"] - work.plan["first"] + 1:
+        wanted = work.plan.get("only", range(work.plan["first"], work.plan["last"] + 1))
+        table = ledger.filter(pc.is_in(ledger["identity"], pa.array(wanted, pa.int64())))
+        table = table.select(IDENTITIES.names).sort_by("identity").cast(IDENTITIES)
+        if table.num_rows != len(wanted):
             raise ValueError(f"the ledger holds {table.num_rows} of the identities of shard {work.number}")
         return replace(work, table=table)

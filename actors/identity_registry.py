@@ -21,6 +21,13 @@ class IdentityRegistry:
         self._embeddings: np.ndarray | None = None
         self.accepted = 0
         self.reasons: Counter[str] = Counter()
+        self.dead: set[int] = set()
+        self.next_candidate = 0
+
+    @property
+    def decided(self) -> int:
+        """Candidates so far: accepted + rejected + dead."""
+        return self.accepted + self.reasons.total() + len(self.dead)
 
     @property
     def complete(self) -> bool:
@@ -28,19 +35,19 @@ class IdentityRegistry:
         return self.accepted >= self._target
 
     def restore(self, unit: pa.Table) -> None:
-        """Take over the decisions of a committed unit; units must come in order."""
-        rows = unit.select(["status", "reason", "embedding"]).to_pylist()
+        """Take over a committed unit (columns candidate, status, reason, embedding); units must come in order."""
+        rows = unit.select(["candidate", "status", "reason", "embedding"]).to_pylist()
         for row in rows:
             if row["status"] == "accepted":
                 self._remember(np.asarray(row["embedding"], np.float32))
-        self.reasons.update(row["reason"] for row in rows if row["status"] == "rejected")
+            self._count(row["candidate"], row["status"], row["reason"])
 
     def decide(self, unit: pa.Table) -> pa.Table:
         """Return the unit with status, reason, value and identity of every candidate final."""
         status, reason = unit["status"].to_pylist(), unit["reason"].to_pylist()
         value, identity = unit["value"].to_pylist(), [None] * unit.num_rows
         for row, embedding in enumerate(unit["embedding"].to_pylist()):
-            if status[row] == "rejected":
+            if status[row] in ("rejected", "dead"):
                 continue
             vector = np.asarray(embedding, np.float32)
             similarity = self._nearest(vector)
@@ -52,8 +59,18 @@ class IdentityRegistry:
                 status[row], value[row] = "accepted", similarity if self.accepted else None
                 identity[row] = self.accepted  # type: ignore[call-overload]
                 self._remember(vector)
-        self.reasons.update(why for state, why in zip(status, reason, strict=True) if state == "rejected")
+        for number, state, why in zip(unit["candidate"].to_pylist(), status, reason, strict=True):
+            self._count(number, state, why)
         return set_columns(unit, {"status": status, "reason": reason, "value": value, "identity": identity})
+
+    def _count(self, candidate: int, status: str, reason: str) -> None:
+        self.next_candidate = max(self.next_candidate, candidate + 1)
+        # A replayed candidate is dead in one unit of the ledger and decided in a later one.
+        self.dead.discard(candidate)
+        if status == "rejected":
+            self.reasons[reason] += 1
+        elif status == "dead":
+            self.dead.add(candidate)
 
     def _nearest(self, vector: np.ndarray) -> float:
         if self._embeddings is None or not self.accepted:

@@ -15,25 +15,52 @@ from schemas.rows import SAMPLES
 
 
 class ShardWriterStage(Stage):
-    """Sorts the rows, commits them, and passes on only the counts."""
+    """Sorts the rows, commits them, and passes on only the counts and the dead.
+
+    A replay (`plan["revision"]` > 0) brings the identities `plan["only"]`; the rest of the shard comes from the
+    revision before, and both together are the next.
+    """
 
     name = "shard_writer"
     resources = Resources(cpus=0.5)
 
-    def __init__(self, run_url: str, fingerprint: str, file_format: Format) -> None:
-        self._run_url = run_url
-        self._fingerprint = fingerprint
-        self._format = file_format
+    def __init__(self, storage: Storage, fingerprint: str, file_format: Format) -> None:
+        self._store = ShardStore(storage, fingerprint, file_format)
 
     def process(self, work: Work) -> Work:
         """Commit the shard's samples: references before degraded samples, identities in order."""
-        store = ShardStore(Storage(self._run_url), self._fingerprint, self._format)
-        order = work.table.append_column("degraded", pc.equal(work.table["kind"], "degraded"))
+        revision = work.plan.get("revision", 0)
+        table = work.table
+        if revision:
+            before = self._store.read(self._store.get("samples", work.number, revision - 1))
+            remade = pc.is_in(before["identity"], pa.array(work.plan["only"], pa.int64()))
+            table = pa.concat_tables([before.filter(pc.invert(remade)), table])
+        order = table.append_column("degraded", pc.equal(table["kind"], "degraded"))
         order = order.sort_by([("identity", "ascending"), ("degraded", "ascending"), ("index", "ascending")])
+        rows = order.drop(["degraded"])
         busy = {f"seconds_{stage}": f"{seconds:.3f}" for stage, seconds in work.busy.items()}
-        provenance = {"node": socket.gethostname(), "process": str(os.getpid()), **busy}
-        commit = store.commit(
-            "samples", work.number, order.drop(["degraded"]), counts=work.counts, provenance=provenance
+        provenance = {"node": socket.gethostname(), "process": str(os.getpid()), **work.notes, **busy}
+        commit = self._store.commit(
+            "samples",
+            work.number,
+            rows,
+            counts=sample_counts(rows, len(work.dead)),
+            provenance=provenance,
+            dead=work.dead,
+            revision=revision,
         )
         counts = {**commit.counts, "bytes": commit.file.bytes}
-        return replace(work, table=pa.Table.from_pylist([], schema=SAMPLES), counts=counts)
+        return replace(work, table=SAMPLES.empty_table(), counts=counts)
+
+
+def sample_counts(rows: pa.Table, dead: int) -> dict[str, int]:
+    """Return the outcomes of a shard: planned = accepted + rejected + dead; nothing rejects a sample."""
+    references = pc.sum(pc.equal(rows["kind"], "reference")).as_py() or 0
+    return {
+        "planned": rows.num_rows + dead,
+        "accepted": rows.num_rows,
+        "rejected": 0,
+        "dead": dead,
+        "reference": references,
+        "degraded": rows.num_rows - references,
+    }

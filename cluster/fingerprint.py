@@ -3,23 +3,53 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from schemas.config import RunConfig
 from schemas.rows import SCHEMA_VERSION
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised by every change to the code after which the same config and models make different bytes."""
 
 
-def recipe_document(config: RunConfig, models: Mapping[str, str]) -> dict[str, Any]:
-    """Return everything that decides the dataset's bytes: recipe sections, model digests, versions."""
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "pillow",
+    "opencv-python-headless",
+    "pyarrow",
+    "facenet-pytorch",
+    "open-clip-torch",
+)
+"""Libraries whose version can change a pixel, a cosine or an encoded byte."""
+
+
+def recipe_document(config: RunConfig, models: Mapping[str, str], device: str = "cpu") -> dict[str, Any]:
+    """Return everything that decides the dataset's bytes: recipe sections, model digests, code, libraries, device.
+
+    `device` is cpu or cuda. Code enters as RECIPE_VERSION, not as a digest of sources: a mended bug that lets dead rows
+    be replayed must not make the run another one.
+    """
     return {
         **config.recipe_sections(),
         "model_digests": dict(sorted(models.items())),
         "schema_version": SCHEMA_VERSION,
         "recipe_version": RECIPE_VERSION,
+        "device": device,
+        "libraries": {name: library_version(name) for name in LIBRARIES},
     }
+
+
+def library_version(distribution: str) -> str:
+    """Return the version of an installed distribution, or `not installed`."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        # A cluster job may run straight from its working directory, without an installed package.
+        return "not installed"
 
 
 def canonical_json(document: Any) -> bytes:
@@ -27,9 +57,9 @@ def canonical_json(document: Any) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def recipe_fingerprint(config: RunConfig, models: Mapping[str, str]) -> str:
-    """Return the SHA-256 (hex) of the recipe document; placement and the folder do not enter it."""
-    return hashlib.sha256(canonical_json(recipe_document(config, models))).hexdigest()
+def recipe_fingerprint(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of a recipe document; placement and the folder are not in it."""
+    return hashlib.sha256(canonical_json(document)).hexdigest()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -7,8 +7,10 @@ import json
 
 import pyarrow as pa
 
+from cluster import errors
+from cluster.errors import JobFailed, UserError
 from cluster.stage import Work
-from schemas.manifest import Dead
+from schemas.manifest import Dead, DeadRow
 
 WIRE = pa.schema(
     [
@@ -18,7 +20,10 @@ WIRE = pa.schema(
         ("plan", pa.string()),
         ("counts", pa.string()),
         ("busy", pa.string()),
+        ("notes", pa.string()),
+        ("rows", pa.string()),  # JSON list of schemas.manifest.DeadRow
         ("dead", pa.string()),  # JSON of schemas.manifest.Dead, empty while the unit lives
+        ("fatal", pa.string()),  # JSON of an error that ends the job, empty otherwise
     ]
 )
 
@@ -36,21 +41,27 @@ def from_ipc(payload: bytes) -> pa.Table:
     return pa.ipc.open_stream(payload).read_all()
 
 
-def pack(work: Work, dead: Dead | None = None) -> dict:
-    """Return the wire row of a unit, or its dead record without payload."""
+def pack(work: Work, dead: Dead | None = None, fatal: UserError | JobFailed | None = None) -> dict:
+    """Return the wire row of a unit; of a dead one, or one whose error ends the job, without payload."""
+    lives = dead is None and fatal is None
     return {
         "kind": work.kind,
         "number": work.number,
-        "payload": b"" if dead else to_ipc(work.table),
+        "payload": to_ipc(work.table) if lives else b"",
         "plan": json.dumps(work.plan),
         "counts": json.dumps(work.counts),
         "busy": json.dumps(work.busy),
+        "notes": json.dumps(work.notes),
+        "rows": json.dumps([row.model_dump() for row in work.dead]) if work.dead else "",
         "dead": dead.model_dump_json() if dead else "",
+        "fatal": json.dumps({"type": type(fatal).__name__, "message": str(fatal)}) if fatal else "",
     }
 
 
 def unpack(row: dict) -> Work | Dead:
-    """Return the unit of a wire row, or why it is dead."""
+    """Return the unit of a wire row, or why it is dead; raises the error that ends the job."""
+    if row["fatal"]:
+        raise _error(json.loads(row["fatal"]))
     if row["dead"]:
         return Dead.model_validate_json(row["dead"])
     return Work(
@@ -60,4 +71,11 @@ def unpack(row: dict) -> Work | Dead:
         plan=json.loads(row["plan"]),
         counts=json.loads(row["counts"]),
         busy=json.loads(row["busy"]),
+        notes=json.loads(row["notes"]),
+        dead=tuple(DeadRow.model_validate(item) for item in json.loads(row["rows"] or "[]")),
     )
+
+
+def _error(fatal: dict[str, str]) -> UserError | JobFailed:
+    found = getattr(errors, fatal["type"], JobFailed)
+    return found(fatal["message"])

@@ -5,37 +5,54 @@ from collections.abc import Generator
 from typing import Any
 
 from cluster.attempts import Attempts
+from cluster.errors import JobFailed
 from cluster.packing import pack, unpack
 from cluster.placement import Pool, plan_placement
 from cluster.ray_session import cluster_resources, quiet_ray
 from cluster.stage import Stage, Work
 from cluster.storage import Storage
 from cluster.worker import StageWorker
-from schemas.config import PlacementSection
+from schemas.config import PlacementSection, ResilienceSection
 from schemas.manifest import Dead
+
+_DEFAULT_RESILIENCE = ResilienceSection()
 
 
 def stream(
-    stages: list[Stage], units: list[Work], storage: Storage, placement: PlacementSection, *, ordered: bool = False
+    stages: list[Stage],
+    units: list[Work],
+    storage: Storage,
+    placement: PlacementSection,
+    resilience: ResilienceSection = _DEFAULT_RESILIENCE,
+    *,
+    ordered: bool = False,
 ) -> Generator[Work | Dead]:
     """Yield each unit after the last stage, or its dead record; in unit order when `ordered`, else as they finish.
 
-    Closing the iterator early stops the pipeline; what was in flight is lost and nothing else is.
+    Closing the iterator early stops the pipeline; what was in flight is lost and nothing else is. Raises the error
+    with which a worker ends the job, and JobFailed when the workers cannot be started or kept.
     """
     if not units:
         return
+    import ray
+
     cpus, gpus = cluster_resources()
     pools = plan_placement(stages, placement, cpus, gpus, len(units))
     # The session scopes attempt markers: deaths of an earlier driver's workers say nothing about a unit.
     session = uuid.uuid4().hex
     attempts = Attempts(storage, session)
-    attempts.sweep()
-    dataset = _dataset(units, pools, storage, placement, session, ordered)
+    attempts.open()
+    dataset = _dataset(units, pools, storage, placement, resilience, session, ordered)
     rows = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
     try:
         for batch in rows:
             for row in batch.to_pylist():
                 yield unpack(row)
+    except (ray.exceptions.RayError, ray.exceptions.RaySystemError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[-1]
+        raise JobFailed(
+            f"the workers could not go on ({reason}): correct the cause and run the same command again"
+        ) from error
     finally:
         # Dropping the iterator is what makes Ray Data stop its executor and give the actors back.
         del rows, dataset
@@ -44,7 +61,13 @@ def stream(
 
 
 def _dataset(
-    units: list[Work], pools: list[Pool], storage: Storage, placement: PlacementSection, session: str, ordered: bool
+    units: list[Work],
+    pools: list[Pool],
+    storage: Storage,
+    placement: PlacementSection,
+    resilience: ResilienceSection,
+    session: str,
+    ordered: bool,
 ) -> Any:
     import ray.data
 
@@ -65,12 +88,13 @@ def _dataset(
     for pool in pools:
         dataset = dataset.map_batches(
             StageWorker,
-            fn_constructor_args=(list(pool.stages), storage.url, session, placement.max_attempts),
+            fn_constructor_args=(list(pool.stages), storage, session, resilience.max_attempts),
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=pool.resources.cpus,
             num_gpus=pool.resources.gpus or None,
             compute=ray.data.ActorPoolStrategy(size=pool.size),
             udf_modifying_row_count=False,
+            **({"label_selector": pool.labels} if pool.labels else {}),
         )
     return dataset

@@ -1,7 +1,7 @@
 """Placement: how the stages of a half are laid out as actor pools. It never changes what is made."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster.errors import UserError
 from cluster.stage import Resources, Stage
@@ -10,11 +10,12 @@ from schemas.config import PlacementSection
 
 @dataclass(frozen=True)
 class Pool:
-    """One actor pool: the stages each of its processes runs in order, its size, and what each process takes."""
+    """One actor pool: the stages each of its processes runs in order, its size, what each takes, where it may run."""
 
     stages: tuple[Stage, ...]
     size: int
     resources: Resources
+    labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -42,9 +43,22 @@ def plan_placement(stages: list[Stage], section: PlacementSection, cpus: float, 
         )
     scale = _cpu_scale(shares, sizes, cpus)
     return [
-        Pool(group, size, Resources(cpus=math.floor(share.cpus * scale * 1e4) / 1e4, gpus=share.gpus))
+        Pool(group, size, Resources(math.floor(share.cpus * scale * 1e4) / 1e4, share.gpus), _labels(group, section))
         for group, share, size in zip(groups, shares, sizes, strict=True)
     ]
+
+
+def _labels(group: tuple[Stage, ...], section: PlacementSection) -> dict[str, str]:
+    """Node labels of all stages of a pool; stages that share a process must agree on them."""
+    wanted: dict[str, str] = {}
+    for stage in group:
+        for label, value in section.labels.get(stage.name, {}).items():
+            if wanted.setdefault(label, value) != value:
+                raise UserError(
+                    f"placement.labels wants {label}={wanted[label]} and {label}={value} for stages that share a "
+                    "process: use --set placement.mode=split"
+                )
+    return wanted
 
 
 def _cpu_scale(shares: list[Resources], sizes: list[int], cpus: float) -> float:

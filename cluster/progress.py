@@ -1,9 +1,14 @@
 """What people see while a run works: a live line per phase on a terminal, one structured line now and then in logs."""
 
+import json
+import re
 import sys
+import threading
 import time
+import weakref
 from collections import Counter
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -11,18 +16,26 @@ from rich.text import Text
 
 LOG_INTERVAL_S = 30.0
 
-
 _LIVE: list[Progress] = []
+_TICKING: "weakref.WeakSet[Phase]" = weakref.WeakSet()
+_PLAIN = re.compile(r'[^\s="\\]+')
+_NO_KEY = re.compile(r'[\s="\\]')
 
 
 def stop_live_lines() -> None:
-    """Give the terminal back when a job ends in the middle of a phase: a live line hides the cursor."""
+    """Leave the terminal and the log alone when a job ends in the middle of a phase: a live line hides the cursor."""
     while _LIVE:
         _LIVE.pop().stop()
+    for phase in list(_TICKING):
+        phase.stop()
 
 
 class Phase:
-    """Counts of one phase. `done` never exceeds `planned`; rate and ETA leave out what an earlier submit had done."""
+    """Counts of one phase. `done` never exceeds `planned`; rate and ETA leave out what an earlier submit had done.
+
+    On a terminal a line lives at the bottom; elsewhere a line of `key=value` pairs comes every `log_interval` seconds,
+    whether there was progress or not, so that a log shows the difference between slow and dead.
+    """
 
     def __init__(
         self, name: str, planned: int, unit: str, stream: TextIO | None = None, log_interval: float = LOG_INTERVAL_S
@@ -34,48 +47,111 @@ class Phase:
         self.counts: Counter[str] = Counter()
         self._found = 0
         self._stream = stream or sys.stderr
-        self._interval = log_interval
         self._started = time.monotonic()
-        self._logged = self._started
+        self._ended = threading.Event()
         self._live = _live_line(self, self._stream) if self._stream.isatty() else None
+        if self._live is None:
+            _TICKING.add(self)
+            # A phase that nobody closes must not be kept alive, or go on talking, because of its clock.
+            clock = threading.Thread(target=_tick, args=(weakref.ref(self), self._ended, log_interval), daemon=True)
+            clock.start()
 
-    def resume(self, done: int, counts: dict[str, int] | None = None) -> None:
-        """Account for work of an earlier submit."""
-        self._found = min(done, self.planned)
+    def resume(self, done: int, counts: Mapping[str, int] | None = None) -> None:
+        """Account for work of an earlier submit; may be called for each piece of it."""
+        before = self.done
         self.advance(done, counts)
+        self._found += self.done - before
 
-    def advance(self, amount: int = 1, counts: dict[str, int] | None = None) -> None:
-        """Account for finished work."""
+    def advance(self, amount: int = 1, counts: Mapping[str, int] | None = None) -> None:
+        """Account for finished work and its outcomes, such as `{"rejected:glasses": 3, "dead": 1}`."""
         self.done = min(self.done + amount, self.planned)
-        self.counts.update(counts or {})
-        now = time.monotonic()
-        if self._live is None and self.done < self.planned and now - self._logged >= self._interval:
-            self._logged = now
-            self._write(self.line())
+        # A new object each time: the clock's thread may be reading the old one.
+        self.counts = self.counts + Counter(counts or {})
 
     def close(self, note: str = "") -> None:
         """End the phase; its last line always equals the final counts."""
+        self.stop()
         if self._live is not None:
             stop_live_lines()
-        self._write(self.line(note))
+            self._write(self.line(note))
+        else:
+            self._write(self.log_line(note))
+
+    def stop(self) -> None:
+        """End the regular lines without a last one."""
+        self._ended.set()
+        _TICKING.discard(self)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the phase as plain JSON values: for the lease, which tells it to `synfiqa status`."""
+        rate = self._rate()
+        return {
+            "phase": self.name,
+            "unit": self.unit,
+            "done": self.done,
+            "planned": self.planned,
+            "counts": dict(self.counts),
+            "rate": rate or None,
+            "eta_s": (self.planned - self.done) / rate if rate else None,
+        }
 
     def line(self, note: str = "") -> str:
-        """The phase as one line: done/planned, outcomes, rate, ETA or time taken."""
-        elapsed = max(time.monotonic() - self._started, 1e-9)
-        rate = (self.done - self._found) / elapsed
+        """The phase as one line for people: done/planned, outcomes, rate, ETA or time taken."""
+        rate = self._rate()
         parts = [f"{self.name:<10} {self.done}/{self.planned} {self.unit}"]
         parts += [f"{count} {name}" for name, count in self.counts.items()]
-        if rate > 0:
+        if rate:
             parts.append(f"{rate:.3g}/s")
-        if self.done >= self.planned:
-            parts.append(f"took {_clock(elapsed)}")
-        else:
-            parts.append(f"ETA {_clock((self.planned - self.done) / rate)}" if rate > 0 else "ETA unknown")
+        name, value = self._remaining()
+        parts.append(f"{'ETA' if name == 'eta' else name} {value}")
         return " | ".join([*parts, note] if note else parts)
+
+    def log_line(self, note: str = "") -> str:
+        """The phase as `key=value` pairs for logs: `phase=samples done=1200 planned=2496 dead=3 rate=12/s eta=1:45`."""
+        rate = self._rate()
+        pairs: dict[str, Any] = {"phase": self.name, "done": self.done, "planned": self.planned, **self.counts}
+        if rate:
+            pairs["rate"] = f"{rate:.3g}/s"
+        name, value = self._remaining()
+        pairs[name] = value
+        if note:
+            pairs["note"] = note
+        return " ".join(f"{_NO_KEY.sub('_', key)}={_value(value)}" for key, value in pairs.items())
+
+    def _rate(self) -> float:
+        return (self.done - self._found) / self._elapsed()
+
+    def _elapsed(self) -> float:
+        return max(time.monotonic() - self._started, 1e-9)
+
+    def _remaining(self) -> tuple[str, str]:
+        if self.done >= self.planned:
+            return "took", clock(self._elapsed())
+        rate = self._rate()
+        return "eta", clock((self.planned - self.done) / rate) if rate else "unknown"
 
     def _write(self, text: str) -> None:
         self._stream.write(text + "\n")
         self._stream.flush()
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _tick(phase: "weakref.ref[Phase]", ended: threading.Event, interval: float) -> None:
+    while not ended.wait(interval):
+        alive = phase()
+        if alive is None:
+            return
+        try:
+            if alive.done < alive.planned:
+                alive._write(alive.log_line())
+        except (OSError, ValueError):
+            # Nobody listens any more: the stream is closed, and the job has other ways to say so.
+            return
+        del alive
 
 
 class _LineColumn(ProgressColumn):
@@ -99,7 +175,8 @@ def _live_line(phase: Phase, stream: TextIO) -> Progress:
     return bar
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return a span of time as people read it: `1:45`, `2:03:05`."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -2,8 +2,14 @@
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from cluster.errors import UserError
+from schemas.config import PlacementSection
 
 _ENVIRONMENT = {
     # Under `uv run` Ray would rebuild the environment in every worker.
@@ -16,6 +22,10 @@ _ENVIRONMENT = {
     # Harmless notes about constructor arguments are logged as errors by the core.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM, as `ray job stop` sends it): a Ctrl-C from afar."""
 
 
 def prepare_environment() -> None:
@@ -33,14 +43,41 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+    if address := os.environ.get("RAY_ADDRESS"):
+        try:
+            ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"cannot join the Ray cluster at {address} ({reason}): start it, or unset RAY_ADDRESS to run here"
+            ) from error
     else:
         ray.init(num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    # ray.init installs a handler of its own, which would leave no time to release the run.
+    with _terminate_like_interrupt():
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _terminate_like_interrupt() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # `ray job stop` repeats the signal; a second one must not interrupt the clean-up of the first.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
-        ray.shutdown()
+        with suppress(TypeError):
+            signal.signal(signal.SIGTERM, before)
 
 
 def quiet_ray() -> None:
@@ -55,3 +92,10 @@ def cluster_resources() -> tuple[float, float]:
 
     resources = ray.cluster_resources()
     return float(resources.get("CPU", 0.0)), float(resources.get("GPU", 0.0))
+
+
+def device_class(placement: PlacementSection) -> str:
+    """Return `cpu` or `cuda`: what this run computes on, which decides the last bits of its floats (promise 1)."""
+    if placement.device != "auto":
+        return placement.device
+    return "cuda" if cluster_resources()[1] > 0 else "cpu"

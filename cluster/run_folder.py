@@ -4,31 +4,35 @@ import math
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import ValidationError
 
 from cluster.errors import UserError
-from cluster.fingerprint import differences, recipe_document, recipe_fingerprint
+from cluster.fingerprint import LIBRARIES, differences, library_version, recipe_document, recipe_fingerprint
+from cluster.preflight import preflight
 from cluster.storage import Storage, redact
 from schemas.config import RunConfig
-from schemas.manifest import RunManifest
+from schemas.manifest import RunManifest, StoreTraits
 from schemas.rows import SCHEMA_VERSION
 
 MANIFEST = "run.json"
-_LIBRARIES = ("ray", "torch", "torchvision", "numpy", "pyarrow", "pillow", "opencv-python-headless", "scipy")
+_RECORDED = ("ray", *LIBRARIES, "fsspec", "s3fs", "diffusers")
 
 
-def open_run(storage: Storage, config: RunConfig, models: Mapping[str, str]) -> RunManifest:
+class RecipeChanged(UserError):
+    """The folder belongs to another recipe (exit code 2)."""
+
+
+def open_run(storage: Storage, config: RunConfig, models: Mapping[str, str], device: str = "cpu") -> RunManifest:
     """Make the folder a run of this config, or return the manifest of the equal run that it already is.
 
-    `models` maps model names to digests. UserError when the folder belongs to another recipe (each field is listed),
-    holds foreign files, or cannot be written.
+    `models` maps model names to digests, `device` is cpu or cuda. RecipeChanged when the folder belongs to another
+    recipe (each field is listed); UserError when it holds foreign files, or cannot be written.
     """
+    document = recipe_document(config, models, device)
     existing = _read(storage)
     if existing is None:
-        storage.check_writable()
         foreign = [name for name in storage.entries() if name != MANIFEST]
         # A job that started at the same moment may have filled the folder since the first look.
         if foreign and not storage.exists(MANIFEST):
@@ -37,13 +41,20 @@ def open_run(storage: Storage, config: RunConfig, models: Mapping[str, str]) -> 
                 f"{storage.uri()} is no run folder but holds other files ({shown}); "
                 "choose an empty or new folder with --run"
             )
-        manifest = _manifest(config, models)
+        manifest = _manifest(config, models, document, preflight(storage, expected_bytes(config)))
         if storage.create(MANIFEST, manifest.model_dump_json(indent=1).encode() + b"\n"):
             return manifest
         existing = load_run(storage)
-    _require_same(storage, existing, config, models)
-    storage.check_writable()
+    _require_same(storage, existing, document)
+    preflight(storage)
     return existing
+
+
+def expected_bytes(config: RunConfig) -> int:
+    """Return a generous estimate of what the dataset takes: 16 KiB a sample, four times that a candidate portrait."""
+    generate = config.generate
+    samples = generate.identities * (generate.references + generate.degraded)
+    return 16 * 1024 * (samples + 4 * 3 * generate.identities)
 
 
 def load_run(storage: Storage) -> RunManifest:
@@ -81,35 +92,30 @@ def _read(storage: Storage) -> RunManifest | None:
         ) from error
 
 
-def _require_same(storage: Storage, manifest: RunManifest, config: RunConfig, models: Mapping[str, str]) -> None:
-    if manifest.fingerprint == recipe_fingerprint(config, models):
+def _require_same(storage: Storage, manifest: RunManifest, document: Mapping[str, Any]) -> None:
+    if manifest.fingerprint == recipe_fingerprint(document):
         return
-    changed = differences(manifest.recipe, recipe_document(config, models)) or ["its fingerprint was edited"]
-    raise UserError(
-        f"{storage.uri()} was made from another recipe ({'; '.join(changed)}); "
-        "choose another folder with --run, or restore the old values"
+    changed = differences(manifest.recipe, document) or ["its fingerprint was edited"]
+    raise RecipeChanged(
+        f"{storage.uri()} was made from another recipe ({'; '.join(changed)}); choose another folder with --run, "
+        "restore the old values, or start over beside the old data with --new-generation"
     )
 
 
-def _manifest(config: RunConfig, models: Mapping[str, str]) -> RunManifest:
+def _manifest(
+    config: RunConfig, models: Mapping[str, str], document: dict[str, Any], store: StoreTraits
+) -> RunManifest:
     return RunManifest(
         schema_version=SCHEMA_VERSION,
-        fingerprint=recipe_fingerprint(config, models),
-        recipe=recipe_document(config, models),
+        fingerprint=recipe_fingerprint(document),
+        recipe=document,
         config=_without_secrets(config.model_dump(mode="json")),
-        code_version=_version("synfiqa"),
+        code_version=library_version("synfiqa"),
         models=dict(models),
-        versions={"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}},
+        versions={"python": platform.python_version(), **{name: library_version(name) for name in _RECORDED}},
+        store=store,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        # A cluster job may run straight from its working directory, without an installed package.
-        return "not installed"
 
 
 def _without_secrets(value: Any) -> Any:

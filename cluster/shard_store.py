@@ -1,24 +1,45 @@
-"""Exactly-once shards: data under attempt-unique names, and one small commit object that makes them exist."""
+"""Exactly-once shards: data under attempt-unique names, and one small commit object that makes them exist.
+
+A commit is never changed. Rows that were dead and could be made later come as the next revision of their unit, a
+commit of its own; readers take the highest. Nothing here deletes: see `cluster/garbage.py` for why and when.
+"""
 
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from cluster.errors import JobFailed, UserError
+from cluster.merkle import dataset_root
 from cluster.shard_formats import SUFFIX, Format, content_digest, decode, encode
 from cluster.storage import Storage
-from schemas.manifest import Commit, DataFile, Dead
-from schemas.rows import CANDIDATES, SAMPLES, SCHEMA_VERSION
+from schemas.manifest import Commit, DataFile, DeadRow
+from schemas.rows import CANDIDATES, DEAD, SAMPLES, SCHEMA_VERSION
 
 Kind = Literal["samples", "identities"]
 
 SCHEMAS: dict[Kind, pa.Schema] = {"samples": SAMPLES, "identities": CANDIDATES}
-_STEM: dict[Kind, str] = {"samples": "shard", "identities": "unit"}
+STEM: dict[Kind, str] = {"samples": "shard", "identities": "unit"}
+_COMMIT_NAME = re.compile(r"commits/(shard|unit)-(\d{6,})(?:\.r(\d{3,}))?\.json")
+
+
+def commit_path(kind: Kind, number: int, revision: int = 0) -> str:
+    """Return where the commit of a unit lives: `commits/shard-000012.json`, `commits/shard-000012.r001.json`."""
+    return f"commits/{STEM[kind]}-{number:06d}" + (f".r{revision:03d}" if revision else "") + ".json"
+
+
+def parse_commit_path(path: str) -> tuple[Kind, int, int] | None:
+    """Return (kind, number, revision) of a commit's path, or None when it is not one."""
+    match = _COMMIT_NAME.fullmatch(path)
+    if match is None:
+        return None
+    kind: Kind = "samples" if match[1] == "shard" else "identities"
+    name = kind, int(match[2]), int(match[3] or 0)
+    return name if commit_path(*name) == path else None
 
 
 class ShardStore:
@@ -34,41 +55,46 @@ class ShardStore:
         kind: Kind,
         number: int,
         table: pa.Table,
-        counts: dict[str, int],
-        provenance: dict[str, str] | None = None,
+        counts: Mapping[str, int],
+        provenance: Mapping[str, str] | None = None,
+        *,
+        dead: Sequence[DeadRow] = (),
+        revision: int = 0,
     ) -> Commit:
-        """Store the rows and make them exist; when another writer was first, drop ours and return its commit.
+        """Store the rows and make them exist; when another writer was first, return its commit.
 
-        ValueError for rows of another schema; JobFailed when the upload is short, or when the first writer made other
-        rows from the same recipe, because then determinism is broken and no later result can be trusted.
+        A loser leaves its files to `gc`: on a store that does not enforce create-if-absent, a request that it gave up
+        on may still land and name them. ValueError for rows of another schema; JobFailed when the upload is short, or
+        when the first writer made other rows from the same recipe, because then determinism is broken.
         """
         if not table.schema.equals(SCHEMAS[kind]):
             raise ValueError(f"{kind} {number}: columns are not those of schemas.rows: {table.schema}")
-        # Identities are read back on resume and stay Parquet whatever the samples are written as.
-        format: Format = self.format if kind == "samples" else "parquet"
         labels = {"kind": kind, "number": str(number), "fingerprint": self.fingerprint}
-        data = encode(table, format, {**labels, "schema_version": str(SCHEMA_VERSION)})
-        path = f"{kind}/{_STEM[kind]}-{number:06d}-{uuid.uuid4().hex[:12]}.{SUFFIX[format]}"
+        files: dict[str, bytes] = {}
         ours = Commit(
             kind=kind,
             number=number,
-            file=DataFile(path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=table.num_rows),
+            revision=revision,
+            file=_data_file(f"{kind}/{_stem(kind, number)}", table, self._format(kind, table), labels, files),
+            dead=_data_file(f"dead/{_stem(kind, number)}", _dead_table(dead), "parquet", labels, files)
+            if dead
+            else None,
             content_sha256=content_digest(table),
-            counts=counts,
+            counts=dict(counts),
             fingerprint=self.fingerprint,
-            provenance=provenance or {},
+            provenance=dict(provenance or {}),
         )
-        self.storage.write(path, data)
-        if (stored := self.storage.size(path)) != len(data):
-            self.storage.delete(path)
-            raise JobFailed(f"{self.storage.uri(path)} has {stored} of {len(data)} bytes after upload; run again")
-        if self.storage.create(_commit_path(kind, number), _json(ours)):
+        for path, data in files.items():
+            self._upload(path, data)
+        if self.storage.create(commit_path(kind, number, revision), _json(ours)):
+            for path, data in files.items():
+                # A process that slept through gc's age guard finds its upload gone: it still holds the bytes.
+                if not self._holds(path, data):
+                    self._upload(path, data)
             return ours
-        theirs = self._load(_commit_path(kind, number))
-        # A create that was retried inside the store's client finds our own commit: its data must stay.
-        if theirs.file.path != path:
-            self.storage.delete(path)
-        if theirs.content_sha256 != ours.content_sha256:
+        theirs = self._load(commit_path(kind, number, revision))
+        # Dead rows are what one attempt could not make: two attempts may differ in them without breaking a promise.
+        if theirs.content_sha256 != ours.content_sha256 and not (dead or theirs.dead):
             raise JobFailed(
                 f"{kind} {number} was made twice with different content: committed {theirs.content_sha256} in "
                 f"{theirs.file.path}, now {ours.content_sha256}; the models or libraries differ between workers"
@@ -76,16 +102,22 @@ class ShardStore:
         return theirs
 
     def committed(self, kind: Kind) -> dict[int, Commit]:
-        """Return all commits by number, ascending; UserError when one belongs to another recipe."""
-        pattern = re.compile(rf"commits/{_STEM[kind]}-\d{{6,}}\.json")
-        paths = [path for path in self.storage.list("commits") if pattern.fullmatch(path)]
-        found = [self._parse(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
-        return {commit.number: commit for commit in sorted(found, key=lambda commit: commit.number)}
+        """Return the newest commit of every unit, ascending; UserError when one belongs to another recipe."""
+        newest: dict[int, tuple[int, str]] = {}
+        for path, number, revision in self._names(kind):
+            newest[number] = max(newest.get(number, (revision, path)), (revision, path))
+        return self._read_commits([path for _, path in newest.values()])
 
-    def get(self, kind: Kind, number: int) -> Commit:
+    def revisions(self, kind: Kind) -> list[Commit]:
+        """Return every commit ever made, superseded ones too, by number and revision."""
+        paths = [path for path, _, _ in self._names(kind)]
+        found = [self._parse(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
+        return sorted(found, key=lambda commit: (commit.number, commit.revision))
+
+    def get(self, kind: Kind, number: int, revision: int = 0) -> Commit:
         """Return one commit; JobFailed when that unit is not committed."""
         try:
-            return self._load(_commit_path(kind, number))
+            return self._load(commit_path(kind, number, revision))
         except FileNotFoundError:
             raise JobFailed(
                 f"{kind} {number} is not committed in {self.storage.uri()}; run `synfiqa generate`"
@@ -100,54 +132,49 @@ class ShardStore:
         for commit in self.committed(kind).values():
             yield self.read(commit, columns)
 
-    def sweep(self, kind: Kind) -> list[str]:
-        """Delete the data files that crashed attempts left of committed units, and return their paths.
-
-        Such a file is nobody's: its unit exists by another file, and the commit of whoever still writes it will fail.
-        """
-        kept = {commit.number: commit.file.path for commit in self.committed(kind).values()}
-        pattern = re.compile(rf"{kind}/{_STEM[kind]}-(\d{{6,}})-[0-9a-f]{{12}}\.\w+")
-        found = [(path, pattern.fullmatch(path)) for path in self.storage.list(kind)]
-        left = [path for path, name in found if name and kept.get(int(name[1]), path) != path]
-        for path in left:
-            self.storage.delete(path)
-        return left
+    def dead_rows(self, commit: Commit) -> list[DeadRow]:
+        """Return the dead rows of a unit, with their errors and specifications."""
+        if commit.dead is None:
+            return []
+        table = decode(read_verified(self.storage, commit.dead), "parquet")
+        return [DeadRow.model_validate(row) for row in table.to_pylist()]
 
     def dataset_digest(self) -> str:
-        """Return the SHA-256 (hex) over all committed content in order.
+        """Return the Merkle root (hex) over all committed content in order.
 
         It does not depend on the file format, the attempts, or who finished first (promise 1).
         """
-        digest = hashlib.sha256()
-        for kind in ("identities", "samples"):
-            for number, commit in self.committed(kind).items():
-                digest.update(f"{kind} {number} {commit.content_sha256} {commit.file.rows}\n".encode())
-        return digest.hexdigest()
+        return dataset_root(self.committed("identities").values(), self.committed("samples").values())
 
-    def record_dead(self, dead: Dead) -> None:
-        """Keep why a unit could not be made; a later record of the same unit replaces it."""
-        self.storage.write(_dead_path(dead.kind, dead.number), _json(dead))
+    def _format(self, kind: Kind, table: pa.Table) -> Format:
+        # The ledger is read back on resume and stays Parquet; a tar without members is not readable.
+        return self.format if kind == "samples" and table.num_rows else "parquet"
 
-    def dead(self, kind: Kind) -> dict[int, Dead]:
-        """Return the dead records by number, ascending."""
-        pattern = re.compile(rf"dead/{kind}-\d{{6,}}\.json")
-        paths = [path for path in self.storage.list("dead") if pattern.fullmatch(path)]
-        found = [
-            _validated(self.storage, path, data, Dead)
-            for path, data in zip(paths, self.storage.read_many(paths), strict=True)
-        ]
-        return {record.number: record for record in sorted(found, key=lambda record: record.number)}
+    def _upload(self, path: str, data: bytes) -> None:
+        self.storage.write(path, data)
+        if not self._holds(path, data):
+            raise JobFailed(f"{self.storage.uri(path)} does not hold its {len(data)} bytes after upload; run again")
 
-    def clear_dead(self, kind: Kind, number: int) -> None:
-        """Forget the dead record of a unit, if there is one."""
-        self.storage.delete(_dead_path(kind, number))
+    def _holds(self, path: str, data: bytes) -> bool:
+        try:
+            return self.storage.size(path) == len(data)
+        except FileNotFoundError:
+            return False
+
+    def _names(self, kind: Kind) -> list[tuple[str, int, int]]:
+        found = ((path, parse_commit_path(path)) for path in self.storage.list("commits"))
+        return [(path, name[1], name[2]) for path, name in found if name is not None and name[0] == kind]
+
+    def _read_commits(self, paths: Sequence[str]) -> dict[int, Commit]:
+        found = [self._parse(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
+        return {commit.number: commit for commit in sorted(found, key=lambda commit: commit.number)}
 
     def _load(self, path: str) -> Commit:
         return self._parse(path, self.storage.read(path))
 
     def _parse(self, path: str, data: bytes) -> Commit:
         commit = _validated(self.storage, path, data, Commit)
-        if commit.kind not in SCHEMAS or path != _commit_path(commit.kind, commit.number):
+        if path != commit_path(commit.kind, commit.number, commit.revision):
             raise JobFailed(
                 f"{self.storage.uri(path)} says it is {commit.kind} {commit.number}; delete it and run again"
             )
@@ -176,12 +203,22 @@ def _format_of(commit: Commit) -> Format:
     return "webdataset" if commit.file.path.endswith("." + SUFFIX["webdataset"]) else "parquet"
 
 
-def _commit_path(kind: Kind, number: int) -> str:
-    return f"commits/{_STEM[kind]}-{number:06d}.json"
+def _stem(kind: Kind, number: int) -> str:
+    return f"{STEM[kind]}-{number:06d}"
 
 
-def _dead_path(kind: Kind, number: int) -> str:
-    return f"dead/{kind}-{number:06d}.json"
+def _data_file(
+    stem: str, table: pa.Table, format: Format, labels: Mapping[str, str], files: dict[str, bytes]
+) -> DataFile:
+    """Encode a table into `files` under a name that no other attempt has."""
+    data = encode(table, format, {**labels, "schema_version": str(SCHEMA_VERSION)})
+    path = f"{stem}-{uuid.uuid4().hex[:12]}.{SUFFIX[format]}"
+    files[path] = data
+    return DataFile(path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=table.num_rows)
+
+
+def _dead_table(dead: Sequence[DeadRow]) -> pa.Table:
+    return pa.Table.from_pylist([row.model_dump() for row in dead], schema=DEAD)
 
 
 def _json(record: BaseModel) -> bytes:

@@ -6,6 +6,9 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from cluster.attempts import NO_MARKS, Marks
+from schemas.manifest import DeadRow
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -19,8 +22,8 @@ class Resources:
 class Work:
     """One unit of work on its way through the stages: a candidate unit or an output shard, always whole.
 
-    `table` carries the rows, `plan` what the planner said of the unit, `counts` its outcomes so far,
-    `busy` the seconds each stage worked on it.
+    `table` carries the rows, `plan` what the planner said of the unit, `counts` its outcomes so far, `busy` the
+    seconds each stage worked on it, `dead` the rows that could not be made, `notes` what its commit should remember.
     """
 
     kind: str
@@ -29,13 +32,16 @@ class Work:
     plan: dict = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     busy: dict[str, float] = field(default_factory=dict)
+    dead: tuple[DeadRow, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 class Stage(ABC):
     """One step over whole units. Instances are built on the driver, pickled, and set up once per process.
 
     `process` must depend on its argument alone: seeds come from the rows, micro-batches are cut inside the unit,
-    so that worker count and order of arrival never change a byte (promise 1).
+    so that worker count and order of arrival never change a byte (promise 1). Model calls go through
+    `cluster.salvage.Salvage`, so that an error costs a row; an exception that leaves `process` costs the whole unit.
     """
 
     name: ClassVar[str]
@@ -44,6 +50,8 @@ class Stage(ABC):
     """Rows per model call, cut inside the unit."""
     models: tuple[str, ...] = ()
     """Names of the models that `setup` loads."""
+    marks: Marks = NO_MARKS
+    """Where model calls leave marks while a unit is re-made after it killed its process; set by the worker."""
 
     def setup(self) -> None:
         """Load models; called once in the worker process before the first unit."""

@@ -1,23 +1,22 @@
-"""One run folder on any store: whole objects in, whole objects out, nothing ever half-written."""
+"""One run folder on any store: whole objects in, whole objects out, nothing ever half-written, errors by class."""
 
-import errno
-import os
-import threading
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
 
-from fsspec import AbstractFileSystem
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from cluster.errors import UserError
+from cluster.retrying import Retrying
+from cluster.storage_base import TMP, Entry, Store
+from cluster.storage_faults import fault_of
+from cluster.storage_fsspec import FsspecStore
+from cluster.storage_local import LocalStore
 
-_TMP = ".tmp-"
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
-_CREATE = threading.Lock()  # memory:// checks and puts in two steps
+__all__ = ["Entry", "Storage", "redact"]
+
+_TO_FOLDER = {"read": "read from", "write": "write to", "delete": "delete in", "list": "list"}
 
 
 def redact(url: str) -> str:
@@ -31,34 +30,42 @@ def redact(url: str) -> str:
 class Storage:
     """A run folder, given as a local path or an fsspec URL of an object store.
 
-    All paths are relative POSIX paths below the folder; absolute ones and `..` raise ValueError. Instances are
-    picklable and hold no connection: fsspec keeps one per process and thread.
+    All paths are relative POSIX paths below the folder; absolute ones and `..` raise ValueError. A request that fails
+    transiently is repeated for `retry_budget_s` seconds, then StorageUnavailable; one that is refused raises
+    StorageRefused at once. Instances are picklable and hold no connection.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, retry_budget_s: float = 300.0) -> None:
         scheme = url.partition("://")[0] if "://" in url else "file"
         is_local = scheme in LocalFileSystem.protocol
         # Workers run in other folders than the driver, so a relative path must not travel.
         self.url: str = LocalFileSystem._strip_protocol(url) if is_local else url.rstrip("/")
-        self._root: Path | None = Path(self.url) if is_local else None
+        self.retry_budget_s = retry_budget_s
+        self._local = LocalStore(Path(self.url)) if is_local else None
+        self._retrying = Retrying(retry_budget_s)
         try:
-            self._remote()
+            self._store: Store = self._local or self._remote(scheme)
         except (ImportError, ValueError) as error:
             raise UserError(
                 f"cannot open the run folder {redact(url)}: {error}; give a local path or a URL that fsspec knows"
             ) from error
 
-    def _remote(self) -> tuple[AbstractFileSystem, str]:
-        # Other processes write to the same folder: a cached listing would be a stale one.
-        return url_to_fs(self.url, use_listings_cache=False)
+    def _remote(self, scheme: str) -> Store:
+        if scheme not in ("s3", "s3a"):
+            return FsspecStore(self.url)
+        # The client takes most of a second to import, which runs on a disk need not pay.
+        from cluster.storage_s3 import S3Store
 
-    def _key(self, path: str) -> tuple[AbstractFileSystem, str]:
-        filesystem, base = self._remote()
-        return filesystem, f"{base.rstrip('/')}/{_checked(path)}"
+        return S3Store(self.url, self._retrying)
+
+    def _try[T](self, verb: str, request: Callable[[], T], path: str = "") -> T:
+        # Nobody knows the names of our probes: what they show concerns the folder.
+        name = f"{_TO_FOLDER[verb]} the run folder {self.uri()}" if path.startswith(TMP) else f"{verb} {self.uri(path)}"
+        return self._retrying.call(request, f"cannot {name}")
 
     def local(self) -> Path | None:
         """Return the absolute local folder, or None when the run lives on a remote store."""
-        return self._root
+        return self._local.root if self._local else None
 
     def uri(self, path: str = "") -> str:
         """Return the full name of a file for people: no credentials in it."""
@@ -66,101 +73,100 @@ class Storage:
 
     def read(self, path: str) -> bytes:
         """Return the whole object; FileNotFoundError when it does not exist."""
-        if self._root is not None:
-            return (self._root / _checked(path)).read_bytes()
-        filesystem, key = self._key(path)
-        return filesystem.cat_file(key)
+        path = _checked(path)
+        return self._try("read", lambda: self._store.read(path), path)
 
     def read_many(self, paths: Sequence[str]) -> list[bytes]:
         """Return several objects in the given order, fetched concurrently where the store can."""
-        if self._root is not None or not paths:
-            return [self.read(path) for path in paths]
-        filesystem, _ = self._remote()
-        keys = [self._key(path)[1] for path in paths]
-        return list(filesystem.cat_ranges(keys, None, None, on_error="raise"))
+        names = [f"cannot read {self.uri(_checked(path))}" for path in paths]
+        return self._retrying.each(self._store.read_each, list(paths), names)
 
     def write(self, path: str, data: bytes) -> None:
         """Put the whole object, replacing an older one; on any error readers see what was there before."""
-        if self._root is None:
-            filesystem, key = self._key(path)
-            filesystem.pipe_file(key, data)
-            return
-        target = self._root / _checked(path)
-        temporary = _temporary(target, data)
-        try:
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
+        path = _checked(path)
+        self._try("write", lambda: self._store.put(path, data), path)
 
     def create(self, path: str, data: bytes) -> bool:
         """Put the whole object if none is there: True when this call made it, False when it existed.
 
-        Enforced by the store on local disks, memory and S3 (If-None-Match). A store without such a request only gets
-        a check followed by a put; callers stay correct because equal commits have equal content.
+        Enforced by local disks, memory and stores with conditional writes (S3's If-None-Match); ask `enforces_create`.
+        A store without them only gets a check followed by a put; callers stay correct because equal commits have
+        equal content. Of two calls at one moment with the same bytes both may be told that they made the object.
         """
-        if self._root is not None:
-            return _create_local(self._root / _checked(path), data)
-        filesystem, key = self._key(path)
-        with _CREATE:
-            if _is_file(filesystem, key):
+        path = _checked(path)
+        unsure = False
+
+        def attempt() -> bool:
+            nonlocal unsure
+            if self._is_there(path) and not unsure:
                 return False
-            try:
-                filesystem.pipe_file(key, data, mode="create")
-            except FileExistsError:
-                return False
-            except (TypeError, ValueError, NotImplementedError):
-                filesystem.pipe_file(key, data)
-        return True
+            unsure = True
+            if self._store.put_if_absent(path, data):
+                return True
+            # The answer to an earlier request, ours or one that the client library repeated, may have been lost.
+            return self._store.read(path) == data
+
+        return self._try("write", attempt, path)
 
     def exists(self, path: str) -> bool:
         """Return whether the object exists."""
-        if self._root is not None:
-            return (self._root / _checked(path)).is_file()
-        filesystem, key = self._key(path)
-        return _is_file(filesystem, key)
+        path = _checked(path)
+        return self._try("read", lambda: self._is_there(path), path)
 
     def size(self, path: str) -> int:
         """Return the length of the object in bytes."""
-        if self._root is not None:
-            return (self._root / _checked(path)).stat().st_size
-        filesystem, key = self._key(path)
-        return int(filesystem.info(key)["size"])
+        path = _checked(path)
+        return self._try("read", lambda: self._store.head(path), path).bytes
 
     def delete(self, path: str) -> None:
         """Remove the object; one that is already gone is fine."""
-        if self._root is not None:
-            (self._root / _checked(path)).unlink(missing_ok=True)
-            return
-        filesystem, key = self._key(path)
-        if _is_file(filesystem, key):
-            filesystem.rm_file(key)
+        path = _checked(path)
+        self._try("delete", lambda: self._store.delete(path), path)
 
     def entries(self) -> list[str]:
         """Return the names directly in the run folder, without hidden ones; [] when it is missing."""
+        return sorted(name for name in self._try("list", self._store.children) if name and not name.startswith("."))
+
+    def stat(self, prefix: str = "") -> list[Entry]:
+        """Return every file below a folder with length and time, sorted by path, hidden `.tmp-` files too.
+
+        [] when the folder is missing. Compare the times with `now()`, never with this machine's clock.
+        """
+        prefix = _checked(prefix) if prefix else ""
+        return sorted(self._try("list", lambda: self._store.scan(prefix), prefix))
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Return every file below a folder, sorted, relative to the run folder; [] when the folder is missing."""
+        return [entry.path for entry in self.stat(prefix) if not PurePosixPath(entry.path).name.startswith(TMP)]
+
+    def now(self) -> float:
+        """Return the time by the store's own clock, in epoch seconds: that of a probe written for the purpose."""
+        folder = self._probe()
+        probe = f"{folder}/{TMP}clock"
+        self.write(probe, b"synfiqa")
         try:
-            if self._root is not None:
-                names = [child.name for child in self._root.iterdir()]
-            else:
-                filesystem, base = self._remote()
-                names = [PurePosixPath(name).name for name in filesystem.ls(base, detail=False)]
-        except FileNotFoundError:
-            return []
-        return sorted(name for name in names if name and not name.startswith("."))
+            # From a listing like those of `stat`: the answer to a look at one object is rounded to a second.
+            listed = self.stat(folder)
+            return (listed[0] if listed else self._try("read", lambda: self._store.head(probe), probe)).modified
+        finally:
+            self.delete(probe)
+            self.prune(folder)
+
+    def enforces_create(self) -> bool:
+        """Return whether the store itself refuses a second create of one name, found out with a probe."""
+        probe = self._probe()
+        try:
+            self._try("write", lambda: self._store.put_if_absent(probe, b"first"), probe)
+            return not self._try("write", lambda: self._store.put_if_absent(probe, b"second"), probe)
+        finally:
+            self.delete(probe)
 
     def check_writable(self) -> None:
         """Write, read and delete a probe; UserError with the remedy when the folder refuses any of it."""
-        probe = f"{_TMP}{uuid.uuid4().hex}"
-        try:
-            self.write(probe, b"synfiqa")
-            intact = self.read(probe) == b"synfiqa"
-            self.delete(probe)
-        except Exception as error:
-            raise UserError(
-                f"cannot write to the run folder {self.uri()} ({_reason(error)}); "
-                "check its permissions and your credentials, or choose another folder with --run"
-            ) from error
+        probe = self._probe()
+        self.write(probe, b"synfiqa")
+        intact = self.read(probe) == b"synfiqa"
+        self.delete(probe)
         if not intact:
             raise UserError(f"the run folder {self.uri()} returned other bytes than written; choose another with --run")
 
@@ -169,36 +175,30 @@ class Storage:
         if self.url.startswith("memory:"):
             raise UserError("workers are other processes, which cannot see a memory:// run: use a folder or a store")
 
-    def __reduce__(self) -> tuple[type["Storage"], tuple[str]]:
-        return Storage, (self.url,)
+    def prune(self, prefix: str) -> None:
+        """Remove a folder that holds no file any more; stores of objects have nothing to remove."""
+        prefix = _checked(prefix)
+        if self._local:
+            self._local.prune(prefix)
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._store.head(path)
+        except FileNotFoundError as error:
+            # A missing bucket is another thing than a missing object.
+            if fault_of(error) is not None:
+                raise
+            return False
+        return True
+
+    def _probe(self) -> str:
+        return f"{TMP}{uuid.uuid4().hex}"
+
+    def __reduce__(self) -> tuple[type["Storage"], tuple[str, float]]:
+        return Storage, (self.url, self.retry_budget_s)
 
     def __repr__(self) -> str:
         return f"Storage({self.uri()!r})"
-
-    def prune(self, prefix: str) -> None:
-        """Remove a folder that holds no file any more; stores of objects have nothing to remove."""
-        if self._root is None:
-            return
-        top = self._root / _checked(prefix)
-        for folder, _, _ in top.walk(top_down=False):
-            # A folder that a late writer has just filled stays.
-            with suppress(OSError):
-                folder.rmdir()
-
-    def list(self, prefix: str = "") -> list[str]:
-        """Return every file below a folder, sorted, relative to the run folder; [] when the folder is missing."""
-        if self._root is not None:
-            top = self._root / _checked(prefix) if prefix else self._root
-            walk = top.walk()
-            names = [(folder / name).relative_to(self._root).as_posix() for folder, _, files in walk for name in files]
-        else:
-            filesystem, base = self._remote()
-            base = base.rstrip("/") + "/"
-            top_key = base + _checked(prefix) + "/" if prefix else base
-            found = filesystem.find(top_key.rstrip("/"))
-            # An object whose name ends in "/" is a folder marker that other tools leave behind.
-            names = [name.removeprefix(base) for name in found if name.startswith(top_key) and not name.endswith("/")]
-        return sorted(name for name in names if not PurePosixPath(name).name.startswith(_TMP))
 
 
 def _checked(path: str) -> str:
@@ -206,58 +206,3 @@ def _checked(path: str) -> str:
     if any(part in ("", ".", "..") for part in parts) or "\0" in path or "\\" in path:
         raise ValueError(f"not a relative path inside the run folder: {path!r}")
     return path
-
-
-def _is_file(filesystem: AbstractFileSystem, key: str) -> bool:
-    # fsspec's own isfile() answers False to every error, so that lost credentials would look like a missing object.
-    try:
-        return bool(filesystem.info(key)["type"] == "file")
-    except FileNotFoundError:
-        return False
-
-
-def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.splitlines()[0] if text else type(error).__name__
-
-
-def _temporary(target: Path, data: bytes) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path = target.parent / f"{_TMP}{uuid.uuid4().hex}"
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _create_local(target: Path, data: bytes) -> bool:
-    if target.exists():
-        return False
-    temporary = _temporary(target, data)
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if target.exists():
-            return False
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(target.parent)
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

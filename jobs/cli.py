@@ -1,4 +1,4 @@
-"""The command line: one command a job. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (resumable)."""
+"""The command line: one command a job, and one exit code for each way that a job can end."""
 
 import argparse
 import sys
@@ -6,12 +6,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cluster.errors import JobFailed, UserError
+from cluster.generations import current
 from cluster.progress import stop_live_lines
+from cluster.ray_session import Terminated
 from cluster.storage import Storage, redact
 from jobs.config import apply_overrides, load_config, parse_config
 from schemas.config import RunConfig
 
 INTERRUPTED = 130
+TERMINATED = 143
+EXIT_CODES = """\
+exit codes:
+  0    done
+  1    the work failed, or verify found damage: the message says what to do
+  2    wrong usage, or a store that refuses: correct it first
+  3    more rows are dead than resilience.max_dead_rate allows
+  4    another driver holds the run, or has taken it over
+  130  interrupted (Ctrl-C): run the same command again to go on
+  143  terminated (SIGTERM, `ray job stop`): run the same command again to go on
+"""
+LOOK_BUDGET_S = 30.0
+"""Patience with a store of commands that people wait for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,22 +43,37 @@ def run_command(call: Callable[[], None]) -> int:
         stop_live_lines()
         sys.stderr.write(f"synfiqa: {error}\n")
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signal:
         stop_live_lines()
         sys.stderr.write("\nsynfiqa: interrupted: run the same command again to go on from the last commit\n")
-        return INTERRUPTED
+        return TERMINATED if isinstance(signal, Terminated) else INTERRUPTED
     return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; the list of commands is frozen under test."""
     parser = argparse.ArgumentParser(
-        prog="synfiqa", description="Synthetic face-image-quality datasets, and models trained on them, on Ray."
+        prog="synfiqa",
+        description="Synthetic face-image-quality datasets, and models trained on them, on Ray.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="jobs", metavar="JOB", required=True)
     for job, text in (
         (_run, "everything: generate, label, train, evaluate, report; run again to finish or resume"),
         (_generate, "make the dataset: identities, references, degraded samples, raw label components"),
+    ):
+        command = _command(commands, job, text)
+        _add_config_options(command)
+        command.add_argument(
+            "--new-generation",
+            action="store_true",
+            help="if the recipe differs from the run's, start the run's next generation in the same folder",
+        )
+    replay = _command(commands, _replay, "make dead rows again after their cause is gone")
+    _add_config_options(replay)
+    replay.add_argument("--dead", action="store_true", required=True, help="replay every dead row of the run")
+    for job, text in (
         (_label, "fuse the raw components into one quality label per degraded sample"),
         (_train, "fit a quality model to the labels with Ray Train"),
         (_evaluate, "EDC and pAUC on held-out identities, beside the baselines"),
@@ -58,6 +88,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_config_options(export)
     export.add_argument("--out", required=True, help="folder to write; must be missing or empty")
     export.add_argument("--layout", choices=("synfiqa", "webdataset", "parquet"), default="synfiqa")
+    status = _command(commands, _status, "how far a run is and who drives it, from its folder alone")
+    _add_run_options(status)
+    status.add_argument("--json", action="store_true", help="print one JSON document")
+    _add_run_options(_command(commands, _verify, "read everything a run has committed and name all damage"))
+    gc = _command(commands, _gc, "remove what crashed attempts left in a run, never anything committed")
+    _add_run_options(gc)
+    gc.add_argument("--older-than", default="24h", metavar="SPAN", help="age guard such as 90s, 30m, 24h (default), 7d")
+    gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     bootstrap = _command(commands, _bootstrap, "train the bundled networks again from our own renders")
     bootstrap.add_argument("--out", default="actors/weights", help="folder for weights and cards")
     bootstrap.add_argument("--seed", type=int, default=0)
@@ -83,6 +121,23 @@ def _add_config_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", nargs="?", metavar="RUN", help="run folder or fsspec URL")
+    command.add_argument("--run", metavar="URL", help="the same as an option")
+
+
+def _run_url(options: argparse.Namespace) -> str:
+    if options.folder and options.run:
+        raise UserError(f"two runs are given, {redact(options.folder)} and {redact(options.run)}: give one")
+    if not (options.folder or options.run):
+        raise UserError("no run is given: name its folder or URL, such as runs/quickstart")
+    return options.folder or options.run
+
+
+def _storage(config: RunConfig) -> Storage:
+    return current(config.run.url, retry_budget_s=config.resilience.retry_budget_s)
+
+
 def resolve_config(options: argparse.Namespace) -> RunConfig:
     """Return the config of the file; with only --run, the snapshot in that run folder."""
     if options.config and options.config_option:
@@ -94,7 +149,7 @@ def resolve_config(options: argparse.Namespace) -> RunConfig:
         raise UserError("no config is given: name a YAML file such as configs/quickstart.yaml, or a run with --run URL")
     from cluster.run_folder import load_run
 
-    tree = apply_overrides(dict(load_run(Storage(options.run)).config), options.set)
+    tree = apply_overrides(dict(load_run(current(options.run)).config), options.set)
     tree["run"] = {**tree.get("run", {}), "url": options.run}
     return parse_config(tree, source=f"{redact(options.run)}/run.json")
 
@@ -103,7 +158,7 @@ def _run(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     from jobs.run import run_all
 
-    run_all(config)
+    run_all(config, new_generation=options.new_generation)
 
 
 def _generate(options: argparse.Namespace) -> None:
@@ -111,18 +166,34 @@ def _generate(options: argparse.Namespace) -> None:
     from cluster.ray_session import ray_session
     from jobs.generate import run_generate
 
-    storage = Storage(config.run.url)
     with ray_session():
-        dataset = run_generate(config, storage)
-    _say(f"{dataset.samples} samples of {dataset.accepted} identities in {storage.uri()}, digest {dataset.digest}")
+        dataset = run_generate(config, _storage(config), new_generation=options.new_generation)
+    # Generating may have started a new generation.
+    place = _storage(config).uri()
+    _say(f"{dataset.samples} samples of {dataset.accepted} identities in {place}, digest {dataset.digest}")
+
+
+def _replay(options: argparse.Namespace) -> None:
+    config = resolve_config(options)
+    from cluster.ray_session import ray_session
+    from jobs.replay import run_replay
+
+    storage = _storage(config)
+    with ray_session():
+        dataset = run_replay(config, storage)
+    _say(
+        f"{dataset.samples} samples of {dataset.accepted} identities in {storage.uri()}, "
+        f"{dataset.dead} candidates and {dataset.samples_dead} samples are still dead, digest {dataset.digest}"
+    )
 
 
 def _label(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     from jobs.label import run_label
 
-    run_label(config, Storage(config.run.url))
-    _say(f"labels are in {redact(config.run.url)}/labels/{config.label.name}")
+    storage = _storage(config)
+    run_label(config, storage)
+    _say(f"labels are in {storage.uri('labels')}/{config.label.name}")
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -130,9 +201,10 @@ def _train(options: argparse.Namespace) -> None:
     from cluster.ray_session import ray_session
     from jobs.train import run_train
 
+    storage = _storage(config)
     with ray_session():
-        run_train(config, Storage(config.run.url))
-    _say(f"the model is in {redact(config.run.url)}/models/{config.train.name}")
+        run_train(config, storage)
+    _say(f"the model is in {storage.uri('models')}/{config.train.name}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -140,7 +212,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from jobs.evaluate import run_evaluate
     from jobs.summary import evaluation_lines
 
-    for line in evaluation_lines(run_evaluate(config, Storage(config.run.url))):
+    for line in evaluation_lines(run_evaluate(config, _storage(config))):
         _say(line)
 
 
@@ -155,7 +227,7 @@ def _report(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     from jobs.report import run_report
 
-    storage = Storage(config.run.url)
+    storage = _storage(config)
     run_report(config, storage)
     _say(storage.uri("report/index.html"))
 
@@ -164,8 +236,26 @@ def _export(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     from jobs.export import run_export
 
-    run_export(Storage(config.run.url), _local_out(options), options.layout, config.label.name)
+    run_export(_storage(config), _local_out(options), options.layout, config.label.name)
     _say(f"exported to {options.out}")
+
+
+def _status(options: argparse.Namespace) -> None:
+    from jobs.status import run_status
+
+    run_status(current(_run_url(options), retry_budget_s=LOOK_BUDGET_S), as_json=options.json)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from jobs.verify import run_verify
+
+    run_verify(current(_run_url(options)))
+
+
+def _gc(options: argparse.Namespace) -> None:
+    from jobs.gc import run_gc
+
+    run_gc(current(_run_url(options)), options.older_than, dry_run=options.dry_run)
 
 
 def _bootstrap(options: argparse.Namespace) -> None:

@@ -2,13 +2,13 @@
 
 import sys
 
+from cluster.generations import current
 from cluster.ray_session import ray_session
-from cluster.storage import Storage
 from jobs.summary import evaluation_lines
 from schemas.config import RunConfig
 
 
-def run_all(config: RunConfig) -> None:
+def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     """Run every phase that is not finished yet, then print where to look and the figures that matter."""
     from jobs.evaluate import run_evaluate
     from jobs.generate import run_generate
@@ -16,9 +16,11 @@ def run_all(config: RunConfig) -> None:
     from jobs.report import run_report
     from jobs.train import run_train
 
-    storage = Storage(config.run.url)
+    budget = config.resilience.retry_budget_s
     with ray_session():
-        dataset = run_generate(config, storage)
+        dataset = run_generate(config, current(config.run.url, budget), new_generation=new_generation)
+        # Generating may have started a new generation.
+        storage = current(config.run.url, budget)
         run_label(config, storage)
         run_train(config, storage)
         evaluation = run_evaluate(config, storage)

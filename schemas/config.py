@@ -117,7 +117,23 @@ class PlacementSection(Section):
     workers: int = Field(0, ge=0, le=4096, description="workers per pool; 0 means as many as the cluster holds")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     object_store_mb: int = Field(0, ge=0, description="bound on data in flight; 0 leaves it to Ray Data")
-    max_attempts: int = Field(3, ge=1, le=20, description="a unit that fails or kills its process so often is dead")
+    labels: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="stage name -> Ray node labels its workers must have, e.g. {annotator: {pool: small-gpu}}",
+    )
+
+
+class ResilienceSection(Section):
+    """What the run puts up with before it sets work aside, stops, or takes over."""
+
+    max_attempts: int = Field(3, ge=1, le=100, description="a unit that kills its process so often is dead")
+    max_dead_rate: float = Field(0.02, ge=0, le=1, description="share of dead rows above which the run stops, exit 3")
+    retry_budget_s: float = Field(
+        300.0, ge=0, le=86400, description="how long one storage request is retried through throttling and outages"
+    )
+    lease_s: float = Field(
+        60.0, ge=1, le=3600, description="a driver that gave no sign of life for so long has lost the run"
+    )
 
 
 class LabelSection(Section):
@@ -178,12 +194,13 @@ class RunConfig(Section):
     models: ModelsSection = ModelsSection()
     storage: StorageSection = StorageSection()
     placement: PlacementSection = PlacementSection()
+    resilience: ResilienceSection = ResilienceSection()
     label: LabelSection = LabelSection()
     train: TrainSection = TrainSection()
     evaluate: EvaluateSection = EvaluateSection()
 
     def recipe_sections(self) -> dict:
-        """The part that decides which bytes the dataset has; placement, URL and evaluation are not in it."""
+        """The part that decides which bytes the dataset has, without placement, resilience, URL and evaluation."""
         tree = self.model_dump(mode="json", include={"generate", "filter", "models", "storage"})
         del tree["models"]["evaluation_embedder"]
         return {"seed": self.run.seed, **tree}

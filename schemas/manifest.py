@@ -1,8 +1,9 @@
 """The small JSON objects that make things exist: run manifest, shard commits, unit commits, dead records."""
 
+import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.rows import SCHEMA_VERSION
 
@@ -22,19 +23,51 @@ class DataFile(Record):
     rows: int
 
 
-class Commit(Record):
-    """A unit of finished work. It exists if and only if this object exists (promise 2)."""
+class DeadRow(Record):
+    """A candidate or sample that could not be made, with all that is needed to find out why and to replay it."""
 
-    kind: Literal["samples", "identities", "labels"]
+    item: str = Field(description="sample_id, or candidate number")
+    stage: str
+    error: str = Field(description="type and message of the last error, in one line")
+    traceback: str = ""
+    attempts: int = Field(ge=1)
+    node: str = ""
+    spec: str = Field("", description="JSON of what was asked for: the recipe of a sample, the seed of a candidate")
+
+
+class Commit(Record):
+    """A unit of finished work. It exists if and only if this object exists (promise 2).
+
+    A replay of dead rows makes the next `revision` of the unit: a commit of its own, which readers prefer.
+    """
+
+    kind: Literal["samples", "identities"]
     number: int = Field(ge=0)
+    revision: int = Field(0, ge=0)
     file: DataFile
+    dead: DataFile | None = Field(
+        None, description="Parquet of schemas.rows.DEAD, present when rows of the unit are dead"
+    )
     content_sha256: str = Field(description="digest of the rows themselves, equal for every file format")
-    counts: dict[str, int] = Field(description="rows by outcome, e.g. accepted, rejected, reference, degraded")
+    counts: dict[str, int] = Field(description="rows by outcome: planned = accepted + rejected + dead, and more")
     fingerprint: str
     schema_version: int = SCHEMA_VERSION
     provenance: dict[str, str] = Field(
         default_factory=dict, description="node, process, seconds per stage; not digested"
     )
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "Commit":
+        counts = self.counts
+        if "planned" in counts and counts["planned"] != sum(counts.get(k, 0) for k in ("accepted", "rejected", "dead")):
+            raise ValueError(f"planned must be accepted + rejected + dead, not {counts}")
+        return self
+
+
+class StoreTraits(Record):
+    """What the preflight found out about the store of a run."""
+
+    create_if_absent: Literal["enforced", "last writer wins"]
 
 
 class RunManifest(Record):
@@ -47,15 +80,44 @@ class RunManifest(Record):
     code_version: str
     models: dict[str, str] = Field(description="model name -> digest")
     versions: dict[str, str] = Field(description="library versions at first submit; recorded, not enforced")
+    store: StoreTraits | None = None
     created: str
 
 
+class DatasetSummary(Record):
+    """`dataset.json`: what a finished generate job made. planned = accepted + rejected + dead, of both kinds of row."""
+
+    planned: int = Field(description="candidates")
+    accepted: int
+    rejected: dict[str, int] = Field(description="candidates by reason")
+    dead: int = Field(description="candidates that could not be made")
+    samples: int = Field(description="committed samples, references among them")
+    samples_planned: int
+    samples_dead: int
+    references: int = Field(description="reference images among the samples")
+    shards: int
+    digest: str = Field(description="Merkle root over the commits")
+
+
 class Dead(Record):
-    """Work that could not be done after every attempt. Kept until a later submit makes it."""
+    """A whole unit that could not be made: its process died again and again, or a stage failed outside its rows."""
 
     kind: Literal["samples", "identities"]
     number: int
     stage: str
     error: str
-    attempts: int
+    traceback: str = ""
+    attempts: int = Field(ge=1)
     node: str = ""
+
+    def row(self, item: str, spec: dict | None = None) -> DeadRow:
+        """Return the record of one of the unit's rows."""
+        return DeadRow(
+            item=item,
+            stage=self.stage,
+            error=self.error,
+            traceback=self.traceback,
+            attempts=self.attempts,
+            node=self.node,
+            spec=json.dumps(spec, sort_keys=True) if spec else "",
+        )

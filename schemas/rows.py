@@ -1,4 +1,4 @@
-"""Arrow schemas of the run folder's tables, version 1. `docs/formats.md` gives every column's unit and range."""
+"""Arrow schemas of the run folder's tables, version 2. `docs/formats.md` gives every column's unit and range."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from schemas.recipe import Expression, Light, Pose, Recipe
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """Encoded image plus its relative path: the struct that Hugging Face `datasets` decodes as an image."""
@@ -114,6 +114,19 @@ LABELS = pa.schema(
     ]
 )
 """One row a degraded sample, joined to samples by `sample_id`."""
+
+DEAD = pa.schema(
+    [
+        ("item", pa.string()),
+        ("stage", pa.string()),
+        ("error", pa.string()),
+        ("traceback", pa.string()),
+        ("attempts", pa.int32()),
+        ("node", pa.string()),
+        ("spec", pa.string()),
+    ]
+)
+"""One row a dead row, as `schemas.manifest.DeadRow`; named by the commit of its unit."""
 
 
 def sample_id(identity: int, kind: str, index: int) -> str:

@@ -1,7 +1,6 @@
 """What the report reads of a run: all counts and labels, and the columns of a deterministic selection of shards."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cluster.dataset_summary import summarise
 from cluster.errors import JobFailed
 from cluster.run_folder import planned_shards
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from jobs.label import read_calibration, read_labels
 from schemas.config import RunConfig
-from schemas.manifest import Commit, Dead, RunManifest
+from schemas.manifest import Commit, DeadRow, RunManifest
 from schemas.recipe import Expression
 
 SHARD_LIMIT = 32
@@ -64,7 +64,8 @@ class Counts:
     degraded: int
     shards: int
     shards_planned: int
-    dead_shards: tuple[Dead, ...]
+    dead_samples: int
+    first_dead: DeadRow | None
 
     @property
     def samples(self) -> int:
@@ -79,36 +80,22 @@ def list_commits(store: ShardStore) -> Commits:
 
 def count(store: ShardStore, commits: Commits, manifest: RunManifest) -> Counts:
     """Count what the commits of a run say."""
-    units, shards = list(commits.units.values()), list(commits.shards.values())
-    tally: Counter[str] = Counter()
-    for commit in units:
-        tally.update(commit.counts)
-    rows = sum(commit.file.rows for commit in units)
-    references = sum(commit.counts.get("reference", 0) for commit in shards)
+    shards = list(commits.shards.values())
+    total = summarise(list(commits.units.values()), shards)
+    damaged = next((commit for commit in shards if commit.dead is not None), None)
     return Counts(
-        planned=rows,
-        accepted=tally["accepted"],
-        rejected=tally["rejected"],
-        dead=rows - tally["accepted"] - tally["rejected"],
-        reasons=_reasons(store, units, tally["rejected"]),
-        references=references,
-        degraded=sum(commit.file.rows for commit in shards) - references,
-        shards=len(shards),
+        planned=total.planned,
+        accepted=total.accepted,
+        rejected=sum(total.rejected.values()),
+        dead=total.dead,
+        reasons=total.rejected,
+        references=total.references,
+        degraded=total.samples - total.references,
+        shards=total.shards,
         shards_planned=planned_shards(manifest),
-        dead_shards=tuple(store.dead("samples").values()),
+        dead_samples=total.samples_dead,
+        first_dead=store.dead_rows(damaged)[0] if damaged else None,
     )
-
-
-def _reasons(store: ShardStore, units: Sequence[Commit], rejected: int) -> dict[str, int]:
-    """Rejects by reason, most frequent first: from the finished dataset's summary, else from the whole ledger."""
-    summary = read_json(store.storage, "dataset.json") or {}
-    reasons = Counter(summary.get("rejected", {}))
-    if reasons.total() != rejected:
-        reasons = Counter()
-        for unit in units:
-            table = store.read(unit, ["status", "reason"])
-            reasons.update(row["reason"] for row in table.to_pylist() if row["status"] == "rejected")
-    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
 
 def read_json(storage: Storage, path: str) -> dict | None:

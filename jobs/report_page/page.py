@@ -91,7 +91,7 @@ def headlines(counts: Counts, evaluation: Evaluation | None) -> list[Headline]:
 
 
 def missing(counts: Counts, labelled: bool, training: Training | None, evaluation: Evaluation | None) -> list[str]:
-    """Return one line about what the run does not have, and one about dead shards; nothing for a complete run."""
+    """Return one line about what the run does not have, and one about dead samples; nothing for a complete run."""
     absent = [
         f"{counts.shards_planned - counts.shards} of {counts.shards_planned} shards (synfiqa generate)"
         if counts.shards < counts.shards_planned
@@ -102,10 +102,10 @@ def missing(counts: Counts, labelled: bool, training: Training | None, evaluatio
     ]
     named = [text for text in absent if text]
     lines = [f"Not there yet: {', '.join(named)}."] if named else []
-    if counts.dead_shards:
-        first = counts.dead_shards[0]
+    if counts.first_dead is not None:
+        first = counts.first_dead
         lines.append(
-            f"Dead shards: {len(counts.dead_shards)}. The first, shard {first.number}, failed in {first.stage} after "
+            f"Dead samples: {counts.dead_samples}. The first, {first.item}, failed in {first.stage} after "
             f"{first.attempts} attempts: {first.error}"
         )
     return lines

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from actors.shard_writer import sample_counts
 from cluster.run_folder import open_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
@@ -74,5 +75,5 @@ def dataset(url: str, run: RunConfig | None = None, *, shards: range | None = No
     size, total = run.generate.identities_per_shard, run.generate.identities
     for number in shards if shards is not None else range(-(-total // size)):
         table = samples(range(number * size, min(total, (number + 1) * size)))
-        store.commit("samples", number, table, {"rows": table.num_rows})
+        store.commit("samples", number, table, sample_counts(table, dead=0))
     return storage, manifest

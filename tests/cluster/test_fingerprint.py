@@ -1,9 +1,14 @@
 import pytest
 
-from cluster.fingerprint import canonical_json, differences, recipe_document, recipe_fingerprint
+from cluster import fingerprint
+from cluster.fingerprint import canonical_json, differences, recipe_document
 from schemas.config import RunConfig
 
 MODELS = {"bundled-a": "1" * 64, "bundled-clip": "2" * 64}
+
+
+def recipe_fingerprint(config, models, device="cpu"):
+    return fingerprint.recipe_fingerprint(recipe_document(config, models, device))
 
 
 def config(**sections):
@@ -58,3 +63,22 @@ def test_differences_are_named_by_field_with_old_and_new_value():
 
 def test_a_missing_section_and_a_missing_value_are_told_apart():
     assert differences({"a": {}}, {"a": {"b": None}}) == ["a: {} -> (absent)", "a.b: (absent) -> null"]
+
+
+def test_what_is_made_on_a_gpu_or_with_other_libraries_is_another_dataset(monkeypatch):
+    """Floats differ in their last bits there, and a resumed run would mix both."""
+    reference = recipe_fingerprint(config(), MODELS)
+    assert recipe_fingerprint(config(), MODELS, "cuda") != reference
+    monkeypatch.setattr(fingerprint, "version", lambda name: "99.0")
+    assert recipe_fingerprint(config(), MODELS) != reference
+    new = recipe_document(config(), MODELS)
+    monkeypatch.undo()
+    assert any(
+        line.startswith("libraries.torch: ") and line.endswith(" -> 99.0")
+        for line in differences(recipe_document(config(), MODELS), new)
+    )
+
+
+def test_what_a_run_puts_up_with_is_not_in_its_recipe():
+    patient = config(resilience={"max_dead_rate": 0.5, "max_attempts": 9, "lease_s": 5, "retry_budget_s": 1})
+    assert recipe_fingerprint(patient, MODELS) == recipe_fingerprint(config(), MODELS)

@@ -2,12 +2,15 @@
 
 import pytest
 
+from cluster.errors import JobFailed, StorageRefused
 from cluster.pipeline import stream
 from cluster.ray_session import ray_session
 from cluster.storage import Storage
-from schemas.config import PlacementSection
+from schemas.config import PlacementSection, ResilienceSection
 from schemas.manifest import Dead
-from tests.cluster.toy_stages import AddOne, Dawdle, DieOn, FailOn, toy_units
+from tests.cluster.toy_stages import AddOne, BreakSetup, Dawdle, DieOn, FailOn, KillRow, Refuse, toy_units
+
+ONE_WORKER = PlacementSection(workers=1)
 
 pytestmark = pytest.mark.ray
 
@@ -44,8 +47,7 @@ def test_ordered_results_come_in_unit_order_though_the_first_unit_is_slowest(sto
 def test_an_error_makes_its_unit_dead_and_spares_the_others(storage, tmp_path):
     notes = tmp_path / "notes"
     notes.mkdir()
-    placement = PlacementSection(workers=1, max_attempts=2)
-    results = list(stream([FailOn(2, 99, notes), AddOne()], toy_units(4), storage, placement))
+    results = list(stream([FailOn(2, 99, notes), AddOne()], toy_units(4), storage, ONE_WORKER))
     dead = [result for result in results if isinstance(result, Dead)]
     assert [(d.number, d.stage, d.attempts) for d in dead] == [(2, "fail_on", 2)]
     assert "unit 2 is poison" in dead[0].error
@@ -57,8 +59,8 @@ def test_a_unit_that_kills_its_process_once_is_made_and_one_that_always_does_is_
     for times, outcome in ((1, "made"), (99, "dead")):
         notes = tmp_path / outcome
         notes.mkdir()
-        placement = PlacementSection(workers=1, max_attempts=2)
-        results = list(stream([DieOn(1, times, notes)], toy_units(3), storage, placement))
+        twice = ResilienceSection(max_attempts=2)
+        results = list(stream([DieOn(1, times, notes)], toy_units(3), storage, ONE_WORKER, twice))
         assert sorted(result.number for result in results) == [0, 1, 2]
         dead = [result.number for result in results if isinstance(result, Dead)]
         assert dead == ([] if outcome == "made" else [1])
@@ -69,3 +71,23 @@ def test_leaving_early_gives_the_workers_back(storage):
     assert next(results).number >= 0
     results.close()
     assert len(list(stream([AddOne()], toy_units(2), storage, PlacementSection(workers=2)))) == 2
+
+
+def test_a_row_that_kills_its_process_costs_itself_and_its_unit_is_made(storage):
+    """Only the whole unit could be set aside before: one row that crashed a driver cost its two hundred neighbours."""
+    results = list(stream([KillRow(101)], toy_units(3), storage, ONE_WORKER))
+    assert {work.number: work.table["value"].to_pylist() for work in results} == {0: [1, 101], 1: [2], 2: [3, 103]}
+    [(row,)] = [work.dead for work in results if work.dead]
+    assert (row.item, row.stage) == ("101", "kill_row")
+    assert "process died" in row.error
+
+
+def test_an_error_that_will_not_pass_ends_the_stream_as_what_it_is(storage):
+    with pytest.raises(StorageRefused, match="credentials have expired"):
+        list(stream([Refuse(), AddOne()], toy_units(3), storage, ONE_WORKER))
+    assert storage.list("attempts") == []
+
+
+def test_workers_that_cannot_start_are_a_sentence_not_a_traceback(storage):
+    with pytest.raises(JobFailed, match=r"workers cannot set up break_setup.*no such weights"):
+        list(stream([BreakSetup()], toy_units(3), storage, ONE_WORKER))

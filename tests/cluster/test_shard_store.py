@@ -3,12 +3,14 @@ import threading
 
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from cluster.errors import JobFailed, UserError
 from cluster.shard_formats import content_digest
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
-from schemas.manifest import Dead
+from schemas.manifest import DeadRow
+from schemas.rows import SAMPLES
 from tests.cluster import synthetic
 
 
@@ -95,11 +97,10 @@ def test_shards_come_in_number_order_past_six_digits(storage, table):
     assert len(list(store.tables("samples", ["sample_id"]))) == 3
 
 
-def test_a_second_commit_returns_the_first_and_leaves_no_second_file(storage, table):
+def test_a_second_commit_returns_the_first(storage, table):
     store = ShardStore(storage, "f")
     first = store.commit("samples", 0, table, {}, {"attempt": "1"})
     assert store.commit("samples", 0, table, {}, {"attempt": "2"}) == first
-    assert storage.list("samples") == [first.file.path]
 
 
 def test_other_rows_from_the_same_recipe_are_a_failure_that_names_both(storage, table):
@@ -108,7 +109,7 @@ def test_other_rows_from_the_same_recipe_are_a_failure_that_names_both(storage, 
     with pytest.raises(JobFailed, match=f"{first.content_sha256}.*{content_digest(table.slice(1))}"):
         store.commit("samples", 0, table.slice(1), {})
     assert store.committed("samples") == {0: first}
-    assert storage.list("samples") == [first.file.path]
+    assert store.read(first).equals(table)
 
 
 def test_another_recipe_is_refused_by_writer_and_reader(storage, table):
@@ -141,7 +142,7 @@ def test_a_crash_at_any_operation_leaves_nothing_or_the_whole_shard(storage, tab
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("steps", range(1, 6))
+@pytest.mark.parametrize("steps", range(1, 5))
 def test_a_loser_that_crashes_harms_nobody(storage, table, steps, after):
     store = ShardStore(storage, "f")
     first = store.commit("samples", 0, table, {})
@@ -168,11 +169,11 @@ def test_a_short_upload_is_no_shard(storage, table):
 
     with pytest.raises(JobFailed, match=r"shard-000000-.* bytes after upload"):
         ShardStore(Short(storage.url), "f").commit("samples", 0, table, {})
-    assert storage.list() == []
+    assert storage.list("commits") == []
 
 
 @pytest.mark.parametrize("url", ["local", "memory"])
-def test_racing_writers_make_one_commit_and_one_file(tmp_path, table, url):
+def test_racing_writers_make_one_commit(tmp_path, table, url):
     storage = Storage(str(tmp_path / "run") if url == "local" else f"memory://{tmp_path.name}/race")
     start, results = threading.Barrier(6), []
 
@@ -187,7 +188,7 @@ def test_racing_writers_make_one_commit_and_one_file(tmp_path, table, url):
         thread.join()
     assert len(results) == 6
     assert all(result == results[0] for result in results)
-    assert storage.list("samples") == [results[0].file.path]
+    assert ShardStore(storage, "f").read(results[0]).equals(table)
 
 
 def test_committing_looks_at_no_other_shard(storage, table, monkeypatch):
@@ -261,19 +262,69 @@ def test_the_dataset_digest_depends_on_content_alone(tmp_path, table):
     assert digest("f", [0, 1], tables=(table, table.slice(1))) != reference
 
 
-def test_dead_records_are_kept_until_cleared(storage):
+def dead_row(item="000000/3"):
+    return DeadRow(
+        item=item, stage="annotator", error="ValueError: x", traceback="...", attempts=2, node="n", spec="{}"
+    )
+
+
+def test_dead_rows_are_committed_with_the_shard_they_are_missing_from(storage, table):
     store = ShardStore(storage, "f")
-    assert store.dead("samples") == {}
-    first = Dead(kind="samples", number=3, stage="Annotator", error="out of memory", attempts=1)
-    last = first.model_copy(update={"attempts": 3})
-    store.record_dead(first)
-    store.record_dead(last)
-    store.record_dead(last.model_copy(update={"kind": "identities"}))
-    assert store.dead("samples") == {3: last}
-    store.clear_dead("samples", 3)
-    store.clear_dead("samples", 3)
-    assert store.dead("samples") == {}
-    assert list(store.dead("identities")) == [3]
+    counts = {"planned": table.num_rows + 1, "accepted": table.num_rows, "rejected": 0, "dead": 1}
+    commit = store.commit("samples", 0, table, counts, dead=[dead_row()])
+    assert store.dead_rows(store.get("samples", 0)) == [dead_row()]
+    assert commit.dead.path.startswith("dead/shard-000000-")
+    assert store.dead_rows(store.commit("samples", 1, table, {})) == []
+
+
+def test_a_shard_of_which_every_row_is_dead_is_finished_work_in_any_format(storage):
+    store = ShardStore(storage, "f", "webdataset")
+    counts = {"planned": 1, "accepted": 0, "rejected": 0, "dead": 1}
+    commit = store.commit("samples", 0, SAMPLES.empty_table(), counts, dead=[dead_row()])
+    assert store.read(commit).equals(SAMPLES.empty_table())
+
+
+def test_counts_that_do_not_add_up_are_refused_before_anything_is_written(storage, table):
+    with pytest.raises(ValidationError, match="planned"):
+        ShardStore(storage, "f").commit("samples", 0, table, {"planned": 9, "accepted": 8, "rejected": 0, "dead": 0})
+    assert storage.list() == []
+
+
+def test_a_replay_is_a_revision_that_readers_prefer_and_the_first_stays(storage, table):
+    store = ShardStore(storage, "f")
+    first = store.commit("samples", 4, table.slice(1), {}, dead=[dead_row()])
+    second = store.commit("samples", 4, table, {}, revision=1)
+    assert store.committed("samples") == {4: second}
+    assert store.revisions("samples") == [first, second]
+    assert store.read(first).equals(table.slice(1))
+    assert storage.list("commits") == ["commits/shard-000004.json", "commits/shard-000004.r001.json"]
+
+
+def test_two_attempts_may_differ_in_what_died_without_breaking_determinism(storage, table):
+    """An error that passes can cost one attempt a row and spare the other: the first commit stands."""
+    store = ShardStore(storage, "f")
+    first = store.commit("samples", 0, table.slice(1), {}, dead=[dead_row()])
+    assert store.commit("samples", 0, table, {}) == first
+
+
+def test_the_loser_of_a_race_leaves_its_file_because_a_lost_commit_request_may_still_land(storage, table):
+    """A store without create-if-absent once let a delayed commit name the file that its writer had removed."""
+    store = ShardStore(storage, "f")
+    first = store.commit("samples", 0, table, {})
+    assert store.commit("samples", 0, table, {}) == first
+    assert len(storage.list("samples")) == 2
+
+
+def test_a_writer_that_slept_while_its_upload_was_collected_uploads_it_again(storage, table):
+    class Collected(Storage):
+        def create(self, path, data):
+            for found in self.list("samples"):
+                self.delete(found)
+            return super().create(path, data)
+
+    store = ShardStore(Collected(storage.url), "f")
+    commit = store.commit("samples", 0, table, {})
+    assert ShardStore(storage, "f").read(commit).equals(table)
 
 
 def test_a_chunked_table_commits_like_a_whole_one(storage, table):
@@ -281,17 +332,3 @@ def test_a_chunked_table_commits_like_a_whole_one(storage, table):
     first = store.commit("samples", 0, table, {})
     chunked = pa.concat_tables([table.slice(0, 1), table.slice(1)])
     assert store.commit("samples", 1, chunked, {}).content_sha256 == first.content_sha256
-
-
-def test_sweep_removes_what_crashed_attempts_left_of_committed_shards_and_nothing_else(tmp_path):
-    """Reading samples/ as a plain folder used to give the rows of a killed attempt twice."""
-    storage = Storage(str(tmp_path))
-    store = ShardStore(storage, "f" * 64)
-    commit = store.commit("samples", 0, synthetic.samples(range(1)), {"degraded": 12})
-    orphan = "samples/shard-000000-0123456789ab.parquet"
-    unfinished = "samples/shard-000001-0123456789ab.parquet"
-    foreign = "samples/notes.txt"
-    for path in (orphan, unfinished, foreign):
-        storage.write(path, b"x")
-    assert store.sweep("samples") == [orphan]
-    assert storage.list("samples") == sorted([commit.file.path, unfinished, foreign])

@@ -1,13 +1,16 @@
+import errno
 import multiprocessing
 import os
 import pickle
 import threading
+import time
 import uuid
+from pathlib import Path
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from cluster.errors import UserError
+from cluster.errors import StorageRefused, StorageUnavailable, UserError
 from cluster.storage import Storage, redact
 
 
@@ -97,6 +100,7 @@ def test_a_pickled_storage_works_in_another_place(storage, tmp_path, monkeypatch
     data = pickle.dumps(storage)
     monkeypatch.chdir(tmp_path)
     assert pickle.loads(data).read("a") == b"x"
+    assert pickle.loads(pickle.dumps(Storage(storage.url, 7))).retry_budget_s == 7
     assert len(data) < 500
 
 
@@ -118,7 +122,7 @@ def test_a_failing_local_write_leaves_the_old_object_and_no_litter(tmp_path, mon
 
     monkeypatch.setattr(os, "fsync", full_disk)
     for use in (storage.write, storage.create):
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(StorageRefused, match="the disk is full; make room"):
             use("a" if use == storage.write else "b", b"new")
     assert storage.read("a") == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
@@ -174,6 +178,129 @@ def test_racing_processes_create_each_object_once(tmp_path):
         assert storage.read(f"commits/{number}") == (b"1" if number in first else b"2") * 1000
 
 
+def test_stat_gives_length_and_time_of_everything_hidden_files_too(storage):
+    assert storage.stat() == storage.stat("samples") == []
+    before = storage.now()
+    for path, data in (("samples/b", b"12"), ("samples/.tmp-1", b"123"), ("commits/a", b"")):
+        storage.write(path, data)
+    entries = storage.stat()
+    assert [(entry.path, entry.bytes) for entry in entries] == [
+        ("commits/a", 0),
+        ("samples/.tmp-1", 3),
+        ("samples/b", 2),
+    ]
+    assert storage.stat("samples") == entries[1:]
+    assert all(before <= entry.modified <= storage.now() for entry in entries)
+
+
+def test_asking_for_the_time_leaves_nothing(storage):
+    assert abs(storage.now() - time.time()) < 5
+    assert storage.stat() == []
+    if folder := storage.local():
+        assert list(folder.iterdir()) == []
+
+
+def test_the_store_itself_is_asked_whether_it_enforces_create(storage, monkeypatch):
+    """The look that comes before a create would answer for the store."""
+    monkeypatch.setattr(Storage, "_is_there", lambda *_: pytest.fail("asked Storage, not the store"))
+    assert storage.enforces_create()
+    assert storage.stat() == []
+
+
+def test_a_disk_without_hard_links_does_not_enforce_create(tmp_path, monkeypatch):
+    def no_links(source, target):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert not Storage(str(tmp_path)).enforces_create()
+    assert Storage(str(tmp_path)).stat() == []
+
+
+def test_a_create_that_was_refused_but_is_ours_counts(tmp_path, monkeypatch):
+    """A network file system repeats a link whose answer it lost, and then says that the name exists."""
+    link = os.link
+
+    def twice(source, target):
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", twice)
+    storage = Storage(str(tmp_path))
+    assert storage.create("commits/a", b"mine")
+    assert not storage.create("commits/a", b"mine")
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.EAGAIN])
+def test_a_disk_that_stumbles_is_asked_again(tmp_path, monkeypatch, number):
+    sync, left = os.fsync, [3]
+
+    def stumbling(handle):
+        if left[0]:
+            left[0] -= 1
+            raise OSError(number, "stumbled")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", stumbling)
+    storage = Storage(str(tmp_path), 30)
+    assert storage.create("a", b"x")
+    storage.write("b", b"y")
+    assert storage.read_many(["a", "b"]) == [b"x", b"y"]
+    assert left == [0]
+    assert storage.list() == [path.name for path in sorted(tmp_path.iterdir())] == ["a", "b"]
+
+
+def test_a_disk_that_fails_for_good_is_unavailable(tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "scandir", broken)
+    with pytest.raises(StorageUnavailable, match=r"cannot list .*Input/output error.* for longer than 0\.05 s"):
+        Storage(str(tmp_path), 0.05).list()
+
+
+def test_a_folder_that_may_not_be_looked_into_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    """Path.walk() skips it, so that a run would seem to have no commits."""
+
+    def denied(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(StorageRefused, match=r"cannot list .*access is denied"):
+        Storage(str(tmp_path)).list()
+
+
+def test_a_folder_that_goes_away_while_a_file_is_made_in_it_is_made_again(tmp_path, monkeypatch):
+    """Workers prune the folders of their marks, which others are just writing to."""
+    storage, opened = Storage(str(tmp_path)), Path.open
+
+    def open_late(path, *args, **kwargs):
+        if not left:
+            path.parent.rmdir()
+            left.append(path)
+        return opened(path, *args, **kwargs)
+
+    left: list[Path] = []
+    monkeypatch.setattr(Path, "open", open_late)
+    storage.write("attempts/a", b"x")
+    assert storage.read("attempts/a") == b"x"
+
+
+def test_a_short_answer_of_any_store_is_asked_for_again(monkeypatch):
+    """Not every client compares what came with the length that the store named."""
+    whole, left = MemoryFileSystem.cat_file, [4]
+
+    def short(self, path, start=None, end=None, **kwargs):
+        left[0] -= 1
+        return whole(self, path, start, end, **kwargs)[: -1 if left[0] >= 0 else None]
+
+    storage = Storage(f"memory://{uuid.uuid4().hex}", 30)
+    storage.write("a", b"whole")
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", short)
+    assert storage.read_many(["a", "a"]) == [b"whole", b"whole"]
+    left[0] = 2
+    assert storage.read("a") == b"whole"
+
+
 def test_the_probe_passes_and_leaves_nothing(storage):
     storage.check_writable()
     assert storage.list() == []
@@ -181,7 +308,7 @@ def test_the_probe_passes_and_leaves_nothing(storage):
 
 def test_an_unwritable_folder_is_one_sentence_with_the_remedy(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UserError, match=r"cannot write to the run folder .*file/run .*--run"):
+    with pytest.raises(UserError, match=r"cannot write to the run folder .*file/run: a file stands .*--run"):
         Storage(str(tmp_path / "file" / "run")).check_writable()
 
 
@@ -197,7 +324,7 @@ def test_lost_credentials_are_not_taken_for_a_missing_object(monkeypatch):
     storage = Storage(f"memory://{uuid.uuid4().hex}")
     monkeypatch.setattr(MemoryFileSystem, "info", denied)
     for use in (storage.exists, storage.delete, lambda path: storage.create(path, b"x")):
-        with pytest.raises(PermissionError):
+        with pytest.raises(StorageRefused, match="access is denied"):
             use("run.json")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from cluster.errors import StorageRefused
+from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 
 SCHEMA = pa.schema([("value", pa.int64())])
@@ -60,6 +62,45 @@ class DieOn(FailOn):
             _note(self._folder)
             os._exit(1)
         return AddOne.process(self, work)
+
+
+class KillRow(Stage):
+    """Kills its process whenever a call holds one value; all calls go through Salvage."""
+
+    name = "kill_row"
+    resources = Resources(cpus=0.5)
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def process(self, work: Work) -> Work:
+        salvage = Salvage(self)
+        made = salvage.map(work.table["value"].to_pylist(), self._call, size=2, name=str)
+        values = [value for value in made if value is not None]
+        return replace(work, table=pa.table({"value": values}, schema=SCHEMA), dead=tuple(salvage.dead))
+
+    def _call(self, values: list[int]) -> list[int]:
+        if self._value in values:
+            os._exit(1)
+        return [value + 1 for value in values]
+
+
+class Refuse(AddOne):
+    """Meets a store that will not serve it any more."""
+
+    name = "refuse"
+
+    def process(self, work: Work) -> Work:
+        raise StorageRefused("credentials have expired: renew them")
+
+
+class BreakSetup(AddOne):
+    """Cannot load its model."""
+
+    name = "break_setup"
+
+    def setup(self) -> None:
+        raise FileNotFoundError("no such weights")
 
 
 def _count(folder: Path) -> int:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -23,17 +24,29 @@ TINY = {
 }
 
 
-def command(job: str, run: Path, **settings: object) -> list[str]:
+def command(job: str, run: Path | str, **settings: object) -> list[str]:
     """The command line of a job on the tiny config; keyword names use __ for the dot."""
     merged = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
     sets = [part for name, value in merged.items() for part in ("--set", f"{name}={value}")]
     return [sys.executable, "-m", "jobs.cli", job, str(ROOT / "configs/quickstart.yaml"), "--run", str(run), *sets]
 
 
-def synfiqa(job: str, run: Path, timeout: float = 400, **settings: object) -> subprocess.CompletedProcess:
-    """Run a job to its end."""
+def synfiqa(
+    job: str,
+    run: Path | str,
+    timeout: float = 400,
+    environment: Mapping[str, str] | None = None,
+    **settings: object,
+) -> subprocess.CompletedProcess:
+    """Run a job to its end, with these variables added to its environment."""
     return subprocess.run(
-        command(job, run, **settings), cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False
+        command(job, run, **settings),
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
 
 

@@ -8,12 +8,14 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFilter
 
 from actors.recipe_sampler import degraded_recipes, reference_recipes
+from actors.shard_writer import sample_counts
 from cluster.run_folder import open_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from fiqa_train.evaluation import Protocol, compare
 from fiqa_train.loop import spearman
 from fiqa_train.verification import enumerate_pairs, pair_similarity
+from jobs.identity_half import ledger_counts
 from jobs.label import read_labels, require_calibration
 from schemas.config import RunConfig
 from schemas.recipe import Recipe
@@ -113,7 +115,7 @@ def make_ledger(storage: Storage, run: RunConfig, reasons: dict | None = None) -
     while accepted < run.generate.identities:
         taken = min(size // 2, run.generate.identities - accepted)
         table = candidates(unit, size, accepted, taken, reasons or REASONS)
-        store.commit("identities", unit, table, {"accepted": taken, "rejected": size - taken})
+        store.commit("identities", unit, table, ledger_counts(table, replayed=0))
         accepted, unit = accepted + taken, unit + 1
     return store
 
@@ -123,8 +125,7 @@ def make_samples(store: ShardStore, run: RunConfig, occluder: str | None = None)
     size, total = run.generate.identities_per_shard, run.generate.identities
     for number in range(-(-total // size)):
         table = samples(run, range(number * size, min(total, (number + 1) * size)), occluder)
-        references = sum(kind == "reference" for kind in table["kind"].to_pylist())
-        store.commit("samples", number, table, {"reference": references, "degraded": table.num_rows - references})
+        store.commit("samples", number, table, sample_counts(table, dead=0))
 
 
 def make_model(storage: Storage, run: RunConfig, names: dict[str, str] | None = None) -> dict:

@@ -4,12 +4,13 @@ import pyarrow as pa
 import pytest
 
 from actors.identity_registry import IdentityRegistry
-from cluster.errors import JobFailed, UserError
+from cluster.errors import UserError
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
-from jobs.generate import _in_order, _next_units, _shards, run_generate
+from jobs.generate import run_generate
+from jobs.identity_half import ledger_counts, next_units
+from jobs.sample_half import plan_shards
 from schemas.config import RunConfig
-from schemas.manifest import Dead
 from schemas.rows import CANDIDATES
 
 
@@ -23,34 +24,40 @@ def ledger_unit(number: int, accepted: int, rejected: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=CANDIDATES)
 
 
+def at_candidate(number: int) -> IdentityRegistry:
+    registry = IdentityRegistry(100, 0.5)
+    registry.next_candidate = number
+    return registry
+
+
 def store_with(tmp_path, accepted_per_unit: list[int]) -> ShardStore:
     store = ShardStore(Storage(str(tmp_path)), "f" * 64)
     for number, accepted in enumerate(accepted_per_unit):
-        store.commit(
-            "identities", number, ledger_unit(number, accepted, 1), counts={"accepted": accepted, "rejected": 1}
-        )
+        unit = ledger_unit(number, accepted, 1)
+        store.commit("identities", number, unit, ledger_counts(unit, replayed=0))
     return store
 
 
 def test_units_are_consecutive_and_cut_at_the_candidate_limit():
     cfg = config(identities=100, candidates_per_unit=8, max_candidates=20)
-    units = list(_next_units(cfg, 0, IdentityRegistry(100, 0.5)))
+    units = list(next_units(cfg, 0, IdentityRegistry(100, 0.5)))
     assert [(unit.plan["first"], unit.plan["count"]) for unit in units] == [(0, 8), (8, 8), (16, 4)]
-    assert list(_next_units(cfg, 3, IdentityRegistry(100, 0.5))) == []
+    assert [unit.number for unit in next_units(cfg, 7, at_candidate(18))] == [7]
+    assert list(next_units(cfg, 3, at_candidate(20))) == []
 
 
 def test_the_plan_grows_as_the_acceptance_rate_falls():
     cfg = config(identities=100, candidates_per_unit=10, max_candidates=100_000)
     registry = IdentityRegistry(100, 0.5)
-    hopeful = len(list(_next_units(cfg, 0, registry)))
+    hopeful = len(list(next_units(cfg, 0, registry)))
     registry.accepted = 10
     registry.reasons["duplicate"] = 90
-    assert len(list(_next_units(cfg, 10, registry))) > hopeful
+    assert len(list(next_units(cfg, 10, registry))) > hopeful
 
 
 def test_every_identity_is_in_exactly_one_shard_and_its_ledger_units_are_named(tmp_path):
     store = store_with(tmp_path, [3, 0, 1, 4, 2])
-    shards = list(_shards(config(identities=10, identities_per_shard=4), store, 3))
+    shards = list(plan_shards(config(identities=10, identities_per_shard=4), store.committed("identities").values(), 3))
     assert [(s.plan["first"], s.plan["last"], s.plan["units"]) for s in shards] == [
         (0, 3, [0, 2]),
         (4, 7, [3]),
@@ -59,20 +66,9 @@ def test_every_identity_is_in_exactly_one_shard_and_its_ledger_units_are_named(t
 
 
 def test_a_ledger_unit_across_two_shards_is_read_by_both(tmp_path):
-    shards = list(_shards(config(identities=6, identities_per_shard=3), store_with(tmp_path, [2, 4]), 2))
+    ledger = store_with(tmp_path, [2, 4]).committed("identities").values()
+    shards = list(plan_shards(config(identities=6, identities_per_shard=3), ledger, 2))
     assert [s.plan["units"] for s in shards] == [[0, 1], [1]]
-
-
-def test_a_dead_candidate_unit_ends_the_job_and_is_recorded_because_nothing_after_it_may_be_decided(tmp_path):
-    store = store_with(tmp_path, [])
-
-    def results():
-        yield Dead(kind="identities", number=4, stage="identity_filter", error="ValueError: x", attempts=3)
-
-    with pytest.raises(JobFailed, match=r"candidate unit 4 failed in identity_filter after 3 attempts"):
-        list(_in_order(store, results()))
-    assert store.dead("identities")[4].stage == "identity_filter"
-    assert store.committed("identities") == {}
 
 
 @pytest.mark.parametrize(
@@ -94,3 +90,18 @@ def test_a_memory_run_is_refused_because_workers_cannot_see_it():
 def test_another_evaluation_embedder_is_not_another_dataset():
     one, other = RunConfig(), RunConfig.model_validate({"models": {"evaluation_embedder": "bundled-a"}})
     assert one.recipe_sections() == other.recipe_sections()
+
+
+def test_the_counts_of_a_ledger_unit_add_up_by_outcome_and_reason():
+    outcomes = [("accepted", ""), ("rejected", "yaw"), ("rejected", "yaw"), ("rejected", "glasses"), ("dead", "")]
+    rows = [{"candidate": i, "unit": 0, "status": s, "reason": r} for i, (s, r) in enumerate(outcomes)]
+    counts = ledger_counts(pa.Table.from_pylist(rows, schema=CANDIDATES), replayed=0)
+    assert counts == {
+        "planned": 5,
+        "accepted": 1,
+        "rejected": 3,
+        "dead": 1,
+        "replayed": 0,
+        "rejected:glasses": 1,
+        "rejected:yaw": 2,
+    }

@@ -23,7 +23,8 @@ from jobs.report_page import data
 from jobs.report_page.page import render_page
 from jobs.report_page.pictures import SIDE, picture
 from schemas.config import RunConfig
-from schemas.manifest import Dead
+from schemas.manifest import DeadRow
+from schemas.rows import SAMPLES
 from tests.jobs.synthetic_run import MODELS, config, make_ledger, make_model, make_samples
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&$x$"
@@ -322,13 +323,15 @@ def test_without_labels_samples_and_raw_components_are_shown(tmp_path):
     assert len(page.attributes("img")) > 12
 
 
-def test_dead_shards_are_named(tmp_path):
+def test_dead_samples_are_named(tmp_path):
     run = config(run={"url": str(tmp_path)})
     storage = Storage(run.run.url)
     store = make_ledger(storage, run)
-    store.record_dead(Dead(kind="samples", number=1, stage="annotator", error=HOSTILE, attempts=3))
+    dead = DeadRow(item="000001/3", stage="annotator", error=HOSTILE, attempts=2)
+    counts = {"planned": 1, "accepted": 0, "rejected": 0, "dead": 1, "reference": 0, "degraded": 0}
+    store.commit("samples", 1, SAMPLES.empty_table(), counts, dead=[dead])
     page = report(run, storage)
-    assert f"Dead shards: 1. The first, shard 1, failed in annotator after 3 attempts: {HOSTILE}" in page.text("")
+    assert f"Dead samples: 1. The first, 000001/3, failed in annotator after 2 attempts: {HOSTILE}" in page.text("")
 
 
 def test_no_run_folder_is_a_user_error_and_nothing_is_written(tmp_path):

@@ -1,0 +1,34 @@
+"""Adding up commits: what a dataset holds, by the truth alone."""
+
+from collections import Counter
+from collections.abc import Collection
+
+from cluster.merkle import dataset_root
+from schemas.manifest import Commit, DatasetSummary
+
+SUMMARY = "dataset.json"
+"""Where a finished generate job leaves its summary."""
+
+
+def summarise(units: Collection[Commit], shards: Collection[Commit]) -> DatasetSummary:
+    """Return the totals of the newest commits of the ledger and of the shards."""
+    candidates: Counter[str] = Counter()
+    samples: Counter[str] = Counter()
+    for commit in units:
+        candidates.update(commit.counts)
+    for commit in shards:
+        samples.update(commit.counts)
+    reasons = {key.partition(":")[2]: count for key, count in candidates.items() if key.startswith("rejected:")}
+    return DatasetSummary(
+        planned=candidates["planned"] - candidates["replayed"],
+        accepted=candidates["accepted"],
+        rejected=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        # A replayed candidate is dead in one unit and decided in a later one.
+        dead=candidates["dead"] - candidates["replayed"],
+        samples=samples["accepted"],
+        samples_planned=samples["planned"],
+        samples_dead=samples["dead"],
+        references=samples["reference"],
+        shards=len(shards),
+        digest=dataset_root(units, shards),
+    )

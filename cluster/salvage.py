@@ -1,0 +1,146 @@
+"""Model calls that survive their rows: an error is bisected down to the row it belongs to, memory errors to size.
+
+A micro-batch that fails is called once more, because most errors of a cluster pass; then it is halved until the row
+stands alone, tried a last time, and dead. Its neighbours are made. Running out of memory halves the micro-batches of
+the rest of the unit instead and costs nothing. A batch under whose mark two processes died is halved the same way.
+"""
+
+import json
+import re
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cluster.errors import JobFailed, UserError
+from cluster.stage import Stage
+from schemas.manifest import DeadRow
+
+_TRIES = 2
+_SAFE = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class Salvage:
+    """The calls of one stage on one unit. `dead` holds the rows given up, `smallest` the size memory forced."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.dead: list[DeadRow] = []
+        self.smallest: int | None = None
+
+    def map[I, O](
+        self,
+        items: Sequence[I],
+        call: Callable[[list[I]], Sequence[O]],
+        size: int,
+        name: Callable[[I], str],
+        spec: Callable[[I], Any] = lambda item: None,
+    ) -> list[O | None]:
+        """Call `call` on batches of `size` and return one result an item, None where the row is dead.
+
+        `name` gives the sample id or candidate number of an item, `spec` what was asked for (anything JSON holds).
+        """
+        run = _Calls(self, call, name, spec)
+        results: list[O | None] = []
+        for start in range(0, len(items), size):
+            results += run.batch(list(items[start : start + size]), _TRIES)
+        return results
+
+    def bury(self, item: str, error: str, spec: Any = None, *, trace: str = "", attempts: int = 1) -> None:
+        """Record a row that cannot be made."""
+        self.dead.append(
+            DeadRow(
+                item=item,
+                stage=self._stage.name,
+                error=error,
+                traceback=trace,
+                attempts=attempts,
+                node=socket.gethostname(),
+                spec="" if spec is None else json.dumps(spec, sort_keys=True),
+            )
+        )
+
+    def notes(self) -> dict[str, str]:
+        """What the commit should remember: the micro-batch that memory allowed, if it was less than planned."""
+        return {} if self.smallest is None else {f"micro_batch_{self._stage.name}": str(self.smallest)}
+
+
+class _Calls[I, O]:
+    def __init__(
+        self,
+        salvage: Salvage,
+        call: Callable[[list[I]], Sequence[O]],
+        name: Callable[[I], str],
+        spec: Callable[[I], Any],
+    ) -> None:
+        self._salvage = salvage
+        self._marks = salvage._stage.marks
+        self._call, self._name, self._spec = call, name, spec
+
+    def batch(self, items: list[I], tries: int) -> list[O | None]:
+        limit = self._salvage.smallest
+        if limit is not None and len(items) > limit:
+            parts = [items[start : start + limit] for start in range(0, len(items), limit)]
+            return [result for part in parts for result in self.batch(part, tries)]
+        key = self._key(items)
+        if (deaths := self._marks.deaths(key)) >= _TRIES:
+            if len(items) > 1:
+                return self._halves(items)
+            return self._bury(items[0], "the worker process died on this row", "", deaths)
+        for attempt in range(1, tries + 1):
+            try:
+                with self._marks.attempt(key):
+                    results = list(self._call(items))
+            except (UserError, JobFailed):
+                raise
+            except Exception as error:
+                if is_out_of_memory(error):
+                    free_memory()
+                    if len(items) > 1:
+                        self._salvage.smallest = len(items) // 2
+                        return self.batch(items, tries)
+                if attempt == tries and len(items) == 1:
+                    return self._bury(items[0], describe(error), traceback.format_exc(), attempt)
+            else:
+                if len(results) != len(items):
+                    raise ValueError(f"a call on {len(items)} rows returned {len(results)}")
+                return list(results)
+        return self._halves(items)
+
+    def _halves(self, items: list[I]) -> list[O | None]:
+        middle = len(items) // 2
+        halves = (items[:middle], items[middle:])
+        return [result for half in halves for result in self.batch(half, _TRIES if len(half) == 1 else 1)]
+
+    def _bury(self, item: I, error: str, trace: str, attempts: int) -> list[O | None]:
+        self._salvage.bury(self._name(item), error, self._spec(item), trace=trace, attempts=attempts)
+        return [None]
+
+    def _key(self, items: list[I]) -> str:
+        first, last = self._name(items[0]), self._name(items[-1])
+        return _SAFE.sub("_", f"{self._salvage._stage.name}-{first}-{last}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether host or device memory ran out."""
+    if isinstance(error, MemoryError):
+        return True
+    # By name, so that a worker without torch need not import it.
+    return type(error).__name__ in ("OutOfMemoryError", "AcceleratorError") and "out of memory" in str(error).lower()
+
+
+def free_memory() -> None:
+    """Give cached device memory back before a smaller try."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def describe(error: BaseException) -> str:
+    """Return type, message and place of an error in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = (
+        f" ({frames[-1].name}, line {frames[-1].lineno} of {frames[-1].filename.rsplit('/', 1)[-1]})" if frames else ""
+    )
+    return " ".join(f"{type(error).__name__}: {error}{place}".split())

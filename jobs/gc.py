@@ -1,0 +1,57 @@
+"""Job: remove what crashed and beaten attempts left in a run folder, and never anything committed."""
+
+import re
+import sys
+from collections import Counter
+
+from cluster.errors import UserError
+from cluster.garbage import collect_garbage
+from cluster.run_folder import load_run
+from cluster.storage import Storage
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES = ("B", "KB", "MB", "GB", "TB")
+
+
+def run_gc(storage: Storage, older_than: str = "24h", *, dry_run: bool = False) -> None:
+    """Remove the garbage of the run that is older than a span such as `24h`, and print what and how much it was."""
+    seconds = span_seconds(older_than)
+    load_run(storage)
+    # Deleting is one request each: on a store they wait for answers, on a disk for nothing.
+    found = collect_garbage(storage, seconds, dry_run=dry_run, threads=1 if storage.local() else 16)
+    verb = "would remove" if dry_run else "removed"
+    for garbage in found.garbage:
+        _say(f"{verb} {garbage.path} ({size_text(garbage.bytes)}, {garbage.kind})")
+    kinds = Counter(garbage.kind for garbage in found.garbage)
+    total = sum(garbage.bytes for garbage in found.garbage)
+    what = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
+    _say(f"{verb} {len(found.garbage)} objects, {size_text(total)}{f': {what}' if what else ''}")
+    if found.young:
+        _say(f"{found.young} uncommitted objects are younger than {older_than} and stay: they may belong to a driver")
+
+
+def span_seconds(text: str) -> float:
+    """Return the seconds of a span such as `90`, `90s`, `30m`, `24h` or `7d`; UserError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if match is None:
+        raise UserError(f"--older-than {text!r} is not a span of time: give a number with s, m, h or d, such as 24h")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def size_text(size: float) -> str:
+    """Return a size as people read it: `1.3 MB`."""
+    for unit in _SIZES[:-1]:
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} {_SIZES[-1]}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["gc", *sys.argv[1:]])

@@ -1,0 +1,172 @@
+"""The identity half of a generate job: candidates are decided in their order until enough are accepted."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import batched
+
+import pyarrow as pa
+
+from actors.candidate_table import candidate_numbers, candidate_table, dead_candidate
+from actors.identity_generator import candidate_seed, candidate_spec
+from actors.identity_registry import IdentityRegistry
+from cluster.dead_limit import DeadLimit
+from cluster.errors import JobFailed
+from cluster.lease import Lease
+from cluster.pipeline import stream
+from cluster.progress import Phase
+from cluster.shard_store import ShardStore
+from cluster.stage import Work
+from jobs.stages import Stages
+from schemas.config import RunConfig
+from schemas.manifest import Dead
+from schemas.rows import CANDIDATES
+
+FIRST_GUESS = 0.4
+"""Share of candidates expected to be accepted before any is seen."""
+MARGIN = 1.5
+_REMEDY = "correct the cause and run `synfiqa replay RUN --dead`, or raise the limit to go on without them"
+
+
+class IdentityHalf:
+    """The ledger as far as it is committed, and what it takes to go on."""
+
+    def __init__(self, config: RunConfig, store: ShardStore, stages: Stages, lease: Lease) -> None:
+        self._config = config
+        self._store = store
+        self._stages = stages.identities
+        self._lease = lease
+        self.registry = IdentityRegistry(config.generate.identities, config.filter.max_similarity)
+        self.units = 0
+        self._limit = DeadLimit(config.resilience.max_dead_rate, "candidates", _REMEDY)
+        self._restore()
+
+    def make(self) -> None:
+        """Decide further candidates until enough are accepted; JobFailed when the candidate limit is reached first."""
+        phase = self._phase()
+        self._limit.check()
+        while not self.registry.complete:
+            units = list(next_units(self._config, self.units, self.registry))
+            if not units:
+                phase.close()
+                raise JobFailed(_too_few(self._config, self.registry))
+            self._run(units, phase)
+        phase.close(_reasons(self.registry.reasons))
+
+    def replay(self) -> None:
+        """Make the dead candidates again and decide them now: the ledger only grows, so they come last."""
+        dead = sorted(self.registry.dead)
+        if not dead:
+            return
+        phase = Phase("replay", len(dead), "candidates")
+        for number, group in enumerate(batched(dead, self._config.generate.candidates_per_unit), start=self.units):
+            unit = Work("identities", number, CANDIDATES.empty_table(), plan={"candidates": list(group)})
+            self._run([unit], phase, replay=True)
+        phase.close(f"{len(dead) - len(self.registry.dead)} candidates are no longer dead")
+
+    def check(self) -> None:
+        """Raise TooManyDead when the ledger as a whole holds too many dead candidates."""
+        self._limit.check_final()
+
+    def _restore(self) -> None:
+        committed = self._store.committed("identities")
+        for number in range(len(committed)):
+            if number not in committed:
+                raise JobFailed(
+                    f"the ledger misses unit {number} though later units are committed: "
+                    "restore commits/ from a backup or start a new run"
+                )
+            counts = committed[number].counts
+            self.registry.restore(
+                self._store.read(committed[number], columns=["candidate", "status", "reason", "embedding"])
+            )
+            replayed = counts.get("replayed", 0)
+            self._limit.add(counts["planned"] - replayed, counts["dead"] - replayed)
+        self.units = len(committed)
+
+    def _phase(self) -> Phase:
+        phase = Phase("identities", self._config.generate.identities, "identities")
+        phase.resume(
+            self.registry.accepted, {"rejected": self.registry.reasons.total(), "dead": len(self.registry.dead)}
+        )
+        return phase
+
+    def _run(self, units: list[Work], phase: Phase, *, replay: bool = False) -> None:
+        config = self._config
+        results = stream(
+            self._stages(config), units, self._store.storage, config.placement, config.resilience, ordered=True
+        )
+        plans = {unit.number: unit for unit in units}
+        with closing(results):
+            for result in results:
+                self._lease.check()
+                unit = _buried(config, plans[result.number], result) if isinstance(result, Dead) else result
+                before = self.registry.accepted, len(self.registry.dead)
+                table = self.registry.decide(unit.table)
+                counts = ledger_counts(table, replayed=table.num_rows if replay else 0)
+                self._store.commit("identities", unit.number, table, counts, dict(unit.notes), dead=unit.dead)
+                self.units = unit.number + 1
+                accepted = self.registry.accepted - before[0]
+                died = len(self.registry.dead) - before[1]
+                self._limit.add(table.num_rows - counts["replayed"], died, (row.error for row in unit.dead))
+                outcome = {"rejected": counts["rejected"], "dead": counts["dead"]}
+                phase.advance(table.num_rows if replay else accepted, outcome)
+                self._lease.report(phase.snapshot())
+                if not replay:
+                    self._limit.check()
+                    if self.registry.complete:
+                        break
+
+
+def ledger_counts(table: pa.Table, replayed: int) -> dict[str, int]:
+    """Return the outcomes of a decided unit; `replayed` rows decide candidates that were dead in an earlier unit."""
+    status = Counter(table["status"].to_pylist())
+    reasons = Counter(reason for reason in table["reason"].to_pylist() if reason)
+    return {
+        "planned": table.num_rows,
+        "accepted": status["accepted"],
+        "rejected": status["rejected"],
+        "dead": status["dead"],
+        "replayed": replayed,
+        **{f"rejected:{reason}": count for reason, count in sorted(reasons.items())},
+    }
+
+
+def next_units(config: RunConfig, first: int, registry: IdentityRegistry) -> Iterator[Work]:
+    """Plan more units than the acceptance rate so far makes likely to suffice, within the candidate limit.
+
+    Too many cost little, the stream is closed when the registry is complete; too few cost another start of all workers.
+    """
+    size, limit = config.generate.candidates_per_unit, config.generate.candidate_limit
+    rate = max(registry.accepted / registry.decided, 0.02) if registry.decided else FIRST_GUESS
+    missing = config.generate.identities - registry.accepted
+    candidate = registry.next_candidate
+    for number in range(first, first + math.ceil(missing / rate / size * MARGIN) + 2):
+        count = min(size, limit - candidate)
+        if count <= 0:
+            return
+        yield Work("identities", number, CANDIDATES.empty_table(), plan={"first": candidate, "count": count})
+        candidate += count
+
+
+def _buried(config: RunConfig, plan: Work, dead: Dead) -> Work:
+    """A unit that cannot be made at all: its candidates are dead, and those after them go on."""
+    numbers = candidate_numbers(plan.plan)
+    seed = config.run.seed
+    rows = [dead_candidate(plan.number, number, candidate_seed(seed, number), dead.error) for number in numbers]
+    specs = [candidate_spec(seed, number) for number in numbers]
+    died = tuple(dead.row(str(spec["candidate"]), spec) for spec in specs)
+    return Work("identities", plan.number, candidate_table(rows), plan=plan.plan, dead=died)
+
+
+def _too_few(config: RunConfig, registry: IdentityRegistry) -> str:
+    return (
+        f"only {registry.accepted} of {config.generate.identities} identities were accepted out of "
+        f"{config.generate.candidate_limit} candidates ({_reasons(registry.reasons)}): "
+        "loosen the filter section or raise generate.max_candidates, in a new folder with --run"
+    )
+
+
+def _reasons(reasons: Counter) -> str:
+    return "rejected: " + (", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "none")

@@ -1,0 +1,23 @@
+"""Job: make the dead rows of a run again, after their cause is gone, so that the totals still add up."""
+
+import sys
+
+from cluster.storage import Storage
+from jobs.generate import run_generate
+from schemas.config import RunConfig
+from schemas.manifest import DatasetSummary
+
+
+def run_replay(config: RunConfig, storage: Storage) -> DatasetSummary:
+    """Finish the run, then make its dead candidates and the identities with dead samples once more.
+
+    A candidate is decided when it is replayed, after all others. A shard is committed as its next revision, in which
+    the replayed identities are what they would have been at first, and the others are unchanged.
+    """
+    return run_generate(config, storage, replay=True)
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["replay", *sys.argv[1:]])

@@ -1,0 +1,32 @@
+"""Which stages the two halves of a generate job run; tests and benchmarks put their own in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from actors.annotator import AnnotatorStage
+from actors.conditional_generator import ConditionalGeneratorStage
+from actors.identity_filter import IdentityFilterStage
+from actors.identity_generator import IdentityGeneratorStage
+from cluster.stage import Stage
+from schemas.config import RunConfig
+
+Factory = Callable[[RunConfig], list[Stage]]
+
+
+def _identity_stages(config: RunConfig) -> list[Stage]:
+    return [IdentityGeneratorStage(config), IdentityFilterStage(config)]
+
+
+def _sample_stages(config: RunConfig) -> list[Stage]:
+    return [ConditionalGeneratorStage(config), AnnotatorStage(config)]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages that turn a candidate plan into measured candidates, and accepted identities into samples.
+
+    The reader before and the writer after the sample stages are part of the job: they know the store.
+    """
+
+    identities: Factory = _identity_stages
+    samples: Factory = _sample_stages

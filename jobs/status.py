@@ -1,0 +1,63 @@
+"""Job: say how far a run is and who drives it, from its folder alone."""
+
+import sys
+
+from cluster.progress import clock
+from cluster.run_status import RunStatus, read_status
+from cluster.storage import Storage
+
+
+def run_status(storage: Storage, *, as_json: bool = False) -> None:
+    """Print the status of the run, for people or as one JSON document."""
+    status = read_status(storage)
+    text = status.model_dump_json(indent=2) if as_json else "\n".join(status_lines(status))
+    sys.stdout.write(text + "\n")
+
+
+def status_lines(status: RunStatus) -> list[str]:
+    """Return the status as lines for people."""
+    candidates, samples, shards = status.candidates, status.samples, status.shards
+    rejected = sum(candidates.rejected.values())
+    reasons = ", ".join(f"{count} {reason}" for reason, count in candidates.rejected.items())
+    lines = [
+        f"run         {status.run}",
+        f"state       {_STATES[status.state]}",
+        f"driver      {status.lease}",
+        f"candidates  {candidates.planned} planned = {candidates.accepted} accepted + {rejected} rejected"
+        f"{f' ({reasons})' if reasons else ''} + {candidates.dead} dead",
+        f"identities  {candidates.accepted} of {candidates.wanted} {_share(candidates.accepted, candidates.wanted)}",
+        f"samples     {samples.made} of {samples.planned} {_share(samples.made, samples.planned)}: "
+        f"{samples.accepted} accepted ({samples.references} references), {samples.dead} dead",
+        f"shards      {shards.done} of {shards.planned} {_share(shards.done, shards.planned)}",
+    ]
+    progress = status.driver.progress if status.driver is not None and status.driver.held else {}
+    if progress:
+        lines.append(f"phase       {progress.get('phase')}: {progress.get('done')} of {progress.get('planned')}")
+    if status.rate:
+        unit = progress.get("unit", "samples") if progress.get("rate") else "samples"
+        eta = f", ETA {clock(status.eta_s)}" if status.eta_s is not None else ""
+        lines.append(f"rate        {status.rate:.3g} {unit}/s{'' if progress else ' lately'}{eta}")
+    lines.append(f"labels      {', '.join(status.labels) or 'none'}")
+    lines.append(f"models      {', '.join(status.models) or 'none'}")
+    lines.append(f"report      {'report/index.html' if status.report else 'none'}")
+    if status.unreadable:
+        lines.append(f"damage      {status.unreadable} commits are not readable: see `synfiqa verify {status.run}`")
+    return lines
+
+
+_STATES = {
+    "running": "running",
+    "finished": "finished",
+    "unfinished": "unfinished: run the same command again to go on",
+}
+
+
+def _share(part: int, whole: int) -> str:
+    # Rounded down: 100 % is said when it is true.
+    return f"({100 * part // whole} %)" if whole else "(none planned)"
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["status", *sys.argv[1:]])

@@ -1,0 +1,66 @@
+"""A generate or replay job over stub stages, as a process of its own: `python -m tests.chaos.driver '{"url": ...}'`.
+
+Everything but the stages is the real thing, down to messages and exit codes.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.stub_stages import Trouble, stub_stages
+
+MODELS = {"stub": "0" * 64}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a driver is told: where, how, and with which trouble."""
+
+    url: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    trouble: dict[str, Any] = field(default_factory=dict)
+    replay: bool = False
+
+
+def config_of(order: Order):
+    """The run config of an order: 24 identities in 12 shards of 16 samples, in units of 6 candidates."""
+    from schemas.config import RunConfig
+
+    tree = {
+        "run": {"url": order.url, "seed": 5},
+        "generate": {
+            "identities": 24,
+            "candidates_per_unit": 6,
+            "identities_per_shard": 2,
+            "references": 3,
+            "degraded": 5,
+            "micro_batch": 4,
+        },
+        "resilience": {"max_attempts": 20, "max_dead_rate": 0.25, "lease_s": 4, "retry_budget_s": 90},
+    }
+    for section, values in order.settings.items():
+        tree[section] = {**tree.get(section, {}), **values}
+    return RunConfig.model_validate(tree)
+
+
+def run(order: Order) -> None:
+    """Do the job; Ray is joined through RAY_ADDRESS."""
+    from cluster.generations import current
+    from cluster.ray_session import ray_session
+    from jobs import generate
+
+    generate.model_digests = lambda config: MODELS
+    config = config_of(order)
+    stages = stub_stages(Trouble(**order.trouble))
+    with ray_session():
+        storage = current(config.run.url, config.resilience.retry_budget_s)
+        summary = generate.run_generate(config, storage, replay=order.replay, stages=stages)
+    sys.stdout.write(summary.model_dump_json() + "\n")
+
+
+if __name__ == "__main__":
+    from jobs.cli import run_command
+
+    tree = json.loads(sys.argv[1])
+    sys.exit(run_command(lambda: run(Order(**tree))))

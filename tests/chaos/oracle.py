@@ -1,0 +1,54 @@
+"""What an undisturbed run makes, found without Ray: the same stages in a plain loop over the same plan."""
+
+import functools
+from contextlib import contextmanager
+
+from cluster.dataset_summary import summarise
+from cluster.run_folder import open_run, planned_shards
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from jobs import identity_half, sample_half
+from tests.chaos.driver import MODELS, Order, config_of
+from tests.chaos.stub_stages import Trouble, stub_stages
+
+
+class _NoLease:
+    def check(self):
+        return
+
+    def report(self, snapshot):
+        return
+
+
+def plain_loop(stages, units, storage, placement, resilience, *, ordered=False):
+    """Stands in for `cluster.pipeline.stream`: no Ray, no workers, one unit after the other."""
+    for unit in units:
+        work = unit
+        for stage in stages:
+            work = stage.process(work)
+        yield work
+
+
+@contextmanager
+def without_ray():
+    """Have both halves of a generate job run in a plain loop inside the block."""
+    before = identity_half.stream, sample_half.stream
+    identity_half.stream = sample_half.stream = plain_loop
+    try:
+        yield
+    finally:
+        identity_half.stream, sample_half.stream = before
+
+
+@functools.cache
+def expected(poison: float, folder: str):
+    """The summary of the run that has these poison rows; its digest is what every scenario must come to."""
+    config = config_of(Order(f"{folder}/oracle-{poison:g}"))
+    storage = Storage(config.run.url)
+    manifest = open_run(storage, config, MODELS)
+    store = ShardStore(storage, manifest.fingerprint)
+    stages = stub_stages(Trouble(poison=poison))
+    with without_ray():
+        identity_half.IdentityHalf(config, store, stages, _NoLease()).make()
+        sample_half.SampleHalf(config, store, stages, _NoLease(), planned_shards(manifest)).make()
+    return summarise(store.committed("identities").values(), store.committed("samples").values())

@@ -1,0 +1,144 @@
+"""The stages of a real job with their models taken out: same reading, batching, salvage and rows, pixels from a hash.
+
+What is under fire is the job system, so a scenario must spend its seconds there and not in a renderer.
+"""
+
+import hashlib
+import os
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from actors.annotator import AnnotatorStage
+from actors.candidate_table import fresh_candidate
+from actors.conditional_generator import ConditionalGeneratorStage
+from actors.identity_filter import IdentityFilterStage
+from actors.identity_generator import IdentityGeneratorStage, candidate_seed
+from cluster.stage import Work
+from jobs.stages import Stages
+from schemas.rows import image_path, recipe_to_row, sample_id
+
+IMAGE_BYTES = 3000
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What goes wrong inside the stages: the share of rows that raise, rows that raise by name, rows that kill.
+
+    `log` gets a line a unit and stage, so that recomputation can be counted. A unit takes `seconds` and up to `jitter`
+    more.
+    """
+
+    poison: float = 0.0
+    rows: tuple[str, ...] = ()
+    killers: tuple[str, ...] = ()
+    seconds: float = 0.0
+    jitter: float = 0.0
+    log: str = ""
+
+    def strike(self, name: str) -> None:
+        """Raise or die when the row is one of those; which rows raise depends on their names alone."""
+        if name in self.killers:
+            os._exit(1)
+        if name in self.rows or _number("poison", name) % 10_000 < self.poison * 10_000:
+            raise ValueError(f"row {name} is poison")
+
+    def begin(self, stage: str, work: Work) -> None:
+        """Note that a stage starts on a unit, and take the time that a model would."""
+        if self.log:
+            with Path(self.log).open("a") as file:
+                file.write(f"{stage} {work.kind} {work.number}\n")
+        # Chance alone decides how long: what finishes first must not matter.
+        time.sleep(self.seconds + random.random() * self.jitter)
+
+
+def _number(*parts: object) -> int:
+    digest = hashlib.sha256(" ".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _pixels(*parts: object) -> bytes:
+    return np.random.default_rng(_number(*parts)).bytes(IMAGE_BYTES)
+
+
+class _Stub:
+    """Replaces loading a model by carrying trouble."""
+
+    def __init__(self, config, trouble):
+        super().__init__(config)
+        self._trouble = trouble
+
+    def setup(self):
+        return
+
+    def process(self, work):
+        self._trouble.begin(self.name, work)
+        return super().process(work)
+
+
+class StubIdentityGenerator(_Stub, IdentityGeneratorStage):
+    def _fresh(self, unit, numbers):
+        for number in numbers:
+            self._trouble.strike(f"candidate-{number}")
+            seed = candidate_seed(self._seed, number)
+            yield fresh_candidate(unit, number, seed, _pixels("portrait", seed), {"skin": number % 7})
+
+
+class StubIdentityFilter(_Stub, IdentityFilterStage):
+    def _judge(self, rows):
+        return [self._verdict(row["seed"]) for row in rows]
+
+    def _verdict(self, seed):
+        reason = "yaw" if _number("yaw", seed) % 10 < 3 else ""
+        vector = np.random.default_rng(_number("embedding", seed)).normal(size=16)
+        vector /= np.linalg.norm(vector)
+        return {
+            "detection": 0.9,
+            "yaw": 30.0 if reason else 1.0,
+            "embedding": None if reason else vector.astype(np.float32).tolist(),
+            "status": "rejected" if reason else "",
+            "reason": reason,
+            "value": 30.0 if reason else None,
+        }
+
+
+class StubConditionalGenerator(_Stub, ConditionalGeneratorStage):
+    def _make(self, source, batch):
+        rows = []
+        for item in batch:
+            name = sample_id(source["identity"], item.recipe.kind, item.index)
+            self._trouble.strike(name)
+            path = image_path(source["identity"], item.recipe.kind, item.index)
+            rows.append(
+                {
+                    **recipe_to_row(item.recipe),
+                    "sample_id": name,
+                    "identity": source["identity"],
+                    "candidate": source["candidate"],
+                    "index": item.index,
+                    "image": {"bytes": _pixels("sample", item.recipe.seed), "path": path},
+                    "measured_yaw": item.recipe.pose.yaw,
+                }
+            )
+        return rows
+
+
+class StubAnnotator(_Stub, AnnotatorStage):
+    def _measure(self, rows):
+        measured = []
+        for row in rows:
+            self._trouble.strike(f"annotate-{row['sample_id']}")
+            vector = np.random.default_rng(_number("face", row["seed"])).normal(size=16).astype(np.float32)
+            measured.append((vector / np.linalg.norm(vector), _number("text", row["seed"]) % 1000 / 2000))
+        return measured
+
+
+def stub_stages(trouble: Trouble) -> Stages:
+    """The stages of both halves, in trouble."""
+    return Stages(
+        identities=lambda config: [StubIdentityGenerator(config, trouble), StubIdentityFilter(config, trouble)],
+        samples=lambda config: [StubConditionalGenerator(config, trouble), StubAnnotator(config, trouble)],
+    )

@@ -1,0 +1,370 @@
+"""The lease: a second driver is told who holds the run, a silent one is replaced, a revived one stops by itself."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import pytest
+
+from cluster.errors import RunHeld, StorageUnavailable
+from cluster.lease import LeaseRecord, hold, newest_lease
+from cluster.process_identity import born, machine, process_state
+from cluster.storage import Storage
+
+QUIET = {"notify": lambda text: None}
+
+
+@pytest.fixture(params=["local", "memory"])
+def storage(request, tmp_path):
+    return Storage(str(tmp_path / "run") if request.param == "local" else f"memory://lease-{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def local(tmp_path):
+    return Storage(str(tmp_path / "run"))
+
+
+def record(**changes) -> LeaseRecord:
+    """What a driver on another machine would write."""
+    fields = {
+        "owner": "theirs",
+        "job": "generate",
+        "host": "far-away",
+        "machine": "another boot",
+        "pid": 4711,
+        "born": "1",
+        "started": "2031-01-01T12:30:05+00:00",
+        "ttl_s": 0.4,
+    }
+    return LeaseRecord.model_validate(fields | changes)
+
+
+def put(storage: Storage, epoch: int, record: LeaseRecord) -> None:
+    storage.write(f"lease/{epoch:06d}.json", record.model_dump_json().encode())
+
+
+def get(storage: Storage, epoch: int) -> dict:
+    return json.loads(storage.read(f"lease/{epoch:06d}.json"))
+
+
+def until(condition, seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.01)
+
+
+def lost(lease) -> bool:
+    try:
+        lease.check()
+    except RunHeld:
+        return True
+    return False
+
+
+def test_a_run_is_held_and_released_and_every_driver_takes_an_epoch_of_its_own(storage):
+    assert newest_lease(storage) is None
+    with hold(storage, 60) as first:
+        first.check()
+        seen = newest_lease(storage)
+        assert seen.held
+        assert (seen.epoch, seen.record.pid, seen.record.job) == (1, os.getpid(), "generate")
+    assert not newest_lease(storage).held
+    with hold(storage, 60, job="label"):
+        assert newest_lease(storage).epoch == 2
+        assert newest_lease(storage).record.job == "label"
+    assert get(storage, 1)["released"]
+
+
+def test_a_second_driver_is_told_at_once_who_holds_the_run_and_what_to_do(storage):
+    with hold(storage, 60) as first, pytest.raises(RunHeld) as told, hold(storage, 60):
+        pytest.fail("two drivers hold one run")
+    message = str(told.value)
+    assert f"pid {os.getpid()}" in message
+    assert "held by generate on" in message
+    assert "last sign of life 0 s ago" in message
+    assert "wait for it to end, or end it; a silent driver loses the run after 60 s" in message
+    assert told.value.exit_code == 4
+    assert not lost(first)
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, ValueError])
+def test_an_interrupted_driver_releases_the_run(local, ending):
+    with pytest.raises(ending), hold(local, 60):
+        raise ending
+    assert get(local, 1)["released"]
+
+
+def test_beats_carry_the_progress_of_the_job(local):
+    with hold(local, 0.3) as lease:
+        lease.report({"phase": "samples", "done": 12})
+        until(lambda: get(local, 1)["progress"] == {"phase": "samples", "done": 12})
+        beat = get(local, 1)["beat"]
+        until(lambda: get(local, 1)["beat"] > beat)
+
+
+def test_a_live_driver_elsewhere_is_recognised_by_its_next_beat(local):
+    put(local, 1, record(ttl_s=6))
+    threading.Timer(0.1, put, (local, 1, record(ttl_s=6, beat=1))).start()
+    told = []
+    with pytest.raises(RunHeld, match=r"far-away \(pid 4711\) since 2031-01-01 12:30:05 UTC"):
+        hold(local, 0.2, notify=told.append).__enter__()
+    assert "up to 6 s" in told[0], "it is the holder's own ttl that counts"
+
+
+def test_a_silent_driver_elsewhere_loses_the_run_after_its_ttl(storage):
+    put(storage, 7, record())
+    start = time.monotonic()
+    with hold(storage, 60, **QUIET) as lease:
+        assert 0.2 < time.monotonic() - start < 3
+        assert lease.epoch == 8
+
+
+def test_silence_before_the_first_look_counts_by_the_clock_of_the_store(local):
+    put(local, 1, record(ttl_s=600))
+    old = time.time() - 601
+    os.utime(local.local() / "lease/000001.json", (old, old))
+    with hold(local, 60, **QUIET) as lease:
+        assert lease.epoch == 2
+
+
+def test_a_store_that_will_not_tell_the_time_is_watched_on_the_own_clock(local, monkeypatch):
+    def refuse(self):
+        raise PermissionError("read only")
+
+    monkeypatch.setattr(Storage, "now", refuse)
+    put(local, 1, record())
+    assert newest_lease(local).age_s is None
+    assert newest_lease(local).held
+    start = time.monotonic()
+    with hold(local, 60, **QUIET):
+        assert time.monotonic() - start >= 0.4
+
+
+def test_clocks_in_the_future_and_in_the_past_change_nothing(local):
+    put(local, 1, record(started="1970-01-01T00:00:00+00:00"))
+    later = time.time() + 3600
+    os.utime(local.local() / "lease/000001.json", (later, later))
+    start = time.monotonic()
+    with hold(local, 60, **QUIET):
+        assert time.monotonic() - start >= 0.4, "a file from the future is no older than new"
+
+
+def test_a_driver_that_releases_while_it_is_watched_is_followed_at_once(local):
+    put(local, 1, record(ttl_s=6))
+    threading.Timer(0.1, put, (local, 1, record(ttl_s=6, beat=1, released=True))).start()
+    with hold(local, 60, **QUIET) as lease:
+        assert lease.epoch == 2
+
+
+def test_an_unreadable_epoch_is_waited_for_and_then_replaced(local):
+    local.write("lease/000003.json", b"{")
+    start = time.monotonic()
+    with hold(local, 0.3, **QUIET) as lease:
+        assert lease.epoch == 4
+        assert time.monotonic() - start >= 0.2
+
+
+def mine(pid: int, **changes) -> LeaseRecord:
+    """What the process of that pid would write on this machine."""
+    return record(machine=machine(), pid=pid, born=born(pid), ttl_s=600, **changes)
+
+
+@pytest.mark.skipif(not machine(), reason="this system does not tell processes apart")
+def test_a_dead_driver_of_this_machine_is_replaced_at_once_reaped_or_not(local):
+    with subprocess.Popen(["sleep", "60"]) as driver:
+        try:
+            put(local, 1, mine(driver.pid))
+            assert newest_lease(local).held
+        finally:
+            driver.kill()
+        until(lambda: process_state(driver.pid)[0] == "Z")
+        assert not newest_lease(local).held
+    with hold(local, 60) as lease:
+        assert lease.epoch == 2
+
+
+@pytest.mark.skipif(not machine(), reason="this system does not tell processes apart")
+def test_another_process_with_the_pid_of_the_dead_driver_does_not_hold_the_run(local):
+    put(local, 1, mine(os.getpid()).model_copy(update={"born": "12345"}))
+    with hold(local, 60) as lease:
+        assert lease.epoch == 2
+
+
+@pytest.mark.skipif(not machine(), reason="this system does not tell processes apart")
+def test_the_same_pid_in_another_container_says_nothing(local):
+    put(local, 1, mine(1).model_copy(update={"machine": machine() + "/other", "pid": 2**22}))
+    assert newest_lease(local).held
+
+
+@pytest.mark.skipif(not machine(), reason="this system does not tell processes apart")
+def test_a_stopped_driver_of_this_machine_is_replaced_after_its_ttl(local):
+    with subprocess.Popen(["sleep", "60"]) as driver:
+        try:
+            os.kill(driver.pid, signal.SIGSTOP)
+            until(lambda: process_state(driver.pid)[0] == "T")
+            put(local, 1, mine(driver.pid).model_copy(update={"ttl_s": 0.3}))
+            with hold(local, 60, **QUIET) as lease:
+                assert lease.epoch == 2
+        finally:
+            driver.kill()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_many_drivers_started_together_exactly_one_wins(storage, seed):
+    start, stop, outcomes = threading.Barrier(6), threading.Event(), []
+
+    def drive():
+        start.wait()
+        try:
+            with hold(storage, 60):
+                outcomes.append("won")
+                stop.wait(10)
+        except RunHeld:
+            outcomes.append("held")
+
+    drivers = [threading.Thread(target=drive) for _ in range(6)]
+    for driver in drivers:
+        driver.start()
+    until(lambda: len(outcomes) == 6)
+    stop.set()
+    for driver in drivers:
+        driver.join()
+    assert sorted(outcomes) == ["held"] * 5 + ["won"]
+    assert storage.list("lease") == ["lease/000001.json"]
+
+
+class LastWriterWins(Storage):
+    """A store that knows no create-if-absent: everybody's first look comes before anybody's put."""
+
+    meet = None
+
+    def create(self, path: str, data: bytes) -> bool:
+        self.write(path, data)
+        self.meet.wait()
+        return True
+
+
+def test_without_create_if_absent_the_last_writer_holds_the_run_and_the_other_stops_itself(local):
+    LastWriterWins.meet = threading.Barrier(2)
+    store, outcomes, stop = LastWriterWins(local.url), [], threading.Event()
+
+    def drive():
+        try:
+            with hold(store, 0.3) as lease:
+                outcomes.append(lease)
+                stop.wait(10)
+        except RunHeld:
+            outcomes.append(None)
+
+    drivers = [threading.Thread(target=drive) for _ in range(2)]
+    for driver in drivers:
+        driver.start()
+    until(lambda: len(outcomes) == 2)
+    until(lambda: sum(lease is not None and not lost(lease) for lease in outcomes) == 1)
+    stop.set()
+    for driver in drivers:
+        driver.join()
+
+
+def test_a_late_first_put_of_another_driver_is_noticed_after_the_own_look_at_the_epoch(local):
+    """A store without create-if-absent may take the other's put after this driver has read its own epoch back."""
+    with hold(local, 0.3) as lease:
+        theirs = record()
+        until(lambda: put(local, 1, theirs) or lost(lease))
+        time.sleep(0.25)
+        assert get(local, 1)["owner"] == "theirs"
+    assert get(local, 1)["owner"] == "theirs"
+
+
+def test_a_driver_that_was_replaced_stops_and_never_touches_the_files_of_the_lease_again(local):
+    with hold(local, 0.3) as zombie:
+        put(local, 2, record(started="2031-01-01T12:30:05+00:00"))
+        until(lambda: lost(zombie))
+        with pytest.raises(
+            RunHeld, match=r"taken over by far-away pid 4711 at 2031-01-01 12:30:05 UTC; .* nothing is lost"
+        ):
+            zombie.check()
+        before = [local.read(path) for path in local.list("lease")]
+        time.sleep(0.25)
+    assert [local.read(path) for path in local.list("lease")] == before
+    assert not get(local, 1)["released"]
+
+
+def test_a_zombie_whose_epoch_was_collected_does_not_bring_it_back(local):
+    with hold(local, 0.3) as zombie:
+        put(local, 2, record())
+        local.delete("lease/000001.json")
+        until(lambda: lost(zombie))
+    assert local.list("lease") == ["lease/000002.json"]
+
+
+class Faulty(Storage):
+    """A store whose writes fail for as long as `down` is set."""
+
+    down = False
+
+    def write(self, path: str, data: bytes) -> None:
+        if self.down:
+            raise StorageUnavailable("the store does not answer")
+        super().write(path, data)
+
+
+def test_an_outage_of_the_store_does_not_end_the_job_and_beats_go_on_after_it(local):
+    store = Faulty(local.url)
+    with hold(store, 0.3) as lease:
+        store.down = True
+        beat = get(local, 1)["beat"]
+        time.sleep(0.3)
+        lease.check()
+        assert get(local, 1)["beat"] <= beat + 1
+        store.down = False
+        until(lambda: get(local, 1)["beat"] > beat + 1)
+
+
+def test_an_outage_at_the_end_of_the_job_is_no_failure_of_the_job(local):
+    store = Faulty(local.url)
+    with hold(store, 60):
+        store.down = True
+    assert not get(local, 1)["released"]
+
+
+DRIVER = """
+import sys, time
+from cluster.errors import RunHeld
+from cluster.lease import hold
+from cluster.storage import Storage
+try:
+    with hold(Storage(sys.argv[1]), 1.0) as lease:
+        print("holding", flush=True)
+        while True:
+            lease.check()
+            time.sleep(0.005)
+except RunHeld as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+
+
+def test_a_driver_that_was_stopped_and_wakes_after_a_take_over_ends_without_harm(local):
+    """SIGSTOP is what a laptop lid, a hypervisor or a debugger does: the process knows nothing of the lost time."""
+    with subprocess.Popen([sys.executable, "-c", DRIVER, local.url], stdout=subprocess.PIPE, text=True) as driver:
+        try:
+            assert driver.stdout.readline() == "holding\n"
+            os.kill(driver.pid, signal.SIGSTOP)
+            until(lambda: newest_lease(local).age_s > 1)
+            with hold(local, 60, **QUIET):
+                theirs = local.read("lease/000002.json")
+                before = local.read("lease/000001.json")
+                os.kill(driver.pid, signal.SIGCONT)
+                assert driver.wait(10) == 4
+                assert "taken over by" in driver.stdout.read()
+                assert local.read("lease/000002.json") == theirs
+                assert local.read("lease/000001.json") == before
+        finally:
+            driver.kill()

@@ -1,0 +1,32 @@
+"""Processes: the same pid is not always the same process."""
+
+import os
+import subprocess
+
+import pytest
+
+from cluster.process_identity import born, machine, process_state
+
+pytestmark = pytest.mark.skipif(not machine(), reason="this system does not tell processes apart")
+
+
+def test_this_process_runs_and_was_born_once():
+    assert process_state(os.getpid())[0] == "R"
+    assert born(os.getpid()) == born(os.getpid()) != born(os.getppid())
+
+
+def test_a_process_whose_name_looks_like_fields_is_read_right(tmp_path):
+    program = tmp_path / "a) R 1 ("
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([str(program), "60"]) as process:
+        try:
+            assert process_state(process.pid)[0] in "RSD"
+            assert int(born(process.pid)) > 0
+        finally:
+            process.kill()
+
+
+def test_a_process_that_is_gone_has_neither_state_nor_birth():
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    assert process_state(process.pid) == ("", "")

@@ -1,0 +1,143 @@
+"""An error costs the row it belongs to; memory errors cost nothing; marked deaths find the row that kills."""
+
+import json
+import uuid
+from contextlib import contextmanager
+
+import pytest
+
+from cluster.attempts import Attempts
+from cluster.errors import JobFailed
+from cluster.salvage import Salvage
+from cluster.stage import Stage
+from cluster.storage import Storage
+
+
+class Toy(Stage):
+    name = "toy"
+
+    def process(self, work):
+        return work
+
+
+class Model:
+    """Doubles numbers; raises on some, for a number of calls or always; notes the size of each call."""
+
+    def __init__(self, poison=(), passes_after=10**9, limit=10**9):
+        self.poison, self.passes_after, self.limit = set(poison), passes_after, limit
+        self.sizes, self.failures = [], 0
+
+    def __call__(self, batch):
+        self.sizes.append(len(batch))
+        if len(batch) > self.limit:
+            raise MemoryError("out of memory")
+        if self.poison & set(batch) and self.failures < self.passes_after:
+            self.failures += 1
+            raise ValueError(f"poison among {batch}")
+        return [2 * item for item in batch]
+
+
+def run(model, items=range(8), size=4, stage=None):
+    salvage = Salvage(stage or Toy())
+    results = salvage.map(list(items), model, size, name=str, spec=lambda item: {"item": item})
+    return results, salvage
+
+
+def test_without_errors_each_batch_is_called_once_in_order():
+    model = Model()
+    results, salvage = run(model, range(10))
+    assert results == [2 * i for i in range(10)]
+    assert model.sizes == [4, 4, 2]
+    assert salvage.dead == []
+
+
+@pytest.mark.parametrize("poison", [{0}, {3}, {5}, {0, 7}, {1, 2}, set(range(8))])
+def test_exactly_the_poison_rows_are_dead_with_spec_error_and_place(poison):
+    results, salvage = run(Model(poison))
+    assert results == [None if i in poison else 2 * i for i in range(8)]
+    assert {int(row.item) for row in salvage.dead} == poison
+    row = salvage.dead[0]
+    assert (row.stage, row.attempts, json.loads(row.spec)) == ("toy", 2, {"item": int(row.item)})
+    assert row.error.startswith("ValueError: poison")
+    assert "Traceback" in row.traceback
+
+
+def test_an_error_that_passes_is_retried_on_the_whole_batch_so_its_composition_stays():
+    """Halving at once would make the same images in other micro-batches, which on a GPU changes their last bits."""
+    model = Model({2}, passes_after=1)
+    results, salvage = run(model)
+    assert results == [2 * i for i in range(8)]
+    assert model.sizes == [4, 4, 4]
+    assert salvage.dead == []
+
+
+def test_running_out_of_memory_halves_the_rest_of_the_unit_and_loses_nothing():
+    model = Model(limit=3)
+    results, salvage = run(model, range(12))
+    assert results == [2 * i for i in range(12)]
+    assert model.sizes == [4, 2, 2, 2, 2, 2, 2]
+    assert salvage.notes() == {"micro_batch_toy": "2"}
+
+
+def test_a_row_too_large_for_memory_alone_is_dead_not_endless():
+    results, salvage = run(Model(limit=0), range(2), size=2)
+    assert results == [None, None]
+    assert "MemoryError" in salvage.dead[0].error
+
+
+def test_an_error_that_will_not_pass_leaves_at_once():
+    def refuse(batch):
+        raise JobFailed("the ledger is damaged")
+
+    with pytest.raises(JobFailed):
+        run(refuse)
+
+
+def test_a_call_that_loses_rows_is_a_bug_not_a_dataset():
+    with pytest.raises(ValueError, match="returned 3"):
+        run(lambda batch: batch[:3])
+
+
+class Died(BaseException):
+    """Stands for the end of the process: nothing of the code under test runs after it."""
+
+
+def test_a_row_that_kills_its_process_is_found_by_its_marks(tmp_path):
+    """Each death leaves the mark of the call it happened in; two deaths halve the call, two on one row bury it."""
+    storage = Storage(str(tmp_path))
+    attempts = Attempts(storage, "s")
+
+    class Unmarking:
+        """Marks that a dying process does not remove."""
+
+        def deaths(self, name):
+            return attempts.calls("unit").deaths(name)
+
+        def attempt(self, name):
+            path = f"attempts/s/unit/calls/{name}/{uuid.uuid4().hex}"
+
+            @contextmanager
+            def mark():
+                storage.write(path, b"")
+                yield
+                storage.delete(path)
+
+            return mark()
+
+    def kill_on_five(batch):
+        if 5 in batch:
+            raise Died
+        return batch
+
+    stage = Toy()
+    stage.marks = Unmarking()
+    deaths = 0
+    while True:
+        try:
+            results, salvage = run(kill_on_five, stage=stage)
+            break
+        except Died:
+            deaths += 1
+    assert results == [0, 1, 2, 3, 4, None, 6, 7]
+    assert deaths == 6  # two on 4-7, two on 4-5, two on 5
+    assert "process died" in salvage.dead[0].error

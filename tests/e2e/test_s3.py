@@ -1,0 +1,78 @@
+"""A whole run on S3, as a user makes it: the dataset of a local run, and credentials only in the environment."""
+
+import json
+import shutil
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.command import content, synfiqa
+
+pytestmark = [pytest.mark.ray, pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def finished(rclone_server):
+    """Everything in one command on rclone's S3: what it printed, what it stored, and what Ray logged meanwhile."""
+    bucket = rclone_server.make_bucket(f"bucket-{uuid.uuid4().hex[:12]}")
+    # Sockets of Ray live below this folder, and their names may not be long.
+    ray_folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
+    result = synfiqa(
+        "run",
+        rclone_server.url(f"{bucket}/team/run"),
+        environment={**rclone_server.environment, "RAY_TMPDIR": str(ray_folder)},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    logs = {path: path.read_bytes() for path in ray_folder.rglob("*") if path.is_file()}
+    shutil.rmtree(ray_folder)
+    prefix = "team/run/"
+    objects = {name.removeprefix(prefix): data for name, data in rclone_server.objects(bucket, prefix).items()}
+    return result, objects, logs, bucket
+
+
+def test_every_job_has_left_its_result(finished):
+    _, objects, _, _ = finished
+    folders = {name.partition("/")[0] for name in objects}
+    assert {"run.json", "dataset.json", "identities", "samples", "commits", "labels", "models", "report"} <= folders
+    assert b"<html" in objects["report/index.html"][:2000]
+    assert not [name for name in objects if "/.tmp-" in f"/{name}"]
+    assert [name for name in objects if name.startswith("models/") and name.endswith("evaluation.json")]
+
+
+def test_what_the_store_can_do_is_recorded(finished):
+    _, objects, _, _ = finished
+    assert json.loads(objects["run.json"])["store"] == {"create_if_absent": "last writer wins"}
+
+
+def test_the_dataset_equals_one_made_on_a_disk(finished, tmp_path):
+    _, objects, _, _ = finished
+    result = synfiqa("generate", tmp_path / "run")
+    assert result.returncode == 0, result.stdout + result.stderr
+    commits = {name.removeprefix("commits/"): data for name, data in objects.items() if name.startswith("commits/")}
+    stored = {name: json.loads(data) for name, data in commits.items()}
+    digests = {name: commit["content_sha256"] + commit["file"]["sha256"] for name, commit in stored.items()}
+    assert digests == content(tmp_path / "run")
+    here, there = json.loads((tmp_path / "run/dataset.json").read_bytes()), json.loads(objects["dataset.json"])
+    assert here["digest"] == there["digest"]
+
+
+def test_credentials_are_in_no_object_no_output_and_no_log(finished, rclone_server):
+    result, objects, logs, _ = finished
+    shown = {**objects, **logs, "output": (result.stdout + result.stderr).encode()}
+    assert len(logs) > 5
+    for secret in (rclone_server.secret, rclone_server.key):
+        assert [str(name) for name, data in shown.items() if secret.encode() in data] == []
+
+
+def test_refused_credentials_end_a_job_at_once_with_the_remedy(finished, rclone_server):
+    _, _, _, bucket = finished
+    environment = {**rclone_server.environment, "AWS_SECRET_ACCESS_KEY": "not-the-secret"}
+    start = time.monotonic()
+    result = synfiqa("generate", rclone_server.url(f"{bucket}/team/run"), environment=environment)
+    assert time.monotonic() - start < 30
+    assert result.returncode == 2
+    assert "the secret key is not the one of the access key (SignatureDoesNotMatch)" in result.stderr
+    assert "Traceback" not in result.stderr
