@@ -238,7 +238,7 @@ def _wait_until_free(storage: Storage, seen: LeaseView, ttl_s: float, notify: Ca
             return True
         if not told:
             told = True
-            notify(f"held by {seen.holder()}: waiting up to {deadline - looked:.0f} s for another one, or to take over")
+            notify(f"held by {seen.holder()}: waiting up to {deadline - looked:.0f} s for the next, or to take over")
         time.sleep(min(1.0, patience / 20, max(deadline - looked, 0.001)))
 
 

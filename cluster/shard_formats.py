@@ -56,7 +56,7 @@ def _type_name(kind: pa.DataType) -> str:
     return f"list<{_type_name(kind.value_type)}>" if pa.types.is_nested(kind) else str(kind)
 
 
-def _canonical(array: pa.Array) -> list[bytes]:
+def _canonical(array: pa.Array) -> list[bytes | memoryview]:
     """Validity, then lengths, then values, with whatever hides under a null set to zero."""
     kind = array.type
     missing = np.asarray(array.is_null().to_numpy(zero_copy_only=False), dtype=np.uint8)
@@ -68,8 +68,11 @@ def _canonical(array: pa.Array) -> list[bytes]:
         lengths = array.value_lengths().fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
         return [*head, lengths.astype("<i8").tobytes(), *_canonical(array.flatten())]
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        values = [(item or "").encode() if isinstance(item, str) else item or b"" for item in array.to_pylist()]
-        return [*head, np.array([len(item) for item in values], "<i8").tobytes(), b"".join(values)]
+        filled = array.fill_null("" if pa.types.is_string(kind) else b"")
+        _, offsets, values = filled.buffers()
+        ends = np.frombuffer(offsets, "<i4", len(filled) + 1, 4 * filled.offset)
+        data = memoryview(values)[ends[0] : ends[-1]] if values is not None else b""
+        return [*head, np.diff(ends).astype("<i8").tobytes(), data]
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         filled = array.fill_null(False if pa.types.is_boolean(kind) else 0).to_numpy(zero_copy_only=False)
         return [*head, np.ascontiguousarray(filled).astype(filled.dtype.newbyteorder("<")).tobytes()]

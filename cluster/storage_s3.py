@@ -30,6 +30,15 @@ SLOWEST_BYTES_PER_S = 2**18
 PAGE = 1000
 """Names that a store is asked for in one request of a listing; none gives more."""
 
+_ENVIRONMENT = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
 _CONCURRENT = 32
 _ABORT_S = 30.0
 _KEPT = 4
@@ -237,8 +246,7 @@ def _limit(size: int) -> float:
 
 def _client() -> s3fs.S3FileSystem:
     # Renewed credentials or another endpoint in the environment need another client; so does a forked process.
-    environment = sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
-    key = (os.getpid(), STALL_S, *environment)
+    key = (os.getpid(), STALL_S, *map(os.environ.get, _ENVIRONMENT))
     client = _clients.get(key)
     if client is None:
         client = s3fs.S3FileSystem(

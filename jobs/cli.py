@@ -71,7 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
             help="if the recipe differs from the run's, start the run's next generation in the same folder",
         )
     replay = _command(commands, _replay, "make dead rows again after their cause is gone")
-    _add_config_options(replay)
+    _add_run_options(replay)
+    _add_set_option(replay)
     replay.add_argument("--dead", action="store_true", required=True, help="replay every dead row of the run")
     for job, text in (
         (_label, "fuse the raw components into one quality label per degraded sample"),
@@ -116,6 +117,10 @@ def _add_config_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("config", nargs="?", metavar="CONFIG", help="run config, a YAML file")
     command.add_argument("--config", dest="config_option", metavar="CONFIG", help="the same as an option")
     command.add_argument("--run", metavar="URL", help="run folder or fsspec URL; overrides run.url")
+    _add_set_option(command)
+
+
+def _add_set_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a config value; repeatable"
     )
@@ -147,11 +152,16 @@ def resolve_config(options: argparse.Namespace) -> RunConfig:
         return load_config(path, options.set, options.run)
     if not options.run:
         raise UserError("no config is given: name a YAML file such as configs/quickstart.yaml, or a run with --run URL")
+    return _config_of_run(options.run, options.set)
+
+
+def _config_of_run(url: str, overrides: list[str]) -> RunConfig:
+    """Return the config that a run was made with, as its newest generation recorded it."""
     from cluster.run_folder import load_run
 
-    tree = apply_overrides(dict(load_run(current(options.run)).config), options.set)
-    tree["run"] = {**tree.get("run", {}), "url": options.run}
-    return parse_config(tree, source=f"{redact(options.run)}/run.json")
+    tree = apply_overrides(dict(load_run(current(url)).config), overrides)
+    tree["run"] = {**tree.get("run", {}), "url": url}
+    return parse_config(tree, source=f"{redact(url)}/run.json")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -174,7 +184,7 @@ def _generate(options: argparse.Namespace) -> None:
 
 
 def _replay(options: argparse.Namespace) -> None:
-    config = resolve_config(options)
+    config = _config_of_run(_run_url(options), options.set)
     from cluster.ray_session import ray_session
     from jobs.replay import run_replay
 

@@ -87,9 +87,8 @@ class IdentityHalf:
 
     def _phase(self) -> Phase:
         phase = Phase("identities", self._config.generate.identities, "identities")
-        phase.resume(
-            self.registry.accepted, {"rejected": self.registry.reasons.total(), "dead": len(self.registry.dead)}
-        )
+        rejected = {f"rejected:{reason}": count for reason, count in self.registry.reasons.items()}
+        phase.resume(self.registry.accepted, {**rejected, "dead": len(self.registry.dead)})
         return phase
 
     def _run(self, units: list[Work], phase: Phase, *, replay: bool = False) -> None:
@@ -110,7 +109,7 @@ class IdentityHalf:
                 accepted = self.registry.accepted - before[0]
                 died = len(self.registry.dead) - before[1]
                 self._limit.add(table.num_rows - counts["replayed"], died, (row.error for row in unit.dead))
-                outcome = {"rejected": counts["rejected"], "dead": counts["dead"]}
+                outcome = {name: count for name, count in counts.items() if name.startswith(("rejected:", "dead"))}
                 phase.advance(table.num_rows if replay else accepted, outcome)
                 self._lease.report(phase.snapshot())
                 if not replay:

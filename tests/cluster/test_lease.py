@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def test_a_second_driver_is_told_at_once_who_holds_the_run_and_what_to_do(storag
     message = str(told.value)
     assert f"pid {os.getpid()}" in message
     assert "held by generate on" in message
-    assert "last sign of life 0 s ago" in message
+    assert re.search(r"last sign of life \d+ s ago", message)
     assert "wait for it to end, or end it; a silent driver loses the run after 60 s" in message
     assert told.value.exit_code == 4
     assert not lost(first)
@@ -110,18 +111,30 @@ def test_beats_carry_the_progress_of_the_job(local):
 
 def test_a_live_driver_elsewhere_is_recognised_by_its_next_beat(local):
     put(local, 1, record(ttl_s=6))
-    threading.Timer(0.1, put, (local, 1, record(ttl_s=6, beat=1))).start()
-    told = []
-    with pytest.raises(RunHeld, match=r"far-away \(pid 4711\) since 2031-01-01 12:30:05 UTC"):
-        hold(local, 0.2, notify=told.append).__enter__()
-    assert "up to 6 s" in told[0], "it is the holder's own ttl that counts"
+    told, ended = [], threading.Event()
+
+    def live():
+        for beat in range(1, 1000):
+            if ended.wait(0.1):
+                return
+            put(local, 1, record(ttl_s=6, beat=beat))
+
+    driver = threading.Thread(target=live)
+    driver.start()
+    try:
+        with pytest.raises(RunHeld, match=r"far-away \(pid 4711\) since 2031-01-01 12:30:05 UTC"):
+            hold(local, 0.2, notify=told.append).__enter__()
+    finally:
+        ended.set()
+        driver.join()
+    assert all("up to 6 s" in text for text in told), "it is the holder's own ttl that counts"
 
 
 def test_a_silent_driver_elsewhere_loses_the_run_after_its_ttl(storage):
-    put(storage, 7, record())
     start = time.monotonic()
+    put(storage, 7, record())
     with hold(storage, 60, **QUIET) as lease:
-        assert 0.2 < time.monotonic() - start < 3
+        assert 0.39 < time.monotonic() - start < 30, "its own 0.4 s, not our 60 s"
         assert lease.epoch == 8
 
 
@@ -163,11 +176,11 @@ def test_a_driver_that_releases_while_it_is_watched_is_followed_at_once(local):
 
 
 def test_an_unreadable_epoch_is_waited_for_and_then_replaced(local):
-    local.write("lease/000003.json", b"{")
     start = time.monotonic()
+    local.write("lease/000003.json", b"{")
     with hold(local, 0.3, **QUIET) as lease:
         assert lease.epoch == 4
-        assert time.monotonic() - start >= 0.2
+        assert time.monotonic() - start >= 0.29
 
 
 def mine(pid: int, **changes) -> LeaseRecord:

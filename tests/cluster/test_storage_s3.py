@@ -260,11 +260,11 @@ def test_a_fifth_of_all_requests_throttled_costs_time_and_nothing_else(broken, b
     server, proxy = broken
     storage = run_in(server, bucket)
     proxy.rate, proxy.faults = 0.2, ("slow_down",)
-    for number in range(40):
+    for number in range(25):
         assert storage.create(f"commits/{number:02}", str(number).encode())
     paths = storage.list("commits")
-    assert storage.read_many(paths) == [str(number).encode() for number in range(40)]
-    assert proxy.struck["slow_down"] > 15
+    assert storage.read_many(paths) == [str(number).encode() for number in range(25)]
+    assert proxy.struck["slow_down"] > 8
 
 
 @pytest.mark.parametrize("fault", ["cut_download", "truncate", "unframed"])
