@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cluster.errors import UserError
+from cluster.errors import StorageRefused, StorageUnavailable, UserError
 from cluster.fingerprint import LIBRARIES, differences, library_version, recipe_document, recipe_fingerprint
 from cluster.preflight import preflight
 from cluster.storage import Storage, redact
@@ -76,6 +76,8 @@ def _read(storage: Storage) -> RunManifest | None:
         data = storage.read(MANIFEST)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except (StorageRefused, StorageUnavailable):
+        raise
     except Exception as error:
         raise UserError(
             f"cannot read {storage.uri(MANIFEST)} ({error}); "

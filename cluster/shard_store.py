@@ -6,6 +6,7 @@ commit of its own; readers take the highest. Nothing here deletes: see `cluster/
 
 import hashlib
 import re
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
@@ -24,6 +25,8 @@ Kind = Literal["samples", "identities"]
 
 SCHEMAS: dict[Kind, pa.Schema] = {"samples": SAMPLES, "identities": CANDIDATES}
 STEM: dict[Kind, str] = {"samples": "shard", "identities": "unit"}
+_SETTLING_S = (0.1, 0.4, 1.5)
+"""Pauses before a commit that cannot be parsed is read again."""
 _COMMIT_NAME = re.compile(r"commits/(shard|unit)-(\d{6,})(?:\.r(\d{3,}))?\.json")
 
 
@@ -40,6 +43,10 @@ def parse_commit_path(path: str) -> tuple[Kind, int, int] | None:
     kind: Kind = "samples" if match[1] == "shard" else "identities"
     name = kind, int(match[2]), int(match[3] or 0)
     return name if commit_path(*name) == path else None
+
+
+class UnreadableRecord(JobFailed):
+    """A commit object that is not one (exit code 1)."""
 
 
 class ShardStore:
@@ -111,7 +118,7 @@ class ShardStore:
     def revisions(self, kind: Kind) -> list[Commit]:
         """Return every commit ever made, superseded ones too, by number and revision."""
         paths = [path for path, _, _ in self._names(kind)]
-        found = [self._parse(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
+        found = [self._settled(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
         return sorted(found, key=lambda commit: (commit.number, commit.revision))
 
     def get(self, kind: Kind, number: int, revision: int = 0) -> Commit:
@@ -166,11 +173,21 @@ class ShardStore:
         return [(path, name[1], name[2]) for path, name in found if name is not None and name[0] == kind]
 
     def _read_commits(self, paths: Sequence[str]) -> dict[int, Commit]:
-        found = [self._parse(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
+        found = [self._settled(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
         return {commit.number: commit for commit in sorted(found, key=lambda commit: commit.number)}
 
     def _load(self, path: str) -> Commit:
-        return self._parse(path, self.storage.read(path))
+        return self._settled(path, self.storage.read(path))
+
+    def _settled(self, path: str, data: bytes) -> Commit:
+        """Parse a commit; stores such as rclone show an object while it is written, so a torn one is read again."""
+        for pause in _SETTLING_S:
+            try:
+                return self._parse(path, data)
+            except UnreadableRecord:
+                time.sleep(pause)
+                data = self.storage.read(path)
+        return self._parse(path, data)
 
     def _parse(self, path: str, data: bytes) -> Commit:
         commit = _validated(self.storage, path, data, Commit)
@@ -231,6 +248,6 @@ def _validated[R: BaseModel](storage: Storage, path: str, data: bytes, model: ty
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "content"
-        raise JobFailed(
+        raise UnreadableRecord(
             f"{storage.uri(path)} is not readable ({where}: {first['msg']}); delete it and run again"
         ) from error

@@ -161,15 +161,6 @@ class Storage:
         finally:
             self.delete(probe)
 
-    def check_writable(self) -> None:
-        """Write, read and delete a probe; UserError with the remedy when the folder refuses any of it."""
-        probe = self._probe()
-        self.write(probe, b"synfiqa")
-        intact = self.read(probe) == b"synfiqa"
-        self.delete(probe)
-        if not intact:
-            raise UserError(f"the run folder {self.uri()} returned other bytes than written; choose another with --run")
-
     def check_shared(self) -> None:
         """UserError when the run lives in this process alone, where workers cannot see it."""
         if self.url.startswith("memory:"):

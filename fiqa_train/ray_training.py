@@ -56,11 +56,17 @@ class RaySession:
             ray.train.report(metrics)
             return
         kept = state()
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / STATE).write_bytes(dump_state(kept))
-            ray.train.report(metrics, checkpoint=Checkpoint.from_directory(folder))
-        history = json.dumps(kept["history"]).encode()
-        Storage(self._task.url).write(f"{model_folder(self._task.section.name)}/{HISTORY}", history)
+        storage, folder = Storage(self._task.url), model_folder(self._task.section.name)
+
+        def upload(_: Checkpoint, name: str) -> Checkpoint:
+            # Ray's own upload copies through pyarrow, which takes a refused last request for success.
+            storage.write(f"{folder}/{CHECKPOINTS}/{name}/{STATE}", dump_state(kept))
+            place = _place(self._task.url, self._task.section.name)
+            return Checkpoint(f"{place['storage_path']}/{CHECKPOINTS}/{name}", place.get("storage_filesystem"))
+
+        with tempfile.TemporaryDirectory() as empty:
+            ray.train.report(metrics, checkpoint=Checkpoint.from_directory(empty), checkpoint_upload_fn=upload)
+        storage.write(f"{folder}/{HISTORY}", json.dumps(kept["history"]).encode())
 
 
 def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -127,7 +133,7 @@ def _place(url: str, name: str) -> dict[str, Any]:
     local = storage.local()
     if local is not None:
         return {"storage_path": str(local / model_folder(name))}
-    filesystem, base = url_to_fs(storage.url)
+    filesystem, base = url_to_fs(storage.url, use_listings_cache=False)
     return {
         "storage_path": f"{base.rstrip('/')}/{model_folder(name)}",
         "storage_filesystem": PyFileSystem(FSSpecHandler(filesystem)),

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cluster.errors import JobFailed, UserError
@@ -143,6 +144,15 @@ def _storage(config: RunConfig) -> Storage:
     return current(config.run.url, retry_budget_s=config.resilience.retry_budget_s)
 
 
+def _held(config: RunConfig, storage: Storage, job: str) -> AbstractContextManager[object]:
+    """Hold an existing run while a job writes to it: two of them would undo each other's work, or double it."""
+    from cluster.lease import hold
+    from cluster.run_folder import load_run
+
+    load_run(storage)
+    return hold(storage, config.resilience.lease_s, job=job)
+
+
 def resolve_config(options: argparse.Namespace) -> RunConfig:
     """Return the config of the file; with only --run, the snapshot in that run folder."""
     if options.config and options.config_option:
@@ -202,7 +212,8 @@ def _label(options: argparse.Namespace) -> None:
     from jobs.label import run_label
 
     storage = _storage(config)
-    run_label(config, storage)
+    with _held(config, storage, "label"):
+        run_label(config, storage)
     _say(f"labels are in {storage.uri('labels')}/{config.label.name}")
 
 
@@ -212,7 +223,7 @@ def _train(options: argparse.Namespace) -> None:
     from jobs.train import run_train
 
     storage = _storage(config)
-    with ray_session():
+    with ray_session(), _held(config, storage, "train"):
         run_train(config, storage)
     _say(f"the model is in {storage.uri('models')}/{config.train.name}")
 

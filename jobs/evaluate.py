@@ -28,6 +28,7 @@ import torch
 from actors.imaging import decode as decode_image
 from actors.model_zoo import load_card, load_embedder
 from cluster.errors import JobFailed, UserError
+from cluster.preflight import preflight
 from cluster.progress import Phase
 from cluster.run_folder import load_run
 from cluster.shard_formats import encode
@@ -80,7 +81,7 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
     if existing is not None:
         return existing
 
-    storage.check_writable()
+    preflight(storage)
     embedders = list(dict.fromkeys([config.models.evaluation_embedder, config.models.embedder]))
     steps = _Steps(progress, 3 + 2 * len(embedders))
     labels = label_table(storage, pair_shards(store.committed("samples").values(), calibration.parts))

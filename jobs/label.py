@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cluster.errors import JobFailed, UserError
 from cluster.fingerprint import canonical_json
+from cluster.preflight import preflight
 from cluster.progress import Phase
 from cluster.run_folder import load_run, planned_shards
 from cluster.shard_formats import decode, encode
@@ -42,7 +43,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
         _require_same(storage, existing, config.label, dataset, frozen)
         return _summary(existing, reused=True)
 
-    storage.check_writable()
+    preflight(storage)
     phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
     samples = LabelRows(sum(commit.file.rows for commit in commits))

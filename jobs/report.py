@@ -2,6 +2,7 @@
 
 import sys
 
+from cluster.preflight import preflight
 from cluster.storage import Storage
 from schemas.config import RunConfig
 
@@ -14,7 +15,7 @@ def run_report(config: RunConfig, storage: Storage) -> None:
     from jobs.report_page.page import render_page
 
     page = render_page(config, storage)
-    storage.check_writable()
+    preflight(storage)
     storage.write(PAGE, page.encode())
 
 

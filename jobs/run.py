@@ -3,6 +3,7 @@
 import sys
 
 from cluster.generations import current
+from cluster.lease import hold
 from cluster.ray_session import ray_session
 from jobs.summary import evaluation_lines
 from schemas.config import RunConfig
@@ -21,9 +22,10 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
         dataset = run_generate(config, current(config.run.url, budget), new_generation=new_generation)
         # Generating may have started a new generation.
         storage = current(config.run.url, budget)
-        run_label(config, storage)
-        run_train(config, storage)
-        evaluation = run_evaluate(config, storage)
+        with hold(storage, config.resilience.lease_s, job="run"):
+            run_label(config, storage)
+            run_train(config, storage)
+            evaluation = run_evaluate(config, storage)
     run_report(config, storage)
     lines = [
         f"dataset    {dataset.samples} samples of {dataset.accepted} identities, digest {dataset.digest}",

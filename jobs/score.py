@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from actors.detection import MtcnnDetector
 from cluster.errors import UserError
+from cluster.preflight import preflight
 from cluster.storage import Storage
 from fiqa_train.checkpoints import load_quality_model
 from fiqa_train.scorer import Score, find_photos, score_photos
@@ -30,7 +31,7 @@ def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> int:
     photos = find_photos(paths)
     network = load_quality_model(str(model))
     folder = Storage(str(target.parent))
-    folder.check_writable()
+    preflight(folder)
     bar = Progress(
         TextColumn("score"),
         BarColumn(),

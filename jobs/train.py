@@ -11,6 +11,7 @@ import pyarrow as pa
 from actors.model_zoo import load_card
 from cluster.errors import UserError
 from cluster.fingerprint import differences
+from cluster.preflight import preflight
 from cluster.progress import Phase
 from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore
@@ -51,7 +52,7 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
     if finished is not None:
         return finished
     storage.check_shared()
-    storage.check_writable()
+    preflight(storage)
     task = training_task(config, storage)
     storage.create(f"{folder}/{BASIS}", _json(basis))
     # another job may have taken the name since the first look

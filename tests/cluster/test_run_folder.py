@@ -77,7 +77,7 @@ def test_an_unwritable_folder_is_refused(tmp_path):
 
 def test_a_manifest_that_cannot_be_read_is_not_taken_for_a_missing_one(tmp_path):
     (tmp_path / "run.json").mkdir()
-    with pytest.raises(UserError, match=r"cannot read .*run.json .*--run"):
+    with pytest.raises(UserError, match=r"cannot read .*run.json: a folder stands .*--run"):
         open_run(Storage(str(tmp_path)), RunConfig(), MODELS)
 
 

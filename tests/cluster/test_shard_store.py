@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from cluster import shard_store
 from cluster.errors import JobFailed, UserError
 from cluster.shard_formats import content_digest
 from cluster.shard_store import ShardStore
@@ -213,10 +214,22 @@ def test_every_flipped_byte_is_found_and_the_file_named(storage, table):
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"{}", b'{"kind": "samples"}', b"\xff"])
-def test_a_torn_commit_is_named(storage, text):
+def test_a_torn_commit_is_named(storage, text, monkeypatch):
+    monkeypatch.setattr(shard_store, "_SETTLING_S", (0.001,))
     storage.write("commits/shard-000001.json", text)
     with pytest.raises(JobFailed, match=r"commits/shard-000001.json is not readable .*run again"):
         ShardStore(storage, "f").committed("samples")
+
+
+def test_a_commit_that_is_still_being_written_is_read_again(storage, table, monkeypatch):
+    """The rclone server shows objects while they are being written; a reader used to end with `not readable`."""
+    monkeypatch.setattr(shard_store, "_SETTLING_S", (0.001, 0.001))
+    store = ShardStore(storage, "f")
+    commit = store.commit("samples", 1, table, {})
+    whole = storage.read("commits/shard-000001.json")
+    storage.write("commits/shard-000001.json", whole[:40])
+    monkeypatch.setattr(shard_store.time, "sleep", lambda _: storage.write("commits/shard-000001.json", whole))
+    assert store.committed("samples") == {1: commit}
 
 
 def test_a_commit_under_another_number_is_named(storage, table):

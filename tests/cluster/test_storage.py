@@ -301,17 +301,6 @@ def test_a_short_answer_of_any_store_is_asked_for_again(monkeypatch):
     assert storage.read("a") == b"whole"
 
 
-def test_the_probe_passes_and_leaves_nothing(storage):
-    storage.check_writable()
-    assert storage.list() == []
-
-
-def test_an_unwritable_folder_is_one_sentence_with_the_remedy(tmp_path):
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UserError, match=r"cannot write to the run folder .*file/run: a file stands .*--run"):
-        Storage(str(tmp_path / "file" / "run")).check_writable()
-
-
 def test_an_unknown_kind_of_url_is_the_users_error():
     with pytest.raises(UserError, match="cannot open the run folder"):
         Storage("nosuchstore://bucket/run")

@@ -15,6 +15,7 @@ import pytest
 
 from cluster import storage_s3
 from cluster.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
+from cluster.garbage import collect_garbage
 from cluster.preflight import preflight
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
@@ -368,6 +369,10 @@ def test_a_hundred_cut_uploads_leave_no_short_shard(faulty, bucket):
             assert len(objects[f"team/run/{file['path']}"]) == file["bytes"], name
         for commit in shards.committed("samples").values():
             assert shards.read(commit).equals(table)
+        collect_garbage(shards.storage, older_than_s=0)
+        left = {name.removeprefix("team/run/") for name in server.objects(where, "team/run/")}
+        kept = {commit.file.path for commit in shards.committed("samples").values()}
+        assert {name for name in left if not name.startswith("commits/")} == kept, "gc leaves what is committed, only"
     assert len(store.committed("samples")) == number
 
 
