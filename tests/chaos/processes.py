@@ -92,6 +92,8 @@ class Driver:
             stdout=self._file,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment, "RAY_ADDRESS": address},
+            # In an orphaned process group (a suite under nohup) the kernel wakes stopped members whenever one exits.
+            start_new_session=True,
         )
 
     def send(self, number: signal.Signals) -> None:

@@ -10,15 +10,6 @@ from tests.e2e.command import commits, content, kill_after_commits, synfiqa
 pytestmark = [pytest.mark.ray, pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """An uninterrupted run with one worker."""
-    run = tmp_path_factory.mktemp("finished") / "run"
-    result = synfiqa("generate", run, placement__workers=1)
-    assert result.returncode == 0, result.stderr
-    return run
-
-
 def test_committed_rows_are_the_plan_and_readable_with_pyarrow(finished):
     shards = [commit for name, commit in commits(finished).items() if name.startswith("shard")]
     table = ds.dataset([str(finished / commit["file"]["path"]) for commit in shards]).to_table()

@@ -16,7 +16,7 @@ from tests.e2e.ray_cluster import cluster
 
 pytestmark = [pytest.mark.ray, pytest.mark.e2e, pytest.mark.timeout(900)]
 
-PINNED = "{conditional_generator: {pool: a}, annotator: {pool: b}}"
+PINNED = "{conditional_generator: {pool: b}, identity_generator: {pool: a}}"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_a_stopped_job_is_finished_by_the_same_command_and_the_credentials_stay_
 ):
     rclone.make_bucket(bucket)
     seen = rclone.folder / bucket / "run"
-    settings = TINY | {"placement.mode": "split", "placement.workers": 1, "placement.labels": PINNED}
+    settings = TINY | {"placement.mode": "fused", "placement.workers": 1, "placement.labels": PINNED}
     sets = " ".join(f"--set '{name}={value}'" for name, value in settings.items())
     entrypoint = (
         f"{sys.executable} -m jobs.generate --config configs/quickstart.yaml --run {rclone.url(f'{bucket}/run')} {sets}"

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def finished(rclone_server):
+def stored(rclone_server):
     """Everything in one command on rclone's S3: what it printed, what it stored, and what Ray logged meanwhile."""
     bucket = rclone_server.make_bucket(f"bucket-{uuid.uuid4().hex[:12]}")
     # Sockets of Ray live below this folder, and their names may not be long.
@@ -32,8 +32,8 @@ def finished(rclone_server):
     return result, objects, logs, bucket
 
 
-def test_every_job_has_left_its_result(finished):
-    _, objects, _, _ = finished
+def test_every_job_has_left_its_result(stored):
+    _, objects, _, _ = stored
     folders = {name.partition("/")[0] for name in objects}
     assert {"run.json", "dataset.json", "identities", "samples", "commits", "labels", "models", "report"} <= folders
     assert b"<html" in objects["report/index.html"][:2000]
@@ -41,33 +41,31 @@ def test_every_job_has_left_its_result(finished):
     assert [name for name in objects if name.startswith("models/") and name.endswith("evaluation.json")]
 
 
-def test_what_the_store_can_do_is_recorded(finished):
-    _, objects, _, _ = finished
+def test_what_the_store_can_do_is_recorded(stored):
+    _, objects, _, _ = stored
     assert json.loads(objects["run.json"])["store"] == {"create_if_absent": "last writer wins"}
 
 
-def test_the_dataset_equals_one_made_on_a_disk(finished, tmp_path):
-    _, objects, _, _ = finished
-    result = synfiqa("generate", tmp_path / "run")
-    assert result.returncode == 0, result.stdout + result.stderr
+def test_the_dataset_equals_one_made_on_a_disk(stored, finished):
+    _, objects, _, _ = stored
     commits = {name.removeprefix("commits/"): data for name, data in objects.items() if name.startswith("commits/")}
-    stored = {name: json.loads(data) for name, data in commits.items()}
-    digests = {name: commit["content_sha256"] + commit["file"]["sha256"] for name, commit in stored.items()}
-    assert digests == content(tmp_path / "run")
-    here, there = json.loads((tmp_path / "run/dataset.json").read_bytes()), json.loads(objects["dataset.json"])
-    assert here["digest"] == there["digest"]
+    there = {name: json.loads(data) for name, data in commits.items()}
+    digests = {name: commit["content_sha256"] + commit["file"]["sha256"] for name, commit in there.items()}
+    assert digests == content(finished)
+    here, remote = json.loads((finished / "dataset.json").read_bytes()), json.loads(objects["dataset.json"])
+    assert here["digest"] == remote["digest"]
 
 
-def test_credentials_are_in_no_object_no_output_and_no_log(finished, rclone_server):
-    result, objects, logs, _ = finished
+def test_credentials_are_in_no_object_no_output_and_no_log(stored, rclone_server):
+    result, objects, logs, _ = stored
     shown = {**objects, **logs, "output": (result.stdout + result.stderr).encode()}
     assert len(logs) > 5
     for secret in (rclone_server.secret, rclone_server.key):
         assert [str(name) for name, data in shown.items() if secret.encode() in data] == []
 
 
-def test_refused_credentials_end_a_job_with_the_remedy(finished, rclone_server):
-    _, _, _, bucket = finished
+def test_refused_credentials_end_a_job_with_the_remedy(stored, rclone_server):
+    _, _, _, bucket = stored
     environment = {**rclone_server.environment, "AWS_SECRET_ACCESS_KEY": "not-the-secret"}
     result = synfiqa("generate", rclone_server.url(f"{bucket}/team/run"), environment=environment)
     assert result.returncode == 2
