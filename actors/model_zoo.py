@@ -3,17 +3,20 @@
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load
-from torch import Tensor
 
 from actors.roles import Embedder, ImageText
 from cluster.errors import UserError
 from schemas.config import RunConfig
 from schemas.model_card import ModelCard, Role
+
+if TYPE_CHECKING:
+    # A driver that only generates asks for digests, and need not import torch for seconds.
+    from torch import Tensor
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 """Folder of `<name>.safetensors` (fp16) and `<name>.yaml` (card)."""
@@ -45,7 +48,7 @@ def weights_path(name: str, folder: Path = WEIGHTS_DIR) -> Path:
     return folder / f"{load_card(name, folder=folder).name}.safetensors"
 
 
-def load_weights(card: ModelCard, folder: Path = WEIGHTS_DIR) -> dict[str, Tensor]:
+def load_weights(card: ModelCard, folder: Path = WEIGHTS_DIR) -> "dict[str, Tensor]":
     """Return the tensors of a bundled model in float32 after comparing the file's digest with the card."""
     path = folder / f"{card.name}.safetensors"
     try:
@@ -58,6 +61,8 @@ def load_weights(card: ModelCard, folder: Path = WEIGHTS_DIR) -> dict[str, Tenso
             f"The weights {path} have digest {digest[:12]} but their card says {card.sha256[:12]}; "
             "reinstall the package or train them again with the command on the card."
         )
+    from safetensors.torch import load
+
     try:
         tensors = load(content)
     except SafetensorError as error:
