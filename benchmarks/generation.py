@@ -15,23 +15,26 @@ from actors.annotator import AnnotatorStage
 from actors.conditional_generator import ConditionalGeneratorStage
 from actors.identity_reader import IdentityReaderStage
 from actors.shard_writer import ShardWriterStage
+from cluster.lease import hold
 from cluster.pipeline import stream
 from cluster.ray_session import cluster_resources, ray_session
 from cluster.run_folder import open_run, planned_shards
 from cluster.shard_store import ShardStore
 from cluster.stage import Stage, Work
 from cluster.storage import Storage
-from jobs.generate import _shards, make_identities
+from jobs.identity_half import IdentityHalf
+from jobs.sample_half import plan_shards
+from jobs.stages import Stages
 from schemas.config import RunConfig
 
 
-def sample_stages(config: RunConfig, url: str, fingerprint: str) -> list[Stage]:
+def sample_stages(config: RunConfig, target: Storage, fingerprint: str) -> list[Stage]:
     """The stages of the sample half, writing to a run folder of their own."""
     return [
-        IdentityReaderStage(config.run.url, fingerprint),
+        IdentityReaderStage(Storage(config.run.url), fingerprint),
         ConditionalGeneratorStage(config),
         AnnotatorStage(config),
-        ShardWriterStage(url, fingerprint, config.storage.format),
+        ShardWriterStage(target, fingerprint, config.storage.format),
     ]
 
 
@@ -66,12 +69,14 @@ def main() -> None:
     with ray_session():
         manifest = open_run(storage, config, {})
         store = ShardStore(storage, manifest.fingerprint)
-        make_identities(config, storage, store)
-        units = list(_shards(config, store, planned_shards(manifest)))
+        with hold(storage, config.resilience.lease_s, job="generate") as lease:
+            IdentityHalf(config, store, Stages(), lease).make()
+        units = list(plan_shards(config, store.committed("identities").values(), planned_shards(manifest)))
         images = 24 * 4 * len(units)
-        loop = bare_loop(sample_stages(config, f"{folder}/loop", manifest.fingerprint), units)
+        loop = bare_loop(sample_stages(config, Storage(f"{folder}/loop"), manifest.fingerprint), units)
+        stages = sample_stages(config, Storage(f"{folder}/ray"), manifest.fingerprint)
         start, first = time.perf_counter(), None
-        for _ in stream(sample_stages(config, f"{folder}/ray", manifest.fingerprint), units, storage, config.placement):
+        for _ in stream(stages, units, storage, config.placement):
             first = first or time.perf_counter() - start
         wall = time.perf_counter() - start
         workers = min(cluster_resources()[0], len(units))

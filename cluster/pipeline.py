@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Generator
+from itertools import batched
 from typing import Any
 
 from cluster.attempts import Attempts
@@ -14,6 +15,10 @@ from cluster.storage import Storage
 from cluster.worker import StageWorker
 from schemas.config import PlacementSection, ResilienceSection
 from schemas.manifest import Dead
+
+WINDOW = 2000
+"""Units per Ray Data execution. Its driver keeps statistics of every block, and each block takes longer the more there
+are, so a long run is cut: starting the pools again costs seconds, a window of shards takes hours."""
 
 _DEFAULT_RESILIENCE = ResilienceSection()
 
@@ -34,30 +39,35 @@ def stream(
     """
     if not units:
         return
-    import ray
-
     cpus, gpus = cluster_resources()
-    pools = plan_placement(stages, placement, cpus, gpus, len(units))
     # The session scopes attempt markers: deaths of an earlier driver's workers say nothing about a unit.
     session = uuid.uuid4().hex
     attempts = Attempts(storage, session)
     attempts.open()
-    dataset = _dataset(units, pools, storage, placement, resilience, session, ordered)
+    try:
+        for window in batched(units, WINDOW):
+            pools = plan_placement(stages, placement, cpus, gpus, len(window))
+            yield from _execute(_dataset(list(window), pools, storage, placement, resilience, session, ordered))
+    finally:
+        attempts.clear()
+
+
+def _execute(dataset: Any) -> Generator[Work | Dead]:
+    import ray
+
     rows = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
     try:
         for batch in rows:
             for row in batch.to_pylist():
                 yield unpack(row)
     except (ray.exceptions.RayError, ray.exceptions.RaySystemError) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[-1]
+        told = str(error.__cause__ or "").strip() or str(error).strip() or type(error).__name__
         raise JobFailed(
-            f"the workers could not go on ({reason}): correct the cause and run the same command again"
+            f"the workers could not go on ({told.splitlines()[-1]}): correct the cause and run the same command again"
         ) from error
     finally:
         # Dropping the iterator is what makes Ray Data stop its executor and give the actors back.
         del rows, dataset
-
-        attempts.clear()
 
 
 def _dataset(

@@ -52,7 +52,14 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
                 f"cannot join the Ray cluster at {address} ({reason}): start it, or unset RAY_ADDRESS to run here"
             ) from error
     else:
-        ray.init(num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        # `local`, or a cluster that somebody else left running on this machine would be joined.
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     # ray.init installs a handler of its own, which would leave no time to release the run.
     with _terminate_like_interrupt():
         try:

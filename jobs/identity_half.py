@@ -141,11 +141,12 @@ def next_units(config: RunConfig, first: int, registry: IdentityRegistry) -> Ite
     rate = max(registry.accepted / registry.decided, 0.02) if registry.decided else FIRST_GUESS
     missing = config.generate.identities - registry.accepted
     candidate = registry.next_candidate
+    nothing = CANDIDATES.empty_table()
     for number in range(first, first + math.ceil(missing / rate / size * MARGIN) + 2):
         count = min(size, limit - candidate)
         if count <= 0:
             return
-        yield Work("identities", number, CANDIDATES.empty_table(), plan={"first": candidate, "count": count})
+        yield Work("identities", number, nothing, plan={"first": candidate, "count": count})
         candidate += count
 
 

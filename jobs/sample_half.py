@@ -112,6 +112,7 @@ def plan_shards(config: RunConfig, ledger: Iterable[Commit], planned: int) -> It
         spans.append((commit.number, first, first + accepted - 1))
         first += accepted
     size = config.generate.identities_per_shard
+    nothing = IDENTITIES.empty_table()
     for shard in range(planned):
         low, high = shard * size, min((shard + 1) * size, config.generate.identities) - 1
         while spans and spans[0][2] < low:
@@ -122,4 +123,4 @@ def plan_shards(config: RunConfig, ledger: Iterable[Commit], planned: int) -> It
                 break
             if end >= start:
                 units.append(unit)
-        yield Work("samples", shard, IDENTITIES.empty_table(), plan={"first": low, "last": high, "units": units})
+        yield Work("samples", shard, nothing, plan={"first": low, "last": high, "units": units})

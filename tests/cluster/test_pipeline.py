@@ -2,6 +2,7 @@
 
 import pytest
 
+from cluster import pipeline
 from cluster.errors import JobFailed, StorageRefused
 from cluster.pipeline import stream
 from cluster.ray_session import ray_session
@@ -91,3 +92,11 @@ def test_an_error_that_will_not_pass_ends_the_stream_as_what_it_is(storage):
 def test_workers_that_cannot_start_are_a_sentence_not_a_traceback(storage):
     with pytest.raises(JobFailed, match=r"workers cannot set up break_setup.*no such weights"):
         list(stream([BreakSetup()], toy_units(3), storage, ONE_WORKER))
+
+
+def test_more_units_than_a_window_come_all_and_in_order(storage, monkeypatch):
+    """A driver's memory and the time of each unit used to grow with the length of the run."""
+    monkeypatch.setattr(pipeline, "WINDOW", 2)
+    results = stream([AddOne()], toy_units(3), storage, ONE_WORKER, ordered=True)
+    assert [work.number for work in results] == [0, 1, 2]
+    assert storage.list("attempts") == []
