@@ -87,6 +87,8 @@ def _published_layout(store: ShardStore, labels: pa.Table, folder: Path) -> dict
 def _labelled_shards(store: ShardStore, labels: pa.Table, folder: Path, format: Format) -> dict[str, int]:
     counts = {"images": 0, "labels": 0, "files": 0}
     for number, commit in store.committed("samples").items():
+        if not commit.file.rows:
+            continue  # every sample of the shard is dead
         table = _with_labels(store.read(commit), labels)
         metadata = {"kind": "samples", "number": str(number), "fingerprint": store.fingerprint}
         try:

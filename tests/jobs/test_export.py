@@ -13,6 +13,8 @@ from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from jobs.export import run_export
 from jobs.label import read_labels, run_label
+from schemas.manifest import DeadRow
+from schemas.rows import SAMPLES
 from tests.cluster import synthetic
 
 
@@ -161,3 +163,14 @@ def test_an_unlabelled_new_run_asks_for_labels(tmp_path):
     open_run(storage, synthetic.config(), synthetic.MODELS)
     with pytest.raises(UserError, match="run `synfiqa label` first"):
         run_export(storage, tmp_path / "out", "parquet", "default")
+
+
+@pytest.mark.parametrize("layout", ["parquet", "webdataset", "synfiqa"])
+def test_a_shard_of_which_every_sample_is_dead_leaves_no_file(tmp_path, layout):
+    run = synthetic.config(8, 4)
+    storage, manifest = synthetic.dataset(str(tmp_path / "run"), run, shards=range(1))
+    dead = [DeadRow(item=f"{identity:06d}/0", stage="x", error="x", attempts=3) for identity in range(4, 8)]
+    counts = {"planned": 4, "accepted": 0, "rejected": 0, "dead": 4}
+    ShardStore(storage, manifest.fingerprint).commit("samples", 1, SAMPLES.empty_table(), counts, dead=dead)
+    run_label(run, storage)
+    assert run_export(storage, tmp_path / "out", layout, "default")["images"] == 4 * 14
