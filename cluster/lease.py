@@ -199,6 +199,9 @@ def _acquire(storage: Storage, ttl_s: float, job: str, notify: Callable[[str], N
     )
     while True:
         seen = newest_lease(storage)
+        if seen is not None and seen.record is not None and seen.record.owner == mine.owner:
+            # Ours after all: some stores show an object while it is being written, and the look back met that.
+            return Lease(storage, seen.epoch, seen.record)
         if seen is not None and not _wait_until_free(storage, seen, ttl_s, notify):
             continue
         epoch = 1 if seen is None else seen.epoch + 1
@@ -276,7 +279,10 @@ def _age(storage: Storage, path: str) -> float | None:
 
 
 def _owner(storage: Storage, epoch: int) -> str:
-    record = _parse(storage.read(_path(epoch)))
+    try:
+        record = _parse(storage.read(_path(epoch)))
+    except FileNotFoundError:
+        return ""
     return "" if record is None else record.owner
 
 

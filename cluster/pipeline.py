@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Generator
+from contextlib import suppress
 from itertools import batched
 from typing import Any
 
 from cluster.attempts import Attempts
-from cluster.errors import JobFailed
+from cluster.errors import JobFailed, UserError
 from cluster.packing import pack, unpack
 from cluster.placement import Pool, plan_placement
 from cluster.ray_session import cluster_resources, quiet_ray
@@ -20,6 +21,8 @@ WINDOW = 2000
 """Units per Ray Data execution. Its driver keeps statistics of every block, and each block takes longer the more there
 are, so a long run is cut: starting the pools again costs seconds, a window of shards takes hours."""
 
+_CLEAR_S = 10.0
+"""Patience with the store when all that is left is to tidy up."""
 _DEFAULT_RESILIENCE = ResilienceSection()
 
 
@@ -49,7 +52,9 @@ def stream(
             pools = plan_placement(stages, placement, cpus, gpus, len(window))
             yield from _execute(_dataset(list(window), pools, storage, placement, resilience, session, ordered))
     finally:
-        attempts.clear()
+        # What ended the stream is the news; marks that cannot be removed are for gc.
+        with suppress(UserError, JobFailed):
+            Attempts(Storage(storage.url, min(storage.retry_budget_s, _CLEAR_S)), session).clear()
 
 
 def _execute(dataset: Any) -> Generator[Work | Dead]:

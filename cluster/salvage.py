@@ -89,23 +89,27 @@ class _Calls[I, O]:
                 return self._halves(items)
             return self._bury(items[0], "the worker process died on this row", "", deaths)
         for attempt in range(1, tries + 1):
+            exhausted = False
             try:
                 with self._marks.attempt(key):
                     results = list(self._call(items))
             except (UserError, JobFailed):
                 raise
             except Exception as error:
-                if is_out_of_memory(error):
-                    free_memory()
-                    if len(items) > 1:
-                        self._salvage.smallest = len(items) // 2
-                        return self.batch(items, tries)
-                if attempt == tries and len(items) == 1:
-                    return self._bury(items[0], describe(error), traceback.format_exc(), attempt)
+                exhausted = is_out_of_memory(error)
+                told, trace = describe(error), traceback.format_exc()
             else:
                 if len(results) != len(items):
                     raise ValueError(f"a call on {len(items)} rows returned {len(results)}")
                 return list(results)
+            # Outside the handler: the error's traceback holds everything that the failed call had in memory.
+            if exhausted:
+                free_memory()
+                if len(items) > 1:
+                    self._salvage.smallest = len(items) // 2
+                    return self.batch(items, tries)
+            if attempt == tries and len(items) == 1:
+                return self._bury(items[0], told, trace, attempt)
         return self._halves(items)
 
     def _halves(self, items: list[I]) -> list[O | None]:

@@ -21,9 +21,13 @@ _TO_FOLDER = {"read": "read from", "write": "write to", "delete": "delete in", "
 
 def redact(url: str) -> str:
     """Return the URL without user name, password and query, fit for manifests, messages and reports."""
-    if "://" not in url:
+    scheme, mark, rest = url.partition("://")
+    if not mark:
         return url
-    parts = urlsplit(url)
+    # A secret with a slash in it ends the authority early: what stands before the last @ may be part of it.
+    if ":" in rest.partition("/")[0]:
+        rest = rest.rpartition("@")[2]
+    parts = urlsplit(f"{scheme}://{rest}")
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

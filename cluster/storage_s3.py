@@ -51,7 +51,8 @@ class S3Store:
 
     def __init__(self, url: str, retrying: Retrying) -> None:
         scheme, _, path = url.partition("://")
-        if "@" in path.partition("/")[0]:
+        # A secret may hold a slash, which cuts it off here; no name of a bucket holds a colon.
+        if {"@", ":"} & set(path.partition("/")[0]):
             raise UserError(
                 f"the {scheme}:// URL of the run holds credentials; "
                 "give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"

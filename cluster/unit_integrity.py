@@ -88,6 +88,8 @@ def check_ledger(parts: list[np.ndarray], manifest: RunManifest | None) -> list[
     for values, what in ((decided, "candidates that are decided twice"), (identities, "identities that exist twice")):
         found, times = np.unique(values, return_counts=True)
         problems += _rows_problem("identities/", "duplicate", what, map(str, found[times > 1].tolist()))
+    gaps = sorted(set(range(identities.max() + 1 if len(identities) else 0)) - set(identities.tolist()))
+    problems += _rows_problem("identities/", "missing", "identities that nobody was given", map(str, gaps))
     if manifest is not None and len(identities) and identities.max() >= manifest.recipe["generate"]["identities"]:
         text = f"identity {identities.max()} is beyond the {manifest.recipe['generate']['identities']} wanted"
         problems.append(Problem("identities/", "out-of-plan", text))

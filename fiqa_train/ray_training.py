@@ -156,7 +156,8 @@ def read_history(storage: Storage, name: str) -> list[dict[str, float]]:
     """Return the metrics of the epochs that a training in progress has finished."""
     try:
         history: list[dict[str, float]] = json.loads(storage.read(f"{model_folder(name)}/{HISTORY}"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
+        # Some stores show an object while it is being written; the next look finds it whole.
         return []
     return history
 

@@ -233,7 +233,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     from jobs.evaluate import run_evaluate
     from jobs.summary import evaluation_lines
 
-    for line in evaluation_lines(run_evaluate(config, _storage(config))):
+    storage = _storage(config)
+    with _held(config, storage, "evaluate"):
+        evaluation = run_evaluate(config, storage)
+    for line in evaluation_lines(evaluation):
         _say(line)
 
 

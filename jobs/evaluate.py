@@ -47,8 +47,8 @@ from fiqa_train.verification import (
     pair_similarity,
     probe_reference_pairs,
 )
-from jobs.label import require_calibration
-from jobs.train import finished_training, label_table, require_fresh_labels, split_run, training_basis
+from jobs.label import require_calibration, require_fresh_labels
+from jobs.train import finished_training, label_table, split_run, training_basis
 from schemas.config import RunConfig
 
 EVALUATION = "evaluation.json"

@@ -16,7 +16,7 @@ from cluster.run_folder import load_run
 from cluster.shard_formats import SUFFIX, Format, encode
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
-from jobs.label import read_labels
+from jobs.label import read_labels, require_calibration, require_fresh_labels
 
 Layout = Literal["synfiqa", "webdataset", "parquet"]
 SCORES = "Quality-Scores.txt"
@@ -31,6 +31,7 @@ def run_export(storage: Storage, out: Path, layout: Layout, label_name: str) -> 
     """
     out = out.expanduser().absolute()
     store = ShardStore(storage, load_run(storage).fingerprint)
+    require_fresh_labels(store, require_calibration(storage, label_name))
     labels = read_labels(storage, label_name).select(["sample_id", "quality", "group"])
     _require_free(out)
     with _whole_folder(out) as folder:

@@ -44,9 +44,10 @@ def run_generate(
     stages = stages or Stages()
     with hold(storage, config.resilience.lease_s, job="replay" if replay else "generate") as lease:
         identities = IdentityHalf(config, store, stages, lease)
-        identities.make()
         if replay:
+            # First: a run that its dead candidates have stopped cannot go on with them.
             identities.replay()
+        identities.make()
         identities.check()
         samples = SampleHalf(config, store, stages, lease, planned_shards(manifest))
         samples.make(replay=replay)

@@ -16,6 +16,7 @@ from cluster.errors import JobFailed
 from cluster.lease import Lease
 from cluster.pipeline import stream
 from cluster.progress import Phase
+from cluster.shard_formats import content_digest
 from cluster.shard_store import ShardStore
 from cluster.stage import Work
 from jobs.stages import Stages
@@ -55,14 +56,15 @@ class IdentityHalf:
         phase.close(_reasons(self.registry.reasons))
 
     def replay(self) -> None:
-        """Make the dead candidates again and decide them now: the ledger only grows, so they come last."""
+        """Make the dead candidates again and decide them now: the ledger only grows, so they come after all decided."""
         dead = sorted(self.registry.dead)
         if not dead:
             return
         phase = Phase("replay", len(dead), "candidates")
-        for number, group in enumerate(batched(dead, self._config.generate.candidates_per_unit), start=self.units):
-            unit = Work("identities", number, CANDIDATES.empty_table(), plan={"candidates": list(group)})
-            self._run([unit], phase, replay=True)
+        groups = enumerate(batched(dead, self._config.generate.candidates_per_unit), start=self.units)
+        nothing = CANDIDATES.empty_table()
+        units = [Work("identities", number, nothing, plan={"candidates": list(group)}) for number, group in groups]
+        self._run(units, phase, replay=True)
         phase.close(f"{len(dead) - len(self.registry.dead)} candidates are no longer dead")
 
     def check(self) -> None:
@@ -104,7 +106,12 @@ class IdentityHalf:
                 before = self.registry.accepted, len(self.registry.dead)
                 table = self.registry.decide(unit.table)
                 counts = ledger_counts(table, replayed=table.num_rows if replay else 0)
-                self._store.commit("identities", unit.number, table, counts, dict(unit.notes), dead=unit.dead)
+                made = self._store.commit("identities", unit.number, table, counts, dict(unit.notes), dead=unit.dead)
+                if made.content_sha256 != content_digest(table):
+                    raise JobFailed(
+                        f"another driver has decided ledger unit {unit.number} with other dead candidates: "
+                        "run the same command again to go on from its decisions"
+                    )
                 self.units = unit.number + 1
                 accepted = self.registry.accepted - before[0]
                 died = len(self.registry.dead) - before[1]

@@ -99,6 +99,15 @@ def require_calibration(storage: Storage, name: str) -> Calibration:
     return calibration
 
 
+def require_fresh_labels(store: ShardStore, calibration: Calibration) -> None:
+    """Raise UserError when shards were committed since the labels were made."""
+    if store.dataset_digest() != calibration.dataset_sha256:
+        raise UserError(
+            f"labels '{calibration.name}' of {store.storage.uri()} are older than its shards; "
+            "choose another label.name and run `synfiqa label`"
+        )
+
+
 def _path(name: str) -> str:
     return f"labels/{name}/calibration.json"
 

@@ -9,10 +9,10 @@ from schemas.manifest import DatasetSummary
 
 
 def run_replay(config: RunConfig, storage: Storage) -> DatasetSummary:
-    """Finish the run, then make its dead candidates and the identities with dead samples once more.
+    """Make dead candidates and the identities with dead samples once more, and finish the run.
 
-    A candidate is decided when it is replayed, after all others. A shard is committed as its next revision, in which
-    the replayed identities are what they would have been at first, and the others are unchanged.
+    A candidate is decided when it is replayed, after all that were decided before. A shard is committed as its next
+    revision, in which the replayed identities are what they would have been at first; the others are unchanged.
     """
     return run_generate(config, storage, replay=True)
 

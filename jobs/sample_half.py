@@ -44,7 +44,7 @@ class SampleHalf:
             counts = commit.counts
             if replay and counts["dead"]:
                 todo.append(self._replay(planned[number], commit))
-                phase.resume(counts["accepted"] - self._remade(todo[-1], counts), {})
+                phase.resume(counts["planned"] - self._remade(todo[-1], counts))
             else:
                 phase.resume(counts["planned"], {"dead": counts["dead"]} if counts["dead"] else {})
                 self._limit.add(counts["planned"], counts["dead"])
@@ -93,7 +93,7 @@ class SampleHalf:
             return self._store.get("samples", unit.number, unit.plan["revision"] - 1).counts
         generate = self._config.generate
         rows = [
-            dead.row(sample_id(identity, kind, index))
+            dead.row(sample_id(identity, kind, index), {"identity": identity, "kind": kind, "index": index})
             for identity in range(unit.plan["first"], unit.plan["last"] + 1)
             for kind, count in (("reference", generate.references), ("degraded", generate.degraded))
             for index in range(count)

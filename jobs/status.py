@@ -21,7 +21,7 @@ def status_lines(status: RunStatus) -> list[str]:
     reasons = ", ".join(f"{count} {reason}" for reason, count in candidates.rejected.items())
     lines = [
         f"run         {status.run}",
-        f"state       {_STATES[status.state]}",
+        f"state       {_state(status)}",
         f"driver      {status.lease}",
         f"candidates  {candidates.planned} planned = {candidates.accepted} accepted + {rejected} rejected"
         f"{f' ({reasons})' if reasons else ''} + {candidates.dead} dead",
@@ -50,6 +50,16 @@ _STATES = {
     "finished": "finished",
     "unfinished": "unfinished: run the same command again to go on",
 }
+
+
+def _state(status: RunStatus) -> str:
+    dead = status.candidates.dead + status.samples.dead
+    if status.state == "unfinished" and dead and status.shards.done >= status.shards.planned:
+        return (
+            f"stopped by {dead} dead rows: `synfiqa replay {status.run} --dead` once their cause is gone, "
+            "or raise resilience.max_dead_rate"
+        )
+    return _STATES[status.state]
 
 
 def _share(part: int, whole: int) -> str:

@@ -21,7 +21,7 @@ from fiqa_train.data import LabelledShard, batch_plan, pair_shards, read_label_t
 from fiqa_train.loop import TrainTask, describe
 from fiqa_train.ray_training import HISTORY, read_history, train_on_ray
 from fiqa_train.splits import SPLITS, Split, split_identities
-from jobs.label import require_calibration
+from jobs.label import require_calibration, require_fresh_labels
 from schemas.calibration import Calibration
 from schemas.config import RunConfig
 from schemas.manifest import RunManifest
@@ -89,15 +89,6 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
     storage.write(f"{folder}/{METRICS}", _json(metrics))
     storage.delete(f"{folder}/{HISTORY}")
     return metrics
-
-
-def require_fresh_labels(store: ShardStore, calibration: Calibration) -> None:
-    """Raise UserError when shards were committed since the labels were made."""
-    if store.dataset_digest() != calibration.dataset_sha256:
-        raise UserError(
-            f"labels '{calibration.name}' of {store.storage.uri()} are older than its shards; "
-            "choose another label.name and run `synfiqa label`"
-        )
 
 
 def label_digest(calibration: Calibration) -> str:

@@ -126,7 +126,9 @@ class PlacementSection(Section):
 class ResilienceSection(Section):
     """What the run puts up with before it sets work aside, stops, or takes over."""
 
-    max_attempts: int = Field(3, ge=1, le=100, description="a unit that kills its process so often is dead")
+    max_attempts: int = Field(
+        3, ge=1, le=100, description="a unit that kills its process so often outside any row is dead; a row needs two"
+    )
     max_dead_rate: float = Field(0.02, ge=0, le=1, description="share of dead rows above which the run stops, exit 3")
     retry_budget_s: float = Field(
         300.0, ge=0, le=86400, description="how long one storage request is retried through throttling and outages"

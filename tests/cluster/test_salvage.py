@@ -2,6 +2,7 @@
 
 import json
 import uuid
+import weakref
 from contextlib import contextmanager
 
 import pytest
@@ -77,6 +78,27 @@ def test_running_out_of_memory_halves_the_rest_of_the_unit_and_loses_nothing():
     assert results == [2 * i for i in range(12)]
     assert model.sizes == [4, 2, 2, 2, 2, 2, 2]
     assert salvage.notes() == {"micro_batch_toy": "2"}
+
+
+def test_what_a_failed_call_held_is_given_back_before_the_smaller_try():
+    """The handler's traceback used to keep the tensors of every failed call alive, so that the device stayed full."""
+
+    class Tensor:
+        pass
+
+    held = []
+
+    def call(batch):
+        assert [reference() for reference in held] == [None] * len(held)
+        tensor = Tensor()
+        held.append(weakref.ref(tensor))
+        if len(batch) > 1:
+            raise MemoryError("out of memory")
+        return batch
+
+    results, _ = run(call, range(8), size=8)
+    assert results == list(range(8))
+    assert len(held) == 3 + 8
 
 
 def test_a_row_too_large_for_memory_alone_is_dead_not_endless():

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from cluster.errors import RunHeld, TooManyDead, UserError
+from actors.candidate_table import candidate_table, dead_candidate
+from cluster.errors import JobFailed, RunHeld, TooManyDead, UserError
 from cluster.generations import current
 from cluster.integrity import verify_run
 from cluster.lease import hold
@@ -12,6 +13,8 @@ from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from jobs import generate
+from jobs.identity_half import ledger_counts
+from schemas.manifest import DeadRow
 from schemas.rows import sample_id
 from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.oracle import expected, without_ray
@@ -74,6 +77,46 @@ def test_a_dead_candidate_is_in_the_ledger_and_a_replay_decides_it_last(tmp_path
     whole = run(tmp_path / "run", replay=True)
     assert (whole.planned, whole.accepted, whole.dead) == (summary.planned, 24, 0)
     assert whole.planned == whole.accepted + sum(whole.rejected.values())
+    assert verify_run(Storage(str(tmp_path / "run"))).problems == []
+
+
+def test_a_run_stopped_by_its_dead_candidates_is_cured_by_a_replay(tmp_path):
+    """The replay used to begin by going on with the run, which stopped at once: the dead rows were still there."""
+    rows = tuple(f"candidate-{number}" for number in range(0, 12, 2))
+    with pytest.raises(TooManyDead, match="candidates are dead"):
+        run(tmp_path / "run", Trouble(rows=rows), resilience={"max_dead_rate": 0.02})
+    whole = run(tmp_path / "run", replay=True, resilience={"max_dead_rate": 0.02})
+    assert (whole.accepted, whole.dead) == (24, 0)
+    assert whole.planned == whole.accepted + sum(whole.rejected.values())
+    assert verify_run(Storage(str(tmp_path / "run"))).problems == []
+
+
+def test_a_ledger_unit_that_another_driver_decided_with_other_dead_rows_ends_this_one(tmp_path, monkeypatch):
+    """This driver used to go on from its own decision and numbered identities by a ledger that did not exist."""
+    commit = ShardStore.commit
+
+    def overtaken(self, kind, number, table, counts, provenance=None, *, dead=(), revision=0):
+        if (kind, number) == ("identities", 1) and not self.storage.exists("commits/unit-000001.json"):
+            rows = [dead_candidate(1, row["candidate"], row["seed"], "x") for row in table.to_pylist()]
+            other = candidate_table(rows)
+            gone = [DeadRow(item=str(n), stage="x", error="x", attempts=2) for n in table["candidate"].to_pylist()]
+            commit(self, kind, number, other, ledger_counts(other, replayed=0), dead=gone)
+        return commit(self, kind, number, table, counts, provenance, dead=dead, revision=revision)
+
+    monkeypatch.setattr(ShardStore, "commit", overtaken)
+    with pytest.raises(JobFailed, match="another driver has decided ledger unit 1"):
+        run(tmp_path / "run", resilience={"max_dead_rate": 1})
+    assert run(tmp_path / "run", resilience={"max_dead_rate": 1}).accepted == 24
+    assert verify_run(Storage(str(tmp_path / "run"))).problems == []
+
+
+def test_a_shard_whose_every_row_is_dead_is_replayed_and_the_progress_ends_at_the_plan(tmp_path, undisturbed, capsys):
+    rows = tuple(sample_id(identity, "reference", index) for identity in (2, 3) for index in range(3))
+    summary = run(tmp_path / "run", Trouble(rows=rows), storage={"format": "webdataset"})
+    assert summary.samples_dead == 16
+    capsys.readouterr()
+    assert run(tmp_path / "run", replay=True, storage={"format": "webdataset"}) == undisturbed
+    assert "phase=samples done=192 planned=192" in capsys.readouterr().err
     assert verify_run(Storage(str(tmp_path / "run"))).problems == []
 
 

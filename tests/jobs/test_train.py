@@ -10,6 +10,7 @@ from safetensors.torch import load
 
 import fiqa_train.ray_training as ray_training
 from cluster.errors import UserError
+from cluster.ray_session import ray_session
 from cluster.storage import Storage
 from fiqa_train.checkpoints import load_quality_model
 from fiqa_train.loop import fit
@@ -37,12 +38,8 @@ def dying_worker(config):
 
 @pytest.fixture(scope="module")
 def cluster():
-    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
-    import ray
-
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
-    yield
-    ray.shutdown()
+    with ray_session(num_cpus=2):
+        yield
 
 
 @pytest.mark.ray
