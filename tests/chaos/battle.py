@@ -237,7 +237,7 @@ class Battle:
         self._check_recomputation()
 
     def _check_recomputation(self) -> None:
-        """What was committed when a driver started is not made again, but for what the driver before it left at work."""
+        """What was committed when a driver started is not made again, but for what was still at work then."""
         lines = self._worklog.read_text().splitlines()
         runs = Counter(line for line in lines if " samples " in line)
         self._outcome.recomputed = sum(count - 1 for count in runs.values())
