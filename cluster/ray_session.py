@@ -61,7 +61,7 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
             logging_level=logging.ERROR,
         )
     # ray.init installs a handler of its own, which would leave no time to release the run.
-    with _terminate_like_interrupt():
+    with terminate_like_interrupt():
         try:
             yield
         finally:
@@ -69,7 +69,8 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
+def terminate_like_interrupt() -> Iterator[None]:
+    """Raise Terminated on SIGTERM inside the block, in the main thread; elsewhere do nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster.errors import JobFailed, UserError
 from cluster.generations import current
 from cluster.progress import stop_live_lines
-from cluster.ray_session import Terminated
+from cluster.ray_session import Terminated, terminate_like_interrupt
 from cluster.storage import Storage, redact
 from jobs.config import apply_overrides, load_config, parse_config
 from schemas.config import RunConfig
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_command(call: Callable[[], None]) -> int:
     """Call a job and turn its failure into a sentence and an exit code; unexpected errors keep their traceback."""
     try:
-        call()
+        with terminate_like_interrupt():
+            call()
     except (UserError, JobFailed) as error:
         stop_live_lines()
         sys.stderr.write(f"synfiqa: {error}\n")

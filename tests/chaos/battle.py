@@ -150,8 +150,11 @@ class Battle:
     def _terminate_driver(self, driver: Driver) -> Driver:
         driver.send(signal.SIGTERM)
         code = driver.wait(PATIENCE_S)
-        assert code in (143, 0), f"SIGTERM ended the driver with {code}: {driver.words()}"
-        assert code == 0 or "run the same command again" in driver.words()
+        if code == -signal.SIGTERM:
+            assert not driver.words(), f"a driver that had begun must end in a sentence: {driver.words()}"
+        else:
+            assert code in (143, 0), f"SIGTERM ended the driver with {code}: {driver.words()}"
+            assert code == 0 or "run the same command again" in driver.words()
         return self._start()
 
     def _kill_workers(self, driver: Driver) -> Driver:
