@@ -33,7 +33,7 @@ def measure(folder: str, shards: int, mode: str) -> dict:
     cpu: list[float] = []
     with ray_session():
         flow = Flow(time.time())
-        for result in stream(stages, list(units(shards, ROWS, PAYLOAD)), store.storage, placement):
+        for result in stream(stages, units(shards, ROWS, PAYLOAD), store.storage, placement):
             flow.arrived(result)
             cpu.append(time.process_time())
         peak = _peak_mb()

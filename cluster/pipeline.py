@@ -1,7 +1,8 @@
 """Runs stages over units of work as a streaming Ray Data pipeline of actor pools, one unit a row."""
 
+import gc
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from itertools import batched
 from typing import Any
@@ -17,7 +18,7 @@ from cluster.worker import StageWorker
 from schemas.config import PlacementSection, ResilienceSection
 from schemas.manifest import Dead
 
-WINDOW = 2000
+WINDOW = 1000
 """Units per Ray Data execution. Its driver keeps statistics of every block, and each block takes longer the more there
 are, so a long run is cut: starting the pools again costs seconds, a window of shards takes hours."""
 
@@ -28,7 +29,7 @@ _DEFAULT_RESILIENCE = ResilienceSection()
 
 def stream(
     stages: list[Stage],
-    units: list[Work],
+    units: Iterable[Work],
     storage: Storage,
     placement: PlacementSection,
     resilience: ResilienceSection = _DEFAULT_RESILIENCE,
@@ -40,7 +41,9 @@ def stream(
     Closing the iterator early stops the pipeline; what was in flight is lost and nothing else is. Raises the error
     with which a worker ends the job, and JobFailed when the workers cannot be started or kept.
     """
-    if not units:
+    windows = batched(units, WINDOW)
+    window = next(windows, None)
+    if window is None:
         return
     cpus, gpus = cluster_resources()
     # The session scopes attempt markers: deaths of an earlier driver's workers say nothing about a unit.
@@ -48,9 +51,12 @@ def stream(
     attempts = Attempts(storage, session)
     attempts.open()
     try:
-        for window in batched(units, WINDOW):
+        while window is not None:
             pools = plan_placement(stages, placement, cpus, gpus, len(window))
-            yield from _execute(_dataset(list(window), pools, storage, placement, resilience, session, ordered))
+            yield from _execute(_dataset(window, pools, storage, placement, resilience, session, ordered))
+            window = next(windows, None)
+            # A finished execution is full of cycles, and a driver makes too few objects to have them found soon.
+            gc.collect()
     finally:
         # What ended the stream is the news; marks that cannot be removed are for gc.
         with suppress(UserError, JobFailed):
@@ -76,7 +82,7 @@ def _execute(dataset: Any) -> Generator[Work | Dead]:
 
 
 def _dataset(
-    units: list[Work],
+    units: Sequence[Work],
     pools: list[Pool],
     storage: Storage,
     placement: PlacementSection,
