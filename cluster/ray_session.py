@@ -15,7 +15,7 @@ _ENVIRONMENT = {
     # Under `uv run` Ray would rebuild the environment in every worker.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # Workers run at nice 15 by default and starve on a shared machine.
-    "RAY_WORKER_NICENESS": "0",
+    "RAY_worker_niceness": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
