@@ -1,6 +1,5 @@
 """Stage 5: the raw label components of each sample, measured on the stored (encoded) image (MR-FIQA)."""
 
-from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -45,12 +44,7 @@ class AnnotatorStage(Stage):
             for _, members in groupby(rows, key=lambda row: row["identity"])
             for row in self._annotate(salvage, list(members))
         ]
-        return replace(
-            work,
-            table=pa.Table.from_pylist(kept, schema=SAMPLES),
-            dead=(*work.dead, *salvage.dead),
-            notes={**work.notes, **salvage.notes()},
-        )
+        return salvage.finish(work, pa.Table.from_pylist(kept, schema=SAMPLES))
 
     def _annotate(self, salvage: Salvage, rows: list[dict]) -> list[dict]:
         measured = salvage.map(rows, self._measure, self.batch_size, name=lambda row: row["sample_id"], spec=_recipe)

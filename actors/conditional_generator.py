@@ -1,7 +1,7 @@
 """Stage 4: references and degraded samples of each identity, aligned and encoded."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -39,12 +39,7 @@ class ConditionalGeneratorStage(Stage):
         """Return the shard's samples, label components still empty; micro-batches never span two identities."""
         salvage = Salvage(self)
         rows = [row for source in work.table.to_pylist() for row in self._samples(salvage, source) if row]
-        return replace(
-            work,
-            table=pa.Table.from_pylist(rows, schema=SAMPLES),
-            dead=(*work.dead, *salvage.dead),
-            notes={**work.notes, **salvage.notes()},
-        )
+        return salvage.finish(work, pa.Table.from_pylist(rows, schema=SAMPLES))
 
     def recipes(self, candidate: int) -> list[Recipe]:
         """Return the recipes of an identity, references first; they hang on its candidate number, not on its rank."""

@@ -1,7 +1,7 @@
 """Stage 2: measures each candidate and rejects what cannot be a clean pseudo-identity, with reason and value."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -70,12 +70,7 @@ class IdentityFilterStage(Stage):
         errors = {row.item: row.error for row in salvage.dead}
         for row, verdict in zip(fresh, judged, strict=True):
             row.update(verdict or {"status": "dead", "error": errors[str(row["candidate"])]})
-        return replace(
-            work,
-            table=candidate_table(rows),
-            dead=(*work.dead, *salvage.dead),
-            notes={**work.notes, **salvage.notes()},
-        )
+        return salvage.finish(work, candidate_table(rows))
 
     def _judge(self, rows: list[dict]) -> list[dict]:
         images = [decode(row["image"]["bytes"]) for row in rows]

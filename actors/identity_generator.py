@@ -1,7 +1,6 @@
 """Stage 1: pseudo-identity portraits for a unit of candidates."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from actors.backends import identity_generator
 from actors.candidate_table import candidate_numbers, candidate_table, dead_candidate, fresh_candidate
@@ -48,7 +47,7 @@ class IdentityGeneratorStage(Stage):
                 for number, row in zip(numbers, rows, strict=True)
             ]
         )
-        return replace(work, table=table, dead=(*work.dead, *salvage.dead), notes={**work.notes, **salvage.notes()})
+        return salvage.finish(work, table)
 
     def _fresh(self, unit: int, numbers: list[int]) -> Iterator[dict]:
         seeds = [candidate_seed(self._seed, number) for number in numbers]

@@ -11,6 +11,9 @@ import pyarrow as pa
 
 from actors.columns import set_columns
 
+COLUMNS = ["candidate", "status", "reason", "embedding"]
+"""What a registry needs of the ledger to be rebuilt."""
+
 
 class IdentityRegistry:
     """Accepts a surviving candidate when its cosine to every identity accepted before is at most `max_similarity`."""
@@ -35,8 +38,8 @@ class IdentityRegistry:
         return self.accepted >= self._target
 
     def restore(self, unit: pa.Table) -> None:
-        """Take over a committed unit (columns candidate, status, reason, embedding); units must come in order."""
-        rows = unit.select(["candidate", "status", "reason", "embedding"]).to_pylist()
+        """Take over a committed unit, of which COLUMNS are enough; units must come in order."""
+        rows = unit.select(COLUMNS).to_pylist()
         for row in rows:
             if row["status"] == "accepted":
                 self._remember(np.asarray(row["embedding"], np.float32))

@@ -55,17 +55,15 @@ class Attempts:
 
     def deaths(self, key: str) -> int:
         """Processes that died while they worked on this unit."""
-        return len(self._storage.list(f"{self._folder}/{key}/unit"))
+        return self.count(f"{key}/unit")
 
     def unexplained(self, key: str) -> int:
         """Deaths on this unit that happened outside every marked model call."""
-        return self.deaths(key) - len(self._storage.list(f"{self._folder}/{key}/calls"))
+        return self.deaths(key) - self.count(f"{key}/calls")
 
-    @contextmanager
-    def attempt(self, key: str) -> Iterator[None]:
+    def attempt(self, key: str) -> AbstractContextManager[None]:
         """Mark the unit as under way; the mark stays only if the process dies."""
-        with self._mark(f"{key}/unit"):
-            yield
+        return self._mark(f"{key}/unit")
 
     def calls(self, key: str) -> Marks:
         """Return the marks of the model calls inside a unit."""

@@ -10,6 +10,16 @@ SUMMARY = "dataset.json"
 """Where a finished generate job leaves its summary."""
 
 
+def candidate_totals(counts: Counter[str]) -> tuple[int, dict[str, int], int]:
+    """Return candidates planned, rejected by reason (most frequent first) and dead, from summed ledger counts.
+
+    A replayed candidate is dead in one unit and decided in a later one: it is planned once, and no longer dead.
+    """
+    reasons = {key.partition(":")[2]: count for key, count in counts.items() if key.startswith("rejected:")}
+    ordered = dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+    return counts["planned"] - counts["replayed"], ordered, counts["dead"] - counts["replayed"]
+
+
 def summarise(units: Collection[Commit], shards: Collection[Commit]) -> DatasetSummary:
     """Return the totals of the newest commits of the ledger and of the shards."""
     candidates: Counter[str] = Counter()
@@ -18,13 +28,12 @@ def summarise(units: Collection[Commit], shards: Collection[Commit]) -> DatasetS
         candidates.update(commit.counts)
     for commit in shards:
         samples.update(commit.counts)
-    reasons = {key.partition(":")[2]: count for key, count in candidates.items() if key.startswith("rejected:")}
+    planned, rejected, dead = candidate_totals(candidates)
     return DatasetSummary(
-        planned=candidates["planned"] - candidates["replayed"],
+        planned=planned,
         accepted=candidates["accepted"],
-        rejected=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
-        # A replayed candidate is dead in one unit and decided in a later one.
-        dead=candidates["dead"] - candidates["replayed"],
+        rejected=rejected,
+        dead=dead,
         samples=samples["accepted"],
         samples_planned=samples["planned"],
         samples_dead=samples["dead"],

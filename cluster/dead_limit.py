@@ -18,10 +18,9 @@ class DeadLimit:
     allowed rate (one-sided binomial test); at the end the share itself decides.
     """
 
-    def __init__(self, max_rate: float, what: str, remedy: str) -> None:
+    def __init__(self, max_rate: float, what: str) -> None:
         self._max_rate = max_rate
         self._what = what
-        self._remedy = remedy
         self._errors: Counter[str] = Counter()
         self.planned = 0
         self.dead = 0
@@ -46,5 +45,6 @@ class DeadLimit:
         why = ", ".join(f"{count} x {error}" for error, count in self._errors.most_common(3)) or "see dead/"
         raise TooManyDead(
             f"{self.dead} of {self.planned} {self._what} are dead ({why}), more than resilience.max_dead_rate "
-            f"{self._max_rate:g} allows: {self._remedy}"
+            f"{self._max_rate:g} allows: correct the cause and run `synfiqa replay RUN --dead`, "
+            "or raise the limit to go on without them"
         )

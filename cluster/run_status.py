@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
+from cluster.dataset_summary import candidate_totals
 from cluster.lease import LeaseView, newest_lease
 from cluster.run_folder import load_run, planned_shards
 from cluster.shard_store import Kind, commit_path, parse_commit_path
@@ -156,14 +157,13 @@ def _add(storage: Storage, kind: Kind, newest: dict[int, int]) -> tuple[Counter[
 
 
 def _candidates(manifest: RunManifest, counts: Counter[str], units: int) -> Candidates:
-    reasons = {key.partition(":")[2]: value for key, value in counts.items() if key.startswith("rejected:")}
-    # A replayed candidate is dead in one unit and decided in a later one.
+    planned, rejected, dead = candidate_totals(counts)
     return Candidates(
         wanted=manifest.recipe["generate"]["identities"],
-        planned=counts["planned"] - counts["replayed"],
+        planned=planned,
         accepted=counts["accepted"],
-        rejected=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
-        dead=counts["dead"] - counts["replayed"],
+        rejected=rejected,
+        dead=dead,
         units=units,
     )
 

@@ -11,10 +11,13 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+
 from cluster.errors import JobFailed, UserError
-from cluster.stage import Stage
+from cluster.stage import Stage, Work
 from schemas.manifest import DeadRow
 
 _TRIES = 2
@@ -61,9 +64,10 @@ class Salvage:
             )
         )
 
-    def notes(self) -> dict[str, str]:
-        """What the commit should remember: the micro-batch that memory allowed, if it was less than planned."""
-        return {} if self.smallest is None else {f"micro_batch_{self._stage.name}": str(self.smallest)}
+    def finish(self, work: Work, table: pa.Table) -> Work:
+        """Return the unit with its new rows, the dead ones, and the micro-batch if memory forced a smaller one."""
+        size = {} if self.smallest is None else {f"micro_batch_{self._stage.name}": str(self.smallest)}
+        return replace(work, table=table, dead=(*work.dead, *self.dead), notes={**work.notes, **size})
 
 
 class _Calls[I, O]:

@@ -113,13 +113,11 @@ class ShardStore:
         newest: dict[int, tuple[int, str]] = {}
         for path, number, revision in self._names(kind):
             newest[number] = max(newest.get(number, (revision, path)), (revision, path))
-        return self._read_commits([path for _, path in newest.values()])
+        return {commit.number: commit for commit in self._read_commits([path for _, path in newest.values()])}
 
     def revisions(self, kind: Kind) -> list[Commit]:
         """Return every commit ever made, superseded ones too, by number and revision."""
-        paths = [path for path, _, _ in self._names(kind)]
-        found = [self._settled(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
-        return sorted(found, key=lambda commit: (commit.number, commit.revision))
+        return self._read_commits([path for path, _, _ in self._names(kind)])
 
     def get(self, kind: Kind, number: int, revision: int = 0) -> Commit:
         """Return one commit; JobFailed when that unit is not committed."""
@@ -172,9 +170,9 @@ class ShardStore:
         found = ((path, parse_commit_path(path)) for path in self.storage.list("commits"))
         return [(path, name[1], name[2]) for path, name in found if name is not None and name[0] == kind]
 
-    def _read_commits(self, paths: Sequence[str]) -> dict[int, Commit]:
+    def _read_commits(self, paths: Sequence[str]) -> list[Commit]:
         found = [self._settled(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
-        return {commit.number: commit for commit in sorted(found, key=lambda commit: commit.number)}
+        return sorted(found, key=lambda commit: (commit.number, commit.revision))
 
     def _load(self, path: str) -> Commit:
         return self._settled(path, self.storage.read(path))

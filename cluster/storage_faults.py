@@ -28,6 +28,10 @@ _EXPIRED = ("the credentials have expired", "renew them and run the same command
 _BUCKET = ("the bucket does not exist", "create it, or correct the name of the bucket in --run")
 _REGION = ("the bucket is in another region", "set AWS_DEFAULT_REGION to it and run the same command again")
 _FULL = ("the store is full", "make room or raise the quota, and run the same command again")
+_CERTIFICATE = (
+    "the store's certificate is not trusted",
+    "name the right authority with AWS_CA_BUNDLE, or correct the endpoint",
+)
 _READ_ONLY = ("the disk is read-only", "choose another folder with --run")
 
 _FINAL_CODES = {
@@ -95,14 +99,8 @@ _FINAL_CLASSES = {
     "NoRegionError": ("no region is set", "set AWS_DEFAULT_REGION and run the same command again"),
     "InvalidRegionError": ("the region is not valid", "correct AWS_DEFAULT_REGION and run the same command again"),
     "ParamValidationError": ("the name of the bucket or object is not valid", "correct it in --run"),
-    "SSLCertVerificationError": (
-        "the store's certificate is not trusted",
-        "name the right authority with AWS_CA_BUNDLE, or correct the endpoint",
-    ),
-    "ClientConnectorCertificateError": (
-        "the store's certificate is not trusted",
-        "name the right authority with AWS_CA_BUNDLE, or correct the endpoint",
-    ),
+    "SSLCertVerificationError": _CERTIFICATE,
+    "ClientConnectorCertificateError": _CERTIFICATE,
 }
 _TRANSIENT_CLASSES = {
     "TimeoutError",

@@ -17,8 +17,6 @@ from schemas.config import RunConfig
 from schemas.manifest import Commit, Dead
 from schemas.rows import IDENTITIES, SAMPLES, sample_id
 
-_REMEDY = "correct the cause and run `synfiqa replay RUN --dead`, or raise the limit to go on without them"
-
 
 class SampleHalf:
     """Commits the shards that are missing, and replays dead rows, in one stream."""
@@ -29,7 +27,7 @@ class SampleHalf:
         self._stages = stages.samples
         self._lease = lease
         self._shards = shards
-        self._limit = DeadLimit(config.resilience.max_dead_rate, "samples", _REMEDY)
+        self._limit = DeadLimit(config.resilience.max_dead_rate, "samples")
 
     def make(self, *, replay: bool = False) -> None:
         """Make every missing shard; with `replay` also the identities of committed shards that have dead samples.

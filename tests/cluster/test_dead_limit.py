@@ -7,7 +7,7 @@ from cluster.errors import TooManyDead
 
 
 def limit(planned, dead, rate=0.02):
-    found = DeadLimit(rate, "samples", "replay them")
+    found = DeadLimit(rate, "samples")
     found.add(planned, dead, ["ValueError: x"] * dead)
     return found
 

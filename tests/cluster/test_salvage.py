@@ -5,13 +5,16 @@ import uuid
 import weakref
 from contextlib import contextmanager
 
+import pyarrow as pa
 import pytest
 
 from cluster.attempts import Attempts
 from cluster.errors import JobFailed
 from cluster.salvage import Salvage
-from cluster.stage import Stage
+from cluster.stage import Stage, Work
 from cluster.storage import Storage
+
+TABLE = pa.table({"a": [1]})
 
 
 class Toy(Stage):
@@ -77,7 +80,7 @@ def test_running_out_of_memory_halves_the_rest_of_the_unit_and_loses_nothing():
     results, salvage = run(model, range(12))
     assert results == [2 * i for i in range(12)]
     assert model.sizes == [4, 2, 2, 2, 2, 2, 2]
-    assert salvage.notes() == {"micro_batch_toy": "2"}
+    assert salvage.finish(Work("samples", 0, TABLE), TABLE).notes == {"micro_batch_toy": "2"}
 
 
 def test_what_a_failed_call_held_is_given_back_before_the_smaller_try():

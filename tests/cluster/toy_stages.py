@@ -77,7 +77,7 @@ class KillRow(Stage):
         salvage = Salvage(self)
         made = salvage.map(work.table["value"].to_pylist(), self._call, size=2, name=str)
         values = [value for value in made if value is not None]
-        return replace(work, table=pa.table({"value": values}, schema=SCHEMA), dead=tuple(salvage.dead))
+        return salvage.finish(work, pa.table({"value": values}, schema=SCHEMA))
 
     def _call(self, values: list[int]) -> list[int]:
         if self._value in values:
