@@ -1,7 +1,16 @@
 """Does a face wear glasses? Thin frame lines measured on the aligned crop, without a network."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
+
+from schemas.model_card import ModelCard
+
+if TYPE_CHECKING:
+    from actors.network import Running
 
 _LINE_REACH = 2
 _BRIDGE = (slice(46, 58), (slice(53, 59),))
@@ -11,6 +20,17 @@ _LOWER_RIM = (slice(58, 66), (slice(34, 42), slice(69, 77)))
 # Temples would tell rendered heads apart a little better, but in photographs hair lies there.
 _BIAS = 9.15
 _WEIGHTS = np.array([1.98, 1.67])
+
+
+class LineGlasses:
+    """`actors.roles.GlassesMeter` by thin lines on the aligned face; needs no weights."""
+
+    def __init__(self, card: ModelCard, path: Path = Path(), running: "Running | None" = None) -> None:
+        self.name = card.name
+
+    def score(self, images: Sequence[np.ndarray], landmarks: np.ndarray, aligned: np.ndarray) -> np.ndarray:
+        """Return float32 (N,) in 0..1, above 0.5 for probable glasses, of aligned uint8 RGB (N, 112, 112, 3)."""
+        return glasses_score(aligned)
 
 
 def glasses_score(aligned: np.ndarray) -> np.ndarray:

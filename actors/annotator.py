@@ -5,9 +5,10 @@ from itertools import groupby
 import numpy as np
 import pyarrow as pa
 
-from actors.backends import embedder, image_text
+from actors.backends import Players
 from actors.captions import REFERENCE_CAPTION
 from actors.imaging import decode
+from actors.model_store.selection import run_models
 from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import RunConfig
@@ -28,12 +29,13 @@ class AnnotatorStage(Stage):
     batch_size = BATCH
 
     def __init__(self, config: RunConfig) -> None:
-        self.models = (config.models.embedder, config.models.image_text)
+        self._players = Players(run_models(config.models))
+        chosen = self._players.models
+        self.models = tuple(model.name for model in (chosen.embedder, *chosen.more_embedders, chosen.image_text))
 
     def setup(self) -> None:
-        """Load both networks."""
-        embedder(self.models[0])
-        image_text(self.models[1])
+        """Load the embedders and the image-text network; they share this process."""
+        _ = self._players.embedders, self._players.image_text
 
     def process(self, work: Work) -> Work:
         """Fill in `recognition` and `vision_language`; a sample that cannot be measured is dead."""
@@ -55,18 +57,29 @@ class AnnotatorStage(Stage):
             for row in kept:
                 salvage.bury(row["sample_id"], f"only {references} references of its identity are left", _recipe(row))
             return []
-        embeddings = np.stack([values[0] for _, values in survivors])
         is_reference = np.array([row["kind"] == "reference" for row in kept])
-        recognition = recognition_similarity(embeddings, np.zeros(len(kept), np.int64), is_reference)
-        for (row, (_, similarity)), cosine in zip(survivors, recognition, strict=True):
-            row.update(recognition=float(cosine), vision_language=similarity)
+        # One column of cosines for each embedder, models.embedder first.
+        cosines = np.stack(
+            [
+                recognition_similarity(np.stack(vectors), np.zeros(len(kept), np.int64), is_reference)
+                for vectors in zip(*(values[0] for _, values in survivors), strict=True)
+            ],
+            axis=1,
+        )
+        others = [model.name for model in self._players.models.more_embedders]
+        for (row, (_, similarity)), (first, *rest) in zip(survivors, cosines.tolist(), strict=True):
+            beside = [{"embedder": name, "cosine": cosine} for name, cosine in zip(others, rest, strict=True)]
+            row.update(recognition=first, vision_language=similarity, more_recognition=beside)
         return kept
 
-    def _measure(self, rows: list[dict]) -> list[tuple[np.ndarray, float]]:
+    def _measure(self, rows: list[dict]) -> list[tuple[list[np.ndarray], float]]:
         images = np.stack([decode(row["image"]["bytes"]) for row in rows])
-        embeddings = embedder(self.models[0]).embed(images)
-        similarity = image_text(self.models[1]).similarity(images, REFERENCE_CAPTION)
-        return [(vector, float(cosine)) for vector, cosine in zip(embeddings, similarity, strict=True)]
+        embeddings = [embedder.embed(images) for embedder in self._players.embedders]
+        similarity = self._players.image_text.similarity(images, REFERENCE_CAPTION)
+        return [
+            (vectors, float(cosine))
+            for *vectors, cosine in zip(*embeddings, similarity, strict=True)  # type: ignore[misc]
+        ]
 
 
 def _recipe(row: dict) -> dict:

@@ -1,8 +1,23 @@
-"""From a name in the config to the model that plays the role. Heavy imports stay inside the functions."""
+"""From a chosen model to the object that plays its role in this process. Heavy imports stay inside the functions."""
 
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from actors.roles import ConditionalGenerator, Detector, Embedder, IdentityGenerator, ImageText
+from actors.model_store.catalogue import Model
+from actors.roles import (
+    ConditionalGenerator,
+    Detector,
+    Embedder,
+    ExpressionMeter,
+    GlassesMeter,
+    IdentityGenerator,
+    ImageText,
+    PoseMeter,
+)
+from schemas.config import Precision
+
+if TYPE_CHECKING:
+    from actors.model_store.selection import RunModels
 
 
 @cache
@@ -29,25 +44,67 @@ def conditional_generator(name: str, portrait_size: int) -> ConditionalGenerator
     return {"procedural": ProceduralConditionalGenerator}[name](portrait_size, worker_device())
 
 
-@cache
-def detector(name: str) -> Detector:
-    """Return the face detector."""
-    from actors.detection import MtcnnDetector
-
-    return {"mtcnn": MtcnnDetector}[name](worker_device())
+_players: dict[tuple[Any, ...], Any] = {}
 
 
-@cache
-def embedder(name: str) -> Embedder:
-    """Return the recognition network, shared by all stages of a process."""
-    from actors.model_zoo import load_embedder
+def player(model: Model, precision: Precision = "float32", micro_batch: int = 16) -> Any:
+    """Return the object that plays the model's role; one instance per process, shared by all its stages."""
+    key = (*model.key, precision, micro_batch)
+    if key not in _players:
+        from actors.model_store.cache import locate
+        from actors.model_store.loading import play
+        from actors.network import Running
 
-    return load_embedder(name, worker_device())
+        _players[key] = play(model.card, locate(model), Running(worker_device(), precision, micro_batch))
+    return _players[key]
 
 
-@cache
-def image_text(name: str) -> ImageText:
-    """Return the image-text network, shared by all stages of a process."""
-    from actors.model_zoo import load_image_text
+class Players:
+    """The players of one run's models in this process."""
 
-    return load_image_text(name, worker_device())
+    def __init__(self, models: "RunModels") -> None:
+        self.models = models
+
+    def _player(self, model: Model) -> Any:
+        return player(model, self.models.precision, self.models.micro_batch)
+
+    @property
+    def detector(self) -> Detector:
+        """Find faces."""
+        found: Detector = self._player(self.models.detector)
+        return found
+
+    @property
+    def pose(self) -> PoseMeter:
+        """Measure head pose."""
+        found: PoseMeter = self._player(self.models.pose)
+        return found
+
+    @property
+    def glasses(self) -> GlassesMeter:
+        """Tell glasses."""
+        found: GlassesMeter = self._player(self.models.glasses)
+        return found
+
+    @property
+    def expression(self) -> ExpressionMeter:
+        """Measure expression."""
+        found: ExpressionMeter = self._player(self.models.expression)
+        return found
+
+    @property
+    def uniqueness(self) -> Embedder:
+        """Embed candidates for the duplicate rule."""
+        found: Embedder = self._player(self.models.uniqueness)
+        return found
+
+    @property
+    def embedders(self) -> list[Embedder]:
+        """Embed samples for the label: `models.embedder` first, then those measured beside."""
+        return [self._player(model) for model in (self.models.embedder, *self.models.more_embedders)]
+
+    @property
+    def image_text(self) -> ImageText:
+        """Compare images with captions."""
+        found: ImageText = self._player(self.models.image_text)
+        return found

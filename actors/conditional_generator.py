@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from actors.backends import conditional_generator
+from actors.alignment import align, similarity_transform, transform_points
+from actors.backends import Players, conditional_generator
 from actors.degradation import clean_crop_and_degrade
 from actors.imaging import decode, encode_jpeg
-from actors.pose import pose_from_landmarks
+from actors.model_store.selection import run_models
 from actors.recipe_sampler import degraded_recipes, reference_recipes
-from actors.roles import IdentitySource
+from actors.roles import IdentitySource, Portraits
 from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import RunConfig
@@ -29,11 +30,14 @@ class ConditionalGeneratorStage(Stage):
         self._run_seed = config.run.seed
         self._settings = config.generate
         self._backend = config.models.conditional_generator
+        self._players = Players(run_models(config.models))
+        self.models = (self._players.models.pose.name,)
         self.batch_size = config.generate.micro_batch
 
     def setup(self) -> None:
-        """Load the generator."""
+        """Load the generator and the pose model."""
         conditional_generator(self._backend, self._settings.portrait_size)
+        _ = self._players.pose
 
     def process(self, work: Work) -> Work:
         """Return the shard's samples, label components still empty; micro-batches never span two identities."""
@@ -75,7 +79,7 @@ class ConditionalGeneratorStage(Stage):
             image=decode(source["image"]["bytes"]),
         )
         portraits = model.generate(identity, [item.recipe for item in batch])
-        poses = pose_from_landmarks(portraits.landmarks)
+        poses = self._poses(portraits)
         rows = []
         for offset, item in enumerate(batch):
             recipe = item.recipe
@@ -100,6 +104,13 @@ class ConditionalGeneratorStage(Stage):
                 }
             )
         return rows
+
+    def _poses(self, portraits: Portraits) -> np.ndarray:
+        """Measure the clean pictures: whole portraits, or as released the aligned crops (generation spec 3.6)."""
+        if self._settings.profile == "corrected":
+            return self._players.pose.pose(list(portraits.images), portraits.landmarks)
+        places = transform_points(portraits.landmarks, similarity_transform(portraits.landmarks))
+        return self._players.pose.pose(list(align(portraits.images, portraits.landmarks)), places)
 
 
 @dataclass(frozen=True)

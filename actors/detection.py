@@ -1,23 +1,47 @@
-"""Face detection with the MTCNN weights that come inside facenet-pytorch: box, probability and five landmarks."""
+"""Face detection with MTCNN (facenet-pytorch): box, probability and five landmarks; and what all detectors share."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
+from pydantic import Field
 
+from actors.card_arguments import arguments_of
+from actors.model_store.state import fit_state, read_state
+from actors.network import Running
 from actors.roles import Detection
+from schemas.model_card import CardPart, ModelCard, StateRules
 
 Select = Literal["largest", "probability"]
 MIN_SIDE = 20
 """Smallest image side in pixels that can hold a face for MTCNN."""
 
 
+class MtcnnArguments(CardPart):
+    """What a card may say about the search; the defaults are what `MtcnnDetector` does without a card."""
+
+    select: Select = "largest"
+    micro_batch: int = Field(1, ge=1, description="images per search; beyond 1, neighbours touch the last float bits")
+
+
+def mtcnn(card: ModelCard, path: Path, running: Running) -> "MtcnnDetector":
+    """Return the detector of a card; weights are `pnet.pt`, `rnet.pt`, `onet.pt` in the folder.
+
+    It always computes in float32 and in its own micro-batch of 1: the cascade decides by thresholds on three networks,
+    and results of the embedded detector stay what they are, to the last bit.
+    """
+    arguments = arguments_of(card, MtcnnArguments)
+    folder = None if path == Path() else path
+    return MtcnnDetector(running.device, arguments.select, card.input_size, arguments.micro_batch, folder)
+
+
 class MtcnnDetector:
-    """`Detector` on MTCNN with its default thresholds (0.6, 0.7, 0.7) and bundled weights.
+    """`Detector` on MTCNN with its default thresholds (0.6, 0.7, 0.7); weights from a folder, else the package's own.
 
     `select` says which of several faces is returned. Images whose long side exceeds `max_side` pixels are searched at
     that size; coordinates come back in pixels of the image given. Images of one call are searched in micro-batches of
@@ -31,42 +55,30 @@ class MtcnnDetector:
         select: Select = "largest",
         max_side: int = 640,
         micro_batch: int = 1,
+        folder: Path | None = None,
     ) -> None:
         if max_side < MIN_SIDE or micro_batch < 1:
             raise ValueError(f"max_side must be at least {MIN_SIDE} and micro_batch at least 1")
-        self._select = select
+        self._select: Select = select
         self._max_side = max_side
         self._micro_batch = micro_batch
         self._network = MTCNN(keep_all=True, device=torch.device(device))
+        if folder is not None:
+            for name in ("pnet", "rnet", "onet"):
+                state = read_state(folder / f"{name}.pt")
+                fit_state(getattr(self._network, name), state, StateRules(), f"{folder / name}.pt")
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detection | None]:
         """Return the most prominent face of each uint8 RGB (H, W, 3) image, or None when there is none."""
         found: list[Detection | None] = [None] * len(images)
-        by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
-        shrunk = [self._shrink(image) for image in images]
-        for index, image in enumerate(shrunk):
-            if min(image.shape[:2]) >= MIN_SIDE:
-                by_shape[(image.shape[0], image.shape[1])].append(index)
-        for indices in by_shape.values():
+        for indices, stack in searched(images, self._max_side, MIN_SIDE):
             for start in range(0, len(indices), self._micro_batch):
-                chunk = indices[start : start + self._micro_batch]
-                boxes, probabilities, points = self._network.detect(
-                    np.stack([shrunk[index] for index in chunk]), landmarks=True
-                )
-                for row, index in enumerate(chunk):
+                chunk = stack[start : start + self._micro_batch]
+                boxes, probabilities, points = self._network.detect(chunk, landmarks=True)
+                for row, index in enumerate(indices[start : start + self._micro_batch]):
                     face = self._choose(boxes[row], probabilities[row], points[row])
-                    found[index] = face and _enlarge(face, shrunk[index], images[index])
+                    found[index] = face and enlarged(face, chunk.shape[1:3], images[index].shape[:2])
         return found
-
-    def _shrink(self, image: np.ndarray) -> np.ndarray:
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"detect takes uint8 RGB images of shape (H, W, 3), not {image.dtype} {image.shape}")
-        height, width = image.shape[:2]
-        scale = self._max_side / max(height, width)
-        if scale >= 1:
-            return image
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
     def _choose(
         self, boxes: np.ndarray | None, probabilities: np.ndarray, points: np.ndarray | None
@@ -76,15 +88,45 @@ class MtcnnDetector:
             return None
         boxes = np.asarray(boxes, dtype=np.float64)
         scores = np.asarray(probabilities, dtype=np.float64)
-        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        best = int(np.argmax(area if self._select == "largest" else scores))
+        best = most_prominent(boxes, scores, self._select)
         return Detection(float(scores[best]), boxes[best], np.asarray(points[best], dtype=np.float64))
 
 
-def _enlarge(face: Detection, searched: np.ndarray, image: np.ndarray) -> Detection:
-    """Map a detection from the searched copy to the image; both have pixel centres at integer coordinates."""
-    if searched.shape == image.shape:
+def searched(images: Sequence[np.ndarray], max_side: int, min_side: int) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Yield images of one size after another, as indices and uint8 (n, H, W, 3), none larger than `max_side`.
+
+    Images with a side below `min_side` are left out. Raises ValueError for what is no uint8 RGB image.
+    """
+    shrunk = [_shrink(image, max_side) for image in images]
+    by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, image in enumerate(shrunk):
+        if min(image.shape[:2]) >= min_side:
+            by_shape[image.shape].append(index)
+    for indices in by_shape.values():
+        yield indices, np.stack([shrunk[index] for index in indices])
+
+
+def enlarged(face: Detection, small: tuple[int, ...], full: tuple[int, ...]) -> Detection:
+    """Map a detection from a searched copy of (height, width) to the image; pixel centres are integers in both."""
+    if small == full:
         return face
-    scale = np.array([image.shape[1] / searched.shape[1], image.shape[0] / searched.shape[0]])
+    scale = np.array([full[1] / small[1], full[0] / small[0]])
     box = (face.box.reshape(2, 2) + 0.5) * scale - 0.5
     return Detection(face.probability, box.reshape(4), (face.landmarks + 0.5) * scale - 0.5)
+
+
+def most_prominent(boxes: np.ndarray, scores: np.ndarray, select: Select) -> int:
+    """Return which of the boxes (N, 4) is the largest, or has the highest score."""
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return int(np.argmax(area if select == "largest" else scores))
+
+
+def _shrink(image: np.ndarray, max_side: int) -> np.ndarray:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"detect takes uint8 RGB images of shape (H, W, 3), not {image.dtype} {image.shape}")
+    height, width = image.shape[:2]
+    if max(height, width) <= max_side:
+        return image
+    scale = max_side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

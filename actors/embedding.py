@@ -1,41 +1,47 @@
-"""The bundled recognition embedders: grey-input IResNets trained on this project's own renders."""
+"""Recognition embeddings of aligned faces by any network that a card describes, and their lengths."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
-from actors.model_zoo import WEIGHTS_DIR, load_card, load_weights
-from actors.nets.iresnet import SmallIResNet, standardise_gray
+from actors.alignment import ARCFACE_SIZE
+from actors.model_store.loading import load_network
+from actors.network import BatchedNetwork, Running
+from actors.preprocess import network_input
+from schemas.model_card import ModelCard
 
-MICRO_BATCH = 16
-"""Images per network call. Constant, short calls are padded, so that the caller's batches leave no trace."""
 
+class NetworkEmbedder:
+    """An `actors.roles.Embedder` of a network that returns (N, D); size, channels and range are as its card says."""
 
-class BundledEmbedder:
-    """An `actors.roles.Embedder` with the weights that ship in this package, `bundled-a` or `bundled-b`."""
-
-    def __init__(self, name: str, device: str = "cpu", folder: Path = WEIGHTS_DIR) -> None:
-        """Load the network; raises `UserError` for an unknown name or weights that differ from their card."""
-        self.name = name
-        self.card = load_card(name, role="embedder", folder=folder)
-        self.device = torch.device(device)
-        self.net = SmallIResNet(**self.card.arguments)
-        self.net.load_state_dict(load_weights(self.card, folder))
-        self.net.to(self.device).eval()
+    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+        """Load the weights of the card; UserError when they do not fit."""
+        self.name = card.name
+        self.card = card
+        self._network = BatchedNetwork(load_network(card, path), running)
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         """Return float32 (N, D) unit vectors of uint8 RGB (N, 112, 112, 3)."""
-        side = self.card.input_size
-        if images.shape[1:] != (side, side, 3):
+        return self.embed_with_norms(images)[0]
+
+    def embed_with_norms(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return unit vectors (N, D) and the lengths (N,) that they had, which MagFace and AdaFace read as quality."""
+        if images.shape[1:] != (ARCFACE_SIZE, ARCFACE_SIZE, 3):
+            side = ARCFACE_SIZE
             raise ValueError(f"{self.name} takes aligned faces (N, {side}, {side}, 3), not {images.shape}")
-        vectors = np.empty((len(images), self.net.project.out_features), dtype=np.float32)
-        for start in range(0, len(images), MICRO_BATCH):
-            chunk = standardise_gray(images[start : start + MICRO_BATCH])
-            padding = MICRO_BATCH - len(chunk)
-            inputs = functional.pad(chunk, (0, 0) * 3 + (0, padding)).to(self.device)
-            with torch.inference_mode():
-                found = functional.normalize(self.net(inputs))
-            vectors[start : start + MICRO_BATCH] = found[: len(chunk)].cpu().numpy()
-        return vectors
+        if not len(images):
+            vectors, norms = self.embed_with_norms(np.zeros((1, ARCFACE_SIZE, ARCFACE_SIZE, 3), np.uint8))
+            return vectors[:0], norms[:0]
+        found = self._network(images, self._prepare, self._forward)
+        return np.ascontiguousarray(found[:, :-1]), found[:, -1].copy()
+
+    def _prepare(self, images: np.ndarray) -> Tensor:
+        return network_input(images, self.card, self._network.running.device)
+
+    def _forward(self, inputs: Tensor) -> Tensor:
+        # In float32 whatever the network's precision: lengths of 20 and more leave half precision few digits.
+        embeddings = self._network.module(inputs).float()
+        return torch.cat([functional.normalize(embeddings), embeddings.norm(dim=1, keepdim=True)], dim=1)

@@ -1,42 +1,19 @@
 """Stage 2: measures each candidate and rejects what cannot be a clean pseudo-identity, with reason and value."""
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 
-from actors.accessories import glasses_score
-from actors.alignment import align
-from actors.backends import detector, embedder
+from actors.alignment import ARCFACE_SIZE, align
+from actors.backends import Players
 from actors.candidate_table import candidate_table
+from actors.filter_rules import Measured, judge, published_crop
 from actors.imaging import decode
-from actors.pose import pose_from_landmarks
+from actors.model_store.selection import run_models
+from actors.roles import Detection
 from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
-from schemas.config import FilterSection, RunConfig
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the rules judge. Angles in degrees, the rest 0..1; `glasses` is the larger of commanded and measured."""
-
-    detection: float
-    yaw: float
-    expression: float
-    glasses: float
-
-
-def judge(measured: Measured, rules: FilterSection) -> tuple[str, float]:
-    """Return (reason, value) of the first rule broken, or ("", nan): detection, pose, expression, glasses."""
-    if not measured.detection >= rules.min_detection:
-        return "no_face", measured.detection
-    if abs(measured.yaw) >= rules.max_yaw:
-        return "yaw", measured.yaw
-    if measured.expression > rules.max_expression:
-        return "expression", measured.expression
-    if measured.glasses > rules.max_glasses:
-        return "glasses", measured.glasses
-    return "", float("nan")
+from schemas.config import RunConfig
 
 
 class IdentityFilterStage(Stage):
@@ -47,13 +24,17 @@ class IdentityFilterStage(Stage):
 
     def __init__(self, config: RunConfig) -> None:
         self._rules = config.filter
-        self.models = (config.models.detector, config.models.embedder)
+        self._players = Players(run_models(config.models))
+        chosen = self._players.models
+        self.models = tuple(
+            model.name for model in (chosen.detector, chosen.pose, chosen.glasses, chosen.expression, chosen.uniqueness)
+        )
         self.batch_size = config.generate.micro_batch
 
     def setup(self) -> None:
-        """Load detector and embedder."""
-        detector(self.models[0])
-        embedder(self.models[1])
+        """Load the five models; small ones share this process."""
+        players = self._players
+        _ = players.detector, players.pose, players.glasses, players.expression, players.uniqueness
 
     def process(self, work: Work) -> Work:
         """Fill in the measurements, the embedding of survivors, and the status of the rejected and the dead."""
@@ -74,46 +55,79 @@ class IdentityFilterStage(Stage):
 
     def _judge(self, rows: list[dict]) -> list[dict]:
         images = [decode(row["image"]["bytes"]) for row in rows]
-        attributes = [json.loads(row["attributes"]) for row in rows]
-        faces = detector(self.models[0]).detect(images)
-        found = [index for index, face in enumerate(faces) if face is not None]
-        landmarks = np.full((len(images), 5, 2), np.nan, np.float32)
-        for index in found:
-            landmarks[index] = faces[index].landmarks  # type: ignore[union-attr]
-        aligned = np.zeros((len(images), 112, 112, 3), np.uint8)
-        for index in found:
-            aligned[index] = align(images[index][None], landmarks[index][None])[0]
-        yaw = np.full(len(images), np.nan, np.float32)
-        glasses = np.zeros(len(images), np.float32)
-        if found:
-            yaw[found] = pose_from_landmarks(landmarks[found])[:, 0]
-            glasses[found] = glasses_score(aligned[found])
-        measured = [
-            Measured(
-                detection=face.probability if face else 0.0,
-                yaw=float(yaw[index]),
-                expression=float(commanded.get("expression", 0.0)),
-                glasses=max(float(glasses[index]), float(commanded.get("glasses", False))),
-            )
-            for index, (face, commanded) in enumerate(zip(faces, attributes, strict=True))
-        ]
+        faces = self._players.detector.detect(images)
+        aligned = _aligned(images, faces)
+        measured = self._measure(images, faces, aligned, [json.loads(row["attributes"]) for row in rows])
         verdicts = [judge(item, self._rules) for item in measured]
-        survivors = [index for index, (reason, _) in enumerate(verdicts) if not reason]
-        embeddings: list[list[float] | None] = [None] * len(images)
-        if survivors:
-            for index, vector in zip(survivors, embedder(self.models[1]).embed(aligned[survivors]), strict=True):
-                embeddings[index] = vector.tolist()
+        embeddings = self._embed(images, faces, aligned, [not reason for reason, _ in verdicts])
         return [
             {
                 "detection": item.detection,
-                "landmarks": landmarks[index].ravel().tolist() if faces[index] else None,
-                "yaw": item.yaw if faces[index] else None,
+                "landmarks": None if face is None else face.landmarks.astype(np.float32).ravel().tolist(),
+                "yaw": None if np.isnan(item.yaw) else item.yaw,
                 "expression": item.expression,
                 "glasses": item.glasses,
-                "embedding": embeddings[index],
+                "embedding": embedding,
                 "status": "rejected" if reason else "",
                 "reason": reason,
                 "value": value if reason else None,
             }
-            for index, (item, (reason, value)) in enumerate(zip(measured, verdicts, strict=True))
+            for face, item, (reason, value), embedding in zip(faces, measured, verdicts, embeddings, strict=True)
         ]
+
+    def _measure(
+        self, images: list[np.ndarray], faces: list[Detection | None], aligned: np.ndarray, commanded: list[dict]
+    ) -> list[Measured]:
+        """Measure every picture where the profile says so, else those with a face; what commands say counts too."""
+        found = [index for index, face in enumerate(faces) if face is not None]
+        read = list(range(len(images))) if self._rules.profile == "faithful" else found
+        landmarks = np.full((len(images), 5, 2), np.nan, np.float32)
+        for index in found:
+            landmarks[index] = faces[index].landmarks  # type: ignore[union-attr]
+        yaw = np.full(len(images), np.nan, np.float32)
+        expression = np.array([entry.get("expression", 0.0) for entry in commanded], np.float32)
+        glasses = np.array([entry.get("glasses", False) for entry in commanded], np.float32)
+        if read:
+            looked = [images[index] for index in read]
+            yaw[read] = self._players.pose.pose(looked, landmarks[read])[:, 0]
+            expression[read] = self._players.expression.strength(
+                looked, landmarks[read], aligned[read], [commanded[index] for index in read]
+            )
+        if found:
+            scores = self._players.glasses.score([images[index] for index in found], landmarks[found], aligned[found])
+            glasses[found] = np.maximum(glasses[found], scores)
+        return [
+            Measured(
+                detection=face.probability if face else 0.0,
+                yaw=float(yaw[index]),
+                expression=float(expression[index]),
+                glasses=float(glasses[index]),
+            )
+            for index, face in enumerate(faces)
+        ]
+
+    def _embed(
+        self, images: list[np.ndarray], faces: list[Detection | None], aligned: np.ndarray, survives: list[bool]
+    ) -> list[list[float] | None]:
+        rows = [index for index, alive in enumerate(survives) if alive]
+        embeddings: list[list[float] | None] = [None] * len(images)
+        if not rows:
+            return embeddings
+        if self._rules.profile == "faithful":
+            crops = np.stack([published_crop(images[index], faces[index]) for index in rows])
+        else:
+            crops = aligned[rows]
+        for index, vector in zip(rows, self._players.uniqueness.embed(crops), strict=True):
+            embeddings[index] = vector.tolist()
+        return embeddings
+
+
+def _aligned(images: list[np.ndarray], faces: list[Detection | None]) -> np.ndarray:
+    """Return (N, 112, 112, 3): aligned faces, and the whole picture at that size where no face was found."""
+    aligned = np.zeros((len(images), ARCFACE_SIZE, ARCFACE_SIZE, 3), np.uint8)
+    for index, (image, face) in enumerate(zip(images, faces, strict=True)):
+        if face is None:
+            aligned[index] = published_crop(image, None)
+        else:
+            aligned[index] = align(image[None], face.landmarks.astype(np.float32)[None])[0]
+    return aligned

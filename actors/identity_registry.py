@@ -78,7 +78,8 @@ class IdentityRegistry:
     def _nearest(self, vector: np.ndarray) -> float:
         if self._embeddings is None or not self.accepted:
             return -1.0
-        return float((self._embeddings[: self.accepted] @ vector).max())
+        # Rounding may carry the cosine of two equal unit vectors past 1.
+        return min(float((self._embeddings[: self.accepted] @ vector).max()), 1.0)
 
     def _remember(self, vector: np.ndarray) -> None:
         if self._embeddings is None:

@@ -35,6 +35,9 @@ def load_photo(path: str | Path) -> np.ndarray:
     files. Raises ValueError with one sentence for anything that is no readable image of at most 89 megapixels.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        # A pipe or a device would be read for ever.
+        raise ValueError(f"{path} cannot be read: it is no regular file")
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -1,6 +1,16 @@
 """Head pose from five landmarks: weak-perspective fit of a mean five-point face."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from actors.network import Running
+    from schemas.model_card import ModelCard
 
 MEAN_FACE = np.array([[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -0.70, 0.68], [-0.4, -1.1, -0.05], [0.4, -1.1, -0.05]])
 """(5, 3) eyes, nose tip, mouth corners of an adult in units of the eye distance: x image-right, y up, z to camera."""
@@ -8,6 +18,23 @@ MEAN_FACE = np.array([[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -0.70, 0.68], [-0
 MEAN_FACE.setflags(write=False)
 
 _ITERATIONS = 12
+
+
+class LandmarkPose:
+    """`PoseMeter` that needs no weights and no pixels: it measures the five landmarks alone."""
+
+    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+        """Take what every player takes; nothing of it is needed."""
+
+    def pose(self, images: Sequence[np.ndarray], landmarks: np.ndarray | None) -> np.ndarray:
+        """Return float64 (N, 3) yaw, pitch, roll in degrees; NaN for faces with NaN among their landmarks (N, 5, 2)."""
+        if landmarks is None:
+            raise ValueError("landmark-pose measures landmarks: call it with those of a detector")
+        points = np.asarray(landmarks, dtype=np.float64)
+        angles = np.full((len(points), 3), np.nan)
+        known = ~np.isnan(points).any(axis=(1, 2))
+        angles[known] = pose_from_landmarks(points[known])
+        return angles
 
 
 def pose_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
@@ -27,7 +54,7 @@ def pose_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
     size = np.sqrt((image**2).sum(axis=(1, 2)))
     if (size <= 1e-9 * np.abs(points).max(axis=(1, 2), initial=1.0)).any():
         raise ValueError("landmarks of a face coincide, so they determine no pose")
-    return _euler(_fit_rotation(image / size[:, None, None]))
+    return euler_angles(_fit_rotation(image / size[:, None, None]))
 
 
 def rotation_matrix(pose: np.ndarray) -> np.ndarray:
@@ -42,6 +69,16 @@ def rotation_matrix(pose: np.ndarray) -> np.ndarray:
     nod = matrix(one, zero, zero, zero, np.cos(pitch), np.sin(pitch), zero, -np.sin(pitch), np.cos(pitch))
     tilt = matrix(np.cos(roll), np.sin(roll), zero, -np.sin(roll), np.cos(roll), zero, zero, zero, one)
     return tilt @ turn @ nod
+
+
+def euler_angles(rotation: np.ndarray) -> np.ndarray:
+    """Return poses (N, 3) in degrees of rotations (N, 3, 3): the inverse of `rotation_matrix` for |pitch| <= 90."""
+    # |pitch| <= 90 tells which side of the profile the face is on, so that yaw runs on steadily through 90.
+    side = np.where(rotation[:, 2, 2] >= 0, 1.0, -1.0)
+    yaw = np.arctan2(-rotation[:, 2, 0], side * np.hypot(rotation[:, 2, 1], rotation[:, 2, 2]))
+    pitch = np.arctan2(-side * rotation[:, 2, 1], side * rotation[:, 2, 2])
+    roll = np.arctan2(-side * rotation[:, 1, 0], side * rotation[:, 0, 0])
+    return np.degrees(np.stack([yaw, pitch, roll], axis=1))
 
 
 def _fit_rotation(image: np.ndarray) -> np.ndarray:
@@ -75,12 +112,3 @@ def _rodrigues(vector: np.ndarray) -> np.ndarray:
     zero = np.zeros_like(x)
     cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
     return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross
-
-
-def _euler(rotation: np.ndarray) -> np.ndarray:
-    # |pitch| <= 90 tells which side of the profile the face is on, so that yaw runs on steadily through 90.
-    side = np.where(rotation[:, 2, 2] >= 0, 1.0, -1.0)
-    yaw = np.arctan2(-rotation[:, 2, 0], side * np.hypot(rotation[:, 2, 1], rotation[:, 2, 2]))
-    pitch = np.arctan2(-side * rotation[:, 2, 1], side * rotation[:, 2, 2])
-    roll = np.arctan2(-side * rotation[:, 1, 0], side * rotation[:, 0, 0])
-    return np.degrees(np.stack([yaw, pitch, roll], axis=1))

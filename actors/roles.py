@@ -1,6 +1,6 @@
 """The protocol of each backend role. Images are uint8 RGB (N, H, W, 3); landmarks are (5, 2) x, y pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,4 +86,34 @@ class ImageText(Protocol):
 
     def similarity(self, images: np.ndarray, caption: str) -> np.ndarray:
         """Return float32 (N,) cosines in [-1, 1] for uint8 RGB (N, 112, 112, 3)."""
+        ...
+
+
+class PoseMeter(Protocol):
+    """Measures head pose in degrees; signs and order of rotation are those of `schemas.recipe.Pose`."""
+
+    def pose(self, images: Sequence[np.ndarray], landmarks: np.ndarray | None) -> np.ndarray:
+        """Return (N, 3) yaw, pitch, roll of uint8 RGB images of any sizes; landmarks (N, 5, 2) in pixels."""
+        ...
+
+
+class GlassesMeter(Protocol):
+    """Tells whether faces wear glasses."""
+
+    def score(self, images: Sequence[np.ndarray], landmarks: np.ndarray, aligned: np.ndarray) -> np.ndarray:
+        """Return float32 (N,) in 0..1, above 0.5 for probable glasses; `aligned` are the faces at (N, 112, 112, 3)."""
+        ...
+
+
+class ExpressionMeter(Protocol):
+    """Measures how far faces are from neutral."""
+
+    def strength(
+        self,
+        images: Sequence[np.ndarray],
+        landmarks: np.ndarray,
+        aligned: np.ndarray,
+        commanded: Sequence[Mapping[str, Any]],
+    ) -> np.ndarray:
+        """Return float32 (N,) from 0 (neutral) to 1; `commanded` is what the generator says it made."""
         ...

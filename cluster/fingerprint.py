@@ -9,7 +9,7 @@ from typing import Any
 from schemas.config import RunConfig
 from schemas.rows import SCHEMA_VERSION
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Raised by every change to the code after which the same config and models make different bytes."""
 
 
@@ -23,6 +23,8 @@ LIBRARIES = (
     "pyarrow",
     "facenet-pytorch",
     "open-clip-torch",
+    "transformers",
+    "onnxruntime",
 )
 """Libraries whose version can change a pixel, a cosine or an encoded byte."""
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from cluster.errors import UserError
+from cluster.packing_gpu import check_packing, gpu_share
 from cluster.stage import Resources, Stage
 from schemas.config import PlacementSection
 
@@ -33,8 +34,9 @@ def plan_placement(stages: list[Stage], section: PlacementSection, cpus: float, 
     if section.device == "cuda" and gpus <= 0:
         raise UserError("placement.device is cuda but the cluster has no GPU: use --set placement.device=cpu")
     fused = section.mode == "fused" or (section.mode == "auto" and not use_gpu)
-    groups = [tuple(stages)] if fused else [(stage,) for stage in stages]
-    shares = [_share(group, use_gpu) for group in groups]
+    groups: list[tuple[Stage, ...]] = [tuple(stages)] if fused else [(stage,) for stage in stages]
+    shares = [_share(group, use_gpu, section) for group in groups]
+    _packed(groups, shares, section)
     sizes = [min(_pool_size(share, shares, section.workers, cpus, gpus), max(units, 1)) for share in shares]
     if (wanted := sum(share.gpus * size for share, size in zip(shares, sizes, strict=True))) > gpus + 1e-6:
         raise UserError(
@@ -67,11 +69,45 @@ def _cpu_scale(shares: list[Resources], sizes: list[int], cpus: float) -> float:
     return min(1.0, cpus / wanted) if wanted else 1.0
 
 
-def _share(group: tuple[Stage, ...], use_gpu: bool) -> Resources:
-    gpu = min(1.0, sum(stage.resources.gpus for stage in group)) if use_gpu else 0.0
+def _share(group: tuple[Stage, ...], use_gpu: bool, section: PlacementSection) -> Resources:
+    gpu = _gpu_share(group, section) if use_gpu else 0.0
     # A process that owns a GPU share waits on it; on a CPU machine it is the worker and takes whole cores.
     cpu = 0.0 if gpu else max(stage.resources.cpus for stage in group)
     return Resources(cpus=cpu, gpus=gpu)
+
+
+def _gpu_share(group: tuple[Stage, ...], section: PlacementSection) -> float:
+    """Return the GPUs a process takes: what its stages declare, or the 1/n that their measured memory needs.
+
+    A stage that declares a whole GPU keeps it: it is bound by arithmetic, and a second one beside it gains nothing.
+    """
+    using = [stage for stage in group if stage.resources.gpus > 0]
+    declared = min(1.0, sum(stage.resources.gpus for stage in using))
+    if not (using and section.gpu_memory_mb and section.memory_mb):
+        return declared
+    name = "+".join(stage.name for stage in using)
+    if unknown := [stage.name for stage in using if stage.name not in section.memory_mb]:
+        raise UserError(
+            f"placement.memory_mb does not say what {', '.join(unknown)} needs: run `synfiqa calibrate` and set it to "
+            "what that prints, or leave it empty"
+        )
+    packed = gpu_share(sum(section.memory_mb[stage.name] for stage in using), section.gpu_memory_mb, stage=name)
+    return 1.0 if declared >= 1 else packed.fraction
+
+
+def _packed(groups: list[tuple[Stage, ...]], shares: list[Resources], section: PlacementSection) -> None:
+    """UserError when processes that Ray may put on one GPU together need more memory than it has."""
+    if not (section.gpu_memory_mb and section.memory_mb):
+        return
+    names = ["+".join(stage.name for stage in group) for group in groups]
+    needs = [
+        sum(section.memory_mb.get(stage.name, 0) for stage in group if stage.resources.gpus > 0) for group in groups
+    ]
+    check_packing(
+        dict(zip(names, needs, strict=True)),
+        {name: share.gpus for name, share in zip(names, shares, strict=True)},
+        section.gpu_memory_mb,
+    )
 
 
 def _pool_size(share: Resources, shares: list[Resources], workers: int, cpus: float, gpus: float) -> int:

@@ -14,6 +14,7 @@ from cluster.preflight import preflight
 from cluster.storage import Storage, redact
 from schemas.config import RunConfig
 from schemas.manifest import RunManifest, StoreTraits
+from schemas.model_card import ModelCard
 from schemas.rows import SCHEMA_VERSION
 
 MANIFEST = "run.json"
@@ -24,11 +25,17 @@ class RecipeChanged(UserError):
     """The folder belongs to another recipe (exit code 2)."""
 
 
-def open_run(storage: Storage, config: RunConfig, models: Mapping[str, str], device: str = "cpu") -> RunManifest:
+def open_run(
+    storage: Storage,
+    config: RunConfig,
+    models: Mapping[str, str],
+    device: str = "cpu",
+    cards: tuple[ModelCard, ...] = (),
+) -> RunManifest:
     """Make the folder a run of this config, or return the manifest of the equal run that it already is.
 
-    `models` maps model names to digests, `device` is cpu or cuda. RecipeChanged when the folder belongs to another
-    recipe (each field is listed); UserError when it holds foreign files, or cannot be written.
+    `models` maps model names to digests, `cards` are theirs, `device` is cpu or cuda. RecipeChanged when the folder
+    belongs to another recipe (each field is listed); UserError when it holds foreign files, or cannot be written.
     """
     document = recipe_document(config, models, device)
     existing = _read(storage)
@@ -41,7 +48,7 @@ def open_run(storage: Storage, config: RunConfig, models: Mapping[str, str], dev
                 f"{storage.uri()} is no run folder but holds other files ({shown}); "
                 "choose an empty or new folder with --run"
             )
-        manifest = _manifest(config, models, document, preflight(storage, expected_bytes(config)))
+        manifest = _manifest(config, models, cards, document, preflight(storage, expected_bytes(config)))
         if storage.create(MANIFEST, manifest.model_dump_json(indent=1).encode() + b"\n"):
             return manifest
         existing = load_run(storage)
@@ -105,7 +112,11 @@ def _require_same(storage: Storage, manifest: RunManifest, document: Mapping[str
 
 
 def _manifest(
-    config: RunConfig, models: Mapping[str, str], document: dict[str, Any], store: StoreTraits
+    config: RunConfig,
+    models: Mapping[str, str],
+    cards: tuple[ModelCard, ...],
+    document: dict[str, Any],
+    store: StoreTraits,
 ) -> RunManifest:
     return RunManifest(
         schema_version=SCHEMA_VERSION,
@@ -114,6 +125,7 @@ def _manifest(
         config=_without_secrets(config.model_dump(mode="json")),
         code_version=library_version("synfiqa"),
         models=dict(models),
+        cards=cards,
         versions={"python": platform.python_version(), **{name: library_version(name) for name in _RECORDED}},
         store=store,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,23 +4,33 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from actors.columns import set_columns
 from fiqa_train.labels import Components, Labels
 from schemas.rows import LABELS
 
 COLUMNS = ("sample_id", "identity", "kind", "recognition", "vision_language", "measured_yaw", "downsample", "blur")
 """The columns of a shard that the label pass needs."""
 
+_BESIDE = "more_recognition"
+
 _MEASURED = {"recognition": "recognition", "vision_language": "vision_language", "yaw": "measured_yaw"}
 _MEASURED |= {"downsample": "downsample", "blur": "blur"}
+
+
+def columns(embedder: str = "") -> tuple[str, ...]:
+    """Return the columns of a shard that a label pass needs; `embedder` is one measured beside the run's own."""
+    return (*COLUMNS, _BESIDE) if embedder else COLUMNS
 
 
 class LabelRows:
     """Degraded rows of one shard after another; float32 as in the shards, so that nothing is rounded.
 
-    `capacity` bounds their number. Memory is taken as rows arrive, not for the bound.
+    `capacity` bounds their number. Memory is taken as rows arrive, not for the bound. `embedder` names the one of
+    `models.more_embedders` whose cosines are f_r; empty for the run's own.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, embedder: str = "") -> None:
+        self._embedder = embedder
         self._columns = {name: np.empty(capacity, np.float32) for name in _MEASURED}
         self._named: list[pa.Table] = []
         self._starts = [0]
@@ -32,6 +42,8 @@ class LabelRows:
     def add(self, samples: pa.Table) -> None:
         """Keep the degraded rows of the next shard (columns `COLUMNS`); a null component becomes NaN."""
         rows = samples.filter(pc.equal(samples["kind"], "degraded"))
+        if self._embedder:
+            rows = set_columns(rows, {"recognition": _beside(rows[_BESIDE], self._embedder)})
         own = slice(len(self), len(self) + rows.num_rows)
         for name, column in _MEASURED.items():
             self._columns[name][own] = rows[column].to_numpy()
@@ -74,6 +86,16 @@ class LabelRows:
         columns |= {name: self._columns[name][own] for name in ("recognition", "vision_language")}
         named = self._named[shard]
         return pa.table({name: columns[name] if name in columns else named[name] for name in LABELS.names}, LABELS)
+
+
+def _beside(cosines: pa.ChunkedArray, embedder: str) -> pa.Array:
+    """Return the cosine by one embedder of each row, null where it was not measured."""
+    column = cosines.combine_chunks()
+    rows, entries = pc.list_parent_indices(column), pc.list_flatten(column)
+    mine = pc.equal(pc.struct_field(entries, "embedder"), embedder)
+    found = np.full(len(column), np.nan, np.float32)
+    found[rows.filter(mine).to_numpy()] = pc.struct_field(entries, "cosine").filter(mine).to_numpy()
+    return pa.array(found, from_pandas=True)
 
 
 def _contiguous(column: pa.ChunkedArray) -> pa.StringArray:

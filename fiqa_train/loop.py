@@ -10,7 +10,9 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from actors.model_zoo import load_card, load_weights
+from actors.model_store.cache import locate
+from actors.model_store.catalogue import Model
+from actors.model_store.loading import load_network
 from actors.nets.iresnet import SmallIResNet
 from cluster.errors import UserError
 from cluster.storage import Storage
@@ -42,7 +44,7 @@ class TrainTask:
     identities: dict[str, int]
     rows: int
     section: TrainSection
-    embedder: str
+    embedder: Model
     seed: int
     card: dict[str, Any]
 
@@ -68,26 +70,25 @@ class Session(Protocol):
         ...
 
 
-def trunk_of(section: TrainSection, embedder: str) -> dict[str, Any]:
+def trunk_of(section: TrainSection, embedder: Model) -> dict[str, Any]:
     """Return widths and blocks of the trunk: those of the embedder that training starts from, else of the config."""
     if section.initialise == "random":
         return {"widths": [section.width * factor for factor in (1, 2, 4, 6)], "blocks": list(BLOCKS)}
-    arguments = load_card(embedder, role="embedder").arguments
+    arguments = embedder.card.arguments
     if arguments.get("in_channels", 1) != 1 or not {"widths", "blocks"} <= arguments.keys():
         raise UserError(
-            f"training cannot start from {embedder}, whose input or trunk differs: set train.initialise=random"
+            f"training cannot start from {embedder.name}, whose input or trunk differs: set train.initialise=random"
         )
     return {"widths": list(arguments["widths"]), "blocks": list(arguments["blocks"])}
 
 
-def build_network(section: TrainSection, embedder: str, seed: int) -> QualityNet:
+def build_network(section: TrainSection, embedder: Model, seed: int) -> QualityNet:
     """Return the untrained network, its random part fixed by the seed."""
     torch.manual_seed(derive_seed(seed, "train", "weights"))
     network = QualityNet(**trunk_of(section, embedder))
     if section.initialise == "embedder":
-        card = load_card(embedder, role="embedder")
-        source = SmallIResNet(**card.arguments)
-        source.load_state_dict(load_weights(card))
+        source = load_network(embedder.card, locate(embedder))
+        assert isinstance(source, SmallIResNet), "trunk_of lets no other one through"
         initialise_from(network, source)
     return network
 
@@ -214,10 +215,10 @@ def spearman(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(spearmanr(scores, labels).statistic)
 
 
-def describe(section: TrainSection, embedder: str, run_fingerprint: str) -> dict[str, Any]:
+def describe(section: TrainSection, embedder: Model, run_fingerprint: str) -> dict[str, Any]:
     """Return the model card of the coming network, without the digest of its weights."""
     network = QualityNet(**trunk_of(section, embedder))
-    start = f"the trunk of {embedder}" if section.initialise == "embedder" else "random weights"
+    start = f"the trunk of {embedder.name}" if section.initialise == "embedder" else "random weights"
     return {
         "name": section.name,
         "role": "quality",
@@ -230,7 +231,7 @@ def describe(section: TrainSection, embedder: str, run_fingerprint: str) -> dict
         "output": "quality score (N,), about 0..1 on the label's scale, unbounded",
         "higher_is_better": True,
         "licence": "that of the labels and of the initial weights",
-        "commercial_use": section.initialise == "random" or load_card(embedder, role="embedder").commercial_use,
+        "commercial_use": section.initialise == "random" or embedder.card.commercial_use,
         "trained_on": f"synthetic faces of run {run_fingerprint[:16]}, started from {start}",
         "command": "synfiqa train",
     }

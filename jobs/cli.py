@@ -12,6 +12,7 @@ from cluster.progress import stop_live_lines
 from cluster.ray_session import Terminated, terminate_like_interrupt
 from cluster.storage import Storage, redact
 from jobs.config import apply_overrides, load_config, parse_config
+from jobs.models_cli import add_models_command
 from schemas.config import RunConfig
 
 INTERRUPTED = 130
@@ -99,6 +100,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run_options(gc)
     gc.add_argument("--older-than", default="24h", metavar="SPAN", help="age guard such as 90s, 30m, 24h (default), 7d")
     gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    add_models_command(commands)
+    calibrate = _command(commands, _calibrate, "measure the memory of each stage and pack workers onto GPUs")
+    _add_config_options(calibrate)
+    calibrate.add_argument("--gpu-memory-mb", type=int, help="plan for a GPU of this size instead of the one here")
     bootstrap = _command(commands, _bootstrap, "train the bundled networks again from our own renders")
     bootstrap.add_argument("--out", default="actors/weights", help="folder for weights and cards")
     bootstrap.add_argument("--seed", type=int, default=0)
@@ -244,8 +249,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _score(options: argparse.Namespace) -> None:
     from jobs.score import run_score
 
-    rows = run_score(options.paths, options.model, _local_out(options))
-    _say(f"{rows} images scored in {options.out}")
+    counts = run_score(options.paths, options.model, _local_out(options))
+    told = ", ".join(f"{count} {what}" for what, count in counts.most_common())
+    _say(f"{counts.total()} photographs in {options.out}: {told}")
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -281,6 +287,12 @@ def _gc(options: argparse.Namespace) -> None:
     from jobs.gc import run_gc
 
     run_gc(current(_run_url(options)), options.older_than, dry_run=options.dry_run)
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from jobs.calibrate import run_calibrate
+
+    run_calibrate(resolve_config(options), options.gpu_memory_mb)
 
 
 def _bootstrap(options: argparse.Namespace) -> None:

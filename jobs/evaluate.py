@@ -25,8 +25,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from actors.backends import player
 from actors.imaging import decode as decode_image
-from actors.model_zoo import load_card, load_embedder
+from actors.model_store.cache import digest_of
+from actors.model_store.catalogue import Model
+from actors.model_store.selection import run_models
+from actors.roles import Embedder
 from cluster.errors import JobFailed, UserError
 from cluster.preflight import preflight
 from cluster.progress import Phase
@@ -82,7 +86,7 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
         return existing
 
     preflight(storage)
-    embedders = list(dict.fromkeys([config.models.evaluation_embedder, config.models.embedder]))
+    embedders = _embedders(config)
     steps = _Steps(progress, 3 + 2 * len(embedders))
     labels = label_table(storage, pair_shards(store.committed("samples").values(), calibration.parts))
     splits = split_run(config, labels["identity"].to_pylist())
@@ -111,8 +115,8 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
         resamples = config.evaluate.bootstrap if position == 0 else 0
         protocol = Protocol(fmrs, config.evaluate.discard_limit, resamples, config.run.seed)
         found = compare(qualities, similarity, table, held_out.identity, protocol, VERSUS)
-        independent = embedder != config.models.embedder
-        results += [{"embedder": embedder, "independent": independent, **result} for result in found]
+        independent = embedder.name != label_embedder(config)
+        results += [{"embedder": embedder.name, "independent": independent, **result} for result in found]
         steps.done()
     labelled = ~np.isnan(held_out.label)
     evaluation = {
@@ -156,16 +160,33 @@ class _Steps:
 
 
 def _basis(config: RunConfig, training: Mapping[str, Any]) -> dict[str, Any]:
-    names = {config.models.evaluation_embedder, config.models.embedder}
     return {
         "model_sha256": training.get("model_sha256", ""),
         "training": training.get("basis", {}),
         "evaluate": config.evaluate.model_dump(mode="json"),
         "evaluation_embedder": config.models.evaluation_embedder,
-        "label_embedder": config.models.embedder,
-        "embedders": {name: load_card(name, role="embedder").sha256 for name in sorted(names)},
+        "label_embedder": label_embedder(config),
+        "embedders": {model.name: digest_of(model) for model in _embedders(config)},
         "seed": config.run.seed,
     }
+
+
+def label_embedder(config: RunConfig) -> str:
+    """Return the name of the embedder whose f_r the labels take."""
+    return config.label.embedder or config.models.embedder
+
+
+def load_embedder(model: Model) -> Embedder:
+    """Return the embedder, ready to use."""
+    embedder: Embedder = player(model)
+    return embedder
+
+
+def _embedders(config: RunConfig) -> list[Model]:
+    """Return the independent embedder, then the one that labelled, unless they are one."""
+    chosen = run_models(config.models)
+    by_name = {model.name: model for model in (chosen.embedder, *chosen.more_embedders)}
+    return list({model.name: model for model in (chosen.evaluation_embedder, by_name[label_embedder(config)])}.values())
 
 
 def _existing(storage: Storage, folder: str, basis: dict[str, Any]) -> dict[str, Any] | None:

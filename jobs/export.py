@@ -5,6 +5,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,18 +17,21 @@ from cluster.run_folder import load_run
 from cluster.shard_formats import SUFFIX, Format, encode
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
+from jobs.dataset_card import dataset_card
 from jobs.label import read_labels, require_calibration, require_fresh_labels
 
 Layout = Literal["synfiqa", "webdataset", "parquet"]
 SCORES = "Quality-Scores.txt"
+CARD = "README.md"
 
 
 def run_export(storage: Storage, out: Path, layout: Layout, label_name: str) -> dict[str, int]:
     """Write the run below `out` and return how many images, labels and files it has.
 
     synfiqa: `data/<id>/Ref-k.jpg`, `data/<id>/k.jpg` and `Quality-Scores.txt`, one `/<id>/<k>.jpg<TAB>score` line per
-    degraded image in numeric order. parquet, webdataset: one file a shard, samples with their `quality` and `group`
-    (null for references). UserError when `out` exists and is not an empty folder, or the labels are missing.
+    degraded image in numeric order. parquet, webdataset: one file a shard in `data/`, samples with their `quality`
+    and `group` (null for references). Every layout has a `README.md`, the dataset card. UserError when `out` exists
+    and is not an empty folder, or the labels are missing.
     """
     out = out.expanduser().absolute()
     store = ShardStore(storage, load_run(storage).fingerprint)
@@ -35,9 +39,11 @@ def run_export(storage: Storage, out: Path, layout: Layout, label_name: str) -> 
     labels = read_labels(storage, label_name).select(["sample_id", "quality", "group"])
     _require_free(out)
     with _whole_folder(out) as folder:
-        if layout == "synfiqa":
-            return _published_layout(store, labels, folder)
-        return _labelled_shards(store, labels, folder, layout)
+        write = _published_layout if layout == "synfiqa" else partial(_labelled_shards, format=layout)
+        counts = write(store, labels, folder)
+        text = dataset_card(load_run(storage), counts["images"], counts["labels"], label_name)
+        (folder / CARD).write_text(text, encoding="utf-8")
+        return counts
 
 
 def _require_free(out: Path) -> None:
@@ -87,6 +93,9 @@ def _published_layout(store: ShardStore, labels: pa.Table, folder: Path) -> dict
 
 def _labelled_shards(store: ShardStore, labels: pa.Table, folder: Path, format: Format) -> dict[str, int]:
     counts = {"images": 0, "labels": 0, "files": 0}
+    # Beside nothing else: readers of Parquet folders stumble over the dataset card.
+    folder = folder / "data"
+    folder.mkdir()
     for number, commit in store.committed("samples").items():
         if not commit.file.rows:
             continue  # every sample of the shard is dead

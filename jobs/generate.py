@@ -2,7 +2,7 @@
 
 import sys
 
-from actors.model_zoo import model_digests
+from actors.model_store.selection import cards_of_dataset, model_digests
 from cluster.dataset_summary import SUMMARY, summarise
 from cluster.generations import following
 from cluster.lease import hold
@@ -31,15 +31,15 @@ def run_generate(
     again. RunHeld when another driver is at it, TooManyDead when too many rows are dead.
     """
     storage.check_shared()
-    models = model_digests(config)
+    models, cards = model_digests(config), cards_of_dataset(config.models)
     device = device_class(config.placement)
     try:
-        manifest = open_run(storage, config, models, device)
+        manifest = open_run(storage, config, models, device, cards)
     except RecipeChanged:
         if not new_generation:
             raise
         storage = following(storage)
-        manifest = open_run(storage, config, models, device)
+        manifest = open_run(storage, config, models, device, cards)
     store = ShardStore(storage, manifest.fingerprint, config.storage.format)
     stages = stages or Stages()
     with hold(storage, config.resilience.lease_s, job="replay" if replay else "generate") as lease:

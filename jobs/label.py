@@ -17,7 +17,7 @@ from cluster.run_folder import load_run, planned_shards
 from cluster.shard_formats import decode, encode
 from cluster.shard_store import ShardStore, read_verified
 from cluster.storage import Storage, redact
-from fiqa_train.label_rows import COLUMNS, LabelRows
+from fiqa_train.label_rows import LabelRows, columns
 from fiqa_train.labels import Labels, apply, fit, invalid
 from schemas.calibration import Calibration, Scale
 from schemas.config import LabelSection, RunConfig
@@ -38,17 +38,19 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     commits = _finished(storage, store, manifest)
     dataset = store.dataset_digest()
     frozen = _frozen_scale(config.label)
+    # Empty: the run's own embedder, whose cosines have a column of their own.
+    embedder = "" if config.label.embedder == config.models.embedder else config.label.embedder
     existing = read_calibration(storage, config.label.name)
     if existing is not None:
-        _require_same(storage, existing, config.label, dataset, frozen)
+        _require_same(storage, existing, config, dataset, frozen)
         return _summary(existing, reused=True)
 
     preflight(storage)
     phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
-    samples = LabelRows(sum(commit.file.rows for commit in commits))
+    samples = LabelRows(sum(commit.file.rows for commit in commits), embedder)
     for index, commit in enumerate(commits):
-        samples.add(store.read(commit, COLUMNS))
+        samples.add(store.read(commit, columns(embedder)))
         report(index + 1, 2 * len(commits))
     scale, labels = _label(samples, config.label, frozen)
 
@@ -64,6 +66,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
         name=config.label.name,
         fingerprint=manifest.fingerprint,
         dataset_sha256=dataset,
+        embedder=config.label.embedder or config.models.embedder,
         frozen_from="" if frozen is None else _digest(frozen),
         samples=len(samples),
         clipped=labels.clipped,
@@ -72,7 +75,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     )
     if not storage.create(_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
         first = require_calibration(storage, config.label.name)
-        _require_same(storage, first, config.label, dataset, frozen)
+        _require_same(storage, first, config, dataset, frozen)
         return _summary(first, reused=True)
     return _summary(calibration, reused=False)
 
@@ -148,9 +151,12 @@ def _frozen_scale(section: LabelSection) -> Scale | None:
 
 
 def _require_same(
-    storage: Storage, existing: Calibration, section: LabelSection, dataset: str, frozen: Scale | None
+    storage: Storage, existing: Calibration, config: RunConfig, dataset: str, frozen: Scale | None
 ) -> None:
+    section = config.label
+    embedder = section.embedder or config.models.embedder
     checks = {
+        "embedder": (existing.embedder or embedder, embedder),
         "label.spatial_weight": (existing.scale.spatial_weight, section.spatial_weight),
         "label.calibration": (existing.frozen_from[:12] or "none", "none" if frozen is None else _digest(frozen)[:12]),
         "dataset digest": (existing.dataset_sha256[:12], dataset[:12]),

@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,13 +15,13 @@ from cluster.errors import UserError
 from cluster.preflight import preflight
 from cluster.storage import Storage
 from fiqa_train.checkpoints import load_quality_model
-from fiqa_train.scorer import Score, find_photos, score_photos
+from fiqa_train.scorer import NO_FACE, Score, find_photos, score_photos
 
 COLUMNS = ("path", "score", "reason", "detection", "x0", "y0", "x1", "y1")
 
 
-def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> int:
-    """Score the photographs and write the CSV whole; returns how many rows it has, one a photograph.
+def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Counter[str]:
+    """Score the photographs and write the CSV whole, one row a photograph; returns how many had each `outcome`.
 
     `score` is empty where `reason` is not: a damaged file or one without a face never stops the job. UserError for a
     missing path, a model that is none, or a place that cannot be written to.
@@ -43,7 +44,16 @@ def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> int:
     with bar:
         scores = list(bar.track(score_photos(photos, network, MtcnnDetector()), total=len(photos)))
     folder.write(target.name, to_csv(scores))
-    return len(scores)
+    return Counter(outcome(score) for score in scores)
+
+
+def outcome(score: Score) -> str:
+    """Return what became of a photograph: `scored`, or why not in a few words."""
+    if score.score is not None:
+        return "scored"
+    if score.detection is not None:
+        return "without alignment"
+    return "without a face" if score.reason == NO_FACE else "unreadable"
 
 
 def to_csv(scores: Sequence[Score]) -> bytes:

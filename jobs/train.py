@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from actors.model_zoo import load_card
+from actors.model_store.cache import digest_of
+from actors.model_store.selection import run_models
 from cluster.errors import UserError
 from cluster.fingerprint import differences
 from cluster.preflight import preflight
@@ -114,7 +115,7 @@ def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibr
     }
     if section.initialise == "embedder":
         basis["embedder"] = config.models.embedder
-        basis["embedder_sha256"] = load_card(config.models.embedder, role="embedder").sha256
+        basis["embedder_sha256"] = digest_of(run_models(config.models).embedder)
     return basis
 
 
@@ -153,6 +154,7 @@ def training_task(config: RunConfig, storage: Storage) -> TrainTask:
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
     rows = sum(identity in chosen["train"] for identity in identities)
     batch_plan(rows, config.train.batch_size, config.train.workers)
+    embedder = run_models(config.models).embedder
     return TrainTask(
         url=storage.url,
         shards=shards,
@@ -161,9 +163,9 @@ def training_task(config: RunConfig, storage: Storage) -> TrainTask:
         identities={split: len(members) for split, members in chosen.items()},
         rows=rows,
         section=config.train,
-        embedder=config.models.embedder,
+        embedder=embedder,
         seed=config.run.seed,
-        card=describe(config.train, config.models.embedder, calibration.fingerprint),
+        card=describe(config.train, embedder, calibration.fingerprint),
     )
 
 

@@ -8,6 +8,7 @@ from schemas.recipe import Profile
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Interval = tuple[float, float]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class Section(BaseModel):
@@ -78,6 +79,7 @@ class GenerateSection(Section):
 class FilterSection(Section):
     """When a candidate becomes an identity; each rule keeps its reason and measured value."""
 
+    profile: Profile = Field("corrected", description="faithful: as released, see actors.filter_rules")
     min_detection: float = Field(0.7, ge=0, le=1, description="lowest face probability of the detector")
     max_yaw: float = Field(20.0, gt=0, le=90, description="degrees, exclusive")
     max_expression: float = Field(0.25, ge=0, le=1, description="strongest expression unit that counts as neutral")
@@ -90,15 +92,39 @@ class FilterSection(Section):
     )
 
 
+NOT_RECIPE = ("catalogue", "cache", "offline", "require_commercial", "evaluation_embedder")
+"""Keys of the models section that change no byte of the dataset; weights enter the recipe by digest."""
+
+
 class ModelsSection(Section):
     """Which model plays each role. Bundled names need no download."""
 
+    catalogue: str = Field("", description="models.yaml with cards of own checkpoints; bundled ones need none")
+    cache: str = Field(
+        "", description="folder on each node for fetched weights; empty: SYNFIQA_CACHE, ~/.cache/synfiqa"
+    )
+    offline: bool = Field(True, description="false lets a run fetch what `synfiqa models fetch` has not")
+    require_commercial: bool = Field(False, description="refuse models whose card does not allow commercial use")
+    precision: Precision = Field("float32", description="of weights and activations of all networks")
+    micro_batch: int = Field(16, ge=1, le=4096, description="images per network call; part of the recipe")
     identity_generator: Literal["procedural"] = "procedural"
     conditional_generator: Literal["procedural"] = "procedural"
-    detector: Literal["mtcnn"] = "mtcnn"
-    embedder: Name = Field("bundled-a", description="recognition network of filter and label")
+    detector: Name = "mtcnn"
+    pose: Name = Field("landmark-pose", description="head pose of candidates, and of samples as measured_yaw")
+    glasses: Name = "line-glasses"
+    expression: Name = "commanded-expression"
+    uniqueness: Name | Literal[""] = Field("", description="embedder of the duplicate rule; empty: models.embedder")
+    embedder: Name = Field("bundled-a", description="recognition network of the label component f_r")
+    more_embedders: tuple[Name, ...] = Field((), description="further embedders whose f_r is measured beside")
     evaluation_embedder: Name = Field("bundled-b", description="independent network that evaluation verifies with")
     image_text: Name = "bundled-clip"
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelsSection":
+        names = (self.embedder, *self.more_embedders)
+        if len(set(names)) != len(names):
+            raise ValueError(f"models.embedder and models.more_embedders must differ, not {', '.join(names)}")
+        return self
 
 
 class StorageSection(Section):
@@ -116,6 +142,10 @@ class PlacementSection(Section):
     )
     workers: int = Field(0, ge=0, le=4096, description="workers per pool; 0 means as many as the cluster holds")
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    memory_mb: dict[str, int] = Field(
+        default_factory=dict, description="stage name -> GPU memory of one worker, as `synfiqa calibrate` prints it"
+    )
+    gpu_memory_mb: int = Field(0, ge=0, description="memory of one GPU; with memory_mb, workers are packed onto it")
     object_store_mb: int = Field(0, ge=0, description="bound on data in flight; 0 leaves it to Ray Data")
     labels: dict[str, dict[str, str]] = Field(
         default_factory=dict,
@@ -143,6 +173,9 @@ class LabelSection(Section):
 
     name: Name = "default"
     spatial_weight: float = Field(0.5, ge=0, le=10, description="lambda in m = (f_r + lambda * s_d) / (1 - v_l)")
+    embedder: Name | Literal[""] = Field(
+        "", description="one of models.more_embedders whose f_r the label takes; empty: models.embedder"
+    )
     calibration: str = Field("", description="URL of a frozen calibration.json; empty fits one on this run")
 
 
@@ -201,8 +234,19 @@ class RunConfig(Section):
     train: TrainSection = TrainSection()
     evaluate: EvaluateSection = EvaluateSection()
 
+    @model_validator(mode="after")
+    def _check(self) -> "RunConfig":
+        known = ("", self.models.embedder, *self.models.more_embedders)
+        if self.label.embedder not in known:
+            raise ValueError(
+                f"label.embedder is {self.label.embedder}, which the run does not measure: choose one of "
+                f"{', '.join(known[1:])}, or add it to models.more_embedders before generating"
+            )
+        return self
+
     def recipe_sections(self) -> dict:
         """The part that decides which bytes the dataset has, without placement, resilience, URL and evaluation."""
         tree = self.model_dump(mode="json", include={"generate", "filter", "models", "storage"})
-        del tree["models"]["evaluation_embedder"]
+        for key in NOT_RECIPE:
+            del tree["models"][key]
         return {"seed": self.run.seed, **tree}

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from schemas.model_card import ModelCard
 from schemas.rows import SCHEMA_VERSION
 
 
@@ -79,6 +80,7 @@ class RunManifest(Record):
     config: dict = Field(description="the whole config at first submit")
     code_version: str
     models: dict[str, str] = Field(description="model name -> digest")
+    cards: tuple[ModelCard, ...] = Field((), description="of the models that made the dataset, with their licences")
     versions: dict[str, str] = Field(description="library versions at first submit; recorded, not enforced")
     store: StoreTraits | None = None
     created: str

@@ -1,30 +1,108 @@
 """What must be known of a network before its first pixel: never implicit, always on the card."""
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Role = Literal["embedder", "image_text", "quality"]
+Role = Literal["detector", "pose", "glasses", "expression", "embedder", "image_text", "quality"]
+Channels = Literal["rgb", "bgr", "gray"]
+Normalise = Literal["range", "per-image", "clip", "imagenet"]
+
+BUILT_IN = "built-in"
+"""Source of a model that is code without weights."""
+RANDOM = "random:"
+"""Source of shape-exact random weights, `random:SEED`: for tests and rehearsals."""
+PACKAGE = "package:"
+"""Source inside an installed Python package, `package:NAME/FOLDER`."""
+
+_NON_COMMERCIAL = re.compile(
+    r"(?<![a-z])NC(?![a-z])|non[ -]?commercial|\b(research|academic|evaluation)\b.*\bonly\b", re.IGNORECASE
+)
+_NO_LICENCE = {"", "none", "unknown", "tbd", "todo", "n/a", "?", "-"}
 
 
-class ModelCard(BaseModel):
-    """Input contract, output, origin and licence of one model; lives beside its weights as `<name>.yaml`."""
+class CardPart(BaseModel):
+    """Base: unknown keys are errors, values are immutable once checked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: str
+
+class StateRules(CardPart):
+    """How the keys of a checkpoint become the keys of the network; what is not declared must match exactly."""
+
+    unwrap: tuple[str, ...] = Field((), description="wrapper keys, each opened where present: state_dict, model")
+    strip: tuple[str, ...] = Field((), description="prefixes removed from keys, in order, each where present")
+    keep: str = Field("", description="only keys with this prefix are taken, and it is removed")
+    rename: tuple[tuple[str, str], ...] = Field((), description="(regular expression, replacement), applied in order")
+    allow_missing: tuple[str, ...] = Field((), description="shell patterns of network keys the checkpoint may lack")
+    allow_unexpected: tuple[str, ...] = Field((), description="shell patterns of checkpoint keys that are not used")
+
+    @field_validator("rename")
+    @classmethod
+    def _can_be_applied(cls, value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        for pattern, replacement in value:
+            try:
+                # The empty alternative matches always, so that the replacement is tried too.
+                re.sub(f"{pattern}|", replacement, "")
+            except (re.error, IndexError) as error:
+                raise ValueError(f"'{pattern}' -> '{replacement}' is no regular expression ({error})") from error
+        return value
+
+
+class ModelCard(CardPart):
+    """Input contract, output, origin and licence of one model: an entry of `models.yaml`, or a file beside weights."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     role: Role
-    architecture: str = Field(description="name and arguments of the network, e.g. 'iresnet-small'")
+    architecture: str = Field(description="key of actors.model_store.architectures.ARCHITECTURES")
     arguments: dict = Field(default_factory=dict)
-    sha256: str = Field(description="of the weights file")
-    input_size: int = Field(gt=0, description="side of the square input, pixels")
-    channels: Literal["rgb", "bgr", "gray"]
+    source: str = Field(
+        "", description="path or fsspec URL of a file or folder; built-in, random:SEED, package:...; empty: beside card"
+    )
+    sha256: str = Field("", description="of the weights file, or over all files of a folder")
+    input_size: int = Field(gt=0, description="side of the square input, pixels; the longest side for a detector")
+    channels: Channels
     value_range: tuple[float, float] | None = Field(description="of the input; None when standardised per image")
-    normalise: Literal["range", "per-image", "clip"] = "range"
+    normalise: Normalise = "range"
+    resize: Literal["bilinear", "bicubic"] = Field("bilinear", description="how images of other sizes are brought in")
     output: str = Field(description="what comes out, with shape and range")
     higher_is_better: bool | None = None
-    licence: str
+    licence: str = Field(min_length=1)
     commercial_use: bool
-    trained_on: str
-    command: str = Field(description="what reproduces the weights")
+    trained_on: str = ""
+    command: str = Field("", description="what reproduces the weights")
+    cost_gflop: float | None = Field(None, ge=0, description="per image, a multiply-add counts 2")
+    state: StateRules | None = Field(None, description="None: the rules of the architecture's published checkpoint")
+    canary: tuple[float, ...] = Field(
+        (), description="first outputs on the canary image, as `models check` measured them"
+    )
     metrics: dict[str, float] = Field(default_factory=dict)
+
+    @field_validator("licence")
+    @classmethod
+    def _names_a_licence(cls, value: str) -> str:
+        if value.strip().lower() in _NO_LICENCE or not value.isprintable():
+            raise ValueError(
+                "name the licence that the weights came with, such as MIT or 'none stated; data CC BY-NC-SA 4.0'"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "ModelCard":
+        if self.commercial_use and _NON_COMMERCIAL.search(self.licence):
+            raise ValueError(f"commercial_use is true but the licence is '{self.licence}': set it to false")
+        unweighed = self.source == BUILT_IN or self.source.startswith(RANDOM)
+        if not unweighed and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError(
+                f"sha256 must be 64 hex digits, not {self.sha256!r}: `synfiqa models digest PATH` prints it"
+                if self.sha256
+                else "sha256 is missing: without it nobody knows which weights a run used"
+            )
+        if self.normalise == "range" and self.value_range is None and self.source != BUILT_IN:
+            raise ValueError("value_range is needed when normalise is range, for example [-1, 1]")
+        if self.normalise == "per-image" and self.channels != "gray":
+            raise ValueError("normalise per-image is for channels gray; use range, clip or imagenet for colour")
+        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
+            raise ValueError(f"value_range must rise, not {list(self.value_range)}")
+        return self

@@ -1,4 +1,4 @@
-"""Arrow schemas of the run folder's tables, version 2. `docs/formats.md` gives every column's unit and range."""
+"""Arrow schemas of the run folder's tables, version 3. `docs/formats.md` gives every column's unit and range."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from schemas.recipe import Expression, Light, Pose, Recipe
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """Encoded image plus its relative path: the struct that Hugging Face `datasets` decodes as an image."""
@@ -37,6 +37,9 @@ CANDIDATES = pa.schema(
     ]
 )
 """The identity ledger: one row a candidate, one file a unit, decided in candidate order."""
+
+MORE_RECOGNITION = pa.list_(pa.struct([("embedder", pa.string()), ("cosine", _f32)]))
+"""f_r of one sample by embedder, beside the column `recognition`; empty where a run has one embedder."""
 
 IDENTITIES = pa.schema(
     [
@@ -94,6 +97,7 @@ SAMPLES = pa.schema(
         ("landmarks", LANDMARKS),  # in the aligned 112 x 112 image
         ("recognition", _f32),  # f_r, cosine to the mean reference embedding (leave-one-out for references)
         ("vision_language", _f32),  # v_l, image-text cosine to the reference caption
+        ("more_recognition", MORE_RECOGNITION),  # f_r by each of models.more_embedders
     ]
 )
 """One row an image. The label components are raw; fusion happens in the label pass (promise 5)."""

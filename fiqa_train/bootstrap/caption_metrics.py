@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from actors.captions import OCCLUSION, REFERENCE_CAPTION, WORDINGS, attributes
-from actors.image_text import BundledImageText
+from actors.image_text import SmallClip
 from fiqa_train.bootstrap.ladders import ladders
 from fiqa_train.bootstrap.render_set import RenderSet
 from fiqa_train.bootstrap.variation import degrade_all, draw_variation
@@ -15,7 +15,7 @@ COVERING = ("sunglasses", "mask", "scarf", "hand")
 """Occluders that count as occlusion in the metric; plain glasses hide nothing and are left out of it."""
 
 
-def caption_metrics(model: BundledImageText, held_out: RenderSet) -> dict[str, float]:
+def caption_metrics(model: SmallClip, held_out: RenderSet) -> dict[str, float]:
     """Return balanced zero-shot accuracies under random degradation, quantiles of v_l, and its mean along ladders."""
     rng = generator(7)
     faces = held_out.select((held_out.part == "clean") | (held_out.part == "varied"))
@@ -57,7 +57,7 @@ def caption_metrics(model: BundledImageText, held_out: RenderSet) -> dict[str, f
     }
 
 
-def class_scores(model: BundledImageText, images: np.ndarray, factor: str, classes: Sequence[str]) -> np.ndarray:
+def class_scores(model: SmallClip, images: np.ndarray, factor: str, classes: Sequence[str]) -> np.ndarray:
     """Return (N, len(classes)) mean cosines to all ways to say each class of a factor."""
     scores = []
     for name in classes:

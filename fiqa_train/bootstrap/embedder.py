@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from actors.embedding import BundledEmbedder
-from actors.model_zoo import WEIGHTS_DIR
+from actors.backends import player
+from actors.model_store.catalogue import BUNDLED, read_bundled
 from actors.nets.iresnet import SmallIResNet, standardise
 from fiqa_train.bootstrap.augment import augment
 from fiqa_train.bootstrap.publish import publish, write_card
@@ -77,7 +77,7 @@ def train_embedder(name: str, faces: RenderSet, folder: Path, seed: int, epochs:
         trained_on=f"{len(faces.of('train').crops)} renders of this project's procedural heads, bootstrap seed {seed}",
         command=f"python -m fiqa_train.bootstrap.embedder --name {name} --seed {seed}",
     )
-    embed = BundledEmbedder(name, folder=folder).embed
+    embed = player(read_bundled(folder / f"{name}.yaml")).embed
     metrics = verification_metrics(embed, faces.select(faces.part != "train"))
     card = card.model_copy(update={"metrics": {key: round(value, 4) for key, value in metrics.items()}})
     write_card(card, folder)
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=None, help="override the plan")
     parser.add_argument("--identities", type=int, default=SetSize.identities)
     parser.add_argument("--renders", type=Path, default=None, help="stored renders; made when missing")
-    parser.add_argument("--out", type=Path, default=WEIGHTS_DIR)
+    parser.add_argument("--out", type=Path, default=BUNDLED)
     options = parser.parse_args()
     torch.set_num_threads(1)
     renders = options.renders or cache_path(options.seed)

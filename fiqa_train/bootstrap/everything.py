@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from actors.model_zoo import WEIGHTS_DIR
+from actors.model_store.catalogue import BUNDLED
 from fiqa_train.bootstrap.embedder import PLANS, train_embedder
 from fiqa_train.bootstrap.image_text import train_image_text
 from fiqa_train.bootstrap.render_set import SetSize, cache_path, cached_render_set
@@ -12,7 +12,7 @@ from schemas.model_card import ModelCard
 
 
 def bootstrap_all(
-    out_dir: Path = WEIGHTS_DIR, seed: int = 0, work_dir: Path = Path("runs/bootstrap"), size: SetSize | None = None
+    out_dir: Path = BUNDLED, seed: int = 0, work_dir: Path = Path("runs/bootstrap"), size: SetSize | None = None
 ) -> list[ModelCard]:
     """Render, train and publish all bundled networks; returns their cards. About half an hour on two cores.
 

@@ -14,10 +14,10 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn import functional
 
+from actors.backends import player
 from actors.captions import FACTORS, WORDINGS, attributes, caption, vocabulary
 from actors.degradation import degrade
-from actors.image_text import BundledImageText
-from actors.model_zoo import WEIGHTS_DIR
+from actors.model_store.catalogue import BUNDLED, read_bundled
 from actors.nets.dual_encoder import WordTokenizer, clip_input, small_clip
 from fiqa_train.bootstrap.caption_metrics import caption_metrics
 from fiqa_train.bootstrap.publish import publish, write_card
@@ -81,7 +81,7 @@ def train_image_text(faces: RenderSet, folder: Path, seed: int, epochs: int = EP
         folder,
         name=NAME,
         role="image_text",
-        architecture="open-clip",
+        architecture="small-clip",
         arguments={**ARGUMENTS, "vocabulary": words},
         input_size=int(ARGUMENTS["image_size"]),
         channels="rgb",
@@ -91,7 +91,7 @@ def train_image_text(faces: RenderSet, folder: Path, seed: int, epochs: int = EP
         trained_on=f"{len(faces.of('train').crops)} renders of this project's procedural heads, bootstrap seed {seed}",
         command=f"python -m fiqa_train.bootstrap.image_text --seed {seed}",
     )
-    metrics = caption_metrics(BundledImageText(NAME, folder=folder), faces.select(faces.part != "train"))
+    metrics = caption_metrics(player(read_bundled(folder / f"{NAME}.yaml")), faces.select(faces.part != "train"))
     card = card.model_copy(update={"metrics": {key: round(value, 4) for key, value in metrics.items()}})
     write_card(card, folder)
     return card
@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--identities", type=int, default=SetSize.identities)
     parser.add_argument("--renders", type=Path, default=None, help="stored renders; made when missing")
-    parser.add_argument("--out", type=Path, default=WEIGHTS_DIR)
+    parser.add_argument("--out", type=Path, default=BUNDLED)
     options = parser.parse_args()
     torch.set_num_threads(1)
     renders = options.renders or cache_path(options.seed)

@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from actors.model_zoo import bundled_models
 from cluster.errors import JobFailed
 from cluster.storage import Storage, redact
 from schemas.config import RunConfig
 from schemas.manifest import RunManifest
-from schemas.model_card import ModelCard
+from schemas.model_card import BUILT_IN, ModelCard
 
-_PACKAGED = {"mtcnn": "facenet-pytorch"}
 _NO_DIGEST = ("not recorded", "none, it is code")
 _CODE = {"procedural": "Apache-2.0, code of this project"}
 
@@ -62,21 +59,27 @@ def provenance(config: RunConfig, manifest: RunManifest, storage: Storage, diges
 def _models(manifest: RunManifest) -> list[Model]:
     """One row a model, in the order of the config; a licence is printed only for the very bytes that the run used."""
     roles: dict[str, list[str]] = {}
-    for role, name in manifest.recipe.get("models", {}).items():
-        roles.setdefault(str(name), []).append(role.replace("_", " "))
+    for role, named in manifest.recipe.get("models", {}).items():
+        for name in _names(role, named):
+            roles.setdefault(name, []).append(role.replace("_", " "))
     for name in manifest.models:
         roles.setdefault(name, [])
-    cards = bundled_models()
+    cards = {card.name: card for card in manifest.cards}
     rows = []
     for name, played in roles.items():
         card = cards.get(name)
-        digest = manifest.models.get(name) or (card.sha256 if card else _NO_DIGEST[name in _CODE])
-        if card is not None and card.sha256 == digest:
-            licence = _licence(card)
-        else:
-            licence = _CODE.get(name) or _package_licence(_PACKAGED.get(name, ""))
+        in_code = name in _CODE or (card is not None and card.source == BUILT_IN)
+        digest = manifest.models.get(name) or _NO_DIGEST[in_code]
+        licence = _licence(card) if card else _CODE.get(name, "not stated")
         rows.append(Model(name, ", ".join(played), digest, licence))
     return rows
+
+
+def _names(role: str, named: Any) -> list[str]:
+    """Names of models under a key of the models section; its other keys say how they run."""
+    if role in ("precision", "micro_batch"):
+        return []
+    return [str(name) for name in (named if isinstance(named, list) else [named]) if name]
 
 
 def _trained(storage: Storage, name: str) -> list[Model]:
@@ -93,19 +96,6 @@ def _trained(storage: Storage, name: str) -> list[Model]:
 
 def _licence(card: ModelCard) -> str:
     return card.licence + ("" if card.commercial_use else ", not for commercial use")
-
-
-def _package_licence(package: str) -> str:
-    """Return the licence that an installed package states, with its name; `not stated` without one."""
-    if not package:
-        return "not stated"
-    try:
-        stated = metadata(package)
-    except PackageNotFoundError:
-        return "not stated"
-    classifiers = [line.rpartition(":: ")[2] for line in stated.get_all("Classifier") or [] if line.startswith("Licen")]
-    licence = stated.get("License-Expression") or ", ".join(classifiers) or stated.get("License") or "not stated"
-    return f"{licence}, in the package {package}"
 
 
 def _without_credentials(value: Any) -> Any:

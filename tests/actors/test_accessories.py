@@ -1,13 +1,16 @@
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from skimage.data import astronaut
 
-from actors.accessories import glasses_score
+from actors.accessories import LineGlasses, glasses_score
 from actors.alignment import align
 from actors.face3d import HeadRenderer, sample_identity
 from actors.recipe_sampler import candidate_recipe
+from schemas.model_card import ModelCard
 
 LANDMARKS = np.array([[[205.0, 101.7], [246.8, 103.7], [224.7, 129.0], [201.7, 139.2], [245.3, 141.9]]])
 BARE = align([astronaut()], LANDMARKS)[0]
@@ -22,18 +25,26 @@ def wearing(image, colour):
     return drawn
 
 
-@pytest.fixture(scope="module")
-def heads():
+@cache
+def rendered_heads():
+    """Sixteen heads as (portrait, landmarks), first without, then with glasses; `test_glasses_edges` uses them too."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     renderer, bare, worn = HeadRenderer(), [], []
     for seed in range(920_000, 920_016):
         identity, recipe = sample_identity(seed), candidate_recipe(seed)
-        for crops, glasses in ((bare, False), (worn, True)):
-            faces = renderer.render(identity.with_attributes(glasses=glasses), [recipe], 128)
-            crops.append(align(faces.images, faces.landmarks)[0])
+        for faces, glasses in ((bare, False), (worn, True)):
+            made = renderer.render(identity.with_attributes(glasses=glasses), [recipe], 128)
+            faces.append((made.images[0], made.landmarks[0]))
     torch.set_num_threads(threads)
-    return np.stack(bare), np.stack(worn)
+    return bare, worn
+
+
+@pytest.fixture(scope="module")
+def heads():
+    return tuple(
+        align([image for image, _ in faces], np.stack([points for _, points in faces])) for faces in rendered_heads()
+    )
 
 
 def test_a_bare_photographed_face_scores_low():
@@ -71,3 +82,22 @@ def test_range_type_and_independence_of_the_batch(heads):
 def test_other_input_is_refused(crops):
     with pytest.raises(ValueError, match="glasses_score takes"):
         glasses_score(crops)
+
+
+def test_the_role_looks_at_the_aligned_faces_alone(heads):
+    card = ModelCard(
+        name="line-glasses",
+        role="glasses",
+        architecture="line-glasses",
+        source="built-in",
+        input_size=112,
+        channels="rgb",
+        value_range=None,
+        output="score",
+        licence="Apache-2.0",
+        commercial_use=True,
+    )
+    crops = np.concatenate(heads)
+    nothing = [np.zeros((1, 1, 3), np.uint8)] * len(crops)
+    scores = LineGlasses(card).score(nothing, np.full((len(crops), 5, 2), np.nan), crops)
+    np.testing.assert_array_equal(scores, glasses_score(crops))

@@ -1,11 +1,16 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.data import astronaut
 from skimage.transform import estimate_transform
 
-from actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, transform_points, warp
+from actors import alignment
+from actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, transform_points, warp, warp_batch
+from actors.face3d import HeadRenderer, sample_identity
+from schemas.recipe import Pose, Recipe
 
 
 def similarity(scale, degrees, x, y):
@@ -109,3 +114,79 @@ def test_antialiasing_averages_noise_away_that_bilinear_sampling_keeps():
     noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3)).astype(np.uint8)
     landmarks = ARCFACE_TEMPLATE[None] * 8
     assert align([noise], landmarks, antialias=True).std() < 0.35 * align([noise], landmarks).std()
+
+
+def some_similarities(count, shape, seed=0):
+    """Scales 0.1 to 4, any rotation, the middle of the crop anywhere in the picture."""
+    random = np.random.default_rng(seed)
+    matrices = np.concatenate(
+        [similarity(*values, 0, 0) for values in random.uniform((0.1, -180), (4, 180), (count, 2))]
+    )
+    places = random.uniform(0, 1, (count, 2)) * shape[1::-1]
+    matrices[:, :, 2] = 56 - (matrices[:, :, :2] @ places[..., None])[..., 0]
+    return matrices
+
+
+class TestTorch:
+    """Pictures are compared in grey levels of 0..255, mean over all pixels and channels."""
+
+    @staticmethod
+    def assert_equal_to_opencv(images, matrices):
+        reference = warp(images, matrices)
+        found = warp_batch(torch.from_numpy(np.stack(images)), matrices).numpy()
+        assert found.shape == reference.shape
+        assert found.dtype == np.uint8
+        assert np.abs(found.astype(int) - reference).mean() < 0.1  # asked for: 0.5
+
+    @pytest.mark.parametrize("shape", [(512, 512), (200, 333), (128, 90), (7, 3), (1, 1)])
+    def test_warps_photographs_as_opencv_does(self, shape):
+        photo = cv2.resize(astronaut(), shape[::-1], interpolation=cv2.INTER_AREA)
+        self.assert_equal_to_opencv([photo] * 12, some_similarities(12, shape))
+
+    def test_aligns_renders_as_opencv_does(self):
+        recipes = [Recipe(kind="degraded", seed=seed, pose=Pose(yaw=yaw)) for seed, yaw in enumerate((-50, 0, 30))]
+        faces = HeadRenderer(supersample=1).render(sample_identity(4), recipes, 128)
+        self.assert_equal_to_opencv(list(faces.images), similarity_transform(faces.landmarks))
+
+    def test_landmarks_land_on_the_template(self):
+        landmarks = transform_points(ARCFACE_TEMPLATE[None], similarity(1.1, 17, 30, -5))
+        picture = torch.from_numpy(blobs(landmarks[0])[None])
+        aligned = warp_batch(picture, similarity_transform(landmarks))[0].numpy()
+        for point in ARCFACE_TEMPLATE:
+            np.testing.assert_allclose(peak_near(aligned, point), point, atol=0.15)
+
+    def test_leaves_pixels_alone_that_need_no_sampling(self):
+        noise = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3)).astype(np.uint8)
+        still = np.repeat(similarity(1, 0, 0, 0), 2, axis=0)
+        np.testing.assert_array_equal(warp_batch(torch.from_numpy(noise), still).numpy(), noise)
+        np.testing.assert_array_equal(warp_batch(torch.from_numpy(noise).float(), still).numpy(), noise)
+
+    def test_a_result_does_not_depend_on_its_batch(self):
+        noise = torch.randint(0, 256, (5, 90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        matrices = some_similarities(5, (90, 70))
+        together = warp_batch(noise, matrices)
+        for index in range(5):
+            one = slice(index, index + 1)
+            assert torch.equal(warp_batch(noise[one], matrices[one]), together[one])
+
+    @pytest.mark.parametrize("antialias", [False, True])
+    def test_pictures_of_mixed_sizes_keep_their_places_on_a_device(self, antialias, monkeypatch):
+        # "cpu:0" is a device like any other, while "cpu" means OpenCV; two pictures go at once.
+        monkeypatch.setattr(alignment, "_CHUNK", 2 * 400 * 300 * 3)
+        large, small = astronaut()[:400, 100:400], astronaut()[40:180, 150:300]
+        images = [large, small, large[::-1], small, large]
+        landmarks = np.stack([ARCFACE_TEMPLATE * image.shape[0] / 130 for image in images])
+        expected = align(images, landmarks, antialias)
+        found = align(images, landmarks, antialias, device="cpu:0")
+        assert np.abs(found.astype(int) - expected).mean(axis=(1, 2, 3)).max() < 0.1
+
+    def test_no_faces_give_no_crops(self):
+        assert align([], np.zeros((0, 5, 2)), device="cpu:0").shape == (0, 112, 112, 3)
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+    def test_a_gpu_aligns_as_opencv_does(self):
+        photo = astronaut()
+        landmarks = ARCFACE_TEMPLATE * 2 + np.random.default_rng(0).normal(0, 9, (16, 5, 2)) + 100
+        found = align([photo] * 16, landmarks, device="cuda")
+        assert np.abs(found.astype(int) - align([photo] * 16, landmarks)).mean() < 0.1

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from actors.alignment import align
+from actors.backends import player
 from actors.captions import REFERENCE_CAPTION
 from actors.degradation import degrade
-from actors.embedding import MICRO_BATCH, BundledEmbedder
 from actors.face3d import HeadRenderer, sample_identity
-from actors.image_text import BundledImageText
+from actors.model_store.catalogue import bundled
+from actors.network import Running
 from actors.recipe_sampler import reference_recipes
 from schemas.recipe import Pose, Recipe
 
@@ -29,12 +30,12 @@ def references():
 
 @pytest.fixture(scope="module", params=["bundled-a", "bundled-b"])
 def embedder(request):
-    return BundledEmbedder(request.param)
+    return player(bundled()[request.param])
 
 
 @pytest.fixture(scope="module")
 def image_text():
-    return BundledImageText("bundled-clip")
+    return player(bundled()["bundled-clip"])
 
 
 def test_embeddings_are_unit_vectors(embedder, references):
@@ -47,7 +48,7 @@ def test_embeddings_are_unit_vectors(embedder, references):
 
 def test_result_does_not_depend_on_the_callers_batches(embedder, image_text, references):
     images = references.reshape(-1, 112, 112, 3)
-    assert len(images) % MICRO_BATCH
+    assert len(images) % Running().micro_batch
     for function in (embedder.embed, lambda some: image_text.similarity(some, REFERENCE_CAPTION)):
         together = function(images)
         for row in (0, 7, len(images) - 1):

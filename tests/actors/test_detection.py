@@ -1,10 +1,19 @@
+import shutil
+from pathlib import Path
+
 import cv2
+import facenet_pytorch
 import numpy as np
 import pytest
 import torch
 from skimage.data import astronaut
 
-from actors.detection import MtcnnDetector
+from actors.detection import MtcnnDetector, mtcnn
+from actors.network import Running
+from cluster.errors import UserError
+from schemas.model_card import ModelCard
+
+WEIGHTS = Path(facenet_pytorch.__file__).parent / "data"
 
 PHOTO = astronaut()
 BOX = np.array([181.0, 62.0, 268.0, 172.0])
@@ -44,7 +53,7 @@ def test_nothing_is_found_where_there_is_nothing(detector):
     assert detector.detect([]) == []
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (19, 200), (200, 19), (20, 20), (1, 4000), (4000, 24)])
+@pytest.mark.parametrize("shape", [(0, 0), (0, 30), (1, 1), (19, 200), (200, 19), (20, 20), (1, 4000), (4000, 24)])
 def test_tiny_and_narrow_images_do_not_crash(detector, shape):
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
     assert detector.detect([noise]) == [None]
@@ -96,3 +105,33 @@ def test_other_images_are_refused(detector, image):
 def test_wrong_parameters_are_refused():
     with pytest.raises(ValueError, match="max_side"):
         MtcnnDetector(max_side=4)
+
+
+class TestPlayer:
+    crop = np.ascontiguousarray(PHOTO[20:220, 130:330])
+
+    def player(self, path=WEIGHTS, **arguments):
+        fields = {"role": "detector", "architecture": "mtcnn", "source": "package:facenet_pytorch/data"}
+        described = {"input_size": 640, "channels": "rgb", "value_range": (-1, 1), "output": "a face"}
+        licence = {"licence": "MIT", "commercial_use": True, "sha256": "0" * 64}
+        card = ModelCard(name="mtcnn", arguments=arguments, **fields, **described, **licence)
+        return mtcnn(card, path, Running("cpu", "bfloat16", micro_batch=16))
+
+    @pytest.mark.parametrize("path", [WEIGHTS, Path()])
+    def test_finds_what_the_detector_without_a_card_finds_to_the_last_bit(self, detector, path):
+        assert_equal(self.player(path).detect([self.crop])[0], detector.detect([self.crop])[0])
+
+    def test_the_weights_of_the_folder_count(self, tmp_path):
+        folder = shutil.copytree(WEIGHTS, tmp_path / "weights")
+        blind = {key: torch.zeros_like(value) for key, value in torch.load(folder / "onet.pt").items()}
+        torch.save(blind, folder / "onet.pt")
+        assert self.player(folder).detect([self.crop]) == [None]
+        (folder / "rnet.pt").unlink()
+        with pytest.raises(UserError, match=r"rnet\.pt"):
+            self.player(folder)
+
+    def test_wrong_arguments_are_named_with_those_that_fit(self):
+        with pytest.raises(UserError, match=r"size: Extra inputs.*: it takes select, micro_batch"):
+            self.player(size=3)
+        with pytest.raises(UserError, match="micro_batch"):
+            self.player(micro_batch=0)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.face3d import HeadRenderer, sample_identity
-from actors.pose import MEAN_FACE, pose_from_landmarks, rotation_matrix
+from actors.network import Running
+from actors.pose import MEAN_FACE, LandmarkPose, euler_angles, pose_from_landmarks, rotation_matrix
+from schemas.model_card import ModelCard
 from schemas.recipe import Pose, Recipe
 
 
@@ -23,6 +27,15 @@ def random_poses(count, yaw, seed=0):
 def test_recovers_the_pose_of_the_mean_face_wherever_and_however_large(yaw, pitch, roll, scale, shift):
     pose = np.array([[yaw, pitch, roll]])
     np.testing.assert_allclose(pose_from_landmarks(project(pose, scale, (shift, -shift))), pose, atol=0.01)
+
+
+@given(st.floats(-179, 179), st.floats(-89, 89), st.floats(-179, 179))
+def test_angles_of_a_rotation_are_those_it_was_made_of(yaw, pitch, roll):
+    pose = np.array([[yaw, pitch, roll]])
+    found = euler_angles(rotation_matrix(pose))
+    np.testing.assert_allclose(rotation_matrix(found), rotation_matrix(pose), atol=1e-9)
+    if abs(yaw) < 89 or abs(yaw) > 91:
+        np.testing.assert_allclose(found, pose, atol=1e-5)
 
 
 class TestSigns:
@@ -115,3 +128,35 @@ def test_measures_rendered_heads_of_other_identities():
     assert (np.diff(found, axis=1) > 0).all()
     assert np.abs(found - yaw).mean() < 5
     assert np.corrcoef(np.abs(found).ravel(), np.tile(np.abs(yaw), 6))[0, 1] > 0.98
+
+
+class TestPlayer:
+    player = LandmarkPose(
+        ModelCard(
+            name="landmark-pose",
+            role="pose",
+            architecture="landmark-pose",
+            source="built-in",
+            input_size=112,
+            channels="rgb",
+            value_range=None,
+            output="yaw, pitch, roll",
+            licence="Apache-2.0",
+            commercial_use=True,
+        ),
+        Path(),
+        Running(),
+    )
+    pictures = (np.zeros((112, 112, 3), np.uint8),) * 3
+
+    def test_measures_landmarks_and_leaves_unfound_faces_unknown(self):
+        points = project(random_poses(3, 60)).astype(np.float32)
+        points[1] = np.nan
+        found = self.player.pose(self.pictures, points)
+        np.testing.assert_array_equal(found[[0, 2]], pose_from_landmarks(points[[0, 2]]))
+        assert np.isnan(found[1]).all()
+        assert self.player.pose([], points[:0]).shape == (0, 3)
+
+    def test_without_landmarks_it_says_what_it_needs(self):
+        with pytest.raises(ValueError, match="call it with those of a detector"):
+            self.player.pose(self.pictures, None)

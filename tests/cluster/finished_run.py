@@ -92,7 +92,7 @@ def model(storage: Storage, name: str = "default") -> None:
         "sha256": hashlib.sha256(b"weights").hexdigest(),
         "input_size": 112,
         "channels": "rgb",
-        "value_range": None,
+        "value_range": [-1, 1],
         "output": "a number",
         "licence": "Apache-2.0",
         "commercial_use": True,

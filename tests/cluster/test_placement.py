@@ -70,3 +70,27 @@ def test_asking_for_more_gpus_than_there_are_is_refused_with_the_arithmetic():
 def test_cuda_without_a_gpu_is_refused():
     with pytest.raises(UserError, match="no GPU"):
         plan(device="cuda")
+
+
+def test_measured_memory_decides_how_many_workers_share_a_gpu():
+    pools = plan(cpus=64, gpus=4, gpu_memory_mb=80_000, memory_mb={"heavy": 20_000, "light": 7_000})
+    shares = {pool.name: pool.resources.gpus for pool in pools}
+    assert shares["light"] == pytest.approx(1 / 10, abs=1e-4), "ten times 7,000 MB fit into 76,000"
+    assert shares["heavy"] == 1.0, "a stage that declares a whole GPU is bound by arithmetic and keeps it"
+
+
+def test_a_small_stage_that_needs_much_memory_gets_more_than_it_declared():
+    pools = plan(cpus=64, gpus=4, gpu_memory_mb=24_000, memory_mb={"heavy": 20_000, "light": 10_000})
+    assert {pool.name: pool.resources.gpus for pool in pools}["light"] == 0.5
+
+
+def test_stages_that_share_a_process_share_its_memory():
+    (pool,) = plan(cpus=8, gpus=1, mode="fused", gpu_memory_mb=24_000, memory_mb={"heavy": 10_000, "light": 7_000})
+    assert pool.resources.gpus == 1.0
+    with pytest.raises(UserError, match=r"heavy\+light: 27,000 MB .* too little for one worker"):
+        plan(gpus=1, mode="fused", gpu_memory_mb=24_000, memory_mb={"heavy": 20_000, "light": 7_000})
+
+
+def test_a_stage_that_was_not_measured_is_named():
+    with pytest.raises(UserError, match="does not say what light needs: run `synfiqa calibrate`"):
+        plan(gpus=2, gpu_memory_mb=80_000, memory_mb={"heavy": 20_000})

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from actors.model_zoo import load_card, load_weights
+from actors.model_store.cache import locate
+from actors.model_store.catalogue import bundled
+from actors.model_store.loading import load_network
 from cluster.errors import UserError
 from fiqa_train.checkpoints import dump_state, parse_state
 from fiqa_train.loop import _advance, build_network, describe, fit, quality_loss, schedule, spearman
@@ -121,19 +123,24 @@ def test_spearman_without_a_meaning_is_zero():
 
 
 def test_training_starts_from_the_recognition_network_that_the_config_names():
-    network = build_network(TrainSection(initialise="embedder"), "bundled-a", seed=0)
-    weights = load_weights(load_card("bundled-a"))
+    embedder = bundled()["bundled-a"]
+    network = build_network(TrainSection(initialise="embedder"), embedder, seed=0)
+    weights = load_network(embedder.card, locate(embedder)).state_dict()
     assert torch.equal(network.stem[0].weight, weights["stem.0.weight"])
     assert torch.equal(network.pool[0].weight, weights["pool.weight"])
-    assert network.arguments["widths"] == load_card("bundled-a").arguments["widths"]
-    card = describe(TrainSection(initialise="embedder"), "bundled-a", "abc")
-    assert "bundled-a" in ModelCard(**card, sha256="0").trained_on
-    with pytest.raises(UserError, match="no bundled model"):
-        build_network(TrainSection(initialise="embedder"), "absent", seed=0)
+    assert network.arguments["widths"] == embedder.card.arguments["widths"]
+    card = describe(TrainSection(initialise="embedder"), embedder, "abc")
+    assert "bundled-a" in ModelCard(**card, sha256="0" * 64).trained_on
+
+
+def test_training_cannot_start_from_a_network_of_another_kind():
+    colour = bundled()["bundled-clip"]
+    with pytest.raises(UserError, match=r"cannot start from bundled-clip.*train.initialise=random"):
+        build_network(TrainSection(initialise="embedder"), colour, seed=0)
 
 
 def test_the_random_part_depends_on_the_seed_alone():
     section = TrainSection(initialise="random", width=4)
-    first, again, other = (build_network(section, "", seed).state_dict() for seed in (1, 1, 2))
+    first, again, other = (build_network(section, bundled()["bundled-a"], seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not torch.equal(first["stem.0.weight"], other["stem.0.weight"])

@@ -27,6 +27,8 @@ JOBS = [
     "status",
     "verify",
     "gc",
+    "models",
+    "calibrate",
     "bootstrap",
 ]
 LIGHT = ("status", "verify", "gc")

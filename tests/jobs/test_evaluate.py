@@ -55,7 +55,7 @@ def trained_once(tmp_path_factory):
 def trained(trained_once, tmp_path, monkeypatch):
     config, folder = trained_once
     shutil.copytree(folder, tmp_path / "run")
-    monkeypatch.setattr(evaluate, "load_embedder", Detail)
+    monkeypatch.setattr(evaluate, "load_embedder", lambda model: Detail(model.name))
     return config, Storage(str(tmp_path / "run"))
 
 
@@ -95,7 +95,7 @@ def test_it_is_done_once_and_again_when_the_question_changes(trained, monkeypatc
     config, storage = trained
     first = evaluate.run_evaluate(config, storage)
     calls = []
-    monkeypatch.setattr(evaluate, "load_embedder", lambda name: calls.append(name) or Detail(name))
+    monkeypatch.setattr(evaluate, "load_embedder", lambda model: calls.append(model.name) or Detail(model.name))
     assert evaluate.run_evaluate(config, storage) == first
     assert not calls
     wider = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"discard_limit": 0.2})})

@@ -30,7 +30,7 @@ def test_the_published_layout(storage, tmp_path):
     out = tmp_path / "deep" / "out"
     counts = run_export(storage, out, "synfiqa", "default")
     assert counts == {"images": 12 * 14, "labels": 12 * 12, "files": 12 * 14 + 1}
-    assert sorted(path.name for path in out.iterdir()) == ["Quality-Scores.txt", "data"]
+    assert sorted(path.name for path in out.iterdir()) == ["Quality-Scores.txt", "README.md", "data"]
     assert {path.name for path in (out / "data").iterdir()} == {str(n) for n in range(12)}
     expected = {f"{n}.jpg" for n in range(12)} | {"Ref-0.jpg", "Ref-1.jpg"}
     assert {path.name for path in (out / "data" / "11").iterdir()} == expected
@@ -57,14 +57,15 @@ def test_shards_carry_the_labels_beside_the_samples(storage, tmp_path):
     for layout, ending in (("parquet", "parquet"), ("webdataset", "tar")):
         out = tmp_path / layout
         assert run_export(storage, out, layout, "default") == {"images": 168, "labels": 144, "files": 3}
-        files = sorted(out.iterdir())
+        assert sorted(path.name for path in out.iterdir()) == ["README.md", "data"]
+        files = sorted((out / "data").iterdir())
         assert [path.name for path in files] == [f"shard-{n:06d}.{ending}" for n in range(3)]
         tables[layout] = pa.concat_tables(decode(path.read_bytes(), layout) for path in files)
     assert tables["parquet"].equals(tables["webdataset"])
     for row in tables["parquet"].select(["sample_id", "quality", "kind"]).to_pylist():
         assert row["quality"] == quality.get(row["sample_id"])
         assert (row["quality"] is None) == (row["kind"] == "reference")
-    image = pq.read_table(tmp_path / "parquet")["image"][0].as_py()
+    image = pq.read_table(tmp_path / "parquet" / "data")["image"][0].as_py()
     assert Image.open(io.BytesIO(image["bytes"])).size == (8, 8)
 
 
@@ -96,7 +97,7 @@ def test_the_current_folder_can_be_named_by_a_dot(storage, tmp_path, monkeypatch
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     run_export(storage, type(tmp_path)("."), "parquet", "default")
-    assert len(list((tmp_path / "here").iterdir())) == 3
+    assert len(list((tmp_path / "here" / "data").iterdir())) == 3
 
 
 def test_missing_labels_are_asked_for(storage, tmp_path):

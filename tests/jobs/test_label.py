@@ -273,3 +273,66 @@ def test_the_calibration_is_plain_json_with_everything_to_reuse_it(url):
     assert document["scale"]["samples"] == 48
     assert document["scale"]["spatial_weight"] == 0.5
     assert [part["rows"] for part in document["parts"]] == [48]
+
+
+BESIDE = {"models": {"more_embedders": ["bundled-b"]}}
+
+
+def beside(cosine):
+    """Give every sample an f_r by bundled-b too."""
+
+    def change(rows):
+        for row in rows:
+            row["more_recognition"] = [
+                {"embedder": "another", "cosine": 0.5},
+                {"embedder": "bundled-b", "cosine": cosine(row)},
+            ]
+
+    return change
+
+
+def run_with_beside(url, run, cosine):
+    storage = Storage(url)
+    manifest = open_run(storage, run, synthetic.MODELS)
+    rows = synthetic.samples(range(run.generate.identities)).to_pylist()
+    beside(cosine)(rows)
+    store = ShardStore(storage, manifest.fingerprint)
+    for number in range(3):
+        part = [row for row in rows if row["identity"] // 4 == number]
+        store.commit("samples", number, pa.Table.from_pylist(part, schema=synthetic.SAMPLES), {})
+    return storage
+
+
+def test_the_label_takes_the_embedder_it_names_of_those_measured_at_once(url):
+    run = synthetic.config(**BESIDE)
+    storage = run_with_beside(url, run, lambda row: -row["recognition"])
+    own, other = (
+        synthetic.config(**BESIDE, label={"name": name, "embedder": embedder})
+        for name, embedder in (("own", "bundled-a"), ("other", "bundled-b"))
+    )
+    run_label(own, storage)
+    run_label(other, storage)
+    mine, theirs = (read_labels(storage, name)["recognition"].to_numpy() for name in ("own", "other"))
+    np.testing.assert_array_equal(theirs, -mine)
+    assert read_calibration(storage, "own").embedder == "bundled-a"
+    assert read_calibration(storage, "other").embedder == "bundled-b"
+
+
+def test_labels_of_another_embedder_are_not_taken_for_those_asked_for(url):
+    run = synthetic.config(**BESIDE)
+    storage = run_with_beside(url, run, lambda row: 0.3)
+    run_label(run, storage)
+    with pytest.raises(UserError, match="embedder: bundled-a -> bundled-b"):
+        run_label(synthetic.config(**BESIDE, label={"embedder": "bundled-b"}), storage)
+
+
+def test_a_cosine_that_was_not_measured_is_said_so(url):
+    run = synthetic.config(**BESIDE)
+    storage, _ = synthetic.dataset(url, run)
+    with pytest.raises(JobFailed, match="recognition nan"):
+        run_label(synthetic.config(**BESIDE, label={"embedder": "bundled-b"}), storage)
+
+
+def test_an_embedder_that_the_run_does_not_measure_is_refused_before_anything_starts():
+    with pytest.raises(ValueError, match=r"label.embedder is bundled-b.*models.more_embedders"):
+        synthetic.config(label={"embedder": "bundled-b"})

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from actors.captions import FACTORS
-from actors.model_zoo import load_card
+from actors.model_store.catalogue import read_bundled
 from cluster.errors import UserError
 from fiqa_train.bootstrap.augment import augment
 from fiqa_train.bootstrap.embedder import MARGIN, SCALE, CosFace, train_embedder
@@ -136,12 +136,12 @@ def test_a_network_that_half_precision_cannot_hold_is_not_published(tmp_path):
 def test_training_learns_publishes_and_repeats_exactly(renders, tmp_path):
     cards = [train_embedder("bundled-b", renders, tmp_path / part, seed=1, epochs=2) for part in "ab"]
     assert cards[0].sha256 == cards[1].sha256
-    assert load_card("bundled-b", folder=tmp_path / "a") == cards[0]
+    assert read_bundled(tmp_path / "a" / "bundled-b.yaml").card == cards[0]
     assert train_embedder("bundled-b", renders, tmp_path / "c", seed=2, epochs=1).sha256 != cards[0].sha256
 
 
 def test_dual_encoder_trains_and_publishes(renders, tmp_path):
     card = train_image_text(renders, tmp_path, seed=1, epochs=1)
-    assert load_card("bundled-clip", folder=tmp_path) == card
+    assert read_bundled(tmp_path / "bundled-clip.yaml").card == card
     assert 0 <= card.metrics["occluded_or_not"] <= 1
     assert card.arguments["vocabulary"] == sorted(card.arguments["vocabulary"])

@@ -1,0 +1,63 @@
+"""When a candidate cannot be a clean pseudo-identity: the rules, in the published order, and the two profiles.
+
+`corrected` asks for a found face before anything else and judges it aligned. `faithful` does what was released
+(generation spec 2 and 8.1-10): there is no detection rule, pose is read from the whole picture, a face that is not
+found cannot wear glasses, and duplicates are compared on unaligned crops.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from actors.alignment import ARCFACE_SIZE
+from actors.roles import Detection
+from schemas.config import FilterSection
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the rules judge. Angles in degrees, the rest 0..1; `glasses` is the larger of commanded and measured."""
+
+    detection: float
+    yaw: float
+    expression: float
+    glasses: float
+
+
+def judge(measured: Measured, rules: FilterSection) -> tuple[str, float]:
+    """Return (reason, value) of the first rule broken, or ("", nan): detection, pose, glasses, expression.
+
+    A value that could not be measured breaks its rule.
+    """
+    if rules.profile == "corrected" and not measured.detection >= rules.min_detection:
+        return "no_face", measured.detection
+    if not abs(measured.yaw) < rules.max_yaw:
+        return "yaw", measured.yaw
+    if not measured.glasses <= rules.max_glasses:
+        return "glasses", measured.glasses
+    if not measured.expression <= rules.max_expression:
+        return "expression", measured.expression
+    return "", float("nan")
+
+
+def published_crop(image: np.ndarray, face: Detection | None) -> np.ndarray:
+    """Return uint8 RGB (112, 112, 3) as the release compares identities: no alignment (generation spec 2.4).
+
+    The face's box is widened by half of |height - width| on both sides, cropped with black outside of the picture,
+    and resized; without a face the whole picture is.
+    """
+    if face is not None:
+        x0, y0, x1, y1 = (round(float(value)) for value in face.box)
+        more = int(abs((y1 - y0) - (x1 - x0)) / 2)
+        image = _crop(image, x0 - more, y0, x1 + more, y1)
+    return cv2.resize(image, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_LINEAR)
+
+
+def _crop(image: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+    crop = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1), 3), np.uint8)
+    height, width = image.shape[:2]
+    left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+    if left < right and top < bottom:
+        crop[top - y0 : bottom - y0, left - x0 : right - x0] = image[top:bottom, left:right]
+    return crop

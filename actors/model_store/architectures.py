@@ -1,0 +1,141 @@
+"""Every architecture that a card may name: its role, the code that plays it, and what its publisher fixed."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from schemas.model_card import Channels, Normalise, Role, StateRules
+
+NO_RULES = StateRules()
+"""Keys must match exactly."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """An input that the published networks of an architecture were trained with; None leaves the field to the card."""
+
+    channels: Channels | None = None
+    normalise: Normalise | None = None
+    value_range: tuple[float, float] | None = None
+    input_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Where the code of an architecture is. `module:name` strings keep heavy imports out of the driver.
+
+    `player(card, path, running)` makes the object of the role. `network(**arguments)` makes the torch module whose
+    state dict the checkpoint fills; empty where a library loads whole folders itself. `rehearsal(card, folder,
+    seed)` writes random weights for architectures without `network`. `player_arguments` are the arguments of a card
+    that the player reads; the network receives all others. `gain` scales random weights against He initialisation:
+    small where residual sums would leave half precision, near 1 where plain layers would forget their input.
+    `contracts` are the inputs that are known to be right.
+    """
+
+    role: Role
+    player: str
+    network: str = ""
+    rehearsal: str = ""
+    player_arguments: tuple[str, ...] = ()
+    gain: float = 0.5
+    rules: StateRules = NO_RULES
+    contracts: tuple[Contract, ...] = ()
+
+
+def load(reference: str) -> Any:
+    """Return the object that a `module:name` string names."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+_WRAPPED = {"unwrap": ("model_state_dict", "state_dict", "model"), "strip": ("module.", "model.")}
+
+ARCHITECTURES: dict[str, Architecture] = {
+    # detectors
+    "mtcnn": Architecture(
+        "detector",
+        "actors.detection:mtcnn",
+        player_arguments=("select", "micro_batch"),
+        # The library prepares its input itself, so that a card can only agree.
+        contracts=(Contract("rgb", "range", (-127.5 / 128, 127.5 / 128)),),
+    ),
+    "retinaface-r50": Architecture(
+        "detector",
+        "actors.retinaface:RetinaFaceDetector",
+        player_arguments=("select", "min_confidence", "nms", "decimals", "coordinates"),
+        network="actors.nets.retinaface:RetinaFaceR50",
+        rules=StateRules(**_WRAPPED),
+        contracts=(Contract("rgb", "imagenet"),),
+    ),
+    # head pose
+    "landmark-pose": Architecture("pose", "actors.pose:LandmarkPose"),
+    "6drepnet360": Architecture(
+        "pose",
+        "actors.head_pose:RotationNetPose",
+        network="actors.nets.sixdrepnet:SixDRepNet360",
+        player_arguments=("angles",),
+        rules=StateRules(**_WRAPPED),
+        contracts=(Contract("rgb", "imagenet", input_size=224),),
+    ),
+    # glasses and expression
+    "line-glasses": Architecture("glasses", "actors.accessories:LineGlasses"),
+    "scharr-glasses": Architecture("glasses", "actors.glasses_edges:EdgeGlasses"),
+    "onnx-glasses": Architecture("glasses", "actors.onnx_classifier:OnnxGlasses"),
+    "commanded-expression": Architecture("expression", "actors.expression:CommandedExpression"),
+    "onnx-expression": Architecture("expression", "actors.onnx_classifier:OnnxExpression"),
+    # recognition
+    "small-iresnet": Architecture(
+        "embedder",
+        "actors.embedding:NetworkEmbedder",
+        network="actors.nets.iresnet:SmallIResNet",
+        contracts=(Contract("gray", "per-image", input_size=112),),
+    ),
+    "adaface-ir": Architecture(
+        "embedder",
+        "actors.embedding:NetworkEmbedder",
+        network="actors.nets.adaface:AdaFaceIR",
+        rules=StateRules(**_WRAPPED, allow_unexpected=("head.*",)),
+        contracts=(Contract("bgr", "range", (-1.0, 1.0), 112),),
+    ),
+    "insightface-iresnet": Architecture(
+        "embedder",
+        "actors.embedding:NetworkEmbedder",
+        network="actors.nets.insightface:IResNet",
+        rules=StateRules(**_WRAPPED, allow_unexpected=("qs.*",)),
+        contracts=(
+            Contract("rgb", "range", (-1.0, 1.0), 112),
+            Contract("bgr", "range", (-1.0, 1.0), 112),
+            Contract("bgr", "range", (0.0, 1.0), 112),
+        ),
+    ),
+    "facenet": Architecture(
+        "embedder",
+        "actors.embedding:NetworkEmbedder",
+        network="actors.nets.facenet:facenet",
+        gain=1.0,
+        rules=StateRules(**_WRAPPED, allow_unexpected=("logits.*",)),
+        contracts=(
+            Contract("rgb", "range", (-127.5 / 128, 127.5 / 128), 160),
+            Contract("rgb", "range", (0.0, 1.0), 160),
+        ),
+    ),
+    # vision-language
+    "small-clip": Architecture(
+        "image_text",
+        "actors.image_text:SmallClip",
+        network="actors.image_text:small_clip_of",
+        contracts=(Contract("rgb", "clip"),),
+    ),
+    "blip-itc": Architecture(
+        "image_text",
+        "actors.blip:BlipImageText",
+        rehearsal="actors.blip:write_random",
+        contracts=(Contract("rgb", "clip"),),
+    ),
+    "open-clip": Architecture(
+        "image_text",
+        "actors.open_clip_model:OpenClipImageText",
+        rehearsal="actors.open_clip_model:write_random",
+        contracts=(Contract("rgb", "clip"), Contract("rgb", "range", (-1.0, 1.0)), Contract("rgb", "imagenet")),
+    ),
+}

@@ -1,0 +1,105 @@
+"""The canary: one fixed picture per role, and what a model answers to it when its card is right.
+
+Channel order, value range and input size are the field's commonest silent errors. A card therefore may carry the
+first outputs of its model on the canary, and every card is tried with each of the three changed: a model that answers
+the same could not tell a wrong card from a right one.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from actors.network import Running
+from schemas.model_card import ModelCard
+
+TOLERANCE = 1e-3
+"""Largest difference, relative to the largest output, between two machines that run the same weights rightly."""
+
+LENGTH = 8
+"""Numbers that a card keeps of the answer."""
+
+SIDE = 112
+DETECTOR_SIDE = 320
+"""Larger than published detectors search, so that their size limit shows."""
+
+CAPTION = "a sharp photo of a face in even light"
+
+
+def canary_images(count: int = 2, side: int = SIDE) -> np.ndarray:
+    """Return uint8 RGB (count, side, side, 3): face-like blobs of colour with fine stripes, exact on every machine."""
+    y, x = np.mgrid[0:side, 0:side] / (side - 1)
+    pictures = []
+    for index in range(count):
+        face = np.exp(-(((x - 0.5) / 0.3) ** 2 + ((y - 0.5) / 0.4) ** 2) * 2)
+        eyes = sum(np.exp(-(((x - cx) / 0.05) ** 2 + ((y - 0.42) / 0.03) ** 2)) for cx in (0.34, 0.66))
+        stripes = 0.5 + 0.5 * np.sin(2 * np.pi * (9 + 4 * index) * (x + 0.3 * y))
+        red = 0.2 + 0.65 * face - 0.5 * eyes
+        green = 0.35 + 0.25 * face - 0.3 * eyes + 0.1 * stripes
+        blue = 0.7 - 0.45 * face + 0.15 * stripes * (1 - y)
+        pictures.append(np.stack([red, green, blue], axis=-1))
+    return np.rint(np.clip(np.stack(pictures), 0, 1) * 255).astype(np.uint8)
+
+
+def answer(card: ModelCard, path: Path, running: Running | None = None) -> np.ndarray:
+    """Return float64 outputs of the model on the canary, flat; what they are depends on the role."""
+    from actors.model_store.loading import play
+
+    return answer_of(card.role, play(card, path, running))
+
+
+def answer_of(role: str, model: Any) -> np.ndarray:
+    """Return the answer of a loaded model (see `answer`)."""
+    images = canary_images(side=DETECTOR_SIDE if role == "detector" else SIDE)
+    landmarks = np.tile(_LANDMARKS, (len(images), 1, 1))
+    if role == "embedder":
+        found: Any = model.embed(images)
+    elif role == "image_text":
+        found = model.similarity(images, CAPTION)
+    elif role == "pose":
+        found = model.pose(list(images), landmarks)
+    elif role == "glasses":
+        found = model.score(list(images), landmarks, images)
+    elif role == "expression":
+        found = model.strength(list(images), landmarks, images, [{}] * len(images))
+    elif role == "detector":
+        found = model.raw_answer(images) if hasattr(model, "raw_answer") else _faces(model.detect(list(images)))
+    else:
+        raise ValueError(f"there is no canary for the role {role}")
+    return np.asarray(found, dtype=np.float64).ravel()
+
+
+def moved(answer: np.ndarray, other: np.ndarray) -> float:
+    """Return how far two answers are apart: largest difference over largest magnitude; infinite for unlike shapes."""
+    if answer.shape != other.shape:
+        return float("inf")
+    scale = max(float(np.abs(answer).max(initial=0.0)), 1e-12)
+    return float(np.abs(answer - other).max(initial=0.0)) / scale
+
+
+def wrong_cards(card: ModelCard) -> dict[str, ModelCard]:
+    """Return the card with one thing wrong each: channels swapped, range changed, size changed; where it has them."""
+    wrong: dict[str, ModelCard] = {}
+    if card.channels != "gray":
+        wrong["channels"] = card.model_copy(update={"channels": "bgr" if card.channels == "rgb" else "rgb"})
+    if card.normalise == "range" and card.value_range is not None:
+        unit = card.value_range[0] < 0
+        wrong["range"] = card.model_copy(update={"value_range": (0.0, 1.0) if unit else (-1.0, 1.0)})
+    elif card.normalise in ("clip", "imagenet"):
+        wrong["range"] = card.model_copy(update={"normalise": "range", "value_range": (0.0, 1.0)})
+    if card.normalise != "per-image":
+        wrong["size"] = card.model_copy(update={"input_size": card.input_size * 3 // 4 // 16 * 16})
+    return wrong
+
+
+def compare(recorded: Sequence[float], answer: np.ndarray) -> float:
+    """Return how far the recorded start of an answer is from this one (see `moved`)."""
+    return moved(np.asarray(recorded, np.float64), answer[: len(recorded)])
+
+
+_LANDMARKS = np.array([[[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]]], np.float32)
+
+
+def _faces(faces: Sequence[Any]) -> np.ndarray:
+    return np.array([[0.0] * 5 if face is None else [face.probability, *face.box] for face in faces])

@@ -1,0 +1,50 @@
+"""From a card and the place of its weights to a network or to the object that plays its role."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from actors.model_store.architectures import ARCHITECTURES, load
+from actors.model_store.state import fit_state, read_state, state_dict_of
+from actors.network import Running
+from cluster.errors import UserError
+from schemas.model_card import ModelCard
+
+
+def build_network(card: ModelCard) -> nn.Module:
+    """Return the untrained network that a card describes; UserError when its arguments do not fit."""
+    architecture = ARCHITECTURES[card.architecture]
+    arguments = {key: value for key, value in card.arguments.items() if key not in architecture.player_arguments}
+    try:
+        network = load(architecture.network)(**arguments)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"model '{card.name}': arguments {arguments} do not fit {card.architecture} ({error})"
+        ) from error
+    assert isinstance(network, nn.Module)
+    return network
+
+
+def load_network(card: ModelCard, path: Path) -> nn.Module:
+    """Return the network with the weights of the file in it, in float32, ready to evaluate."""
+    rules = card.state or ARCHITECTURES[card.architecture].rules
+    with torch.device("meta"):
+        skeleton = build_network(card)
+    # Where the checkpoint fills every tensor, none is initialised for nothing.
+    filled = not rules.allow_missing and _all_stored(skeleton)
+    network = skeleton.to_empty(device="cpu") if filled else build_network(card)
+    fit_state(network, state_dict_of(read_state(path), rules), rules, f"model '{card.name}' ({path.name})")
+    return network.float().eval().requires_grad_(False)
+
+
+def play(card: ModelCard, path: Path, running: Running | None = None) -> Any:
+    """Return the object that plays the card's role, ready to use (see `actors.roles`)."""
+    return load(ARCHITECTURES[card.architecture].player)(card, path, running or Running())
+
+
+def _all_stored(module: nn.Module) -> bool:
+    """Whether the state dict covers all that the module computes with, so that no constructor's value is needed."""
+    stored = module.state_dict().keys()
+    return all(name in stored for name, _ in (*module.named_parameters(), *module.named_buffers()))

@@ -1,0 +1,120 @@
+"""Weights from a file into a network: read without running code, rename by declared rules, fit without a remainder."""
+
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from cluster.errors import UserError
+from schemas.model_card import StateRules
+
+_SHOWN = 6
+"""Keys that an error message lists before it counts the rest."""
+
+
+def read_state(path: Path) -> Mapping[str, Any]:
+    """Return what a `.safetensors` or torch file holds: tensors, perhaps inside wrapper dictionaries.
+
+    Torch files are read by the restricted unpickler (`weights_only`). UserError for damaged files and for pickles
+    that would run code.
+    """
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path} is no whole safetensors file ({_line(error)}): fetch it again") from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise UserError(
+            f"{path} holds Python objects, which could run code, or is damaged ({_line(error)}): save its state dict "
+            "as safetensors on a machine that may run it"
+        ) from error
+    except Exception as error:  # damaged bytes make torch fail in any way that code can
+        raise UserError(f"{path} is no whole torch checkpoint ({_line(error)}): fetch it again") from error
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path} holds a {type(content).__name__}, not a state dict: save state_dict() of the network")
+    return content
+
+
+def state_dict_of(content: Mapping[str, Any], rules: StateRules) -> dict[str, Tensor]:
+    """Return the tensors under the keys of the network, as the rules say; everything that is no tensor is left out.
+
+    UserError when two of them would get one key: the weights of two networks, of which neither must win by chance.
+    """
+    for wrapper in rules.unwrap:
+        inner = content.get(wrapper)
+        if isinstance(inner, Mapping):
+            content = inner
+    state: dict[str, Tensor] = {}
+    origin: dict[str, str] = {}
+    for key, value in ((str(key), value) for key, value in content.items() if isinstance(value, Tensor)):
+        if key.startswith(rules.keep):
+            renamed = _renamed(key, rules)
+            if renamed in state:
+                raise UserError(
+                    f"the checkpoint holds both {origin[renamed]} and {key}, which the state rules call {renamed}: "
+                    "say on the card which network is meant, with state: {keep: PREFIX}"
+                )
+            state[renamed], origin[renamed] = value, key
+    return state
+
+
+def fit_state(module: nn.Module, state: Mapping[str, Tensor], rules: StateRules, source: str) -> None:
+    """Load the state into the network; UserError lists every missing, unexpected or mis-shaped key not allowed for."""
+    wanted = module.state_dict()
+    missing = [key for key in wanted if key not in state and not _allowed(key, rules.allow_missing)]
+    unexpected = [key for key in state if key not in wanted and not _allowed(key, rules.allow_unexpected)]
+    shapes = [
+        f"{key} {_shape(value)} instead of {_shape(wanted[key])}"
+        for key, value in state.items()
+        if key in wanted and value.shape != wanted[key].shape
+    ]
+    complaints = [
+        f"{len(found)} {what} ({_some(found)})"
+        for what, found in (
+            ("keys are missing", missing),
+            ("are unexpected", unexpected),
+            ("have wrong shapes", shapes),
+        )
+        if found
+    ]
+    if complaints:
+        raise UserError(
+            f"{source} does not fit its architecture: {'; '.join(complaints)}. Correct architecture, arguments or the "
+            "state rules on its card, or name the right file"
+        )
+    module.load_state_dict({key: value for key, value in state.items() if key in wanted}, strict=False)
+
+
+def _renamed(key: str, rules: StateRules) -> str:
+    key = key.removeprefix(rules.keep)
+    for prefix in rules.strip:
+        key = key.removeprefix(prefix)
+    for pattern, replacement in rules.rename:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+def _allowed(key: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(key, pattern) for pattern in patterns)
+
+
+def _some(found: list[str]) -> str:
+    more = len(found) - _SHOWN
+    return ", ".join(found[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(str(side) for side in tensor.shape) or "scalar"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,0 +1,96 @@
+"""Networks and tokenizers of open_clip from a configuration and local files alone: nothing fetched, no foreign code."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.coca_model import CoCa
+from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+from torch import Tensor
+
+type Towers = CLIP | CustomTextCLIP | CoCa
+"""What `build_towers` returns; all have `visual`, `encode_image` and `encode_text`."""
+
+type Tokenizer = Callable[[Sequence[str]], Tensor]
+"""Maps captions to token ids (N, context)."""
+
+TOKENIZER_OPTIONS = {"clean", "strip_sep_token", "language", "additional_special_tokens"}
+"""Options that a configuration may pass on; others could mask words at random, name other files or allow code."""
+
+
+def published_config(name: str) -> dict[str, Any]:
+    """Return a configuration that open_clip ships, such as `ViT-B-32`; ValueError for a name that it does not know."""
+    if name not in open_clip.list_models():
+        raise ValueError(f"open_clip knows no model {name!r}; open_clip.list_models() lists those it knows")
+    config: dict[str, Any] = open_clip.get_model_config(name)
+    return config
+
+
+def build_towers(config: Mapping[str, Any], text_tower: Path | None = None) -> Towers:
+    """Return the untrained network of an open_clip configuration; ValueError or TypeError where it is none.
+
+    `text_tower` is the local folder with `config.json` of a text tower that is one of transformers' models; the
+    configuration itself only names a place on a hub.
+    """
+    sections = deepcopy(dict(config))
+    vision, text = sections["vision_cfg"], sections["text_cfg"]
+    if ":" in (vision.get("timm_model_name") or ""):
+        raise ValueError(
+            f"image tower {vision['timm_model_name']} would be fetched; only timm's own models are allowed"
+        )
+    vision["timm_model_pretrained"] = text["hf_model_pretrained"] = False
+    foreign = bool(text.get("hf_model_name"))
+    if foreign:
+        text["hf_model_name"] = str(_code_free(text_tower, text["hf_model_name"]))
+    custom = sections.pop("custom_text", False) or foreign
+    if "multimodal_cfg" not in sections:
+        return (CustomTextCLIP if custom else CLIP)(**sections)
+    coca = CoCa(**sections)
+    # The tower that writes captions has no part in a cosine.
+    del coca.text_decoder
+    return coca
+
+
+def vocabulary_size(towers: Towers) -> int:
+    """Return how many token ids the text tower knows."""
+    size: int = (towers.text if isinstance(towers, CoCa) else towers).vocab_size
+    return size
+
+
+def build_tokenizer(config: Mapping[str, Any], folder: Path | None) -> Tokenizer:
+    """Return the tokenizer of a configuration: open_clip's byte pairs, or the one whose files lie in the folder."""
+    text = config["text_cfg"]
+    options = text.get("tokenizer_kwargs") or {}
+    unknown = sorted(options.keys() - TOKENIZER_OPTIONS)
+    if unknown:
+        raise ValueError(f"tokenizer options {', '.join(unknown)} are not allowed")
+    context = text.get("context_length", 77)
+    name = text.get("hf_tokenizer_name") or text.get("hf_model_name")
+    if not name:
+        return SimpleTokenizer(context_length=context, **options)
+    if folder is None:
+        raise ValueError(
+            f"its captions need the tokenizer of {name}: name a folder with its files in arguments.tokenizer"
+        )
+    return HFTokenizer(
+        str(folder),
+        context_length=context,
+        tokenizer_mode=text.get("tokenizer_mode"),
+        local_files_only=True,
+        trust_remote_code=False,
+        **options,
+    )
+
+
+def _code_free(folder: Path | None, name: str) -> Path:
+    if folder is None:
+        raise ValueError(
+            f"its text tower is {name}: name a folder with that model's config.json in arguments.text_tower"
+        )
+    if "auto_map" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
+        raise ValueError(f"{folder}/config.json asks for code of its own (auto_map)")
+    return folder

@@ -1,0 +1,56 @@
+"""Runs a torch network over any number of images in constant micro-batches, so that a batch leaves no trace."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from schemas.config import Precision
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Running:
+    """How models run in this process: device, floating-point precision, images per network call."""
+
+    device: str = "cpu"
+    precision: Precision = "float32"
+    micro_batch: int = 16
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the torch type of weights and activations."""
+        return DTYPES[self.precision]
+
+
+class BatchedNetwork:
+    """A network in evaluation mode on its device. Short calls are padded to the micro-batch (promise 1)."""
+
+    def __init__(self, module: nn.Module, running: Running) -> None:
+        self.module = module.to(running.device, running.dtype).eval().requires_grad_(False)
+        self.running = running
+
+    def __call__(
+        self,
+        images: np.ndarray,
+        prepare: Callable[[np.ndarray], Tensor],
+        forward: Callable[[Tensor], Tensor] | None = None,
+    ) -> np.ndarray:
+        """Return float32 (N, ...) outputs of uint8 images (N, H, W, 3): `forward(prepare(chunk))`, chunk by chunk."""
+        size = self.running.micro_batch
+        forward = forward or self.module
+        results: list[np.ndarray] = []
+        for start in range(0, len(images), size):
+            chunk = prepare(images[start : start + size])
+            count = len(chunk)
+            padded = functional.pad(chunk, (0, 0) * (chunk.ndim - 1) + (0, size - count))
+            with torch.inference_mode():
+                found = forward(padded.to(self.running.device, self.running.dtype))
+            results.append(found[:count].float().cpu().numpy())
+        if not results:
+            raise ValueError("a network needs at least one image")
+        return np.concatenate(results)

@@ -1,0 +1,96 @@
+"""Job: look into the model store: list it, check it, fetch it, show a card."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from actors.model_store.cache import WrongDigest, locate
+from actors.model_store.catalogue import Catalogue, Model
+from actors.model_store.check import Finding, check_model
+from actors.model_store.digest import weights_digest
+from cluster.errors import JobFailed, UserError
+from cluster.storage import redact
+from schemas.model_card import BUILT_IN, RANDOM
+
+
+def run_list(catalogue: Catalogue) -> None:
+    """Print one line a model: name, role, architecture, whether it is on this machine, licence."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "role", "architecture", "here", "licence", "commercial use"):
+        table.add_column(column, overflow="fold")
+    for model in catalogue:
+        card = model.card
+        commercial = "yes" if card.commercial_use else "no"
+        table.add_row(card.name, card.role, card.architecture, _presence(model), card.licence, commercial)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def run_check(models: Sequence[Model], *, record: bool = False, fetch: bool = False) -> None:
+    """Check each model and print what was found; JobFailed when a card does not tell the truth."""
+    findings = []
+    for model in models:
+        finding = check_model(model, fetch=fetch)
+        findings.append(finding)
+        _print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}{_told(finding)}")
+        if record and finding.answer:
+            _print(f"     canary: [{', '.join(f'{value:g}' for value in finding.answer)}]")
+    failed = [finding.name for finding in findings if not finding.ok]
+    if failed:
+        raise JobFailed(f"{len(failed)} of {len(findings)} models failed their check: {', '.join(failed)}")
+    _print(f"{len(findings)} models agree with their cards")
+
+
+def run_fetch(models: Sequence[Model]) -> None:
+    """Bring the weights of each model to this machine, verified; what is here already is only verified."""
+    for model in models:
+        path = locate(model, fetch=True)
+        _print(f"{model.name}: {path if path.name else 'code without weights'}")
+
+
+def run_card(model: Model) -> None:
+    """Print the card of a model as YAML, and where its weights come from."""
+    document = model.card.model_dump(mode="json", exclude_defaults=True)
+    document["source"] = redact(model.origin)
+    _print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110).rstrip())
+
+
+def run_digest(path: str) -> None:
+    """Print the SHA-256 that a card states for a local weights file or folder."""
+    try:
+        _print(weights_digest(Path(path)))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): name a weights file or folder") from error
+
+
+def _told(finding: Finding) -> str:
+    told = "; ".join([*finding.problems, *finding.notes])
+    return f": {told}" if told else ""
+
+
+def _presence(model: Model) -> str:
+    if model.origin == BUILT_IN:
+        return "code"
+    if model.origin.startswith(RANDOM):
+        return "random"
+    try:
+        locate(model, fetch=False)
+    except WrongDigest:
+        return "wrong digest"
+    except UserError:
+        return "no"
+    return "yes"
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["models", *sys.argv[1:]])

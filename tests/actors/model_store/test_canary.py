@@ -1,0 +1,215 @@
+"""Channel order, value range and size are never silent: a model answers a wrong card otherwise than a right one.
+
+Players run here with networks of a few hundred parameters; `models check configs/models-test.yaml` does the same with
+the published architectures at full size.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+
+import numpy as np
+import pytest
+
+from actors.model_store.architectures import ARCHITECTURES, Contract
+from actors.model_store.cache import locate
+from actors.model_store.canary import (
+    TOLERANCE,
+    answer,
+    answer_of,
+    canary_images,
+    compare,
+    moved,
+    wrong_cards,
+)
+from actors.model_store.catalogue import Model, bundled, check_contract
+from actors.model_store.loading import play
+from actors.network import Running
+from cluster.errors import UserError
+from schemas.model_card import BUILT_IN, ModelCard
+from tests.actors.model_store.cards import SMALL, card
+
+TINY = "tests.actors.model_store.tiny_networks:"
+NETWORKS = {
+    "retinaface-r50": TINY + "TinyAnchors",
+    "6drepnet360": TINY + "TinyRotation",
+    "adaface-ir": TINY + "TinyEmbedding",
+    "insightface-iresnet": TINY + "TinyEmbedding",
+    "facenet": TINY + "TinyEmbedding",
+}
+"""Stand-ins with the inputs and outputs of the published networks."""
+TINY_CLIP = {
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+SETTINGS = {
+    "small-iresnet": {"arguments": SMALL["arguments"]},
+    "small-clip": {
+        "arguments": {
+            "vocabulary": ["a", "sharp", "photo", "of", "face", "in", "even", "light"],
+            "context_length": 12,
+            "embed_dim": 8,
+            "image_size": 32,
+            "patch_size": 16,
+            "vision_width": 64,
+            "vision_layers": 1,
+            "text_width": 16,
+            "text_layers": 1,
+            "mlp_ratio": 1.0,
+        },
+        "input_size": 32,
+    },
+    "blip-itc": {"arguments": {"size": "tiny"}, "input_size": 48},
+    "open-clip": {"arguments": {"config": TINY_CLIP}, "input_size": 32},
+    "retinaface-r50": {"arguments": {"min_confidence": 0.0}, "input_size": 128},
+}
+RUNNING = Running(micro_batch=2)
+PREPARED = {"small-clip", "mtcnn"}
+"""Their code prepares its input itself; a card can only agree with it, and every other one is refused."""
+CASES = [
+    (name, contract)
+    for name, architecture in ARCHITECTURES.items()
+    for contract in architecture.contracts
+    if name != "mtcnn"
+]
+WITH_WEIGHTS = sorted(name for name, model in bundled().items() if model.origin != BUILT_IN)
+
+
+def card_of(name: str, contract: Contract) -> ModelCard:
+    """Return a card of the architecture that keeps to the contract."""
+    fields = {
+        "role": ARCHITECTURES[name].role,
+        "architecture": name,
+        "arguments": {},
+        "channels": contract.channels,
+        "normalise": contract.normalise,
+        "value_range": contract.value_range or ([-1, 1] if contract.normalise == "range" else None),
+        "input_size": contract.input_size or 64,
+    }
+    return card(**fields | SETTINGS.get(name, {}))
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    for name, network in NETWORKS.items():
+        monkeypatch.setitem(ARCHITECTURES, name, dataclasses.replace(ARCHITECTURES[name], network=network))
+
+
+def weights_of(card: ModelCard, folder):
+    return locate(Model(card, card.source, cache=str(folder)))
+
+
+def described(value) -> str:
+    return value if isinstance(value, str) else f"{value.channels}-{value.normalise}-{value.value_range}"
+
+
+@pytest.mark.parametrize(("name", "contract"), CASES, ids=described)
+def test_a_wrong_card_of_every_published_input_is_noticed(tmp_path, small_networks, name, contract):
+    own = card_of(name, contract)
+    check_contract(own, "here")
+    path = weights_of(own, tmp_path)
+    player = play(own, path, RUNNING)
+    right = answer_of(own.role, player)
+    assert np.isfinite(right).all()
+    assert right.any()
+    assert moved(right, answer(own, path, RUNNING)) == 0, "the answer depends on card and weights alone"
+    wrong = wrong_cards(own)
+    assert wrong.keys() == ({"channels", "range", "size"} if own.channels != "gray" else set())
+    for what, other in wrong.items():
+        player.card = other
+        try:
+            distance = moved(right, answer_of(own.role, player))
+        except (ValueError, RuntimeError, UserError):
+            distance = float("inf")
+        player.card = own
+        if name in PREPARED and distance <= TOLERANCE:
+            with pytest.raises(UserError, match=f"no published {name} takes"):
+                check_contract(other, "here")
+        else:
+            assert distance > TOLERANCE, what
+    assert moved(right, answer_of(own.role, player)) == 0, "the right card is back"
+
+
+@pytest.mark.parametrize(("name", "contract"), CASES, ids=described)
+def test_a_player_reads_its_input_from_the_card_it_holds(tmp_path, small_networks, name, contract):
+    own = card_of(name, contract)
+    path = weights_of(own, tmp_path)
+    player = play(own, path, RUNNING)
+    assert player.card is own
+    for what in ("channels", "range"):
+        other = wrong_cards(own).get(what)
+        if other is not None and name not in PREPARED | {"blip-itc", "open-clip"}:
+            # Those two compare card and files when they are loaded, and refuse.
+            player.card = other
+            assert moved(answer(other, path, RUNNING), answer_of(own.role, player)) == 0
+
+
+def changed_pictures() -> dict[str, np.ndarray]:
+    images = canary_images()
+    return {
+        "channels": images[..., ::-1],
+        "range": (images // 2 + 64).astype(np.uint8),
+        "size": np.repeat(np.repeat(images[:, ::2, ::2], 2, axis=1), 2, axis=2),
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_WEIGHTS if name != "mtcnn"])
+def test_a_bundled_model_sees_channels_range_and_size(name):
+    model = bundled()[name]
+    player = play(model.card, locate(model), RUNNING)
+
+    def asked(images):
+        return player.embed(images) if model.card.role == "embedder" else player.similarity(images, "a photo of a face")
+
+    right = asked(canary_images())
+    for what, images in changed_pictures().items():
+        if what == "range" and model.card.normalise == "per-image":
+            # It is made to forget brightness and contrast: only rounding is left.
+            assert moved(right, asked(images)) < 0.1
+        else:
+            assert moved(right, asked(images)) > TOLERANCE, what
+
+
+def test_the_bundled_detector_sees_channels_and_range(tmp_path):
+    data = pytest.importorskip("skimage.data")
+    detector = play(bundled()["mtcnn"].card, locate(bundled()["mtcnn"]))
+    picture = data.astronaut()[:256, 128:384]
+    right, swapped, dull = detector.detect([picture, np.ascontiguousarray(picture[..., ::-1]), picture // 2])
+    for other in (swapped, dull):
+        assert right is not None
+        assert other is None or moved(right.landmarks, other.landmarks) > TOLERANCE
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_bundled_cards_keep_to_the_contracts_of_their_architectures(name):
+    check_contract(bundled()[name].card, name)
+    for other in wrong_cards(bundled()[name].card).values():
+        if other.input_size == bundled()[name].card.input_size:
+            with pytest.raises(UserError):
+                check_contract(other, name)
+
+
+def test_every_architecture_with_weights_is_tried():
+    tried = {name for name, _ in CASES} | {"mtcnn"}
+    # Classifiers in ONNX come from anywhere; their cards say everything, and no input of theirs is published.
+    assert tried >= {name for name, entry in ARCHITECTURES.items() if entry.network or entry.rehearsal}
+
+
+def test_the_canary_is_the_same_on_every_machine():
+    images = canary_images()
+    assert images.shape == (2, 112, 112, 3)
+    assert hashlib.sha256(images.tobytes()).hexdigest()[:16] == "afd8683f66c04dbc"
+    channels = np.moveaxis(images, -1, 0).reshape(3, -1).astype(float)
+    for one, other in itertools.combinations(channels, 2):
+        assert np.abs(one - other).mean() > 10, "swapped channels make another picture"
+    assert np.abs(images[0].astype(float) - images[1]).mean() > 1
+
+
+def test_how_far_answers_are_apart_is_relative_to_the_largest():
+    assert moved(np.array([1.0, -4.0]), np.array([1.0, -3.0])) == 0.25
+    assert moved(np.zeros(2), np.zeros(2)) == 0
+    assert moved(np.zeros(2), np.zeros(3)) == float("inf")
+    assert compare((1.0, 2.0), np.array([1.0, 2.0, 9.0])) == 0
+    assert compare((1.0, 2.0), np.array([1.0])) == float("inf")
+    assert np.isnan(moved(np.ones(2), np.array([1.0, np.nan])))

@@ -1,0 +1,126 @@
+import pytest
+from pydantic import ValidationError
+
+from schemas.model_card import ModelCard, StateRules
+
+FIELDS = {
+    "name": "mine",
+    "role": "embedder",
+    "architecture": "adaface-ir",
+    "source": "w.pth",
+    "sha256": "0" * 64,
+    "input_size": 112,
+    "channels": "bgr",
+    "value_range": (-1, 1),
+    "output": "unit vector (512,)",
+    "licence": "MIT",
+    "commercial_use": False,
+}
+
+
+def refused(**changes) -> str:
+    with pytest.raises(ValidationError) as caught:
+        ModelCard(**FIELDS | changes)
+    return str(caught.value)
+
+
+def test_nothing_that_decides_pixels_has_a_silent_default():
+    required = {name for name, field in ModelCard.model_fields.items() if field.is_required()}
+    assert required == {
+        *("name", "role", "architecture", "input_size", "channels", "value_range"),
+        *("output", "licence", "commercial_use"),
+    }
+
+
+def test_a_card_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        ModelCard(**FIELDS).licence = "none"
+
+
+@pytest.mark.parametrize(
+    "licence",
+    [
+        *("CC BY-NC 4.0", "CC-BY-NC-SA-4.0", "cc_by_nc", "MPI non-commercial", "noncommercial", "non commercial use"),
+        *("MIT code; WebFace4M research only", "research use only", "For academic purposes only", "evaluation only"),
+    ],
+)
+def test_a_licence_that_bars_commercial_use_cannot_be_said_to_allow_it(licence):
+    assert f"commercial_use is true but the licence is '{licence}': set it to false" in refused(
+        licence=licence, commercial_use=True
+    )
+    assert ModelCard(**FIELDS | {"licence": licence}).commercial_use is False
+
+
+@pytest.mark.parametrize(
+    "licence", ["MIT", "Apache-2.0", "BSD-3-Clause", "BSD-3 (NCSA)", "CreativeML OpenRAIL-M", "CC BY 4.0"]
+)
+def test_licences_that_allow_commercial_use_may_say_so(licence):
+    assert ModelCard(**FIELDS | {"licence": licence, "commercial_use": True}).commercial_use
+
+
+@pytest.mark.parametrize(
+    "licence", ["", " ", "none", "None", "UNKNOWN", "tbd", "TODO", "n/a", "?", "-", "MIT\nBSD", "\x1b[0m"]
+)
+def test_a_licence_must_be_named(licence):
+    assert "licence" in refused(licence=licence)
+
+
+def test_having_none_stated_can_be_said():
+    assert ModelCard(**FIELDS | {"licence": "none stated; data CC BY-NC-SA 4.0"})
+
+
+@pytest.mark.parametrize("sha256", ["", "abc", "0" * 63, "0" * 65, "A" * 64, "g" * 64])
+@pytest.mark.parametrize("source", ["w.pth", "", "s3://zoo/w.pth", "package:facenet_pytorch/data"])
+def test_weights_have_a_digest(source, sha256):
+    assert "sha256" in refused(source=source, sha256=sha256)
+
+
+@pytest.mark.parametrize("source", ["built-in", "random:0"])
+def test_code_and_random_weights_have_none(source):
+    assert ModelCard(**FIELDS | {"source": source, "sha256": ""})
+
+
+@pytest.mark.parametrize("source", ["w.pth", "random:0"])
+def test_a_range_is_stated_unless_the_input_is_standardised(source):
+    assert "value_range is needed when normalise is range" in refused(source=source, value_range=None)
+    for normalise in ("per-image", "clip", "imagenet"):
+        assert ModelCard(**FIELDS | {"value_range": None, "normalise": normalise})
+    assert ModelCard(**FIELDS | {"source": "built-in", "sha256": "", "value_range": None})
+
+
+@pytest.mark.parametrize("value_range", [(1, 1), (1, -1)])
+def test_a_range_rises(value_range):
+    assert "value_range must rise, not" in refused(value_range=value_range)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("value_range", (float("-inf"), 1)),
+        ("value_range", (float("nan"), 1)),
+        ("canary", (float("nan"),)),
+        ("cost_gflop", float("inf")),
+        ("cost_gflop", -1),
+        ("input_size", 0),
+        ("channels", "grey"),
+        ("normalise", "zero-one"),
+        ("resize", "nearest"),
+        ("role", "quality2"),
+        ("name", "a/b"),
+    ],
+)
+def test_values_outside_of_their_range_are_refused(field, value):
+    assert field in refused(**{field: value})
+
+
+@pytest.mark.parametrize("rename", [[("(", "")], [("[", "x")], [("a", r"\1")], [(r"(a)", r"\2")], [("a",)]])
+def test_rules_that_cannot_be_applied_are_refused(rename):
+    with pytest.raises(ValidationError, match="rename"):
+        StateRules(rename=rename)
+
+
+def test_a_card_comes_back_from_its_json():
+    card = ModelCard(
+        **FIELDS | {"state": {"rename": [[r"^layer(\d)", r"blocks.\1"]], "keep": "net."}, "canary": [0.25, -1]}
+    )
+    assert ModelCard.model_validate_json(card.model_dump_json()) == card
