@@ -2,16 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from schemas.config import RunConfig
+from schemas.model_card import ModelCard
 from schemas.rows import SCHEMA_VERSION
 
 RECIPE_VERSION = 3
 """Raised by every change to the code after which the same config and models make different bytes."""
 
+
+INPUT_FIELDS = {
+    *("architecture", "arguments", "state"),
+    *("input_size", "channels", "value_range", "normalise", "resize"),
+}
+"""Fields of a model card that can change what the model answers."""
 
 LIBRARIES = (
     "torch",
@@ -29,15 +36,20 @@ LIBRARIES = (
 """Libraries whose version can change a pixel, a cosine or an encoded byte."""
 
 
-def recipe_document(config: RunConfig, models: Mapping[str, str], device: str = "cpu") -> dict[str, Any]:
-    """Return everything that decides the dataset's bytes: recipe sections, model digests, code, libraries, device.
+def recipe_document(
+    config: RunConfig, models: Mapping[str, str], device: str = "cpu", cards: Sequence[ModelCard] = ()
+) -> dict[str, Any]:
+    """Return everything that decides the dataset's bytes: recipe sections, models, code, libraries, device.
 
+    A model enters with the digest of its weights and with what its card says of its input: the same weights with
+    other channels measure something else.
     `device` is cpu or cuda. Code enters as RECIPE_VERSION, not as a digest of sources: a mended bug that lets dead rows
     be replayed must not make the run another one.
     """
     return {
         **config.recipe_sections(),
         "model_digests": dict(sorted(models.items())),
+        "model_inputs": {card.name: card.model_dump(mode="json", include=INPUT_FIELDS) for card in cards},
         "schema_version": SCHEMA_VERSION,
         "recipe_version": RECIPE_VERSION,
         "device": device,

@@ -37,7 +37,7 @@ def open_run(
     `models` maps model names to digests, `cards` are theirs, `device` is cpu or cuda. RecipeChanged when the folder
     belongs to another recipe (each field is listed); UserError when it holds foreign files, or cannot be written.
     """
-    document = recipe_document(config, models, device)
+    document = recipe_document(config, models, device, cards)
     existing = _read(storage)
     if existing is None:
         foreign = [name for name in storage.entries() if name != MANIFEST]

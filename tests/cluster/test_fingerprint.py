@@ -3,6 +3,7 @@ import pytest
 from cluster import fingerprint
 from cluster.fingerprint import canonical_json, differences, recipe_document
 from schemas.config import RunConfig
+from schemas.model_card import ModelCard
 
 MODELS = {"bundled-a": "1" * 64, "bundled-clip": "2" * 64}
 
@@ -82,3 +83,35 @@ def test_what_is_made_on_a_gpu_or_with_other_libraries_is_another_dataset(monkey
 def test_what_a_run_puts_up_with_is_not_in_its_recipe():
     patient = config(resilience={"max_dead_rate": 0.5, "max_attempts": 9, "lease_s": 5, "retry_budget_s": 1})
     assert recipe_fingerprint(patient, MODELS) == recipe_fingerprint(config(), MODELS)
+
+
+def card(**changes):
+    fields = {
+        "name": "mine",
+        "role": "embedder",
+        "architecture": "adaface-ir",
+        "sha256": "4" * 64,
+        "input_size": 112,
+        "channels": "rgb",
+        "value_range": (-1.0, 1.0),
+        "output": "unit vector",
+        "licence": "MIT",
+        "commercial_use": True,
+    }
+    return ModelCard(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    "change", [{"channels": "bgr"}, {"value_range": (0.0, 1.0)}, {"input_size": 96}, {"arguments": {"depth": 50}}]
+)
+def test_the_same_weights_fed_differently_are_another_recipe(change):
+    old, new = (recipe_document(config(), MODELS, cards=[card(**update)]) for update in ({}, change))
+    assert fingerprint.recipe_fingerprint(old) != fingerprint.recipe_fingerprint(new)
+    assert any(line.startswith(f"model_inputs.mine.{name}") for name in change for line in differences(old, new))
+
+
+def test_what_a_card_says_beside_its_input_is_no_recipe():
+    first, second = (
+        recipe_document(config(), MODELS, cards=[card(licence=licence)]) for licence in ("MIT", "Apache-2.0")
+    )
+    assert fingerprint.recipe_fingerprint(first) == fingerprint.recipe_fingerprint(second)
