@@ -12,7 +12,7 @@ from actors.degradation import clean_crop_and_degrade
 from actors.imaging import decode, encode_jpeg
 from actors.model_store.selection import run_models
 from actors.recipe_sampler import degraded_recipes, reference_recipes
-from actors.roles import IdentitySource, Portraits
+from actors.roles import IdentitySource, Portraits, Unfit
 from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import RunConfig
@@ -40,9 +40,12 @@ class ConditionalGeneratorStage(Stage):
         _ = self._players.pose
 
     def process(self, work: Work) -> Work:
-        """Return the shard's samples, label components still empty; micro-batches never span two identities."""
+        """Return the shard's samples, label components still empty; micro-batches never span two identities.
+
+        A sample that the generator gives up is rejected with its reason, one that an error costs is dead.
+        """
         salvage = Salvage(self)
-        rows = [row for source in work.table.to_pylist() for row in self._samples(salvage, source) if row]
+        rows = [row for source in work.table.to_pylist() for row in self._samples(salvage, source)]
         return salvage.finish(work, pa.Table.from_pylist(rows, schema=SAMPLES))
 
     def recipes(self, candidate: int) -> list[Recipe]:
@@ -55,22 +58,36 @@ class ConditionalGeneratorStage(Stage):
             ),
         ]
 
-    def _samples(self, salvage: Salvage, source: dict) -> list[dict | None]:
+    def _samples(self, salvage: Salvage, source: dict) -> list[dict]:
         recipes = self.recipes(source["candidate"])
         references = self._settings.references
         planned = [
             _Planned(recipe, index if recipe.kind == "reference" else index - references)
             for index, recipe in enumerate(recipes)
         ]
-        return salvage.map(
+        made = salvage.map(
             planned,
             lambda batch: self._make(source, batch),
             self.batch_size,
             name=lambda item: sample_id(source["identity"], item.recipe.kind, item.index),
             spec=lambda item: item.recipe.model_dump(mode="json"),
         )
+        rows = []
+        for item, outcome in zip(planned, made, strict=True):
+            if isinstance(outcome, Unfit):
+                salvage.reject(
+                    sample_id(source["identity"], item.recipe.kind, item.index),
+                    outcome.reason,
+                    outcome.told,
+                    value=outcome.value,
+                    spec=item.recipe.model_dump(mode="json"),
+                    attempts=outcome.attempts,
+                )
+            elif outcome is not None:
+                rows.append(outcome)
+        return rows
 
-    def _make(self, source: dict, batch: list["_Planned"]) -> list[dict]:
+    def _make(self, source: dict, batch: list["_Planned"]) -> list[dict | Unfit]:
         model = conditional_generator(self._backend, self._settings.portrait_size)
         identity = IdentitySource(
             identity=source["identity"],
@@ -79,10 +96,14 @@ class ConditionalGeneratorStage(Stage):
             image=decode(source["image"]["bytes"]),
         )
         portraits = model.generate(identity, [item.recipe for item in batch])
-        poses = self._poses(portraits)
-        rows = []
+        fit = [index for index in range(len(batch)) if portraits.fit(index)]
+        yaw = dict(zip(fit, self._poses(portraits, fit)[:, 0], strict=True)) if fit else {}
+        rows: list[dict | Unfit] = []
         for offset, item in enumerate(batch):
             recipe = item.recipe
+            if offset not in yaw:
+                rows.append(portraits.unfit[offset])  # type: ignore[arg-type]
+                continue
             face = clean_crop_and_degrade(portraits.images[offset], portraits.landmarks[offset], recipe)
             rows.append(
                 {
@@ -95,7 +116,7 @@ class ConditionalGeneratorStage(Stage):
                         "bytes": encode_jpeg(face.image, recipe.jpeg_quality),
                         "path": image_path(identity.identity, recipe.kind, item.index),
                     },
-                    "measured_yaw": float(poses[offset, 0]),
+                    "measured_yaw": float(yaw[offset]),
                     "occluded_fraction": float(portraits.occluded_fraction[offset]),
                     "kernel_lambda1": _value(face.lambda1),
                     "kernel_lambda2": _value(face.lambda2),
@@ -105,12 +126,13 @@ class ConditionalGeneratorStage(Stage):
             )
         return rows
 
-    def _poses(self, portraits: Portraits) -> np.ndarray:
+    def _poses(self, portraits: Portraits, fit: list[int]) -> np.ndarray:
         """Measure the clean pictures: whole portraits, or as released the aligned crops (generation spec 3.6)."""
+        images, landmarks = portraits.images[fit], portraits.landmarks[fit]
         if self._settings.profile == "corrected":
-            return self._players.pose.pose(list(portraits.images), portraits.landmarks)
-        places = transform_points(portraits.landmarks, similarity_transform(portraits.landmarks))
-        return self._players.pose.pose(list(align(portraits.images, portraits.landmarks)), places)
+            return self._players.pose.pose(list(images), landmarks)
+        places = transform_points(landmarks, similarity_transform(landmarks))
+        return self._players.pose.pose(list(align(images, landmarks)), places)
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,33 @@ class IdentitySource:
 
 
 @dataclass(frozen=True)
+class Unfit:
+    """Why a generator gave a sample up: tried `attempts` times with new seeds, and found unfit each time.
+
+    `reason` is counted (no_face, other_person, not_finite), `told` says it in words, `value` is the last measurement.
+    """
+
+    reason: str
+    told: str
+    value: float | None
+    attempts: int
+
+
+@dataclass(frozen=True)
 class Portraits:
-    """Clean portraits (N, S, S, 3) with landmarks (N, 5, 2) and the occluded share of the face (N,), 0..1."""
+    """Clean portraits (N, S, S, 3) with landmarks (N, 5, 2) and the occluded share of the face (N,), 0..1.
+
+    `unfit[i]` says why picture i could not be made as asked; its pixels and landmarks then mean nothing.
+    """
 
     images: np.ndarray
     landmarks: np.ndarray
     occluded_fraction: np.ndarray
+    unfit: Sequence[Unfit | None] = ()
+
+    def fit(self, index: int) -> bool:
+        """Whether picture `index` may be used."""
+        return not self.unfit or self.unfit[index] is None
 
 
 class ConditionalGenerator(Protocol):

@@ -2,6 +2,8 @@
 
 import os
 import socket
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -11,11 +13,12 @@ from cluster.shard_formats import Format
 from cluster.shard_store import ShardStore
 from cluster.stage import Resources, Stage, Work
 from cluster.storage import Storage
-from schemas.rows import SAMPLES
+from schemas.manifest import DeadRow
+from schemas.rows import SAMPLES, identity_of
 
 
 class ShardWriterStage(Stage):
-    """Sorts the rows, commits them, and passes on only the counts and the dead.
+    """Sorts the rows, commits them, and passes on only the counts and the rows that were not made.
 
     A replay (`plan["revision"]` > 0) brings the identities `plan["only"]`; the rest of the shard comes from the
     revision before, and both together are the next.
@@ -30,11 +33,14 @@ class ShardWriterStage(Stage):
     def process(self, work: Work) -> Work:
         """Commit the shard's samples: references before degraded samples, identities in order."""
         revision = work.plan.get("revision", 0)
-        table = work.table
+        table, lost = work.table, work.dead
         if revision:
-            before = self._store.read(self._store.get("samples", work.number, revision - 1))
+            commit = self._store.get("samples", work.number, revision - 1)
+            before = self._store.read(commit)
             remade = pc.is_in(before["identity"], pa.array(work.plan["only"], pa.int64()))
             table = pa.concat_tables([before.filter(pc.invert(remade)), table])
+            kept = (row for row in self._store.dead_rows(commit) if identity_of(row.item) not in work.plan["only"])
+            lost = (*kept, *lost)
         order = table.append_column("degraded", pc.equal(table["kind"], "degraded"))
         order = order.sort_by([("identity", "ascending"), ("degraded", "ascending"), ("index", "ascending")])
         rows = order.drop(["degraded"])
@@ -44,23 +50,26 @@ class ShardWriterStage(Stage):
             "samples",
             work.number,
             rows,
-            counts=sample_counts(rows, len(work.dead)),
+            counts=sample_counts(rows, lost),
             provenance=provenance,
-            dead=work.dead,
+            dead=lost,
             revision=revision,
         )
         counts = {**commit.counts, "bytes": commit.file.bytes}
         return replace(work, table=SAMPLES.empty_table(), counts=counts)
 
 
-def sample_counts(rows: pa.Table, dead: int) -> dict[str, int]:
-    """Return the outcomes of a shard: planned = accepted + rejected + dead; nothing rejects a sample."""
+def sample_counts(rows: pa.Table, lost: Sequence[DeadRow]) -> dict[str, int]:
+    """Return the outcomes of a shard: planned = accepted + rejected + dead, and `rejected:<reason>`."""
+    reasons = Counter(row.reason for row in lost)
+    dead = reasons.pop("", 0)
     references = pc.sum(pc.equal(rows["kind"], "reference")).as_py() or 0
     return {
-        "planned": rows.num_rows + dead,
+        "planned": rows.num_rows + len(lost),
         "accepted": rows.num_rows,
-        "rejected": 0,
+        "rejected": reasons.total(),
         "dead": dead,
         "reference": references,
         "degraded": rows.num_rows - references,
+        **{f"rejected:{reason}": count for reason, count in sorted(reasons.items())},
     }

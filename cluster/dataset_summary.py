@@ -15,9 +15,13 @@ def candidate_totals(counts: Counter[str]) -> tuple[int, dict[str, int], int]:
 
     A replayed candidate is dead in one unit and decided in a later one: it is planned once, and no longer dead.
     """
+    return counts["planned"] - counts["replayed"], rejected_by_reason(counts), counts["dead"] - counts["replayed"]
+
+
+def rejected_by_reason(counts: Counter[str]) -> dict[str, int]:
+    """Return the rejected of summed counts by reason, the most frequent first."""
     reasons = {key.partition(":")[2]: count for key, count in counts.items() if key.startswith("rejected:")}
-    ordered = dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
-    return counts["planned"] - counts["replayed"], ordered, counts["dead"] - counts["replayed"]
+    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
 
 def summarise(units: Collection[Commit], shards: Collection[Commit]) -> DatasetSummary:
@@ -36,6 +40,7 @@ def summarise(units: Collection[Commit], shards: Collection[Commit]) -> DatasetS
         dead=dead,
         samples=samples["accepted"],
         samples_planned=samples["planned"],
+        samples_rejected=rejected_by_reason(samples),
         samples_dead=samples["dead"],
         references=samples["reference"],
         shards=len(shards),

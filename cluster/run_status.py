@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
-from cluster.dataset_summary import candidate_totals
+from cluster.dataset_summary import candidate_totals, rejected_by_reason
 from cluster.lease import LeaseView, newest_lease
 from cluster.run_folder import load_run, planned_shards
 from cluster.shard_store import Kind, commit_path, parse_commit_path
@@ -40,11 +40,12 @@ class Candidates(Record):
 
 
 class Samples(Record):
-    """The sample half: `made` of `planned` rows are decided, and made = accepted + dead."""
+    """The sample half: `made` of `planned` rows are decided, and made = accepted + rejected + dead."""
 
     planned: int
     made: int
     accepted: int
+    rejected: dict[str, int]
     dead: int
     references: int
 
@@ -100,6 +101,7 @@ def read_status(storage: Storage) -> RunStatus:
         planned=generate["identities"] * (generate["references"] + generate["degraded"]),
         made=rows["planned"],
         accepted=rows["accepted"],
+        rejected=rejected_by_reason(rows),
         dead=rows["dead"],
         references=rows["reference"],
     )

@@ -25,7 +25,7 @@ _SAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class Salvage:
-    """The calls of one stage on one unit. `dead` holds the rows given up, `smallest` the size memory forced."""
+    """The calls of one stage on one unit. `dead`: rows given up or rejected; `smallest`: size that memory forced."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -61,6 +61,21 @@ class Salvage:
                 attempts=attempts,
                 node=socket.gethostname(),
                 spec="" if spec is None else json.dumps(spec, sort_keys=True),
+            )
+        )
+
+    def reject(self, item: str, reason: str, told: str, *, value: float | None, spec: Any, attempts: int) -> None:
+        """Record a sample that was found unfit as often as it was tried: finished work, not an error."""
+        self.dead.append(
+            DeadRow(
+                item=item,
+                stage=self._stage.name,
+                error=told,
+                reason=reason,
+                value=value,
+                attempts=attempts,
+                node=socket.gethostname(),
+                spec=json.dumps(spec, sort_keys=True),
             )
         )
 

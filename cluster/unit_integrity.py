@@ -123,9 +123,11 @@ def _miscounts(commit: Commit, table: pa.Table) -> Iterator[str]:
     counts = commit.counts
     if commit.file.rows != table.num_rows:
         yield f"it says {commit.file.rows} rows, its file has {table.num_rows}"
-    dead = 0 if commit.dead is None else commit.dead.rows
-    if counts.get("dead", 0) != dead:
-        yield f"it counts {counts.get('dead', 0)} dead rows but names {dead}"
+    lost = 0 if commit.dead is None else commit.dead.rows
+    # The rejected candidates of a ledger unit are rows of its file; rejected samples are not.
+    counted = counts.get("dead", 0) + (counts.get("rejected", 0) if commit.kind == "samples" else 0)
+    if counted != lost:
+        yield f"it counts {counted} rows that were not made but names {lost}"
     if commit.kind == "samples":
         kinds = Counter(table["kind"].to_pylist())
         real = {"accepted": table.num_rows, "reference": kinds["reference"], "degraded": kinds["degraded"]}
@@ -170,7 +172,9 @@ def _compare_samples(commit: Commit, table: pa.Table, dead: list[str], manifest:
     return [
         *_rows_problem(path, "duplicate", "rows with a sample_id twice", (name for name in times if times[name] > 1)),
         *_rows_problem(path, "out-of-plan", "samples of no identity of this shard", times.keys() - plan),
-        *_rows_problem(path, "missing", "planned samples that are neither made nor dead", plan - times.keys()),
+        *_rows_problem(
+            path, "missing", "planned samples that are neither made nor rejected nor dead", plan - times.keys()
+        ),
         *_rows_problem(path, "misnamed", "samples whose name is not their identity, kind and index", misnamed),
     ]
 

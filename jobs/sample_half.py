@@ -1,7 +1,7 @@
 """The sample half of a generate job: every shard of the accepted identities, and replays of those with dead rows."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
 from actors.identity_reader import IdentityReaderStage
@@ -15,7 +15,7 @@ from cluster.stage import Work
 from jobs.stages import Stages
 from schemas.config import RunConfig
 from schemas.manifest import Commit, Dead
-from schemas.rows import IDENTITIES, SAMPLES, sample_id
+from schemas.rows import IDENTITIES, SAMPLES, identity_of, sample_id
 
 
 class SampleHalf:
@@ -44,7 +44,7 @@ class SampleHalf:
                 todo.append(self._replay(planned[number], commit))
                 phase.resume(counts["planned"] - self._remade(todo[-1], counts))
             else:
-                phase.resume(counts["planned"], {"dead": counts["dead"]} if counts["dead"] else {})
+                phase.resume(counts["planned"], outcomes(counts))
                 self._limit.add(counts["planned"], counts["dead"])
         self._limit.check()
         self._run(todo, phase)
@@ -63,10 +63,12 @@ class SampleHalf:
             for result in results:
                 self._lease.check()
                 counts = self._bury(plans[result.number], result) if isinstance(result, Dead) else result.counts
-                errors = [result.error] if isinstance(result, Dead) else [row.error for row in result.dead]
+                errors = (
+                    [result.error] if isinstance(result, Dead) else [row.error for row in result.dead if not row.reason]
+                )
                 self._limit.add(counts["planned"], counts["dead"], errors)
                 fresh = self._remade(plans[result.number], counts)
-                phase.advance(fresh, {"dead": counts["dead"]} if counts["dead"] else {})
+                phase.advance(fresh, outcomes(counts))
                 self._lease.report(phase.snapshot())
                 self._limit.check()
 
@@ -80,7 +82,7 @@ class SampleHalf:
 
     def _replay(self, unit: Work, commit: Commit) -> Work:
         # All samples of an identity are made again, not the dead alone: micro-batches are then the planned ones.
-        identities = sorted({int(row.item.partition("/")[0]) for row in self._store.dead_rows(commit)})
+        identities = sorted({identity_of(row.item) for row in self._store.dead_rows(commit) if not row.reason})
         plan = {**unit.plan, "only": identities, "revision": commit.revision + 1}
         return Work(unit.kind, unit.number, unit.table, plan=plan)
 
@@ -97,8 +99,13 @@ class SampleHalf:
             for index in range(count)
         ]
         table = SAMPLES.empty_table()
-        counts = sample_counts(table, len(rows))
+        counts = sample_counts(table, rows)
         return self._store.commit("samples", unit.number, table, counts, {"node": dead.node}, dead=rows).counts
+
+
+def outcomes(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return what people are told of a shard beside what was made: rejected by reason, and dead."""
+    return {name: count for name, count in counts.items() if count and name.startswith(("rejected:", "dead"))}
 
 
 def plan_shards(config: RunConfig, ledger: Iterable[Commit], planned: int) -> Iterator[Work]:

@@ -1,6 +1,7 @@
 """Job: say how far a run is and who drives it, from its folder alone."""
 
 import sys
+from collections.abc import Mapping
 
 from cluster.progress import clock
 from cluster.run_status import RunStatus, read_status
@@ -18,7 +19,7 @@ def status_lines(status: RunStatus) -> list[str]:
     """Return the status as lines for people."""
     candidates, samples, shards = status.candidates, status.samples, status.shards
     rejected = sum(candidates.rejected.values())
-    reasons = ", ".join(f"{count} {reason}" for reason, count in candidates.rejected.items())
+    reasons = _reasons(candidates.rejected)
     lines = [
         f"run         {status.run}",
         f"state       {_state(status)}",
@@ -27,7 +28,8 @@ def status_lines(status: RunStatus) -> list[str]:
         f"{f' ({reasons})' if reasons else ''} + {candidates.dead} dead",
         f"identities  {candidates.accepted} of {candidates.wanted} {_share(candidates.accepted, candidates.wanted)}",
         f"samples     {samples.made} of {samples.planned} {_share(samples.made, samples.planned)}: "
-        f"{samples.accepted} accepted ({samples.references} references), {samples.dead} dead",
+        f"{samples.accepted} accepted ({samples.references} references), "
+        f"{f'{_reasons(samples.rejected)} rejected, ' if samples.rejected else ''}{samples.dead} dead",
         f"shards      {shards.done} of {shards.planned} {_share(shards.done, shards.planned)}",
     ]
     progress = status.driver.progress if status.driver is not None and status.driver.held else {}
@@ -60,6 +62,10 @@ def _state(status: RunStatus) -> str:
             "or raise resilience.max_dead_rate"
         )
     return _STATES[status.state]
+
+
+def _reasons(rejected: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in rejected.items())
 
 
 def _share(part: int, whole: int) -> str:

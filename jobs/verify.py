@@ -39,7 +39,8 @@ def verification_lines(found: Verification) -> list[str]:
         *lines,
         f"read        {found.files} files, {size_text(found.bytes)}",
         f"candidates  {total.planned} planned = {total.accepted} accepted + {rejected} rejected + {total.dead} dead",
-        f"samples     {total.samples_planned} planned = {total.samples} accepted + {total.samples_dead} dead, "
+        f"samples     {total.samples_planned} planned = {total.samples} accepted + "
+        f"{sum(total.samples_rejected.values())} rejected + {total.samples_dead} dead, "
         f"in {total.shards} shards",
         f"root        {total.digest}{' of what is readable' if found.problems else ''}",
         f"problems    {len(found.problems) or 'none'}",

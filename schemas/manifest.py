@@ -25,11 +25,17 @@ class DataFile(Record):
 
 
 class DeadRow(Record):
-    """A candidate or sample that could not be made, with all that is needed to find out why and to replay it."""
+    """A candidate or sample that was not made, with all that is needed to find out why and to replay it.
+
+    Dead: an error, which a replay may mend. With a `reason`, a sample is rejected: tried as often as the config allows
+    and found unfit each time, which is finished work.
+    """
 
     item: str = Field(description="sample_id, or candidate number")
     stage: str
-    error: str = Field(description="type and message of the last error, in one line")
+    error: str = Field(description="type and message of the last error, in one line; of a rejected sample, in words")
+    reason: str = Field("", description="why a sample is rejected, such as no_face; empty for a dead row")
+    value: float | None = Field(None, description="the measurement that rejected")
     traceback: str = ""
     attempts: int = Field(ge=1)
     node: str = ""
@@ -47,7 +53,7 @@ class Commit(Record):
     revision: int = Field(0, ge=0)
     file: DataFile
     dead: DataFile | None = Field(
-        None, description="Parquet of schemas.rows.DEAD, present when rows of the unit are dead"
+        None, description="Parquet of schemas.rows.DEAD, present when rows of the unit are dead, or samples rejected"
     )
     content_sha256: str = Field(description="digest of the rows themselves, equal for every file format")
     counts: dict[str, int] = Field(description="rows by outcome: planned = accepted + rejected + dead, and more")
@@ -95,6 +101,7 @@ class DatasetSummary(Record):
     dead: int = Field(description="candidates that could not be made")
     samples: int = Field(description="committed samples, references among them")
     samples_planned: int
+    samples_rejected: dict[str, int] = Field(default_factory=dict, description="samples by reason")
     samples_dead: int
     references: int = Field(description="reference images among the samples")
     shards: int

@@ -124,18 +124,25 @@ DEAD = pa.schema(
         ("item", pa.string()),
         ("stage", pa.string()),
         ("error", pa.string()),
+        ("reason", pa.string()),  # of a rejected sample; empty for a dead row
+        ("value", pa.float64()),  # the measurement that rejected
         ("traceback", pa.string()),
         ("attempts", pa.int32()),
         ("node", pa.string()),
         ("spec", pa.string()),
     ]
 )
-"""One row a dead row, as `schemas.manifest.DeadRow`; named by the commit of its unit."""
+"""One row a dead row or rejected sample, as `schemas.manifest.DeadRow`; named by the commit of its unit."""
 
 
 def sample_id(identity: int, kind: str, index: int) -> str:
     """Name of a sample inside its run: `000012/Ref-3` or `000012/17`."""
     return f"{identity:06d}/Ref-{index}" if kind == "reference" else f"{identity:06d}/{index}"
+
+
+def identity_of(sample: str) -> int:
+    """Return the identity that a sample_id belongs to."""
+    return int(sample.partition("/")[0])
 
 
 def image_path(identity: int, kind: str, index: int) -> str:

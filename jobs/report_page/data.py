@@ -65,6 +65,7 @@ class Counts:
     shards: int
     shards_planned: int
     dead_samples: int
+    rejected_samples: dict[str, int]
     first_dead: DeadRow | None
 
     @property
@@ -82,7 +83,7 @@ def count(store: ShardStore, commits: Commits, manifest: RunManifest) -> Counts:
     """Count what the commits of a run say."""
     shards = list(commits.shards.values())
     total = summarise(list(commits.units.values()), shards)
-    damaged = next((commit for commit in shards if commit.dead is not None), None)
+    damaged = next((commit for commit in shards if commit.counts.get("dead", 0)), None)
     return Counts(
         planned=total.planned,
         accepted=total.accepted,
@@ -94,7 +95,8 @@ def count(store: ShardStore, commits: Commits, manifest: RunManifest) -> Counts:
         shards=total.shards,
         shards_planned=planned_shards(manifest),
         dead_samples=total.samples_dead,
-        first_dead=store.dead_rows(damaged)[0] if damaged else None,
+        rejected_samples=total.samples_rejected,
+        first_dead=next(row for row in store.dead_rows(damaged) if not row.reason) if damaged else None,
     )
 
 

@@ -102,6 +102,9 @@ def missing(counts: Counts, labelled: bool, training: Training | None, evaluatio
     ]
     named = [text for text in absent if text]
     lines = [f"Not there yet: {', '.join(named)}."] if named else []
+    if counts.rejected_samples:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts.rejected_samples.items())
+        lines.append(f"Samples rejected after all their tries: {reasons}.")
     if counts.first_dead is not None:
         first = counts.first_dead
         lines.append(

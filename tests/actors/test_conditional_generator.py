@@ -1,5 +1,6 @@
 """Running out of memory costs time, never pixels."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from actors import conditional_generator as module
 from actors.conditional_generator import ConditionalGeneratorStage
 from actors.identity_generator import IdentityGeneratorStage
+from actors.roles import Unfit
 from cluster.shard_formats import content_digest
 from cluster.stage import Work
 from schemas.config import RunConfig
@@ -48,3 +50,45 @@ def test_a_device_too_small_for_the_micro_batch_makes_the_same_images_in_smaller
     assert content_digest(halved.table) == content_digest(whole.table)
     assert halved.dead == ()
     assert halved.notes == {"micro_batch_conditional_generator": {1: "1", 3: "2", 5: "4"}[limit]}
+
+
+class Picky:
+    """A generator that gives some pictures up, as one does whose faces cannot be found."""
+
+    def __init__(self, model, unfit):
+        self._model, self._unfit = model, unfit
+
+    def generate(self, identity, recipes):
+        made = self._model.generate(identity, recipes)
+        unfit = [
+            Unfit("no_face", "no face was found in 3 pictures", 0.2, 3) if recipe.seed in self._unfit else None
+            for recipe in recipes
+        ]
+        made.landmarks[[entry is not None for entry in unfit]] = float("nan")
+        return replace(made, unfit=unfit)
+
+
+def test_a_sample_that_was_tried_in_vain_is_rejected_with_its_reason_and_its_neighbours_stay(shard, monkeypatch):
+    stage = ConditionalGeneratorStage(CONFIG)
+    whole = stage.process(shard)
+    model = module.conditional_generator("procedural", 64)
+    candidate = shard.table["candidate"][0].as_py()
+    bad = [recipe for recipe in stage.recipes(candidate) if recipe.kind == "degraded"][3]
+    monkeypatch.setattr(module, "conditional_generator", lambda *_: Picky(model, {bad.seed}))
+    picky = ConditionalGeneratorStage(CONFIG).process(shard)
+    (row,) = picky.dead
+    assert (row.item, row.reason, row.value, row.attempts) == ("000000/3", "no_face", 0.2, 3)
+    assert json.loads(row.spec) == bad.model_dump(mode="json")
+    others = [row for row in whole.table.to_pylist() if row["sample_id"] != "000000/3"]
+    assert picky.table.to_pylist() == others
+
+
+def test_when_every_sample_of_a_batch_is_unfit_all_are_rejected(shard, monkeypatch):
+    model = module.conditional_generator("procedural", 64)
+    candidate = shard.table["candidate"][0].as_py()
+    seeds = {recipe.seed for recipe in ConditionalGeneratorStage(CONFIG).recipes(candidate)}
+    monkeypatch.setattr(module, "conditional_generator", lambda *_: Picky(model, seeds))
+    nothing = ConditionalGeneratorStage(CONFIG).process(shard)
+    assert nothing.table.num_rows == 0
+    assert {row.reason for row in nothing.dead} == {"no_face"}
+    assert len(nothing.dead) == 9

@@ -51,7 +51,7 @@ def commit_shard(store: ShardStore, number: int, run: RunConfig, dead: tuple[str
     table = samples(range(number * size, min((number + 1) * size, run.generate.identities)))
     kept = table.filter(pa.array([name not in dead for name in table["sample_id"].to_pylist()]))
     records = [DeadRow(item=name, stage="conditional_generator", error="ValueError: no", attempts=2) for name in dead]
-    store.commit("samples", number, kept, sample_counts(kept, len(dead)), dead=records, revision=revision)
+    store.commit("samples", number, kept, sample_counts(kept, records), dead=records, revision=revision)
 
 
 def summarise_run(store: ShardStore) -> None:

@@ -75,5 +75,5 @@ def dataset(url: str, run: RunConfig | None = None, *, shards: range | None = No
     size, total = run.generate.identities_per_shard, run.generate.identities
     for number in shards if shards is not None else range(-(-total // size)):
         table = samples(range(number * size, min(total, (number + 1) * size)))
-        store.commit("samples", number, table, sample_counts(table, dead=0))
+        store.commit("samples", number, table, sample_counts(table, ()))
     return storage, manifest

@@ -147,7 +147,7 @@ def test_a_file_that_two_commits_name_is_a_duplicate(damaged):
 def test_a_shard_beyond_the_plan_is_named(damaged):
     _, storage, store, _ = damaged
     table = samples(range(6, 8))
-    store.commit("samples", 3, table, sample_counts(table, 0))
+    store.commit("samples", 3, table, sample_counts(table, ()))
     assert ("out-of-plan", "commits/shard-000003.json") in named(verify_run(storage))
 
 
@@ -162,7 +162,7 @@ def test_rows_that_are_not_those_of_the_plan_are_named_though_every_checksum_is_
     storage, store, _ = finished_run(tmp_path / "run")
     (tmp_path / "run/commits/shard-000000.json").unlink()
     table = rows(samples(range(2)))
-    path = store.commit("samples", 0, table, sample_counts(table, 0)).file.path
+    path = store.commit("samples", 0, table, sample_counts(table, ())).file.path
     assert {kind for kind, own in named(verify_run(storage)) if own == path} == kinds
 
 
@@ -171,7 +171,7 @@ def test_a_sample_that_is_in_two_rows_is_named(tmp_path):
     (tmp_path / "run/commits/shard-000000.json").unlink()
     table = samples(range(2)).slice(0, 27)
     doubled = table.take([*range(27), 3])
-    path = store.commit("samples", 0, doubled, sample_counts(doubled, 0)).file.path
+    path = store.commit("samples", 0, doubled, sample_counts(doubled, ())).file.path
     found = [problem for problem in verify_run(storage).problems if problem.path == path]
     assert {problem.kind for problem in found} == {"duplicate", "missing"}
     assert any("000000/1" in problem.text for problem in found)

@@ -35,7 +35,14 @@ def test_a_run_without_a_driver_is_unfinished_and_adds_up(half):
     status = read_status(storage)
     assert (status.state, status.lease, status.driver) == ("unfinished", "no driver", None)
     assert status.shards.model_dump() == {"planned": 3, "done": 2}
-    assert status.samples.model_dump() == {"planned": 84, "made": 56, "accepted": 55, "dead": 1, "references": 8}
+    assert status.samples.model_dump() == {
+        "planned": 84,
+        "made": 56,
+        "accepted": 55,
+        "rejected": {},
+        "dead": 1,
+        "references": 8,
+    }
     assert status.candidates.rejected == {"glasses": 2}
     summary = summarise(store.committed("identities").values(), store.committed("samples").values())
     shown = status.candidates

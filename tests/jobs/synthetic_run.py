@@ -125,7 +125,7 @@ def make_samples(store: ShardStore, run: RunConfig, occluder: str | None = None)
     size, total = run.generate.identities_per_shard, run.generate.identities
     for number in range(-(-total // size)):
         table = samples(run, range(number * size, min(total, (number + 1) * size)), occluder)
-        store.commit("samples", number, table, sample_counts(table, dead=0))
+        store.commit("samples", number, table, sample_counts(table, ()))
 
 
 def make_model(storage: Storage, run: RunConfig, names: dict[str, str] | None = None) -> dict:

@@ -14,7 +14,7 @@ def test_a_sound_run_prints_its_root_and_no_problem(tmp_path, capsys):
     assert f"root        {store.dataset_digest()}\n" in out
     assert "problems    none" in out
     assert "8 planned = 6 accepted + 2 rejected + 0 dead" in out
-    assert "84 planned = 84 accepted + 0 dead, in 3 shards" in out
+    assert "84 planned = 84 accepted + 0 rejected + 0 dead, in 3 shards" in out
 
 
 def test_the_three_damages_of_the_promise_are_named_and_the_job_fails(tmp_path, capsys):
