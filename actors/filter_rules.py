@@ -1,14 +1,14 @@
 """When a candidate cannot be a clean pseudo-identity: the rules, in the published order, and the two profiles.
 
 `corrected` asks for a found face before anything else and judges it aligned. `faithful` does what was released
-(generation spec 2 and 8.1-10): there is no detection rule, pose is read from the whole picture, a face that is not
-found cannot wear glasses, and duplicates are compared on unaligned crops.
+(generation spec 2 and 8.1-10): there is no detection rule, pictures without a face are measured whole, a face that is
+not found cannot wear glasses, and duplicates are compared on unaligned crops.
 """
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from actors.alignment import ARCFACE_SIZE
 from actors.roles import Detection
@@ -51,7 +51,8 @@ def published_crop(image: np.ndarray, face: Detection | None) -> np.ndarray:
         x0, y0, x1, y1 = (round(float(value)) for value in face.box)
         more = int(abs((y1 - y0) - (x1 - x0)) / 2)
         image = _crop(image, x0 - more, y0, x1 + more, y1)
-    return cv2.resize(image, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_LINEAR)
+    # Pillow's bilinear averages when it shrinks, as the release does; OpenCV's would not.
+    return np.asarray(Image.fromarray(image).resize((ARCFACE_SIZE, ARCFACE_SIZE), Image.Resampling.BILINEAR))
 
 
 def _crop(image: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:

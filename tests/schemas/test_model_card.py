@@ -83,9 +83,14 @@ def test_code_and_random_weights_have_none(source):
 @pytest.mark.parametrize("source", ["w.pth", "random:0"])
 def test_a_range_is_stated_unless_the_input_is_standardised(source):
     assert "value_range is needed when normalise is range" in refused(source=source, value_range=None)
-    for normalise in ("per-image", "clip", "imagenet"):
-        assert ModelCard(**FIELDS | {"value_range": None, "normalise": normalise})
+    for changes in ({"normalise": "clip"}, {"normalise": "imagenet"}, {"normalise": "per-image", "channels": "gray"}):
+        assert ModelCard(**FIELDS | {"value_range": None} | changes)
     assert ModelCard(**FIELDS | {"source": "built-in", "sha256": "", "value_range": None})
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+def test_only_grey_images_are_standardised_one_by_one(channels):
+    assert "normalise per-image is for channels gray" in refused(channels=channels, normalise="per-image")
 
 
 @pytest.mark.parametrize("value_range", [(1, 1), (1, -1)])

@@ -49,6 +49,10 @@ def own_weights(folder: Path, **changes: object) -> dict:
     return SMALL | {"source": str(path), "sha256": digest} | changes
 
 
+def fingerprint(run: RunConfig) -> str:
+    return recipe_fingerprint(recipe_document(run, model_digests(run), cards=cards_of_dataset(run.models)))
+
+
 def test_every_field_that_names_a_model_is_covered():
     assert ROLES.keys() | NO_ROLE == ModelsSection.model_fields.keys()
 
@@ -125,11 +129,19 @@ def test_digests_are_those_of_the_weights_that_make_the_dataset():
 def test_the_fingerprint_follows_the_weights(tmp_path):
     entry = own_weights(tmp_path)
     before = config(tmp_path, entries={"mine": entry}, embedder="mine")
-    first = recipe_fingerprint(recipe_document(before, model_digests(before)))
+    first = fingerprint(before)
     save_file(state(seed=1), tmp_path / "w.safetensors")
     changed = entry | {"sha256": weights_digest(tmp_path / "w.safetensors")}
     after = config(tmp_path, entries={"mine": changed}, embedder="mine")
-    assert recipe_fingerprint(recipe_document(after, model_digests(after))) != first
+    assert fingerprint(after) != first
+
+
+def test_the_fingerprint_follows_what_a_card_says_of_the_input(tmp_path):
+    prints = set()
+    for changes in ({}, {"resize": "bicubic"}, {"arguments": SMALL["arguments"] | {"in_channels": 1}}):
+        entry = own_weights(tmp_path) | changes
+        prints.add(fingerprint(config(tmp_path, entries={"mine": entry}, embedder="mine")))
+    assert len(prints) == 3
 
 
 @pytest.mark.parametrize(
@@ -139,7 +151,7 @@ def test_the_fingerprint_follows_the_settings_of_a_rehearsal(tmp_path, changed):
     prints = []
     for entry in (SMALL, changed):
         run = config(tmp_path, entries={"mine": entry}, embedder="mine")
-        prints.append(recipe_fingerprint(recipe_document(run, model_digests(run))))
+        prints.append(fingerprint(run))
     assert prints[0] != prints[1]
 
 
@@ -153,7 +165,7 @@ def test_the_fingerprint_does_not_follow_where_weights_lie_or_who_evaluates(tmp_
         config(tmp_path, entries={"mine": entry}, embedder="mine", evaluation_embedder="bundled-a"),
         config(tmp_path, entries={"mine": entry}, embedder="mine", offline=False, cache=str(tmp_path / "c2")),
     ):
-        prints.add(recipe_fingerprint(recipe_document(run, model_digests(run))))
+        prints.add(fingerprint(run))
     assert len(prints) == 1
 
 
@@ -178,7 +190,7 @@ def test_recorded_cards_hold_no_credentials(tmp_path):
         ("embedder", {"source": "nowhere.safetensors"}, "are missing: correct `source`"),
         ("embedder", {"source": "memory://nowhere/w.safetensors"}, "run `synfiqa models fetch mine` on every node"),
         ("embedder", {"licence": ""}, "licence: "),
-        ("embedder", {"channels": "rgb"}, "no published small-iresnet takes rgb"),
+        ("embedder", {"input_size": 96}, "no published small-iresnet takes gray, per-image at 96 px"),
     ],
 )
 def test_a_wrong_model_blocks_the_run_before_anything_starts(tmp_path, monkeypatch, field, changes, sentence):
