@@ -1,0 +1,52 @@
+"""Deterministic DDIM (Song 2021, eta 0) on the noise schedule of Stable Diffusion, and its starting noise by seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from schemas.seeds import generator
+
+TRAINING_STEPS = 1000
+BETA_START, BETA_END = 0.00085, 0.012
+"""Of the variances, whose square roots rise linearly."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: the time that the networks are told, and the remaining share of signal variance before and after."""
+
+    time: int
+    alpha: float
+    alpha_next: float
+
+    def apply(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Return the latents after the step, given those before and the predicted noise."""
+        clean = (latents - (1 - self.alpha) ** 0.5 * noise) / self.alpha**0.5
+        return self.alpha_next**0.5 * clean + (1 - self.alpha_next) ** 0.5 * noise
+
+
+@lru_cache(maxsize=16)
+def schedule(steps: int) -> tuple[Step, ...]:
+    """Return the steps from noise to image; 20 of them stand at times 951, 901, ..., 51, 1.
+
+    The last step ends at the first variance of the training chain, not at none.
+    """
+    if not 1 <= steps <= TRAINING_STEPS:
+        raise ValueError(f"steps must be 1 to {TRAINING_STEPS}, not {steps}")
+    betas = np.linspace(BETA_START**0.5, BETA_END**0.5, TRAINING_STEPS) ** 2
+    alphas = np.cumprod(1 - betas)
+    # With 1,000 steps the last of them, one late as all are, would stand past the end of the chain.
+    times = np.minimum(np.arange(steps) * (TRAINING_STEPS // steps) + 1, TRAINING_STEPS - 1)
+    nexts = [float(alphas[0]), *(float(alphas[time]) for time in times[:-1])]
+    made = [Step(int(time), float(alphas[time]), after) for time, after in zip(times, nexts, strict=True)]
+    return tuple(reversed(made))
+
+
+def starting_noise(seeds: Sequence[int], channels: int, side: int) -> Tensor:
+    """Return standard normal latents (N, C, side, side), float32 on the CPU; each of its own seed alone."""
+    drawn = [generator(seed).standard_normal((channels, side, side), dtype=np.float32) for seed in seeds]
+    return torch.from_numpy(np.stack(drawn))

@@ -1,0 +1,47 @@
+from collections import Counter
+
+import pytest
+from pydantic import ValidationError
+
+from actors.captions import REFERENCE_CAPTION
+from actors.controlled_diffusion.prompts import OCCLUSIONS, SUFFIXES, PromptBook
+
+
+def test_the_list_has_the_published_weights():
+    weights = Counter(SUFFIXES)
+    assert (len(SUFFIXES), len(weights), list(weights.values()).count(2)) == (90, 69, 21)
+    assert max(weights.values()) == 2
+    assert [weights[one] for one in ("", *OCCLUSIONS)] == [1] * 4
+    assert sum(weights[one] for one in weights if one and one not in OCCLUSIONS) == 86
+
+
+def test_references_are_asked_for_in_the_words_that_vision_and_language_are_compared_in():
+    assert PromptBook().reference == REFERENCE_CAPTION
+    assert PromptBook().prompt("reference", 0, 7, "corrected") == REFERENCE_CAPTION
+
+
+def test_as_released_ninety_degraded_samples_are_made_as_references():
+    book = PromptBook()
+    faithful = [book.prompt("degraded", index, index, "faithful") for index in range(100)]
+    corrected = [book.prompt("degraded", index, index, "corrected") for index in range(100)]
+    assert faithful[:90] == [book.reference] * 90
+    assert book.reference not in corrected
+    assert faithful[90:] == corrected[90:]
+    assert book.prompt("degraded", 2, 3, "faithful", released=2) == book.degraded(3)
+
+
+def test_a_seed_draws_by_weight():
+    book = PromptBook()
+    drawn = Counter(book.degraded(seed) for seed in range(9000))
+    assert drawn.keys() == {f"{book.stem} {suffix}".strip() for suffix in SUFFIXES}
+    assert drawn[f"{book.stem} in a cave"] == pytest.approx(200, abs=60)
+    assert drawn[f"{book.stem} in snow"] == pytest.approx(100, abs=45)
+    assert drawn[book.stem] == pytest.approx(100, abs=45)
+    assert [book.degraded(seed) for seed in range(9)] == [PromptBook().degraded(seed) for seed in range(9)]
+
+
+def test_a_book_of_ones_own():
+    book = PromptBook(reference="sharp", stem="face", suffixes=("", "in fog", "in fog"), negative="art")
+    assert book.everything() == ["sharp", "art", "face", "face in fog"]
+    with pytest.raises(ValidationError):
+        PromptBook(suffixes=())
