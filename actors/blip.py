@@ -11,41 +11,50 @@ from torch import Tensor
 from transformers import BertTokenizer, BlipConfig, BlipForImageTextRetrieval
 
 from actors.dual_encoder import DualEncoder, check_input
+from actors.model_store.loading import rules_for
 from actors.model_store.random_weights import random_tensors
 from actors.model_store.state import fit_state, read_state, state_dict_of
 from actors.nets.blip import CONTEXT, HUGGING_FACE, ORIGINAL, BlipTowers, blip_config, parts_of
 from actors.network import Running
 from actors.preprocess import CLIP_MEAN, CLIP_STD
+from actors.side_files import only_checkpoint, side_path
 from actors.vocabulary import bert_vocabulary
 from cluster.errors import UserError
 from schemas.model_card import ModelCard
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files of a folder that may hold its weights, the first that is there."""
+RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+"""Names of Pillow's numbers, by which `preprocessor_config.json` says how images are resized."""
 ADDED = ("[DEC]", "[ENC]")
 """Tokens that BLIP appends to BERT's vocabulary: start of its decoder and of its matching encoder."""
 
 
 class BlipImageText(DualEncoder):
-    """BLIP from a folder of transformers' layout, or from the authors' `.pth` with BERT's `vocab.txt` beside it.
+    """BLIP from a folder of transformers' layout, or from one with the authors' `.pth` and BERT's `vocab.txt`.
 
-    Card arguments: `size` (base or tiny) and `config` (entries over it) describe a `.pth`, a folder describes itself;
-    `vocab` names a vocabulary that does not lie beside the `.pth`.
+    Card arguments: `size` (base or tiny) and `config` (entries over it) describe a `.pth`, the other layout describes
+    itself; `vocab` is the name of the vocabulary in the folder where it is another one.
     """
 
     def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
         """Load weights and vocabulary; UserError when a part is missing, damaged or disagrees with the card."""
         arguments = _arguments(card)
-        folder = path if path.is_dir() else None
-        config = _folder_config(card, folder) if folder else _card_config(card, arguments)
+        if not path.is_dir():
+            raise UserError(
+                f"model '{card.name}': BLIP needs BERT's vocab.txt, and no digest covers what lies beside {path.name}: "
+                "put both into a folder of their own and name that as its source"
+            )
+        original = not any((path / name).exists() for name in ("config.json", *WEIGHTS))
+        config = _card_config(card, arguments) if original else _folder_config(card, path)
         vision, text = parts_of(config)
         check_input(card, path, size=vision.image_size)
-        rules = card.state or (HUGGING_FACE if folder else ORIGINAL)
-        weights = _weights(folder) if folder else path
+        weights = only_checkpoint(card, path) if original else _weights(path)
+        vocabulary = side_path(card, path, arguments.get("vocab", "vocab.txt"), "BERT's vocabulary, arguments.vocab")
+        rules = rules_for(card, ORIGINAL if original else HUGGING_FACE)
         self.towers = _skeleton(card, config)
         state = state_dict_of(read_state(weights), rules)
         fit_state(self.towers, state, rules, f"model '{card.name}' ({weights.name})")
-        vocabulary = Path(arguments["vocab"]) if "vocab" in arguments else (folder or path.parent) / "vocab.txt"
         self.tokenizer = _tokenizer(vocabulary, text.vocab_size)
         super().__init__(card, self.towers, running)
 
@@ -75,7 +84,8 @@ def write_random(card: ModelCard, folder: Path, seed: int) -> None:
     words = bert_vocabulary(text.vocab_size - len(ADDED))
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     side = {"height": vision.image_size, "width": vision.image_size}
-    images = {"image_mean": CLIP_MEAN, "image_std": CLIP_STD, "size": side}
+    (resample,) = (number for number, name in RESAMPLE.items() if name == card.resize)
+    images = {"image_mean": CLIP_MEAN, "image_std": CLIP_STD, "resample": resample, "size": side}
     # Without the library's version, so that a seed means the same bytes everywhere.
     described = {key: value for key, value in config.to_dict().items() if key != "transformers_version"}
     for name, content in (("config.json", described), ("preprocessor_config.json", images)):
@@ -106,11 +116,17 @@ def _folder_config(card: ModelCard, folder: Path) -> BlipConfig:
         described = folder / "preprocessor_config.json"
         images = json.loads(described.read_text(encoding="utf-8")) if described.exists() else {}
         mean, std = images.get("image_mean"), images.get("image_std")
+        resize = _resizing(images) if described.exists() else None
     except (OSError, ValueError, TypeError, AttributeError, StrictDataclassError) as error:
         raise UserError(f"{path} describes no BLIP model ({_line(error)}): fetch the whole folder again") from error
-    check_input(card, described, mean=mean, std=std)
+    check_input(card, described, mean=mean, std=std, resize=resize)
     assert isinstance(config, BlipConfig)
     return config
+
+
+def _resizing(images: dict[str, Any]) -> str:
+    number = images.get("resample", 3)  # what transformers' processor of BLIP does unless told otherwise
+    return RESAMPLE.get(number, f"by method {number}")
 
 
 def _skeleton(card: ModelCard, config: BlipConfig) -> BlipTowers:
@@ -134,9 +150,7 @@ def _tokenizer(path: Path, size: int) -> BertTokenizer:
     try:
         words = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} cannot be read ({_line(error)}): put BERT's vocab.txt there or name it in arguments.vocab"
-        ) from error
+        raise UserError(f"{path} cannot be read ({_line(error)}): put BERT's vocab.txt there") from error
     tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)})
     tokenizer.add_special_tokens({"bos_token": ADDED[0], "additional_special_tokens": [ADDED[1]]})
     if len(tokenizer) != size or "[CLS]" not in words:

@@ -48,7 +48,10 @@ def published_crop(image: np.ndarray, face: Detection | None) -> np.ndarray:
     and resized; without a face the whole picture is.
     """
     if face is not None:
-        x0, y0, x1, y1 = (round(float(value)) for value in face.box)
+        # A wild box of a bad network must not cost gigabytes: beyond a picture's size around it all is black anyway.
+        height, width = image.shape[:2]
+        x0, x1 = (round(float(np.clip(value, -width, 2 * width))) for value in face.box[[0, 2]])
+        y0, y1 = (round(float(np.clip(value, -height, 2 * height))) for value in face.box[[1, 3]])
         more = int(abs((y1 - y0) - (x1 - x0)) / 2)
         image = _crop(image, x0 - more, y0, x1 + more, y1)
     # Pillow's bilinear averages when it shrinks, as the release does; OpenCV's would not.

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from actors.alignment import ARCFACE_SIZE, align
-from actors.backends import Players
+from actors.backends import Players, worker_device
 from actors.candidate_table import candidate_table
 from actors.filter_rules import Measured, judge, published_crop
 from actors.imaging import decode
@@ -125,9 +125,10 @@ class IdentityFilterStage(Stage):
 def _aligned(images: list[np.ndarray], faces: list[Detection | None]) -> np.ndarray:
     """Return (N, 112, 112, 3): aligned faces, and the whole picture at that size where no face was found."""
     aligned = np.zeros((len(images), ARCFACE_SIZE, ARCFACE_SIZE, 3), np.uint8)
-    for index, (image, face) in enumerate(zip(images, faces, strict=True)):
-        if face is None:
-            aligned[index] = published_crop(image, None)
-        else:
-            aligned[index] = align(image[None], face.landmarks.astype(np.float32)[None])[0]
+    found = [index for index, face in enumerate(faces) if face is not None]
+    for index in set(range(len(images))) - set(found):
+        aligned[index] = published_crop(images[index], None)
+    if found:
+        landmarks = np.stack([faces[index].landmarks for index in found]).astype(np.float32)  # type: ignore[union-attr]
+        aligned[found] = align([images[index] for index in found], landmarks, device=worker_device())
     return aligned

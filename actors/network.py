@@ -19,7 +19,7 @@ class Running:
 
     device: str = "cpu"
     precision: Precision = "float32"
-    micro_batch: int = 16
+    micro_batch: int = 8
 
     @property
     def dtype(self) -> torch.dtype:

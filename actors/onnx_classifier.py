@@ -34,8 +34,9 @@ class ClassifierArguments(CardPart):
 class OnnxClassifier:
     """Class probabilities of faces from an ONNX file with one image input.
 
-    Runs on the CPU, or on the GPU where onnxruntime's CUDA provider is installed, on one thread in constant
-    micro-batches: the file's own batch size where it fixes one. Every disagreement of card and file is a UserError
+    Runs on one thread of the CPU, whatever `running.device` says: these networks are small, and a GPU provider that
+    only some nodes have would make results depend on the node. Micro-batches are constant: the file's own batch size
+    where it fixes one. Every disagreement of card and file is a UserError
     before the first face.
     """
 
@@ -44,7 +45,7 @@ class OnnxClassifier:
         self.name = card.name
         self.arguments = _arguments(card)
         self.card = card
-        self._session = _session(onnx_file(path, card.name), card, running.device)
+        self._session = _session(onnx_file(path, card.name), card)
         self._input = _only_input(self._session, card, self.arguments.layout)
         fixed = self._input.shape[0]
         self._batch = fixed if isinstance(fixed, int) and fixed > 0 else running.micro_batch
@@ -168,14 +169,12 @@ def _arguments(card: ModelCard) -> ClassifierArguments:
     return arguments_of(card, ClassifierArguments)
 
 
-def _session(file: Path, card: ModelCard, device: str) -> onnxruntime.InferenceSession:
+def _session(file: Path, card: ModelCard) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     try:
-        return onnxruntime.InferenceSession(str(file), options, providers=[*providers, "CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common base of their own
         told = _line(error)
         if any(phrase in told for phrase in _UNKNOWN):

@@ -37,9 +37,10 @@ def onnx_file(path: Path, name: str) -> Path:
                 f"model '{name}': {file.name} keeps weights in another file ({location}), which no digest covers: name "
                 "the folder that holds both as its source, or save the model as one file"
             )
-        if not (file.parent / location).resolve().is_relative_to(path.resolve()):
+        # The system ends a path at a zero byte, or refuses it.
+        if "\0" in location or not (file.parent / location).resolve().is_relative_to(path.resolve()):
             raise UserError(
-                f"model '{name}': {file.name} wants to read {location}, outside of its folder: save them beside it"
+                f"model '{name}': {file.name} wants to read {location!r}, outside of its folder: save them beside it"
             )
         if not (file.parent / location).is_file():
             raise UserError(
@@ -68,7 +69,10 @@ def _only_model(folder: Path, name: str) -> Path:
 
 
 def _entries(message: memoryview, kind: str) -> Iterator[memoryview]:
-    """Yield the key-value entries of external data of all tensors below a message."""
+    """Yield the key-value entries of external data of all tensors below a message.
+
+    Parsers merge a submessage that occurs several times: its lists are joined, so that looking into each finds all.
+    """
     if kind == "entry":
         yield message
         return
@@ -79,14 +83,12 @@ def _entries(message: memoryview, kind: str) -> Iterator[memoryview]:
 
 
 def _text(message: memoryview, wanted: int) -> str:
-    return next(
-        (
-            bytes(value).decode(errors="replace")
-            for number, value in _fields(message)
-            if number == wanted and isinstance(value, memoryview)
-        ),
-        "",
-    )
+    """Return a text field of a message; of several occurrences the last one counts, as it does for every parser."""
+    text = b""
+    for number, value in _fields(message):
+        if number == wanted and value is not None:
+            text = bytes(value)
+    return text.decode(errors="replace")
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | None]]:
@@ -94,6 +96,9 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | None]]:
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
+        if tag >> 32:
+            # Parsers would drop the upper bits and see another field than we do.
+            raise ValueError(f"an overlong field number before byte {position}")
         wire, size = tag & 7, 0
         if wire == 0:
             _, position = _varint(message, position)

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from actors.dual_encoder import DualEncoder, check_input, mean_and_deviation
+from actors.model_store.loading import rules_for
 from actors.model_store.random_weights import random_state
 from actors.model_store.state import fit_state, read_state, state_dict_of
 from actors.nets.open_clip_towers import (
@@ -22,6 +23,7 @@ from actors.nets.open_clip_towers import (
     vocabulary_size,
 )
 from actors.network import Running
+from actors.side_files import only_checkpoint, side_path
 from cluster.errors import UserError
 from schemas.model_card import ModelCard, StateRules
 
@@ -34,14 +36,14 @@ WEIGHTS = (
 )
 """Files of a folder that may hold its weights, the first that is there."""
 
+_DESCRIBING, _NAMED = {"model", "config"}, {"tokenizer", "text_tower"}
+
 SCALES = ("logit_scale", "logit_bias")
-"""They turn cosines into training logits; files differ in their shapes, and cosines do without them."""
+"""They turn cosines into training logits; files differ in their shapes, and cosines do without them: never loaded."""
 RULES = StateRules(
     unwrap=("state_dict",),
     strip=("module.",),
-    allow_missing=SCALES,
     allow_unexpected=(
-        *SCALES,
         *("input_resolution", "context_length", "vocab_size"),
         "text.transformer.*position_ids",
         "text_decoder.*",
@@ -53,17 +55,18 @@ class OpenClipImageText(DualEncoder):
     """A dual encoder of open_clip; its own towers and timm's, or a text tower of transformers with local files.
 
     Card arguments: `model` (a name that open_clip knows) or `config` (the dictionary that such a name stands for)
-    describe a weights file, a folder describes itself; `tokenizer` and `text_tower` name folders with files of
-    transformers where a model needs them and they do not lie in its own folder.
+    describe a weights file, or a folder without `open_clip_config.json`; `tokenizer` and `text_tower` name folders
+    inside that folder with files of transformers, where a model needs them.
     """
 
     def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
         """Load weights and tokenizer; UserError when a part is missing, damaged or disagrees with the card."""
         folder = path if path.is_dir() else None
-        config = _folder_config(card, folder) if folder else _card_config(card)
+        by_card = folder is None or (not (folder / CONFIG).exists() and bool(card.arguments.keys() & _DESCRIBING))
+        config = _card_config(card) if folder is None or by_card else _folder_config(card, folder)
         self.clip, self.tokenizer = _built(card, config, folder)
         check_input(card, path, size=self.clip.visual.image_size)
-        weights = _weights(folder) if folder else path
+        weights = _weights(card, folder, described=not by_card) if folder else path
         _load(self.clip, card, weights)
         super().__init__(card, self.clip, running)
 
@@ -88,6 +91,13 @@ class OpenClipImageText(DualEncoder):
 def write_random(card: ModelCard, folder: Path, seed: int) -> None:
     """Write a folder of open_clip's hub layout with random weights, for the card's `model` or `config`."""
     config = _card_config(card)
+    text = config.get("text_cfg")
+    foreign = isinstance(text, dict) and (text.get("hf_model_name") or text.get("hf_tokenizer_name"))
+    if foreign or card.arguments.keys() & _NAMED:
+        raise UserError(
+            f"model '{card.name}' needs files of {foreign or 'others'} beside its weights, which no rehearsal makes: "
+            "name a real source"
+        )
     with torch.device("meta"):
         clip = _built(card, config, None)[0]
     mean, std = mean_and_deviation(card)
@@ -119,24 +129,20 @@ def _folder_config(card: ModelCard, folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} describes no open_clip model ({type(error).__name__}: {error}): fetch the whole folder again"
         ) from error
-    resize = images.get("interpolation")
-    check_input(
-        card,
-        path,
-        mean=images.get("mean"),
-        std=images.get("std"),
-        resize=resize if resize in ("bilinear", "bicubic") else None,
-    )
+    # Files that do not say how they resize, or say that training took any way, mean open_clip's own: bicubic.
+    resize = images.get("interpolation") or "bicubic"
+    resize = "bicubic" if resize == "random" else str(resize)
+    check_input(card, path, mean=images.get("mean"), std=images.get("std"), resize=resize)
     return config
 
 
 def _built(card: ModelCard, config: dict[str, Any], folder: Path | None) -> tuple[Towers, Tokenizer]:
-    unknown = sorted(card.arguments.keys() - {"model", "config", "tokenizer", "text_tower"})
+    unknown = sorted(card.arguments.keys() - _DESCRIBING - _NAMED)
     if unknown:
         raise UserError(
             f"model '{card.name}': open-clip takes model, config, tokenizer and text_tower, not {', '.join(unknown)}"
         )
-    named = {key: Path(card.arguments[key]) for key in ("tokenizer", "text_tower") if key in card.arguments}
+    named = {key: _named(card, folder, key) for key in sorted(card.arguments.keys() & _NAMED)}
     text_tower = named.get("text_tower")
     try:
         clip = build_towers(config, text_tower)
@@ -146,19 +152,35 @@ def _built(card: ModelCard, config: dict[str, Any], folder: Path | None) -> tupl
     return clip, tokenizer
 
 
-def _weights(folder: Path) -> Path:
+def _named(card: ModelCard, folder: Path | None, argument: str) -> Path:
+    if folder is None:
+        raise UserError(
+            f"model '{card.name}': arguments.{argument} names files beside the weights, which no digest covers: put "
+            "them and the weights into one folder and name that as its source"
+        )
+    path = side_path(card, folder, card.arguments[argument], f"arguments.{argument}")
+    if not path.is_dir():
+        raise UserError(f"model '{card.name}': arguments.{argument} must name a folder, which {path} is not")
+    return path
+
+
+def _weights(card: ModelCard, folder: Path, *, described: bool) -> Path:
     for name in WEIGHTS:
         if (folder / name).is_file():
             return folder / name
+    if not described:
+        return only_checkpoint(card, folder)
     raise UserError(f"{folder} holds no weights: one of {', '.join(WEIGHTS)} must lie there")
 
 
 def _load(clip: Towers, card: ModelCard, weights: Path) -> None:
-    rules = card.state or RULES
+    rules = rules_for(card, RULES)
     state = state_dict_of(read_state(weights), rules)
     # Names of other publishers, and those that open_clip itself wrote before its text tower was a module.
     state = convert_state_dict(clip, state)
     if not isinstance(clip, CLIP):
         state = convert_to_custom_text_state_dict(state)
+    own = clip.state_dict()
     state = {key: value for key, value in state.items() if key not in SCALES}
+    state |= {key: own[key] for key in SCALES if key in own}
     fit_state(clip, state, rules, f"model '{card.name}' ({weights.name})")

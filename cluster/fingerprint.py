@@ -31,6 +31,8 @@ LIBRARIES = (
     "facenet-pytorch",
     "open-clip-torch",
     "transformers",
+    "tokenizers",
+    "timm",
     "onnxruntime",
 )
 """Libraries whose version can change a pixel, a cosine or an encoded byte."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cluster.errors import StorageRefused, StorageUnavailable, UserError
 from cluster.fingerprint import LIBRARIES, differences, library_version, recipe_document, recipe_fingerprint
 from cluster.preflight import preflight
-from cluster.storage import Storage, redact
+from cluster.storage import Storage, redact_all
 from schemas.config import RunConfig
 from schemas.manifest import RunManifest, StoreTraits
 from schemas.model_card import ModelCard
@@ -122,17 +122,11 @@ def _manifest(
         schema_version=SCHEMA_VERSION,
         fingerprint=recipe_fingerprint(document),
         recipe=document,
-        config=_without_secrets(config.model_dump(mode="json")),
+        config=redact_all(config.model_dump(mode="json")),
         code_version=library_version("synfiqa"),
         models=dict(models),
-        cards=cards,
+        cards=tuple(ModelCard.model_validate(redact_all(card.model_dump(mode="json"))) for card in cards),
         versions={"python": platform.python_version(), **{name: library_version(name) for name in _RECORDED}},
         store=store,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_secrets(item) for key, item in value.items()}
-    return redact(value) if isinstance(value, str) else value

@@ -1,8 +1,10 @@
 """One run folder on any store: whole objects in, whole objects out, nothing ever half-written, errors by class."""
 
+import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from fsspec.implementations.local import LocalFileSystem
@@ -14,7 +16,9 @@ from cluster.storage_faults import fault_of
 from cluster.storage_fsspec import FsspecStore
 from cluster.storage_local import LocalStore
 
-__all__ = ["Entry", "Storage", "redact"]
+__all__ = ["Entry", "Storage", "redact", "redact_all"]
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
 _TO_FOLDER = {"read": "read from", "write": "write to", "delete": "delete in", "list": "list"}
 
@@ -29,6 +33,15 @@ def redact(url: str) -> str:
         rest = rest.rpartition("@")[2]
     parts = urlsplit(f"{scheme}://{rest}")
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def redact_all(value: Any) -> Any:
+    """Return a JSON document with every URL in its texts redacted."""
+    if isinstance(value, Mapping):
+        return {key: redact_all(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_all(item) for item in value]
+    return _URL.sub(lambda found: redact(found[0]), value) if isinstance(value, str) else value
 
 
 class Storage:

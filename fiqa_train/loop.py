@@ -215,8 +215,13 @@ def spearman(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(spearmanr(scores, labels).statistic)
 
 
-def describe(section: TrainSection, embedder: Model, run_fingerprint: str) -> dict[str, Any]:
-    """Return the model card of the coming network, without the digest of its weights."""
+def describe(
+    section: TrainSection, embedder: Model, run_fingerprint: str, *, commercial_labels: bool = True
+) -> dict[str, Any]:
+    """Return the model card of the coming network, without the digest of its weights.
+
+    `commercial_labels` says whether every model that made images and labels allows commercial use.
+    """
     network = QualityNet(**trunk_of(section, embedder))
     start = f"the trunk of {embedder.name}" if section.initialise == "embedder" else "random weights"
     return {
@@ -231,7 +236,7 @@ def describe(section: TrainSection, embedder: Model, run_fingerprint: str) -> di
         "output": "quality score (N,), about 0..1 on the label's scale, unbounded",
         "higher_is_better": True,
         "licence": "that of the labels and of the initial weights",
-        "commercial_use": section.initialise == "random" or embedder.card.commercial_use,
+        "commercial_use": commercial_labels and (section.initialise == "random" or embedder.card.commercial_use),
         "trained_on": f"synthetic faces of run {run_fingerprint[:16]}, started from {start}",
         "command": "synfiqa train",
     }

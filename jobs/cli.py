@@ -103,7 +103,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_models_command(commands)
     calibrate = _command(commands, _calibrate, "measure the memory of each stage and pack workers onto GPUs")
     _add_config_options(calibrate)
-    calibrate.add_argument("--gpu-memory-mb", type=int, help="plan for a GPU of this size instead of the one here")
+    calibrate.add_argument(
+        "--gpu-memory-mb", type=_positive, help="plan for a GPU of this size instead of the one here"
+    )
     bootstrap = _command(commands, _bootstrap, "train the bundled networks again from our own renders")
     bootstrap.add_argument("--out", default="actors/weights", help="folder for weights and cards")
     bootstrap.add_argument("--seed", type=int, default=0)
@@ -305,6 +307,13 @@ def _local_out(options: argparse.Namespace) -> Path:
     if "://" in options.out:
         raise UserError(f"--out writes to this machine, not to {redact(options.out)}: name a local path")
     return Path(options.out)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a size in MB: give a whole number above 0")
+    return number
 
 
 def _say(text: str) -> None:

@@ -78,6 +78,8 @@ def _sentence(error: ValidationError, source: str) -> str:
         hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(_known_keys(first['loc'][:-1]))}"
         return f"{field} is not a known key ({source}): {hint}"
     message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{message}; correct it in {source}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     value = repr(first["input"]) if not isinstance(first["input"], dict) else "this section"
     return f"{field}: {value} is not valid: {message}; correct it in {source} or with --set {field}=VALUE{more}"

@@ -29,9 +29,10 @@ from actors.backends import player
 from actors.imaging import decode as decode_image
 from actors.model_store.cache import digest_of
 from actors.model_store.catalogue import Model
-from actors.model_store.selection import run_models
+from actors.model_store.selection import catalogue_of, run_models
 from actors.roles import Embedder
 from cluster.errors import JobFailed, UserError
+from cluster.fingerprint import INPUT_FIELDS
 from cluster.preflight import preflight
 from cluster.progress import Phase
 from cluster.run_folder import load_run
@@ -80,13 +81,13 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
     require_fresh_labels(store, calibration)
     training = finished_training(storage, name, training_basis(config, manifest, calibration))
     model = load_trained(storage, name)
-    basis = _basis(config, training or {})
+    embedders = _embedders(config, calibration.embedder or config.models.embedder)
+    basis = _basis(config, training or {}, embedders)
     existing = _existing(storage, folder, basis)
     if existing is not None:
         return existing
 
     preflight(storage)
-    embedders = _embedders(config)
     steps = _Steps(progress, 3 + 2 * len(embedders))
     labels = label_table(storage, pair_shards(store.committed("samples").values(), calibration.parts))
     splits = split_run(config, labels["identity"].to_pylist())
@@ -115,7 +116,7 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
         resamples = config.evaluate.bootstrap if position == 0 else 0
         protocol = Protocol(fmrs, config.evaluate.discard_limit, resamples, config.run.seed)
         found = compare(qualities, similarity, table, held_out.identity, protocol, VERSUS)
-        independent = embedder.name != label_embedder(config)
+        independent = embedder.name != embedders[-1].name
         results += [{"embedder": embedder.name, "independent": independent, **result} for result in found]
         steps.done()
     labelled = ~np.isnan(held_out.label)
@@ -159,21 +160,17 @@ class _Steps:
                 self._phase.close()
 
 
-def _basis(config: RunConfig, training: Mapping[str, Any]) -> dict[str, Any]:
+def _basis(config: RunConfig, training: Mapping[str, Any], embedders: list[Model]) -> dict[str, Any]:
     return {
         "model_sha256": training.get("model_sha256", ""),
         "training": training.get("basis", {}),
         "evaluate": config.evaluate.model_dump(mode="json"),
         "evaluation_embedder": config.models.evaluation_embedder,
-        "label_embedder": label_embedder(config),
-        "embedders": {model.name: digest_of(model) for model in _embedders(config)},
+        "label_embedder": embedders[-1].name,
+        "embedders": {model.name: digest_of(model) for model in embedders},
+        "inputs": {model.name: model.card.model_dump(mode="json", include=INPUT_FIELDS) for model in embedders},
         "seed": config.run.seed,
     }
-
-
-def label_embedder(config: RunConfig) -> str:
-    """Return the name of the embedder whose f_r the labels take."""
-    return config.label.embedder or config.models.embedder
 
 
 def load_embedder(model: Model) -> Embedder:
@@ -182,11 +179,11 @@ def load_embedder(model: Model) -> Embedder:
     return embedder
 
 
-def _embedders(config: RunConfig) -> list[Model]:
+def _embedders(config: RunConfig, labelling: str) -> list[Model]:
     """Return the independent embedder, then the one that labelled, unless they are one."""
-    chosen = run_models(config.models)
-    by_name = {model.name: model for model in (chosen.embedder, *chosen.more_embedders)}
-    return list({model.name: model for model in (chosen.evaluation_embedder, by_name[label_embedder(config)])}.values())
+    independent = run_models(config.models).evaluation_embedder
+    labelled = catalogue_of(config.models).model(labelling, "embedder")
+    return [independent] if independent.name == labelled.name else [independent, labelled]
 
 
 def _existing(storage: Storage, folder: str, basis: dict[str, Any]) -> dict[str, Any] | None:

@@ -37,17 +37,18 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     store = ShardStore(storage, manifest.fingerprint)
     commits = _finished(storage, store, manifest)
     dataset = store.dataset_digest()
-    frozen = _frozen_scale(config.label)
-    # Empty: the run's own embedder, whose cosines have a column of their own.
-    embedder = "" if config.label.embedder == config.models.embedder else config.label.embedder
+    frozen = _frozen_scale(config.label, embedder_of_labels(config.label, manifest), image_text_of(manifest))
+    measured = embedder_of_labels(config.label, manifest)
     existing = read_calibration(storage, config.label.name)
     if existing is not None:
-        _require_same(storage, existing, config, dataset, frozen)
+        _require_same(storage, existing, config.label, measured, dataset, frozen)
         return _summary(existing, reused=True)
 
     preflight(storage)
     phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
+    # Empty: the run's own embedder, whose cosines have a column of their own.
+    embedder = "" if measured == manifest.recipe["models"]["embedder"] else measured
     samples = LabelRows(sum(commit.file.rows for commit in commits), embedder)
     for index, commit in enumerate(commits):
         samples.add(store.read(commit, columns(embedder)))
@@ -66,7 +67,8 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
         name=config.label.name,
         fingerprint=manifest.fingerprint,
         dataset_sha256=dataset,
-        embedder=config.label.embedder or config.models.embedder,
+        embedder=measured,
+        image_text=image_text_of(manifest),
         frozen_from="" if frozen is None else _digest(frozen),
         samples=len(samples),
         clipped=labels.clipped,
@@ -75,7 +77,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     )
     if not storage.create(_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
         first = require_calibration(storage, config.label.name)
-        _require_same(storage, first, config, dataset, frozen)
+        _require_same(storage, first, config.label, measured, dataset, frozen)
         return _summary(first, reused=True)
     return _summary(calibration, reused=False)
 
@@ -132,7 +134,26 @@ def _finished(storage: Storage, store: ShardStore, manifest: RunManifest) -> lis
     return list(committed.values())
 
 
-def _frozen_scale(section: LabelSection) -> Scale | None:
+def embedder_of_labels(section: LabelSection, manifest: RunManifest) -> str:
+    """Return the embedder whose f_r the labels take; UserError when the run has not measured it.
+
+    The run knows, not today's config: its samples hold the cosines of the embedders that it was made with.
+    """
+    models = manifest.recipe["models"]
+    measured = [models["embedder"], *models.get("more_embedders", [])]
+    if section.embedder and section.embedder not in measured:
+        raise UserError(
+            f"label.embedder is {section.embedder}, but the run measured {', '.join(measured)}: choose one of them"
+        )
+    return section.embedder or str(models["embedder"])
+
+
+def image_text_of(manifest: RunManifest) -> str:
+    """Return the image-text model that measured v_l."""
+    return str(manifest.recipe["models"]["image_text"])
+
+
+def _frozen_scale(section: LabelSection, embedder: str, image_text: str) -> Scale | None:
     if not section.calibration:
         return None
     folder, _, file = section.calibration.rpartition("/")
@@ -141,7 +162,17 @@ def _frozen_scale(section: LabelSection) -> Scale | None:
     except (OSError, ValueError) as error:
         shown = redact(section.calibration)
         raise UserError(f"cannot read label.calibration {shown}; name the calibration.json of a label pass") from error
-    scale = _parse(redact(section.calibration), data).scale
+    calibration = _parse(redact(section.calibration), data)
+    scale = calibration.scale
+    for what, theirs, ours in (
+        ("embedder", calibration.embedder, embedder),
+        ("image-text model", calibration.image_text, image_text),
+    ):
+        if theirs and theirs != ours:
+            raise UserError(
+                f"the frozen calibration was fitted with the {what} {theirs}, these samples were measured with {ours}: "
+                "cosines of two networks are no one scale, so fit a new calibration"
+            )
     if scale.spatial_weight != section.spatial_weight:
         raise UserError(
             f"label.spatial_weight is {section.spatial_weight:g} but the frozen calibration was fitted with "
@@ -151,10 +182,8 @@ def _frozen_scale(section: LabelSection) -> Scale | None:
 
 
 def _require_same(
-    storage: Storage, existing: Calibration, config: RunConfig, dataset: str, frozen: Scale | None
+    storage: Storage, existing: Calibration, section: LabelSection, embedder: str, dataset: str, frozen: Scale | None
 ) -> None:
-    section = config.label
-    embedder = section.embedder or config.models.embedder
     checks = {
         "embedder": (existing.embedder or embedder, embedder),
         "label.spatial_weight": (existing.scale.spatial_weight, section.spatial_weight),

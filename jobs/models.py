@@ -13,7 +13,7 @@ from actors.model_store.catalogue import Catalogue, Model
 from actors.model_store.check import Finding, check_model
 from actors.model_store.digest import weights_digest
 from cluster.errors import JobFailed, UserError
-from cluster.storage import redact
+from cluster.storage import redact_all
 from schemas.model_card import BUILT_IN, RANDOM
 
 
@@ -54,8 +54,8 @@ def run_fetch(models: Sequence[Model]) -> None:
 def run_card(model: Model) -> None:
     """Print the card of a model as YAML, and where its weights come from."""
     document = model.card.model_dump(mode="json", exclude_defaults=True)
-    document["source"] = redact(model.origin)
-    _print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110).rstrip())
+    document["source"] = model.origin
+    _print(yaml.safe_dump(redact_all(document), sort_keys=False, allow_unicode=True, width=110).rstrip())
 
 
 def run_digest(path: str) -> None:

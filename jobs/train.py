@@ -155,6 +155,7 @@ def training_task(config: RunConfig, storage: Storage) -> TrainTask:
     rows = sum(identity in chosen["train"] for identity in identities)
     batch_plan(rows, config.train.batch_size, config.train.workers)
     embedder = run_models(config.models).embedder
+    commercial = all(card.commercial_use for card in load_run(storage).cards)
     return TrainTask(
         url=storage.url,
         shards=shards,
@@ -165,7 +166,7 @@ def training_task(config: RunConfig, storage: Storage) -> TrainTask:
         section=config.train,
         embedder=embedder,
         seed=config.run.seed,
-        card=describe(config.train, embedder, calibration.fingerprint),
+        card=describe(config.train, embedder, calibration.fingerprint, commercial_labels=commercial),
     )
 
 

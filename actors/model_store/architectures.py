@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from schemas.model_card import Channels, Normalise, Role, StateRules
+
+REHEARSAL_VERSION = 1
+"""Raised by every change after which random weights of the same settings differ: caches on nodes outlive the code."""
 
 NO_RULES = StateRules()
 """Keys must match exactly."""
@@ -18,6 +21,7 @@ class Contract:
     normalise: Normalise | None = None
     value_range: tuple[float, float] | None = None
     input_size: int | None = None
+    resize: Literal["bilinear", "bicubic"] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,52 @@ ARCHITECTURES: dict[str, Architecture] = {
         "image_text",
         "actors.blip:BlipImageText",
         rehearsal="actors.blip:write_random",
-        contracts=(Contract("rgb", "clip"),),
+        contracts=(Contract("rgb", "clip", resize="bicubic"),),
     ),
     "open-clip": Architecture(
         "image_text",
         "actors.open_clip_model:OpenClipImageText",
         rehearsal="actors.open_clip_model:write_random",
         contracts=(Contract("rgb", "clip"), Contract("rgb", "range", (-1.0, 1.0)), Contract("rgb", "imagenet")),
+    ),
+    # the generative chain
+    "adm-unet": Architecture(
+        "identity_generator",
+        "actors.adm_generator:AdmIdentityGenerator",
+        network="actors.nets.adm_unet:AdmUNet",
+        player_arguments=("steps", "pixels", "compile"),
+        contracts=(Contract("rgb", "range", (-1.0, 1.0)),),
+    ),
+    "diffusers-unconditional": Architecture(
+        "identity_generator",
+        "actors.diffusers_generator:DiffusersIdentityGenerator",
+        rehearsal="actors.diffusers_generator:write_random",
+        contracts=(Contract("rgb", "range", (-1.0, 1.0)),),
+    ),
+    "flame": Architecture(
+        "face_model", "actors.face_model.flame:flame", rehearsal="actors.face_model.flame_random:write_random"
+    ),
+    "procedural-face": Architecture("face_model", "actors.face_model.procedural:procedural"),
+    "deca-coarse": Architecture(
+        "face_encoder",
+        "actors.face_model.deca:DecaEncoder",
+        network="actors.face_model.deca:DecaCoarse",
+        rules=StateRules(unwrap=("E_flame",), strip=("E_flame.",), allow_unexpected=("E_detail.*", "D_detail.*")),
+        contracts=(Contract("rgb", "range", (0.0, 1.0), 224),),
+    ),
+    "procedural-encoder": Architecture("face_encoder", "actors.face_model.procedural_encoder:ProceduralEncoder"),
+    "bisenet-r18": Architecture(
+        "face_parser",
+        "actors.face_parser:FaceParser",
+        network="actors.nets.bisenet:BiSeNet",
+        gain=1.0,
+        rules=StateRules(**_WRAPPED, allow_unexpected=("conv_out16.*", "conv_out32.*")),
+        contracts=(Contract("rgb", "imagenet"),),
+    ),
+    "controlled-diffusion": Architecture(
+        "conditional_diffusion",
+        "actors.controlled_diffusion.sampler:ControlledDiffusion",
+        rehearsal="actors.controlled_diffusion.rehearsal:write_random",
+        contracts=(Contract("rgb", "clip", resize="bicubic"),),
     ),
 }

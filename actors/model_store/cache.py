@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,10 +13,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from actors.model_store.architectures import ARCHITECTURES, REHEARSAL_VERSION
 from actors.model_store.catalogue import Model
 from actors.model_store.digest import weights_digest
 from actors.model_store.fetch import download
 from cluster.errors import JobFailed, UserError
+from cluster.fingerprint import INPUT_FIELDS
 from cluster.storage import redact
 from schemas.model_card import BUILT_IN, PACKAGE, RANDOM
 
@@ -49,7 +52,10 @@ def locate(model: Model, *, fetch: bool | None = None) -> Path:
     else:
         path = Path(origin)
         if not path.exists():
-            raise UserError(f"the weights {path} of model '{model.name}' are missing: correct `source` on its card")
+            raise UserError(
+                f"the weights {path} of model '{model.name}' are missing on {socket.gethostname()}: "
+                "correct `source` on its card, or bring them to every node"
+            )
     verify(path, card.sha256, model.name, cache_folder(model.cache))
     return path
 
@@ -114,8 +120,8 @@ def _fetched(model: Model, *, allowed: bool) -> Path:
         return target
     if not allowed:
         raise UserError(
-            f"model '{model.name}' is not on this machine and fetching is off: run `synfiqa models fetch {model.name}` "
-            "on every node, or set models.offline=false"
+            f"model '{model.name}' is not on this machine and fetching is off: run "
+            f"`synfiqa models fetch {model.name} --catalogue FILE` on every node, or set models.offline=false"
         )
     with locked(target.parent):
         if target.exists() and not _verified(target, model):
@@ -178,13 +184,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _rehearsed(model: Model) -> Path:
-    from actors.model_store.rehearsal import write_rehearsal
+    from actors.model_store.rehearsal import DONE, write_rehearsal
 
     settings = hashlib.sha256(_settings(model)).hexdigest()
     folder = cache_folder(model.cache) / "random" / f"{model.card.architecture}-{settings[:16]}"
     # Locked even when it seems there: another process may be writing it this moment.
     with locked(folder):
-        return write_rehearsal(model.card, folder, _seed(model))
+        path = write_rehearsal(model.card, folder, _seed(model))
+        verify(path, (folder / DONE).read_text(encoding="ascii"), model.name, cache_folder(model.cache))
+        return path
 
 
 def _seed(model: Model) -> int:
@@ -196,7 +204,11 @@ def _seed(model: Model) -> int:
 
 def _settings(model: Model) -> bytes:
     card = model.card
-    return json.dumps([card.architecture, card.arguments, _seed(model)], sort_keys=True).encode()
+    architecture = ARCHITECTURES[card.architecture]
+    settings = [REHEARSAL_VERSION, card.architecture, card.arguments, _seed(model), architecture.gain]
+    # Architectures that write whole folders put what the card says of the input into them.
+    described = card.model_dump(mode="json", include=INPUT_FIELDS) if architecture.rehearsal else {}
+    return json.dumps([*settings, described], sort_keys=True).encode()
 
 
 @cache

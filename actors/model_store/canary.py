@@ -14,6 +14,9 @@ import numpy as np
 from actors.network import Running
 from schemas.model_card import ModelCard
 
+ROLES = frozenset({"detector", "pose", "glasses", "expression", "embedder", "image_text"})
+"""Roles with a canary: models that measure. What generators make is judged by the models that measure it."""
+
 TOLERANCE = 1e-3
 """Largest difference, relative to the largest output, between two machines that run the same weights rightly."""
 

@@ -123,6 +123,9 @@ def _entry(path: Path, name: str, fields: Any) -> Model:
     if card.source == BUILT_IN and card.architecture not in _code():
         raise UserError(f"{where}: {card.architecture} has weights: source must say where they lie, not {BUILT_IN}")
     check_contract(card, where)
+    architecture = ARCHITECTURES[card.architecture]
+    if card.source.startswith(RANDOM) and not (architecture.network or architecture.rehearsal):
+        raise UserError(f"{where}: {card.architecture} has no random weights; name a real source")
     return Model(card, _origin(card.source, path.parent))
 
 
@@ -171,6 +174,7 @@ def _fits(card: ModelCard, contract: Contract) -> bool:
         contract.channels in (None, card.channels)
         and contract.normalise in (None, card.normalise)
         and contract.input_size in (None, card.input_size)
+        and contract.resize in (None, card.resize)
         and (contract.value_range is None or _close(contract.value_range, card.value_range))
     )
 
@@ -182,7 +186,8 @@ def _close(left: tuple[float, float], right: tuple[float, float] | None) -> bool
 def _shown(contract: Contract) -> str:
     parts = [contract.channels, contract.normalise, contract.value_range and f"{list(contract.value_range)}"]
     size = contract.input_size and f"at {contract.input_size} px"
-    return ", ".join(str(part) for part in (*parts, size) if part)
+    resize = contract.resize and f"resize {contract.resize}"
+    return ", ".join(str(part) for part in (*parts, size, resize) if part)
 
 
 _MERGE = "tag:yaml.org,2002:merge"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from actors.model_store.cache import cache_folder, locate, verify
-from actors.model_store.canary import LENGTH, TOLERANCE, answer_of, compare, moved, wrong_cards
+from actors.model_store.canary import LENGTH, ROLES, TOLERANCE, answer_of, compare, moved, wrong_cards
 from actors.model_store.catalogue import Model, check_contract
 from actors.model_store.loading import play
 from actors.network import Running
@@ -47,6 +47,9 @@ def check_model(model: Model, *, fetch: bool = False) -> Finding:
     if model.origin == BUILT_IN:
         finding.notes.append("code without weights")
         return finding
+    if model.card.role not in ROLES:
+        finding.notes.append(f"its weights fit; there is no canary for the role {model.card.role}")
+        return finding
     _judge(finding, model.card, player)
     return finding
 
@@ -69,7 +72,7 @@ def _judge(finding: Finding, card: ModelCard, player: Any) -> None:
                 f"{TOLERANCE:g} allowed): channel order, range, size or weights differ from when it was recorded"
             )
     else:
-        finding.notes.append("no canary recorded")
+        finding.notes.append("no canary recorded: the input contract is as its card says, unproven")
     if not right.any():
         finding.notes.append("its answer to the canary is all zeros, which proves little")
     for what, distance in sensitivities(card, player, right).items():

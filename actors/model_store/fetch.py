@@ -15,23 +15,29 @@ BLOCK = 1 << 24
 BUDGET_S = 300.0
 """How long one request is tried again through outages."""
 
+_PAGES = {"text/html", "application/xhtml+xml"}
+"""Media types of pages for people: what is shown for a file, a login, or a listing."""
+
 
 def download(url: str, target: Path, block: int = BLOCK) -> None:
     """Bring the file or folder at the URL to `target`; what is there already of it is not fetched again.
 
-    UserError when there is nothing at the URL or its store refuses; StorageUnavailable after an outage that lasts.
+    On the web a folder is what ends in a slash: any page with links would pass for one. UserError when there is nothing
+    at the URL, or a page for people, or its store refuses; StorageUnavailable after an outage that lasts.
     """
     fs, path = _open(url)
     shown = redact(url)
     retry = Retrying(budget_s=BUDGET_S)
     try:
-        if retry.call(lambda: fs.isdir(path), shown):
-            files = sorted(retry.call(lambda: fs.find(path), shown))
+        # Web servers know a folder by its slash, other stores do without.
+        folder = f"{path}/" if _on_the_web(url) else path
+        if _may_be_folder(url) and retry.call(lambda: fs.isdir(folder), shown):
+            files = sorted(retry.call(lambda: fs.find(folder), shown))
             names = [file[len(path.rstrip("/")) + 1 :] for file in files]
             if outside := [name for name in names if not name or ".." in Path(name).parts or Path(name).is_absolute()]:
                 raise UserError(f"{shown} holds a file named {outside[0]!r}, which would lie outside of its folder")
             for file, name in zip(files, names, strict=True):
-                _file(fs, file, target / name, block, retry, f"{shown}/{name}")
+                _file(fs, file, target / name, block, retry, f"{shown.rstrip('/')}/{name}")
         else:
             _file(fs, path, target, block, retry, shown)
     except FileNotFoundError as error:
@@ -55,9 +61,23 @@ def _open(url: str) -> tuple[Any, str]:
     return fs, path.rstrip("/")
 
 
+def _on_the_web(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
+
+
+def _may_be_folder(url: str) -> bool:
+    return not _on_the_web(url) or (url.endswith("/") and not {"?", "#"} & set(url))
+
+
 def _file(fs: Any, path: str, target: Path, block: int, retry: Retrying, shown: str) -> None:
+    info = retry.call(lambda: _info(fs, path), shown)
+    if info.get("mimetype") in _PAGES:
+        raise UserError(
+            f"{shown} is a web page ({info['mimetype']}), no weights: name the link that downloads the file itself as "
+            "`source` on the card, or a folder with a slash at its end"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
-    size = retry.call(lambda: fs.size(path), shown)
+    size = info.get("size")
     if size is None:
         # A server that does not tell sizes cannot be resumed either.
         retry.call(lambda: fs.get_file(path, str(target)), shown)
@@ -74,6 +94,17 @@ def _file(fs: Any, path: str, target: Path, block: int, retry: Retrying, shown: 
             out.write(piece)
             out.flush()
             have += len(piece)
+
+
+def _info(fs: Any, path: str) -> dict[str, Any]:
+    try:
+        info: dict[str, Any] = fs.info(path)
+    except FileNotFoundError as error:
+        # Whatever a web server fails with, fsspec calls it a missing file.
+        if _on_the_web(path) and error.__cause__ and getattr(error.__cause__, "status", None) not in (404, 410):
+            raise error.__cause__ from None
+        raise
+    return info
 
 
 def _piece(fs: Any, path: str, start: int, end: int, size: int) -> bytes:

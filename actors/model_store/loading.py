@@ -10,7 +10,7 @@ from actors.model_store.architectures import ARCHITECTURES, load
 from actors.model_store.state import fit_state, read_state, state_dict_of
 from actors.network import Running
 from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from schemas.model_card import RANDOM, ModelCard, StateRules
 
 
 def build_network(card: ModelCard) -> nn.Module:
@@ -29,19 +29,35 @@ def build_network(card: ModelCard) -> nn.Module:
 
 def load_network(card: ModelCard, path: Path) -> nn.Module:
     """Return the network with the weights of the file in it, in float32, ready to evaluate."""
-    rules = card.state or ARCHITECTURES[card.architecture].rules
+    rules = rules_for(card, ARCHITECTURES[card.architecture].rules)
     with torch.device("meta"):
         skeleton = build_network(card)
     # Where the checkpoint fills every tensor, none is initialised for nothing.
     filled = not rules.allow_missing and _all_stored(skeleton)
-    network = skeleton.to_empty(device="cpu") if filled else build_network(card)
+    network = skeleton.to_empty(device="cpu") if filled else _initialised(card)
     fit_state(network, state_dict_of(read_state(path), rules), rules, f"model '{card.name}' ({path.name})")
     return network.float().eval().requires_grad_(False)
+
+
+def rules_for(card: ModelCard, published: StateRules) -> StateRules:
+    """Return the rules by which a checkpoint is read: the card's, else those of the published checkpoint.
+
+    A rehearsal has the keys of the network, which published rules leave alone; what its card says is for the
+    checkpoint that it stands for.
+    """
+    return published if card.source.startswith(RANDOM) else card.state or published
 
 
 def play(card: ModelCard, path: Path, running: Running | None = None) -> Any:
     """Return the object that plays the card's role, ready to use (see `actors.roles`)."""
     return load(ARCHITECTURES[card.architecture].player)(card, path, running or Running())
+
+
+def _initialised(card: ModelCard) -> nn.Module:
+    # Buffers that the checkpoint lacks keep what the constructor gave them, which must be the same in every process.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build_network(card)
 
 
 def _all_stored(module: nn.Module) -> bool:

@@ -7,13 +7,14 @@ import torch
 from safetensors.torch import save_file
 
 from actors.model_store.architectures import ARCHITECTURES, load
+from actors.model_store.digest import weights_digest
 from actors.model_store.loading import build_network
 from actors.model_store.random_weights import random_state
 from cluster.errors import UserError
 from schemas.model_card import ModelCard
 
 DONE = ".whole"
-"""Name of the marker that says a rehearsal folder is complete."""
+"""Name of the marker that says a rehearsal folder is complete; it holds the digest of what was written."""
 
 
 def write_rehearsal(card: ModelCard, folder: Path, seed: int) -> Path:
@@ -32,7 +33,7 @@ def write_rehearsal(card: ModelCard, folder: Path, seed: int) -> Path:
             partial = folder / f"weights.{os.getpid()}.part"
             save_file(_adjusted(architecture.network, random_state(skeleton, seed, architecture.gain)), partial)
             partial.replace(target)
-        (folder / DONE).touch()
+        (folder / DONE).write_text(weights_digest(target), encoding="ascii")
     return target
 
 

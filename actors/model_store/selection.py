@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from actors.model_store.cache import digest_of, locate
 from actors.model_store.catalogue import Catalogue, Model
 from cluster.errors import UserError
-from cluster.storage import redact
 from schemas.config import ModelsSection, Precision, RunConfig
 from schemas.model_card import BUILT_IN, RANDOM, ModelCard
 
@@ -79,11 +78,8 @@ def model_digests(config: RunConfig) -> dict[str, str]:
 
 
 def cards_of_dataset(section: ModelsSection) -> tuple[ModelCard, ...]:
-    """Return the cards of the models that make the dataset, as a run records them: no credentials in a source."""
-    return tuple(
-        model.card.model_copy(update={"source": redact(model.card.source)})
-        for model in run_models(section).of_dataset()
-    )
+    """Return the cards of the models that make the dataset."""
+    return tuple(model.card for model in run_models(section).of_dataset())
 
 
 def _require_commercial(models: list[Model]) -> None:

@@ -17,15 +17,19 @@ from schemas.model_card import StateRules
 
 _SHOWN = 6
 """Keys that an error message lists before it counts the rest."""
+_LONGEST_HEADER = 100_000_000
+"""Bytes; the safetensors format allows no longer one."""
+_FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Types that become float32 by rounding alone; others mean something only together with scales kept elsewhere."""
 
 
 def read_state(path: Path) -> Mapping[str, Any]:
-    """Return what a `.safetensors` or torch file holds: tensors, perhaps inside wrapper dictionaries.
+    """Return what a safetensors or torch file holds: tensors, perhaps inside wrapper dictionaries.
 
-    Torch files are read by the restricted unpickler (`weights_only`). UserError for damaged files and for pickles
-    that would run code.
+    The content decides which it is, for what comes from a URL may be called anything. Torch files are read by the
+    restricted unpickler (`weights_only`). UserError for damaged files and for pickles that would run code.
     """
-    if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors" or _is_safetensors(path):
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
@@ -68,21 +72,35 @@ def state_dict_of(content: Mapping[str, Any], rules: StateRules) -> dict[str, Te
 
 
 def fit_state(module: nn.Module, state: Mapping[str, Tensor], rules: StateRules, source: str) -> None:
-    """Load the state into the network; UserError lists every missing, unexpected or mis-shaped key not allowed for."""
+    """Load the state into the network; UserError lists every key that is missing, unexpected or of a wrong form.
+
+    What the rules allow to be missing keeps the constructor's value: buffers and counters, never floating-point
+    parameters, which would be random and other ones in every process.
+    """
     wanted = module.state_dict()
-    missing = [key for key in wanted if key not in state and not _allowed(key, rules.allow_missing)]
+    weights = {name for name, value in module.named_parameters(remove_duplicate=False) if value.is_floating_point()}
+    lacking = [key for key in wanted if key not in state]
+    missing = [key for key in lacking if not _allowed(key, rules.allow_missing)]
+    random = [key for key in lacking if key in weights and _allowed(key, rules.allow_missing)]
     unexpected = [key for key in state if key not in wanted and not _allowed(key, rules.allow_unexpected)]
     shapes = [
         f"{key} {_shape(value)} instead of {_shape(wanted[key])}"
         for key, value in state.items()
         if key in wanted and value.shape != wanted[key].shape
     ]
+    types = [
+        f"{key} {_type(value)} instead of {_type(wanted[key])}"
+        for key, value in state.items()
+        if key in wanted and wanted[key].is_floating_point() and value.dtype not in _FLOATING
+    ]
     complaints = [
         f"{len(found)} {what} ({_some(found)})"
         for what, found in (
             ("keys are missing", missing),
+            ("missing weights would be random, which allow_missing cannot allow", random),
             ("are unexpected", unexpected),
             ("have wrong shapes", shapes),
+            ("have wrong types", types),
         )
         if found
     ]
@@ -92,6 +110,16 @@ def fit_state(module: nn.Module, state: Mapping[str, Tensor], rules: StateRules,
             "state rules on its card, or name the right file"
         )
     module.load_state_dict({key: value for key, value in state.items() if key in wanted}, strict=False)
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether the file begins as the format says: length of the header in eight bytes, then its JSON object."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(9)
+    except OSError:
+        return False  # the reader that is tried next tells why
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= _LONGEST_HEADER
 
 
 def _renamed(key: str, rules: StateRules) -> str:
@@ -114,6 +142,10 @@ def _some(found: list[str]) -> str:
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(str(side) for side in tensor.shape) or "scalar"
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _line(error: Exception) -> str:

@@ -74,8 +74,10 @@ def build_tokenizer(config: Mapping[str, Any], folder: Path | None) -> Tokenizer
         return SimpleTokenizer(context_length=context, **options)
     if folder is None:
         raise ValueError(
-            f"its captions need the tokenizer of {name}: name a folder with its files in arguments.tokenizer"
+            f"its captions need the tokenizer of {name}: put its files and the weights into one folder, name that as "
+            "source"
         )
+    _names_no_files(folder / "tokenizer_config.json")
     return HFTokenizer(
         str(folder),
         context_length=context,
@@ -86,10 +88,18 @@ def build_tokenizer(config: Mapping[str, Any], folder: Path | None) -> Tokenizer
     )
 
 
+def _names_no_files(description: Path) -> None:
+    content = json.loads(description.read_text(encoding="utf-8")) if description.exists() else {}
+    if named := [key for key in ("vocab", "merges") if isinstance(content.get(key), str)]:
+        # The library would open them wherever they lie, where no digest covers them.
+        raise ValueError(f"{description} names a file as {named[0]}: leave that out, and put the file beside it")
+
+
 def _code_free(folder: Path | None, name: str) -> Path:
     if folder is None:
         raise ValueError(
-            f"its text tower is {name}: name a folder with that model's config.json in arguments.text_tower"
+            f"its text tower is {name}: put that model's config.json into a folder inside the source, name that folder "
+            "in arguments.text_tower"
         )
     if "auto_map" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
         raise ValueError(f"{folder}/config.json asks for code of its own (auto_map)")

@@ -13,7 +13,7 @@ from actors.nets.blip import BlipTowers, blip_config, parts_of
 from actors.network import Running
 from actors.preprocess import network_input
 from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from schemas.model_card import ModelCard, StateRules
 
 CAPTIONS = [REFERENCE_CAPTION, "Two small dogs, on the beach!"]
 CARD = ModelCard(
@@ -32,6 +32,10 @@ CARD = ModelCard(
     commercial_use=True,
 )
 RUNNING = Running(micro_batch=2)
+
+
+def with_arguments(**arguments):
+    return CARD.model_copy(update={"arguments": arguments})
 
 
 @pytest.fixture(scope="module")
@@ -126,15 +130,68 @@ def test_cosines_are_those_of_transformers_without_the_matching_head(folder, mod
 
 
 def test_authors_checkpoint_gives_the_same_cosines(folder, model, faces, tmp_path):
-    path = tmp_path / "model_base_retrieval_coco.pth"
-    write_original(folder, path)
+    own = tmp_path / "blip"
+    own.mkdir()
+    write_original(folder, own / "model_base_retrieval_coco.pth")
     expected = model.similarities(faces, CAPTIONS)
-    named = CARD.model_copy(update={"arguments": {"size": "tiny", "vocab": str(folder / "vocab.txt")}})
-    assert np.array_equal(BlipImageText(named, path, RUNNING).similarities(faces, CAPTIONS), expected)
-    with pytest.raises(UserError, match=r"put BERT's vocab\.txt there"):
+    with pytest.raises(UserError, match=r"holds no vocab\.txt .*: put it there"):
+        BlipImageText(CARD, own, RUNNING)
+    (own / "vocab.txt").write_bytes((folder / "vocab.txt").read_bytes())
+    assert np.array_equal(BlipImageText(CARD, own, RUNNING).similarities(faces, CAPTIONS), expected)
+    (own / "vocab.txt").rename(own / "words.txt")
+    named = with_arguments(size="tiny", vocab="words.txt")
+    assert np.array_equal(BlipImageText(named, own, RUNNING).similarities(faces, CAPTIONS), expected)
+    write_original(folder, own / "another.pth")
+    with pytest.raises(UserError, match=r"must hold one file of weights, not another\.pth, model_base"):
+        BlipImageText(named, own, RUNNING)
+
+
+def test_a_vocabulary_that_no_digest_covers_is_not_read(folder, copied):
+    path = copied / "model_base_retrieval_coco.pth"
+    write_original(folder, path)
+    with pytest.raises(
+        UserError, match=r"no digest covers what lies beside model_base.* a folder of their own and name"
+    ):
         BlipImageText(CARD, path, RUNNING)
-    (tmp_path / "vocab.txt").write_bytes((folder / "vocab.txt").read_bytes())
-    assert np.array_equal(BlipImageText(CARD, path, RUNNING).similarities(faces, CAPTIONS), expected)
+    (copied / ".hidden.txt").write_bytes((folder / "vocab.txt").read_bytes())
+    (copied / "elsewhere").symlink_to(folder)
+    for name in (str(folder / "vocab.txt"), f"../{folder.name}/vocab.txt", ".hidden.txt", "elsewhere/vocab.txt", 3):
+        with pytest.raises(UserError, match="digest") as caught:
+            BlipImageText(with_arguments(vocab=name), copied, RUNNING)
+        assert str(copied) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_weights_that_a_checkpoint_lacks_are_never_random(copied):
+    lose_a_tensor(copied)
+    rules = {"allow_missing": ["*"], "allow_unexpected": ["*"]}
+    card = ModelCard(**CARD.model_dump() | {"source": "blip", "sha256": "0" * 64, "state": rules})
+    with pytest.raises(UserError, match=r"1 missing weights would be random, .* \(text_proj\.bias\)"):
+        BlipImageText(card, copied, RUNNING)
+
+
+def test_a_rehearsal_needs_no_state_rules_of_the_real_checkpoint(folder, model, faces):
+    card = CARD.model_copy(update={"state": StateRules(keep="student.")})
+    found = BlipImageText(card, folder, RUNNING).similarities(faces, CAPTIONS)
+    assert np.array_equal(found, model.similarities(faces, CAPTIONS))
+
+
+def test_the_way_of_resizing_is_that_of_the_folder(copied):
+    bilinear = CARD.model_copy(update={"resize": "bilinear"})
+    with pytest.raises(UserError, match="resizing bicubic instead of bilinear: correct the card"):
+        BlipImageText(bilinear, copied, RUNNING)
+    described = copied / "preprocessor_config.json"
+    assert json.loads(described.read_text())["resample"] == 3
+    for number, name in ((1, "lanczos"), (9, "by method 9")):
+        edit_json(described, resample=number)
+        with pytest.raises(UserError, match=f"resizing {name} instead of bicubic"):
+            BlipImageText(CARD, copied, RUNNING)
+    edit_json(described, resample=2)
+    BlipImageText(bilinear, copied, RUNNING)
+    # The processor of transformers is bicubic unless told otherwise.
+    described.write_text("{}")
+    with pytest.raises(UserError, match="resizing bicubic instead of bilinear"):
+        BlipImageText(bilinear, copied, RUNNING)
 
 
 def test_matching_head_and_cross_attention_are_neither_kept_nor_needed(model, copied, faces):

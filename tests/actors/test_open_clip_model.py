@@ -7,13 +7,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from actors.captions import REFERENCE_CAPTION
+from actors.model_store.random_weights import random_state
 from actors.nets.open_clip_towers import build_towers, published_config
 from actors.network import Running
 from actors.open_clip_model import OpenClipImageText, write_random
 from actors.preprocess import network_input
 from actors.vocabulary import bert_vocabulary
 from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from schemas.model_card import ModelCard, StateRules
 
 CAPTIONS = [REFERENCE_CAPTION, "two small dogs on the beach"]
 TEXT = {"context_length": 40, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
@@ -139,19 +140,110 @@ def test_other_kinds_of_towers_work(config, faces, tmp_path):
     assert np.ptp(found) > 1e-3
 
 
-def test_text_tower_and_tokenizer_of_transformers_come_from_a_local_folder(bert, faces, tmp_path):
-    text = {"hf_model_name": "nobody/nowhere", "hf_tokenizer_name": "nobody/nowhere", "hf_pooler_type": "mean_pooler"}
-    config = {**CONFIG, "text_cfg": {**text, "context_length": 20, "tokenizer_kwargs": {"strip_sep_token": True}}}
-    card = with_arguments(config=config, text_tower=str(bert))
-    write_random(card, tmp_path, seed=1)
-    model = OpenClipImageText(card, tmp_path, RUNNING)
+HF_TEXT = {"hf_model_name": "nobody/nowhere", "hf_tokenizer_name": "nobody/nowhere", "hf_pooler_type": "mean_pooler"}
+HF_CONFIG = {**CONFIG, "text_cfg": {**HF_TEXT, "context_length": 20, "tokenizer_kwargs": {"strip_sep_token": True}}}
+
+
+@pytest.fixture
+def whole(bert, tmp_path):
+    """A folder of a model whose text tower is one of transformers', which lies in a folder inside."""
+    path = tmp_path / "whole"
+    (path / "bert").mkdir(parents=True)
+    for source in bert.iterdir():
+        (path / "bert" / source.name).write_bytes(source.read_bytes())
+    with torch.device("meta"):
+        towers = build_towers(HF_CONFIG, path / "bert")
+    save_file(random_state(towers, 1), path / "open_clip_model.safetensors")
+    (path / "open_clip_config.json").write_text(json.dumps({"model_cfg": HF_CONFIG}))
+    return path
+
+
+def test_text_tower_and_tokenizer_of_transformers_come_from_a_folder_inside(whole, faces):
+    card = with_arguments(text_tower="bert")
+    model = OpenClipImageText(card, whole, RUNNING)
     assert model.tokenizer(["a face"]).tolist()[0][:4] == [101, *model.tokenizer.tokenizer("a face").input_ids[1:3], 0]
-    assert np.ptp(model.similarities(faces, CAPTIONS), axis=1).min() > 1e-3
+    found = model.similarities(faces, CAPTIONS)
+    assert np.ptp(found, axis=1).min() > 1e-3
     with pytest.raises(UserError, match=r"arguments\.text_tower"):
-        OpenClipImageText(with_arguments(config=config), tmp_path, RUNNING)
-    (bert / "config.json").write_text(json.dumps({"model_type": "bert", "auto_map": {"AutoConfig": "code.Config"}}))
+        OpenClipImageText(with_arguments(), whole, RUNNING)
+    described = whole / "bert" / "config.json"
+    described.write_text(json.dumps(json.loads(described.read_text()) | {"auto_map": {"AutoConfig": "code.Config"}}))
     with pytest.raises(UserError, match="code of its own"):
-        OpenClipImageText(card, tmp_path, RUNNING)
+        OpenClipImageText(card, whole, RUNNING)
+
+
+def test_the_card_may_describe_a_folder_that_does_not(whole, faces):
+    expected = OpenClipImageText(with_arguments(text_tower="bert"), whole, RUNNING).similarities(faces, CAPTIONS)
+    (whole / "open_clip_config.json").unlink()
+    (whole / "open_clip_model.safetensors").rename(whole / "epoch_32.pt")
+    card = with_arguments(config=HF_CONFIG, text_tower="bert", tokenizer="bert")
+    assert np.array_equal(OpenClipImageText(card, whole, RUNNING).similarities(faces, CAPTIONS), expected)
+
+
+@pytest.mark.parametrize("argument", ["text_tower", "tokenizer"])
+def test_files_that_no_digest_covers_are_not_read(whole, bert, argument):
+    (whole / "link").symlink_to(bert)
+    (whole / ".bert").mkdir()
+    (whole / ".bert" / "config.json").write_bytes((bert / "config.json").read_bytes())
+    for name in (str(bert), f"../../{bert.name}", "link", ".bert", "absent", 3):
+        with pytest.raises(
+            UserError, match=rf"arguments\.{argument}.* digest|digest .*arguments\.{argument}"
+        ) as caught:
+            OpenClipImageText(with_arguments(**{"text_tower": "bert", argument: name}), whole, RUNNING)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=f"{argument} names files beside the weights, which no digest covers"):
+        OpenClipImageText(
+            with_arguments(config=HF_CONFIG, **{argument: "bert"}), whole / "open_clip_model.safetensors", RUNNING
+        )
+
+
+def test_a_tokenizer_of_transformers_needs_a_folder(folder):
+    card = with_arguments(config={**CONFIG, "text_cfg": {**TEXT, "hf_tokenizer_name": "nobody/nowhere"}})
+    with pytest.raises(UserError, match="put its files and the weights into one folder, name that as source"):
+        OpenClipImageText(card, folder / "open_clip_model.safetensors", RUNNING)
+    with pytest.raises(UserError, match=r"needs files of nobody/nowhere .* no rehearsal makes: name a real source"):
+        write_random(card, folder / "other", 0)
+
+
+def test_a_tokenizer_that_names_a_file_elsewhere_is_refused(whole, bert):
+    described = whole / "bert" / "tokenizer_config.json"
+    described.write_text(json.dumps({"tokenizer_class": "BertTokenizer", "vocab": str(bert / "vocab.txt")}))
+    with pytest.raises(UserError, match=r"tokenizer_config\.json names a file as vocab: leave that out"):
+        OpenClipImageText(with_arguments(text_tower="bert"), whole, RUNNING)
+
+
+def real(state):
+    """The card of a checkpoint rather than of a rehearsal, with state rules of its own."""
+    return ModelCard(**CARD.model_dump() | {"source": "w.pt", "sha256": "0" * 64, "state": state})
+
+
+def test_state_rules_need_not_speak_of_the_temperature(folder, model, faces, tmp_path):
+    state = load_file(folder / "open_clip_model.safetensors")
+    assert "logit_scale" in state
+    for content in (state, {key: value for key, value in state.items() if not key.startswith("logit")}):
+        torch.save({"ema": {f"net.{key}": value for key, value in content.items()}}, tmp_path / "w.pt")
+        found = OpenClipImageText(real({"unwrap": ["ema"], "strip": ["net."]}), tmp_path / "w.pt", RUNNING)
+        assert np.array_equal(found.similarities(faces, CAPTIONS), model.similarities(faces, CAPTIONS))
+
+
+def test_weights_that_a_checkpoint_lacks_are_never_random(copied):
+    lose_a_tensor(copied)
+    with pytest.raises(UserError, match=r"1 missing weights would be random, .* \(visual\.proj\)"):
+        OpenClipImageText(real({"allow_missing": ["visual.*"]}), copied / "open_clip_model.safetensors", RUNNING)
+
+
+def test_a_rehearsal_needs_no_state_rules_of_the_real_checkpoint(folder, model, faces):
+    card = with_arguments().model_copy(update={"state": StateRules(keep="student.")})
+    found = OpenClipImageText(card, folder, RUNNING).similarities(faces, CAPTIONS)
+    assert np.array_equal(found, model.similarities(faces, CAPTIONS))
+
+
+@pytest.mark.parametrize("said", [None, "random", "bicubic"])
+def test_a_folder_that_does_not_say_otherwise_resizes_as_open_clip_does(copied, said):
+    described(copied, preprocess_cfg={"interpolation": said})
+    OpenClipImageText(with_arguments(), copied, RUNNING)
+    with pytest.raises(UserError, match="resizing bicubic instead of bilinear: correct the card"):
+        OpenClipImageText(with_arguments().model_copy(update={"resize": "bilinear"}), copied, RUNNING)
 
 
 def test_input_contract_moves_the_cosine(model, faces):
@@ -196,6 +288,7 @@ def lose_a_tensor(folder):
         (lambda folder: described(folder, preprocess_cfg={"mean": [0.5] * 3}), "mean .* instead of"),
         (lambda folder: described(folder, preprocess_cfg={"std": [0.5] * 3}), "deviation .* instead of"),
         (lambda folder: described(folder, preprocess_cfg={"interpolation": "bilinear"}), "resizing bilinear instead"),
+        (lambda folder: described(folder, preprocess_cfg={"interpolation": "nearest"}), "resizing nearest instead of"),
         (lambda folder: described(folder, model_cfg={"vision_cfg": {"image_size": 64}}), "size .* instead of 32"),
         (lambda folder: described(folder, model_cfg={"depth": 3}), "cannot build it .*depth"),
         (lambda folder: described(folder, model_cfg={"vision_cfg": {"timm_model_name": "hf-hub:a/b"}}), "be fetched"),

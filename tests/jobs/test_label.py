@@ -336,3 +336,21 @@ def test_a_cosine_that_was_not_measured_is_said_so(url):
 def test_an_embedder_that_the_run_does_not_measure_is_refused_before_anything_starts():
     with pytest.raises(ValueError, match=r"label.embedder is bundled-b.*models.more_embedders"):
         synthetic.config(label={"embedder": "bundled-b"})
+
+
+def test_the_run_knows_its_embedder_and_not_todays_config(url):
+    """A config edited after generating once labelled with the cosines of one network under the name of another."""
+    run = synthetic.config()
+    storage, _ = synthetic.dataset(url, run)
+    edited = synthetic.config(models={"embedder": "bundled-b", "evaluation_embedder": "bundled-a"})
+    run_label(edited, storage)
+    assert read_calibration(storage, "default").embedder == "bundled-a"
+
+
+def test_a_calibration_of_another_embedder_is_no_scale_for_these_samples(url, tmp_path):
+    run = synthetic.config(**BESIDE)
+    storage = run_with_beside(url, run, lambda row: 0.3 + row["recognition"] / 2)
+    run_label(synthetic.config(**BESIDE, label={"name": "other", "embedder": "bundled-b"}), storage)
+    frozen = {"name": "frozen", "calibration": f"{url}/labels/other/calibration.json"}
+    with pytest.raises(UserError, match=r"fitted with the embedder bundled-b, .* measured with bundled-a"):
+        run_label(synthetic.config(**BESIDE, label=frozen), storage)

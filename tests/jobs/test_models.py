@@ -78,8 +78,8 @@ def test_check_ends_well_when_all_cards_tell_the_truth(synfiqa, tmp_path):
     code, out, err = synfiqa("check", path)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "ok   mine: no canary recorded",
-        "ok   rehearsed: no canary recorded",
+        "ok   mine: no canary recorded: the input contract is as its card says, unproven",
+        "ok   rehearsed: no canary recorded: the input contract is as its card says, unproven",
         "2 models agree with their cards",
     ]
 
@@ -124,7 +124,7 @@ def test_check_fetches_only_when_asked_to(synfiqa, tmp_path, memory):
     path = catalogue_file(tmp_path, mine=good | {"source": "memory://zoo/w.safetensors"})
     code, out, _ = synfiqa("check", path)
     assert code == 1
-    assert "run `synfiqa models fetch mine` on every node" in out
+    assert "`synfiqa models fetch mine --catalogue FILE` on every node" in out
     assert synfiqa("check", path, "--fetch")[0] == 0
     assert synfiqa("check", path)[0] == 0
 

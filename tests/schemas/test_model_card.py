@@ -1,4 +1,5 @@
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from schemas.model_card import ModelCard, StateRules
@@ -42,6 +43,23 @@ def test_a_card_cannot_be_changed():
     [
         *("CC BY-NC 4.0", "CC-BY-NC-SA-4.0", "cc_by_nc", "MPI non-commercial", "noncommercial", "non commercial use"),
         *("MIT code; WebFace4M research only", "research use only", "For academic purposes only", "evaluation only"),
+        *("no commercial use", "not for commercial use", "commercial use is not allowed", "Commercial use prohibited"),
+        *("research purposes", "for academic use", "Microsoft Research License", "evaluation licence"),
+        *(
+            "none stated",
+            "none stated; data unknown",
+            "MIT code, weights: not specified",
+            "no license given",
+            "unclear",
+        ),
+        *("All rights reserved", "(c) 2024 Somebody. ALL RIGHTS RESERVED."),
+        *(
+            "Non\u2010commercial",
+            "non\u2011commercial",
+            "Non\u2013Commercial",
+            "non\u2212commercial",
+            "CC BY\u2013NC 4.0",
+        ),
     ],
 )
 def test_a_licence_that_bars_commercial_use_cannot_be_said_to_allow_it(licence):
@@ -52,7 +70,17 @@ def test_a_licence_that_bars_commercial_use_cannot_be_said_to_allow_it(licence):
 
 
 @pytest.mark.parametrize(
-    "licence", ["MIT", "Apache-2.0", "BSD-3-Clause", "BSD-3 (NCSA)", "CreativeML OpenRAIL-M", "CC BY 4.0"]
+    "licence",
+    [
+        *("MIT", "Apache-2.0", "BSD-3-Clause", "BSD-3 (NCSA)", "CreativeML OpenRAIL-M", "CC BY 4.0"),
+        *(
+            "The Unlicense",
+            "MIT, Copyright Facebook AI Research",
+            "MIT; commercial use allowed",
+            "CC0, no restrictions",
+        ),
+        "not copyleft; commercial use allowed",
+    ],
 )
 def test_licences_that_allow_commercial_use_may_say_so(licence):
     assert ModelCard(**FIELDS | {"licence": licence, "commercial_use": True}).commercial_use
@@ -122,6 +150,38 @@ def test_values_outside_of_their_range_are_refused(field, value):
 def test_rules_that_cannot_be_applied_are_refused(rename):
     with pytest.raises(ValidationError, match="rename"):
         StateRules(rename=rename)
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ("{since: 2024-05-01}", "arguments.since is a date, which JSON does not know: put it in quotes if it is text"),
+        ("{layers: [{at: 2024-05-01 10:00:00}]}", "arguments.layers.0.at is a datetime, which JSON does not know"),
+        ("{gain: .nan}", "arguments.gain is nan: a number must be finite"),
+        ("{gains: [1, -.inf]}", "arguments.gains.1 is -inf: a number must be finite"),
+        ("{classes: !!set {a}}", "arguments.classes is a set"),
+        ("{key: !!binary aGk=}", "arguments.key is a bytes"),
+        ("{names: {1: one}}", "arguments.names has the key 1, which is no text: put it in quotes"),
+        ("{names: {no: one}}", "arguments.names has the key False"),
+        ("{loop: &loop [*loop]}", "contains itself"),
+    ],
+)
+def test_arguments_are_what_json_can_say(written, complaint):
+    said = refused(arguments=yaml.safe_load(written))
+    assert complaint in said
+
+
+def test_arguments_may_nest_every_kind_of_json():
+    arguments = {
+        "depth": 18,
+        "gain": 0.5,
+        "name": "x",
+        "flat": True,
+        "none": None,
+        "widths": [4, [8]],
+        "config": {"a": {}},
+    }
+    assert ModelCard(**FIELDS | {"arguments": arguments}).arguments == arguments
 
 
 def test_a_card_comes_back_from_its_json():

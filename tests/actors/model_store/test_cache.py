@@ -46,7 +46,9 @@ def test_weights_beside_the_catalogue_are_found_and_verified(tmp_path):
 
 
 def test_missing_weights_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere\.pth of model 'mine' are missing: correct `source` on its card"):
+    with pytest.raises(
+        UserError, match=r"nowhere\.pth of model 'mine' are missing on .*: correct `source` on its card, or bring"
+    ):
         locate(model(tmp_path, source="nowhere.pth", sha256=OTHER))
 
 

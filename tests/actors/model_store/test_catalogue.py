@@ -52,7 +52,7 @@ def test_own_models_come_beside_the_bundled_ones(tmp_path):
         ({"colour": "red"}, "colour is not a known key: known: name, role, architecture"),
         ({"state": {"drop": "module."}}, "state.drop is not a known key: known: unwrap, strip"),
         ({"role": "king"}, "role: Input should be 'detector', 'pose'"),
-        ({"architecture": "adaface"}, "architecture 'adaface' is not one of 6drepnet360, adaface-ir, blip-itc"),
+        ({"architecture": "adaface"}, "architecture 'adaface' is not one of 6drepnet360, adaface-ir, adm-unet"),
         ({"role": "detector"}, "adaface-ir plays the role embedder, not detector"),
         ({"channels": "rgb"}, "no published adaface-ir takes rgb, range [-1.0, 1.0] at 112 px; known: bgr, range,"),
         ({"value_range": [0, 1]}, "takes bgr, range [0.0, 1.0] at 112 px"),
@@ -194,6 +194,7 @@ def test_every_contract_of_an_architecture_is_accepted_and_nearby_ones_are_not()
                 "normalise": contract.normalise or "range",
                 "value_range": contract.value_range or ([-3, 3] if contract.normalise == "range" else None),
                 "input_size": contract.input_size or 99,
+                "resize": contract.resize or "bilinear",
             }
             right = card(**fields)
             check_contract(right, "here")

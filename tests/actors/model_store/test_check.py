@@ -14,6 +14,8 @@ from cluster.errors import UserError
 from schemas.model_card import ModelCard
 from tests.actors.model_store.cards import card, model, weights
 
+UNPROVEN = "no canary recorded: the input contract is as its card says, unproven"
+
 
 class Colours:
     """A player that answers with the mean colours of its input, as its card describes it."""
@@ -61,7 +63,7 @@ def test_a_card_that_tells_the_truth_passes_and_says_what_to_record(tmp_path):
     assert len(answer) == LENGTH
     assert np.linalg.norm(answer) == pytest.approx(1, abs=1e-5)
     finding = check_model(model(tmp_path, **fields))
-    assert (finding.ok, finding.notes) == (True, ["no canary recorded"])
+    assert (finding.ok, finding.notes) == (True, [UNPROVEN])
     finding = check_model(model(tmp_path, **fields, canary=list(answer)))
     assert (finding.ok, finding.notes) == (True, [])
 
@@ -171,9 +173,9 @@ def test_a_model_that_cannot_tell_a_wrong_card_from_a_right_one_is_named(tmp_pat
     own = Model(colourful(), "random:0", cache=str(tmp_path))
     colours(Colours(colourful(), blind=True))
     # Both channel orders are published for this architecture; its other ranges and sizes are not.
-    assert check_model(own).notes == ["no canary recorded", "blind to wrong channels"]
+    assert check_model(own).notes == [UNPROVEN, "blind to wrong channels"]
     colours(Colours(colourful()))
-    assert check_model(own).notes == ["no canary recorded"]
+    assert check_model(own).notes == [UNPROVEN]
 
 
 @pytest.mark.parametrize("fails", [None, RuntimeError("the size is wrong"), KeyboardInterrupt()])

@@ -58,7 +58,7 @@ def test_an_offline_node_fetches_nothing_but_uses_what_was_fetched(tmp_path, mem
     memory.pipe_file("/zoo/w.pth", CONTENT)
     own = remote(tmp_path, "memory://zoo/w.pth", offline=True)
     with pytest.raises(
-        UserError, match=r"'mine' is not on this machine .* run `synfiqa models fetch mine` on every no"
+        UserError, match=r"'mine' is not on this machine .* `synfiqa models fetch mine --catalogue FILE` on every no"
     ):
         locate(own)
     assert not tmp_path.joinpath("weights").exists()
@@ -209,6 +209,44 @@ def test_a_refusing_server_is_named_with_a_remedy_that_fits(tmp_path, web, statu
 def test_a_missing_page_is_named(tmp_path, web):
     with pytest.raises(UserError, match="there are no weights at http"):
         locate(remote(tmp_path, web.url("/other.pth")))
+
+
+PAGE = b'<html><a href="/zoo/blob/w.pth/raw">raw</a> <a href="config.json">config.json</a></html>'
+
+
+@pytest.mark.parametrize("sizes", [True, False])
+@pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8", "application/xhtml+xml"])
+def test_a_page_about_a_file_is_neither_weights_nor_a_folder(tmp_path, web, sizes, kind):
+    page = "/zoo/blob/w.pth"
+    web.files |= {page: PAGE, f"{page}/raw": CONTENT, f"{page}/config.json": b"{}"}
+    web.kinds[page], web.sizes = kind, sizes
+    with pytest.raises(
+        UserError, match=r"/zoo/blob/w\.pth is a web page \(.*\), no weights: name the link that download"
+    ):
+        locate(remote(tmp_path, web.url(page)))
+    assert left_of(tmp_path) == set()
+    assert web.asked == []
+
+
+def test_a_folder_of_the_web_ends_in_a_slash(tmp_path, web):
+    web.files |= {"/zoo/": PAGE.replace(b"/zoo/blob/w.pth/raw", b"/zoo/w.pth"), "/zoo/w.pth": CONTENT}
+    web.files |= {"/zoo/config.json": b"{}", "/zoo": CONTENT[:100]}
+    web.kinds["/zoo/"] = "text/html"
+    download(web.url("/zoo/"), tmp_path / "folder")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "folder").iterdir()} == {
+        "w.pth": CONTENT,
+        "config.json": b"{}",
+    }
+    for url in ("/zoo", "/zoo?list=/", "/zoo#/"):
+        download(web.url(url), tmp_path / "file")
+        assert (tmp_path / "file").read_bytes() == CONTENT[:100]
+
+
+def test_a_page_inside_of_a_folder_is_named(tmp_path, web):
+    web.files |= {"/zoo/": PAGE, "/zoo/config.json": b"<html>log in</html>", "/zoo/blob/w.pth/raw": CONTENT}
+    web.kinds |= {"/zoo/": "text/html", "/zoo/config.json": "text/html"}
+    with pytest.raises(UserError, match=r"/zoo/config\.json is a web page"):
+        download(web.url("/zoo/"), tmp_path / "folder")
 
 
 def test_secrets_of_a_url_reach_neither_paths_nor_messages(tmp_path, web):

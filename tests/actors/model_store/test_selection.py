@@ -11,6 +11,7 @@ from actors.model_store.digest import weights_digest
 from actors.model_store.selection import cards_of_dataset, catalogue_of, model_digests, run_models
 from cluster.errors import UserError
 from cluster.fingerprint import recipe_document, recipe_fingerprint
+from cluster.run_folder import open_run
 from cluster.storage import Storage
 from jobs.generate import run_generate
 from schemas.config import ModelsSection, RunConfig
@@ -176,9 +177,17 @@ def test_no_weights_are_made_on_the_driver_for_a_rehearsal(tmp_path):
 
 
 def test_recorded_cards_hold_no_credentials(tmp_path):
-    entry = SMALL | {"source": "https://user:s3cret@example.org/w.pth?token=s3cret", "sha256": "0" * 64}
-    cards = cards_of_dataset(config(tmp_path, entries={"mine": entry}, embedder="mine").models)
-    assert [card.source for card in cards if card.name == "mine"] == ["https://example.org/w.pth"]
+    entry = SMALL | {
+        "source": "https://user:s3cret@example.org/w.pth?token=s3cret",
+        "sha256": "0" * 64,
+        "command": "curl https://user:s3cret@example.org/w.pth > w.pth",
+    }
+    run = config(tmp_path, entries={"mine": entry}, embedder="mine")
+    manifest = open_run(Storage(str(tmp_path / "elsewhere")), run, {}, cards=cards_of_dataset(run.models))
+    (mine,) = (card for card in manifest.cards if card.name == "mine")
+    assert mine.source == "https://example.org/w.pth"
+    assert mine.command == "curl https://example.org/w.pth > w.pth"
+    assert b"s3cret" not in Storage(str(tmp_path / "elsewhere")).read("run.json")
 
 
 @pytest.mark.parametrize(
@@ -187,8 +196,12 @@ def test_recorded_cards_hold_no_credentials(tmp_path):
         ("embedder", {"sha256": "0" * 64}, "have digest"),
         ("uniqueness", {"sha256": "0" * 64}, "have digest"),
         ("evaluation_embedder", {"sha256": "0" * 64}, "have digest"),
-        ("embedder", {"source": "nowhere.safetensors"}, "are missing: correct `source`"),
-        ("embedder", {"source": "memory://nowhere/w.safetensors"}, "run `synfiqa models fetch mine` on every node"),
+        ("embedder", {"source": "nowhere.safetensors"}, "are missing on "),
+        (
+            "embedder",
+            {"source": "memory://nowhere/w.safetensors"},
+            "`synfiqa models fetch mine --catalogue FILE` on every node",
+        ),
         ("embedder", {"licence": ""}, "licence: "),
         ("embedder", {"input_size": 96}, "no published small-iresnet takes gray, per-image at 96 px"),
     ],

@@ -45,6 +45,20 @@ def test_the_three_formats_of_checkpoints_are_read(tmp_path, form):
     assert equal(read_state(save(state(), tmp_path / "w.pth", form)), state())
 
 
+@pytest.mark.parametrize("form", ["safetensors", "zip", "legacy"])
+@pytest.mark.parametrize("name", ["download", "weights.bin", "w.pth"])
+def test_the_content_and_not_the_name_says_which_format_a_file_has(tmp_path, form, name):
+    path = save(state(), tmp_path / "w", form).rename(tmp_path / name)
+    assert equal(read_state(path), state())
+
+
+def test_a_truncated_safetensors_file_of_any_name_is_called_so(tmp_path):
+    path = save(state(), tmp_path / "w", "safetensors")
+    (tmp_path / "download").write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match="download is no whole safetensors file"):
+        read_state(tmp_path / "download")
+
+
 @pytest.mark.parametrize("form", ["zip", "legacy"])
 @pytest.mark.parametrize("wrapper", ["state_dict", "model", "model_state_dict", ""])
 @pytest.mark.parametrize("prefix", ["module.", "model.", "module.model.", ""])
@@ -144,15 +158,41 @@ def test_an_empty_checkpoint_fits_nothing():
 
 
 def test_what_the_rules_allow_may_be_missing_or_left_over():
-    rules = StateRules(allow_missing=("head.*",), allow_unexpected=("qs.*",))
+    rules = StateRules(allow_missing=("norm.*",), allow_unexpected=("qs.*",))
     module = network()
-    kept = module.head.weight.clone()
-    given = {key: value for key, value in state().items() if not key.startswith("head")} | {"qs.weight": torch.ones(1)}
+    lacking = ("norm.running_mean", "norm.running_var", "norm.num_batches_tracked")
+    given = {key: value for key, value in state().items() if key not in lacking} | {"qs.weight": torch.ones(1)}
     fit_state(module, given, rules, "w.pth")
-    assert torch.equal(module.head.weight, kept)
+    assert (module.norm.running_mean.tolist(), module.norm.running_var.tolist()) == ([0] * 4, [1] * 4)
+    assert module.norm.num_batches_tracked.item() == 0
     assert torch.equal(module.conv.weight, given["conv.weight"])
     assert "1 are unexpected (qx.weight)" in misfit(given | {"qx.weight": torch.ones(1)}, rules)
     assert "1 have wrong shapes (head.bias 3 instead of 2)" in misfit(given | {"head.bias": torch.ones(3)}, rules)
+
+
+def test_weights_may_never_be_missing_for_they_would_be_random():
+    given = {key: value for key, value in state().items() if key not in ("head.weight", "norm.bias", "conv.bias")}
+    said = misfit(given, StateRules(allow_missing=("head.*", "norm.*")))
+    assert ": 1 keys are missing (conv.bias); " in said
+    assert "; 2 missing weights would be random, which allow_missing cannot allow (norm.bias, head.weight)." in said
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_other_precisions_are_converted(dtype):
+    module = network()
+    fit_state(module, state() | {"head.weight": torch.full((2, 4), 0.5, dtype=dtype)}, StateRules(), "w.pth")
+    assert module.head.weight.tolist() == [[0.5] * 4] * 2
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.int8, torch.uint8, torch.int64, torch.bool, torch.complex64, torch.float8_e4m3fn]
+)
+def test_quantised_weights_are_no_weights(dtype):
+    name = str(dtype).removeprefix("torch.")
+    wrong = {"head.weight": torch.ones(2, 4).to(dtype), "norm.running_var": torch.ones(4).to(dtype)}
+    assert (
+        f": 2 have wrong types (norm.running_var {name} instead of float32, head.weight {name} instead of float32)."
+    ) in misfit(state() | wrong)
 
 
 class Trap:

@@ -49,9 +49,11 @@ class TinyAnchors(nn.Module):
 
 
 class WithConstants(nn.Module):
-    """A network with a value that no checkpoint holds, which its constructor must set."""
+    """A network with a value that no checkpoint holds, which its constructor must set; with `waves`, a random one."""
 
-    def __init__(self, size: int = 2) -> None:
+    def __init__(self, size: int = 2, waves: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(size))
         self.register_buffer("scale", torch.full((size,), 7.0), persistent=False)
+        if waves:
+            self.register_buffer("waves", torch.randn(8))

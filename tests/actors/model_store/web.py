@@ -14,6 +14,8 @@ class Web:
     files: dict[str, bytes]
     ranges: bool = True
     sizes: bool = True
+    kinds: dict[str, str] = field(default_factory=dict)
+    """Media types by path, where it is not that of bytes."""
     cuts: list[int] = field(default_factory=list)
     """Bytes after which the next answers end too early, one each."""
     status: list[int] = field(default_factory=list)
@@ -72,17 +74,18 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[int(first) : int(last) + 1]
         if web.sizes or wanted:
             self.send_header("Content-Length", str(len(content)))
-        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Type", web.kinds.get(self.path.partition("?")[0], "application/octet-stream"))
         self.end_headers()
         if not body:
             return
         if wanted and web.cuts:
             content = content[: web.cuts.pop(0)]
+        # Counted first, for the client may look as soon as it has the last byte.
+        web.sent += len(content)
         try:
             self.wfile.write(content)
         except OSError:
             return  # the client wanted the headers alone
-        web.sent += len(content)
         # Whatever was promised: the connection ends here.
         self.close_connection = True
 

@@ -114,6 +114,7 @@ def test_magface_checkpoint_loads_by_rules_on_its_card(state, faces, tmp_path):
         load_network(CARD, path)
     card = CARD.model_copy(
         update={
+            "source": "magface_epoch_00025.pth",
             "arguments": {"layers": LAYERS, "eps": 2e-5},
             "state": StateRules(unwrap=("state_dict",), keep="features.module."),
         }
