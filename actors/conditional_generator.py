@@ -65,23 +65,30 @@ class ConditionalGeneratorStage(Stage):
             _Planned(recipe, index if recipe.kind == "reference" else index - references)
             for index, recipe in enumerate(recipes)
         ]
+
+        def name(item: _Planned) -> str:
+            return sample_id(source["identity"], item.recipe.kind, item.index)
+
+        def spec(item: _Planned) -> dict:
+            return item.recipe.model_dump(mode="json")
+
         made = salvage.map(
             planned,
             lambda batch: self._make(source, batch),
             self.batch_size,
-            name=lambda item: sample_id(source["identity"], item.recipe.kind, item.index),
-            spec=lambda item: item.recipe.model_dump(mode="json"),
+            name=name,
+            spec=spec,
         )
         rows = []
         for item, outcome in zip(planned, made, strict=True):
             if isinstance(outcome, Unfit):
-                salvage.reject(
-                    sample_id(source["identity"], item.recipe.kind, item.index),
-                    outcome.reason,
+                salvage.bury(
+                    name(item),
                     outcome.told,
-                    value=outcome.value,
-                    spec=item.recipe.model_dump(mode="json"),
+                    spec(item),
                     attempts=outcome.attempts,
+                    reason=outcome.reason,
+                    value=outcome.value,
                 )
             elif outcome is not None:
                 rows.append(outcome)

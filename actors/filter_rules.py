@@ -47,21 +47,14 @@ def published_crop(image: np.ndarray, face: Detection | None) -> np.ndarray:
     The face's box is widened by half of |height - width| on both sides, cropped with black outside of the picture,
     and resized; without a face the whole picture is.
     """
+    picture = Image.fromarray(image)
     if face is not None:
         # A wild box of a bad network must not cost gigabytes: beyond a picture's size around it all is black anyway.
         height, width = image.shape[:2]
         x0, x1 = (round(float(np.clip(value, -width, 2 * width))) for value in face.box[[0, 2]])
         y0, y1 = (round(float(np.clip(value, -height, 2 * height))) for value in face.box[[1, 3]])
         more = int(abs((y1 - y0) - (x1 - x0)) / 2)
-        image = _crop(image, x0 - more, y0, x1 + more, y1)
+        left, right = x0 - more, x1 + more
+        picture = picture.crop((left, y0, max(right, left + 1), max(y1, y0 + 1)))
     # Pillow's bilinear averages when it shrinks, as the release does; OpenCV's would not.
-    return np.asarray(Image.fromarray(image).resize((ARCFACE_SIZE, ARCFACE_SIZE), Image.Resampling.BILINEAR))
-
-
-def _crop(image: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-    crop = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1), 3), np.uint8)
-    height, width = image.shape[:2]
-    left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-    if left < right and top < bottom:
-        crop[top - y0 : bottom - y0, left - x0 : right - x0] = image[top:bottom, left:right]
-    return crop
+    return np.array(picture.resize((ARCFACE_SIZE, ARCFACE_SIZE), Image.Resampling.BILINEAR))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from PIL import Image
 
 from actors.alignment import ARCFACE_SIZE, similarity_transform
 from actors.nets.iresnet import LUMA, standardise
@@ -41,10 +42,5 @@ def _face_box(image: np.ndarray, landmarks: np.ndarray, margin: float) -> np.nda
         raise ValueError("the landmarks span a face far larger than its image")
     size = max(1, round(side))
     middle = np.linalg.solve(matrix[:, :2], (ARCFACE_SIZE - 1) / 2 - matrix[:, 2])
-    x0, y0 = np.rint(middle - (size - 1) / 2).astype(int)
-    height, width = image.shape[:2]
-    inside = image[max(y0, 0) : max(min(y0 + size, height), 0), max(x0, 0) : max(min(x0 + size, width), 0)]
-    box = np.zeros((size, size, 3), np.uint8)
-    top, left = max(-y0, 0), max(-x0, 0)
-    box[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
-    return box
+    x0, y0 = np.rint(middle - (size - 1) / 2).astype(int).tolist()
+    return np.array(Image.fromarray(image).crop((x0, y0, x0 + size, y0 + size)))

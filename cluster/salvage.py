@@ -50,32 +50,32 @@ class Salvage:
             results += run.batch(list(items[start : start + size]), _TRIES)
         return results
 
-    def bury(self, item: str, error: str, spec: Any = None, *, trace: str = "", attempts: int = 1) -> None:
-        """Record a row that cannot be made."""
+    def bury(
+        self,
+        item: str,
+        error: str,
+        spec: Any = None,
+        *,
+        trace: str = "",
+        attempts: int = 1,
+        reason: str = "",
+        value: float | None = None,
+    ) -> None:
+        """Record a row that was not made: dead by an error, or with a `reason` rejected, which is finished work.
+
+        A sample is rejected when it was found unfit as often as it was tried; `value` is the measurement that decided.
+        """
         self.dead.append(
             DeadRow(
                 item=item,
                 stage=self._stage.name,
                 error=error,
+                reason=reason,
+                value=value,
                 traceback=trace,
                 attempts=attempts,
                 node=socket.gethostname(),
                 spec="" if spec is None else json.dumps(spec, sort_keys=True),
-            )
-        )
-
-    def reject(self, item: str, reason: str, told: str, *, value: float | None, spec: Any, attempts: int) -> None:
-        """Record a sample that was found unfit as often as it was tried: finished work, not an error."""
-        self.dead.append(
-            DeadRow(
-                item=item,
-                stage=self._stage.name,
-                error=told,
-                reason=reason,
-                value=value,
-                attempts=attempts,
-                node=socket.gethostname(),
-                spec=json.dumps(spec, sort_keys=True),
             )
         )
 

@@ -37,8 +37,8 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     store = ShardStore(storage, manifest.fingerprint)
     commits = _finished(storage, store, manifest)
     dataset = store.dataset_digest()
-    frozen = _frozen_scale(config.label, embedder_of_labels(config.label, manifest), image_text_of(manifest))
     measured = embedder_of_labels(config.label, manifest)
+    frozen = _frozen_scale(config.label, measured, image_text_of(manifest))
     existing = read_calibration(storage, config.label.name)
     if existing is not None:
         _require_same(storage, existing, config.label, measured, dataset, frozen)
