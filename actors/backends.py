@@ -34,11 +34,11 @@ def worker_device() -> str:
 
 
 @cache
-def identity_generator(name: str, portrait_size: int) -> IdentityGenerator:
-    """Return the backend that makes pseudo-identities (one instance per process and setting)."""
+def procedural_identities(portrait_size: int) -> IdentityGenerator:
+    """Return the embedded generator of pseudo-identities (one instance per process and setting)."""
     from actors.procedural import ProceduralIdentityGenerator
 
-    return {"procedural": ProceduralIdentityGenerator}[name](portrait_size, worker_device())
+    return ProceduralIdentityGenerator(portrait_size, worker_device())
 
 
 @cache
@@ -72,6 +72,12 @@ class Players:
 
     def _player(self, model: Model) -> Any:
         return player(model, self.models.precision, self.models.micro_batch)
+
+    def identity_generator(self, portrait_size: int) -> IdentityGenerator:
+        """Make pseudo-identities; `portrait_size` is for rendered ones, a model's card says what size it makes."""
+        model = self.models.identity_generator
+        found: IdentityGenerator = self._player(model) if model else procedural_identities(portrait_size)
+        return found
 
     @property
     def detector(self) -> Detector:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from actors.backends import identity_generator
+from actors.backends import Players
 from actors.candidate_table import candidate_numbers, candidate_table, dead_candidate, fresh_candidate
 from actors.imaging import encode_jpeg
+from actors.model_store.selection import run_models
 from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import RunConfig
@@ -21,13 +22,15 @@ class IdentityGeneratorStage(Stage):
 
     def __init__(self, config: RunConfig) -> None:
         self._seed = config.run.seed
-        self._backend = config.models.identity_generator
+        self._players = Players(run_models(config.models))
+        model = self._players.models.identity_generator
+        self.models = (model.name,) if model else ()
         self._size = config.generate.portrait_size
         self.batch_size = config.generate.micro_batch
 
     def setup(self) -> None:
         """Load the generator."""
-        identity_generator(self._backend, self._size)
+        self._players.identity_generator(self._size)
 
     def process(self, work: Work) -> Work:
         """Fill in seed, image and attributes of each candidate; one that cannot be made is dead."""
@@ -51,7 +54,7 @@ class IdentityGeneratorStage(Stage):
 
     def _fresh(self, unit: int, numbers: list[int]) -> Iterator[dict]:
         seeds = [candidate_seed(self._seed, number) for number in numbers]
-        made = identity_generator(self._backend, self._size).generate(seeds)
+        made = self._players.identity_generator(self._size).generate(seeds)
         for number, seed, candidate in zip(numbers, seeds, made, strict=True):
             image = encode_jpeg(candidate.image, PORTRAIT_QUALITY)
             yield fresh_candidate(unit, number, seed, image, candidate.attributes)

@@ -65,7 +65,7 @@ class GenerateSection(Section):
     identities_per_shard: int = Field(8, ge=1, le=4096)
     references: int = Field(4, ge=2, le=100, description="reference images per identity (R)")
     degraded: int = Field(20, ge=1, le=1000, description="degraded samples per identity (D)")
-    portrait_size: int = Field(128, ge=64, le=1024, description="side of the rendered portrait in pixels")
+    portrait_size: int = Field(128, ge=64, le=1024, description="side of a rendered portrait in pixels")
     micro_batch: int = Field(8, ge=1, le=1024, description="images per model call; part of the recipe")
     profile: Profile = Field("corrected", description="degradation operators: corrected, or as released")
     degraded_distribution: DegradedSection = DegradedSection()
@@ -96,6 +96,10 @@ NOT_RECIPE = ("catalogue", "cache", "offline", "require_commercial", "evaluation
 """Keys of the models section that change no byte of the dataset; weights enter the recipe by digest."""
 
 
+PROCEDURAL = "procedural"
+"""Name of both embedded generators, which are no cards."""
+
+
 class ModelsSection(Section):
     """Which model plays each role. Bundled names need no download."""
 
@@ -112,7 +116,7 @@ class ModelsSection(Section):
         le=4096,
         description="images per network call, short ones are padded; raise it on GPUs; part of the recipe",
     )
-    identity_generator: Literal["procedural"] = "procedural"
+    identity_generator: Name = Field("procedural", description="procedural, or a card that makes pseudo-identities")
     conditional_generator: Literal["procedural"] = "procedural"
     detector: Name = "mtcnn"
     pose: Name = Field("landmark-pose", description="head pose of candidates, and of samples as measured_yaw")
@@ -129,6 +133,11 @@ class ModelsSection(Section):
         names = (self.embedder, *self.more_embedders)
         if len(set(names)) != len(names):
             raise ValueError(f"models.embedder and models.more_embedders must differ, not {', '.join(names)}")
+        if self.conditional_generator == PROCEDURAL != self.identity_generator:
+            raise ValueError(
+                f"the procedural conditional generator cannot show the identities of {self.identity_generator}, for "
+                "it knows procedural heads only: set models.identity_generator to procedural as well"
+            )
         return self
 
 

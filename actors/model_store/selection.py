@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from actors.model_store.cache import digest_of, locate
 from actors.model_store.catalogue import Catalogue, Model
 from cluster.errors import UserError
-from schemas.config import ModelsSection, Precision, RunConfig
+from schemas.config import PROCEDURAL, ModelsSection, Precision, RunConfig
 from schemas.model_card import BUILT_IN, RANDOM, ModelCard
 
 
 @dataclass(frozen=True)
 class RunModels:
-    """One model a part. `uniqueness` judges duplicates, `more_embedders` are measured beside `embedder`."""
+    """One model a part. `uniqueness` judges duplicates, `more_embedders` are measured beside `embedder`.
 
+    `identity_generator` is None where procedural heads are rendered.
+    """
+
+    identity_generator: Model | None
     detector: Model
     pose: Model
     glasses: Model
@@ -28,6 +32,7 @@ class RunModels:
     def of_dataset(self) -> list[Model]:
         """Return every model whose output ends up in the dataset, each once."""
         played = [
+            *([self.identity_generator] if self.identity_generator else []),
             *(self.detector, self.pose, self.glasses, self.expression, self.uniqueness),
             *(self.embedder, *self.more_embedders, self.image_text),
         ]
@@ -47,6 +52,9 @@ def run_models(section: ModelsSection) -> RunModels:
     """Return the models that the config names; UserError for unknown names, wrong roles, forbidden licences."""
     catalogue = catalogue_of(section)
     chosen = RunModels(
+        identity_generator=None
+        if section.identity_generator == PROCEDURAL
+        else catalogue.model(section.identity_generator, "identity_generator"),
         detector=catalogue.model(section.detector, "detector"),
         pose=catalogue.model(section.pose, "pose"),
         glasses=catalogue.model(section.glasses, "glasses"),
