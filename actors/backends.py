@@ -42,11 +42,11 @@ def procedural_identities(portrait_size: int) -> IdentityGenerator:
 
 
 @cache
-def conditional_generator(name: str, portrait_size: int) -> ConditionalGenerator:
-    """Return the backend that shows an identity under a recipe."""
+def procedural_samples(portrait_size: int) -> ConditionalGenerator:
+    """Return the embedded generator that shows a procedural identity under a recipe."""
     from actors.procedural import ProceduralConditionalGenerator
 
-    return {"procedural": ProceduralConditionalGenerator}[name](portrait_size, worker_device())
+    return ProceduralConditionalGenerator(portrait_size, worker_device())
 
 
 _players: dict[tuple[Any, ...], Any] = {}

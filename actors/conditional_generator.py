@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from actors.alignment import align, similarity_transform, transform_points
-from actors.backends import Players, conditional_generator
+from actors.backends import Players
+from actors.conditional_backends import backend_of
 from actors.degradation import clean_crop_and_degrade
 from actors.imaging import decode, encode_jpeg
 from actors.model_store.selection import run_models
-from actors.recipe_sampler import degraded_recipes, reference_recipes
 from actors.roles import IdentitySource, Portraits, Unfit
 from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
@@ -27,16 +27,15 @@ class ConditionalGeneratorStage(Stage):
     resources = Resources(cpus=1, gpus=1.0)
 
     def __init__(self, config: RunConfig) -> None:
-        self._run_seed = config.run.seed
         self._settings = config.generate
-        self._backend = config.models.conditional_generator
         self._players = Players(run_models(config.models))
-        self.models = (self._players.models.pose.name,)
+        self._backend = backend_of(config, self._players)
+        self.models = (*self._backend.models, self._players.models.pose.name)
         self.batch_size = config.generate.micro_batch
 
     def setup(self) -> None:
         """Load the generator and the pose model."""
-        conditional_generator(self._backend, self._settings.portrait_size)
+        self._backend.generator()
         _ = self._players.pose
 
     def process(self, work: Work) -> Work:
@@ -48,18 +47,8 @@ class ConditionalGeneratorStage(Stage):
         rows = [row for source in work.table.to_pylist() for row in self._samples(salvage, source)]
         return salvage.finish(work, pa.Table.from_pylist(rows, schema=SAMPLES))
 
-    def recipes(self, candidate: int) -> list[Recipe]:
-        """Return the recipes of an identity, references first; they hang on its candidate number, not on its rank."""
-        generate = self._settings
-        return [
-            *reference_recipes(self._run_seed, candidate, generate.references, generate.profile),
-            *degraded_recipes(
-                self._run_seed, candidate, generate.degraded, generate.degraded_distribution, generate.profile
-            ),
-        ]
-
     def _samples(self, salvage: Salvage, source: dict) -> list[dict]:
-        recipes = self.recipes(source["candidate"])
+        recipes = self._backend.recipes(source["candidate"])
         references = self._settings.references
         planned = [
             _Planned(recipe, index if recipe.kind == "reference" else index - references)
@@ -95,7 +84,7 @@ class ConditionalGeneratorStage(Stage):
         return rows
 
     def _make(self, source: dict, batch: list["_Planned"]) -> list[dict | Unfit]:
-        model = conditional_generator(self._backend, self._settings.portrait_size)
+        model = self._backend.generator()
         identity = IdentitySource(
             identity=source["identity"],
             seed=source["seed"],

@@ -63,3 +63,5 @@ class Recipe(BaseModel):
     blur: float = Field(1.0, ge=1, le=8, description="blur level b; 1 leaves the image alone")
     jpeg_quality: int = Field(90, ge=1, le=100)
     profile: Profile = "corrected"
+    template: str = Field("", description="entry of the template bank that the face is shown under; empty: none")
+    prompt: str = Field("", description="what the picture was asked for in words; empty: nothing")

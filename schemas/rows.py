@@ -1,4 +1,4 @@
-"""Arrow schemas of the run folder's tables, version 3. `docs/formats.md` gives every column's unit and range."""
+"""Arrow schemas of the run folder's tables, version 4. `docs/formats.md` gives every column's unit and range."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from schemas.recipe import Expression, Light, Pose, Recipe
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """Encoded image plus its relative path: the struct that Hugging Face `datasets` decodes as an image."""
@@ -75,6 +75,8 @@ _RECIPE = [
     ("blur", _f32),
     ("jpeg_quality", pa.int32()),
     ("profile", pa.string()),
+    ("template", pa.string()),
+    ("prompt", pa.string()),
 ]
 
 SAMPLES = pa.schema(

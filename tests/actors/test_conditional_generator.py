@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from actors import conditional_generator as module
+from actors.backends import procedural_samples
+from actors.conditional_backends import ProceduralBackend
 from actors.conditional_generator import ConditionalGeneratorStage
 from actors.identity_generator import IdentityGeneratorStage
 from actors.roles import Unfit
@@ -44,8 +45,8 @@ class Cramped:
 @pytest.mark.parametrize("limit", [1, 3, 5])
 def test_a_device_too_small_for_the_micro_batch_makes_the_same_images_in_smaller_ones(shard, monkeypatch, limit):
     whole = ConditionalGeneratorStage(CONFIG).process(shard)
-    model = module.conditional_generator("procedural", 64)
-    monkeypatch.setattr(module, "conditional_generator", lambda *_: Cramped(model, limit))
+    model = procedural_samples(64)
+    monkeypatch.setattr(ProceduralBackend, "generator", lambda _: Cramped(model, limit))
     halved = ConditionalGeneratorStage(CONFIG).process(replace(shard))
     assert content_digest(halved.table) == content_digest(whole.table)
     assert halved.dead == ()
@@ -71,10 +72,10 @@ class Picky:
 def test_a_sample_that_was_tried_in_vain_is_rejected_with_its_reason_and_its_neighbours_stay(shard, monkeypatch):
     stage = ConditionalGeneratorStage(CONFIG)
     whole = stage.process(shard)
-    model = module.conditional_generator("procedural", 64)
+    model = procedural_samples(64)
     candidate = shard.table["candidate"][0].as_py()
-    bad = [recipe for recipe in stage.recipes(candidate) if recipe.kind == "degraded"][3]
-    monkeypatch.setattr(module, "conditional_generator", lambda *_: Picky(model, {bad.seed}))
+    bad = [recipe for recipe in ProceduralBackend(CONFIG).recipes(candidate) if recipe.kind == "degraded"][3]
+    monkeypatch.setattr(ProceduralBackend, "generator", lambda _: Picky(model, {bad.seed}))
     picky = ConditionalGeneratorStage(CONFIG).process(shard)
     (row,) = picky.dead
     assert (row.item, row.reason, row.value, row.attempts) == ("000000/3", "no_face", 0.2, 3)
@@ -84,10 +85,10 @@ def test_a_sample_that_was_tried_in_vain_is_rejected_with_its_reason_and_its_nei
 
 
 def test_when_every_sample_of_a_batch_is_unfit_all_are_rejected(shard, monkeypatch):
-    model = module.conditional_generator("procedural", 64)
+    model = procedural_samples(64)
     candidate = shard.table["candidate"][0].as_py()
-    seeds = {recipe.seed for recipe in ConditionalGeneratorStage(CONFIG).recipes(candidate)}
-    monkeypatch.setattr(module, "conditional_generator", lambda *_: Picky(model, seeds))
+    seeds = {recipe.seed for recipe in ProceduralBackend(CONFIG).recipes(candidate)}
+    monkeypatch.setattr(ProceduralBackend, "generator", lambda _: Picky(model, seeds))
     nothing = ConditionalGeneratorStage(CONFIG).process(shard)
     assert nothing.table.num_rows == 0
     assert {row.reason for row in nothing.dead} == {"no_face"}

@@ -148,3 +148,11 @@ class TestCandidates:
     def test_depend_on_the_seed_alone(self):
         assert candidate_recipe(42) == candidate_recipe(42)
         assert candidate_recipe(42) != candidate_recipe(43)
+
+
+def test_a_template_and_a_prompt_survive_the_table_too():
+    recipe = MANY[0].model_copy(update={"template": "DEG-00007", "prompt": "a face in the rain"})
+    schema = pa.schema([field for field in SAMPLES if field.name in recipe_to_row(recipe)])
+    assert {"template", "prompt"} <= set(schema.names)
+    (row,) = pa.Table.from_pylist([recipe_to_row(recipe)], schema=schema).to_pylist()
+    assert recipe_from_row(row) == recipe

@@ -1,0 +1,56 @@
+"""Ways to show an identity: each knows which samples it makes of one, and the generator that makes them.
+
+A backend is built on the driver and travels to the workers with its stage; only `generator` loads a model.
+"""
+
+from typing import Protocol
+
+from actors.backends import Players, procedural_samples
+from actors.recipe_sampler import degraded_recipes, reference_recipes
+from actors.roles import ConditionalGenerator
+from schemas.config import RunConfig
+from schemas.recipe import Recipe
+
+
+class ConditionalBackend(Protocol):
+    """What samples an identity gets, and who makes them."""
+
+    models: tuple[str, ...]
+    """Names of the models that `generator` loads."""
+
+    def recipes(self, candidate: int) -> list[Recipe]:
+        """Return the recipes of an identity, references first; they hang on its candidate number, not on its rank."""
+        ...
+
+    def generator(self) -> ConditionalGenerator:
+        """Return what makes them, one instance per process."""
+        ...
+
+
+class ProceduralBackend:
+    """Procedural heads, every factor commanded by the recipe sampler."""
+
+    models: tuple[str, ...] = ()
+
+    def __init__(self, config: RunConfig) -> None:
+        self._run_seed = config.run.seed
+        self._settings = config.generate
+
+    def recipes(self, candidate: int) -> list[Recipe]:
+        """Return the recipes of an identity, references first."""
+        settings = self._settings
+        return [
+            *reference_recipes(self._run_seed, candidate, settings.references, settings.profile),
+            *degraded_recipes(
+                self._run_seed, candidate, settings.degraded, settings.degraded_distribution, settings.profile
+            ),
+        ]
+
+    def generator(self) -> ConditionalGenerator:
+        """Return the renderer of this process."""
+        return procedural_samples(self._settings.portrait_size)
+
+
+def backend_of(config: RunConfig, players: Players) -> ConditionalBackend:
+    """Return the backend that the config names; UserError when its inputs do not fit together."""
+    return ProceduralBackend(config)
