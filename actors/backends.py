@@ -70,52 +70,53 @@ class Players:
     def __init__(self, models: "RunModels") -> None:
         self.models = models
 
-    def _player(self, model: Model) -> Any:
+    def of(self, model: Model) -> Any:
+        """Return the player of a model, loaded in this process."""
         return player(model, self.models.precision, self.models.micro_batch)
 
     def identity_generator(self, portrait_size: int) -> IdentityGenerator:
         """Make pseudo-identities; `portrait_size` is for rendered ones, a model's card says what size it makes."""
         model = self.models.identity_generator
-        found: IdentityGenerator = self._player(model) if model else procedural_identities(portrait_size)
+        found: IdentityGenerator = self.of(model) if model else procedural_identities(portrait_size)
         return found
 
     @property
     def detector(self) -> Detector:
         """Find faces."""
-        found: Detector = self._player(self.models.detector)
+        found: Detector = self.of(self.models.detector)
         return found
 
     @property
     def pose(self) -> PoseMeter:
         """Measure head pose."""
-        found: PoseMeter = self._player(self.models.pose)
+        found: PoseMeter = self.of(self.models.pose)
         return found
 
     @property
     def glasses(self) -> GlassesMeter:
         """Tell glasses."""
-        found: GlassesMeter = self._player(self.models.glasses)
+        found: GlassesMeter = self.of(self.models.glasses)
         return found
 
     @property
     def expression(self) -> ExpressionMeter:
         """Measure expression."""
-        found: ExpressionMeter = self._player(self.models.expression)
+        found: ExpressionMeter = self.of(self.models.expression)
         return found
 
     @property
     def uniqueness(self) -> Embedder:
         """Embed candidates for the duplicate rule."""
-        found: Embedder = self._player(self.models.uniqueness)
+        found: Embedder = self.of(self.models.uniqueness)
         return found
 
     @property
     def embedders(self) -> list[Embedder]:
         """Embed samples for the label: `models.embedder` first, then those measured beside."""
-        return [self._player(model) for model in (self.models.embedder, *self.models.more_embedders)]
+        return [self.of(model) for model in (self.models.embedder, *self.models.more_embedders)]
 
     @property
     def image_text(self) -> ImageText:
         """Compare images with captions."""
-        found: ImageText = self._player(self.models.image_text)
+        found: ImageText = self.of(self.models.image_text)
         return found

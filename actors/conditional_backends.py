@@ -8,7 +8,7 @@ from typing import Protocol
 from actors.backends import Players, procedural_samples
 from actors.recipe_sampler import degraded_recipes, reference_recipes
 from actors.roles import ConditionalGenerator
-from schemas.config import RunConfig
+from schemas.config import PROCEDURAL, RunConfig
 from schemas.recipe import Recipe
 
 
@@ -53,4 +53,8 @@ class ProceduralBackend:
 
 def backend_of(config: RunConfig, players: Players) -> ConditionalBackend:
     """Return the backend that the config names; UserError when its inputs do not fit together."""
-    return ProceduralBackend(config)
+    if config.models.conditional_generator == PROCEDURAL:
+        return ProceduralBackend(config)
+    from actors.diffusion_recipes import DiffusionBackend
+
+    return DiffusionBackend(config, players)

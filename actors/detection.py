@@ -70,26 +70,28 @@ class MtcnnDetector:
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detection | None]:
         """Return the most prominent face of each uint8 RGB (H, W, 3) image, or None when there is none."""
-        found: list[Detection | None] = [None] * len(images)
+        return [found[0] if found else None for found in self.faces(images)]
+
+    def faces(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """Return every face of each uint8 RGB (H, W, 3) image, the most prominent first."""
+        found: list[list[Detection]] = [[] for _ in images]
         for indices, stack in searched(images, self._max_side, MIN_SIDE):
             for start in range(0, len(indices), self._micro_batch):
                 chunk = stack[start : start + self._micro_batch]
                 boxes, probabilities, points = self._network.detect(chunk, landmarks=True)
                 for row, index in enumerate(indices[start : start + self._micro_batch]):
-                    face = self._choose(boxes[row], probabilities[row], points[row])
-                    found[index] = face and enlarged(face, chunk.shape[1:3], images[index].shape[:2])
+                    for face in self._faces(boxes[row], probabilities[row], points[row]):
+                        found[index].append(enlarged(face, chunk.shape[1:3], images[index].shape[:2]))
         return found
 
-    def _choose(
-        self, boxes: np.ndarray | None, probabilities: np.ndarray, points: np.ndarray | None
-    ) -> Detection | None:
+    def _faces(self, boxes: np.ndarray | None, probabilities: np.ndarray, points: np.ndarray | None) -> list[Detection]:
         # facenet-pytorch hands out None for an image without faces, and arrays of dtype object otherwise.
         if boxes is None or points is None or len(boxes) == 0:
-            return None
-        boxes = np.asarray(boxes, dtype=np.float64)
-        scores = np.asarray(probabilities, dtype=np.float64)
-        best = most_prominent(boxes, scores, self._select)
-        return Detection(float(scores[best]), boxes[best], np.asarray(points[best], dtype=np.float64))
+            return []
+        boxes, scores = np.asarray(boxes, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
+        landmarks = np.asarray(points, dtype=np.float64)
+        order = foremost(len(boxes), most_prominent(boxes, scores, self._select))
+        return [Detection(float(scores[row]), boxes[row], landmarks[row]) for row in order]
 
 
 def searched(images: Sequence[np.ndarray], max_side: int, min_side: int) -> Iterator[tuple[list[int], np.ndarray]]:
@@ -119,6 +121,11 @@ def most_prominent(boxes: np.ndarray, scores: np.ndarray, select: Select) -> int
     """Return which of the boxes (N, 4) is the largest, or has the highest score."""
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return int(np.argmax(area if select == "largest" else scores))
+
+
+def foremost(count: int, first: int) -> list[int]:
+    """Return 0 .. count - 1 with `first` brought to the front."""
+    return [first, *(index for index in range(count) if index != first)]
 
 
 def _shrink(image: np.ndarray, max_side: int) -> np.ndarray:

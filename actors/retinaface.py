@@ -19,7 +19,7 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from actors.card_arguments import arguments_of
-from actors.detection import Select, enlarged, most_prominent, searched
+from actors.detection import Select, enlarged, foremost, most_prominent, searched
 from actors.model_store.loading import load_network
 from actors.network import BatchedNetwork, Running
 from actors.preprocess import normalised
@@ -58,12 +58,16 @@ class RetinaFaceDetector:
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detection | None]:
         """Return the face of each uint8 RGB (H, W, 3) image, or None; boxes may reach over the edge of the image."""
-        found: list[Detection | None] = [None] * len(images)
+        return [found[0] if found else None for found in self.faces(images)]
+
+    def faces(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """Return every face of each uint8 RGB (H, W, 3) image, the most prominent first."""
+        found: list[list[Detection]] = [[] for _ in images]
         for indices, stack in searched(images, self.card.input_size, MIN_SIDE):
             size = stack.shape[1:3]
             for index, outputs in zip(indices, self._search(stack), strict=True):
-                face = self._choose(outputs.astype(np.float64), anchors(*size))
-                found[index] = face and self._published(enlarged(face, size, images[index].shape[:2]))
+                for face in self._choose(outputs.astype(np.float64), anchors(*size)):
+                    found[index].append(self._published(enlarged(face, size, images[index].shape[:2])))
         return found
 
     def raw_answer(self, images: np.ndarray) -> np.ndarray:
@@ -83,7 +87,7 @@ class RetinaFaceDetector:
         score = torch.softmax(logits.float(), dim=-1)[..., 1:]
         return torch.cat([score, boxes.float(), landmarks.float()], dim=-1)
 
-    def _choose(self, outputs: np.ndarray, cells: np.ndarray) -> Detection | None:
+    def _choose(self, outputs: np.ndarray, cells: np.ndarray) -> list[Detection]:
         likely = outputs[:, 0] > self._rules.min_confidence
         scores, cells = outputs[likely, 0], cells[likely]
         # Weights that are no good can put a box anywhere, and infinity has no area.
@@ -92,10 +96,10 @@ class RetinaFaceDetector:
         finite = np.isfinite(boxes).all(axis=1) & np.isfinite(landmarks).all(axis=(1, 2))
         scores, boxes, landmarks = scores[finite], boxes[finite], landmarks[finite]
         kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), self._rules.nms).numpy()
-        if len(kept) == 0:
-            return None
-        best = kept[most_prominent(boxes[kept], scores[kept], self._rules.select)]
-        return Detection(float(scores[best]), boxes[best] - 0.5, landmarks[best] - 0.5)
+        if not len(kept):
+            return []
+        order = foremost(len(kept), most_prominent(boxes[kept], scores[kept], self._rules.select))
+        return [Detection(float(scores[row]), boxes[row] - 0.5, landmarks[row] - 0.5) for row in kept[order]]
 
     def _published(self, face: Detection) -> Detection:
         shift = 0.5 if self._rules.coordinates == "pixel-edges" else 0.0

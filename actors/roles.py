@@ -89,6 +89,10 @@ class Detector(Protocol):
         """Return the face of each image, or None; images may differ in size."""
         ...
 
+    def faces(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """Return every face of each image, the most prominent first, for those who look for a certain one."""
+        ...
+
 
 class Embedder(Protocol):
     """Maps aligned 112 x 112 faces to unit vectors whose cosine measures identity."""

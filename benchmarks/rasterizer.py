@@ -24,9 +24,9 @@ from actors.face_model.flame_random import random_model
 from actors.face_model.parameters import FaceParameters
 from actors.face_model.procedural import ProceduralFaceModel, code_of
 from actors.face_model.renderer import TorchRenderer
+from actors.parametric_bank import template_of
 from actors.recipe_sampler import degraded_recipes
 from actors.template_bank import conditions_of
-from jobs.templates import template_of
 from schemas.config import DegradedSection
 
 

@@ -3,29 +3,19 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
-from actors.face3d.expression import UNITS
-from actors.face_model.camera import CROP, FRAME, head_axis_angle
-from actors.face_model.flame_files import EXPRESSIONS
 from actors.face_model.parameters import FaceParameters
-from actors.face_model.procedural import JAW_OPEN
-from actors.face_model.sh_light import light_of, unevenness
-from actors.recipe_sampler import degraded_recipes, reference_recipes
+from actors.face_model.sh_light import unevenness
+from actors.parametric_bank import ExpressionSpace, parametric_bank
 from actors.template_bank import Template, TemplateBank
 from cluster.errors import JobFailed, UserError
 from schemas.config import DegradedSection
-from schemas.recipe import Expression, Recipe
-from schemas.seeds import derive_seed, generator
 
-ExpressionSpace = Literal["flame", "procedural"]
 MAX_REFERENCE_YAW = 10.0
 """Degrees; candidates that look further aside are no references."""
-_SCALE = 8.5  # of the camera: an ordinary head fills the crop
-_FALL = 10.0  # FLAME expressions fade over so many coefficients, the first of which move most
 
 
 def run_templates(
@@ -44,49 +34,10 @@ def run_templates(
     """
     if references < 1 or degraded < 1:
         raise UserError(f"a bank needs references and degraded templates, not {references} and {degraded}")
-    drawn = {
-        "REF": reference_recipes(seed, 0, references, "corrected"),
-        "DEG": degraded_recipes(seed, 0, degraded, distribution or DegradedSection(), "corrected"),
-    }
-    groups = {
-        kind: tuple(template_of(recipe, f"{kind}-{index:05d}", space) for index, recipe in enumerate(recipes))
-        for kind, recipes in drawn.items()
-    }
-    bank = TemplateBank(groups["REF"], groups["DEG"], f"distribution, seed {seed}, {space} expressions")
+    bank = parametric_bank(seed, references, degraded, space, distribution or DegradedSection())
     bank.save(path)
     _say(f"{path}: {len(bank.references)} references and {len(bank.degradations)} degraded templates")
     return bank
-
-
-def template_of(recipe: Recipe, token: str, space: ExpressionSpace) -> Template:
-    """Return the template that shows a face as a recipe commands; position and scale come from the recipe's seed."""
-    random = generator(derive_seed(recipe.seed, "template"))
-    loose = 1.0 if recipe.kind == "degraded" else 0.2
-    pose = recipe.pose
-    head = head_axis_angle(np.array([[pose.yaw, pose.pitch, pose.roll]]))[0]
-    side = 352 * np.exp(loose * 0.15 * np.clip(random.standard_normal(), -2, 2))
-    corner = FRAME / 2 - side / 2 + loose * 24 * np.clip(random.standard_normal(2), -2, 2)
-    tform = np.diag([side / (CROP - 1), side / (CROP - 1), 1.0])
-    tform[2, :2] = corner
-    scale, shift = np.clip(random.standard_normal(1), -2, 2), np.clip(random.standard_normal(2), -2, 2)
-    return Template(
-        token=token,
-        pose=np.array([*head, JAW_OPEN * recipe.expression.mouth_open, 0, 0], np.float32),
-        light=light_of(recipe.light),
-        expression=_expression(recipe.expression, space, random),
-        camera=np.array([*_SCALE * (1 + 0.05 * loose * scale), *0.004 * loose * shift], np.float32),
-        tform=tform.astype(np.float32),
-        tags={"yaw": pose.yaw, "pitch": pose.pitch, "roll": pose.roll, "expression": recipe.expression.intensity},
-    )
-
-
-def _expression(expression: Expression, space: ExpressionSpace, random: np.random.Generator) -> np.ndarray:
-    """Return the procedural units without the mouth, which the jaw opens, or a FLAME expression as strong as they."""
-    if space == "procedural":
-        units = [0.0 if unit == "mouth_open" else getattr(expression, unit) for unit in UNITS]
-        return np.array(units, np.float32)
-    direction = random.standard_normal(EXPRESSIONS) * np.exp(-np.arange(EXPRESSIONS) / _FALL)
-    return (1.5 * expression.intensity * direction).astype(np.float32)
 
 
 def bank_of_candidates(

@@ -76,6 +76,20 @@ class GenerateSection(Section):
         return self.max_candidates or 20 * self.identities
 
 
+class DiffusionSection(Section):
+    """How pictures are made where models.conditional_generator is diffusion; generate.profile decides on its details.
+
+    A picture without a face, of another person or with numbers that are not finite is made again from a new seed.
+    """
+
+    templates: str = Field("", description="file of a template bank; empty: drawn from generate.degraded_distribution")
+    tries: int = Field(3, ge=1, le=100, description="pictures of one sample until it is rejected with its reason")
+    min_identity: float = Field(
+        -1.0, ge=-1, le=1, description="cosine to the identity below which a picture shows another person; -1: never"
+    )
+    renderer: Literal["torch", "pytorch3d"] = Field("torch", description="who draws control maps; both draw the same")
+
+
 class FilterSection(Section):
     """When a candidate becomes an identity; each rule keeps its reason and measured value."""
 
@@ -94,6 +108,8 @@ class FilterSection(Section):
 
 NOT_RECIPE = ("catalogue", "cache", "offline", "require_commercial", "evaluation_embedder")
 """Keys of the models section that change no byte of the dataset; weights enter the recipe by digest."""
+ONLY_DIFFUSION = ("face_model", "face_encoder", "face_parser", "conditional_diffusion", "control_embedder")
+"""Keys of the models section that say something where the conditional generator is diffusion."""
 
 
 PROCEDURAL = "procedural"
@@ -117,7 +133,16 @@ class ModelsSection(Section):
         description="images per network call, short ones are padded; raise it on GPUs; part of the recipe",
     )
     identity_generator: Name = Field("procedural", description="procedural, or a card that makes pseudo-identities")
-    conditional_generator: Literal["procedural"] = "procedural"
+    conditional_generator: Literal["procedural", "diffusion"] = Field(
+        "procedural", description="diffusion: conditional_diffusion under control of a 3-D face, see section diffusion"
+    )
+    face_model: Name = Field("procedural-face", description="3-D face that control maps are drawn of")
+    face_encoder: Name = Field("procedural-encoder", description="measures the 3-D face of an identity")
+    face_parser: Name | Literal[""] = Field("", description="paints all but the face white for the image encoder")
+    conditional_diffusion: Name | Literal[""] = Field("", description="image model under control; diffusion needs one")
+    control_embedder: Name | Literal[""] = Field(
+        "", description="whose 512 numbers tell the image model who it shows; empty: models.embedder"
+    )
     detector: Name = "mtcnn"
     pose: Name = Field("landmark-pose", description="head pose of candidates, and of samples as measured_yaw")
     glasses: Name = "line-glasses"
@@ -133,6 +158,8 @@ class ModelsSection(Section):
         names = (self.embedder, *self.more_embedders)
         if len(set(names)) != len(names):
             raise ValueError(f"models.embedder and models.more_embedders must differ, not {', '.join(names)}")
+        if self.conditional_generator != PROCEDURAL and not self.conditional_diffusion:
+            raise ValueError("models.conditional_generator is diffusion: name its card in models.conditional_diffusion")
         if self.conditional_generator == PROCEDURAL != self.identity_generator:
             raise ValueError(
                 f"the procedural conditional generator cannot show the identities of {self.identity_generator}, for "
@@ -247,6 +274,7 @@ class RunConfig(Section):
 
     run: RunSection = RunSection()
     generate: GenerateSection = GenerateSection()
+    diffusion: DiffusionSection = DiffusionSection()
     filter: FilterSection = FilterSection()
     models: ModelsSection = ModelsSection()
     storage: StorageSection = StorageSection()
@@ -268,7 +296,12 @@ class RunConfig(Section):
 
     def recipe_sections(self) -> dict:
         """The part that decides which bytes the dataset has, without placement, resilience, URL and evaluation."""
-        tree = self.model_dump(mode="json", include={"generate", "filter", "models", "storage"})
-        for key in NOT_RECIPE:
+        tree = self.model_dump(mode="json", include={"generate", "diffusion", "filter", "models", "storage"})
+        rendered = self.models.conditional_generator == PROCEDURAL
+        for key in (*NOT_RECIPE, *(ONLY_DIFFUSION if rendered else ())):
             del tree["models"][key]
+        # A bank enters by digest, as weights do.
+        del tree["diffusion"]["templates"]
+        if rendered:
+            del tree["diffusion"]
         return {"seed": self.run.seed, **tree}

@@ -1,22 +1,46 @@
 """The models of one run by the part they play, chosen and checked on the driver, pickled to the workers."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from actors.model_store.cache import digest_of, locate
 from actors.model_store.catalogue import Catalogue, Model
+from actors.model_store.digest import file_digest
 from cluster.errors import UserError
 from schemas.config import PROCEDURAL, ModelsSection, Precision, RunConfig
 from schemas.model_card import BUILT_IN, RANDOM, ModelCard
+
+EMBEDDING = 512
+"""Numbers of the face embedding that the control branch takes."""
+MEASURED_BY = {"flame": "deca-coarse", "procedural-face": "procedural-encoder"}
+"""Architecture of a face model -> that of the encoder that measures its parameters."""
+
+
+@dataclass(frozen=True)
+class ConditionalModels:
+    """What shows an identity by diffusion: the 3-D face, who measures it, and the image model with its embedder."""
+
+    face_model: Model
+    face_encoder: Model
+    face_parser: Model | None
+    diffusion: Model
+    embedder: Model
+
+    def everything(self) -> list[Model]:
+        """Return every model."""
+        parser = [self.face_parser] if self.face_parser else []
+        return [self.face_model, self.face_encoder, *parser, self.diffusion, self.embedder]
 
 
 @dataclass(frozen=True)
 class RunModels:
     """One model a part. `uniqueness` judges duplicates, `more_embedders` are measured beside `embedder`.
 
-    `identity_generator` is None where procedural heads are rendered.
+    `identity_generator` and `conditional` are None where procedural heads are rendered.
     """
 
     identity_generator: Model | None
+    conditional: ConditionalModels | None
     detector: Model
     pose: Model
     glasses: Model
@@ -33,6 +57,7 @@ class RunModels:
         """Return every model whose output ends up in the dataset, each once."""
         played = [
             *([self.identity_generator] if self.identity_generator else []),
+            *(self.conditional.everything() if self.conditional else []),
             *(self.detector, self.pose, self.glasses, self.expression, self.uniqueness),
             *(self.embedder, *self.more_embedders, self.image_text),
         ]
@@ -55,6 +80,7 @@ def run_models(section: ModelsSection) -> RunModels:
         identity_generator=None
         if section.identity_generator == PROCEDURAL
         else catalogue.model(section.identity_generator, "identity_generator"),
+        conditional=None if section.conditional_generator == PROCEDURAL else _conditional(section, catalogue),
         detector=catalogue.model(section.detector, "detector"),
         pose=catalogue.model(section.pose, "pose"),
         glasses=catalogue.model(section.glasses, "glasses"),
@@ -82,12 +108,48 @@ def model_digests(config: RunConfig) -> dict[str, str]:
     for model in chosen.everything():
         if not model.origin.startswith(RANDOM):
             locate(model)
-    return {model.name: digest_of(model) for model in chosen.of_dataset() if digest_of(model) != BUILT_IN}
+    found = {model.name: digest_of(model) for model in chosen.of_dataset() if digest_of(model) != BUILT_IN}
+    return found | _bank_digest(config)
 
 
 def cards_of_dataset(section: ModelsSection) -> tuple[ModelCard, ...]:
     """Return the cards of the models that make the dataset."""
     return tuple(model.card for model in run_models(section).of_dataset())
+
+
+def _conditional(section: ModelsSection, catalogue: Catalogue) -> ConditionalModels:
+    chosen = ConditionalModels(
+        face_model=catalogue.model(section.face_model, "face_model"),
+        face_encoder=catalogue.model(section.face_encoder, "face_encoder"),
+        face_parser=catalogue.model(section.face_parser, "face_parser") if section.face_parser else None,
+        diffusion=catalogue.model(section.conditional_diffusion, "conditional_diffusion"),
+        embedder=catalogue.model(section.control_embedder or section.embedder, "embedder"),
+    )
+    numbers = chosen.embedder.card.arguments.get("embedding_dim", EMBEDDING)
+    if numbers != EMBEDDING:
+        raise UserError(
+            f"{chosen.embedder.name} embeds faces in {numbers} numbers but the image model takes {EMBEDDING}: "
+            "name another embedder in models.control_embedder"
+        )
+    wanted = MEASURED_BY.get(chosen.face_model.card.architecture)
+    if chosen.face_encoder.card.architecture != wanted:
+        raise UserError(
+            f"{chosen.face_encoder.name} does not measure the parameters of {chosen.face_model.name}: "
+            f"models.face_encoder must be of the architecture {wanted}"
+        )
+    return chosen
+
+
+def _bank_digest(config: RunConfig) -> dict[str, str]:
+    path = config.diffusion.templates
+    if not path or config.models.conditional_generator == PROCEDURAL:
+        return {}
+    try:
+        return {"template-bank": file_digest(Path(path))}
+    except OSError as error:
+        raise UserError(
+            f"the template bank {path} cannot be read ({error.strerror}): correct diffusion.templates, or leave it out"
+        ) from error
 
 
 def _require_commercial(models: list[Model]) -> None:

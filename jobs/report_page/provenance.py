@@ -14,7 +14,7 @@ from schemas.manifest import RunManifest
 from schemas.model_card import BUILT_IN, ModelCard
 
 _NO_DIGEST = ("not recorded", "none, it is code")
-_CODE = {"procedural": "Apache-2.0, code of this project"}
+_CODE = dict.fromkeys(("procedural", "diffusion"), "Apache-2.0, code of this project")
 
 
 @dataclass(frozen=True)

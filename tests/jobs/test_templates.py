@@ -5,10 +5,11 @@ import torch
 from actors.face_model.camera import rotations
 from actors.face_model.parameters import FaceParameters
 from actors.face_model.sh_light import unevenness
+from actors.parametric_bank import template_of
 from actors.pose import euler_angles
 from actors.template_bank import TemplateBank, conditions_of
 from cluster.errors import JobFailed, UserError
-from jobs.templates import bank_of_candidates, run_templates, template_of
+from jobs.templates import bank_of_candidates, run_templates
 from schemas.config import DegradedSection
 from schemas.recipe import Expression, Light, Pose, Recipe
 

@@ -33,7 +33,7 @@ def without(fields, *names):
 def test_bundled_models_play_every_role_without_a_file():
     models = Catalogue.load()
     assert {model.card.role for model in models} == {
-        *("detector", "pose", "glasses", "expression", "embedder", "image_text")
+        *("detector", "pose", "glasses", "expression", "embedder", "image_text", "face_model", "face_encoder")
     }
     assert models.own() == list(models)
 

@@ -29,8 +29,15 @@ ROLES = {
     "image_text": "image_text",
 }
 """Field of the models section -> role that its model must play."""
-GENERATIVE = {"identity_generator": "identity_generator"}
-"""The same for the generative chain, which has no bundled models."""
+GENERATIVE = {
+    "identity_generator": "identity_generator",
+    "face_model": "face_model",
+    "face_encoder": "face_encoder",
+    "face_parser": "face_parser",
+    "conditional_diffusion": "conditional_diffusion",
+    "control_embedder": "embedder",
+}
+"""The same for the generative chain: tests/actors/test_diffusion_recipes.py and test_identity_generator.py."""
 NO_ROLE = {"conditional_generator", "precision", "micro_batch"} | {
     *("catalogue", "cache", "offline", "require_commercial")
 }
