@@ -73,6 +73,12 @@ def build_parser() -> argparse.ArgumentParser:
             action="store_true",
             help="if the recipe differs from the run's, start the run's next generation in the same folder",
         )
+        if job is _generate:
+            command.add_argument(
+                "--check",
+                action="store_true",
+                help="make nothing: say whether config, models, licences, prompts and templates are fit for a run",
+            )
     replay = _command(commands, _replay, "make dead rows again after their cause is gone")
     _add_run_options(replay)
     _add_set_option(replay)
@@ -191,6 +197,11 @@ def _run(options: argparse.Namespace) -> None:
 
 def _generate(options: argparse.Namespace) -> None:
     config = resolve_config(options)
+    if options.check:
+        from jobs.check import run_check
+
+        run_check(config)
+        return
     from cluster.ray_session import ray_session
     from jobs.generate import run_generate
 

@@ -17,7 +17,7 @@ from actors.controlled_diffusion.control_net import CONTROL_CHANNELS, hard_masks
 from actors.controlled_diffusion.ddim import schedule, starting_noise
 from actors.controlled_diffusion.identity_context import FACE_EMBEDDING
 from actors.controlled_diffusion.layout import IMAGE_TO_LATENT, LATENT_CHANNELS
-from actors.controlled_diffusion.text import PromptEncoder, check_prompts, load_tokenizer
+from actors.controlled_diffusion.text import PromptEncoder, check_prompts, load_tokenizer, tokenizer_folder
 from actors.controlled_diffusion.weights import Networks, load_networks
 from actors.network import BatchedNetwork, Running
 from actors.preprocess import network_input
@@ -41,8 +41,7 @@ class ControlledDiffusion:
         self.prompts = self.arguments.prompts
         if card.input_size % COARSEST:
             raise UserError(f"model '{card.name}': input_size must be a multiple of {COARSEST}, not {card.input_size}")
-        own = path / self.arguments.stable_diffusion / "tokenizer"
-        tokenizer = load_tokenizer(own if own.is_dir() else path / self.arguments.clip)
+        tokenizer = load_tokenizer(tokenizer_folder(path, self.arguments))
         check_prompts(self.prompts.everything(), tokenizer)
         networks = networks or load_networks(path, self.arguments)
         if len(tokenizer) > networks.text.config.vocab_size:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from actors.controlled_diffusion.arguments import DiffusionArguments
 from cluster.errors import UserError
 
 CONTEXT = 77
@@ -29,6 +30,12 @@ def load_tokenizer(folder: Path) -> CLIPTokenizer:
     if not set(MARKS) <= tokenizer.get_vocab().keys():
         raise UserError(f"the tokenizer in {folder} does not know {' and '.join(MARKS)}: it is not CLIP's")
     return tokenizer
+
+
+def tokenizer_folder(path: Path, arguments: DiffusionArguments) -> Path:
+    """Return where the tokenizer lies in the folder of a model: with Stable Diffusion's, else with CLIP's files."""
+    own = path / arguments.stable_diffusion / "tokenizer"
+    return own if own.is_dir() else path / arguments.clip
 
 
 def check_prompts(prompts: Iterable[str], tokenizer: CLIPTokenizer) -> None:
