@@ -113,7 +113,9 @@ class DiffusionConditionalGenerator:
             )
         if not parameters.finite().all():
             raise ValueError("the face encoder's answer on the identity's portrait is not finite")
-        looked = parts.face_parser.white_out(image[None]) if parts.face_parser else image[None]
+        # A copy, for decoded pictures cannot be written to and torch warns of that.
+        looked = image[None].copy()
+        looked = parts.face_parser.white_out(looked) if parts.face_parser else looked
         embedding = parts.embedder.embed(self._crop(image, face)[None])
         if embedding.shape[1] != FACE_EMBEDDING:
             raise UserError(
