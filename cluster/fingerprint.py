@@ -30,6 +30,7 @@ LIBRARIES = (
     "pyarrow",
     "facenet-pytorch",
     "open-clip-torch",
+    "diffusers",
     "transformers",
     "tokenizers",
     "timm",

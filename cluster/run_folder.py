@@ -18,7 +18,7 @@ from schemas.model_card import ModelCard
 from schemas.rows import SCHEMA_VERSION
 
 MANIFEST = "run.json"
-_RECORDED = ("ray", *LIBRARIES, "fsspec", "s3fs", "diffusers")
+_RECORDED = ("ray", *LIBRARIES, "fsspec", "s3fs")
 
 
 class RecipeChanged(UserError):
