@@ -58,9 +58,12 @@ def player(model: Model, precision: Precision = "float32", micro_batch: int = 8)
     if key not in _players:
         from actors.model_store.cache import locate
         from actors.model_store.loading import play
+        from actors.model_store.room import require_room
         from actors.network import Running
 
-        _players[key] = play(model.card, locate(model), Running(worker_device(), precision, micro_batch))
+        path, running = locate(model), Running(worker_device(), precision, micro_batch)
+        require_room(model.card, path, running)
+        _players[key] = play(model.card, path, running)
     return _players[key]
 
 

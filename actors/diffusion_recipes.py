@@ -11,6 +11,7 @@ from actors.controlled_diffusion.arguments import DiffusionArguments
 from actors.face3d.expression import UNITS
 from actors.face_model.camera import rotations
 from actors.face_model.flame_files import EXPRESSIONS
+from actors.model_store.catalogue import Model
 from actors.parametric_bank import ExpressionSpace, parametric_bank
 from actors.pose import euler_angles
 from actors.recipe_sampler import degraded_recipes, reference_recipes
@@ -38,7 +39,7 @@ class DiffusionBackend:
         self._config, self._players = config, players
         self.models = (*(model.name for model in chosen.everything()), players.models.detector.name)
         self._prompts = arguments_of(chosen.diffusion.card, DiffusionArguments).prompts
-        self._space: ExpressionSpace = "flame" if chosen.face_model.card.architecture == "flame" else "procedural"
+        self._space = expression_space(chosen.face_model)
         path = config.diffusion.templates
         # It travels with the stage, for no worker need see the file.
         self._file = TemplateBank.load(path) if path else None
@@ -115,6 +116,11 @@ class DiffusionBackend:
                 raise UserError(
                     f"the template bank ({bank.source}) has {times} templates '{token}': rename all but one"
                 )
+
+
+def expression_space(face_model: Model) -> ExpressionSpace:
+    """Return which expressions a 3-D face takes."""
+    return "flame" if face_model.card.architecture == "flame" else "procedural"
 
 
 def pose_of(template: Template) -> Pose:

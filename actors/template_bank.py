@@ -54,7 +54,7 @@ class TemplateBank:
             content = json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{path} is no template bank ({error}): `synfiqa templates` makes one, and templates.bank names it"
+                f"{path} is no template bank ({error}): `synfiqa templates` makes one, and diffusion.templates names it"
             ) from error
         if not isinstance(content, Mapping) or not {"REF", "DEG"} <= content.keys():
             raise UserError(f"{path} is no template bank: it has no REF and DEG")

@@ -31,8 +31,7 @@ def plan_placement(stages: list[Stage], section: PlacementSection, cpus: float, 
     and for one-GPU workers. Split gives each stage its own pool, sized by its share of what the cluster holds.
     """
     use_gpu = section.device == "cuda" or (section.device == "auto" and gpus > 0)
-    if section.device == "cuda" and gpus <= 0:
-        raise UserError("placement.device is cuda but the cluster has no GPU: use --set placement.device=cpu")
+    require_gpu(section, gpus)
     fused = section.mode == "fused" or (section.mode == "auto" and not use_gpu)
     groups: list[tuple[Stage, ...]] = [tuple(stages)] if fused else [(stage,) for stage in stages]
     shares = [_share(group, use_gpu, section) for group in groups]
@@ -48,6 +47,12 @@ def plan_placement(stages: list[Stage], section: PlacementSection, cpus: float, 
         Pool(group, size, Resources(math.floor(share.cpus * scale * 1e4) / 1e4, share.gpus), _labels(group, section))
         for group, share, size in zip(groups, shares, sizes, strict=True)
     ]
+
+
+def require_gpu(section: PlacementSection, gpus: float) -> None:
+    """Raise UserError when the config demands GPUs and the cluster has none."""
+    if section.device == "cuda" and gpus <= 0:
+        raise UserError("placement.device is cuda but the cluster has no GPU: use --set placement.device=cpu")
 
 
 def _labels(group: tuple[Stage, ...], section: PlacementSection) -> dict[str, str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from cluster.errors import UserError
+from cluster.placement import require_gpu
 from schemas.config import PlacementSection
 
 _ENVIRONMENT = {
@@ -103,7 +104,12 @@ def cluster_resources() -> tuple[float, float]:
 
 
 def device_class(placement: PlacementSection) -> str:
-    """Return `cpu` or `cuda`: what this run computes on, which decides the last bits of its floats (promise 1)."""
-    if placement.device != "auto":
-        return placement.device
-    return "cuda" if cluster_resources()[1] > 0 else "cpu"
+    """Return `cpu` or `cuda`: what this run computes on, which decides the last bits of its floats (promise 1).
+
+    UserError when the config demands a GPU and the cluster has none.
+    """
+    if placement.device == "cpu":
+        return "cpu"
+    gpus = cluster_resources()[1]
+    require_gpu(placement, gpus)
+    return "cuda" if gpus > 0 else "cpu"

@@ -1,6 +1,7 @@
 """Job: is all there that a generate job needs? Config, cards, licences, weights, prompts and bank; no network loads."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,26 +10,46 @@ from actors.card_arguments import arguments_of
 from actors.conditional_backends import backend_of
 from actors.model_store.cache import locate
 from actors.model_store.catalogue import Model
-from actors.model_store.selection import model_digests, run_models
+from actors.model_store.selection import RunModels, model_digests, run_models
 from cluster.errors import UserError
 from schemas.config import RunConfig
 from schemas.model_card import BUILT_IN, RANDOM
 
 
+@dataclass(frozen=True)
+class Fitness:
+    """What a run would be made of: its models, and how many texts, templates and samples of an identity they get."""
+
+    models: RunModels
+    digests: dict[str, str]
+    texts: int
+    templates: int
+    samples: int
+
+
+def require_fit(config: RunConfig) -> Fitness:
+    """Return what a run of the config is made of; UserError in one sentence for the first thing that is wrong.
+
+    Weights are verified, prompts tokenised and the template bank is read, but no network loads.
+    """
+    chosen = run_models(config.models)
+    digests = model_digests(config)
+    recipes = backend_of(config, Players(chosen)).recipes(0)
+    texts = check_texts(chosen.conditional.diffusion) if chosen.conditional else 0
+    return Fitness(chosen, digests, texts, len({recipe.template for recipe in recipes} - {""}), len(recipes))
+
+
 def run_check(config: RunConfig) -> None:
     """Print a line a model and what a run would make; UserError in one sentence for the first thing that is wrong."""
-    chosen = run_models(config.models)
-    model_digests(config)
-    backend = backend_of(config, Players(chosen))
-    recipes = backend.recipes(0)
-    texts = check_texts(chosen.conditional.diffusion) if chosen.conditional else 0
-    for model in chosen.everything():
+    fit = require_fit(config)
+    for model in fit.models.everything():
         allowed = "commercial use" if model.card.commercial_use else "no commercial use"
         _say(f"{model.name}: {model.card.role}, {_place(model)}, {model.card.licence}, {allowed}")
-    generate = config.generate
-    _say(f"{texts} prompts fit" if texts else "no prompts: samples are rendered")
-    _say(f"{len({recipe.template for recipe in recipes} - {''})} templates an identity")
-    _say(f"{generate.identities} identities of {len(recipes)} samples each can be made")
+    _say(f"{fit.texts} prompts fit" if fit.texts else "no prompts: samples are rendered")
+    _say(f"{fit.templates} templates an identity")
+    _say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
+    if config.placement.device == "cuda":
+        _say("placement.device is cuda: a run will need GPUs in its cluster, which is not looked at here")
 
 
 def check_texts(model: Model) -> int:

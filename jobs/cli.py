@@ -101,11 +101,21 @@ def build_parser() -> argparse.ArgumentParser:
     status = _command(commands, _status, "how far a run is and who drives it, from its folder alone")
     _add_run_options(status)
     status.add_argument("--json", action="store_true", help="print one JSON document")
+    status.add_argument("--trace", action="store_true", help="also how busy stages, workers and GPUs were")
     _add_run_options(_command(commands, _verify, "read everything a run has committed and name all damage"))
     gc = _command(commands, _gc, "remove what crashed attempts left in a run, never anything committed")
     _add_run_options(gc)
     gc.add_argument("--older-than", default="24h", metavar="SPAN", help="age guard such as 90s, 30m, 24h (default), 7d")
     gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    templates = _command(commands, _templates, "make a template bank: how faces may be shown by diffusion")
+    _add_config_options(templates)
+    templates.add_argument("--out", required=True, help="file to write, for diffusion.templates")
+    templates.add_argument("--degraded", type=_positive, default=1000, help="degraded templates (default: 1000)")
+    templates.add_argument(
+        "--candidates",
+        metavar="RUN",
+        help="measure the rejected candidates of this run instead of drawing from the config's distribution",
+    )
     add_models_command(commands)
     calibrate = _command(commands, _calibrate, "measure the memory of each stage and pack workers onto GPUs")
     _add_config_options(calibrate)
@@ -287,7 +297,8 @@ def _export(options: argparse.Namespace) -> None:
 def _status(options: argparse.Namespace) -> None:
     from jobs.status import run_status
 
-    run_status(current(_run_url(options), retry_budget_s=LOOK_BUDGET_S), as_json=options.json)
+    storage = current(_run_url(options), retry_budget_s=LOOK_BUDGET_S)
+    run_status(storage, as_json=options.json, trace=options.trace)
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -300,6 +311,14 @@ def _gc(options: argparse.Namespace) -> None:
     from jobs.gc import run_gc
 
     run_gc(current(_run_url(options)), options.older_than, dry_run=options.dry_run)
+
+
+def _templates(options: argparse.Namespace) -> None:
+    config = resolve_config(options)
+    from jobs.templates import run_templates
+
+    candidates = current(options.candidates) if options.candidates else None
+    run_templates(config, _local_out(options), degraded=options.degraded, candidates=candidates)
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -323,7 +342,7 @@ def _local_out(options: argparse.Namespace) -> Path:
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a size in MB: give a whole number above 0")
+        raise argparse.ArgumentTypeError(f"{number} is too small: give a whole number above 0")
     return number
 
 

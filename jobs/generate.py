@@ -2,7 +2,7 @@
 
 import sys
 
-from actors.model_store.selection import cards_of_dataset, model_digests
+from actors.model_store.selection import cards_of_dataset
 from cluster.dataset_summary import SUMMARY, summarise
 from cluster.generations import following
 from cluster.lease import hold
@@ -10,6 +10,7 @@ from cluster.ray_session import device_class
 from cluster.run_folder import RecipeChanged, open_run, planned_shards
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
+from jobs.check import require_fit
 from jobs.identity_half import IdentityHalf
 from jobs.sample_half import SampleHalf
 from jobs.stages import Stages
@@ -31,7 +32,7 @@ def run_generate(
     again. RunHeld when another driver is at it, TooManyDead when too many rows are dead.
     """
     storage.check_shared()
-    models, cards = model_digests(config), cards_of_dataset(config.models)
+    models, cards = require_fit(config).digests, cards_of_dataset(config.models)
     device = device_class(config.placement)
     try:
         manifest = open_run(storage, config, models, device, cards)

@@ -1,84 +1,105 @@
-"""Job: make a template bank, from distributions or from what an encoder measured on rejected candidates."""
+"""Job: make a template bank, from the run's distributions or from what an encoder measures on rejected candidates."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import batched
 from pathlib import Path
 
-import numpy as np
+import pyarrow.compute as pc
 import torch
 
+from actors.backends import Players
+from actors.candidate_bank import MAX_REFERENCE_YAW, bank_of_candidates
+from actors.diffusion_generator import alignable
+from actors.diffusion_recipes import expression_space
 from actors.face_model.parameters import FaceParameters
-from actors.face_model.sh_light import unevenness
-from actors.parametric_bank import ExpressionSpace, parametric_bank
-from actors.template_bank import Template, TemplateBank
+from actors.imaging import decode
+from actors.model_store.selection import ConditionalModels, run_models
+from actors.parametric_bank import parametric_bank
+from actors.template_bank import TemplateBank
 from cluster.errors import JobFailed, UserError
-from schemas.config import DegradedSection
+from cluster.run_folder import load_run
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from schemas.config import RunConfig
 
-MAX_REFERENCE_YAW = 10.0
-"""Degrees; candidates that look further aside are no references."""
+_COLUMNS = ("candidate", "image", "yaw", "status")
 
 
 def run_templates(
-    path: Path | str,
-    *,
-    seed: int = 0,
-    references: int = 10,
-    degraded: int = 1000,
-    space: ExpressionSpace = "flame",
-    distribution: DegradedSection | None = None,
+    config: RunConfig, out: Path | str, *, degraded: int = 1000, candidates: Storage | None = None
 ) -> TemplateBank:
-    """Write a bank drawn from the run's distribution of pose, expression and light; the same for equal arguments.
+    """Write a bank for the config's face model and number of references; equal arguments give equal bytes.
 
-    The k-th template is the same however many are asked for. References are within 4 degrees of frontal, neutral and
-    evenly lit. UserError unless there is at least one of each kind.
+    It is drawn from the config's distribution of pose, expression and light (references are within 4 degrees of
+    frontal, neutral and evenly lit), or measured on the rejected `candidates` of a run, as many as that needs and
+    has. UserError or JobFailed when it cannot be made.
     """
-    if references < 1 or degraded < 1:
-        raise UserError(f"a bank needs references and degraded templates, not {references} and {degraded}")
-    bank = parametric_bank(seed, references, degraded, space, distribution or DegradedSection())
-    bank.save(path)
-    _say(f"{path}: {len(bank.references)} references and {len(bank.degradations)} degraded templates")
+    if degraded < 1:
+        raise UserError(f"a bank needs at least 1 degraded template, not {degraded}")
+    chosen = run_models(config.models).conditional
+    if chosen is None:
+        raise UserError(
+            "models.conditional_generator is procedural, which takes no templates: give the config of a run by "
+            "diffusion, such as configs/paper-tiny.yaml"
+        )
+    if candidates is None:
+        generate = config.generate
+        bank = parametric_bank(
+            config.run.seed,
+            generate.references,
+            degraded,
+            expression_space(chosen.face_model),
+            generate.degraded_distribution,
+        )
+    else:
+        bank = _measured_bank(config, chosen, candidates, degraded)
+    bank.save(out)
+    _say(f"{out}: {len(bank.references)} references and {len(bank.degradations)} degraded templates ({bank.source})")
     return bank
 
 
-def bank_of_candidates(
-    parameters: FaceParameters, yaw: Sequence[float] | np.ndarray, references: int = 10, source: str = "candidates"
-) -> TemplateBank:
-    """Return the bank of what an encoder measured on candidates, rejected ones above all.
-
-    Of those that look ahead (measured `yaw` in degrees) the most frontal, neutral and evenly lit become references,
-    by the mean of their three ranks; all others become degraded templates. Rows that are not finite are left out.
-    JobFailed when too few look ahead or none is left over.
-    """
-    turned = np.abs(np.asarray(yaw, dtype=np.float64))
-    if turned.shape != (len(parameters),):
-        raise ValueError(f"{len(parameters)} candidates need as many yaws, not {turned.shape}")
-    usable = parameters.finite().numpy() & np.isfinite(turned)
-    ahead = np.flatnonzero(usable & (turned < MAX_REFERENCE_YAW))
-    if len(ahead) < references:
+def _measured_bank(config: RunConfig, chosen: ConditionalModels, storage: Storage, degraded: int) -> TemplateBank:
+    players, references = Players(run_models(config.models)), config.generate.references
+    measured: list[FaceParameters] = []
+    yaws: list[float] = []
+    numbers: list[int] = []
+    # A ledger may hold millions: it is read as far as the bank needs.
+    for batch in batched(_rejected(storage), config.models.micro_batch):
+        images = [decode(row["image"]["bytes"]) for row in batch]
+        for row, image, found in zip(batch, images, players.detector.faces(images), strict=True):
+            face = next((face for face in found if alignable(face)), None)
+            if face is not None:
+                measured.append(players.of(chosen.face_encoder).encode([image], face.box[None]))
+                yaws.append(row["yaw"])
+                numbers.append(row["candidate"])
+        ahead = sum(abs(yaw) < MAX_REFERENCE_YAW for yaw in yaws)
+        if ahead >= references and len(measured) >= references + degraded:
+            break
+    if not measured:
         raise JobFailed(
-            f"only {len(ahead)} candidates look ahead within {MAX_REFERENCE_YAW:g} degrees but {references} references "
-            "are asked for: give more candidates"
+            f"{storage.uri()} has no rejected candidate with a face: give a run that has rejected some, or draw the "
+            "bank from the distribution"
         )
-    measures = (
-        turned,
-        torch.cat([parameters.expression, parameters.pose[:, 3:]], dim=1).norm(dim=1).numpy(),
-        unevenness(parameters.light).numpy(),
-    )
-    # Ranks among those that look ahead; stable sorting lets the first candidate win ties.
-    ranks = sum(np.argsort(np.argsort(measure[ahead], kind="stable"), kind="stable") for measure in measures)
-    chosen = np.sort(ahead[np.argsort(ranks, kind="stable")[:references]])
-    rest = np.setdiff1d(np.flatnonzero(usable), chosen)
-    if not len(rest):
-        raise JobFailed("no candidate is left over for degraded templates: give more candidates")
-    groups = [tuple(_measured(parameters, int(row), turned[row]) for row in rows) for rows in (chosen, rest)]
-    return TemplateBank(groups[0], groups[1], source)
+    together = {field.name: torch.cat([getattr(one, field.name) for one in measured]) for field in fields(measured[0])}
+    source = f"rejected candidates of {load_run(storage).fingerprint[:12]}"
+    return bank_of_candidates(FaceParameters(**together), yaws, references, source, numbers)
 
 
-def _measured(parameters: FaceParameters, row: int, yaw: float) -> Template:
-    names = ("pose", "light", "expression", "camera", "tform")
-    arrays = {name: getattr(parameters, name)[row].numpy() for name in names}
-    return Template(token=f"candidate-{row:07d}", tags={"abs_yaw": round(float(yaw), 3)}, **arrays)
+def _rejected(storage: Storage) -> Iterator[dict]:
+    """Yield the rejected candidates with a measured yaw, in their order."""
+    store = ShardStore(storage, load_run(storage).fingerprint)
+    for table in store.tables("identities", _COLUMNS):
+        rejected = pc.and_(pc.equal(table["status"], "rejected"), pc.is_finite(table["yaw"]))
+        yield from table.filter(rejected).to_pylist()
 
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["templates", *sys.argv[1:]])

@@ -22,7 +22,9 @@ DIFFUSION = {
 EMBEDDER = SMALL | {"arguments": SMALL["arguments"] | {"embedding_dim": 512}}
 
 
-def config(folder: Path, *, profile="corrected", entries=None, diffusion=None, generate=None, **models) -> RunConfig:
+def config(
+    folder: Path, *, profile="corrected", entries=None, diffusion=None, generate=None, filter=None, **models
+) -> RunConfig:
     """Return the config; the keywords change its sections."""
     catalogue = catalogue_file(folder, sd=DIFFUSION, face512=EMBEDDER, small=SMALL, **(entries or {}))
     chain = {
@@ -35,5 +37,10 @@ def config(folder: Path, *, profile="corrected", entries=None, diffusion=None, g
     }
     sizes = {"references": 2, "degraded": 4, "micro_batch": 4, "portrait_size": 64, "profile": profile}
     return RunConfig.model_validate(
-        {"models": chain | models, "generate": sizes | (generate or {}), "diffusion": diffusion or {}}
+        {
+            "models": chain | models,
+            "generate": sizes | (generate or {}),
+            "diffusion": diffusion or {},
+            "filter": filter or {},
+        }
     )

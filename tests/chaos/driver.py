@@ -48,9 +48,9 @@ def run(order: Order) -> None:
     """Do the job; Ray is joined through RAY_ADDRESS."""
     from cluster.generations import current
     from cluster.ray_session import ray_session
-    from jobs import generate
+    from jobs import check, generate
 
-    generate.model_digests = lambda config: MODELS
+    check.model_digests = lambda config: MODELS
     config = config_of(order)
     stages = stub_stages(Trouble(**order.trouble))
     with ray_session():

@@ -27,6 +27,7 @@ JOBS = [
     "status",
     "verify",
     "gc",
+    "templates",
     "models",
     "calibrate",
     "bootstrap",

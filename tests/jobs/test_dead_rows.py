@@ -12,7 +12,7 @@ from cluster.lease import hold
 from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
-from jobs import generate
+from jobs import check, generate
 from jobs.identity_half import ledger_counts
 from schemas.manifest import DeadRow
 from schemas.rows import sample_id
@@ -23,7 +23,7 @@ from tests.chaos.stub_stages import Trouble, stub_stages
 
 @pytest.fixture(autouse=True)
 def _stubs(monkeypatch):
-    monkeypatch.setattr(generate, "model_digests", lambda config: MODELS)
+    monkeypatch.setattr(check, "model_digests", lambda config: MODELS)
     with without_ray():
         yield
 

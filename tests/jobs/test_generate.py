@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from actors.identity_registry import IdentityRegistry
+from cluster import ray_session
 from cluster.errors import UserError
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
@@ -12,6 +13,9 @@ from jobs.identity_half import ledger_counts, next_units
 from jobs.sample_half import plan_shards
 from schemas.config import RunConfig
 from schemas.rows import CANDIDATES
+from tests.actors.diffusion_chain_config import DIFFUSION
+from tests.actors.diffusion_chain_config import config as chain_config
+from tests.actors.test_diffusion_recipes import written
 
 
 def config(**generate):
@@ -79,6 +83,27 @@ def test_a_wrong_model_is_refused_before_anything_is_written(tmp_path, field, na
     wrong = RunConfig.model_validate({"models": {field: name}})
     with pytest.raises(UserError, match=name):
         run_generate(wrong, Storage(str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("trouble", ["prompt", "bank"])
+def test_what_the_check_refuses_a_run_refuses_before_anything_is_written(tmp_path, trouble):
+    """A prompt that was too long, or a small template bank, used to show only after all identities were made."""
+    long = DIFFUSION | {"arguments": DIFFUSION["arguments"] | {"prompts": {"suffixes": ["in the rain " * 30]}}}
+    wrong, said = {
+        "prompt": ({"entries": {"own": long}, "conditional_diffusion": "own"}, "a prompt may have 77 tokens"),
+        "bank": ({"diffusion": {"templates": written(tmp_path)}, "generate": {"degraded": 900}}, "make a larger bank"),
+    }[trouble]
+    with pytest.raises(UserError, match=said):
+        run_generate(chain_config(tmp_path, **wrong), Storage(str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_gpu_that_is_demanded_and_not_there_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_session, "cluster_resources", lambda: (8.0, 0.0))
+    demanding = RunConfig.model_validate({"placement": {"device": "cuda"}})
+    with pytest.raises(UserError, match="is cuda but the cluster has no GPU"):
+        run_generate(demanding, Storage(str(tmp_path / "run")))
     assert not (tmp_path / "run").exists()
 
 

@@ -9,7 +9,7 @@ from cluster.generations import current
 from cluster.integrity import verify_run
 from cluster.ray_session import ray_session
 from cluster.storage import Storage
-from jobs import generate
+from jobs import check, generate
 from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.oracle import expected
 from tests.chaos.stub_stages import Trouble, stub_stages
@@ -30,7 +30,7 @@ def run(folder, trouble, **settings):
 
 @pytest.fixture(autouse=True)
 def _no_models(monkeypatch):
-    monkeypatch.setattr(generate, "model_digests", lambda config: MODELS)
+    monkeypatch.setattr(check, "model_digests", lambda config: MODELS)
 
 
 @pytest.mark.parametrize(

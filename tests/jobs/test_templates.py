@@ -2,16 +2,30 @@ import numpy as np
 import pytest
 import torch
 
+from actors.backends import Players
+from actors.diffusion_recipes import DiffusionBackend
 from actors.face_model.camera import rotations
-from actors.face_model.parameters import FaceParameters
 from actors.face_model.sh_light import unevenness
+from actors.identity_filter import IdentityFilterStage
+from actors.identity_generator import IdentityGeneratorStage
+from actors.identity_registry import IdentityRegistry
+from actors.model_store.selection import run_models
 from actors.parametric_bank import template_of
 from actors.pose import euler_angles
 from actors.template_bank import TemplateBank, conditions_of
 from cluster.errors import JobFailed, UserError
-from jobs.templates import bank_of_candidates, run_templates
-from schemas.config import DegradedSection
+from cluster.run_folder import open_run
+from cluster.shard_store import ShardStore
+from cluster.stage import Work
+from cluster.storage import Storage
+from jobs.cli import main
+from jobs.config import load_config
+from jobs.identity_half import ledger_counts
+from jobs.templates import run_templates
+from schemas.config import RunConfig
 from schemas.recipe import Expression, Light, Pose, Recipe
+from schemas.rows import CANDIDATES
+from tests.actors.diffusion_chain_config import config
 
 
 def angles(templates):
@@ -19,9 +33,18 @@ def angles(templates):
     return euler_angles(rotations(head).numpy())
 
 
+def paper(seed=0, references=10, **changes):
+    """The config of the paper, whose face model is FLAME; a drawn bank needs none of its models."""
+    tree = load_config("configs/paper.yaml").model_dump()
+    tree["run"]["seed"] = seed
+    tree["generate"]["references"] = references
+    tree["generate"]["degraded_distribution"] |= changes
+    return RunConfig.model_validate(tree)
+
+
 def test_a_bank_is_the_same_for_equal_arguments_and_grows_at_its_end(tmp_path):
     for name, seed, degraded in (("a", 1, 20), ("b", 1, 20), ("more", 1, 40), ("other", 2, 20)):
-        run_templates(tmp_path / name, seed=seed, degraded=degraded)
+        run_templates(paper(seed), tmp_path / name, degraded=degraded)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     first, more, other = (TemplateBank.load(tmp_path / name) for name in ("a", "more", "other"))
     for index in range(20):
@@ -30,7 +53,7 @@ def test_a_bank_is_the_same_for_equal_arguments_and_grows_at_its_end(tmp_path):
 
 
 def test_references_are_frontal_neutral_and_evenly_lit_and_degraded_templates_are_not(tmp_path):
-    bank = run_templates(tmp_path / "bank.json", references=10, degraded=400, distribution=DegradedSection(yaw_std=30))
+    bank = run_templates(paper(yaw_std=30), tmp_path / "bank.json", degraded=400)
     assert np.abs(angles(bank.references)).max() < 4.1
     turned = angles(bank.degradations)
     assert 24 < turned[:, 0].std() < 36
@@ -61,55 +84,84 @@ def test_procedural_expressions_are_the_recipes_units_and_the_jaw():
 
 
 def test_a_bank_needs_both_kinds(tmp_path):
-    with pytest.raises(UserError, match="not 10 and 0"):
-        run_templates(tmp_path / "bank.json", degraded=0)
+    with pytest.raises(UserError, match="at least 1 degraded template, not 0"):
+        run_templates(paper(), tmp_path / "bank.json", degraded=0)
     assert not (tmp_path / "bank.json").exists()
 
 
-def measured(count):
-    light = torch.zeros(count, 9, 3)
-    light[:, 0] = 3.0
-    return FaceParameters(
-        shape=torch.zeros(count, 100),
-        texture=torch.zeros(count, 50),
-        expression=torch.zeros(count, 50),
-        pose=torch.zeros(count, 6),
-        camera=torch.arange(count).float()[:, None].repeat(1, 3),
-        light=light,
-        tform=torch.eye(3).repeat(count, 1, 1),
+def test_rendered_samples_take_no_templates(tmp_path):
+    with pytest.raises(UserError, match="procedural, which takes no templates"):
+        run_templates(RunConfig(), tmp_path / "bank.json")
+
+
+@pytest.fixture(scope="module")
+def rejected(tmp_path_factory):
+    """A run whose filter takes no face for neutral, in two ledger units; its candidates are rendered heads."""
+    folder = tmp_path_factory.mktemp("rejected")
+    run = config(folder, filter={"max_expression": 0.0}, generate={"portrait_size": 128, "candidates_per_unit": 6})
+    storage = Storage(str(folder / "run"), 0)
+    store = ShardStore(storage, open_run(storage, run, {}).fingerprint)
+    registry = IdentityRegistry(run.generate.identities, run.filter.max_similarity)
+    for unit in range(2):
+        work = Work("identities", unit, CANDIDATES.empty_table(), plan={"candidates": range(6 * unit, 6 * unit + 6)})
+        for stage in (IdentityGeneratorStage(run), IdentityFilterStage(run)):
+            stage.setup()
+            work = stage.process(work)
+        table = registry.decide(work.table)
+        store.commit("identities", unit, table, ledger_counts(table, replayed=0), {})
+    assert registry.accepted == 0
+    return run, storage
+
+
+def test_rejected_candidates_become_a_bank_that_a_run_takes(rejected, tmp_path):
+    run, storage = rejected
+    bank = run_templates(run, tmp_path / "bank.json", degraded=3, candidates=storage)
+    assert len(bank.references) == run.generate.references
+    assert len(bank.degradations) >= 3
+    assert bank.expression_size == 5, "of procedural heads"
+    tokens = {template.token for template in (*bank.references, *bank.degradations)}
+    assert tokens <= {f"candidate-{number:07d}" for number in range(12)}
+    named = run.model_copy(
+        update={"diffusion": run.diffusion.model_copy(update={"templates": str(tmp_path / "bank.json")})}
     )
+    recipes = DiffusionBackend(named, Players(run_models(named.models))).recipes(0)
+    assert {recipe.template for recipe in recipes} <= tokens
+    again = run_templates(run, tmp_path / "again.json", degraded=3, candidates=storage)
+    assert again.source == bank.source
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "bank.json").read_bytes()
 
 
-def test_the_most_frontal_neutral_and_even_candidates_become_references():
-    faces = measured(6)
-    yaw = [3.0, -2.0, 45.0, 1.0, 4.0, -9.0]
-    faces.expression[1] = 5.0
-    faces.light[4, 1] = 4.0
-    bank = bank_of_candidates(faces, yaw, references=2, source="rejected")
-    # Candidate 1 smiles, 4 is lit from the side, 2 looks away, 5 looks furthest aside of the rest.
-    assert [item.token for item in bank.references] == ["candidate-0000000", "candidate-0000003"]
-    assert [int(item.camera[0]) for item in bank.degradations] == [1, 2, 4, 5]
-    assert bank.degradations[1].tags == {"abs_yaw": 45.0}
+def test_a_small_bank_reads_no_more_of_the_ledger_than_it_needs(rejected, tmp_path, monkeypatch):
+    run, storage = rejected
+    read = []
+    monkeypatch.setattr(
+        ShardStore,
+        "read",
+        lambda store, commit, columns, real=ShardStore.read: (read.append(commit.number), real(store, commit, columns))[
+            1
+        ],
+    )
+    run_templates(run, tmp_path / "bank.json", degraded=1, candidates=storage)
+    assert read == [0]
 
 
-def test_what_is_not_finite_is_left_out():
-    faces = measured(5)
-    faces.pose[0] = torch.nan
-    bank = bank_of_candidates(faces, [0, 1, 2, 3, np.nan], references=2)
-    assert [int(item.camera[0]) for item in (*bank.references, *bank.degradations)] == [1, 2, 3]
+def test_a_run_without_rejected_candidates_is_told(rejected, tmp_path):
+    run, _ = rejected
+    storage = Storage(str(tmp_path / "run"), 0)
+    open_run(storage, run, {})
+    with pytest.raises(JobFailed, match="has no rejected candidate with a face"):
+        run_templates(run, tmp_path / "bank.json", candidates=storage)
 
 
-@pytest.mark.parametrize(
-    ("yaw", "complaint"), [([30.0, 1.0], "only 1 candidates look ahead"), ([1.0, 2.0], "none|no candidate")]
-)
-def test_too_few_candidates_are_told(yaw, complaint):
-    with pytest.raises(JobFailed, match=complaint):
-        bank_of_candidates(measured(2), yaw, references=2)
-
-
-def test_a_bank_of_candidates_can_be_saved(tmp_path):
-    bank_of_candidates(measured(4), [1, 2, 3, 4], references=2).save(tmp_path / "bank.json")
-    assert len(TemplateBank.load(tmp_path / "bank.json").degradations) == 2
+def test_the_command_writes_the_file(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["templates", "configs/paper-tiny.yaml", "--out", str(tmp_path / "bank.json"), "--degraded", "12"])
+    assert ended.value.code == 0
+    assert (
+        "2 references and 12 degraded templates (distribution, seed 5, procedural expressions)"
+        in capsys.readouterr().out
+    )
+    assert len(TemplateBank.load(tmp_path / "bank.json").degradations) == 12
 
 
 def test_harsh_light_from_aside_is_uneven():
