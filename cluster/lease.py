@@ -94,6 +94,8 @@ class Lease:
         self._lost = ""
         self._interval = record.ttl_s / 3
         self._looked = time.monotonic()
+        # A look between the heart's own look and its write would let two racing drivers both find the other's name.
+        self._turn = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, name=f"lease-{epoch}", daemon=True)
         self._thread.start()
@@ -127,7 +129,8 @@ class Lease:
     def _attempt(self, action: Callable[[], None]) -> None:
         # An outage must not end the job: it ends by itself when its own requests run out of patience.
         try:
-            action()
+            with self._turn:
+                action()
         except Exception as error:
             if not isinstance(error, StorageRefused | StorageUnavailable | OSError):
                 sys.stderr.write(f"synfiqa: the lease could not be renewed ({type(error).__name__}: {error})\n")
