@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from cluster.shard_formats import Format
 from cluster.shard_store import ShardStore
 from cluster.stage import Resources, Stage, Work
+from cluster.stage_trace import to_provenance
 from cluster.storage import Storage
 from schemas.manifest import DeadRow
 from schemas.rows import SAMPLES, identity_of
@@ -44,8 +45,8 @@ class ShardWriterStage(Stage):
         order = table.append_column("degraded", pc.equal(table["kind"], "degraded"))
         order = order.sort_by([("identity", "ascending"), ("degraded", "ascending"), ("index", "ascending")])
         rows = order.drop(["degraded"])
-        busy = {f"seconds_{stage}": f"{seconds:.3f}" for stage, seconds in work.busy.items()}
-        provenance = {"node": socket.gethostname(), "process": str(os.getpid()), **work.notes, **busy}
+        traced = to_provenance(work.busy, work.traces)
+        provenance = {"node": socket.gethostname(), "process": str(os.getpid()), **work.notes, **traced}
         commit = self._store.commit(
             "samples",
             work.number,

@@ -4,12 +4,14 @@ A block is never cut inside a row, so a unit arrives whole whatever its size (me
 """
 
 import json
+from dataclasses import asdict
 
 import pyarrow as pa
 
 from cluster import errors
 from cluster.errors import JobFailed, UserError
 from cluster.stage import Work
+from cluster.stage_trace import StageTrace
 from schemas.manifest import Dead, DeadRow
 
 WIRE = pa.schema(
@@ -21,6 +23,7 @@ WIRE = pa.schema(
         ("counts", pa.string()),
         ("busy", pa.string()),
         ("notes", pa.string()),
+        ("traces", pa.string()),  # JSON of cluster.stage_trace.StageTrace by stage
         ("rows", pa.string()),  # JSON list of schemas.manifest.DeadRow
         ("dead", pa.string()),  # JSON of schemas.manifest.Dead, empty while the unit lives
         ("fatal", pa.string()),  # JSON of an error that ends the job, empty otherwise
@@ -52,6 +55,7 @@ def pack(work: Work, dead: Dead | None = None, fatal: UserError | JobFailed | No
         "counts": json.dumps(work.counts),
         "busy": json.dumps(work.busy),
         "notes": json.dumps(work.notes),
+        "traces": json.dumps({stage: asdict(trace) for stage, trace in work.traces.items()}),
         "rows": json.dumps([row.model_dump() for row in work.dead]) if work.dead else "",
         "dead": dead.model_dump_json() if dead else "",
         "fatal": json.dumps({"type": type(fatal).__name__, "message": str(fatal)}) if fatal else "",
@@ -72,6 +76,7 @@ def unpack(row: dict) -> Work | Dead:
         counts=json.loads(row["counts"]),
         busy=json.loads(row["busy"]),
         notes=json.loads(row["notes"]),
+        traces={stage: StageTrace(**trace) for stage, trace in json.loads(row["traces"]).items()},
         dead=tuple(DeadRow.model_validate(item) for item in json.loads(row["rows"] or "[]")),
     )
 

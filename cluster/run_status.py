@@ -19,6 +19,7 @@ from cluster.lease import LeaseView, newest_lease
 from cluster.run_folder import load_run, planned_shards
 from cluster.shard_store import Kind, commit_path, parse_commit_path
 from cluster.storage import Storage
+from cluster.trace import RunTrace
 from schemas.manifest import Record, RunManifest
 
 RECENT = 64
@@ -87,6 +88,7 @@ class RunStatus(Record):
     report: bool
     driver: Driver | None
     lease: str = Field(description="the driver in words")
+    trace: RunTrace | None = Field(None, description="how busy stages and GPUs were, when asked for")
 
 
 def read_status(storage: Storage) -> RunStatus:

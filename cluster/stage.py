@@ -7,6 +7,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from cluster.attempts import NO_MARKS, Marks
+from cluster.stage_trace import StageTrace
 from schemas.manifest import DeadRow
 
 
@@ -23,7 +24,8 @@ class Work:
     """One unit of work on its way through the stages: a candidate unit or an output shard, always whole.
 
     `table` carries the rows, `plan` what the planner said of the unit, `counts` its outcomes so far, `busy` the
-    seconds each stage worked on it, `dead` the rows that could not be made, `notes` what its commit should remember.
+    seconds each stage worked on it, `traces` when and where it did, `dead` the rows that could not be made, `notes`
+    what its commit should remember.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Work:
     busy: dict[str, float] = field(default_factory=dict)
     dead: tuple[DeadRow, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
+    traces: dict[str, StageTrace] = field(default_factory=dict)
 
 
 class Stage(ABC):

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from cluster.attempts import NO_MARKS, Attempts
 from cluster.errors import JobFailed, UserError
+from cluster.gpu_trace import trace_gpu
 from cluster.packing import WIRE, pack, unpack
 from cluster.salvage import describe
 from cluster.stage import Stage, Work
+from cluster.stage_trace import StageTrace
 from cluster.storage import Storage
 from schemas.manifest import Dead
 
@@ -30,7 +32,8 @@ class StageWorker:
     def __init__(self, stages: list[Stage], storage: Storage, session: str, max_attempts: int) -> None:
         import ray
 
-        if not ray.get_gpu_ids():
+        has_gpu = bool(ray.get_gpu_ids())
+        if not has_gpu:
             # Ray leaves all GPUs visible to a process that asked for none; a stage uses what it was given.
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._stages = stages
@@ -38,7 +41,10 @@ class StageWorker:
         self._max_attempts = max_attempts
         self._attempts = Attempts(storage, session)
         self._shares_folder = False
+        self._name = f"{socket.gethostname()}/{os.getpid()}@{time.time():.0f}"
         self._broken = self._set_up()
+        # After the stages: a PyTorch that is at work knows best which GPU it has.
+        self._gpu = trace_gpu() if has_gpu and self._broken is None else None
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Map one-row wire tables to one-row wire tables."""
@@ -87,7 +93,9 @@ class StageWorker:
         for stage in self._stages:
             stage.marks = marks  # type: ignore[assignment]
             for attempt in range(1, _TRIES + 1):
-                start = time.perf_counter()
+                began, start = time.time(), time.perf_counter()
+                if self._gpu is not None:
+                    self._gpu.begin()
                 try:
                     done = stage.process(work)
                 except (UserError, JobFailed):
@@ -97,9 +105,16 @@ class StageWorker:
                         return pack(work, self._dead(work, stage, describe(error), attempt, traceback.format_exc()))
                 else:
                     seconds = work.busy.get(stage.name, 0.0) + time.perf_counter() - start
-                    work = replace(done, busy={**work.busy, stage.name: round(seconds, 4)})
+                    traces = {**work.traces, stage.name: self._trace(began)}
+                    work = replace(done, busy={**work.busy, stage.name: round(seconds, 4)}, traces=traces)
                     break
         return pack(work)
+
+    def _trace(self, began: float) -> StageTrace:
+        if self._gpu is None:
+            return StageTrace(round(began, 3), self._name)
+        use = self._gpu.end()
+        return StageTrace(round(began, 3), self._name, use.gpu, use.utilisation, use.memory)
 
     def _check_folder(self) -> None:
         if self._shares_folder:

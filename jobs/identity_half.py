@@ -19,6 +19,7 @@ from cluster.progress import Phase
 from cluster.shard_formats import content_digest
 from cluster.shard_store import ShardStore
 from cluster.stage import Work
+from cluster.stage_trace import to_provenance
 from jobs.stages import Stages
 from schemas.config import RunConfig
 from schemas.manifest import Dead
@@ -103,7 +104,8 @@ class IdentityHalf:
                 before = self.registry.accepted, len(self.registry.dead)
                 table = self.registry.decide(unit.table)
                 counts = ledger_counts(table, replayed=table.num_rows if replay else 0)
-                made = self._store.commit("identities", unit.number, table, counts, dict(unit.notes), dead=unit.dead)
+                traced = {**unit.notes, **to_provenance(unit.busy, unit.traces)}
+                made = self._store.commit("identities", unit.number, table, counts, traced, dead=unit.dead)
                 # Without dead rows on either side the store itself insists on equal content.
                 if (made.dead or unit.dead) and made.content_sha256 != content_digest(table):
                     raise JobFailed(

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from cluster.progress import clock
 from cluster.run_status import RunStatus, read_status
 from cluster.storage import Storage
+from cluster.trace import RunTrace, read_trace
+from jobs.trace_table import COLUMNS, steady_sentences, trace_rows
 
 
-def run_status(storage: Storage, *, as_json: bool = False) -> None:
-    """Print the status of the run, for people or as one JSON document."""
+def run_status(storage: Storage, *, as_json: bool = False, trace: bool = False) -> None:
+    """Print the status of the run, for people or as one JSON document; with its trace, all commits are parsed."""
     status = read_status(storage)
+    if trace:
+        status = status.model_copy(update={"trace": read_trace(storage)})
     text = status.model_dump_json(indent=2) if as_json else "\n".join(status_lines(status))
     sys.stdout.write(text + "\n")
 
@@ -44,7 +48,19 @@ def status_lines(status: RunStatus) -> list[str]:
     lines.append(f"report      {'report/index.html' if status.report else 'none'}")
     if status.unreadable:
         lines.append(f"damage      {status.unreadable} commits are not readable: see `synfiqa verify {status.run}`")
+    if status.trace is not None:
+        lines += ["", *trace_lines(status.trace)]
     return lines
+
+
+def trace_lines(trace: RunTrace) -> list[str]:
+    """Return the trace as a table and sentences."""
+    if not trace.stages:
+        return ["trace       none: no commit tells of stages yet"]
+    rows = [COLUMNS, *trace_rows(trace)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    table = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return [*table, *steady_sentences(trace)]
 
 
 _STATES = {

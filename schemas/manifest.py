@@ -60,7 +60,7 @@ class Commit(Record):
     fingerprint: str
     schema_version: int = SCHEMA_VERSION
     provenance: dict[str, str] = Field(
-        default_factory=dict, description="node, process, seconds per stage; not digested"
+        default_factory=dict, description="node, process, time and GPU per stage (cluster.stage_trace); not digested"
     )
 
     @model_validator(mode="after")

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from cluster.errors import JobFailed
 from cluster.storage import Storage, redact
+from cluster.trace import read_trace
+from jobs.trace_table import COLUMNS, steady_sentences, trace_rows
 from schemas.config import RunConfig
 from schemas.manifest import RunManifest
 from schemas.model_card import BUILT_IN, ModelCard
@@ -28,11 +30,21 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What making it took: a row of text for each stage under `columns`, and sentences about the steady windows."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    steady: list[str]
+
+
+@dataclass(frozen=True)
 class Provenance:
     """What a reader needs to make the dataset again."""
 
     facts: dict[str, str]
     models: list[Model]
+    work: Work
     config: str
     versions: dict[str, str]
 
@@ -51,9 +63,15 @@ def provenance(config: RunConfig, manifest: RunManifest, storage: Storage, diges
             "schema version": str(manifest.schema_version),
         },
         models=[*_models(manifest), *_trained(storage, config.train.name)],
+        work=_work(storage),
         config=yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
         versions=manifest.versions,
     )
+
+
+def _work(storage: Storage) -> Work:
+    trace = read_trace(storage)
+    return Work(COLUMNS, trace_rows(trace), steady_sentences(trace))
 
 
 def _models(manifest: RunManifest) -> list[Model]:

@@ -4,6 +4,7 @@ from actors.shard_writer import ShardWriterStage, sample_counts
 from cluster.integrity import verify_run
 from cluster.run_status import read_status
 from cluster.stage import Work
+from cluster.stage_trace import Span, StageTrace, from_provenance
 from cluster.storage import Storage
 from jobs.status import status_lines
 from schemas.manifest import DeadRow
@@ -52,3 +53,24 @@ def test_a_replay_keeps_what_was_rejected_of_the_identities_it_leaves_alone(tmp_
     assert (newest.revision, newest.counts["dead"], newest.counts["rejected:crowd"]) == (1, 0, 1)
     assert store.dead_rows(newest) == [REJECTED]
     assert verify_run(store.storage).problems == []
+
+
+def test_a_commit_remembers_when_and_where_its_stages_worked(tmp_path):
+    _, store, _ = finished_run(tmp_path / "run")
+    (tmp_path / "run/commits/shard-000000.json").unlink()
+    painted = StageTrace(1000.5, "node/7@900", "GPU-1", 0.9, 2**30)
+    work = Work(
+        "samples",
+        0,
+        samples(range(2)),
+        busy={"conditional_generator": 12.25},
+        notes={"micro_batch_conditional_generator": "4"},
+        traces={"conditional_generator": painted},
+    )
+    ShardWriterStage(store.storage, store.fingerprint, "parquet").process(work)
+    provenance = store.committed("samples")[0].provenance
+    assert from_provenance(provenance) == {
+        "conditional_generator": Span(1000.5, "node/7@900", "GPU-1", 0.9, 2**30, seconds=12.25)
+    }
+    assert provenance["micro_batch_conditional_generator"] == "4"
+    assert {"node", "process"} <= provenance.keys()

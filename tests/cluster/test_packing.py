@@ -4,9 +4,19 @@ import pyarrow as pa
 
 from cluster.packing import WIRE, pack, unpack
 from cluster.stage import Work
+from cluster.stage_trace import StageTrace
 from schemas.manifest import Dead
 
-WORK = Work("samples", 7, pa.table({"a": [1, None], "b": [b"x", b"y\0"]}), {"first": 3}, {"degraded": 2}, {"gen": 0.5})
+TRACES = {"gen": StageTrace(1700000000.25, "node/1@2", "GPU-1", 0.75, 2**30), "look": StageTrace(1.5, "node/2@2")}
+WORK = Work(
+    "samples",
+    7,
+    pa.table({"a": [1, None], "b": [b"x", b"y\0"]}),
+    {"first": 3},
+    {"degraded": 2},
+    {"gen": 0.5},
+    traces=TRACES,
+)
 
 
 def over_the_wire(row):
@@ -23,6 +33,7 @@ def test_a_unit_comes_back_as_it_went():
         {"degraded": 2},
         {"gen": 0.5},
     )
+    assert back.traces == TRACES
 
 
 def test_a_dead_unit_carries_its_reason_and_no_rows():

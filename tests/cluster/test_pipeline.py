@@ -37,6 +37,7 @@ def test_split_and_fused_stages_make_the_same_units(storage):
         results = list(stream([AddOne(), AddOne()], toy_units(4), storage, placement))
         assert values(results) == expected
         assert all(work.plan == {"n": work.number} and work.busy.keys() == {"add_one"} for work in results)
+        assert all(work.traces["add_one"].worker for work in results)
     assert storage.list("attempts") == []
 
 

@@ -9,6 +9,7 @@ from cluster.generations import current
 from cluster.integrity import verify_run
 from cluster.ray_session import ray_session
 from cluster.storage import Storage
+from cluster.trace import read_trace
 from jobs import check, generate
 from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.oracle import expected
@@ -44,6 +45,12 @@ def test_workers_and_layout_change_nothing(tmp_path, tmp_path_factory, placement
     summary = run(tmp_path / "run", Trouble(jitter=0.1), placement=placement, storage={"format": file_format})
     assert summary.digest == expected(0.0, str(tmp_path_factory.mktemp("oracle"))).digest
     assert verify_run(Storage(str(tmp_path / "run"))).problems == []
+    trace = read_trace(Storage(str(tmp_path / "run")))
+    assert {stage.half for stage in trace.stages} == {"identities", "samples"}
+    assert "shard_writer" not in {stage.stage for stage in trace.stages}, "its own commit is made before it ends"
+    assert {
+        len({stage.units for stage in trace.stages if stage.half == half}) for half in ("identities", "samples")
+    } == {1}
 
 
 def test_a_dead_rate_above_the_limit_stops_the_run_within_a_minute(tmp_path):

@@ -15,7 +15,8 @@ from PIL import Image
 
 from cluster.errors import JobFailed, UserError
 from cluster.run_folder import load_run
-from cluster.shard_store import ShardStore
+from cluster.shard_store import ShardStore, commit_path
+from cluster.stage_trace import StageTrace, to_provenance
 from cluster.storage import Storage
 from jobs.label import read_labels, run_label
 from jobs.report import PAGE, run_report
@@ -176,6 +177,23 @@ def test_provenance_names_seed_fingerprint_digest_models_and_config(whole):
     assert [value for value in expected if value not in text] == []
     assert "identities_per_shard: 4" in text
     assert "numpy" in text
+
+
+def test_the_work_is_told_where_commits_remember_it(tmp_path, whole):
+    assert "GPU busy" not in whole[3].text("provenance")
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    units = make_ledger(storage, run).committed("identities")
+    for number in units:
+        painted = StageTrace(1000.0 + 60 * number, "node/1@900", "GPU-1", 0.96, 3 * 2**30)
+        entries = to_provenance({HOSTILE: 60.0}, {HOSTILE: painted})
+        path = commit_path("identities", number)
+        storage.write(path, json.dumps(json.loads(storage.read(path)) | {"provenance": entries}).encode())
+    page = report(run, storage)
+    text = page.text("provenance")
+    assert f"{HOSTILE} {len(units)} {len(units)}:00 60 1 100.0 % 96.0 % 3.0 GiB" in text
+    assert f"1 worker of {HOSTILE} at work 100.0 %, 1 GPU busy 96.0 %." in text
+    assert not {"script"} & {tag for tag, _ in page.tags}
 
 
 def test_page_loads_nothing_and_runs_nothing(whole):

@@ -1,0 +1,72 @@
+"""What is remembered of each stage's work on a unit, and how its commit carries that.
+
+A commit's provenance is flat text: `seconds_<stage>`, `began_<stage>`, `worker_<stage>`, and of a worker with a GPU
+`gpu_<stage>`, `device_<stage>` and `memory_<stage>`. None of it enters a digest. No key begins as another does, so that
+the name of a stage never makes one out of another.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_SECONDS = "seconds_"
+
+
+@dataclass(frozen=True)
+class StageTrace:
+    """When a stage began a unit (Unix seconds), in which worker, and what it saw of its GPU meanwhile.
+
+    `worker` is host/pid@start, `gpu` the GPU's UUID (empty without one), `utilisation` the mean share 0..1 of the time
+    in which the GPU ran kernels, whoever's, `memory` the most bytes that were taken of it; None is unknown.
+    """
+
+    began: float
+    worker: str
+    gpu: str = ""
+    utilisation: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Span(StageTrace):
+    """A stage's work on one unit with its length."""
+
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> float:
+        """Unix seconds."""
+        return self.began + self.seconds
+
+
+def to_provenance(busy: Mapping[str, float], traces: Mapping[str, StageTrace]) -> dict[str, str]:
+    """Return the provenance entries of a unit: seconds by stage, and what else is known of each stage."""
+    entries = {f"{_SECONDS}{stage}": f"{seconds:.3f}" for stage, seconds in busy.items()}
+    for stage, trace in traces.items():
+        entries[f"began_{stage}"] = f"{trace.began:.3f}"
+        entries[f"worker_{stage}"] = trace.worker
+        if trace.gpu:
+            entries[f"device_{stage}"] = trace.gpu
+        if trace.utilisation is not None:
+            entries[f"gpu_{stage}"] = f"{trace.utilisation:.3f}"
+        if trace.memory is not None:
+            entries[f"memory_{stage}"] = str(trace.memory)
+    return entries
+
+
+def from_provenance(provenance: Mapping[str, str]) -> dict[str, Span]:
+    """Return the spans by stage; a stage of which no begin is known, as in older runs, is left out."""
+    spans = {}
+    for key, seconds in provenance.items():
+        stage = key.removeprefix(_SECONDS)
+        if stage == key or f"began_{stage}" not in provenance:
+            continue
+        use, memory = provenance.get(f"gpu_{stage}"), provenance.get(f"memory_{stage}")
+        spans[stage] = Span(
+            began=float(provenance[f"began_{stage}"]),
+            worker=provenance.get(f"worker_{stage}", ""),
+            gpu=provenance.get(f"device_{stage}", ""),
+            utilisation=None if use is None else float(use),
+            memory=None if memory is None else int(memory),
+            seconds=float(seconds),
+        )
+    return spans

@@ -1,0 +1,71 @@
+"""What a worker notes of each stage: when, where, for how long, and how busy its GPU was meanwhile."""
+
+import os
+import threading
+import time
+
+import pyarrow as pa
+import pytest
+import ray
+
+from cluster import worker
+from cluster.attempts import Attempts
+from cluster.gpu_trace import GpuUse
+from cluster.packing import WIRE, pack, unpack
+from cluster.storage import Storage
+from cluster.worker import StageWorker
+from tests.cluster.toy_stages import AddOne, Dawdle, FailOn, toy_units
+
+
+class Scripted:
+    """A trace that says how many windows were opened, as utilisation."""
+
+    def __init__(self):
+        self.windows = 0
+
+    def begin(self):
+        self.windows += 1
+
+    def end(self):
+        return GpuUse("GPU-1", self.windows / 100, 2**30)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+
+    def advance(stages, gpus):
+        monkeypatch.setattr(ray, "get_gpu_ids", lambda: gpus)
+        storage = Storage(str(tmp_path / "run"))
+        Attempts(storage, "session").open()
+        table = pa.Table.from_pylist([pack(toy_units(1)[0])], schema=WIRE)
+        return unpack(StageWorker(stages, storage, "session", 3)(table).to_pylist()[0])
+
+    return advance
+
+
+def test_every_stage_is_noted_with_its_begin_and_worker(run, monkeypatch):
+    monkeypatch.setattr(worker, "trace_gpu", lambda: pytest.fail("a CPU worker asks for no GPU"))
+    before, threads = time.time(), threading.active_count()
+    work = run([Dawdle(), AddOne()], [])
+    assert work.busy.keys() == work.traces.keys() == {"dawdle", "add_one"}
+    first, second = work.traces["dawdle"], work.traces["add_one"]
+    assert before - 0.001 <= first.began <= second.began - work.busy["dawdle"] + 0.01 <= time.time()
+    assert first.worker == second.worker
+    assert f"/{os.getpid()}@" in first.worker
+    assert (first.gpu, first.utilisation, first.memory) == ("", None, None)
+    assert threading.active_count() == threads
+
+
+def test_a_worker_with_a_gpu_notes_it_stage_by_stage_and_the_try_that_succeeded(run, monkeypatch, tmp_path):
+    (tmp_path / "notes").mkdir()
+    monkeypatch.setattr(worker, "trace_gpu", Scripted)
+    work = run([FailOn(0, 1, tmp_path / "notes"), AddOne()], ["0"])
+    traces = work.traces
+    assert (traces["fail_on"].gpu, traces["fail_on"].memory) == ("GPU-1", 2**30)
+    assert (traces["fail_on"].utilisation, traces["add_one"].utilisation) == (0.02, 0.03)
+
+
+def test_a_gpu_that_nobody_can_trace_costs_nothing_else(run, monkeypatch):
+    monkeypatch.setattr(worker, "trace_gpu", lambda: None)
+    assert run([AddOne()], ["0"]).traces["add_one"].gpu == ""
