@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from actors.backends import Players
-from actors.captions import REFERENCE_CAPTION
+from actors.conditional_backends import reference_text
 from actors.imaging import decode
 from actors.model_store.selection import run_models
 from cluster.salvage import Salvage
@@ -22,7 +22,7 @@ BATCH = 32
 
 
 class AnnotatorStage(Stage):
-    """Recognition f_r against the identity's references, and vision-language v_l against the reference caption."""
+    """Recognition f_r against the identity's references, and vision-language v_l against the text of references."""
 
     name = "annotator"
     resources = Resources(cpus=1, gpus=0.25)
@@ -31,6 +31,7 @@ class AnnotatorStage(Stage):
     def __init__(self, config: RunConfig) -> None:
         self._players = Players(run_models(config.models))
         chosen = self._players.models
+        self.text = reference_text(chosen)
         self.models = tuple(model.name for model in (chosen.embedder, *chosen.more_embedders, chosen.image_text))
 
     def setup(self) -> None:
@@ -75,7 +76,7 @@ class AnnotatorStage(Stage):
     def _measure(self, rows: list[dict]) -> list[tuple[list[np.ndarray], float]]:
         images = np.stack([decode(row["image"]["bytes"]) for row in rows])
         embeddings = [embedder.embed(images) for embedder in self._players.embedders]
-        similarity = self._players.image_text.similarity(images, REFERENCE_CAPTION)
+        similarity = self._players.image_text.similarity(images, self.text)
         return [
             (vectors, float(cosine))
             for *vectors, cosine in zip(*embeddings, similarity, strict=True)  # type: ignore[misc]

@@ -6,6 +6,9 @@ A backend is built on the driver and travels to the workers with its stage; only
 from typing import Protocol
 
 from actors.backends import Players, procedural_samples
+from actors.captions import REFERENCE_CAPTION
+from actors.card_arguments import arguments_of
+from actors.model_store.selection import RunModels
 from actors.recipe_sampler import degraded_recipes, reference_recipes
 from actors.roles import ConditionalGenerator
 from schemas.config import PROCEDURAL, RunConfig
@@ -49,6 +52,15 @@ class ProceduralBackend:
     def generator(self) -> ConditionalGenerator:
         """Return the renderer of this process."""
         return procedural_samples(self._settings.portrait_size)
+
+
+def reference_text(models: RunModels) -> str:
+    """Return what pictures are compared with in v_l: the text that references are asked for (generation spec 3.5)."""
+    if models.conditional is None:
+        return REFERENCE_CAPTION
+    from actors.controlled_diffusion.arguments import DiffusionArguments
+
+    return arguments_of(models.conditional.diffusion.card, DiffusionArguments).prompts.reference
 
 
 def backend_of(config: RunConfig, players: Players) -> ConditionalBackend:

@@ -100,7 +100,8 @@ class ConditionalGeneratorStage(Stage):
             if offset not in yaw:
                 rows.append(portraits.unfit[offset])  # type: ignore[arg-type]
                 continue
-            face = clean_crop_and_degrade(portraits.images[offset], portraits.landmarks[offset], recipe)
+            image, landmarks = portraits.images[offset], portraits.landmarks[offset]
+            face = clean_crop_and_degrade(image, landmarks, recipe, portraits.box(offset))
             rows.append(
                 {
                     **recipe_to_row(recipe),

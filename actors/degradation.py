@@ -105,10 +105,12 @@ def degrade(image: np.ndarray, recipe: Recipe) -> Degraded:
     return Degraded(_resample(image, recipe), kernel.lambda1, kernel.lambda2, kernel.theta)
 
 
-def clean_crop_and_degrade(portrait: np.ndarray, landmarks: np.ndarray, recipe: Recipe) -> DegradedFace:
+def clean_crop_and_degrade(
+    portrait: np.ndarray, landmarks: np.ndarray, recipe: Recipe, box: np.ndarray | None = None
+) -> DegradedFace:
     """Crop the face of a uint8 RGB portrait by its landmarks (5, 2), align it to 112 and degrade it.
 
-    `corrected` aligns, then degrades. `faithful` degrades the square face box at 112 and aligns by the landmarks of
+    `corrected` aligns, then degrades. `faithful` degrades the square face `box` at 112 and aligns by the landmarks of
     the undegraded box. References are only aligned.
     """
     if recipe.profile == "corrected":
@@ -117,30 +119,45 @@ def clean_crop_and_degrade(portrait: np.ndarray, landmarks: np.ndarray, recipe: 
         points = transform_points(landmarks[None], matrices)[0]
         degraded = _degrade_unless_reference(clean, recipe)
         return DegradedFace(clean, degraded.image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
-    crop, points = face_box_crop(portrait, landmarks)
+    crop, points = face_box_crop(portrait, landmarks, box)
     degraded = _degrade_unless_reference(crop, recipe)
     clean, image = align([crop, degraded.image], np.stack([points, points]))
     points = transform_points(points[None], similarity_transform(points[None]))[0]
     return DegradedFace(clean, image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
 
 
-def face_box_crop(portrait: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def face_box_crop(
+    portrait: np.ndarray, landmarks: np.ndarray, box: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Crop the square face box (black outside) to uint8 (112, 112, 3); returns it and the landmarks (5, 2) in it.
 
-    The box reaches one eye-to-mouth distance above the eyes, as released, and 0.7 below the mouth (our stand-in for
-    the detector's chin line); its sides are padded to a square.
+    The detector's `box` (x0, y0, x1, y1) is raised to one eye-to-mouth distance above the eyes, rounded, and its
+    shorter sides are padded to a square, as released. Where nothing was detected, the box is drawn around the
+    landmarks: down to 0.7 of that distance below the mouth, as wide as high.
     """
     eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
     reach = float(np.hypot(*(mouth - eyes)))
     if not np.isfinite(reach) or reach < 1:
         raise ValueError("eyes and mouth of a face coincide, so there is no face box")
-    top, bottom = eyes[1] - reach, max(eyes[1], mouth[1]) + _FACE_BELOW_MOUTH * reach
-    side = max(1, round(bottom - top))
-    centre = (landmarks[:, 0].min() + landmarks[:, 0].max()) / 2
-    x0, y0 = round(centre - side / 2), round(top)
+    if box is None:
+        top, bottom = eyes[1] - reach, max(eyes[1], mouth[1]) + _FACE_BELOW_MOUTH * reach
+        middle = (landmarks[:, 0].min() + landmarks[:, 0].max()) / 2
+        x0, y0, side = _square(portrait, np.array([middle, top, middle, bottom]))
+    else:
+        forehead = landmarks[0, 1] - abs(landmarks[0, 1] - landmarks[3, 1])
+        x0, y0, side = _square(portrait, np.array([box[0], min(box[1], forehead), *box[2:]]))
     crop = np.asarray(Image.fromarray(portrait).crop((x0, y0, x0 + side, y0 + side)))
     crop = cv2.resize(crop, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_LINEAR)
     return crop, (landmarks - (x0, y0) + 0.5) * (ARCFACE_SIZE / side) - 0.5
+
+
+def _square(portrait: np.ndarray, box: np.ndarray) -> tuple[int, int, int]:
+    """Return left, top and side of the square that a box is padded to, in whole pixels."""
+    # A wild box of a bad network must not cost gigabytes: beyond a picture's size around it all is black anyway.
+    height, width = portrait.shape[:2]
+    x0, y0, x1, y1 = np.rint(np.clip(box, [-width, -height] * 2, [2 * width, 2 * height] * 2)).astype(int).tolist()
+    side = max(1, x1 - x0, y1 - y0)
+    return x0 - (side - (x1 - x0)) // 2, y0 - (side - (y1 - y0)) // 2, side
 
 
 def _degrade_unless_reference(image: np.ndarray, recipe: Recipe) -> Degraded:

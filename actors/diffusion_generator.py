@@ -76,7 +76,7 @@ class DiffusionConditionalGenerator:
         aims = aims_of(control)
         side = RELEASED_SIDE if self._profile == "faithful" else self._parts.diffusion.card.input_size
         images = np.zeros((len(recipes), side, side, 3), np.uint8)
-        landmarks = np.zeros((len(recipes), 5, 2))
+        landmarks, boxes = np.zeros((len(recipes), 5, 2)), np.zeros((len(recipes), 4))
         unfit: list[Unfit | None] = [None] * len(recipes)
         missing = list(range(len(recipes)))
         for attempt in range(self._settings.tries):
@@ -87,11 +87,11 @@ class DiffusionConditionalGenerator:
                 face = faces[row]
                 unfit[index] = self._verdict(bool(finite[row]), face, likeness[row], attempt + 1)
                 if face is not None and unfit[index] is None:
-                    images[index], landmarks[index] = pictures[row], face.landmarks
+                    images[index], landmarks[index], boxes[index] = pictures[row], face.landmarks, face.box
             missing = [index for index in missing if unfit[index]]
             if not missing:
                 break
-        return Portraits(images, landmarks, np.zeros(len(recipes)), unfit)
+        return Portraits(images, landmarks, np.zeros(len(recipes)), unfit, boxes)
 
     def _person(self, image: np.ndarray) -> _Person:
         """Encode an identity; its micro-batches follow each other, so that the last one is remembered."""

@@ -52,17 +52,23 @@ class Unfit:
 class Portraits:
     """Clean portraits (N, S, S, 3) with landmarks (N, 5, 2) and the occluded share of the face (N,), 0..1.
 
-    `unfit[i]` says why picture i could not be made as asked; its pixels and landmarks then mean nothing.
+    `unfit[i]` says why picture i could not be made as asked; its pixels and landmarks then mean nothing. `boxes`
+    (N, 4) x0, y0, x1, y1 are those of the detector, where one was asked.
     """
 
     images: np.ndarray
     landmarks: np.ndarray
     occluded_fraction: np.ndarray
     unfit: Sequence[Unfit | None] = ()
+    boxes: np.ndarray | None = None
 
     def fit(self, index: int) -> bool:
         """Whether picture `index` may be used."""
         return not self.unfit or self.unfit[index] is None
+
+    def box(self, index: int) -> np.ndarray | None:
+        """Return the detector's box (4,) of picture `index`, if there is one."""
+        return None if self.boxes is None else self.boxes[index]
 
 
 class ConditionalGenerator(Protocol):

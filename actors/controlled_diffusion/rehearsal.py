@@ -29,6 +29,9 @@ from actors.model_store.random_weights import random_state
 from schemas.model_card import ModelCard
 from schemas.seeds import derive_seed
 
+_SINGLE_FILES = (".safetensors", ".ckpt", ".pth", ".pt", ".bin")
+"""What a name ends in that is no folder's: `sd-v1.5` is one."""
+
 _GAINS = {
     "hint.*weight": 2.2,
     "hint.*bias": 0.0,
@@ -54,7 +57,7 @@ def write_random(card: ModelCard, folder: Path, seed: int) -> None:
     unet, control, decoder = tables(layout)
     _save(_added(networks, keys.reverse(control), seed), folder / arguments.control)
     state = {name: _state(module, name, seed) for name, module in _base(networks).items()}
-    if Path(arguments.stable_diffusion).suffix:
+    if Path(arguments.stable_diffusion).suffix in _SINGLE_FILES:
         single = _prefixed(keys.renamed(state["unet"], keys.reverse(unet)), keys.UNET)
         single |= _prefixed(keys.renamed(state["vae"], keys.reverse(decoder)), keys.DECODER)
         single |= _prefixed(state["text"], f"{keys.TEXT}text_model.")

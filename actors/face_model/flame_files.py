@@ -102,7 +102,8 @@ def _checked(path: Path, name: str, value: np.ndarray, shape: tuple[int, ...]) -
         raise UserError(
             f"{path}: {name} is {value.dtype} {value.shape} instead of numbers {shape}: is this FLAME 2020?"
         )
-    numbers = np.ascontiguousarray(value, dtype=np.float32)
+    # A copy: arrays of a pickle are views of bytes that cannot be written to.
+    numbers = np.array(value, dtype=np.float32, order="C")
     if not np.isfinite(numbers).all():
         raise UserError(f"{path}: {name} holds numbers that are not finite: download the file again")
     return numbers

@@ -201,6 +201,25 @@ class TestFace:
         assert crop.min() == 0
         assert crop.max() == 255
 
+    def test_the_box_of_the_detector_is_raised_over_the_forehead_and_padded_to_a_square(self):
+        """Generation spec 3.6: top := min(top, eye - |eye - mouth|), then the shorter side is padded on both sides."""
+        portrait = np.zeros((200, 200, 3), np.uint8)
+        portrait[:, :, 0], portrait[:, :, 1] = np.arange(200)[None], np.arange(200)[:, None]
+        landmarks = np.array([[80, 100], [120, 100], [100, 115], [85, 130.0], [115, 130]])
+        crop, points = face_box_crop(portrait, landmarks, np.array([70.0, 90.0, 130.0, 150.0]))
+        # The forehead is at 100 - 30, above the box: it is 70..150 high, 60 wide, and padded by 10 left and right.
+        scale = 112 / 80
+        np.testing.assert_allclose(points[0], ((80 - 60 + 0.5) * scale - 0.5, (100 - 70 + 0.5) * scale - 0.5))
+        assert crop[0, 0].tolist() == [60, 70, 0]
+        assert crop[-1, -1].tolist() == [139, 149, 0]
+        high, _ = face_box_crop(portrait, landmarks, np.array([70.0, 20.0, 130.0, 150.0]))
+        assert high[0, 0, 1] == 20, "a box that reaches higher stays"
+
+    def test_a_wild_box_costs_no_memory(self):
+        portrait = np.zeros((100, 100, 3), np.uint8)
+        wild = np.array([-1e9, -1e9, 1e9, 1e9])
+        assert face_box_crop(portrait, LANDMARKS / 3, wild)[0].shape == (112, 112, 3)
+
     def test_coinciding_eyes_and_mouth_are_refused(self):
         with pytest.raises(ValueError, match="face box"):
             face_box_crop(np.zeros((128, 128, 3), np.uint8), np.full((5, 2), 50.0))
