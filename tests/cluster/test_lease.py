@@ -253,13 +253,14 @@ def test_of_many_drivers_started_together_exactly_one_wins(storage, seed):
 
 
 class LastWriterWins(Storage):
-    """A store that knows no create-if-absent: everybody's first look comes before anybody's put."""
+    """A store that knows no create-if-absent: all first looks come before all puts, all puts before all second looks."""
 
-    meet = None
+    meet: threading.Barrier
 
     def create(self, path: str, data: bytes) -> bool:
+        self.meet.wait(30)
         self.write(path, data)
-        self.meet.wait()
+        self.meet.wait(30)
         return True
 
 
@@ -288,10 +289,10 @@ def test_without_create_if_absent_the_last_writer_holds_the_run_and_the_other_st
         except RunHeld:
             outcomes.append(None)
 
-    drivers = [threading.Thread(target=drive) for _ in range(2)]
+    drivers = [threading.Thread(target=drive, daemon=True) for _ in range(2)]
     for driver in drivers:
         driver.start()
-    until(lambda: len(outcomes) == 2)
+    until(lambda: len(outcomes) == 2, 30)
     until(lambda: sum(lease is not None and not lost(lease) for lease in outcomes) == 1)
     stop.set()
     for driver in drivers:
