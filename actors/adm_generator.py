@@ -9,16 +9,13 @@ from torch import Tensor
 
 from actors.card_arguments import arguments_of
 from actors.diffusion_chain import TRAINING_STEPS, Ancestral
-from actors.model_store.loading import load_network
+from actors.model_store.loading import build_network, load_network
 from actors.nets.adm_unet import AdmUNet
-from actors.network import Running
+from actors.network import COMPILED, Running
 from actors.roles import Candidate
 from actors.unconditional import PixelMap, candidates
 from cluster.errors import UserError
 from schemas.model_card import CardPart, ModelCard
-
-COMPILE_OPTIONS = {"deterministic": True}
-"""Kernels are chosen by rule: timing them would let two workers choose, and round, differently (promise 1)."""
 
 
 class AdmArguments(CardPart):
@@ -41,27 +38,21 @@ class AdmIdentityGenerator:
 
     def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
         """Load the weights of the card; UserError when they do not fit or the card gives another size."""
-        own = {key: value for key, value in card.arguments.items() if key in PLAYER_ARGUMENTS}
-        self._arguments = arguments_of(card.model_copy(update={"arguments": own}), AdmArguments)
+        self._arguments = settings_of(card)
         network = load_network(card, path)
         assert isinstance(network, AdmUNet), "the architecture of the card says so"
-        if network.image_size != card.input_size:
-            raise UserError(
-                f"model '{card.name}': input_size is {card.input_size} but its network makes images of "
-                f"{network.image_size} pixels: set both input_size and arguments.image_size to what the weights are for"
-            )
         self.card = card
         self.running = running
         self.chain = Ancestral(self._arguments.steps, device=running.device)
         self.network: Callable[[Tensor, Tensor], Tensor] = _placed(network, running)
         if self._arguments.compile:
-            options = {"dynamic": False, "fullgraph": True, "options": COMPILE_OPTIONS}
+            options = {**COMPILED, "fullgraph": True}
             self.network = torch.compile(self.network, **options)  # type: ignore[call-overload]
             self.chain.compile(**options)
 
     def generate(self, seeds: Sequence[int]) -> list[Candidate]:
         """Return one portrait (S, S, 3) per seed, in order; ValueError names seeds whose portrait is not finite."""
-        return candidates(seeds, self.running.micro_batch, self._sample, self._arguments.pixels)
+        return candidates(seeds, self.running.call_size, self._sample, self._arguments.pixels)
 
     def _sample(self, seeds: list[int]) -> Tensor:
         return self.chain.sample(self.network, seeds, self.card.input_size)
@@ -71,3 +62,17 @@ def _placed(network: AdmUNet, running: Running) -> AdmUNet:
     network = network.to_precision(running.dtype).to(running.device)
     # Tensor cores read images with their channels side by side.
     return network.to(memory_format=torch.channels_last) if running.device != "cpu" else network
+
+
+def settings_of(card: ModelCard) -> AdmArguments:
+    """Return how the card has the generator sample; UserError when its sizes or arguments do not fit."""
+    own = {key: value for key, value in card.arguments.items() if key in PLAYER_ARGUMENTS}
+    arguments = arguments_of(card.model_copy(update={"arguments": own}), AdmArguments)
+    with torch.device("meta"):
+        network = build_network(card)
+    if network.image_size != card.input_size:
+        raise UserError(
+            f"model '{card.name}': input_size is {card.input_size} but its network makes images of "
+            f"{network.image_size} pixels: set both input_size and arguments.image_size to what the weights are for"
+        )
+    return arguments

@@ -1,5 +1,6 @@
 """Stage 5: the raw label components of each sample, measured on the stored (encoded) image (MR-FIQA)."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
@@ -12,10 +13,13 @@ from actors.model_store.selection import run_models
 from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import RunConfig
-from schemas.rows import SAMPLES, recipe_from_row
+from schemas.manifest import DeadRow
+from schemas.rows import SAMPLES, identity_of, kind_of, recipe_from_row
 
 MIN_REFERENCES = 2
 """With fewer, a reference has nobody to be compared with (leave-one-out)."""
+FEW_REFERENCES = "few_references"
+"""Why samples are rejected whose identity has fewer, because others of its references were rejected."""
 
 BATCH = 32
 """Images per network call; batches never span two identities."""
@@ -45,18 +49,22 @@ class AnnotatorStage(Stage):
         kept = [
             row
             for _, members in groupby(rows, key=lambda row: row["identity"])
-            for row in self._annotate(salvage, list(members))
+            for row in self._annotate(salvage, list(members), work.dead)
         ]
         return salvage.finish(work, pa.Table.from_pylist(kept, schema=SAMPLES))
 
-    def _annotate(self, salvage: Salvage, rows: list[dict]) -> list[dict]:
+    def _annotate(self, salvage: Salvage, rows: list[dict], lost: Sequence[DeadRow]) -> list[dict]:
         measured = salvage.map(rows, self._measure, self.batch_size, name=lambda row: row["sample_id"], spec=_recipe)
         survivors = [(row, values) for row, values in zip(rows, measured, strict=True) if values is not None]
         kept = [row for row, _ in survivors]
         references = sum(row["kind"] == "reference" for row in kept)
         if references < MIN_REFERENCES:
+            # Of references that are dead a replay may make more; those that were rejected stay so.
+            dead = [row for row in (*lost, *salvage.dead) if not row.reason and kind_of(row.item) == "reference"]
+            reason = "" if rows[0]["identity"] in {identity_of(row.item) for row in dead} else FEW_REFERENCES
             for row in kept:
-                salvage.bury(row["sample_id"], f"only {references} references of its identity are left", _recipe(row))
+                told = f"only {references} references of its identity are left"
+                salvage.bury(row["sample_id"], told, _recipe(row), reason=reason, value=float(references))
             return []
         is_reference = np.array([row["kind"] == "reference" for row in kept])
         # One column of cosines for each embedder, models.embedder first.

@@ -58,8 +58,7 @@ class DiffusersIdentityGenerator:
         """Load network and scheduler of the folder; UserError when a part is missing, damaged or of another kind."""
         self.card = card
         self.running = running
-        self._arguments = arguments_of(card, DiffusersArguments)
-        _described_by_folder(card, self._arguments)
+        self._arguments = settings_of(card)
         index = _described(path / INDEX)
         steps = _default_steps(index, path / INDEX)
         self.unet = _unet(card, index, path).to(running.device, running.dtype)
@@ -75,7 +74,7 @@ class DiffusersIdentityGenerator:
 
     def generate(self, seeds: Sequence[int]) -> list[Candidate]:
         """Return one portrait (S, S, 3) per seed, in order; ValueError names seeds whose portrait is not finite."""
-        return candidates(seeds, self.running.micro_batch, self._sample, self._arguments.pixels)
+        return candidates(seeds, self.running.call_size, self._sample, self._arguments.pixels)
 
     def _sample(self, seeds: list[int]) -> Tensor:
         # On the CPU, because numbers of a GPU's generator depend on the GPU's size.
@@ -113,13 +112,16 @@ def write_random(card: ModelCard, folder: Path, seed: int) -> None:
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
-def _described_by_folder(card: ModelCard, arguments: DiffusersArguments) -> None:
+def settings_of(card: ModelCard) -> DiffusersArguments:
+    """Return how the card has the pipeline sample; UserError for arguments that do not fit or that its folder rules."""
+    arguments = arguments_of(card, DiffusersArguments)
     ruled = [name for name in ("pipeline", "unet", "scheduler") if getattr(arguments, name) is not None]
     if ruled and not card.source.startswith(RANDOM):
         raise UserError(
             f"model '{card.name}': its folder says what {', '.join(ruled)} is: leave it out of the arguments, which "
             f"describe {RANDOM}SEED only"
         )
+    return arguments
 
 
 def _described(path: Path) -> dict[str, Any]:

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cluster.call_size import call_size
 from schemas.config import Precision
+
+COMPILED = {"dynamic": False, "options": {"deterministic": True}}
+"""How networks are compiled: kernels by rule, for timing them would let two workers choose, and round, differently
+(promise 1), and for the one shape that padded calls have."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -20,6 +25,11 @@ class Running:
     device: str = "cpu"
     precision: Precision = "float32"
     micro_batch: int = 8
+
+    @property
+    def call_size(self) -> int:
+        """Return how many images a call is padded to: the micro-batch, or less where memory ran out for it."""
+        return call_size(self.micro_batch)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -41,7 +51,7 @@ class BatchedNetwork:
         forward: Callable[[Tensor], Tensor] | None = None,
     ) -> np.ndarray:
         """Return float32 (N, ...) outputs of uint8 images (N, H, W, 3): `forward(prepare(chunk))`, chunk by chunk."""
-        size = self.running.micro_batch
+        size = self.running.call_size
         forward = forward or self.module
         results: list[np.ndarray] = []
         for start in range(0, len(images), size):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from schemas.config import RunConfig
+from schemas.config import PROCEDURAL, RunConfig
 from schemas.model_card import ModelCard
 from schemas.rows import SCHEMA_VERSION
 
@@ -56,8 +56,14 @@ def recipe_document(
         "schema_version": SCHEMA_VERSION,
         "recipe_version": RECIPE_VERSION,
         "device": device,
-        "libraries": {name: library_version(name) for name in LIBRARIES},
+        "libraries": {name: library_version(name) for name in (*LIBRARIES, *_chosen_libraries(config))},
     }
+
+
+def _chosen_libraries(config: RunConfig) -> tuple[str, ...]:
+    """Return the libraries that decide bytes only where the config names them."""
+    drawn = config.models.conditional_generator != PROCEDURAL and config.diffusion.renderer == "pytorch3d"
+    return ("pytorch3d",) if drawn else ()
 
 
 def library_version(distribution: str) -> str:

@@ -2,24 +2,31 @@
 
 A micro-batch that fails is called once more, because most errors of a cluster pass; then it is halved until the row
 stands alone, tried a last time, and dead. Its neighbours are made. Running out of memory halves the micro-batches of
-the rest of the unit instead and costs nothing. A batch under whose mark two processes died is halved the same way.
+the rest of the unit instead, padded calls included, and costs nothing. A batch under whose mark two processes died is
+halved the same way; a device that is lost to its process ends it, for no further call could succeed.
 """
 
 import json
+import os
 import re
 import socket
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 
+from cluster.call_size import at_most
 from cluster.errors import JobFailed, UserError
 from cluster.stage import Stage, Work
 from schemas.manifest import DeadRow
 
+DEVICE_LOST = 70
+"""Exit code of a worker whose device is lost to it."""
+
+_DEVICE_ERROR = "AcceleratorError"
 _TRIES = 2
 _SAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -110,8 +117,8 @@ class _Calls[I, O]:
         for attempt in range(1, tries + 1):
             exhausted = False
             try:
-                with self._marks.attempt(key):
-                    results = list(self._call(items))
+                with self._marks.attempt(key), at_most(limit):
+                    results = self._called(items)
             except (UserError, JobFailed):
                 raise
             except Exception as error:
@@ -124,12 +131,22 @@ class _Calls[I, O]:
             # Outside the handler: the error's traceback holds everything that the failed call had in memory.
             if exhausted:
                 free_memory()
-                if len(items) > 1:
-                    self._salvage.smallest = len(items) // 2
+                # A single row may have been padded to a whole micro-batch of its network.
+                smaller = max(1, len(items) // 2)
+                if limit is None or smaller < limit:
+                    self._salvage.smallest = smaller
                     return self.batch(items, tries)
             if attempt == tries and len(items) == 1:
                 return self._bury(items[0], told, trace, attempt)
         return self._halves(items)
+
+    def _called(self, items: list[I]) -> list[O]:
+        try:
+            return list(self._call(items))
+        except Exception as error:
+            if is_device_lost(error):
+                end_process(error)
+            raise
 
     def _halves(self, items: list[I]) -> list[O | None]:
         middle = len(items) // 2
@@ -149,8 +166,24 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether host or device memory ran out."""
     if isinstance(error, MemoryError):
         return True
+    text = str(error)
+    # The libraries below PyTorch tell it as a failed allocation of their own.
+    if isinstance(error, RuntimeError) and "STATUS_ALLOC_FAILED" in text:
+        return True
     # By name, so that a worker without torch need not import it.
-    return type(error).__name__ in ("OutOfMemoryError", "AcceleratorError") and "out of memory" in str(error).lower()
+    return type(error).__name__ in ("OutOfMemoryError", _DEVICE_ERROR) and "out of memory" in text.lower()
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether the device refuses every further call of this process: illegal accesses, ECC errors, a fallen bus."""
+    return type(error).__name__ == _DEVICE_ERROR and not is_out_of_memory(error)
+
+
+def end_process(error: BaseException) -> NoReturn:
+    """End this worker at once, its marks left behind: Ray starts another, which finds the row by them."""
+    sys.stderr.write(f"synfiqa: this worker ends, for its device is lost to it ({describe(error)})\n")
+    sys.stderr.flush()
+    os._exit(DEVICE_LOST)
 
 
 def free_memory() -> None:

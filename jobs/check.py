@@ -35,7 +35,7 @@ def require_fit(config: RunConfig) -> Fitness:
     chosen = run_models(config.models)
     digests = model_digests(config)
     recipes = backend_of(config, Players(chosen)).recipes(0)
-    texts = check_texts(chosen.conditional.diffusion) if chosen.conditional else 0
+    texts = _check_chain(config, chosen)
     return Fitness(chosen, digests, texts, len({recipe.template for recipe in recipes} - {""}), len(recipes))
 
 
@@ -50,6 +50,23 @@ def run_check(config: RunConfig) -> None:
     _say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
     if config.placement.device == "cuda":
         _say("placement.device is cuda: a run will need GPUs in its cluster, which is not looked at here")
+
+
+def _check_chain(config: RunConfig, chosen: RunModels) -> int:
+    """Check what workers would find out about the generative chain, some of them hours later; return how many texts."""
+    chain = [chosen.identity_generator, *(chosen.conditional.everything() if chosen.conditional else [])]
+    if not any(chain):
+        return 0
+    from actors.model_store.loading import check_card
+
+    for model in filter(None, chain):
+        check_card(model.card)
+    if chosen.conditional is None:
+        return 0
+    from actors.face_model.renderer import renderer_named
+
+    renderer_named(config.diffusion.renderer)
+    return check_texts(chosen.conditional.diffusion)
 
 
 def check_texts(model: Model) -> int:

@@ -147,6 +147,11 @@ def identity_of(sample: str) -> int:
     return int(sample.partition("/")[0])
 
 
+def kind_of(sample: str) -> str:
+    """Return the kind of the sample that a sample_id names: reference or degraded."""
+    return "reference" if sample.partition("/")[2].startswith("Ref-") else "degraded"
+
+
 def image_path(identity: int, kind: str, index: int) -> str:
     """Path of a sample in the published layout, relative to `data/`."""
     return sample_id(identity, kind, index) + ".jpg"

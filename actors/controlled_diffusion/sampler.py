@@ -19,7 +19,7 @@ from actors.controlled_diffusion.identity_context import FACE_EMBEDDING
 from actors.controlled_diffusion.layout import IMAGE_TO_LATENT, LATENT_CHANNELS
 from actors.controlled_diffusion.text import PromptEncoder, check_prompts, load_tokenizer, tokenizer_folder
 from actors.controlled_diffusion.weights import Networks, load_networks
-from actors.network import BatchedNetwork, Running
+from actors.network import COMPILED, BatchedNetwork, Running
 from actors.preprocess import network_input
 from cluster.errors import UserError
 from schemas.model_card import ModelCard
@@ -37,10 +37,8 @@ class ControlledDiffusion:
         `networks` replaces the weights of the folder, which then need hold the tokenizer only.
         """
         self.card = card
-        self.arguments = arguments_of(card, DiffusionArguments)
+        self.arguments = settings_of(card)
         self.prompts = self.arguments.prompts
-        if card.input_size % COARSEST:
-            raise UserError(f"model '{card.name}': input_size must be a multiple of {COARSEST}, not {card.input_size}")
         tokenizer = load_tokenizer(tokenizer_folder(path, self.arguments))
         check_prompts(self.prompts.everything(), tokenizer)
         networks = networks or load_networks(path, self.arguments)
@@ -72,7 +70,7 @@ class ControlledDiffusion:
         """
         tokens, embedding = torch.as_tensor(identity_tokens), torch.as_tensor(face_embedding)
         self._check(control, tokens, embedding, prompts, seeds)
-        size = self.running.micro_batch
+        size = self.running.call_size
         images, finite = [], []
         for start in range(0, len(prompts), size):
             chosen = range(start, min(start + size, len(prompts)))
@@ -135,7 +133,7 @@ class ControlledDiffusion:
             nn.Module.to(module, memory_format=layout)
             module.eval().requires_grad_(False)
             if self.arguments.compile:
-                module.compile()
+                module.compile(**COMPILED)
         self._context = networks.context.to(running.device, running.dtype).requires_grad_(False)
         self._vision = BatchedNetwork(networks.vision, running)
         side = networks.vision.config.image_size
@@ -156,3 +154,11 @@ class ControlledDiffusion:
             raise ValueError(
                 f"{self.card.name} takes control, (N, width of) tokens, embeddings and seeds {wanted}, not {found}"
             )
+
+
+def settings_of(card: ModelCard) -> DiffusionArguments:
+    """Return files, sampler and texts of the card; UserError when they, or the side of its images, do not fit."""
+    arguments = arguments_of(card, DiffusionArguments)
+    if card.input_size % COARSEST:
+        raise UserError(f"model '{card.name}': input_size must be a multiple of {COARSEST}, not {card.input_size}")
+    return arguments

@@ -33,7 +33,8 @@ class Architecture:
     seed)` writes random weights for architectures without `network`. `player_arguments` are the arguments of a card
     that the player reads; the network receives all others. `gain` scales random weights against He initialisation:
     small where residual sums would leave half precision, near 1 where plain layers would forget their input.
-    `contracts` are the inputs that are known to be right.
+    `contracts` are the inputs that are known to be right. `fits(card)` raises UserError for a card whose settings the
+    player would refuse; it reads no weights.
     """
 
     role: Role
@@ -44,6 +45,7 @@ class Architecture:
     gain: float = 0.5
     rules: StateRules = NO_RULES
     contracts: tuple[Contract, ...] = ()
+    fits: str = ""
 
 
 def load(reference: str) -> Any:
@@ -148,12 +150,14 @@ ARCHITECTURES: dict[str, Architecture] = {
         "actors.adm_generator:AdmIdentityGenerator",
         network="actors.nets.adm_unet:AdmUNet",
         player_arguments=("steps", "pixels", "compile"),
+        fits="actors.adm_generator:settings_of",
         contracts=(Contract("rgb", "range", (-1.0, 1.0)),),
     ),
     "diffusers-unconditional": Architecture(
         "identity_generator",
         "actors.diffusers_generator:DiffusersIdentityGenerator",
         rehearsal="actors.diffusers_generator:write_random",
+        fits="actors.diffusers_generator:settings_of",
         contracts=(Contract("rgb", "range", (-1.0, 1.0)),),
     ),
     "flame": Architecture(
@@ -180,6 +184,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "conditional_diffusion",
         "actors.controlled_diffusion.sampler:ControlledDiffusion",
         rehearsal="actors.controlled_diffusion.rehearsal:write_random",
+        fits="actors.controlled_diffusion.sampler:settings_of",
         contracts=(Contract("rgb", "clip", resize="bicubic"),),
     ),
 }

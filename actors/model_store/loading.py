@@ -27,6 +27,16 @@ def build_network(card: ModelCard) -> nn.Module:
     return network
 
 
+def check_card(card: ModelCard) -> None:
+    """Raise UserError for a card whose settings its player would refuse; no weights are read."""
+    architecture = ARCHITECTURES[card.architecture]
+    if architecture.fits:
+        load(architecture.fits)(card)
+    elif architecture.network:
+        with torch.device("meta"):
+            build_network(card)
+
+
 def load_network(card: ModelCard, path: Path) -> nn.Module:
     """Return the network with the weights of the file in it, in float32, ready to evaluate."""
     rules = rules_for(card, ARCHITECTURES[card.architecture].rules)

@@ -17,6 +17,7 @@ GB = 10**9
 LOADED_BYTES = 4
 """Weights are read as float32, wherever and however they compute later."""
 _SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".onnx", ".pkl")
+_TWICE = (".bin", ".ckpt")
 _MEMORY = Path("/proc/meminfo")
 _CGROUPS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
@@ -44,9 +45,15 @@ def require_room(card: ModelCard, path: Path, running: Running) -> None:
 
 
 def stored_numbers(path: Path) -> int:
-    """Return how many numbers a weights file or folder holds: by headers, or by size where there are none."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.suffix in _SUFFIXES]
-    return sum(_numbers(file) for file in files)
+    """Return how many numbers a weights file or folder holds: by headers, or by size where there are none.
+
+    Of a folder with the same weights in two formats the safe one counts, which libraries take.
+    """
+    if path.is_file():
+        return _numbers(path)
+    files = [file for file in path.rglob("*") if file.suffix in _SUFFIXES]
+    safe = {file.parent for file in files if file.suffix == ".safetensors"}
+    return sum(_numbers(file) for file in files if file.suffix not in _TWICE or file.parent not in safe)
 
 
 def free_memory() -> int | None:

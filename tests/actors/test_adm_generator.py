@@ -5,12 +5,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from actors.adm_generator import COMPILE_OPTIONS, PLAYER_ARGUMENTS, AdmIdentityGenerator
+from actors.adm_generator import PLAYER_ARGUMENTS, AdmIdentityGenerator
 from actors.diffusion_chain import Ancestral
 from actors.model_store.architectures import ARCHITECTURES
 from actors.model_store.loading import load_network, play
 from actors.model_store.rehearsal import write_rehearsal
-from actors.network import Running
+from actors.network import COMPILED, Running
 from actors.seeded_noise import gaussian_noise
 from actors.unconditional import to_pixels
 from cluster.errors import UserError
@@ -152,9 +152,9 @@ def test_compiled_network_and_steps_are_asked_for_kernels_chosen_by_rule(weights
     monkeypatch.setattr(torch, "compile", eager)
     compiled = AdmIdentityGenerator(with_arguments(compile=True), weights, Running(micro_batch=2))
     assert np.array_equal(compiled.generate(SEEDS[:2])[1].image, portraits[1])
-    assert asked == [{"dynamic": False, "fullgraph": True, "options": COMPILE_OPTIONS}] * 2
+    assert asked == [{**COMPILED, "fullgraph": True}] * 2
     known = torch._inductor.list_options()
-    assert set(COMPILE_OPTIONS) <= set(known)
+    assert set(COMPILED["options"]) <= set(known)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,18 @@
 """f_r: cosine to the mean of the identity's reference embeddings."""
 
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from actors.annotator import AnnotatorStage, recognition_similarity
 from actors.captions import REFERENCE_CAPTION
+from cluster.stage import Work
 from schemas.config import RunConfig
+from schemas.manifest import DeadRow
+from schemas.recipe import Recipe
+from schemas.rows import SAMPLES, recipe_to_row, sample_id
 from tests.actors.diffusion_chain_config import DIFFUSION, config
 
 
@@ -46,3 +53,53 @@ def test_the_text_that_references_were_asked_for_is_the_one_they_are_compared_wi
     asked = config(tmp_path, entries={"own": own}, conditional_diffusion="own")
     assert AnnotatorStage(asked).text == "a passport photograph"
     assert AnnotatorStage(config(tmp_path)).text == AnnotatorStage(RunConfig()).text == REFERENCE_CAPTION
+
+
+def unit(references, degraded, dead=()):
+    """A shard of one identity whose other references were given up before."""
+    rows = [
+        recipe_to_row(Recipe(kind=kind, seed=index))
+        | {"sample_id": sample_id(3, kind, index), "identity": 3, "index": index, "image": {"bytes": b"", "path": ""}}
+        for kind, count in (("reference", references), ("degraded", degraded))
+        for index in range(count)
+    ]
+    return Work("samples", 0, pa.Table.from_pylist(rows, schema=SAMPLES), dead=tuple(dead))
+
+
+def given_up(sample, reason):
+    return DeadRow(item=sample, stage="conditional_generator", error="no face", reason=reason, node="n", attempts=3)
+
+
+@pytest.fixture
+def stage(monkeypatch):
+    stage = AnnotatorStage(RunConfig())
+    vector = np.array([1.0, 0.0], np.float32)
+    monkeypatch.setattr(stage, "_measure", lambda rows: [([vector], 0.5) for _ in rows])
+    return stage
+
+
+def test_a_rejected_reference_rejects_what_it_leaves_alone_and_nothing_is_dead(stage):
+    """One picture without a face used to kill all samples of its identity, and a replay killed them again."""
+    done = stage.process(unit(1, 6, [given_up("000003/Ref-1", "no_face")]))
+    assert done.table.num_rows == 0
+    assert [row.reason for row in done.dead] == ["no_face", *["few_references"] * 7]
+    assert {row.value for row in done.dead[1:]} == {1.0}
+
+
+@pytest.mark.parametrize("reason", ["", "no_face"])
+def test_what_a_dead_reference_leaves_alone_is_dead_so_that_a_replay_makes_it(stage, reason):
+    dead = [given_up("000003/Ref-1", ""), given_up("000003/Ref-2", reason), given_up("000004/Ref-0", "no_face")]
+    done = stage.process(unit(1, 2, dead))
+    assert [row.reason for row in done.dead[3:]] == ["", "", ""]
+
+
+def test_a_dead_sample_of_another_kind_or_identity_is_no_reason_to_replay(stage):
+    dead = [given_up("000003/4", ""), given_up("000004/Ref-0", ""), given_up("000003/Ref-1", "other_person")]
+    done = stage.process(unit(1, 2, dead))
+    assert {row.reason for row in done.dead[3:]} == {"few_references"}
+
+
+def test_two_references_are_enough(stage):
+    done = stage.process(replace(unit(2, 3), dead=(given_up("000003/Ref-2", "no_face"),)))
+    assert done.table.num_rows == 5
+    assert len(done.dead) == 1

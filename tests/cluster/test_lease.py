@@ -253,7 +253,7 @@ def test_of_many_drivers_started_together_exactly_one_wins(storage, seed):
 
 
 class LastWriterWins(Storage):
-    """A store that knows no create-if-absent: all first looks come before all puts, all puts before all second looks."""
+    """A store that knows no create-if-absent: first looks come before all puts, and these before second looks."""
 
     meet: threading.Barrier
 

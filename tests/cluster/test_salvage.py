@@ -1,6 +1,8 @@
 """An error costs the row it belongs to; memory errors cost nothing; marked deaths find the row that kills."""
 
 import json
+import subprocess
+import sys
 import uuid
 import weakref
 from contextlib import contextmanager
@@ -9,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from cluster.attempts import Attempts
+from cluster.call_size import call_size
 from cluster.errors import JobFailed
-from cluster.salvage import Salvage
+from cluster.salvage import DEVICE_LOST, Salvage, is_device_lost, is_out_of_memory
 from cluster.stage import Stage, Work
 from cluster.storage import Storage
 
@@ -102,6 +105,87 @@ def test_what_a_failed_call_held_is_given_back_before_the_smaller_try():
     results, _ = run(call, range(8), size=8)
     assert results == list(range(8))
     assert len(held) == 3 + 8
+
+
+def test_padding_shrinks_with_the_batch_so_that_running_out_of_memory_helps():
+    """Players padded the halved batches up to models.micro_batch again: every row of a small GPU was dead."""
+    padded = []
+
+    def call(batch):
+        padded.append(call_size(16))
+        if padded[-1] > 3:
+            raise MemoryError("out of memory")
+        return batch
+
+    results, salvage = run(call, range(8))
+    assert results == list(range(8))
+    assert padded == [16, 2, 2, 2, 2]
+    assert salvage.smallest == 2
+    assert call_size(16) == 16, "of this unit only"
+
+
+def test_a_single_row_that_was_padded_is_tried_without():
+    def call(batch):
+        if call_size(8) > 1:
+            raise MemoryError("out of memory")
+        return batch
+
+    results, salvage = run(call, range(1))
+    assert results == [0]
+    assert salvage.smallest == 1
+
+
+class AcceleratorError(RuntimeError):
+    """Named as PyTorch's."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_memory_runs_out_under_several_names(error):
+    assert is_out_of_memory(error)
+    assert not is_device_lost(error)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes"), ValueError("out of memory"), OSError("full")])
+def test_other_errors_are_neither(error):
+    assert not is_out_of_memory(error)
+    assert not is_device_lost(error)
+
+
+def test_a_lost_device_ends_its_process_and_leaves_the_mark(tmp_path):
+    """Every later call of the process fails too: its rows would die one by one, up to the limit of the run."""
+    program = """
+from cluster.salvage import Salvage
+from tests.cluster.test_salvage import AcceleratorError, Toy
+
+class Marks:
+    def deaths(self, key):
+        return 0
+    def attempt(self, key):
+        return self
+    def __enter__(self):
+        print("marked", flush=True)
+    def __exit__(self, *_):
+        print("cleared", flush=True)
+
+def call(batch):
+    raise AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+stage = Toy()
+stage.marks = Marks()
+Salvage(stage).map([1, 2], call, 2, name=str)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (DEVICE_LOST, "marked\n")
+    assert "this worker ends, for its device is lost to it" in ended.stderr
+    assert "illegal memory access" in ended.stderr
 
 
 def test_a_row_too_large_for_memory_alone_is_dead_not_endless():

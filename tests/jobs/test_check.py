@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from actors.controlled_diffusion.rehearsal import write_random
 from actors.model_store import loading
 from actors.model_store.digest import weights_digest
+from actors.model_store.selection import cards_of_dataset
 from cluster.errors import UserError
 from jobs.check import run_check
 from jobs.cli import main
@@ -17,6 +19,7 @@ from jobs.config import load_config
 from schemas.model_card import ModelCard
 from tests.actors.diffusion_chain_config import DIFFUSION, config
 from tests.actors.test_diffusion_recipes import written
+from tests.actors.test_identity_generator import ADM
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +56,10 @@ def test_the_paper_is_faithful():
     assert (paper.generate.references, paper.generate.degraded) == (10, 100)
     assert (paper.generate.profile, paper.filter.profile) == ("faithful", "faithful")
     assert paper.generate.degraded_distribution.scale_weights == (0.80, 0.10, 0.08, 0.02)
+    cards = {card.role: card for card in cards_of_dataset(paper.models)}
+    assert cards["pose"].arguments == {"angles": "published"}, "another order flips one decision in thirteen"
+    assert cards["detector"].arguments == {"decimals": 2, "coordinates": "pixel-edges"}
+    assert cards["identity_generator"].arguments["pixels"] == "stretched"
 
 
 def test_weights_that_are_here_are_verified_and_told(tmp_path, capsys):
@@ -92,6 +99,23 @@ def test_an_empty_bank_and_a_forbidden_licence_are_refused(tmp_path):
     barred = DIFFUSION | {"licence": "CC BY-NC 4.0", "commercial_use": False}
     with pytest.raises(UserError, match=r"do not allow commercial use: own \(CC BY-NC 4.0\)"):
         run_check(config(tmp_path, entries={"own": barred}, conditional_diffusion="own", require_commercial=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"entries": {"own": DIFFUSION | {"input_size": 100}}, "conditional_diffusion": "own"}, "multiple of 64"),
+        ({"diffusion": {"renderer": "pytorch3d"}}, "renderer pytorch3d cannot be imported"),
+        ({"entries": {"adm": ADM | {"input_size": 32}}, "identity_generator": "adm"}, "makes images of 16 pixels"),
+        ({"entries": {"adm": ADM | {"arguments": {"steps": 1}}}, "identity_generator": "adm"}, "steps"),
+        ({"entries": {"adm": ADM | {"arguments": {"depth": 1}}}, "identity_generator": "adm"}, "depth"),
+    ],
+    ids=["side", "renderer", "size", "steps", "unknown"],
+)
+def test_what_only_a_worker_used_to_find_is_refused(tmp_path, change, said, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorch3d", None)
+    with pytest.raises(UserError, match=said):
+        run_check(config(tmp_path, **change))
 
 
 def test_a_run_of_rendered_heads_can_be_checked_too(capsys):

@@ -13,6 +13,7 @@ from actors.controlled_diffusion.layout import TINY
 from actors.controlled_diffusion.sampler import ControlledDiffusion
 from actors.controlled_diffusion.weights import Networks
 from actors.network import Running
+from cluster.call_size import at_most
 from cluster.errors import UserError
 from tests.actors.controlled_diffusion.conftest import RUNNING
 
@@ -218,9 +219,31 @@ def test_sizes_must_agree(card, folder, model, request_of_three):
 
 def test_compilation_is_asked_for_once(card, folder, model, monkeypatch):
     parts = model._unet, model._control, model._context, model._decoder, model._texts._encoder, model._vision.module
-    compiled = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(type(self).__name__))
+    compiled, asked = [], []
+
+    def ask(self, **options):
+        compiled.append(type(self).__name__)
+        asked.append(options)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", ask)
     ControlledDiffusion(
         card.model_copy(update={"arguments": {**card.arguments, "compile": True}}), folder, RUNNING, Networks(*parts)
     )
     assert compiled == ["UNet2DConditionModel", "ControlBranch", "LatentDecoder"]
+    # Kernels that were timed could differ between two workers, and round differently.
+    assert asked == [{"dynamic": False, "options": {"deterministic": True}}] * 3
+
+
+def test_a_call_is_padded_to_what_memory_has_room_for(model, request_of_three, pictures, monkeypatch):
+    sizes, real = [], model._micro_batch
+
+    def noted(control, *rest, **more):
+        sizes.append(len(control))
+        return real(control, *rest, **more)
+
+    monkeypatch.setattr(model, "_micro_batch", noted)
+    with at_most(1):
+        images, finite = model.generate(*request_of_three)
+    assert sizes == [1, 1, 1]
+    assert finite.all()
+    assert np.abs(images.astype(int) - pictures[0]).max() <= 1

@@ -34,6 +34,8 @@ def test_numbers_are_counted_by_the_header_whatever_their_type(weights, tmp_path
     torch.save({"a": torch.zeros(100_000)}, tmp_path / "more.pth")
     (tmp_path / "README.md").write_text("x" * 10_000)
     assert stored_numbers(tmp_path) == pytest.approx(count + 100_000, abs=1000)
+    (tmp_path / "pytorch_model.bin").write_bytes(bytes(4 * count))
+    assert stored_numbers(tmp_path) == pytest.approx(count + 100_000, abs=1000), "the same weights in an older format"
 
 
 def test_a_model_fits_until_one_byte_is_missing(weights, monkeypatch):
