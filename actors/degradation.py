@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from actors.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points, warp
+from actors.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
 from schemas.recipe import Profile, Recipe
 from schemas.seeds import derive_seed, generator
 
@@ -110,13 +110,13 @@ def clean_crop_and_degrade(
 ) -> DegradedFace:
     """Crop the face of a uint8 RGB portrait by its landmarks (5, 2), align it to 112 and degrade it.
 
-    `corrected` aligns, then degrades. `faithful` degrades the square face `box` at 112 and aligns by the landmarks of
-    the undegraded box. References are only aligned.
+    `corrected` aligns, a face of twice the output's resolution and more without aliasing, then degrades. `faithful`
+    degrades the square face `box` at 112 and aligns by the landmarks of the undegraded box. References are only
+    aligned.
     """
     if recipe.profile == "corrected":
-        matrices = similarity_transform(landmarks[None])
-        clean = warp([portrait], matrices)[0]
-        points = transform_points(landmarks[None], matrices)[0]
+        clean = align([portrait], landmarks[None], antialias=True)[0]
+        points = transform_points(landmarks[None], similarity_transform(landmarks[None]))[0]
         degraded = _degrade_unless_reference(clean, recipe)
         return DegradedFace(clean, degraded.image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
     crop, points = face_box_crop(portrait, landmarks, box)

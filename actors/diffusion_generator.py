@@ -6,7 +6,7 @@ A picture hangs on its recipe, on the number of its try, and on the identity: ne
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -16,12 +16,12 @@ from actors.alignment import align, similarity_transform
 from actors.backends import Players
 from actors.controlled_diffusion.identity_context import FACE_EMBEDDING
 from actors.controlled_diffusion.sampler import ControlledDiffusion
+from actors.embedding import Crop, conditioning_crop
 from actors.face_model.control_map import ControlMaps
 from actors.face_model.parameters import FaceParameters
 from actors.face_model.protocol import FaceEncoder, FaceModel
 from actors.face_model.renderer import renderer_named
 from actors.face_parser import FaceParser
-from actors.filter_rules import published_crop
 from actors.roles import Detection, Detector, Embedder, IdentitySource, Portraits, Unfit
 from actors.template_bank import TemplateBank, conditions_of
 from cluster.errors import UserError
@@ -33,6 +33,20 @@ RELEASED_SIDE = 224
 """Side of the copy in which the released pipeline looks for the face, and from which it crops."""
 
 
+class ControlEmbedder(Embedder, Protocol):
+    """An embedder that also takes unaligned crops (N, side, side, 3), and says what it was trained on."""
+
+    @property
+    def crop(self) -> Crop:
+        """What its network was trained on."""
+        ...
+
+    @property
+    def side(self) -> int:
+        """Side of its input in pixels."""
+        ...
+
+
 @dataclass(frozen=True)
 class Parts:
     """The models of the chain, loaded."""
@@ -41,7 +55,7 @@ class Parts:
     face_encoder: FaceEncoder
     face_parser: FaceParser | None
     diffusion: ControlledDiffusion
-    embedder: Embedder
+    embedder: ControlEmbedder
     detector: Detector
 
 
@@ -52,6 +66,11 @@ class _Person:
     parameters: FaceParameters
     tokens: np.ndarray
     embedding: np.ndarray
+
+    def finite(self) -> bool:
+        """Whether every number is finite."""
+        arrays = (self.tokens, self.embedding)
+        return bool(self.parameters.finite().all()) and all(np.isfinite(array).all() for array in arrays)
 
 
 class DiffusionConditionalGenerator:
@@ -66,17 +85,20 @@ class DiffusionConditionalGenerator:
         self._maps = ControlMaps(parts.face_model, renderer_named(settings.renderer), side, micro_batch)
         kinds = (("reference", bank.references), ("degraded", bank.degradations))
         self._templates = {(kind, template.token): template for kind, found in kinds for template in found}
-        self._known: tuple[bytes, _Person] | None = None
+        self._known: tuple[bytes, _Person | None] | None = None
 
     def generate(self, source: IdentitySource, recipes: Sequence[Recipe]) -> Portraits:
         """Return one clean portrait per recipe, in order; what stays unfit after all tries says why."""
-        person = self._person(source.image)
-        shown = conditions_of([self._templates[recipe.kind, recipe.template] for recipe in recipes])
-        control = self._maps.draw(person.parameters.replaced_by(shown))
-        aims = aims_of(control)
         side = RELEASED_SIDE if self._profile == "faithful" else self._parts.diffusion.card.input_size
         images = np.zeros((len(recipes), side, side, 3), np.uint8)
         landmarks, boxes = np.zeros((len(recipes), 5, 2)), np.zeros((len(recipes), 4))
+        person = self._person(source.image)
+        if person is None:
+            lost = Unfit("not_finite", "the encoding of the identity's portrait is not finite", None, 1)
+            return Portraits(images, landmarks, np.zeros(len(recipes)), [lost] * len(recipes), boxes)
+        shown = conditions_of([self._templates[recipe.kind, recipe.template] for recipe in recipes])
+        control = self._maps.draw(person.parameters.replaced_by(shown))
+        aims = aims_of(control)
         unfit: list[Unfit | None] = [None] * len(recipes)
         missing = list(range(len(recipes)))
         for attempt in range(self._settings.tries):
@@ -93,14 +115,15 @@ class DiffusionConditionalGenerator:
                 break
         return Portraits(images, landmarks, np.zeros(len(recipes)), unfit, boxes)
 
-    def _person(self, image: np.ndarray) -> _Person:
+    def _person(self, image: np.ndarray) -> _Person | None:
         """Encode an identity; its micro-batches follow each other, so that the last one is remembered."""
         key = hashlib.sha256(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).digest()
         if self._known is None or self._known[0] != key:
             self._known = key, self._encoded(image)
         return self._known[1]
 
-    def _encoded(self, image: np.ndarray) -> _Person:
+    def _encoded(self, image: np.ndarray) -> _Person | None:
+        """Return what conditions all pictures of an identity; None where a number of it is not finite."""
         parts, sizes = self._parts, self._parts.face_model.sizes
         face = next((found for found in parts.detector.faces([image])[0] if alignable(found)), None)
         height, width = image.shape[:2]
@@ -111,8 +134,6 @@ class DiffusionConditionalGenerator:
                 f"models.face_encoder measures {parameters.shape.shape[1]} shape and {parameters.texture.shape[1]} "
                 f"texture numbers but models.face_model takes {sizes.shape} and {sizes.texture}: name a pair that fits"
             )
-        if not parameters.finite().all():
-            raise ValueError("the face encoder's answer on the identity's portrait is not finite")
         # A copy, for decoded pictures cannot be written to and torch warns of that.
         looked = image[None].copy()
         looked = parts.face_parser.white_out(looked) if parts.face_parser else looked
@@ -122,7 +143,9 @@ class DiffusionConditionalGenerator:
                 f"{parts.embedder.name} embeds faces in {embedding.shape[1]} numbers but the image model takes "
                 f"{FACE_EMBEDDING}: name another embedder in models.control_embedder"
             )
-        return _Person(parameters, parts.diffusion.image_tokens(looked), embedding)
+        person = _Person(parameters, parts.diffusion.image_tokens(looked), embedding)
+        # A portrait that cannot be encoded would spoil every picture of every try.
+        return person if person.finite() else None
 
     def _paint(
         self, person: _Person, control: Tensor, recipes: Sequence[Recipe], rows: list[int], attempt: int
@@ -178,10 +201,11 @@ class DiffusionConditionalGenerator:
         return None
 
     def _crop(self, image: np.ndarray, face: Detection | None) -> np.ndarray:
-        """Return the face (112, 112, 3) as the embedder takes it: aligned, or as released its box."""
-        if face is None or self._profile == "faithful":
-            return published_crop(image, face)
-        aligned: np.ndarray = align([image], face.landmarks[None])[0]
+        """Return the face as the embedder was trained on it; as released it is always the box (S, S, 3)."""
+        embedder = self._parts.embedder
+        if face is None or self._profile == "faithful" or embedder.crop == "box":
+            return conditioning_crop(image, face, embedder.side)
+        aligned: np.ndarray = align([image], face.landmarks[None], antialias=True)[0]
         return aligned
 
 
@@ -198,8 +222,8 @@ def aims_of(control: Tensor) -> np.ndarray:
 
 
 def alignable(face: Detection) -> bool:
-    """Whether the landmarks lie apart as those of a face do, so that it can be cropped and aligned."""
-    if not np.isfinite(face.landmarks).all():
+    """Whether the landmarks lie apart as those of a face do, and the box is one: it can be cropped and aligned."""
+    if not (np.isfinite(face.landmarks).all() and np.isfinite(face.box).all()):
         return False
     eyes, mouth = face.landmarks[:2].mean(axis=0), face.landmarks[3:].mean(axis=0)
     if not np.hypot(*(mouth - eyes)) >= 1:

@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.data import astronaut
 
-from actors.alignment import ARCFACE_TEMPLATE, align
+from actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, warp
 from actors.degradation import clean_crop_and_degrade, degrade, draw_kernel, face_box_crop, sample_scale
+from actors.face3d import HeadRenderer, sample_identity
+from actors.recipe_sampler import degraded_recipes
 from schemas.config import DegradedSection
 from schemas.recipe import Recipe
 from schemas.seeds import generator
@@ -181,6 +183,26 @@ class TestFace:
         # Aligning the result again by its own landmarks changes nothing.
         again = align(face.clean[None], face.landmarks[None])[0].astype(int)
         assert np.abs(again - face.clean)[8:-8, 8:-8].mean() < 1
+
+    def test_fine_noise_of_a_large_picture_is_averaged_and_not_sampled(self):
+        smooth = cv2.resize(self.photo[20:220, 120:320], (512, 512), interpolation=cv2.INTER_CUBIC)
+        landmarks = ARCFACE_TEMPLATE * 3.2 + 70
+        noise = np.random.default_rng(0).normal(0, 30, smooth.shape)
+        noisy = np.clip(smooth + noise, 0, 255).round().astype(np.uint8)
+        clean = align([smooth], landmarks[None])[0].astype(int)
+        sampled = align([noisy], landmarks[None])[0]
+        made = clean_crop_and_degrade(noisy, landmarks, recipe()).clean
+        assert np.abs(made - clean).mean() < 0.6 * np.abs(sampled - clean).mean()
+
+    def test_rendered_portraits_of_the_default_size_keep_their_bytes(self):
+        """The quickstart's digest stands: below twice the output's resolution nothing is averaged."""
+        wide = DegradedSection(yaw_std=60)
+        for seed in range(3):
+            recipes = degraded_recipes(seed, 0, 4, wide, "corrected")
+            shown = HeadRenderer().render(sample_identity(seed), recipes, 128)
+            plain = warp(shown.images, similarity_transform(shown.landmarks))
+            for image, landmarks, asked, expected in zip(shown.images, shown.landmarks, recipes, plain, strict=True):
+                np.testing.assert_array_equal(clean_crop_and_degrade(image, landmarks, asked).clean, expected)
 
     def test_profiles_show_the_same_clean_face(self):
         corrected, faithful = (

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from actors.alignment import ARCFACE_TEMPLATE, align
 from actors.controlled_diffusion.rehearsal import write_random
 from actors.controlled_diffusion.sampler import ControlledDiffusion
 from actors.diffusion_generator import DiffusionConditionalGenerator, Parts, aims_of, alignable
+from actors.embedding import conditioning_crop
 from actors.face_model.procedural import ProceduralFaceModel
 from actors.face_model.procedural_encoder import ProceduralEncoder
 from actors.network import Running
 from actors.parametric_bank import parametric_bank
-from actors.roles import Detection, IdentitySource
+from actors.roles import Detection, IdentitySource, Unfit
 from cluster.errors import UserError
 from schemas.config import DegradedSection, DiffusionSection
 from schemas.model_card import ModelCard
@@ -51,15 +53,15 @@ class Told:
 
 
 class Named:
-    """An embedder of 512 numbers that hang on the crop's mean brightness, and counts its crops."""
+    """An embedder of 512 numbers that hang on the crop's mean brightness, and keeps its crops."""
 
     name = "named"
 
-    def __init__(self, numbers=512):
-        self.numbers, self.crops = numbers, 0
+    def __init__(self, numbers=512, crop="aligned", side=112):
+        self.numbers, self.crop, self.side, self.seen = numbers, crop, side, []
 
     def embed(self, images):
-        self.crops += len(images)
+        self.seen += [image.copy() for image in images]
         angle = images.mean(axis=(1, 2, 3)) / 255 * np.pi
         vectors = np.zeros((len(images), self.numbers), np.float32)
         vectors[:, 0], vectors[:, 1] = np.cos(angle), np.sin(angle)
@@ -127,7 +129,7 @@ def test_an_identity_is_encoded_once_for_all_its_micro_batches(parts, source):
     made = generator(replace(parts, embedder=embedder))
     for recipes in (RECIPES[:1], RECIPES[1:]):
         made.generate(source, recipes)
-    assert embedder.crops == 1
+    assert len(embedder.seen) == 1
 
 
 def test_a_picture_without_a_face_is_made_again_from_a_new_seed_and_leaves_its_neighbours_alone(
@@ -209,10 +211,12 @@ def test_as_released_the_face_is_sought_and_cropped_in_a_small_copy(parts, sourc
 def test_landmarks_that_coincide_or_are_no_numbers_are_no_face(parts, source):
     flat = Detection(0.99, np.array([0.0, 0, 9, 9]), np.full((5, 2), 4.0))
     wild = Detection(0.99, np.array([0.0, 0, 9, 9]), np.full((5, 2), np.nan))
+    boxless = replace(face_at(0.5, 0.5, 64), box=np.full(4, np.nan))
+    assert not alignable(boxless)
     assert not alignable(flat)
     assert not alignable(wild)
     assert alignable(face_at(0.5, 0.5, 64))
-    detector = Told(lambda image: [flat, wild])
+    detector = Told(lambda image: [flat, wild, boxless])
     made = generator(replace(parts, detector=detector), tries=1).generate(source, RECIPES[:1])
     assert made.unfit[0].reason == "no_face"
 
@@ -226,6 +230,94 @@ def test_what_the_face_parser_paints_white_does_not_reach_the_image_encoder(part
 
     made = generator(replace(parts, face_parser=Parser())).generate(source, RECIPES[:1])
     assert not np.array_equal(made.images[0], together.images[0])
+
+
+def told_box(side):
+    """A face of the middle of a picture: 20 pixels wide and high, whatever its side."""
+    return face_at(0.5, 0.5, side)
+
+
+@pytest.mark.parametrize("profile", ["corrected", "faithful"])
+def test_facenet_is_shown_the_box_of_the_portrait_and_of_every_picture(parts, source, profile):
+    embedder, detector = Named(crop="box", side=160), Told()
+    made = generator(replace(parts, embedder=embedder, detector=detector), profile, min_identity=-0.99)
+    made.generate(source, RECIPES[:2])
+    assert len(detector.seen) == len(embedder.seen) == 3
+    for image, crop in zip(detector.seen, embedder.seen, strict=True):
+        np.testing.assert_array_equal(crop, conditioning_crop(image, told_box(len(image)), 160))
+
+
+def test_an_embedder_of_aligned_faces_is_shown_those_and_as_released_the_box(parts, source):
+    embedder, detector = Named(), Told()
+    both = replace(parts, embedder=embedder, detector=detector)
+    generator(both, min_identity=-0.99).generate(source, RECIPES[:1])
+    for image, crop in zip(detector.seen, embedder.seen, strict=True):
+        np.testing.assert_array_equal(crop, align([image], told_box(len(image)).landmarks[None])[0])
+    generator(both, "faithful").generate(source, RECIPES[:1])
+    np.testing.assert_array_equal(embedder.seen[2], conditioning_crop(source.image, told_box(64), 112))
+
+
+@pytest.mark.parametrize("embedder", [Named(), Named(crop="box", side=160)])
+def test_of_a_portrait_without_a_face_the_whole_is_embedded(parts, source, embedder):
+    generator(replace(parts, embedder=embedder, detector=Told(lambda image: []))).generate(source, RECIPES[:1])
+    np.testing.assert_array_equal(embedder.seen[-1], conditioning_crop(source.image, None, embedder.side))
+
+
+def test_a_large_face_is_aligned_without_aliasing(parts, source):
+    noise = np.random.default_rng(5).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    wide = Detection(0.9, np.array([60.0, 60, 450, 450]), ARCFACE_TEMPLATE * 3.5 + 60)
+    embedder, detector = Named(), Told(lambda image: [wide] if len(image) == 512 else [])
+    generator(replace(parts, embedder=embedder, detector=detector), tries=1).generate(
+        replace(source, image=noise), RECIPES[:1]
+    )
+    # Averaging blocks of 3 x 3 leaves a third of white noise.
+    sampled = align([noise], wide.landmarks[None])[0]
+    assert embedder.seen[0].std() < 0.6 * sampled.std()
+
+
+class Unpainted:
+    """A diffusion model that encodes but must not paint."""
+
+    def __init__(self, model):
+        self.card, self.running, self.image_tokens = model.card, model.running, model.image_tokens
+
+    def generate(self, *arguments):
+        raise AssertionError("nothing is to be painted")
+
+
+class Lost:
+    """A part of the chain that answers like another one, but with a number that is not finite."""
+
+    def __init__(self, part):
+        self._part = part
+
+    def __getattr__(self, name):
+        return getattr(self._part, name)
+
+    def encode(self, images, boxes):
+        found = self._part.encode(images, boxes)
+        return replace(found, texture=found.texture * torch.nan)
+
+    def image_tokens(self, images):
+        tokens = self._part.image_tokens(images).copy()
+        tokens[0, -1, -1] = np.inf
+        return tokens
+
+    def embed(self, images):
+        return self._part.embed(images) * np.float32("nan")
+
+
+@pytest.mark.parametrize("part", ["face_encoder", "diffusion", "embedder"])
+def test_an_identity_whose_encoding_is_not_finite_is_given_up_once_and_nothing_painted(parts, source, part):
+    detector = Told()
+    idle = replace(parts, detector=detector, diffusion=Unpainted(parts.diffusion))
+    made = generator(replace(idle, **{part: Lost(getattr(idle, part))}))
+    for recipes in (RECIPES[:2], RECIPES[2:]):
+        given_up = made.generate(source, recipes)
+        told = "the encoding of the identity's portrait is not finite"
+        assert given_up.unfit == [Unfit("not_finite", told, None, 1)] * len(recipes)
+        assert given_up.images.shape == (len(recipes), 64, 64, 3)
+    assert len(detector.seen) == 1, "it is encoded once for all micro-batches"
 
 
 def test_an_embedder_of_other_numbers_is_refused(parts, source):

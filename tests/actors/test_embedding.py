@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from facenet_pytorch.models.utils.detect_face import extract_face
+from PIL import Image
 from safetensors.torch import save_file
 
-from actors.embedding import NetworkEmbedder
+from actors.embedding import NetworkEmbedder, conditioning_crop
 from actors.model_store.loading import build_network, load_network
 from actors.model_store.random_weights import random_state
 from actors.network import Running
 from actors.preprocess import network_input
+from actors.roles import Detection
 from cluster.errors import UserError
 from schemas.model_card import ModelCard
 
@@ -95,6 +98,61 @@ def test_no_faces_give_no_vectors_of_the_right_length(small, faces):
 def test_only_aligned_faces_are_taken(small, images):
     with pytest.raises(ValueError, match="aligned faces"):
         small.embed(images)
+
+
+def test_crops_of_the_cards_own_size_reach_the_network_as_they_are(weights):
+    large = COLOUR.model_copy(update={"input_size": 128})
+    seen = []
+    made = embedder(large, weights)
+    # The real one ends in a linear layer that takes faces of 112 pixels only.
+    made._network.module = lambda inputs: seen.append(inputs) or inputs.mean((2, 3))
+    crops = np.random.default_rng(1).integers(0, 256, (1, 128, 128, 3), dtype=np.uint8)
+    made.embed(crops)
+    made.embed(crops[:, :112, :112])
+    np.testing.assert_array_equal(seen[0][0], network_input(crops, large)[0])
+    assert seen[1].shape[2:] == (128, 128), "aligned faces are brought to the card's size"
+    with pytest.raises(ValueError, match=r"\(N, 112, 112, 3\) or \(N, 128, 128, 3\), not \(1, 120, 120, 3\)"):
+        made.embed(crops[:, :120, :120])
+
+
+def test_facenet_was_trained_on_boxes_and_all_others_on_aligned_faces(small):
+    made = object.__new__(NetworkEmbedder)
+    for architecture, crop in (("facenet", "box"), ("adaface-ir", "aligned"), ("insightface-iresnet", "aligned")):
+        made.card = COLOUR.model_copy(update={"architecture": architecture, "input_size": 160})
+        assert (made.crop, made.side) == (crop, 160)
+    assert (small.crop, small.side) == ("aligned", 112)
+
+
+def face(*box):
+    return Detection(0.9, np.array(box, float), np.zeros((5, 2)))
+
+
+@pytest.mark.parametrize("box", [(30.7, 20.2, 90.9, 110.5), (-8.3, 12.0, 70.0, 99.9), (50.5, -4.0, 140.2, 180.0)])
+def test_the_conditioning_crop_is_that_of_the_library_that_the_release_crops_with(box):
+    image = np.random.default_rng(2).integers(0, 256, (130, 120, 3), dtype=np.uint8)
+    released = extract_face(Image.fromarray(image), np.array(box), image_size=160, margin=0)
+    np.testing.assert_array_equal(conditioning_crop(image, face(*box), 160), released.permute(1, 2, 0).numpy())
+
+
+def test_the_conditioning_crop_is_stretched_without_keeping_its_aspect():
+    image = np.zeros((60, 60, 3), np.uint8)
+    image[10:50, 20:40] = 255
+    assert (conditioning_crop(image, face(20, 10, 40, 50), 32) == 255).all()
+
+
+def test_without_a_face_the_whole_picture_is_cropped():
+    image = np.random.default_rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(conditioning_crop(image, None, 64), image)
+
+
+@pytest.mark.parametrize("box", [(500, 500, 600, 600), (-90, -90, -50, -50), (30, 30, 30, 30), (40, 40, 20, 20)])
+def test_a_box_beside_the_picture_or_of_no_area_still_gives_a_crop(box):
+    image = np.full((64, 64, 3), 7, np.uint8)
+    assert (conditioning_crop(image, face(*box), 16) == 7).all()
+
+
+def test_a_wild_box_costs_no_memory():
+    assert conditioning_crop(np.zeros((64, 64, 3), np.uint8), face(-1e30, -1e30, 1e30, 1e30), 16).shape == (16, 16, 3)
 
 
 def test_floats_are_refused(small):
