@@ -17,7 +17,8 @@ from schemas.recipe import Expression, Recipe
 from schemas.seeds import derive_seed, generator
 
 ExpressionSpace = Literal["flame", "procedural"]
-_SCALE = 8.5  # of the camera: an ordinary head fills the crop
+_SCALE = 8.5  # of the camera: a head of 0.3 m is 1.3 times as high as the crop
+_SIDE = FRAME / 2  # of the crop in the frame: such a head has two thirds of its height, and room to turn
 _FALL = 10.0  # FLAME expressions fade over so many coefficients, the first of which move most
 
 
@@ -46,7 +47,7 @@ def template_of(recipe: Recipe, token: str, space: ExpressionSpace) -> Template:
     loose = 1.0 if recipe.kind == "degraded" else 0.2
     pose = recipe.pose
     head = head_axis_angle(np.array([[pose.yaw, pose.pitch, pose.roll]]))[0]
-    side = 352 * np.exp(loose * 0.15 * np.clip(random.standard_normal(), -2, 2))
+    side = _SIDE * np.exp(loose * 0.15 * np.clip(random.standard_normal(), -2, 2))
     corner = FRAME / 2 - side / 2 + loose * 24 * np.clip(random.standard_normal(2), -2, 2)
     tform = np.diag([side / (CROP - 1), side / (CROP - 1), 1.0])
     tform[2, :2] = corner

@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from actors.face_model.deca import CODE
+from actors.face_parser import PARTS
 from actors.network import Running
 from schemas.model_card import ModelCard
 
-ROLES = frozenset({"detector", "pose", "glasses", "expression", "embedder", "image_text"})
+ROLES = frozenset(
+    {"detector", "pose", "glasses", "expression", "embedder", "image_text", "face_encoder", "face_parser"}
+)
 """Roles with a canary: models that measure. What generators make is judged by the models that measure it."""
 
 TOLERANCE = 1e-3
@@ -24,8 +28,8 @@ LENGTH = 8
 """Numbers that a card keeps of the answer."""
 
 SIDE = 112
-DETECTOR_SIDE = 320
-"""Larger than published detectors search, so that their size limit shows."""
+PORTRAIT_SIDE = 320
+"""For models that look at whole portraits: larger than published detectors search, so that their size limit shows."""
 
 CAPTION = "a sharp photo of a face in even light"
 
@@ -54,7 +58,7 @@ def answer(card: ModelCard, path: Path, running: Running | None = None) -> np.nd
 
 def answer_of(role: str, model: Any) -> np.ndarray:
     """Return the answer of a loaded model (see `answer`)."""
-    images = canary_images(side=DETECTOR_SIDE if role == "detector" else SIDE)
+    images = canary_images(side=PORTRAIT_SIDE if role in ("detector", "face_parser") else SIDE)
     landmarks = np.tile(_LANDMARKS, (len(images), 1, 1))
     if role == "embedder":
         found: Any = model.embed(images)
@@ -68,6 +72,11 @@ def answer_of(role: str, model: Any) -> np.ndarray:
         found = model.strength(list(images), landmarks, images, [{}] * len(images))
     elif role == "detector":
         found = model.raw_answer(images) if hasattr(model, "raw_answer") else _faces(model.detect(list(images)))
+    elif role == "face_encoder":
+        # Camera and light are ten times as large, and would hide how the face itself moves.
+        found = model.raw_answer(images)[:, : CODE["shape"]]
+    elif role == "face_parser":
+        found = _shares(model.parts(images))
     else:
         raise ValueError(f"there is no canary for the role {role}")
     return np.asarray(found, dtype=np.float64).ravel()
@@ -91,7 +100,8 @@ def wrong_cards(card: ModelCard) -> dict[str, ModelCard]:
         wrong["range"] = card.model_copy(update={"value_range": (0.0, 1.0) if unit else (-1.0, 1.0)})
     elif card.normalise in ("clip", "imagenet"):
         wrong["range"] = card.model_copy(update={"normalise": "range", "value_range": (0.0, 1.0)})
-    if card.normalise != "per-image":
+    # Portraits are parsed at the size that they have, whatever a card says.
+    if card.normalise != "per-image" and card.role != "face_parser":
         wrong["size"] = card.model_copy(update={"input_size": card.input_size * 3 // 4 // 16 * 16})
     return wrong
 
@@ -102,6 +112,11 @@ def compare(recorded: Sequence[float], answer: np.ndarray) -> float:
 
 
 _LANDMARKS = np.array([[[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]]], np.float32)
+
+
+def _shares(parts: np.ndarray) -> list[np.ndarray]:
+    """Return the share of each picture (N, H, W) that each part covers, which rounding hardly moves."""
+    return [np.bincount(picture.ravel(), minlength=len(PARTS)) / picture.size for picture in parts]
 
 
 def _faces(faces: Sequence[Any]) -> np.ndarray:

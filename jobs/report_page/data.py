@@ -38,6 +38,8 @@ _COLUMNS = (
     "light_harshness",
     "occluder",
     *EXPRESSIONS,
+    "template",
+    "prompt",
     "recognition",
     "vision_language",
 )

@@ -1,5 +1,6 @@
 """The label against each factor of a sample, and the distributions of the raw components."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.stats import spearmanr
 
 from jobs.report_page.data import EXPRESSIONS
 from jobs.report_page.plots import component_histogram, factor_boxes, factor_scatter
+from schemas.config import PROCEDURAL, RunConfig
 
 VISIBLE = 0.3
 """Strength from which an expression unit counts as an expression; recipes draw visible ones from 0.3 on."""
@@ -35,20 +37,45 @@ class Plot:
     remark: str = ""
 
 
-def factor_plots(degraded: pd.DataFrame) -> list[Plot]:
-    """Draw `quality` of degraded samples against pose, resolution, blur, light, occluder and expression."""
+def commanded(config: RunConfig) -> frozenset[str]:
+    """Return the factors that the samples of a run were made with; the columns of all others hold defaults.
+
+    Under diffusion a template shows expression and light, and nobody measures them; what covers a face is the prompt's.
+    """
+    drawn = config.generate.degraded_distribution
+    rendered = config.models.conditional_generator == PROCEDURAL
+    scaled = any(
+        high > 1 and weight for (_, high), weight in zip(drawn.scale_intervals, drawn.scale_weights, strict=True)
+    )
+    varies = {
+        "measured_yaw": not rendered or drawn.yaw_std > 0,
+        "downsample": scaled,
+        "blur": scaled,
+        "light_harshness": rendered,
+        "occluder": rendered and drawn.occluder_rate > 0,
+        "expression": rendered and drawn.expression_rate > 0,
+    }
+    return frozenset(factor for factor, does in varies.items() if does)
+
+
+def factor_plots(degraded: pd.DataFrame, factors: Collection[str]) -> list[Plot]:
+    """Draw `quality` of degraded samples against these factors (see `commanded`)."""
     degraded = degraded.dropna(subset=["quality"])
     if degraded.empty:
         return []
     quality = degraded["quality"].to_numpy(float)
     plots = []
     for column, title, label in _CONTINUOUS:
+        if column not in factors:
+            continue
         values = np.abs(degraded[column].to_numpy(float))
         plots.append(Plot(factor_scatter(values, quality, column, label), title, _correlation(values, quality)))
-    occluder = degraded["occluder"].fillna("unknown").to_numpy(str)
-    plots.append(Plot(factor_boxes(_by_category(occluder, quality), "occluder", "occluder"), "Occluder"))
-    expression = _by_category(expressions(degraded), quality)
-    plots.append(Plot(factor_boxes(expression, "expression", "expression"), "Expression", "strongest unit"))
+    if "occluder" in factors:
+        occluder = degraded["occluder"].fillna("unknown").to_numpy(str)
+        plots.append(Plot(factor_boxes(_by_category(occluder, quality), "occluder", "occluder"), "Occluder"))
+    if "expression" in factors:
+        expression = _by_category(expressions(degraded), quality)
+        plots.append(Plot(factor_boxes(expression, "expression", "expression"), "Expression", "strongest unit"))
     return plots
 
 

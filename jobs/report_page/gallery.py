@@ -138,7 +138,7 @@ def _label(row: Any) -> str:
 
 
 def describe(row: Any) -> str:
-    """Return what was done to a sample, in words, such as `000012/7: yaw -31°, downsample 2.1, mask`."""
+    """Return what was done to a sample, in words, such as `000012/7: yaw -31°, downsample 2.1, mask`, or its prompt."""
     if row.kind == "reference":
         return f"{row.sample_id}: reference of identity {row.identity}"
     parts = [] if pd.isna(row.measured_yaw) else [f"yaw {row.measured_yaw:.0f}°"]
@@ -151,6 +151,7 @@ def describe(row: Any) -> str:
     if row.occluder != "none":
         parts.append(str(row.occluder))
     parts += [name.replace("_", " ") for name in EXPRESSIONS if getattr(row, name) >= 0.3]
+    parts += [f"asked for as “{row.prompt}”"] if row.prompt else []
     return f"{row.sample_id}: {', '.join(parts) or 'no visible change'}"
 
 

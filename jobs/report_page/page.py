@@ -10,14 +10,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
+from jobs.report_page.asked import asked
 from jobs.report_page.data import Counts, LabelPass, count, list_commits, opened, read_label_pass, sample_frame
 from jobs.report_page.evaluation import Evaluation, read_evaluation
-from jobs.report_page.factors import Plot, component_plots, factor_plots
+from jobs.report_page.factors import Plot, commanded, component_plots, factor_plots
 from jobs.report_page.gallery import gallery, rejects
 from jobs.report_page.plots import quality_histogram, reject_bars
 from jobs.report_page.provenance import provenance
 from jobs.report_page.training import Training, read_training
-from schemas.config import RunConfig
+from schemas.config import PROCEDURAL, RunConfig
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ def render_page(config: RunConfig, storage: Storage) -> str:
     degraded = frame[frame["kind"] == "degraded"]
     training, evaluation = read_training(config, storage), read_evaluation(config, storage)
     pictures = gallery(store, commits, frame, labels)
-    factors = factor_plots(degraded)
+    generated = RunConfig.model_validate(manifest.config)
+    varied = commanded(generated)
+    factors = factor_plots(degraded, varied)
     context = {
         "title": _title(storage),
         "location": storage.uri(),
@@ -59,9 +62,12 @@ def render_page(config: RunConfig, storage: Storage) -> str:
         "histogram": None if labels is None else Plot(quality_histogram(labels["quality"].to_numpy(float))),
         "components": component_plots(degraded),
         "factors": factors,
+        "bars": bool(varied & {"occluder", "expression"}),
+        "rendered": generated.models.conditional_generator == PROCEDURAL,
+        "asked": asked(generated, degraded, counts.rejected_samples),
         "partial": _partial(len(shards), counts),
         "reject_plot": Plot(reject_bars(counts.reasons)) if counts.reasons else None,
-        "rejects": rejects(store, commits, counts.reasons, RunConfig.model_validate(manifest.config).filter),
+        "rejects": rejects(store, commits, counts.reasons, generated.filter),
         "training": training,
         "evaluation": evaluation,
         "provenance": provenance(config, manifest, storage, digest),
@@ -152,6 +158,7 @@ def _sections(context: dict) -> list[tuple[str, str]]:
         ("labels", "Labels"): context["labelled"],
         ("components", "Components"): context["components"],
         ("factors", "Factors"): context["factors"],
+        ("asked", "Templates and prompts"): context["asked"],
         ("candidates", "Candidates"): True,
         ("training", "Training"): context["training"],
         ("evaluation", "Evaluation"): context["evaluation"],

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from actors.recipe_sampler import degraded_recipes
+from actors.shard_writer import sample_counts
 from cluster.errors import JobFailed, UserError
 from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore, commit_path
@@ -21,9 +23,10 @@ from cluster.storage import Storage
 from jobs.label import read_labels, run_label
 from jobs.report import PAGE, run_report
 from jobs.report_page import data
+from jobs.report_page.factors import commanded
 from jobs.report_page.page import render_page
 from jobs.report_page.pictures import SIDE, picture
-from schemas.config import RunConfig
+from schemas.config import GenerateSection, RunConfig
 from schemas.manifest import DeadRow
 from schemas.rows import SAMPLES
 from tests.jobs.synthetic_run import MODELS, config, make_ledger, make_model, make_samples
@@ -376,6 +379,102 @@ def test_a_damaged_part_fails_by_name_and_keeps_the_old_page(tmp_path, part, con
     with pytest.raises(JobFailed, match=rf"models/default/{part}\.json {message}"):
         run_report(run, storage)
     assert storage.read(PAGE).decode() == before
+
+
+SCENES = ("", "in a barn", "in the rain", "wearing sunglasses", *(f"in room {number:02d}" for number in range(12)))
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory):
+    """A run by diffusion, labelled; its recipes command occluders that no column of such a run would hold."""
+    folder = tmp_path_factory.mktemp("report") / "painted"
+    models = {"conditional_generator": "diffusion", "conditional_diffusion": "sd"}
+    run = config(6, run={"url": str(folder), "seed": 5}, models=models, diffusion={"min_identity": -0.25})
+    storage = Storage(str(folder))
+
+    def told(*arguments):
+        drawn = enumerate(degraded_recipes(*arguments))
+        return [
+            recipe.model_copy(
+                update={"template": f"DEG-{number % 7:05d}", "prompt": f"a face {SCENES[recipe.seed % 16]}".strip()}
+            )
+            for number, recipe in drawn
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.jobs.synthetic_run.degraded_recipes", told)
+        store = make_ledger(storage, run)
+        make_samples(store, run)
+    lost = [DeadRow(item=f"000006/{n}", stage="g", error="e", attempts=3, reason="other_person") for n in range(2)]
+    store.commit("samples", 2, SAMPLES.empty_table(), sample_counts(SAMPLES.empty_table(), lost), dead=lost)
+    run_label(run, storage)
+    return run, storage, store, report(run, storage)
+
+
+def drawings(page: Page) -> set[str]:
+    return set(re.findall(r"<figcaption>([^<]*)<", page.html.partition('id="factors"')[2].partition("</section>")[0]))
+
+
+def test_what_diffusion_does_not_command_is_not_drawn_whatever_the_columns_hold(whole, painted):
+    everything = {"Head turn", "Lost resolution", "Blur", "Harsh light", "Occluder", "Expression"}
+    assert drawings(whole[3]) == everything
+    assert drawings(painted[3]) == everything - {"Harsh light", "Occluder", "Expression"}
+    assert [text in page.text("factors") for page in (whole[3], painted[3]) for text in ("bars span", "ρ is")] == [
+        *(True, True),
+        *(False, True),
+    ]
+    assert "asked" not in whole[3].sections
+
+
+@pytest.mark.parametrize(
+    ("settings", "left_out"),
+    [
+        ({"occluder_rate": 0.0}, "occluder"),
+        ({"expression_rate": 0.0}, "expression"),
+        ({"yaw_std": 0.0}, "measured_yaw"),
+        ({"scale_intervals": [[0.5, 1]], "scale_weights": [1]}, "blur downsample"),
+        ({"scale_intervals": [[0.5, 1], [2, 3]], "scale_weights": [1, 0]}, "blur downsample"),
+    ],
+)
+def test_a_factor_that_the_config_never_varies_is_not_drawn(settings, left_out):
+    run = config()
+    generate = run.generate.model_dump() | {"degraded_distribution": settings}
+    changed = run.model_copy(update={"generate": GenerateSection.model_validate(generate)})
+    assert commanded(run) - commanded(changed) == set(left_out.split())
+
+
+def test_prompts_stand_with_their_count_and_their_mean_label(painted):
+    run, storage, store, page = painted
+    quality = {row["sample_id"]: row["quality"] for row in read_labels(storage, run.label.name).to_pylist()}
+    found = {}
+    for table in store.tables("samples", ["sample_id", "kind", "prompt"]):
+        for row in table.to_pylist():
+            if row["kind"] == "degraded":
+                found.setdefault(row["prompt"], []).append(quality[row["sample_id"]])
+    ranked = sorted(found.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    assert len(ranked) == 16
+    text = page.text("asked")
+    places = [text.index(f" {name} {len(labels)} {np.mean(labels):.2f} ") for name, labels in ranked[:12]]
+    assert places == sorted(places)
+    rest = [label for _, labels in ranked[12:] for label in labels]
+    assert f"4 others {len(rest)} {np.mean(rest):.2f}" in text
+    assert "60 degraded samples under 7 different templates, asked for in 16 different prompts." in text
+
+
+def test_samples_that_diffusion_rejected_are_counted_with_the_rule(painted):
+    page = painted[3]
+    assert "other person cosine to the identity below −0.25 2" in page.text("asked")
+    assert "References were asked to be frontal" in page.text("identities")
+    degraded = next(image["alt"] for image in page.attributes("img") if "asked for as" in image["alt"])
+    assert re.search(r"asked for as “a face ?[a-z0-9 ]*”$", degraded)
+
+
+def test_prompts_without_labels_have_no_mean(painted):
+    run, storage = painted[:2]
+    unlabelled = run.model_copy(update={"label": run.label.model_copy(update={"name": "later"})})
+    page = Page(render_page(unlabelled, storage))
+    assert re.search(r"a face( [a-z0-9 ]+)? \d+ none", page.text("asked"))
+    assert "factors" not in page.sections
 
 
 def test_names_in_the_data_never_become_markup(tmp_path):

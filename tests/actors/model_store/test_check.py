@@ -1,3 +1,4 @@
+import dataclasses
 import os
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from actors.model_store import check
+from actors.model_store.architectures import ARCHITECTURES
 from actors.model_store.canary import LENGTH, TOLERANCE, answer_of, wrong_cards
 from actors.model_store.catalogue import Model, bundled
 from actors.model_store.check import check_model, sensitivities
@@ -13,6 +15,7 @@ from actors.model_store.digest import weights_digest
 from cluster.errors import UserError
 from schemas.model_card import ModelCard
 from tests.actors.model_store.cards import card, model, weights
+from tests.actors.model_store.test_canary import NETWORKS, card_of
 
 UNPROVEN = "no canary recorded: the input contract is as its card says, unproven"
 
@@ -94,6 +97,21 @@ def test_a_card_that_lies_about_its_input_is_refused_by_its_canary(tmp_path, col
         finding = check_model(own)
         assert not finding.ok
         assert "channel order, range, size or weights differ from when it was recorded" in finding.problems[0]
+
+
+@pytest.mark.parametrize("name", ["deca-coarse", "bisenet-r18"])
+def test_what_measures_faces_for_generation_has_a_canary_too(tmp_path, monkeypatch, name):
+    architecture = ARCHITECTURES[name]
+    monkeypatch.setitem(ARCHITECTURES, name, dataclasses.replace(architecture, network=NETWORKS[name]))
+    own = card_of(name, architecture.contracts[0]).model_copy(update={"source": "random:0"})
+    finding = check_model(Model(own, own.source, cache=str(tmp_path)))
+    assert (finding.problems, finding.notes) == ([], [UNPROVEN])
+    assert len(finding.answer) == LENGTH
+    for what in ("channels", "range"):
+        lying = wrong_cards(own)[what].model_copy(update={"canary": finding.answer})
+        assert "its answer to the canary is not the one on the card" in " ".join(
+            check_model(Model(lying, own.source, cache=str(tmp_path))).problems
+        )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -52,7 +52,7 @@ CONFIGS = [
     *(block for block in BLOCKS if not any(isinstance(value, dict) for value in block["models"].values())),
     *(yaml.safe_load(block) for block in blocks(CHAIN, "yaml")),
 ]
-GENERATIVE = [name for name, card in CARDS.items() if card["role"] not in ROLES]
+GENERATIVE = [name for name, card in CARDS.items() if card["role"] not in ROLES - {"face_encoder", "face_parser"}]
 LISTED = [line for block in blocks(TEXT, "text") for line in block.splitlines()]
 """Paths of the files that the folders of cards hold."""
 COMMANDS = sorted(
@@ -135,7 +135,7 @@ def test_a_generative_card_loads_the_files_that_are_listed(tmp_path, name):
     model = catalogue(tmp_path, **{name: smaller(name) | {"sha256": weights_digest(place)}}).model(name)
     finding = check_model(model)
     assert finding.problems == []
-    assert "its weights fit" in " ".join(finding.notes)
+    assert ("its weights fit" in " ".join(finding.notes)) == (not finding.answer)
 
 
 def test_every_listed_file_belongs_to_a_card():

@@ -1,0 +1,56 @@
+"""What samples by diffusion were asked for: under how many templates, in which words, and how often in vain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from schemas.config import PROCEDURAL, DiffusionSection, RunConfig
+
+PROMPT_LIMIT = 12
+"""Most prompts that are printed; what is left over is one row more."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A sentence about templates, rows of text (prompt, samples, mean label), and rows (reason, rule, samples)."""
+
+    summary: str
+    prompts: list[tuple[str, str, str]]
+    rejected: list[tuple[str, str, str]]
+
+
+def asked(config: RunConfig, degraded: pd.DataFrame, rejected: Mapping[str, int]) -> Asked | None:
+    """Return what degraded samples (columns `template`, `prompt`, `quality`) were asked for; None for rendered ones."""
+    if config.models.conditional_generator == PROCEDURAL or (degraded.empty and not rejected):
+        return None
+    rules = _rules(config.diffusion)
+    return Asked(
+        summary=f"{len(degraded):,} degraded samples under {degraded['template'].nunique():,} different templates, "
+        f"asked for in {degraded['prompt'].nunique():,} different prompts.",
+        prompts=_prompts(degraded),
+        rejected=[(reason, rules.get(reason, ""), f"{count:,}") for reason, count in rejected.items()],
+    )
+
+
+def _prompts(degraded: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """The most frequent first, equally frequent ones in alphabetical order."""
+    quality = {str(prompt): rows["quality"].astype(float) for prompt, rows in degraded.groupby("prompt")}
+    ranked = sorted(quality, key=lambda prompt: (-len(quality[prompt]), prompt))
+    shown = ranked if len(ranked) <= PROMPT_LIMIT + 1 else ranked[:PROMPT_LIMIT]
+    rows = [_row(prompt, quality[prompt]) for prompt in shown]
+    others = ranked[len(shown) :]
+    return [*rows, _row(f"{len(others):,} others", pd.concat([quality[other] for other in others]))] if others else rows
+
+
+def _row(name: str, quality: pd.Series) -> tuple[str, str, str]:
+    known = quality.dropna()
+    return name, f"{len(quality):,}", f"{known.mean():.2f}" if len(known) else ""
+
+
+def _rules(settings: DiffusionSection) -> dict[str, str]:
+    return {
+        "no_face": "no face was found",
+        "other_person": f"cosine to the identity below {settings.min_identity:g}".replace("-", "−"),
+        "not_finite": "numbers of the picture, or of the identity's portrait, are not finite",
+    }
