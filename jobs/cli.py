@@ -11,6 +11,7 @@ from cluster.generations import current
 from cluster.progress import stop_live_lines
 from cluster.ray_session import Terminated, terminate_like_interrupt
 from cluster.storage import Storage, redact
+from jobs.benchmark_cli import add_benchmark_command
 from jobs.config import apply_overrides, load_config, parse_config
 from jobs.models_cli import add_models_command
 from schemas.config import RunConfig
@@ -122,6 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
     calibrate.add_argument(
         "--gpu-memory-mb", type=_positive, help="plan for a GPU of this size instead of the one here"
     )
+    add_benchmark_command(commands)
     bootstrap = _command(commands, _bootstrap, "train the bundled networks again from our own renders")
     bootstrap.add_argument("--out", default="actors/weights", help="folder for weights and cards")
     bootstrap.add_argument("--seed", type=int, default=0)

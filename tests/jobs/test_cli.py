@@ -30,6 +30,7 @@ JOBS = [
     "templates",
     "models",
     "calibrate",
+    "benchmark",
     "bootstrap",
 ]
 LIGHT = ("status", "verify", "gc")

@@ -1,0 +1,145 @@
+"""Job: make, check and use the benchmark that anyone can make again from a seed."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from actors.model_store.cache import digest_of
+from actors.model_store.catalogue import Catalogue
+from cluster.errors import JobFailed, UserError
+from cluster.progress import Phase
+from cluster.storage import Storage
+from fiqa_train.baselines import random_quality, sharpness
+from fiqa_train.benchmark.folder import Benchmark, problems, read_document
+from fiqa_train.benchmark.make import make_benchmark
+from fiqa_train.benchmark.plan import Settings
+from fiqa_train.benchmark.score import EVALUATOR, measure
+from fiqa_train.checkpoints import load_quality_model
+from jobs.evaluate import load_embedder
+
+VERSUS = (("model", "sharpness"), ("model", "random"))
+
+
+def run_make(folder: Path, settings: Settings, processes: int = 0) -> dict[str, Any]:
+    """Make the benchmark, or what is missing of it, tell its counts and digest, and return its document.
+
+    `processes` of 0 means one for each CPU. UserError when the folder holds something else.
+    """
+    phase: list[Phase] = []
+
+    def watch(done: int, planned: int) -> None:
+        if not phase:
+            phase.append(Phase("benchmark", planned, "identities"))
+            phase[0].resume(done)
+        phase[0].advance(done - phase[0].done)
+
+    document = make_benchmark(folder, settings, processes or os.cpu_count() or 1, watch)
+    if phase:
+        phase[0].close()
+    for line in description(document):
+        _say(line)
+    return document
+
+
+def run_check(folder: Path) -> None:
+    """Read every byte of a benchmark and print what is wrong, or its digest; JobFailed when something is wrong."""
+    found = problems(folder)
+    for line in found:
+        _say(line)
+    if found:
+        raise JobFailed(f"{folder} has {len(found)} problems, listed above: remove it and make it again")
+    for line in description(read_document(folder)):
+        _say(line)
+
+
+def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> dict[str, Any]:
+    """Score a quality model on a benchmark, write the figures as JSON, print one line a method, and return them.
+
+    `model` is a run folder, a model folder or a .safetensors file. UserError when there is none, or when the benchmark
+    is too small; JobFailed when a file of it is damaged.
+    """
+    if out.is_dir() or out.absolute().is_relative_to(folder.absolute()):
+        raise UserError(f"{out} cannot take the figures: give --out the name of a JSON file beside the benchmark")
+    # The networks are small: more threads gain nothing, and lose much on a machine that does other work.
+    torch.set_num_threads(1)
+    network = load_quality_model(model)
+    benchmark = Benchmark.open(folder)
+    images = benchmark.read_images()
+    evaluator = Catalogue.load().model(EVALUATOR, "embedder")
+    qualities = {
+        "model": network.score(images).astype(np.float64),
+        "sharpness": sharpness(images),
+        "random": random_quality(len(images), int(benchmark.document["settings"]["seed"])),
+    }
+    try:
+        measured = measure(benchmark, images, qualities, load_embedder(evaluator), resamples, VERSUS)
+    except ValueError as error:
+        raise UserError(f"{folder} is too small: {error}") from error
+    known = ("version", "digest", "settings", "faces", "counts")
+    document = {
+        "benchmark": {name: benchmark.document[name] for name in known},
+        "evaluator": {"name": evaluator.name, "sha256": digest_of(evaluator)},
+        "model": {"name": network.card.name, "sha256": network.card.sha256},
+        **measured,
+    }
+    Storage(str(out.absolute().parent)).write(
+        out.name, json.dumps(document, indent=1, allow_nan=False).encode() + b"\n"
+    )
+    for line in score_lines(document):
+        _say(line)
+    return document
+
+
+def description(document: dict[str, Any]) -> list[str]:
+    """Return what a benchmark holds, and its digest, as lines."""
+    counts = document["counts"]
+    return [
+        f"benchmark   version {document['version']}, seed {document['settings']['seed']}, "
+        f"faces {document['faces']['recipe_version']}/{document['faces']['face_sha256'][:12]}",
+        f"images      {counts['references']} references and {counts['probes']} probes "
+        f"of {counts['identities']} identities",
+        f"pairs       {counts['genuine']} genuine and {counts['impostor']} impostor",
+        f"digest      {document['digest']}",
+    ]
+
+
+def score_lines(document: dict[str, Any]) -> list[str]:
+    """Return the error rate of the comparisons, then one line a method: pAUC in both modes at the lowest FMR."""
+    results = document["results"]
+    fmr = results[0]["fmr"]
+    modes = [result for result in results if result["fmr"] == fmr]
+    first = modes[0]
+    names = " and ".join(result["mode"] for result in modes)
+    return [
+        f"{document['evaluator']['name']} rejects {100 * first['fnmr0']:.1f} % of {first['n_genuine']} genuine pairs "
+        f"at FMR {100 * fmr:g} % of {first['n_impostor']} impostor pairs",
+        f"pAUC over discard 0..{100 * first['discard_limit']:g} %, {names} mode; 1 is useless, lower is better",
+        *(
+            f"{name:<11} " + "   ".join(_figure(result["methods"][name]) for result in modes)
+            for name in first["methods"]
+        ),
+    ]
+
+
+def _figure(method: dict[str, Any]) -> str:
+    if method["pauc"] is None:
+        return "undefined"
+    interval = method["interval"]
+    bounds = f" [{interval['low']:.3f}, {interval['high']:.3f}]" if interval and interval["low"] is not None else ""
+    return f"{method['pauc']:.3f}{bounds}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(["benchmark", *sys.argv[1:]])
