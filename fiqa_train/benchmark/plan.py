@@ -23,19 +23,19 @@ VERSION = 1
 Role = Literal["reference", "probe"]
 
 LADDERS: dict[str, tuple[float, ...]] = {
-    "yaw": (20, 40, 60, 75, 90),
-    "pitch": (15, 30, 45),
+    "yaw": (15, 30, 45, 60, 75),
+    "pitch": (10, 20, 30),
     "expression": (0.35, 0.7, 1.0),
     "sidelight": (0.4, 0.7, 1.0),
-    "dark": (0.5, 0.25, 0.12, 0.06),
+    "dark": (0.4, 0.15, 0.05, 0.015),
     "bright": (1.8, 2.6, 4.0),
     "sunglasses": (0.0, 0.5, 1.0),
     "mask": (0.3, 0.6, 1.0),
-    "scarf": (0.3, 0.6, 1.0),
+    "scarf": (0.3, 0.6, 0.9),
     "hand": (0.3, 0.6, 1.0),
-    "blur": (1, 2, 3, 4.5, 6.5),
-    "resolution": (56, 32, 20, 14, 10),
-    "noise": (10, 20, 40, 60, 80),
+    "blur": (1, 2, 3, 4, 5.5),
+    "resolution": (56, 32, 20, 14, 11),
+    "noise": (10, 20, 35, 50, 70),
     "compression": (30, 12, 6, 3),
 }
 """Levels of each factor from mild to severe, one probe each, all else as in the identity's clean probe.
@@ -46,7 +46,20 @@ sigma of noise in grey levels, JPEG quality.
 """
 
 CLEAN, MIXED = "clean", "mixed"
-"""Factors of the probe that every ladder starts from, and of probes with many factors at once, as runs draw them."""
+"""Factors of the probe that every ladder starts from, and of probes with many factors at once."""
+
+MIXTURE = DegradedSection(
+    yaw_std=20,
+    pitch_std=7,
+    roll_std=7,
+    expression_rate=0.4,
+    harsh_light_rate=0.3,
+    occluder_rate=0.25,
+    scale_intervals=((0.82, 1.6), (1.6, 2.5), (2.5, 4.0), (4.0, 8.0)),
+    scale_weights=(0.6, 0.2, 0.15, 0.05),
+    jpeg_quality=(60, 90),
+)
+"""How mixed probes are drawn: every value is written out, so that no default of runs moves the benchmark."""
 
 UNITS = ("mouth_open", "smile", "brow_raise", "frown", "pucker", "eyes_closed")
 
@@ -103,7 +116,7 @@ def frames(settings: Settings, number: int) -> list[Frame]:
     base = clean.model_copy(update={"kind": "degraded"})
     ladders = _ladders(base, settings.factors, derive_seed(settings.seed, "benchmark", "ladders", number))
     probes = [(CLEAN, 0, None, base, Operator()), *ladders]
-    mixed = degraded_recipes(recipe_seed, number, settings.mixed, DegradedSection(), "corrected")
+    mixed = degraded_recipes(recipe_seed, number, settings.mixed, MIXTURE, "corrected")
     probes += [(MIXED, 0, None, recipe, Operator()) for recipe in mixed]
     return shown + [Frame(_path(number, "probe", index), "probe", *probe) for index, probe in enumerate(probes)]
 

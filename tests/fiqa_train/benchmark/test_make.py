@@ -46,7 +46,7 @@ def test_what_is_in_it(small):
         assert hashlib.sha256(data).hexdigest() == row["sha256"]
         assert decode(data).shape == (112, 112, 3)
     steepest = next(row for row in rows if row["factor"] == "yaw" and row["step"] == 5)
-    assert abs(steepest["yaw"]) == 90 == steepest["level"]
+    assert abs(steepest["yaw"]) == 75 == steepest["level"]
     assert recipe_from_row({**steepest, "kind": "degraded"}).seed == steepest["seed"]
 
 

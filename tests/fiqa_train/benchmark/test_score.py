@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fiqa_train.benchmark.folder import Benchmark
+from fiqa_train.benchmark.pairs import pair_positions
 from fiqa_train.benchmark.score import mean_genuine, measure
-from fiqa_train.verification import PairTable
+from fiqa_train.verification import PairTable, embed_flipped, pair_similarity
 
 
 class Pixels:
@@ -25,7 +26,14 @@ def measured(small):
     benchmark = Benchmark.open(small)
     images = benchmark.read_images()
     steps = benchmark.images["step"].to_numpy().astype(np.float64)
-    qualities = {"model": -steps, "random": np.random.default_rng(0).random(len(steps))}
+    table = pair_positions(benchmark.pairs, benchmark.images["path"].to_pylist())
+    oracle = mean_genuine(pair_similarity(embed_flipped(Pixels(), images), table), table, len(images))
+    qualities = {
+        "model": -steps,
+        "oracle": np.nan_to_num(oracle, nan=1.0),
+        "reversed": -np.nan_to_num(oracle, nan=-1.0),
+        "random": np.random.default_rng(0).random(len(steps)),
+    }
     # three people give 72 impostor pairs: enough for neither rate, so the test asks for one that they show
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fiqa_train.benchmark.score.FMRS", (0.001, 0.05))
@@ -40,7 +48,7 @@ def test_figures_of_both_modes_with_intervals(measured):
     assert [entry["fmr"] for entry in measured["skipped"]] == [0.001]
     for result in measured["results"]:
         assert result["n_genuine"] == result["n_impostor"] == 72
-        assert result["methods"]["model"]["pauc"] < result["methods"]["random"]["pauc"]
+        assert result["methods"]["oracle"]["pauc"] < result["methods"]["reversed"]["pauc"] - 0.1
         assert result["methods"]["model"]["interval"]["resamples"] == 20
     json.dumps(measured, allow_nan=False)
 
@@ -48,14 +56,16 @@ def test_figures_of_both_modes_with_intervals(measured):
 def test_every_step_of_every_ladder(measured):
     factors = measured["factors"]
     assert list(factors) == ["clean", "yaw", "noise", "mixed"]
-    assert [step["level"] for step in factors["yaw"]["steps"]] == [20, 40, 60, 75, 90]
+    assert [step["level"] for step in factors["yaw"]["steps"]] == [15, 30, 45, 60, 75]
     assert [step["probes"] for step in factors["yaw"]["steps"]] == [3] * 5
     assert factors["clean"]["steps"][0]["similarity"] > factors["yaw"]["steps"][-1]["similarity"]
     assert factors["noise"]["steps"][1]["quality"]["model"] == -2
     for name in ("yaw", "noise"):
         assert factors[name]["falls"]["model"] == -1
         assert factors[name]["falls"]["random"] > -0.9
+    assert factors["yaw"]["falls"]["oracle"] == factors["yaw"]["falls"]["similarity"]
     assert "falls" not in factors["mixed"]
+    assert measured["spearman"]["oracle"] == pytest.approx(1)
     shares = [step["fnmr"] for factor in factors.values() for step in factor["steps"]]
     weights = [step["probes"] for factor in factors.values() for step in factor["steps"]]
     assert np.average(shares, weights=weights) == pytest.approx(measured["results"][0]["fnmr0"], abs=1e-3)
