@@ -11,6 +11,7 @@ import torch
 
 from actors.model_store.cache import digest_of
 from actors.model_store.catalogue import Catalogue
+from actors.roles import Embedder
 from cluster.errors import JobFailed, UserError
 from cluster.progress import Phase
 from cluster.storage import Storage
@@ -20,6 +21,8 @@ from fiqa_train.benchmark.make import make_benchmark
 from fiqa_train.benchmark.plan import Settings
 from fiqa_train.benchmark.score import EVALUATOR, measure
 from fiqa_train.checkpoints import load_quality_model
+from fiqa_train.quality_net import QualityModel
+from fiqa_train.verification import embed_flipped
 from jobs.evaluate import load_embedder
 
 VERSUS = (("model", "sharpness"), ("model", "random"))
@@ -69,15 +72,10 @@ def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> dict
     torch.set_num_threads(1)
     network = load_quality_model(model)
     benchmark = Benchmark.open(folder)
-    images = benchmark.read_images()
     evaluator = Catalogue.load().model(EVALUATOR, "embedder")
-    qualities = {
-        "model": network.score(images).astype(np.float64),
-        "sharpness": sharpness(images),
-        "random": random_quality(len(images), int(benchmark.document["settings"]["seed"])),
-    }
+    vectors, qualities = _look(benchmark, network, load_embedder(evaluator))
     try:
-        measured = measure(benchmark, images, qualities, load_embedder(evaluator), resamples, VERSUS)
+        measured = measure(benchmark, vectors, qualities, resamples, VERSUS)
     except ValueError as error:
         raise UserError(f"{folder} is too small: {error}") from error
     known = ("version", "digest", "settings", "faces", "counts")
@@ -93,6 +91,25 @@ def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> dict
     for line in score_lines(document):
         _say(line)
     return document
+
+
+def _look(benchmark: Benchmark, network: QualityModel, embedder: Embedder) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return embeddings (images, D) and the qualities (images,) of each method, in the order of the image table."""
+    count = benchmark.images.num_rows
+    phase = Phase("score", count, "images")
+    vectors, scores, sharpnesses = [], [], []
+    for images in benchmark.chunks():
+        vectors.append(embed_flipped(embedder, images))
+        scores.append(network.score(images).astype(np.float64))
+        sharpnesses.append(sharpness(images))
+        phase.advance(len(images))
+    phase.close()
+    qualities = {
+        "model": np.concatenate(scores),
+        "sharpness": np.concatenate(sharpnesses),
+        "random": random_quality(count, int(benchmark.document["settings"]["seed"])),
+    }
+    return np.concatenate(vectors), qualities
 
 
 def description(document: dict[str, Any]) -> list[str]:

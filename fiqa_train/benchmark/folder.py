@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ MAKING = "making"
 """Subfolder with what is known of identities already made; gone when the benchmark is finished."""
 BASIS = f"{MAKING}/basis.json"
 
+CHUNK = 1024
+"""Images in memory at once: 38 MB."""
 REMEDY = "remove the folder and make it again, or restore the file"
 _FIELDS = {"version", "settings", "faces", "libraries", "counts", "files", "content", "digest"}
 
@@ -84,15 +86,19 @@ class Benchmark:
         images, pairs = (decode((folder / name).read_bytes(), "parquet") for name in (IMAGE_TABLE, PAIR_TABLE))
         return Benchmark(folder, document, images, pairs)
 
-    def read_images(self) -> np.ndarray:
-        """Return all images uint8 RGB (N, 112, 112, 3) in the order of their rows; JobFailed when one is damaged."""
-        pixels = []
-        for row in self.images.select(["path", "sha256"]).to_pylist():
-            path = self.folder / row["path"]
-            if _problem(self.folder, row["path"], row["sha256"]):
-                raise JobFailed(f"{path} is not as it was made: {REMEDY}")
-            pixels.append(decode_image(path.read_bytes()))
-        return np.stack(pixels)
+    def chunks(self) -> Iterator[np.ndarray]:
+        """Yield all images uint8 RGB (up to 1,024, 112, 112, 3) in the order of their rows.
+
+        JobFailed when one is missing or damaged.
+        """
+        rows = self.images.select(["path", "sha256"]).to_pylist()
+        for start in range(0, len(rows), CHUNK):
+            yield np.stack([self._pixels(row["path"], row["sha256"]) for row in rows[start : start + CHUNK]])
+
+    def _pixels(self, path: str, digest: str) -> np.ndarray:
+        if _problem(self.folder, path, digest):
+            raise JobFailed(f"{self.folder / path} is not as it was made: {REMEDY}")
+        return decode_image((self.folder / path).read_bytes())
 
 
 def read_document(folder: Path) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +134,16 @@ def _each(folder: Path, settings: Settings, numbers: list[int], processes: int) 
 def _start_process() -> None:
     # An interruption is the parent's to handle: it lets the identities under way be finished.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """A pool's processes would outlive a killed parent, wait for ever and hold half of what they were doing."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from actors.roles import Embedder
 from fiqa_train.benchmark.folder import Benchmark
 from fiqa_train.benchmark.pairs import pair_positions
 from fiqa_train.benchmark.plan import CLEAN, LADDERS, MIXED
 from fiqa_train.evaluation import Protocol, compare, number, resolvable
 from fiqa_train.loop import spearman
-from fiqa_train.verification import PairTable, embed_flipped, pair_similarity
+from fiqa_train.verification import PairTable, pair_similarity
 
 EVALUATOR = "bundled-b"
 """The network that compares; it takes no part in labelling."""
@@ -21,15 +20,14 @@ DISCARD_LIMIT = 0.3
 
 def measure(
     benchmark: Benchmark,
-    images: np.ndarray,
+    vectors: np.ndarray,
     qualities: Mapping[str, np.ndarray],
-    embedder: Embedder,
     resamples: int,
     versus: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Return `results` as `fiqa_train.evaluation.compare` does, `skipped` FMRs, `spearman` and `factors`.
 
-    `images` are those of `benchmark.read_images`, `qualities` (images,) by method, higher being better.
+    `vectors` (images, D) are those of `embed_flipped`, `qualities` (images,) by method, higher being better.
     ValueError, one sentence, when the benchmark has too few pairs for every FMR. `spearman` is the rank correlation
     over probes of quality and mean similarity to the own references.
     """
@@ -38,12 +36,12 @@ def measure(
     fmrs, skipped = resolvable(FMRS, n_genuine, len(table.genuine) - n_genuine)
     if not fmrs:
         raise ValueError(skipped[-1]["reason"])
-    similarity = pair_similarity(embed_flipped(embedder, images), table)
+    similarity = pair_similarity(vectors, table)
     identities = benchmark.images["identity"].to_numpy()
     seed = int(benchmark.document["settings"]["seed"])
     protocol = Protocol(fmrs, DISCARD_LIMIT, resamples, seed)
     results = compare(qualities, similarity, table, identities, protocol, versus)
-    utility = mean_genuine(similarity, table, len(images))
+    utility = mean_genuine(similarity, table, len(vectors))
     probes = ~np.isnan(utility)
     threshold = float(results[0]["threshold0"])
     return {

@@ -24,10 +24,10 @@ class Pixels:
 @pytest.fixture(scope="module")
 def measured(small):
     benchmark = Benchmark.open(small)
-    images = benchmark.read_images()
+    vectors = embed_flipped(Pixels(), np.concatenate(list(benchmark.chunks())))
     steps = benchmark.images["step"].to_numpy().astype(np.float64)
     table = pair_positions(benchmark.pairs, benchmark.images["path"].to_pylist())
-    oracle = mean_genuine(pair_similarity(embed_flipped(Pixels(), images), table), table, len(images))
+    oracle = mean_genuine(pair_similarity(vectors, table), table, len(vectors))
     qualities = {
         "model": -steps,
         "oracle": np.nan_to_num(oracle, nan=1.0),
@@ -37,7 +37,7 @@ def measured(small):
     # three people give 72 impostor pairs: enough for neither rate, so the test asks for one that they show
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fiqa_train.benchmark.score.FMRS", (0.001, 0.05))
-        return measure(benchmark, images, qualities, Pixels(), 20, [("model", "random")])
+        return measure(benchmark, vectors, qualities, 20, [("model", "random")])
 
 
 def test_figures_of_both_modes_with_intervals(measured):
@@ -73,9 +73,9 @@ def test_every_step_of_every_ladder(measured):
 
 def test_too_few_pairs_are_a_sentence(small):
     benchmark = Benchmark.open(small)
-    images = benchmark.read_images()
+    count = benchmark.images.num_rows
     with pytest.raises(ValueError, match="100 impostor pairs"):
-        measure(benchmark, images, {"model": np.zeros(len(images))}, Pixels(), 0)
+        measure(benchmark, np.ones((count, 2)), {"model": np.zeros(count)}, 0)
 
 
 def test_mean_over_the_own_references():
