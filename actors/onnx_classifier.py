@@ -1,5 +1,6 @@
 """Classifiers of faces as ONNX files: glasses and expression, whoever trained them, as their cards describe them."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -176,8 +177,9 @@ def _session(file: Path, card: ModelCard) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common base of their own
-        told = _line(error)
-        if any(phrase in told for phrase in _UNKNOWN):
+        # The library names the whole path, which would push the cause out of a line.
+        told = _line(error, str(file.parent) + os.sep)
+        if any(phrase in str(error) for phrase in _UNKNOWN):
             raise UserError(
                 f"model '{card.name}': {file.name} uses operators that onnxruntime {onnxruntime.__version__} does not "
                 f"know in this form ({told}): export it with standard operators"
@@ -213,5 +215,6 @@ def _normalised(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _line(error: Exception, without: str = "") -> str:
+    text = str(error).replace(without, "") if without else str(error)
+    return " ".join(text.split())[:200] or type(error).__name__
