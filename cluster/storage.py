@@ -1,6 +1,7 @@
 """One run folder on any store: whole objects in, whole objects out, nothing ever half-written, errors by class."""
 
 import re
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,9 @@ from cluster.storage_fsspec import FsspecStore
 from cluster.storage_local import LocalStore
 
 __all__ = ["Entry", "Storage", "redact", "redact_all"]
+
+SETTLE_S = 0.5
+"""How long after a repeated create the object is looked at again."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
@@ -111,19 +115,26 @@ class Storage:
         equal content. Of two calls at one moment with the same bytes both may be told that they made the object.
         """
         path = _checked(path)
-        unsure = False
+        tries = 0
 
         def attempt() -> bool:
-            nonlocal unsure
+            nonlocal tries
+            unsure = tries > 0
             if self._is_there(path) and not unsure:
                 return False
-            unsure = True
+            tries += 1
             if self._store.put_if_absent(path, data):
                 return True
             # The answer to an earlier request, ours or one that the client library repeated, may have been lost.
             return self._store.read(path) == data
 
-        return self._try("write", attempt, path)
+        made = self._try("write", attempt, path)
+        if made and tries > 1:
+            # Some servers notice late that an upload was cut, and then remove what the next one has put there.
+            time.sleep(SETTLE_S)
+            if not self.exists(path):
+                return self.create(path, data)
+        return made
 
     def exists(self, path: str) -> bool:
         """Return whether the object exists."""

@@ -18,7 +18,7 @@ from cluster.errors import JobFailed, StorageRefused, StorageUnavailable, UserEr
 from cluster.garbage import collect_garbage
 from cluster.preflight import preflight
 from cluster.shard_store import ShardStore
-from cluster.storage import Storage
+from cluster.storage import SETTLE_S, Storage
 from tests.cluster import synthetic
 from tests.stores.fault_proxy import Rule
 
@@ -345,6 +345,26 @@ def test_renewed_credentials_and_another_endpoint_are_used_at_once(rclone, moto_
 
 def uploads(server, bucket):
     return server.client().list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+
+
+def test_an_object_that_a_server_removes_for_an_earlier_cut_upload_is_put_again(broken, bucket, monkeypatch):
+    """rclone on a busy machine: one commit of twenty-three was gone a moment after it had been made."""
+    server, proxy = broken
+    storage = run_in(server, bucket)
+    # The first of them is repeated by the client library itself.
+    proxy.rules = [Rule("cut_upload", "PUT", times=3)]
+    slept, sleep = [], time.sleep
+
+    def remove_late(seconds):
+        slept.append(seconds)
+        sleep(seconds)
+        if seconds == SETTLE_S and slept.count(SETTLE_S) == 1:
+            storage.delete("a")
+
+    monkeypatch.setattr("cluster.storage.time.sleep", remove_late)
+    assert storage.create("a", b"x" * 10_000)
+    assert SETTLE_S in slept
+    assert storage.read("a") == b"x" * 10_000
 
 
 def test_a_hundred_cut_uploads_leave_no_short_shard(faulty, bucket):
