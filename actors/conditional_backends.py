@@ -9,7 +9,7 @@ from actors.backends import Players, procedural_samples
 from actors.captions import REFERENCE_CAPTION
 from actors.card_arguments import arguments_of
 from actors.model_store.selection import RunModels
-from actors.recipe_sampler import degraded_recipes, reference_recipes
+from actors.recipe_sampler import identity_recipes
 from actors.roles import ConditionalGenerator
 from schemas.config import PROCEDURAL, RunConfig
 from schemas.recipe import Recipe
@@ -41,13 +41,7 @@ class ProceduralBackend:
 
     def recipes(self, candidate: int) -> list[Recipe]:
         """Return the recipes of an identity, references first."""
-        settings = self._settings
-        return [
-            *reference_recipes(self._run_seed, candidate, settings.references, settings.profile),
-            *degraded_recipes(
-                self._run_seed, candidate, settings.degraded, settings.degraded_distribution, settings.profile
-            ),
-        ]
+        return identity_recipes(self._run_seed, candidate, self._settings)
 
     def generator(self) -> ConditionalGenerator:
         """Return the renderer of this process."""

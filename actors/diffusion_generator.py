@@ -14,7 +14,7 @@ from torch import Tensor
 
 from actors.alignment import align, similarity_transform
 from actors.backends import Players
-from actors.controlled_diffusion.identity_context import FACE_EMBEDDING
+from actors.controlled_diffusion.arguments import FACE_EMBEDDING
 from actors.controlled_diffusion.sampler import ControlledDiffusion
 from actors.embedding import Crop, conditioning_crop
 from actors.face_model.control_map import ControlMaps

@@ -14,7 +14,7 @@ from actors.face_model.flame_files import EXPRESSIONS
 from actors.model_store.catalogue import Model
 from actors.parametric_bank import ExpressionSpace, parametric_bank
 from actors.pose import euler_angles
-from actors.recipe_sampler import degraded_recipes, reference_recipes
+from actors.recipe_sampler import identity_recipes
 from actors.roles import ConditionalGenerator
 from actors.template_bank import Template, TemplateBank
 from cluster.errors import UserError
@@ -63,10 +63,7 @@ class DiffusionBackend:
         generate, seed = self._config.generate, self._config.run.seed
         identity = derive_seed(seed, "identity", candidate)
         templates = [*self.bank.reference(generate.references), *self.bank.degraded(identity, generate.degraded)]
-        drawn = [
-            *reference_recipes(seed, candidate, generate.references, generate.profile),
-            *degraded_recipes(seed, candidate, generate.degraded, generate.degraded_distribution, generate.profile),
-        ]
+        drawn = identity_recipes(seed, candidate, generate)
         return [
             self._recipe(recipe, index, template)
             for index, (recipe, template) in enumerate(zip(drawn, templates, strict=True))

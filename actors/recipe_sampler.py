@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from actors.degradation import sample_scale
-from schemas.config import DegradedSection
+from schemas.config import DegradedSection, GenerateSection
 from schemas.recipe import Background, Expression, Kind, Light, Occluder, Pose, Profile, Recipe
 from schemas.seeds import derive_seed, generator
 
@@ -107,6 +107,15 @@ def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Rec
         jpeg_quality=int(rng.integers(low, high + 1)),
         profile=profile,
     )
+
+
+def identity_recipes(run_seed: int, identity_key: int, settings: GenerateSection) -> list[Recipe]:
+    """Return the recipes of all samples that a run makes of an identity, references first."""
+    references, degraded, profile = settings.references, settings.degraded, settings.profile
+    return [
+        *reference_recipes(run_seed, identity_key, references, profile),
+        *degraded_recipes(run_seed, identity_key, degraded, settings.degraded_distribution, profile),
+    ]
 
 
 def _seeds(run_seed: int, identity_key: int, kind: Kind, count: int) -> list[int]:

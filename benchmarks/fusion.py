@@ -22,6 +22,7 @@ from cluster.generations import current
 from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore
 from fiqa_train.edc import Pairs, pair_quality
+from fiqa_train.labels import Components, fit
 from fiqa_train.verification import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
 from jobs.evaluate import load_embedder
 from schemas.config import ModelsSection
@@ -51,8 +52,9 @@ class Study:
         self.half = identity[degraded] % 2 == 0
         self.f, self.v = (rows[name].to_numpy()[degraded].astype(float) for name in ("recognition", "vision_language"))
         factors = (np.abs(rows["measured_yaw"].to_numpy()), rows["downsample"].to_numpy(), rows["blur"].to_numpy())
-        self.shares = [1 - rankdata(factor[degraded]) / degraded.sum() for factor in factors]
-        self.s = np.min(self.shares, axis=0)
+        _, labels = fit(Components(self.f, self.v, *(factor[degraded] for factor in factors)), 0.5)
+        self.s, ranks = labels.spatial, (labels.yaw_rank, labels.downsample_rank, labels.blur_rank)
+        self.shares = [1 - rank / len(rank) for rank in ranks]
 
     def tell(self, name: str, quality: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Print a line; Spearman of these rows only."""

@@ -15,7 +15,8 @@ from actors.diffusion_generator import alignable
 from actors.diffusion_recipes import expression_space
 from actors.face_model.parameters import FaceParameters
 from actors.imaging import decode
-from actors.model_store.selection import ConditionalModels, run_models
+from actors.model_store.catalogue import Model
+from actors.model_store.selection import run_models
 from actors.parametric_bank import parametric_bank
 from actors.template_bank import TemplateBank
 from cluster.errors import JobFailed, UserError
@@ -38,7 +39,8 @@ def run_templates(
     """
     if degraded < 1:
         raise UserError(f"a bank needs at least 1 degraded template, not {degraded}")
-    chosen = run_models(config.models).conditional
+    models = run_models(config.models)
+    chosen = models.conditional
     if chosen is None:
         raise UserError(
             "models.conditional_generator is procedural, which takes no templates: give the config of a run by "
@@ -54,14 +56,16 @@ def run_templates(
             generate.degraded_distribution,
         )
     else:
-        bank = _measured_bank(config, chosen, candidates, degraded)
+        bank = _measured_bank(config, Players(models), chosen.face_encoder, candidates, degraded)
     bank.save(out)
     _say(f"{out}: {len(bank.references)} references and {len(bank.degradations)} degraded templates ({bank.source})")
     return bank
 
 
-def _measured_bank(config: RunConfig, chosen: ConditionalModels, storage: Storage, degraded: int) -> TemplateBank:
-    players, references = Players(run_models(config.models)), config.generate.references
+def _measured_bank(
+    config: RunConfig, players: Players, encoder: Model, storage: Storage, degraded: int
+) -> TemplateBank:
+    references = config.generate.references
     measured: list[FaceParameters] = []
     yaws: list[float] = []
     numbers: list[int] = []
@@ -71,7 +75,7 @@ def _measured_bank(config: RunConfig, chosen: ConditionalModels, storage: Storag
         for row, image, found in zip(batch, images, players.detector.faces(images), strict=True):
             face = next((face for face in found if alignable(face)), None)
             if face is not None:
-                measured.append(players.of(chosen.face_encoder).encode([image], face.box[None]))
+                measured.append(players.of(encoder).encode([image], face.box[None]))
                 yaws.append(row["yaw"])
                 numbers.append(row["candidate"])
         ahead = sum(abs(yaw) < MAX_REFERENCE_YAW for yaw in yaws)

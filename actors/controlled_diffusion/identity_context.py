@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-FACE_EMBEDDING = 512
-"""Length of the recognition embedding (FaceNet)."""
+from actors.controlled_diffusion.arguments import FACE_EMBEDDING
 
 
 class IdentityContext(nn.Module):

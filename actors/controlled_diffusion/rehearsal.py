@@ -26,11 +26,9 @@ from actors.controlled_diffusion.weights import (
     tables,
 )
 from actors.model_store.random_weights import random_state
+from actors.side_files import CHECKPOINTS
 from schemas.model_card import ModelCard
 from schemas.seeds import derive_seed
-
-_SINGLE_FILES = (".safetensors", ".ckpt", ".pth", ".pt", ".bin")
-"""What a name ends in that is no folder's: `sd-v1.5` is one."""
 
 _GAINS = {
     "hint.*weight": 2.2,
@@ -57,7 +55,8 @@ def write_random(card: ModelCard, folder: Path, seed: int) -> None:
     unet, control, decoder = tables(layout)
     _save(_added(networks, keys.reverse(control), seed), folder / arguments.control)
     state = {name: _state(module, name, seed) for name, module in _base(networks).items()}
-    if Path(arguments.stable_diffusion).suffix in _SINGLE_FILES:
+    # By its ending, for `sd-v1.5` is a folder.
+    if Path(arguments.stable_diffusion).suffix in CHECKPOINTS:
         single = _prefixed(keys.renamed(state["unet"], keys.reverse(unet)), keys.UNET)
         single |= _prefixed(keys.renamed(state["vae"], keys.reverse(decoder)), keys.DECODER)
         single |= _prefixed(state["text"], f"{keys.TEXT}text_model.")

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from actors.card_arguments import arguments_of
-from actors.controlled_diffusion.arguments import DiffusionArguments
+from actors.controlled_diffusion.arguments import FACE_EMBEDDING, DiffusionArguments
 from actors.controlled_diffusion.control_net import CONTROL_CHANNELS, hard_masks, masked
 from actors.controlled_diffusion.ddim import schedule, starting_noise
-from actors.controlled_diffusion.identity_context import FACE_EMBEDDING
 from actors.controlled_diffusion.layout import IMAGE_TO_LATENT, LATENT_CHANNELS
 from actors.controlled_diffusion.text import PromptEncoder, check_prompts, load_tokenizer, tokenizer_folder
 from actors.controlled_diffusion.weights import Networks, load_networks

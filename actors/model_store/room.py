@@ -10,13 +10,14 @@ from safetensors import SafetensorError, safe_open
 from actors.model_store.architectures import ARCHITECTURES
 from actors.model_store.loading import build_network
 from actors.network import Running
+from actors.side_files import CHECKPOINTS
 from cluster.errors import UserError
 from schemas.model_card import ModelCard
 
 GB = 10**9
 LOADED_BYTES = 4
 """Weights are read as float32, wherever and however they compute later."""
-_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".onnx", ".pkl")
+_SUFFIXES = (*CHECKPOINTS, ".onnx", ".pkl")
 _TWICE = (".bin", ".ckpt")
 _MEMORY = Path("/proc/meminfo")
 _CGROUPS = (

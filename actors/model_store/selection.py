@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.controlled_diffusion.arguments import FACE_EMBEDDING
 from actors.model_store.cache import digest_of, locate
 from actors.model_store.catalogue import Catalogue, Model
 from actors.model_store.digest import file_digest
@@ -10,8 +11,6 @@ from cluster.errors import UserError
 from schemas.config import PROCEDURAL, ModelsSection, Precision, RunConfig
 from schemas.model_card import BUILT_IN, RANDOM, ModelCard
 
-EMBEDDING = 512
-"""Numbers of the face embedding that the control branch takes."""
 MEASURED_BY = {"flame": "deca-coarse", "procedural-face": "procedural-encoder"}
 """Architecture of a face model -> that of the encoder that measures its parameters."""
 
@@ -125,10 +124,10 @@ def _conditional(section: ModelsSection, catalogue: Catalogue) -> ConditionalMod
         diffusion=catalogue.model(section.conditional_diffusion, "conditional_diffusion"),
         embedder=catalogue.model(section.control_embedder or section.embedder, "embedder"),
     )
-    numbers = chosen.embedder.card.arguments.get("embedding_dim", EMBEDDING)
-    if numbers != EMBEDDING:
+    numbers = chosen.embedder.card.arguments.get("embedding_dim", FACE_EMBEDDING)
+    if numbers != FACE_EMBEDDING:
         raise UserError(
-            f"{chosen.embedder.name} embeds faces in {numbers} numbers but the image model takes {EMBEDDING}: "
+            f"{chosen.embedder.name} embeds faces in {numbers} numbers but the image model takes {FACE_EMBEDDING}: "
             "name another embedder in models.control_embedder"
         )
     wanted = MEASURED_BY.get(chosen.face_model.card.architecture)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from actors.annotator import FEW_REFERENCES, MIN_REFERENCES
 from schemas.config import PROCEDURAL, DiffusionSection, RunConfig
 
 PROMPT_LIMIT = 12
@@ -52,5 +53,6 @@ def _rules(settings: DiffusionSection) -> dict[str, str]:
     return {
         "no_face": "no face was found",
         "other_person": f"cosine to the identity below {settings.min_identity:g}".replace("-", "−"),
+        FEW_REFERENCES: f"fewer than {MIN_REFERENCES} references of the identity are left",
         "not_finite": "numbers of the picture, or of the identity's portrait, are not finite",
     }

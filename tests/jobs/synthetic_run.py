@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFilter
 
-from actors.recipe_sampler import degraded_recipes, reference_recipes
+from actors.recipe_sampler import identity_recipes, reference_recipes
 from actors.shard_writer import sample_counts
 from cluster.run_folder import open_run
 from cluster.shard_store import ShardStore
@@ -53,12 +53,7 @@ def face(identity: int, recipe: Recipe, side: int = 48) -> bytes:
 def samples(run: RunConfig, identities: range, occluder: str | None = None) -> pa.Table:
     rows = []
     for identity in identities:
-        recipes = [
-            *reference_recipes(run.run.seed, identity, run.generate.references, "corrected"),
-            *degraded_recipes(
-                run.run.seed, identity, run.generate.degraded, run.generate.degraded_distribution, "corrected"
-            ),
-        ]
+        recipes = identity_recipes(run.run.seed, identity, run.generate)
         counter = {"reference": 0, "degraded": 0}
         for recipe in recipes:
             index, harm = counter[recipe.kind], abs(recipe.pose.yaw) / 90 + (recipe.blur + recipe.downsample) / 8 - 0.25

@@ -3,17 +3,11 @@
 import json
 
 import pytest
-import torch
 
 from cluster.errors import UserError
-from cluster.storage import Storage
 from fiqa_train.benchmark.plan import Settings
-from fiqa_train.checkpoints import publish
-from fiqa_train.loop import describe
-from fiqa_train.quality_net import QualityNet
 from jobs.benchmark import run_check, run_make, run_score
 from jobs.cli import build_parser, main
-from schemas.config import TrainSection
 
 ARGUMENTS = ["--identities", "4", "--references", "1", "--mixed", "0", "--factors", "blur,noise", "--processes", "1"]
 
@@ -29,15 +23,6 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark") / "b"
     assert ends(["make", "--out", str(folder), *ARGUMENTS]) == 0
     return folder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    storage = Storage(str(tmp_path_factory.mktemp("model")))
-    card = describe(TrainSection(width=4, initialise="random"), "unused", "abc")
-    torch.manual_seed(0)
-    publish(storage, "default", QualityNet(**card["arguments"]).state_dict(), card)
-    return storage.url + "/models/default"
 
 
 def test_make_again_check_and_score(made, model, tmp_path, capsys):

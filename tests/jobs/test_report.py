@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from actors.recipe_sampler import degraded_recipes
+from actors.recipe_sampler import identity_recipes
 from actors.shard_writer import sample_counts
 from cluster.errors import JobFailed, UserError
 from cluster.run_folder import load_run
@@ -393,16 +393,18 @@ def painted(tmp_path_factory):
     storage = Storage(str(folder))
 
     def told(*arguments):
-        drawn = enumerate(degraded_recipes(*arguments))
+        drawn = enumerate(identity_recipes(*arguments))
         return [
-            recipe.model_copy(
+            recipe
+            if recipe.kind == "reference"
+            else recipe.model_copy(
                 update={"template": f"DEG-{number % 7:05d}", "prompt": f"a face {SCENES[recipe.seed % 16]}".strip()}
             )
             for number, recipe in drawn
         ]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.jobs.synthetic_run.degraded_recipes", told)
+        patch.setattr("tests.jobs.synthetic_run.identity_recipes", told)
         store = make_ledger(storage, run)
         make_samples(store, run)
     lost = [DeadRow(item=f"000006/{n}", stage="g", error="e", attempts=3, reason="other_person") for n in range(2)]

@@ -5,26 +5,11 @@ import csv
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from skimage import data
 
 from cluster.errors import UserError
-from cluster.storage import Storage
-from fiqa_train.checkpoints import publish
-from fiqa_train.loop import describe
-from fiqa_train.quality_net import QualityNet
 from jobs.score import COLUMNS, run_score
-from schemas.config import TrainSection
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    storage = Storage(str(tmp_path_factory.mktemp("model")))
-    card = describe(TrainSection(width=4, initialise="random"), "unused", "abc")
-    torch.manual_seed(0)
-    publish(storage, "default", QualityNet(**card["arguments"]).state_dict(), card)
-    return storage.url + "/models/default"
 
 
 @pytest.fixture

@@ -1,0 +1,19 @@
+"""A quality model that nobody has trained, for tests that only need one."""
+
+import pytest
+import torch
+
+from cluster.storage import Storage
+from fiqa_train.checkpoints import publish
+from fiqa_train.loop import describe
+from fiqa_train.quality_net import QualityNet
+from schemas.config import TrainSection
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    storage = Storage(str(tmp_path_factory.mktemp("model")))
+    card = describe(TrainSection(width=4, initialise="random"), "unused", "abc")
+    torch.manual_seed(0)
+    publish(storage, "default", QualityNet(**card["arguments"]).state_dict(), card)
+    return storage.url + "/models/default"
