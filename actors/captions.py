@@ -39,6 +39,11 @@ EXPRESSION: Wordings = {
     "brow_raise": ("with raised brows", "looking surprised"),
     "frown": ("frowning", "with a frown"),
     "pucker": ("with pursed lips", "puckering the lips"),
+    "inner_brow_raise": ("looking worried", "with the inner brows raised"),
+    "squint": ("squinting", "with narrowed eyes"),
+    "nose_wrinkle": ("wrinkling the nose", "with a wrinkled nose"),
+    "corners_down": ("looking sad", "with the mouth corners down"),
+    "lips_pressed": ("with pressed lips", "pressing the lips together"),
     "eyes_closed": ("with closed eyes", "with the eyes shut"),
 }
 LIGHT: Wordings = {

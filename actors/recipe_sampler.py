@@ -9,7 +9,7 @@ from scipy.special import ndtr, ndtri
 
 from actors.degradation import sample_scale
 from schemas.config import DegradedSection, GenerateSection
-from schemas.recipe import Background, Expression, Kind, Light, Occluder, Pose, Profile, Recipe
+from schemas.recipe import Background, Expression, Gaze, Kind, Light, Occluder, Pose, Profile, Recipe
 from schemas.seeds import derive_seed, generator
 
 OCCLUDERS: tuple[Occluder, ...] = ("glasses", "sunglasses", "mask", "scarf", "hand")
@@ -20,7 +20,7 @@ _EXPOSURE = (0.5, 1.6)
 
 
 def reference_recipes(run_seed: int, identity_key: int, count: int, profile: Profile) -> list[Recipe]:
-    """Draw references: frontal within 4 degrees, neutral, evenly lit, unoccluded, undegraded, simple background."""
+    """Draw references: frontal within 4 degrees, eyes to the camera, neutral, evenly lit, unoccluded, undegraded."""
     seeds = _seeds(run_seed, identity_key, "reference", count)
     return [_reference(seed, profile) for seed in seeds]
 
@@ -39,6 +39,7 @@ def candidate_recipe(seed: int) -> Recipe:
     pose = Pose(yaw=_bounded_normal(rng, 11, 60), pitch=_bounded_normal(rng, 5, 30), roll=_bounded_normal(rng, 4, 20))
     visible = rng.random() < 0.12
     expression = _expression(rng, (0.35, 1.0)) if visible else _expression(rng, (0.0, 0.15))
+    gaze = _gaze(rng, 4)
     light = Light(
         azimuth=_bounded_normal(rng, 40, 110),
         elevation=_uniform(rng, 0, 50),
@@ -47,7 +48,9 @@ def candidate_recipe(seed: int) -> Recipe:
         temperature=_bounded_normal(rng, 0.25, 0.8),
     )
     background = _background(rng, {"plain": 0.2, "gradient": 0.25, "blurred": 0.35, "cluttered": 0.2})
-    return Recipe(kind="reference", seed=seed, pose=pose, expression=expression, light=light, background=background)
+    return Recipe(
+        kind="reference", seed=seed, pose=pose, expression=expression, gaze=gaze, light=light, background=background
+    )
 
 
 def _reference(seed: int, profile: Profile) -> Recipe:
@@ -57,6 +60,7 @@ def _reference(seed: int, profile: Profile) -> Recipe:
         seed=seed,
         pose=Pose(yaw=_uniform(rng, -4, 4), pitch=_uniform(rng, -4, 4), roll=_uniform(rng, -3, 3)),
         expression=_expression(rng, (0.0, 0.08)),
+        gaze=_gaze(rng, 1.5),
         light=Light(
             azimuth=_uniform(rng, -30, 30),
             elevation=_uniform(rng, 5, 35),
@@ -80,6 +84,7 @@ def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Rec
     )
     visible = rng.random() < distribution.expression_rate
     expression = _expression(rng, (0.3, 1.0)) if visible else _expression(rng, (0.0, 0.15))
+    gaze = _gaze(rng, 9)
     harsh = rng.random() < distribution.harsh_light_rate
     light = Light(
         azimuth=_uniform(rng, -120, 120) if harsh else _bounded_normal(rng, 35, 90),
@@ -98,6 +103,7 @@ def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Rec
         seed=seed,
         pose=pose,
         expression=expression,
+        gaze=gaze,
         light=light,
         occluder=occluder if occluded else "none",
         occluder_coverage=coverage if occluded else 0.0,
@@ -151,6 +157,11 @@ def _expression(rng: np.random.Generator, strength: tuple[float, float]) -> Expr
     """Draw one unit, or two in 35 % of cases, each with a strength in the given range."""
     units = rng.permutation(len(_UNITS))[: 2 if rng.random() < 0.35 else 1]
     return Expression(**{_UNITS[unit]: _uniform(rng, *strength) for unit in units})
+
+
+def _gaze(rng: np.random.Generator, std: float) -> Gaze:
+    """Draw where the eyes look, up and down two thirds as far as to the sides; `std` in degrees."""
+    return Gaze(yaw=_bounded_normal(rng, std, 32), pitch=_bounded_normal(rng, std * 2 / 3, 22))
 
 
 def _background(rng: np.random.Generator, weights: dict[Background, float]) -> Background:

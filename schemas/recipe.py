@@ -28,12 +28,25 @@ class Expression(BaseModel):
     brow_raise: float = Field(0.0, ge=0, le=1)
     frown: float = Field(0.0, ge=0, le=1)
     pucker: float = Field(0.0, ge=0, le=1)
+    inner_brow_raise: float = Field(0.0, ge=0, le=1)
+    squint: float = Field(0.0, ge=0, le=1)
+    nose_wrinkle: float = Field(0.0, ge=0, le=1)
+    corners_down: float = Field(0.0, ge=0, le=1)
+    lips_pressed: float = Field(0.0, ge=0, le=1)
     eyes_closed: float = Field(0.0, ge=0, le=1)
 
     @property
     def intensity(self) -> float:
         """Strongest unit, 0..1; 0 is a neutral face."""
-        return max(self.mouth_open, self.smile, self.brow_raise, self.frown, self.pucker, self.eyes_closed)
+        return float(max(getattr(self, unit) for unit in Expression.model_fields))
+
+
+class Gaze(BaseModel):
+    """Where the eyes look in degrees relative to the head: yaw > 0 to image-right, pitch > 0 up."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    yaw: float = Field(0.0, ge=-35, le=35)
+    pitch: float = Field(0.0, ge=-25, le=25)
 
 
 class Light(BaseModel):
@@ -55,6 +68,7 @@ class Recipe(BaseModel):
     seed: int = Field(ge=0, lt=2**63)
     pose: Pose = Pose()
     expression: Expression = Expression()
+    gaze: Gaze = Gaze()
     light: Light = Light()
     occluder: Occluder = "none"
     occluder_coverage: float = Field(0.0, ge=0, le=1, description="how far the occluder reaches over its region")

@@ -1,13 +1,13 @@
-"""Arrow schemas of the run folder's tables, version 4. `docs/formats.md` gives every column's unit and range."""
+"""Arrow schemas of the run folder's tables, version 5. `docs/formats.md` gives every column's unit and range."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from schemas.recipe import Expression, Light, Pose, Recipe
+from schemas.recipe import Expression, Gaze, Light, Pose, Recipe
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """Encoded image plus its relative path: the struct that Hugging Face `datasets` decodes as an image."""
@@ -62,7 +62,14 @@ _RECIPE = [
     ("brow_raise", _f32),
     ("frown", _f32),
     ("pucker", _f32),
+    ("inner_brow_raise", _f32),
+    ("squint", _f32),
+    ("nose_wrinkle", _f32),
+    ("corners_down", _f32),
+    ("lips_pressed", _f32),
     ("eyes_closed", _f32),
+    ("gaze_yaw", _f32),
+    ("gaze_pitch", _f32),
     ("light_azimuth", _f32),
     ("light_elevation", _f32),
     ("light_harshness", _f32),
@@ -157,19 +164,25 @@ def image_path(identity: int, kind: str, index: int) -> str:
     return sample_id(identity, kind, index) + ".jpg"
 
 
+_FLAT = ("pose", "expression", "gaze", "light")  # parts of a recipe with a column for each of their fields
+
+
 def recipe_to_row(recipe: Recipe) -> dict[str, float | int | str]:
     """Flatten a recipe into the columns it has in `SAMPLES` (and `kind`)."""
     light = {f"light_{name}": value for name, value in recipe.light.model_dump().items()}
-    rest = recipe.model_dump(exclude={"pose", "expression", "light"})
-    return {**rest, **recipe.pose.model_dump(), **recipe.expression.model_dump(), **light}
+    gaze = {f"gaze_{name}": value for name, value in recipe.gaze.model_dump().items()}
+    rest = recipe.model_dump(exclude=set(_FLAT))
+    return {**rest, **recipe.pose.model_dump(), **recipe.expression.model_dump(), **gaze, **light}
 
 
 def recipe_from_row(row: Mapping[str, Any]) -> Recipe:
     """Rebuild the recipe of a `SAMPLES` row; float32 storage rounds angles and strengths."""
     light = {name: row[f"light_{name}"] for name in Light.model_fields}
+    gaze = {name: row[f"gaze_{name}"] for name in Gaze.model_fields}
     return Recipe(
         pose=Pose(**{name: row[name] for name in Pose.model_fields}),
         expression=Expression(**{name: row[name] for name in Expression.model_fields}),
+        gaze=Gaze(**gaze),
         light=Light(**light),
-        **{name: row[name] for name in Recipe.model_fields if name not in ("pose", "expression", "light")},
+        **{name: row[name] for name in Recipe.model_fields if name not in _FLAT},
     )

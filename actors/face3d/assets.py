@@ -6,12 +6,16 @@ import numpy as np
 
 from actors.face3d.body import ears
 from actors.face3d.expression import expression_basis
+from actors.face3d.features import iris_colour, iris_radius
 from actors.face3d.hair import hanging_grid, shell_thickness, style_of
 from actors.face3d.head import COLUMNS, LIP_ROW, ROWS, FaceMeasures, column_angles, measure, neutral_grid, row_of
 from actors.face3d.identity import Identity
 from actors.face3d.mesh import Part, grid_normals
-from actors.face3d.paint import to_linear
+from actors.face3d.paint import to_linear, upsample
+from actors.face3d.shadow import sky_share
 from actors.face3d.texture import paint_texture, skin_colour
+
+_SKY_FLOOR, _SKY_FULL = 0.4, 0.75  # skin that sees no sky keeps this share; above the second share nothing is lost
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Assets:
     ears: list[Part]
     skin: np.ndarray  # (3,) linear mean skin
     texture: np.ndarray
+    iris: np.ndarray  # (4,) linear colour and radius in head units
     landmark_grid: np.ndarray  # (5, 2) fractional (row, column) of the landmarks
     bare_quads: np.ndarray  # (ROWS - 1, COLUMNS - 1) bool, quads not hidden under hair
     face_quads: np.ndarray  # (ROWS - 1, COLUMNS - 1) bool, quads that count as face skin
@@ -62,6 +67,22 @@ def sample_grid(grid: np.ndarray, where: np.ndarray) -> np.ndarray:
     top = grid[r0, c0] * (1 - fc) + grid[r0, c0 + 1] * fc
     bottom = grid[r0 + 1, c0] * (1 - fc) + grid[r0 + 1, c0 + 1] * fc
     return top * (1 - fr) + bottom * fr
+
+
+def _sky_over_texture(
+    grid: np.ndarray, normals: np.ndarray, hair: np.ndarray | None, hanging: np.ndarray | None
+) -> np.ndarray:
+    """Return the factor (SIZE, SIZE) by which nose, brow, chin and hair keep the sky's light from the skin."""
+    front = np.abs(column_angles()) < 2.0  # what lies behind shades no face
+    casters = [Part("head", np.ascontiguousarray(grid[row_of("upper") :, front]))]
+    if hair is not None:
+        last = row_of("under")
+        outer = grid[:last] + normals[:last] * np.maximum(hair[:last], 0)[..., None]
+        casters.append(Part("hair", outer[::2, ::2].astype(np.float32)))
+    if hanging is not None:
+        casters.append(Part("hair", np.ascontiguousarray(hanging[::2, ::2])))
+    share = sky_share(casters, grid.reshape(-1, 3), normals.reshape(-1, 3)).reshape(grid.shape[:2])
+    return upsample(np.clip(_SKY_FLOOR + (1 - _SKY_FLOOR) * share / _SKY_FULL, 0, 1))
 
 
 def build_assets(identity: Identity) -> Assets:
@@ -103,18 +124,23 @@ def build_assets(identity: Identity) -> Assets:
     if hair is not None:  # under thick hair no skin can show; not drawing it saves a fifth of the time
         thin = hair < 0.03
         bare_quads = thin[:-1, :-1] | thin[1:, :-1] | thin[:-1, 1:] | thin[1:, 1:]
+    normals = grid_normals(grid, True)
+    hanging = hanging_grid(identity, grid, normals, hair)
+    texture = paint_texture(identity, grid, m)
+    texture[0:6] *= _sky_over_texture(grid, normals, hair, hanging)
     return Assets(
         measures=m,
         grid=grid,
         basis=expression_basis(grid, m),
-        normals=grid_normals(grid, True),
+        normals=normals,
         uv=uv,
         hair=hair,
         bare_quads=bare_quads,
-        hanging=hanging_grid(identity, grid),
+        hanging=hanging,
         ears=[] if style.cover_ears else ears(identity, grid, skin),
         skin=skin,
-        texture=paint_texture(identity, grid, m),
+        texture=texture,
+        iris=np.append(iris_colour(identity), iris_radius(identity)).astype(np.float32),
         landmark_grid=landmarks,
         face_quads=face_quads,
     )

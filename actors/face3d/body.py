@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from actors.face3d.head import smoothstep
 from actors.face3d.identity import Identity
 from actors.face3d.mesh import Material, Part
+from actors.face3d.paint import dot
 
 
 def ellipsoid(
@@ -17,30 +19,43 @@ def ellipsoid(
 
 
 def ears(identity: Identity, grid: np.ndarray, skin: np.ndarray) -> list[Part]:
-    """Return both ears: cupped discs with a rim, standing out from the sides of the head."""
-    size = 1 + 0.1 * identity.s("ear_size")
-    out = 0.42 + 0.14 * identity.s("ear_out")
-    rings = np.array([0.03, 0.35, 0.6, 0.8, 0.95, 1.02, 0.96], np.float32)[:, None]
-    lift = np.array([0.02, 0.02, 0.035, 0.075, 0.085, 0.05, -0.04], np.float32)[:, None]
-    shade = np.array([0.55, 0.5, 0.62, 0.95, 1.0, 0.95, 0.7], np.float32)[:, None]
-    phi = np.linspace(0, 2 * np.pi, 17, dtype=np.float32)[None, :]
+    """Return both ears: helix rim, scapha, antihelix, concha, tragus and lobe as relief of one disc."""
+    size = 1 + 0.08 * identity.s("ear_size")
+    out = 0.38 + 0.13 * identity.s("ear_out")
+    rings = np.array([0.02, 0.18, 0.34, 0.48, 0.60, 0.72, 0.83, 0.92, 1.0, 1.03, 0.96], np.float32)[:, None]
+    phi = np.linspace(0, 2 * np.pi, 29, dtype=np.float32)[None, :]  # 0 upwards, turning backwards
+    back, up = np.sin(phi), np.cos(phi)
+    # how far round the rim a part reaches: the helix runs from the front over the top and the back to the lobe
+    helix = smoothstep(-0.98, -0.55, up + 0.35 * np.minimum(back, 0)) * smoothstep(-1.15, -0.6, back - 0.4 * up)
+    lobe = smoothstep(-0.55, -0.95, up)
+    outline = (1 - 0.13 * np.clip(-up, 0, 1) + 0.03 * np.clip(up, 0, 1)) * (1 + 0.10 * np.clip(back, 0, 1))
+    upper_back = smoothstep(-0.75, 0.0, up * 0.6 + back * 0.7)
+    lift = (
+        0.085 * dot((rings - 0.95) / 0.10) * helix
+        + 0.050 * dot((rings - 0.62) / 0.11) * upper_back
+        - 0.055 * dot((rings - 0.24) / 0.22)
+        + 0.045 * dot((rings - 0.5) / 0.14) * dot((phi - 3 * np.pi / 2 - 0.25) / 0.35)  # tragus
+        + 0.040 * lobe * dot((rings - 0.75) / 0.25)
+        - 0.10 * smoothstep(0.99, 0.96, rings) * (np.arange(11)[:, None] == 10)
+    )
+    shade = np.clip(0.62 + 5.2 * lift, 0.32, 1.0) + 0.1 * lobe * (rings > 0.5)
     parts = []
     rows = np.abs(grid[..., 1] + 0.12).min(1) < 0.06
     half_width = float(np.abs(grid[rows, :, 0]).max())
     for side in (-1, 1):
-        back = -np.sin(phi) * 0.14 * size * rings * (1 + 0.28 * np.cos(phi)) - 0.035 * (1 - rings)
-        up = np.cos(phi) * 0.255 * size * rings - 0.05 * (1 - rings)
-        # the disc stands off the skull at its back edge by `out` radians
-        x = half_width - 0.02 + back * np.sin(out) + lift * 0.8
-        x = x + np.where(back < 0, -back * np.sin(out) * 0.9, 0)
-        z = -0.17 + back * np.cos(out)
-        y = -0.13 + up + 0.12 * (z + 0.17)
-        shape = (rings.shape[0], phi.shape[1])
-        surface = np.stack([np.broadcast_to(v, shape) for v in (side * x, y, z)], -1).astype(np.float32)
-        if side > 0:
+        along = back * 0.155 * size * rings * outline  # > 0 behind
+        height = up * 0.285 * size * rings * outline
+        behind = np.clip(along + 0.10, 0, 1)
+        x = half_width - 0.035 + behind * np.sin(out) + lift * np.cos(out)
+        z = -0.20 - along * np.cos(0.75 * out)
+        y = -0.13 + height + 0.16 * (-along)
+        surface = np.stack((side * x, y, z), -1).astype(np.float32)
+        if side < 0:
             surface = surface[:, ::-1]
-        colour = skin * (1.02, 0.9, 0.88) * np.broadcast_to(shade, shape)[..., None]
-        parts.append(Part("ear", surface, colour=colour.astype(np.float32), gloss=0.25, double_sided=True))
+        colour = skin * (1.0, 0.86, 0.82) * shade[..., None]
+        if side < 0:
+            colour = colour[:, ::-1]
+        parts.append(Part("ear", surface, colour=colour.astype(np.float32), gloss=0.22, double_sided=True))
     return parts
 
 

@@ -4,68 +4,80 @@ import colorsys
 
 import numpy as np
 
-from actors.face3d.head import LIP_ROW, FaceMeasures, bump, mouth_line, row_of, smoothstep
+from actors.face3d.head import FaceMeasures, bump, mouth_line, row_of, smoothstep
 from actors.face3d.identity import Identity
-from actors.face3d.paint import Canvas, dot, noise, soft, texel_of_row
+from actors.face3d.paint import Canvas, dot, noise, soft, texel_of_row, to_linear
+
+SCLERA = (0.80, 0.77, 0.75)
+"""Display colour of the white of the eye in the lightest skin."""
+
+
+def iris_colour(identity: Identity) -> np.ndarray:
+    """Return the iris' linear colour (3,): brown in dark skins, brown to green and blue in light ones."""
+    a = identity.a
+    hue = (0.07, 0.07, 0.08, 0.10, 0.3, 0.57)[int(np.clip((a("iris_hue") + 2.2) / 4.4 * 6, 0, 5))]
+    if identity.number("skin_tone") >= 5:
+        hue = 0.06
+    light = (0.20 if hue < 0.09 else 0.40) + 0.05 * a("iris_light")
+    return to_linear(np.array(colorsys.hsv_to_rgb(hue, 0.6 if hue < 0.2 else 0.34, light), np.float32))
+
+
+def iris_radius(identity: Identity) -> float:
+    """Return the iris' radius in head units, about 6 mm."""
+    return 0.062 + 0.003 * identity.a("iris_size")
 
 
 def paint_eyes(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
-    """Paint sclera, iris, pupil, highlight, lashes and creases, and when the lids cover them."""
-    a = identity.a
-    hue = (0.07, 0.08, 0.10, 0.3, 0.56, 0.58)[int(np.clip((a("iris_hue") + 2.2) / 4.4 * 6, 0, 5))]
-    if identity.number("skin_tone") >= 5:
-        hue = 0.07
-    light = (0.24 if hue < 0.09 else 0.42) + 0.07 * a("iris_light")
-    iris = np.array(colorsys.hsv_to_rgb(hue, 0.6 if hue < 0.2 else 0.4, light), np.float32)
-    lash = 0.75 + 0.08 * a("lash_dark") + 0.2 * identity.number("makeup")
-    lash = float(np.clip(lash, 0.5, 1.0))
+    """Paint sclera, lashes, creases and the shut lids, and lay the eyes' own coordinates for iris and gaze."""
+    makeup = identity.number("makeup")
+    lash = float(np.clip(0.62 + 0.07 * identity.a("lash_dark") + 0.3 * makeup, 0.4, 1.0))
+    white = np.array(SCLERA, np.float32) * (1.02 - 0.018 * identity.number("skin_tone"))
     for side in (-1, 1):
         dx = (c.x - side * m.eye_x) * side  # > 0 outwards
         dy = c.y - m.eye_y - side * m.eye_asym - m.eye_tilt * dx
         near = bump(dx, dy, 0, 0, 0.17, 0.09)
         t = np.clip(dx / m.eye_w, -1, 1)
         peak = t - 0.12 * identity.s("lid_peak") * (1 - t * t)
-        upper = m.eye_up * np.clip(1 - peak * peak, 0, 1) ** 0.62
-        lower = -m.eye_low * np.clip(1 - t * t, 0, 1) ** 0.8
+        upper = m.eye_up * np.clip(1 - peak * peak, 0, 1) ** 0.7
+        lower = -m.eye_low * np.clip(1 - t * t, 0, 1) ** 0.9
         opening = np.maximum(upper - lower, 1e-4)
         inside = soft(0.014, np.maximum(dy - upper, lower - dy)) * soft(0.014, np.abs(dx) - m.eye_w)
         skin_here = c.closed.copy()
 
-        c.shade(0.32 * near, 0.62)
-        radius = 0.066 + 0.004 * a("iris_size")
-        r = np.sqrt(dx**2 + (dy - 0.006) ** 2)
+        c.shade(0.16 * near, 0.66)
         eye = np.empty_like(c.skin)
-        eye[:] = np.array([0.83, 0.80, 0.775], np.float32)
-        eye *= (0.56 + 0.44 * smoothstep(0.006, 0.075, upper - dy))[..., None]  # the lid's shadow on the ball
-        eye *= (0.80 + 0.20 * smoothstep(1.0, 0.45, np.abs(t)))[..., None]
-        ring = soft(0.013, r - radius)[..., None]
-        shade = (0.8 + 0.5 * (r / radius) - 0.75 * smoothstep(0.75, 1.0, r / radius))[..., None]
-        eye += ring * (np.clip(iris * shade, 0, 1) - eye)
-        eye *= 1 - soft(0.012, r - 0.43 * radius)[..., None] * 0.93
-        eye += (0.9 * bump(c.x - side * m.eye_x, dy, 0.022, 0.028, 0.013, 0.012) * ring[..., 0])[..., None]
+        eye[:] = white
+        eye *= (0.50 + 0.50 * smoothstep(0.0, 0.07, upper - dy))[..., None]  # the lid's shadow on the ball
+        eye *= (0.78 + 0.22 * smoothstep(1.0, 0.45, np.abs(t)))[..., None]
+        corner = 0.8 * bump(dx, dy, -0.96 * m.eye_w, -0.004, 0.022, 0.02)
+        eye += corner[..., None] * (np.array([0.72, 0.46, 0.43], np.float32) - eye)
         c.skin += inside[..., None] * (np.clip(eye, 0, 1) - c.skin)
-        c.gloss = np.maximum(c.gloss, inside * 0.9)
+        c.gloss *= 1 - inside  # the catch-light is drawn with the iris
 
         # lash and lid lines
-        reach = soft(0.03, np.abs(dx) - m.eye_w - 0.012)
-        thick = 0.013 + 0.010 * lash + 0.006 * smoothstep(-1, 1, t)
-        upper_line = dot((dy - upper - 0.004) / thick) * reach * lash
-        lower_line = dot((dy - lower + 0.003) / 0.010) * reach * (0.30 + 0.3 * identity.number("makeup"))
-        c.skin *= 1 - np.maximum(upper_line, lower_line)[..., None] * np.array([0.9, 0.93, 0.95], np.float32)
-        crease_y = upper + 0.030 + 0.008 * identity.s("crease") + 0.012 * t
-        crease = dot((dy - crease_y) / 0.013) * reach * (0.42 + 0.1 * identity.s("crease"))
-        c.skin *= 1 - np.clip(crease, 0, 1)[..., None] * np.array([0.62, 0.72, 0.75], np.float32)
-        shadow = identity.number("makeup") * bump(dx, dy, 0.02, m.eye_up + 0.025, 0.11, 0.03)
-        c.skin *= 1 - 0.5 * shadow[..., None]
+        reach = soft(0.03, np.abs(dx) - m.eye_w - 0.008)
+        thick = 0.010 + 0.009 * lash + 0.006 * smoothstep(-1, 1, t)
+        upper_line = dot((dy - upper - 0.003) / thick) * reach * lash
+        lower_line = dot((dy - lower + 0.004) / 0.010) * reach * (0.22 + 0.3 * makeup)
+        c.skin *= 1 - np.maximum(upper_line, lower_line)[..., None] * np.array([0.86, 0.9, 0.92], np.float32)
+        crease_y = upper + 0.032 + 0.008 * identity.s("crease") + 0.012 * t
+        crease = dot((dy - crease_y) / 0.012) * reach * (0.36 + 0.1 * identity.s("crease"))
+        c.skin *= 1 - np.clip(crease, 0, 1)[..., None] * np.array([0.5, 0.64, 0.66], np.float32)
+        shadow = makeup * bump(dx, dy, 0.02, m.eye_up + 0.022, 0.11, 0.028)
+        c.skin *= 1 - 0.4 * shadow[..., None]
 
-        c.closed[:] = skin_here * (1 - 0.18 * near)[..., None]
-        seam = dot((dy - lower - 0.002) / 0.016) * reach * lash
+        c.closed[:] = skin_here * (1 - 0.10 * near)[..., None]
+        seam = dot((dy - lower - 0.002) / 0.015) * reach * lash
         c.closed *= 1 - seam[..., None] * 0.85
         c.closed *= 1 - (0.2 * dot((dy - upper - 0.02) / 0.02) * reach)[..., None]
         quantile = np.clip((dy - lower) / opening, 0, 1)
         # above the opening 0, below it 1, also a little outside, so that interpolation never meets the "never" value
         around = (np.abs(dx) < m.eye_w + 0.06) & (np.abs(dy) < 0.17)
         c.lid[:] = np.where(around, 1 - quantile, c.lid)
+        here = np.abs(dx) < m.eye_w + 0.08
+        c.eye[0] = np.maximum(c.eye[0], inside)
+        c.eye[1] = np.where(here, dx * side, c.eye[1])
+        c.eye[2] = np.where(here, dy, c.eye[2])
 
 
 def paint_brows(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.Generator) -> None:
@@ -108,11 +120,10 @@ def paint_mouth(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
     c.gloss += lips * (0.25 + 0.4 * makeup)
     crease = dot(d / 0.012) * smoothstep(1.12, 0.92, np.abs(t))
     c.shade(0.80 * crease, (0.34, 0.22, 0.22))
-    c.shade(0.35 * bump(np.abs(c.x), d, m.mouth_w + 0.005, m.lip_curve * 0.2, 0.03, 0.03), 0.5)
-    c.shade(0.30 * bump(c.x, c.y, 0, m.mouth_y - m.lip_low - 0.045, 0.16, 0.032), 0.55)
+    c.shade(0.22 * bump(np.abs(c.x), d, m.mouth_w + 0.005, 0.008, 0.025, 0.022), 0.5)
+    c.shade(0.15 * bump(c.x, c.y, 0, m.mouth_y - m.lip_low - 0.045, 0.16, 0.032), 0.6)
     inside = c.lip_strip * soft(0.05, np.abs(t) - 0.98)
-    c.tint(inside, (0.20, 0.05, 0.05))
-    c.teeth[:] = inside * (c.texel < texel_of_row(LIP_ROW + 0.45)) * smoothstep(0.92, 0.8, np.abs(t))
+    c.tint(inside, (0.22, 0.07, 0.07))
     c.gloss *= 1 - inside
 
 
@@ -124,8 +135,7 @@ def paint_nose(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
         c.shade(np.clip(1.1 * hole, 0, 0.85), (0.26, 0.18, 0.17))
         wing_x = side * (m.nose_w + 0.012)
         c.shade(0.24 * bump(c.x, c.y, wing_x, m.nose_base + 0.06, 0.018, 0.045), 0.5)
-        c.shade(0.22 * bump(c.x, c.y, side * 0.095, -0.12, 0.045, 0.14), 0.6)
-    c.shade(0.26 * bump(c.x, c.y, 0, m.nose_base - 0.008, m.nose_w * 0.7, 0.03), 0.5)
+    c.shade(0.12 * bump(c.x, c.y, 0, m.nose_base - 0.008, m.nose_w * 0.7, 0.03), 0.5)
     c.tint(0.10 * bump(c.x, c.y, 0, m.nose_tip + 0.1, 0.03, 0.12), 1.0)
 
 

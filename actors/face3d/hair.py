@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from actors.face3d.head import COLUMNS, ROWS, column_angles, smoothstep
+from actors.face3d.head import COLUMNS, ROWS, column_angles, row_of, smoothstep
 from actors.face3d.identity import Identity
 from actors.face3d.paint import noise
 from schemas.seeds import derive_seed, generator
@@ -34,23 +35,26 @@ class Style:
     recede: float = 0.0
     cover_ears: float = 0.0
     lift: float = 0.0  # extra thickness at the front
+    sweep: float = 0.0  # how far strands lean sideways
+    part: float = 0.0  # angle of the parting from the middle; 0 = none
+    wave: float = 0.0  # of hanging hair
     bun: bool = False
 
 
 STYLES: dict[str, Style] = {
     "bald": Style(0.0, 0.0, 0.0, recede=9.0),
     "buzz": Style(0.012, 0.008, 0.008),
-    "short": Style(0.075, 0.025, 0.04, fringe=0.03),
-    "side_part": Style(0.10, 0.04, 0.06, fringe=0.05, lift=0.03),
-    "quiff": Style(0.10, 0.02, 0.035, lift=0.12),
-    "receding": Style(0.03, 0.025, 0.03, recede=1.0),
-    "curly": Style(0.14, 0.09, 0.12, fringe=0.04, curl=1.0),
+    "short": Style(0.085, 0.03, 0.045, fringe=0.01, sweep=0.35),
+    "side_part": Style(0.11, 0.04, 0.06, fringe=0.03, lift=0.05, sweep=0.9, part=0.6),
+    "quiff": Style(0.10, 0.022, 0.04, lift=0.14, sweep=0.15),
+    "receding": Style(0.035, 0.03, 0.035, recede=1.0),
+    "curly": Style(0.15, 0.09, 0.12, fringe=0.04, curl=1.0),
     "afro": Style(0.30, 0.26, 0.28, curl=0.6, fringe=-0.02),
-    "pixie": Style(0.10, 0.05, 0.06, fringe=0.17),
-    "bob": Style(0.10, 0.12, 0.12, fringe=0.0, length=0.85, cover_ears=1.0),
-    "long": Style(0.09, 0.10, 0.10, length=1.7, cover_ears=1.0),
-    "long_fringe": Style(0.10, 0.10, 0.10, fringe=0.27, length=1.5, cover_ears=1.0),
-    "bun": Style(0.05, 0.03, 0.05, bun=True),
+    "pixie": Style(0.11, 0.05, 0.06, fringe=0.17, sweep=0.8),
+    "bob": Style(0.09, 0.07, 0.08, fringe=0.0, length=0.85, cover_ears=1.0, part=0.04),
+    "long": Style(0.08, 0.06, 0.07, length=1.7, cover_ears=1.0, part=0.03, wave=0.5),
+    "long_fringe": Style(0.09, 0.07, 0.08, fringe=0.25, length=1.5, cover_ears=1.0, sweep=0.25),
+    "bun": Style(0.055, 0.03, 0.05, bun=True),
 }
 
 
@@ -64,7 +68,9 @@ def _hairline(identity: Identity, style: Style, theta: np.ndarray) -> np.ndarray
     a = identity.a
     part = np.abs(theta) / np.pi * 180
     recede = float(np.clip(0.04 + 0.035 * a("recession") + 0.22 * style.recede, 0, 5))
-    front = 0.70 + 0.045 * a("hairline") + 0.12 * min(style.recede, 1.0)
+    front = (
+        0.745 + 0.045 * a("hairline") + 0.05 * (style.length > 0 and style.fringe <= 0) + 0.12 * min(style.recede, 1.0)
+    )
     knots = np.array([0, 16, 34, 52, 66, 76, 84, 104, 125, 150, 180], np.float64)
     heights = np.array(
         [front, front - 0.005, front - 0.05 + recede, 0.50 + 0.5 * recede, 0.22, -0.06, 0.10, 0.12, -0.45, -0.70, -0.74]
@@ -80,14 +86,16 @@ def _signed_height(identity: Identity, y: np.ndarray, theta: np.ndarray, rng: np
     """Return how far above the hair's edge each point lies; the fringe lowers the edge in front."""
     style = style_of(identity)
     edge = _hairline(identity, style, theta)
-    cells = noise(rng, (1, 41), (1, theta.shape[-1]))[0]
+    cells = 0.7 * noise(rng, (1, 27), (1, theta.shape[-1]))[0] + 0.7 * noise(rng, (1, 61), (1, theta.shape[-1]))[0]
     side = 1 if identity.a("parting") > 0 else -1
     depth = style.fringe * (1 + 0.2 * identity.a("fringe"))
     window = smoothstep(1.15, 0.55, np.abs(theta))
     if str(identity.attributes["hair_style"]) in ("side_part", "pixie"):
         window = window * (0.55 + 0.75 * smoothstep(-0.7, 0.7, theta * side))
     edge = edge - depth * window
-    ragged = 0.012 + 0.05 * max(style.fringe, 0)
+    ragged = 0.008 + 0.075 * max(style.fringe, 0)
+    if style.part and style.fringe <= 0:
+        edge = edge + 0.05 * np.exp(-((theta / 0.16) ** 2)) - 0.05 * smoothstep(0.25, 0.7, np.abs(theta))
     return y - edge + ragged * cells * smoothstep(1.6, 0.9, np.abs(theta))
 
 
@@ -99,17 +107,34 @@ def scalp_opacity(identity: Identity, position: np.ndarray, rng: np.random.Gener
     edge_rng = generator(derive_seed(identity.seed, "face3d", "hairline"))
     s = _signed_height(identity, position[..., 1], theta, edge_rng)
     style = style_of(identity)
-    coarse = noise(rng, (5, 70), (size, size))
-    fine = noise(rng, (8, size), (size, size))
+    lean = style.sweep * (1 if identity.a("parting") > 0 else -1) * np.ones_like(theta)
+    if style.part and style.sweep == 0:
+        lean = -0.8 * np.sign(theta)  # a middle parting sends its strands to both sides
+    coarse, fine = _strands(rng, size, lean, 60, 5), _strands(rng, size, lean, 230, 7)
     curls = noise(rng, (48, 60), (size, size))
-    strands = 1 + 0.16 * coarse + 0.14 * fine
+    strands = 1 + 0.20 * coarse + 0.26 * fine
     if style.curl:
-        strands = 1 + 0.1 * fine + 0.26 * style.curl * curls
-    soft_edge = 0.035 if style.fringe > 0.1 else 0.06
-    opacity = smoothstep(-soft_edge, soft_edge, s + 0.02 * fine + 0.012 * coarse)
+        strands = 1 + 0.14 * fine + 0.30 * style.curl * curls
+    # roots and the deeper layers lie in the shade of those above
+    strands = strands * (0.72 + 0.28 * smoothstep(0.0, 0.22, s))
+    # at the edge single strands run out into the skin
+    soft_edge = 0.05 if style.fringe > 0.1 else 0.085
+    loose = 1.0 if style.fringe > 0.1 else 0.6
+    opacity = smoothstep(-soft_edge, soft_edge, s + loose * (0.055 * fine + 0.03 * coarse))
     if identity.attributes["hair_style"] == "buzz":
-        opacity = opacity * (0.78 + 0.06 * curls)
-    return np.clip(opacity, 0, 1), np.clip(strands, 0.35, 1.8)
+        opacity = opacity * (0.74 + 0.08 * curls)
+    return np.clip(opacity, 0, 1), np.clip(strands, 0.22, 2.0)
+
+
+def _strands(rng: np.random.Generator, size: int, lean: np.ndarray, across: int, along: int) -> np.ndarray:
+    """Return strand noise (size, size) of unit deviation that runs down the texture, leaning sideways as combed."""
+    field = noise(rng, (along, across), (size, size))
+    if not lean.any():
+        return field
+    u, v = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
+    reach = np.clip(v / size, 0, 0.4)
+    shifted = u + lean * 0.42 * size * reach * smoothstep(0.0, 0.5, 1 - np.abs(2 * u / size - 1))
+    return np.asarray(cv2.remap(field, shifted.astype(np.float32), v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
 
 
 def shell_thickness(identity: Identity, grid: np.ndarray) -> np.ndarray:
@@ -126,35 +151,74 @@ def shell_thickness(identity: Identity, grid: np.ndarray) -> np.ndarray:
     thick = round_head + (style.top - round_head) * up
     side = 1 if identity.a("parting") > 0 else -1
     thick = thick + style.lift * smoothstep(1.2, 0.2, angle) * smoothstep(0.5, 0.75, y) * smoothstep(1.3, 0.9, y)
-    if identity.attributes["hair_style"] == "side_part":
-        thick = thick - 0.05 * np.exp(-(((theta + side * 0.6) / 0.12) ** 2)) * up
-        thick = thick + 0.04 * smoothstep(-0.5, 0.8, theta * side) * up
+    if style.part:
+        # the valley of the parting, and the mass combed over from it
+        at = -side * style.part
+        valley = np.exp(-(((theta - at) / 0.13) ** 2)) * smoothstep(0.55, 0.8, y) * smoothstep(1.12, 0.95, y)
+        thick = thick - 0.4 * style.top * valley
+        thick = thick + 0.035 * smoothstep(-0.5, 0.8, theta * side) * up * (style.part > 0.1)
     thick = thick * (1 + 0.16 * identity.a("hair_volume"))
-    bumps = noise(rng, (22, 26), (ROWS, COLUMNS)) * 0.055 * style.curl + noise(rng, (9, 33), (ROWS, COLUMNS)) * 0.006
+    # locks: ridges that run with the strands and break the outline
+    locks = noise(rng, (4, 27), (ROWS, COLUMNS)) * 0.6 + noise(rng, (5, 48), (ROWS, COLUMNS)) * 0.5
+    bumps = noise(rng, (22, 26), (ROWS, COLUMNS)) * 0.055 * style.curl
+    bumps = bumps + locks * 0.20 * np.clip(thick, 0, 0.12) * (1 - 0.6 * min(1.0, style.curl))
     bumps[:, -1] = bumps[:, 0]
-    thick = thick + bumps * smoothstep(0.0, 0.1, thick)
+    thick = thick + bumps * smoothstep(0.0, 0.06, thick)
     rise = smoothstep(-0.01, 0.10 + 0.6 * style.top * (style.fringe <= 0.1), s)
     return np.where(s > -0.02, thick * rise + 0.004, -0.04).astype(np.float32)
 
 
-def hanging_grid(identity: Identity, grid: np.ndarray) -> np.ndarray | None:
-    """Return the curtain of long hair around sides and back (20, 31, 3), open in front, or None."""
+def hanging_grid(
+    identity: Identity, grid: np.ndarray, normals: np.ndarray, shell: np.ndarray | None
+) -> np.ndarray | None:
+    """Return long hair (26, 57, 3): it lies on the crown, drapes over what stands out below and falls in locks."""
     style = style_of(identity)
-    if style.length <= 0:
+    if style.length <= 0 or shell is None:
         return None
+    a = identity.a
     rng = generator(derive_seed(identity.seed, "face3d", "curtain"))
-    width = float(np.abs(grid[10:35, :, 0]).max())
-    theta = np.radians(np.linspace(48, 312, 31, dtype=np.float32))[None, :]  # round the back, open in front
-    t = np.linspace(0, 1, 20, dtype=np.float32)[:, None]
-    bottom = 0.1 - style.length * (1 + 0.06 * identity.a("hair_volume"))
-    top = 0.62
-    y = top + (bottom - top) * t
-    flare = 0.05 + 0.10 * smoothstep(0, 0.35, t) + 0.05 * np.sin(np.pi * t) * identity.a("hair_volume")
-    wave = noise(rng, (6, 12), (20, 31)) * 0.03 * smoothstep(0.2, 0.8, t)
-    radius = width + flare + wave
-    # front edges lean inwards above the jaw so that the face is framed, not walled
-    x = np.sin(theta) * radius
-    depth = np.where(np.cos(theta) > 0, 0.62, 1.02)
-    z = -0.12 + np.cos(theta) * depth * (radius / width)
-    y = y + 0.04 * noise(rng, (1, 31), (1, 31)) * t + 0.05 * np.cos(theta) * t
-    return np.stack((x, np.broadcast_to(y, x.shape), np.broadcast_to(z, x.shape)), -1).astype(np.float32)
+    rows, columns = 26, 57
+    outer = grid + normals * np.maximum(shell, 0)[..., None]
+    angles = column_angles()
+    start = 1.02 + 0.10 * a("fringe")
+    theta = np.linspace(start, 2 * np.pi - start, columns, dtype=np.float32)
+    wrapped = np.where(theta > np.pi, theta - 2 * np.pi, theta)
+    where = np.interp(wrapped, angles, np.arange(COLUMNS)).astype(np.float32)
+    y_levels = np.linspace(0.92, -0.25, 14, dtype=np.float32)
+    xz = np.empty((len(y_levels), columns, 2), np.float32)
+    left = np.clip(where.astype(int), 0, COLUMNS - 2)
+    share = where - left
+    top, bottom = 2, row_of("mouth")
+    for j in range(columns):
+        line = outer[top:bottom, left[j]] * (1 - share[j]) + outer[top:bottom, left[j] + 1] * share[j]
+        order = np.argsort(line[:, 1])
+        xz[:, j, 0] = np.interp(y_levels, line[order, 1], line[order, 0])
+        xz[:, j, 1] = np.interp(y_levels, line[order, 1], line[order, 2])
+    centre = np.array([0.0, -0.12], np.float32)
+    away = xz - centre
+    radius = np.linalg.norm(away, axis=-1)
+    direction = away / radius[..., None]
+    draped = np.maximum.accumulate(radius, axis=0)  # hair never follows the skull back in
+    tip = 0.1 - style.length * (1 + 0.06 * a("hair_volume"))
+    t = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
+    y = 0.92 + (tip - 0.92) * t
+    pick = np.clip((0.92 - y[:, 0]) / (0.92 + 0.25) * (len(y_levels) - 1), 0, len(y_levels) - 1)
+    low = np.minimum(pick.astype(int), len(y_levels) - 2)
+    f = (pick - low)[:, None]
+    r = draped[low] * (1 - f) + draped[low + 1] * f
+    d = direction[low] * (1 - f[..., None]) + direction[low + 1] * f[..., None]
+    locks = noise(rng, (3, 15), (rows, columns)) + 0.6 * noise(rng, (3, 29), (rows, columns))
+    below = smoothstep(0.55, -0.4, y)
+    body = 0.055 + 0.025 * a("hair_volume")
+    # tucked under the shell at the crown, over it from the temple down; the tips turn in
+    r = r - 0.03 * smoothstep(0.75, 0.92, y) + body * smoothstep(0.85, 0.2, y) - 0.05 * smoothstep(0.75, 1.0, t)
+    r = r + locks * (0.010 + 0.022 * below)
+    wave = style.wave * 0.045 * np.sin(9 * y + 2.0 * np.sin(3 * theta)[None, :]) * below
+    r = r + wave
+    turn = 0.05 * (noise(rng, (3, 9), (rows, columns)) * below) + 0.03 * wave
+    x = d[..., 0] * r + turn * d[..., 1]
+    z = centre[1] + d[..., 1] * r - turn * d[..., 0]
+    ragged = np.abs(noise(rng, (1, 21), (1, columns))) * 0.07 + 0.05 * np.abs(noise(rng, (1, 41), (1, columns)))
+    front = np.cos(theta)[None, :]
+    y = y + (ragged + 0.10 * np.clip(front, 0, 1)) * t**2
+    return np.stack((x, np.broadcast_to(y, x.shape), z), -1).astype(np.float32)

@@ -16,26 +16,26 @@ COLUMNS = 65  # odd, so that one column runs along the nose; first and last coin
 # rows up to the next knot
 _KNOTS: dict[str, tuple[float, float, float, float, float, float, int]] = {
     "pole": (1.18, -0.08, -0.16, 0.02, -0.12, 0.0, 2),
-    "crown": (1.14, 0.20, -0.42, 0.265, -0.12, 0.0, 2),
-    "crown2": (1.02, 0.46, -0.68, 0.45, -0.12, 0.0, 3),
-    "upper": (0.84, 0.66, -0.88, 0.595, -0.12, 0.0, 3),
-    "hairline": (0.64, 0.79, -0.97, 0.68, -0.12, 0.0, 3),
-    "forehead": (0.43, 0.855, -1.0, 0.725, -0.12, 0.0, 5),
-    "brow": (0.21, 0.87, -1.0, 0.74, -0.10, 0.0, 6),
+    "crown": (1.13, 0.20, -0.44, 0.30, -0.12, 0.0, 2),
+    "crown2": (1.02, 0.46, -0.69, 0.495, -0.12, 0.0, 3),
+    "upper": (0.84, 0.66, -0.88, 0.64, -0.12, 0.0, 3),
+    "hairline": (0.64, 0.79, -0.97, 0.72, -0.12, 0.0, 3),
+    "forehead": (0.43, 0.855, -1.0, 0.75, -0.12, 0.0, 5),
+    "brow": (0.21, 0.87, -1.0, 0.75, -0.10, 0.0, 6),
     "eye": (0.0, 0.82, -0.96, 0.74, -0.08, 0.0, 6),
-    "cheek": (-0.2, 0.80, -0.9, 0.735, -0.05, 0.0, 6),
-    "nosebase": (-0.43, 0.80, -0.80, 0.715, -0.03, 0.0, 4),
-    "subnasal": (-0.54, 0.80, -0.74, 0.695, 0.0, 0.28, 3),
-    "lip_top": (-0.64, 0.815, -0.68, 0.675, 0.0, 0.46, 3),
-    "mouth": (-0.71, 0.81, -0.65, 0.66, 0.0, 0.58, 3),
-    "lip_bottom": (-0.79, 0.80, -0.62, 0.645, 0.0, 0.69, 3),
-    "mental": (-0.90, 0.76, -0.60, 0.625, 0.0, 0.80, 3),
-    "chin": (-1.03, 0.76, -0.58, 0.60, 0.0, 0.91, 3),
-    "chin_bottom": (-1.14, 0.68, -0.57, 0.565, -0.02, 1.0, 2),
-    "under": (-1.18, 0.46, -0.57, 0.52, -0.06, 1.12, 2),
-    "neck": (-1.25, 0.28, -0.58, 0.47, -0.12, 0.0, 3),
-    "neck2": (-1.55, 0.22, -0.60, 0.47, -0.14, 0.0, 3),
-    "neck3": (-1.9, 0.24, -0.62, 0.56, -0.16, 0.0, 0),
+    "cheek": (-0.2, 0.80, -0.9, 0.73, -0.05, 0.0, 6),
+    "nosebase": (-0.43, 0.80, -0.82, 0.70, -0.03, 0.0, 4),
+    "subnasal": (-0.54, 0.80, -0.78, 0.67, -0.01, 0.28, 3),
+    "lip_top": (-0.64, 0.805, -0.74, 0.64, -0.01, 0.46, 3),
+    "mouth": (-0.71, 0.80, -0.71, 0.615, -0.02, 0.58, 3),
+    "lip_bottom": (-0.79, 0.79, -0.69, 0.59, -0.03, 0.69, 3),
+    "mental": (-0.90, 0.75, -0.67, 0.555, -0.04, 0.80, 3),
+    "chin": (-1.03, 0.75, -0.65, 0.515, -0.06, 0.91, 3),
+    "chin_bottom": (-1.14, 0.67, -0.64, 0.47, -0.08, 1.0, 2),
+    "under": (-1.18, 0.46, -0.64, 0.45, -0.10, 1.10, 2),
+    "neck": (-1.25, 0.30, -0.67, 0.465, -0.16, 0.0, 3),
+    "neck2": (-1.55, 0.25, -0.68, 0.47, -0.18, 0.0, 3),
+    "neck3": (-1.9, 0.24, -0.70, 0.60, -0.20, 0.0, 0),
 }
 KNOT_INDEX = {name: i for i, name in enumerate(_KNOTS)}
 _PER = np.array([k[6] for k in _KNOTS.values()])
@@ -100,8 +100,8 @@ def measure(identity: Identity) -> FaceMeasures:
         eye_tilt=0.05 + 0.065 * s("eye_tilt"),
         brow_y=0.215 + 0.03 * s("brow_y"),
         brow_arch=0.045 + 0.024 * s("brow_arch"),
-        brow_tilt=0.06 + 0.055 * s("brow_tilt"),
-        brow_thick=0.044 + 0.012 * s("brow_thick"),
+        brow_tilt=0.01 + 0.05 * s("brow_tilt"),
+        brow_thick=0.030 + 0.0075 * s("brow_thick"),
         brow_in=max(0.07, 0.14 + 0.028 * s("brow_gap")),
         brow_out=eye_x + 0.21 + 0.025 * s("brow_length"),
         nose_top=0.05 + 0.03 * s("nose_bridge"),
@@ -111,14 +111,14 @@ def measure(identity: Identity) -> FaceMeasures:
         crook=0.015 * s("nose_crook"),
         mouth_y=mouth,
         mouth_w=0.245 + 0.026 * s("mouth_width"),
-        lip_up=0.062 + 0.016 * s("lip_upper"),
-        lip_low=0.078 + 0.018 * s("lip_lower"),
+        lip_up=0.066 + 0.015 * s("lip_upper"),
+        lip_low=0.082 + 0.017 * s("lip_lower"),
         lip_bow=0.012 + 0.008 * s("lip_bow"),
-        lip_curve=0.012 + 0.010 * s("lip_curve"),  # mean > 0: corners slightly up, else neutral reads as sad
+        lip_curve=0.022 + 0.010 * s("lip_curve"),  # mean > 0: corners slightly up, else neutral reads as sad
         chin_y=chin,
         eye_asym=0.008 * s("eye_asym"),
         brow_asym=0.010 * s("brow_asym"),
-        mouth_asym=0.010 * s("mouth_asym"),
+        mouth_asym=0.006 * s("mouth_asym"),
     )
 
 
@@ -228,8 +228,9 @@ def neutral_grid(identity: Identity) -> np.ndarray:
     front = zc + (zf - zc) * np.abs(cos) ** flat
     z = np.where(cos > 0, front, zc + (zc - zb) * cos)
     angle = np.abs(theta)
-    start = 0.30 + 0.10 * s("jaw_angle")
-    y = y0 + lift * smoothstep(start, 1.75, angle)
+    start = 0.20 + 0.10 * s("jaw_angle")
+    # behind the ear the rows spread out again: the nape has no jaw
+    y = y0 + lift * smoothstep(start, 1.55, angle) * (1 - 0.75 * smoothstep(1.7, 2.7, angle))
     _features(identity, m, x, y, z, cos)
     # a pair of almost coincident rows carries the mouth's inside; they part when the mouth opens
     y[LIP_ROW] += 0.003
@@ -241,7 +242,18 @@ def neutral_grid(identity: Identity) -> np.ndarray:
     beside = smoothstep(1.02 * m.mouth_w, 1.5 * m.mouth_w, np.abs(x[band]))
     fade = np.minimum(np.arange(26), np.arange(26)[::-1]).clip(0, 5)[:, None] / 5
     grid[band] += (beside * fade)[..., None].astype(np.float32) * (even[band] - grid[band])
+    _soften_jaw(grid, angle)
     return grid
+
+
+def _soften_jaw(grid: np.ndarray, angle: np.ndarray) -> None:
+    """Round off, in place, what the crowded rows fold up below the ear: no lump or ledge in profile."""
+    first, last = row_of("nosebase"), row_of("neck3")
+    rows = np.arange(first, last)[:, None]
+    round_rows = cv2.GaussianBlur(grid, (1, 41), sigmaX=0.1, sigmaY=6.0, borderType=cv2.BORDER_REPLICATE)
+    fade = smoothstep(first, first + 6, rows) * smoothstep(last, last - 4, rows)
+    weight = fade * (0.3 * smoothstep(0.7, 1.2, angle) + 0.7 * smoothstep(1.25, 1.75, angle))
+    grid[first:last] += weight[..., None].astype(np.float32) * (round_rows[first:last] - grid[first:last])
 
 
 def mouth_line(m: FaceMeasures, x: np.ndarray) -> np.ndarray:
@@ -264,7 +276,7 @@ def _features(
     depth = np.zeros_like(z)
 
     t = (m.nose_top - y0) / (m.nose_top - m.nose_tip)
-    projection = 0.265 + 0.032 * s("nose_tip")
+    projection = 0.24 + 0.03 * s("nose_tip")
     bridge = 0.07 + 0.026 * s("nose_bridge")
     ridge = bridge + (projection * 0.86 - bridge) * np.clip(t, 0, 1) ** 1.05
     ridge += 0.028 * s("nose_hump") * np.exp(-(((t - 0.42) / 0.2) ** 2))
@@ -273,7 +285,7 @@ def _features(
     bent = x0 - m.crook * np.exp(-(((t - 0.6) / 0.4) ** 2))
     depth += ridge * np.exp(-0.5 * (bent / sigma) ** 2)
     ball = 0.075 + 0.012 * s("nose_ball")
-    depth += 0.15 * projection * bump(bent, y0, 0, m.nose_tip + 0.01, ball, 0.06)
+    depth += 0.13 * projection * bump(bent, y0, 0, m.nose_tip + 0.012, ball, 0.075)
     for side in (-1, 1):
         ala = 0.11 + 0.012 * s("nose_width")
         depth += ala * bump(x0, y0, side * (m.nose_w - 0.045), m.nose_base + 0.055, 0.046, 0.05)

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from schemas.recipe import Light
+
+_SCATTER = (0.16, 0.06, 0.03)  # how far the key light reaches past the terminator, by channel
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, reach: Tensor, light: L
     nx, ny, nz = normal.unbind(1)
     dx, dy, dz = light.direction
     cosine = nx * dx + ny * dy + nz * dz
-    key = light.key * ((cosine + light.wrap) / (1 + light.wrap)).clamp(min=0) * reach
+    # red light scatters furthest under skin: the terminator is wider and warmer than a bare cosine
+    wrap = torch.tensor(_SCATTER, dtype=normal.dtype, device=normal.device) + light.wrap
+    key = light.key * ((cosine[:, None] + wrap) / (1 + wrap)).clamp(min=0) * reach[:, None]
     sky = light.ambient * (0.8 + 0.2 * ny)
     fill = light.fill * nz.clamp(min=0)
     # Blinn lobe: half vector between the key and the viewer at +z
@@ -56,7 +61,30 @@ def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, reach: Tensor, light: L
     lobe = lobe * lobe
     lobe = lobe * lobe  # power 16
     shine = gloss * light.key * 0.16 * lobe * (cosine > 0) * reach
-    return albedo * (key + sky + fill)[:, None] + shine[:, None]
+    return albedo * (key + (sky + fill)[:, None]) + shine[:, None]
+
+
+def shade_hair(albedo: Tensor, normal: Tensor, strand: Tensor, glow: Tensor, reach: Tensor, light: Lamp) -> Tensor:
+    """Return the linear colour (P, 3) of hair: strands (P, 3) scatter round themselves and shine across themselves.
+
+    `glow` (P,) is the strand brightness of the texture; it shifts the two highlights so that they break up.
+    """
+    dx, dy, dz = light.direction
+    key = torch.tensor([dx, dy, dz], dtype=normal.dtype, device=normal.device)
+    half = torch.tensor([dx, dy, dz + 1], dtype=normal.dtype, device=normal.device)
+    half = half / (half.norm() + 1e-6)
+    shift = 0.28 * (glow - 1)
+    tangent = functional.normalize(strand, dim=1)
+    facing = (normal @ key + 0.25 + light.wrap).clamp(min=0) / (1.25 + light.wrap)
+    around = (1 - (tangent @ key) ** 2).clamp(min=0).sqrt()
+    diffuse = light.key * (0.75 * facing + 0.25 * facing * around) * reach
+    ambient = light.ambient * (0.75 + 0.25 * normal[:, 1]) + light.fill * normal[:, 2].clamp(min=0)
+    side = tangent @ half
+    first = (1 - (side - 0.12 + shift) ** 2).clamp(min=0) ** 40
+    second = (1 - (side + 0.14 + shift) ** 2).clamp(min=0) ** 14
+    shine = (light.key * reach + 0.5 * light.fill) * facing
+    coloured = albedo * (diffuse + ambient + 1.3 * shine * second)[:, None]
+    return coloured + (0.035 + 0.10 * albedo) * (shine * first)[:, None]
 
 
 def develop(linear: Tensor, light: Lamp) -> Tensor:

@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Parts joined: attributes are normal xyz, uv, colour rgb, key light reaching the vertex."""
+    """Parts joined: attributes are normal xyz, uv, colour rgb (hair: strand direction xyz), key light at the vertex."""
 
     verts: np.ndarray  # (V, 3)
     attributes: np.ndarray  # (V, 9)
@@ -71,6 +71,14 @@ def grid_normals(grid: np.ndarray, wrap: bool) -> np.ndarray:
     return normal / np.maximum(length, 1e-12)
 
 
+def _strand_direction(grid: np.ndarray) -> np.ndarray:
+    """Return unit vectors (R, C, 3) down the columns of a hair grid, along which its strands run."""
+    down = np.empty_like(grid)
+    down[1:-1] = grid[2:] - grid[:-2]
+    down[0], down[-1] = grid[1] - grid[0], grid[-1] - grid[-2]
+    return down / np.maximum(np.sqrt((down * down).sum(-1, keepdims=True)), 1e-12)
+
+
 def assemble(parts: Sequence[Part]) -> Mesh:
     """Return the parts as one mesh, vertices and faces in part order."""
     verts, attributes, faces, part_index, quads, double = [], [], [], [], [], []
@@ -81,7 +89,10 @@ def assemble(parts: Sequence[Part]) -> Mesh:
         attribute = np.ones((count, 9), np.float32)
         attribute[:, 0:3] = grid_normals(part.grid, part.wrap).reshape(-1, 3)
         attribute[:, 3:5] = 0 if part.uv is None else part.uv.reshape(-1, 2)
-        attribute[:, 5:8] = np.asarray(part.colour, np.float32).reshape(-1, 3)
+        if part.material == Material.HAIR:
+            attribute[:, 5:8] = _strand_direction(part.grid).reshape(-1, 3)
+        else:
+            attribute[:, 5:8] = np.asarray(part.colour, np.float32).reshape(-1, 3)
         quad = np.arange((rows - 1) * (columns - 1))
         if part.keep is not None:
             quad = quad[part.keep.ravel()]

@@ -57,7 +57,7 @@ class Canvas:
     lid: np.ndarray  # (H, W) eyes_closed level from which the lid covers the texel; 2 = never
     facial_hair: np.ndarray  # (H, W) opacity of brows and beard
     gloss: np.ndarray  # (H, W)
-    teeth: np.ndarray  # (H, W) share of teeth where the mouth opens
+    eye: np.ndarray  # (3, H, W) share of eyeball, and x to image-right and y up from the eye's centre in head units
     texel: np.ndarray  # (H, 1) texel row
 
     def tint(self, mask: np.ndarray, colour: np.ndarray | tuple[float, ...] | float) -> None:
@@ -92,6 +92,6 @@ def canvas(position: np.ndarray, base: np.ndarray, rows: slice, cols: slice) -> 
         lid=np.full(shape, 2.0, np.float32),
         facial_hair=np.zeros(shape, np.float32),
         gloss=np.full(shape, 0.35, np.float32),
-        teeth=np.zeros(shape, np.float32),
+        eye=np.zeros((3, *shape), np.float32),
         texel=texel[:, None],
     )

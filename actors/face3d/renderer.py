@@ -11,8 +11,10 @@ from torch.nn import functional
 
 from actors.face3d.assets import Assets, build_assets
 from actors.face3d.background import paint_background
+from actors.face3d.expression import lid_level
+from actors.face3d.features import SCLERA
 from actors.face3d.identity import Identity
-from actors.face3d.lighting import Lamp, develop, lamp, shade
+from actors.face3d.lighting import Lamp, develop, lamp, shade, shade_hair
 from actors.face3d.mesh import Material, Mesh, Part, assemble
 from actors.face3d.rasterizer import rasterize
 from actors.face3d.scene import Scene, compose_scene
@@ -20,6 +22,9 @@ from actors.face3d.shadow import visibility
 from schemas.recipe import Recipe
 
 _CACHED_IDENTITIES = 4
+_SOFT = 0.1  # light up to this harshness casts no shadow beyond the sky's, which the texture holds
+_EYEBALL = 0.12  # radius in head units
+_WHITE = tuple(float(v) ** 2.2 for v in SCLERA)
 
 
 @dataclass
@@ -123,11 +128,11 @@ class HeadRenderer:
 
     def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
         mesh = assemble(parts)
-        harshness = scene.harshness
-        if harshness > 0.02:  # soft light casts no visible shadow
+        cast = min(1.0, 1.6 * (scene.harshness - _SOFT))
+        if cast > 0:
             casters = [p for p in scene.parts if p.name in ("head", "hair")]
             lit = visibility(casters, mesh.verts, scene.light_direction)
-            mesh.attributes[:, 8] = 1 - min(1.0, 1.4 * harshness) * (1 - lit)
+            mesh.attributes[:, 8] = 1 - cast * (1 - lit)
         screen = scene.camera.normalised(mesh.verts)
         corner = screen[:, :2][mesh.faces]
         u, v = corner[:, 2] - corner[:, 0], corner[:, 1] - corner[:, 0]
@@ -158,7 +163,14 @@ class HeadRenderer:
             t = functional.grid_sample(texture, a[textured, 3:5][None, None], align_corners=True)[0, :, 0]
             hairy = material[textured] == Material.HAIR
             albedo[textured], gloss[textured] = _surface(t, hairy, scene, recipe)
-        return shade(albedo, normal, gloss, a[:, 8], light)
+        lit = shade(albedo, normal, gloss, a[:, 8], light)
+        strands = (material == Material.HAIR).nonzero().squeeze(1)
+        if strands.numel():
+            inner = 1 - 0.55 * flip[strands].float()[:, None]  # the curtain's inner side is in its own shade
+            lit[strands] = shade_hair(
+                albedo[strands] * inner, normal[strands], a[strands, 5:8], gloss[strands], a[strands, 8], light
+            )
+        return lit
 
     def _composite(self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int) -> np.ndarray:
         """Return the developed uint8 image: antialiased reduction of the drawn layers over the backdrop."""
@@ -175,12 +187,8 @@ class HeadRenderer:
 
 def _surface(t: Tensor, hairy: Tensor, scene: Scene, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Return albedo (P, 3) and gloss (P,) from texture samples (CHANNELS, P)."""
-    skin = t[0:3]
-    expression = recipe.expression
-    eyes_closed = expression.eyes_closed
-    bared = min(1.0, 1.6 * expression.mouth_open + 0.8 * expression.smile)
-    if bared > 0:
-        skin = skin + bared * t[11] * (0.62 - skin)
+    skin = _with_iris(t, scene, recipe)
+    eyes_closed = lid_level(recipe.expression, recipe.gaze)
     if eyes_closed > 0:
         shut = ((eyes_closed * 1.06 - t[6]) / 0.06).clamp(0, 1)
         edge = torch.exp(-(((t[6] - eyes_closed) / 0.16) ** 2)) * (4 * t[6] * (1 - t[6])).clamp(min=0)
@@ -189,7 +197,36 @@ def _surface(t: Tensor, hairy: Tensor, scene: Scene, recipe: Recipe) -> tuple[Te
     hair = torch.tensor(scene.hair_colour, device=t.device)[:, None] * t[9]
     facial = torch.tensor(scene.facial_hair_colour, device=t.device)[:, None] * (0.55 + 0.45 * t[9])
     skin = skin + t[7] * (facial - skin)
-    opacity = torch.where(hairy, torch.clamp(t[8] * 1.35, max=1.0), t[8])
+    opacity = torch.where(hairy, torch.clamp(t[8] * 2.4, max=1.0), t[8])
     albedo = skin + opacity * (hair - skin)
-    gloss = t[10] * (1 - opacity) + 0.5 * opacity
+    gloss = torch.where(hairy, t[9], t[10] * (1 - opacity) + 0.3 * opacity)  # hair: the strands' brightness
     return albedo.T, gloss
+
+
+def _with_iris(t: Tensor, scene: Scene, recipe: Recipe) -> Tensor:
+    """Return the skin (3, P) with iris, pupil and catch-light on the eyeballs, where the gaze puts them."""
+    skin = t[0:3]
+    ball = (t[11] > 0.02).nonzero().squeeze(1)
+    if not ball.numel():
+        return skin
+    gaze = recipe.gaze
+    right, up = _EYEBALL * np.sin(np.radians(gaze.yaw)), _EYEBALL * np.sin(np.radians(gaze.pitch))
+    dx, dy = t[12, ball], t[13, ball] - 0.004
+    radius = float(scene.iris[3])
+    r = torch.sqrt((dx - right) ** 2 + (dy - up) ** 2) / radius
+    colour = torch.from_numpy(scene.iris[:3]).to(t.device)[:, None]
+    white = skin[:, ball]
+    lit = white / torch.tensor(_WHITE, device=t.device)[:, None]  # the lids' shadow on the ball holds for the iris too
+    limbus = 1 - 0.65 * ((r - 0.7) / 0.3).clamp(0, 1)
+    pupil = ((0.46 - r) / 0.12 + 0.5).clamp(0, 1)
+    iris = colour * (0.75 + 0.6 * r) * limbus * (1 - 0.95 * pupil) * lit
+    cover = ((1 - r) / 0.16 + 0.5).clamp(0, 1) * t[11, ball]
+    eye = white + cover * (iris - white)
+    lx, ly, _ = scene.light_direction
+    glint = torch.exp(
+        -(((dx - right * 0.5 - 0.034 * lx) / 0.013) ** 2) - ((dy - up * 0.5 - 0.012 - 0.03 * ly) / 0.013) ** 2
+    )
+    eye = eye + 0.75 * glint * t[11, ball] * (0.9 - eye)
+    skin = skin.clone()
+    skin[:, ball] = eye
+    return skin

@@ -9,10 +9,11 @@ from actors.face3d.assets import Assets, sample_grid
 from actors.face3d.body import bun, torso
 from actors.face3d.expression import expressed_grid
 from actors.face3d.hair import COLOURS, style_of
-from actors.face3d.head import attachment, row_of
+from actors.face3d.head import LIP_ROW, attachment, row_of
 from actors.face3d.identity import HAIR_COLOURS, Identity
 from actors.face3d.lighting import lamp
 from actors.face3d.mesh import Material, Part
+from actors.face3d.mouth import lip_gap, mouth_parts
 from actors.face3d.occluders import build_occluder
 from actors.face3d.paint import to_linear
 from schemas.recipe import Recipe
@@ -57,6 +58,7 @@ class Scene:
     camera: Camera
     hair_colour: np.ndarray
     facial_hair_colour: np.ndarray
+    iris: np.ndarray  # (4,) linear colour and radius
     tint: float
     harshness: float
     light_direction: tuple[float, float, float]
@@ -92,8 +94,14 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
     grid = expressed_grid(assets.grid, assets.basis, recipe.expression)
     follow = attachment()[..., None]
     posed = follow * rigid(grid) + (1 - follow) * (grid @ settle.T)
-    head = Part("head", posed.astype(np.float32), Material.SKIN, uv=assets.uv, wrap=True, keep=assets.bare_quads)
-    parts = [head, replace(body, grid=(body.grid @ settle.T).astype(np.float32))]
+    inside = mouth_parts(assets.grid, grid, assets.measures)
+    keep = assets.bare_quads
+    if inside:
+        keep = keep.copy()
+        keep[LIP_ROW] &= ~lip_gap(assets.measures, grid)
+    head = Part("head", posed.astype(np.float32), Material.SKIN, uv=assets.uv, wrap=True, keep=keep)
+    parts = [head, *(replace(part, grid=rigid(part.grid).astype(np.float32)) for part in inside)]
+    parts += [replace(body, grid=(body.grid @ settle.T).astype(np.float32))]
     parts += [replace(ear, grid=rigid(ear.grid).astype(np.float32)) for ear in assets.ears]
     parts += _hair_parts(identity, assets, hair_scale, head, rigid)
 
@@ -123,6 +131,7 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
         camera=Camera(scale, centre, roll),
         hair_colour=colour,
         facial_hair_colour=colour * 0.75,
+        iris=assets.iris,
         tint=float(jitter[3]),
         harshness=recipe.light.harshness,
         light_direction=lamp(recipe.light).direction,
@@ -160,8 +169,8 @@ def _hair_parts(
         )  # fmt: skip
     if assets.hanging is not None:
         rows, columns = assets.hanging.shape[:2]
-        u = np.linspace(-0.9, 0.9, columns, dtype=np.float32)
-        v = np.linspace(-0.95, -0.8, rows, dtype=np.float32)
+        u = np.linspace(-0.95, 0.95, columns, dtype=np.float32)
+        v = np.linspace(-0.95, -0.72, rows, dtype=np.float32)
         uv = np.stack(np.meshgrid(u, v), -1)
         parts.append(Part("hair", rigid(assets.hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True))
     if style_of(identity).bun:

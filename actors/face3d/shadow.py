@@ -1,7 +1,8 @@
-"""Cast shadows of the key light, per vertex: a coarse depth map from the light, softly compared."""
+"""Shadows per vertex from depth maps: the key light's cast shadow of a scene, and what each point sees of the sky."""
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 
@@ -10,25 +11,20 @@ from actors.face3d.rasterizer import rasterize
 
 _MAP = 72  # pixels of the depth map over 4 head units; vertices are about as far apart
 _REACH = 2.0  # half extent of the map in head units
+_SKY_REACH = 1.5  # the same for the sky, which is seen by the head alone
+_SKY_BIAS = 0.035
 _BIAS = 0.07  # head units; less and the coarse casters shade themselves
 
 
 def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[float, float, float]) -> np.ndarray:
     """Return how much of the key light reaches each point (V, 3), 0..1, past every second vertex of the casters."""
-    forward = np.array(direction, np.float32)
-    side = np.cross(np.array([0.0, 1.0, 0.0] if abs(forward[1]) < 0.95 else [0.0, 0.0, 1.0]), forward)
-    side /= np.linalg.norm(side)
-    frame = np.stack((side, np.cross(forward, side), forward)).astype(np.float32)
-
-    def project(p: np.ndarray) -> np.ndarray:
-        q = p @ frame.T
-        return np.stack((q[:, 0] / _REACH, (-q[:, 1] - 0.1) / _REACH, 8.0 - q[:, 2]), 1).astype(np.float32)
-
+    frame = _frame(direction)
     coarse = assemble([Part(c.name, np.ascontiguousarray(c.grid[::2, ::2])) for c in casters])
-    fragments = rasterize(torch.from_numpy(project(coarse.verts))[None], torch.from_numpy(coarse.faces), _MAP, _MAP)
+    screen = torch.from_numpy(_project(coarse.verts, frame))[None]
+    fragments = rasterize(screen, torch.from_numpy(coarse.faces), _MAP, _MAP)
     depth = fragments.zbuf[0, :, :, 0].numpy()
     depth = np.where(depth < 0, np.float32(99), depth)
-    q = project(points)
+    q = _project(points, frame)
     col, row = (q[:, 0] + 1) * (_MAP / 2) - 0.5, (q[:, 1] + 1) * (_MAP / 2) - 0.5
     lit = np.zeros(len(points), np.float32)
     for dr, dc, weight in ((0, 0, 0.28), (0, 1, 0.12), (1, 0, 0.12), (0, -1, 0.12), (-1, 0, 0.12),
@@ -37,3 +33,45 @@ def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[flo
         c = np.clip(np.rint(col + dc), 0, _MAP - 1).astype(int)
         lit += weight * np.clip(1 - (q[:, 2] - depth[r, c] - _BIAS) / 0.05, 0, 1)
     return lit
+
+
+def sky_share(casters: Sequence[Part], points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Return how much of a bright upper sky each point (V, 3) sees past the casters, 0..1: ambient occlusion."""
+    mesh = assemble(casters)
+    directions = _sky()
+    frames = [_frame((float(x), float(y), float(z))) for x, y, z in directions]
+    screens = torch.from_numpy(np.stack([_project(mesh.verts, frame, _SKY_REACH) for frame in frames]))
+    depths = rasterize(screens, torch.from_numpy(mesh.faces), _MAP, _MAP, cull_backfaces=True).zbuf[..., 0].numpy()
+    depths = np.where(depths < 0, np.float32(99), depths)
+    total, seen = np.full(len(points), 1e-6, np.float32), np.zeros(len(points), np.float32)
+    for direction, frame, depth in zip(directions, frames, depths, strict=True):
+        weight = np.maximum(normals @ direction, 0.0) * (1 + 0.5 * direction[1])
+        q = _project(points, frame, _SKY_REACH)
+        col, row = (q[:, 0] + 1) * (_MAP / 2) - 0.5, (q[:, 1] + 1) * (_MAP / 2) - 0.5
+        nearest = cv2.remap(depth, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+        total += weight
+        seen += weight * np.clip(1 - (q[:, 2] - nearest - _SKY_BIAS) / 0.05, 0, 1)
+    return seen / total
+
+
+def _sky() -> np.ndarray:
+    """Return unit directions (K, 3) over the front and upper half of the sphere, evenly spread."""
+    index = np.arange(28, dtype=np.float32) + 0.5
+    y = 1 - 2 * index / 28
+    turn = index * np.float32(np.pi * (3 - np.sqrt(5)))
+    radius = np.sqrt(1 - y * y)
+    points = np.stack((radius * np.sin(turn), y, radius * np.cos(turn)), 1)
+    return points[(points[:, 2] > -0.2) & (points[:, 1] > -0.45)].astype(np.float32)
+
+
+def _frame(direction: tuple[float, float, float]) -> np.ndarray:
+    """Return the rows right, up and towards the light (3, 3) of a light's view."""
+    forward = np.array(direction, np.float32)
+    side = np.cross(np.array([0.0, 1.0, 0.0] if abs(forward[1]) < 0.95 else [0.0, 0.0, 1.0]), forward)
+    side /= np.linalg.norm(side)
+    return np.stack((side, np.cross(forward, side), forward)).astype(np.float32)
+
+
+def _project(points: np.ndarray, frame: np.ndarray, reach: float = _REACH) -> np.ndarray:
+    q = points @ frame.T
+    return np.stack((q[:, 0] / reach, (-q[:, 1] - 0.1) / reach, 8.0 - q[:, 2]), 1).astype(np.float32)

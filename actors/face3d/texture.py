@@ -10,8 +10,8 @@ from actors.face3d.paint import SIZE, Canvas, canvas, noise, to_linear, upsample
 from schemas.seeds import derive_seed, generator
 
 # channels: 0-2 skin (linear), 3-5 skin with shut eyes, 6 lid level, 7 facial hair, 8 scalp hair, 9 strands, 10 gloss,
-# 11 teeth
-CHANNELS = 12
+# 11 eyeball, 12-13 x and y from the eye's centre
+CHANNELS = 14
 # display colours of ten skins from light to dark, for the Monk positions 1..10
 _SKIN = np.array(
     [
@@ -63,9 +63,9 @@ def paint_texture(identity: Identity, grid: np.ndarray, m: FaceMeasures) -> np.n
     texture[7, :, cols] = c.facial_hair
     texture[8], texture[9] = scalp_opacity(identity, position, rng)
     texture[10] = 0.35
+    c.gloss += 0.025 * (identity.number("skin_tone") - 4) + 0.05 * identity.a("gloss")  # a dark skin's shine shows more
     texture[10, :, cols] = c.gloss
-    texture[11, :, cols] = c.teeth
-    _occlude(texture[0:6], position, m)
+    texture[11:14, :, cols] = c.eye
     return texture
 
 
@@ -74,10 +74,9 @@ def _paint_complexion(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
     fair = 1.3 - 0.1 * identity.number("skin_tone")
     cheeks = bump(np.abs(c.x), c.y, 0.42, -0.3, 0.16, 0.13) + 0.6 * bump(c.x, c.y, 0, m.nose_tip, 0.11, 0.08)
     c.shade(np.clip(red * fair * cheeks, 0, 0.5), (1.0, 0.62, 0.6))
-    sockets = bump(np.abs(c.x), c.y, m.eye_x - 0.05, m.eye_y + 0.01, 0.14, 0.09)
-    c.shade(0.30 * sockets, (0.66, 0.56, 0.56))
-    c.shade(0.25 * bump(np.abs(c.x), c.y, 0.12, m.eye_y + 0.05, 0.06, 0.1), 0.55)
-    c.tint(0.07 * bump(c.x, c.y, 0, 0.42, 0.3, 0.14), 1.0)
+    sockets = bump(np.abs(c.x), c.y, m.eye_x - 0.03, m.eye_y + 0.01, 0.14, 0.08)
+    c.shade(0.16 * sockets, (0.72, 0.56, 0.56))
+    c.tint(0.04 * bump(c.x, c.y, 0, 0.42, 0.3, 0.14), 1.0)
 
 
 def _paint_spots(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.Generator) -> None:
@@ -94,11 +93,3 @@ def _paint_spots(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.
         on_eyes = abs(py - m.eye_y) < 0.16 and 0.1 < abs(px) < 0.52
         if not (on_lips or on_eyes):
             c.shade(dark * bump(c.x, c.y, px, py, size, size), (0.35, 0.25, 0.22))
-
-
-def _occlude(skin: np.ndarray, position: np.ndarray, m: FaceMeasures) -> None:
-    """Darken where little sky is seen: under chin and jaw, beside the ears, at the neck."""
-    y, z = position[..., 1], position[..., 2]
-    below = smoothstep(m.chin_y + 0.06, m.chin_y - 0.08, y) * smoothstep(0.75, 0.4, z)
-    neck = 0.48 * below * smoothstep(m.chin_y - 0.75, m.chin_y - 0.2, y)
-    skin *= 1 - 0.9 * np.clip(neck, 0, 0.6)

@@ -60,6 +60,9 @@ class TestReferences:
         assert {(recipe.kind, recipe.downsample, recipe.blur) for recipe in REFERENCES} == {("reference", 1.0, 1.0)}
         assert of(REFERENCES, "jpeg_quality").min() >= 90
 
+    def test_look_into_the_camera(self):
+        assert np.abs(of(REFERENCES, "gaze", "yaw")).mean() < 2
+
     def test_vary(self):
         assert of(REFERENCES, "pose", "yaw").std() > 1.5
         assert len(set(of(REFERENCES, "light", "exposure"))) > 400
@@ -75,6 +78,10 @@ class TestDegraded:
             assert values.std() == pytest.approx(std, rel=0.05)
             assert abs(values.mean()) < 0.06 * std
             assert np.abs(values).max() <= bound
+
+    def test_eyes_look_around_within_what_lids_allow(self):
+        assert of(MANY, "gaze", "yaw").std() == pytest.approx(9, rel=0.06)
+        assert of(MANY, "gaze", "pitch").std() == pytest.approx(6, rel=0.06)
 
     def test_a_wide_spread_is_truncated_not_piled_up_at_the_ends(self):
         wide = degraded_recipes(1, 1, 2000, DegradedSection(yaw_std=90, pitch_std=45), "corrected")

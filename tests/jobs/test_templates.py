@@ -4,6 +4,7 @@ import torch
 
 from actors.backends import Players
 from actors.diffusion_recipes import DiffusionBackend
+from actors.face3d.expression import UNITS
 from actors.face_model.camera import rotations
 from actors.face_model.sh_light import unevenness
 from actors.identity_filter import IdentityFilterStage
@@ -79,7 +80,7 @@ def test_angles_are_those_of_the_recipe(tmp_path):
 def test_procedural_expressions_are_the_recipes_units_and_the_jaw():
     recipe = Recipe(kind="degraded", seed=4, expression=Expression(mouth_open=0.5, smile=0.25))
     found = template_of(recipe, "t", "procedural")
-    assert found.expression.tolist() == [0, 0.25, 0, 0, 0]
+    assert dict(zip(UNITS, found.expression.tolist(), strict=True)) == {**dict.fromkeys(UNITS, 0), "smile": 0.25}
     assert found.pose[3] == pytest.approx(0.175)
 
 
@@ -118,7 +119,7 @@ def test_rejected_candidates_become_a_bank_that_a_run_takes(rejected, tmp_path):
     bank = run_templates(run, tmp_path / "bank.json", degraded=3, candidates=storage)
     assert len(bank.references) == run.generate.references
     assert len(bank.degradations) >= 3
-    assert bank.expression_size == 5, "of procedural heads"
+    assert bank.expression_size == len(UNITS), "of procedural heads"
     tokens = {template.token for template in (*bank.references, *bank.degradations)}
     assert tokens <= {f"candidate-{number:07d}" for number in range(12)}
     named = run.model_copy(
