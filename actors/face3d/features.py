@@ -44,7 +44,7 @@ def paint_eyes(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
         inside = soft(0.014, np.maximum(dy - upper, lower - dy)) * soft(0.014, np.abs(dx) - m.eye_w)
         skin_here = c.closed.copy()
 
-        c.shade(0.16 * near, 0.66)
+        c.shade(0.24 * near, 0.62)
         eye = np.empty_like(c.skin)
         eye[:] = white
         eye *= (0.50 + 0.50 * smoothstep(0.0, 0.07, upper - dy))[..., None]  # the lid's shadow on the ball

@@ -11,8 +11,8 @@ from actors.face3d.paint import noise
 from schemas.seeds import derive_seed, generator
 
 COLOURS: dict[str, tuple[float, float, float]] = {
-    "black": (0.075, 0.065, 0.065),
-    "dark_brown": (0.15, 0.10, 0.075),
+    "black": (0.105, 0.093, 0.09),
+    "dark_brown": (0.175, 0.12, 0.09),
     "brown": (0.26, 0.17, 0.11),
     "chestnut": (0.36, 0.20, 0.12),
     "red": (0.50, 0.23, 0.11),
@@ -164,7 +164,10 @@ def shell_thickness(identity: Identity, grid: np.ndarray) -> np.ndarray:
     bumps = bumps + locks * 0.20 * np.clip(thick, 0, 0.12) * (1 - 0.6 * min(1.0, style.curl))
     bumps[:, -1] = bumps[:, 0]
     thick = thick + bumps * smoothstep(0.0, 0.06, thick)
-    rise = smoothstep(-0.01, 0.10 + 0.6 * style.top * (style.fringe <= 0.1), s)
+    # a fringe stands off at once; other hair leaves the skin flat and rises slowly
+    rise = smoothstep(-0.01, 0.10, s) if style.fringe > 0.1 else smoothstep(-0.02, 0.16 + 1.6 * style.top, s) ** 0.8
+    pole = smoothstep(7.0, 1.0, np.arange(ROWS, dtype=np.float32))[:, None]  # all columns meet there
+    thick = thick + pole * (thick.mean(1, keepdims=True) - thick)
     return np.where(s > -0.02, thick * rise + 0.004, -0.04).astype(np.float32)
 
 

@@ -101,7 +101,7 @@ def measure(identity: Identity) -> FaceMeasures:
         brow_y=0.215 + 0.03 * s("brow_y"),
         brow_arch=0.045 + 0.024 * s("brow_arch"),
         brow_tilt=0.01 + 0.05 * s("brow_tilt"),
-        brow_thick=0.030 + 0.0075 * s("brow_thick"),
+        brow_thick=0.034 + 0.008 * s("brow_thick"),
         brow_in=max(0.07, 0.14 + 0.028 * s("brow_gap")),
         brow_out=eye_x + 0.21 + 0.025 * s("brow_length"),
         nose_top=0.05 + 0.03 * s("nose_bridge"),

@@ -84,7 +84,7 @@ def shade_hair(albedo: Tensor, normal: Tensor, strand: Tensor, glow: Tensor, rea
     second = (1 - (side + 0.14 + shift) ** 2).clamp(min=0) ** 14
     shine = (light.key * reach + 0.5 * light.fill) * facing
     coloured = albedo * (diffuse + ambient + 1.3 * shine * second)[:, None]
-    return coloured + (0.035 + 0.10 * albedo) * (shine * first)[:, None]
+    return coloured + (0.05 + 0.12 * albedo) * (shine * first)[:, None]
 
 
 def develop(linear: Tensor, light: Lamp) -> Tensor:

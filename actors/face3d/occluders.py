@@ -30,16 +30,16 @@ def glasses(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, dark: b
     near = (np.abs(grid[..., 0]) > 0.14) & (np.abs(grid[..., 0]) < 0.42) & (np.abs(grid[..., 1]) < 0.2)
     plane = float(grid[..., 2][near].max()) + 0.035
     if dark:
-        grow = 0.9 + 0.35 * coverage
-        rx, ry, thick = 0.225 * grow, 0.165 * grow, 0.026
+        grow = 0.95 + 0.35 * coverage
+        rx, ry, thick = 0.24 * grow, 0.185 * grow, 0.024
         power = float(rng.uniform(0.7, 1.0))
         frame = np.full(3, rng.uniform(0.01, 0.05), np.float32)
     else:
         rx, ry, thick = rng.uniform(0.195, 0.225), rng.uniform(0.125, 0.165), rng.uniform(0.018, 0.034)
         power = float(rng.uniform(0.55, 1.0))
         frame = _muted(rng, 0.02, 0.2)
-    y0 = m.eye_y - 0.005 - (0.01 if dark else 0.0)
-    rx = min(rx, m.eye_x - 0.055)
+    y0 = m.eye_y + (0.015 if dark else -0.005)
+    rx = min(rx, m.eye_x - (0.04 if dark else 0.055))
     parts = []
     inner = 1 - thick / rx
     for side in (-1, 1):
@@ -53,7 +53,7 @@ def glasses(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, dark: b
             back = np.zeros_like(disc)
             back[..., 2] = -0.35 * np.maximum(disc[..., 0] * side, 0) ** 2
             shade = np.array([0.012, 0.013, 0.016]) + 0.02 * np.linspace(0, 1, 3)[:, None, None] * np.ones((1, 33, 1))
-            parts.append(Part("lens", disc + centre + back, colour=shade, gloss=0.8, double_sided=True))
+            parts.append(Part("lens", disc + centre + back, colour=shade, gloss=0.3, double_sided=True))
         parts.append(_temple(grid, m, side, rx, y0, plane, frame))
     gap = m.eye_x - rx
     bridge = np.zeros((2, 5, 3), np.float32)

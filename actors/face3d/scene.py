@@ -170,7 +170,7 @@ def _hair_parts(
     if assets.hanging is not None:
         rows, columns = assets.hanging.shape[:2]
         u = np.linspace(-0.95, 0.95, columns, dtype=np.float32)
-        v = np.linspace(-0.95, -0.72, rows, dtype=np.float32)
+        v = np.linspace(-0.95, -0.80, rows, dtype=np.float32)
         uv = np.stack(np.meshgrid(u, v), -1)
         parts.append(Part("hair", rigid(assets.hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True))
     if style_of(identity).bun:
