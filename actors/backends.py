@@ -34,11 +34,11 @@ def worker_device() -> str:
 
 
 @cache
-def procedural_identities(portrait_size: int) -> IdentityGenerator:
+def procedural_identities(portrait_size: int, skin_tones: tuple[float, ...]) -> IdentityGenerator:
     """Return the embedded generator of pseudo-identities (one instance per process and setting)."""
     from actors.procedural import ProceduralIdentityGenerator
 
-    return ProceduralIdentityGenerator(portrait_size, worker_device())
+    return ProceduralIdentityGenerator(portrait_size, worker_device(), skin_tones)
 
 
 @cache
@@ -77,10 +77,10 @@ class Players:
         """Return the player of a model, loaded in this process."""
         return player(model, self.models.precision, self.models.micro_batch)
 
-    def identity_generator(self, portrait_size: int) -> IdentityGenerator:
-        """Make pseudo-identities; `portrait_size` is for rendered ones, a model's card says what size it makes."""
+    def identity_generator(self, portrait_size: int, skin_tones: tuple[float, ...]) -> IdentityGenerator:
+        """Make pseudo-identities; size and skin tone weights are for rendered ones, a model's card says its own."""
         model = self.models.identity_generator
-        found: IdentityGenerator = self.of(model) if model else procedural_identities(portrait_size)
+        found: IdentityGenerator = self.of(model) if model else procedural_identities(portrait_size, skin_tones)
         return found
 
     @property

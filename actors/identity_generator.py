@@ -25,12 +25,12 @@ class IdentityGeneratorStage(Stage):
         self._players = Players(run_models(config.models))
         model = self._players.models.identity_generator
         self.models = (model.name,) if model else ()
-        self._size = config.generate.portrait_size
+        self._size, self._skin_tones = config.generate.portrait_size, config.generate.skin_tones
         self.batch_size = config.generate.micro_batch
 
     def setup(self) -> None:
         """Load the generator."""
-        self._players.identity_generator(self._size)
+        self._players.identity_generator(self._size, self._skin_tones)
 
     def process(self, work: Work) -> Work:
         """Fill in seed, image and attributes of each candidate; one that cannot be made is dead."""
@@ -54,7 +54,7 @@ class IdentityGeneratorStage(Stage):
 
     def _fresh(self, unit: int, numbers: list[int]) -> Iterator[dict]:
         seeds = [candidate_seed(self._seed, number) for number in numbers]
-        made = self._players.identity_generator(self._size).generate(seeds)
+        made = self._players.identity_generator(self._size, self._skin_tones).generate(seeds)
         for number, seed, candidate in zip(numbers, seeds, made, strict=True):
             image = encode_jpeg(candidate.image, PORTRAIT_QUALITY)
             yield fresh_candidate(unit, number, seed, image, candidate.attributes)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from actors.face3d import HeadRenderer, sample_identity
+from actors.face3d.identity import BALANCED
 from actors.recipe_sampler import candidate_recipe
 from actors.roles import Candidate, IdentitySource, Portraits
 from schemas.recipe import Recipe
@@ -11,8 +12,9 @@ from schemas.recipe import Recipe
 class ProceduralIdentityGenerator:
     """Random heads in random near-frontal poses, some smiling, some with glasses: what a filter must sort."""
 
-    def __init__(self, portrait_size: int, device: str = "cpu") -> None:
+    def __init__(self, portrait_size: int, device: str = "cpu", skin_tones: Sequence[float] = BALANCED) -> None:
         self._size = portrait_size
+        self._skin_tones = tuple(skin_tones)
         self._renderer = HeadRenderer(device)
 
     def generate(self, seeds: Sequence[int]) -> list[Candidate]:
@@ -20,7 +22,7 @@ class ProceduralIdentityGenerator:
         return [self._one(seed) for seed in seeds]
 
     def _one(self, seed: int) -> Candidate:
-        identity, recipe = sample_identity(seed), candidate_recipe(seed)
+        identity, recipe = sample_identity(seed, self._skin_tones), candidate_recipe(seed)
         rendered = self._renderer.render(identity, [recipe], self._size)
         commanded = {
             "yaw": recipe.pose.yaw,
@@ -39,6 +41,9 @@ class ProceduralConditionalGenerator:
 
     def generate(self, source: IdentitySource, recipes: Sequence[Recipe]) -> Portraits:
         """Return one clean portrait per recipe. Own glasses are off: a recipe commands every occluder."""
-        identity = sample_identity(source.seed).without_glasses()
+        # The accepted tone in place of the weights it was drawn with: all other draws stay as they were.
+        tone = int(source.attributes.get("skin_tone", 0))
+        weights = [float(tone == step) for step in range(1, 11)] if tone else BALANCED
+        identity = sample_identity(source.seed, weights).without_glasses()
         rendered = self._renderer.render(identity, recipes, self._size)
         return Portraits(rendered.images, rendered.landmarks, rendered.occluded_fraction)

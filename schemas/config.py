@@ -56,6 +56,10 @@ class DegradedSection(Section):
         return self
 
 
+Weight = Annotated[float, Field(ge=0)]
+SkinTones = tuple[Weight, Weight, Weight, Weight, Weight, Weight, Weight, Weight, Weight, Weight]
+
+
 class GenerateSection(Section):
     """What is made: identities, samples of each, and how candidates are packed."""
 
@@ -66,9 +70,19 @@ class GenerateSection(Section):
     references: int = Field(4, ge=2, le=100, description="reference images per identity (R)")
     degraded: int = Field(20, ge=1, le=1000, description="degraded samples per identity (D)")
     portrait_size: int = Field(128, ge=64, le=1024, description="side of a rendered portrait in pixels")
+    skin_tones: SkinTones = Field(
+        (1.0,) * 10,
+        description="how often rendered candidates have each of the ten tones of the Monk scale, 1 lightest",
+    )
     micro_batch: int = Field(8, ge=1, le=1024, description="images per model call; part of the recipe")
     profile: Profile = Field("corrected", description="degradation operators: corrected, or as released")
     degraded_distribution: DegradedSection = DegradedSection()
+
+    @model_validator(mode="after")
+    def _some_tone(self) -> "GenerateSection":
+        if not sum(self.skin_tones) > 0:
+            raise ValueError("skin_tones must have at least one weight above 0")
+        return self
 
     @property
     def candidate_limit(self) -> int:

@@ -33,11 +33,11 @@ def paint_background(kind: str, rng: np.random.Generator, size: int) -> np.ndarr
         image = cv2.GaussianBlur(to_linear(scene), (0, 0), focus)
         _bokeh(image, rng, int(rng.integers(0, 7)), focus)
     else:
-        for _ in range(int(rng.integers(6, 12))):
+        for _ in range(int(rng.integers(3, 7))):
             _box(scene, rng, 0.05, 0.22, low=1.0, high=0.45)
-        image = cv2.GaussianBlur(to_linear(scene), (0, 0), _DRAWN * rng.uniform(0.006, 0.014))
+        image = cv2.GaussianBlur(to_linear(scene), (0, 0), _DRAWN * rng.uniform(0.007, 0.018))
         grain = cv2.resize(rng.standard_normal((_DRAWN, _DRAWN), dtype=np.float32), (_DRAWN, _DRAWN))
-        image = image * (1 + 0.03 * grain[..., None])
+        image = image * (1 + 0.012 * grain[..., None])
     return np.clip(cv2.resize(np.asarray(image, np.float32), (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
 
 

@@ -70,6 +70,13 @@ _TORSO = np.array(
 )  # fmt: skip
 
 
+def _cloth(rng: np.random.Generator) -> np.ndarray:
+    """Return a linear cloth colour: dark ones and greys are common, vivid ones rare."""
+    value, saturation = np.exp(rng.uniform(np.log(0.02), np.log(0.6))), 0.6 * rng.beta(1.0, 2.2)
+    tint = rng.dirichlet((2, 2, 2)) * 3
+    return np.asarray(np.clip(value * (1 - saturation + saturation * tint), 0.01, 0.9), np.float32)
+
+
 def torso(rng: np.random.Generator, identity: Identity) -> Part:
     """Return the clothed upper body; colour, neckline and stripes are drawn from the sample's generator."""
     columns = 41
@@ -86,17 +93,12 @@ def torso(rng: np.random.Generator, identity: Identity) -> Part:
     y = y - drop * neckline + 0.05 * np.abs(np.cos(theta)) * (y > -1.6)
     grid = np.stack((x, np.broadcast_to(y, x.shape), np.broadcast_to(z, x.shape)), -1).astype(np.float32)
 
-    value, saturation = rng.uniform(0.05, 0.7), rng.uniform(0, 0.55)
-    tint = rng.dirichlet((2, 2, 2)) * 3
-    base = value * (1 - saturation + saturation * tint)
+    base, second = _cloth(rng), _cloth(rng)
     colour = np.broadcast_to(base, grid.shape).copy()
     pattern = rng.random()
-    second = np.clip(base * rng.uniform(0.4, 1.6) + rng.uniform(0, 0.15), 0.02, 0.9)
-    if pattern < 0.25:
-        colour[::2] = second
-    elif pattern < 0.4:
-        colour[:, ::3] = second
-    colour[:2] = colour[:2] * 0.8
+    if pattern < 0.18:  # bands
+        colour[::2] = 0.5 * (base + second)
+    colour[:2] = 0.8 * (second if pattern > 0.75 else colour[:2])
     return Part("torso", grid, colour=colour.astype(np.float32), gloss=0.05, wrap=True)
 
 

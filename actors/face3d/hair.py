@@ -49,7 +49,7 @@ STYLES: dict[str, Style] = {
     "quiff": Style(0.10, 0.022, 0.04, lift=0.14, sweep=0.15),
     "receding": Style(0.035, 0.03, 0.035, recede=1.0),
     "curly": Style(0.15, 0.09, 0.12, fringe=0.04, curl=1.0),
-    "afro": Style(0.30, 0.26, 0.28, curl=0.6, fringe=-0.02),
+    "afro": Style(0.22, 0.15, 0.20, curl=0.9, fringe=-0.02),
     "pixie": Style(0.11, 0.05, 0.06, fringe=0.17, sweep=0.8),
     "bob": Style(0.09, 0.07, 0.08, fringe=0.0, length=0.85, cover_ears=1.0, part=0.04),
     "long": Style(0.08, 0.06, 0.07, length=1.7, cover_ears=1.0, part=0.03, wave=0.5),

@@ -284,8 +284,8 @@ def _features(
     sigma = 0.066 + 0.010 * s("nose_bridge_width") + 0.028 * np.clip(t, 0, 1)
     bent = x0 - m.crook * np.exp(-(((t - 0.6) / 0.4) ** 2))
     depth += ridge * np.exp(-0.5 * (bent / sigma) ** 2)
-    ball = 0.075 + 0.012 * s("nose_ball")
-    depth += 0.13 * projection * bump(bent, y0, 0, m.nose_tip + 0.012, ball, 0.075)
+    ball = 0.078 + 0.022 * s("nose_ball")
+    depth += 0.16 * projection * bump(bent, y0, 0, m.nose_tip + 0.012, ball, 0.075)
     for side in (-1, 1):
         ala = 0.11 + 0.012 * s("nose_width")
         depth += ala * bump(x0, y0, side * (m.nose_w - 0.045), m.nose_base + 0.055, 0.046, 0.05)

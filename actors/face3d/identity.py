@@ -1,33 +1,22 @@
 """A candidate's identity: named shape and appearance coefficients and attributes, a pure function of one seed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from actors.face3d.coefficients import AGE_SHIFT, APPEARANCE, LIMIT, SEX_SHIFT, SHAPE
 from schemas.seeds import derive_seed, generator
 
-SHAPE_NAMES = (
-    "face_width", "jaw_width", "chin_width", "temple_width", "head_depth", "face_flat", "forehead_height",
-    "forehead_slope", "crown_height", "lower_height", "cheek_bone", "cheek_fill", "cheek_y", "jaw_lift", "jaw_angle",
-    "neck_width", "eye_spacing", "eye_y", "eye_width", "eye_height", "eye_tilt", "eye_depth", "eye_bulge", "lid_peak",
-    "lid_lower", "crease", "brow_ridge", "brow_y", "brow_arch", "brow_tilt", "brow_thick", "brow_length", "brow_gap",
-    "nose_length", "nose_tip", "nose_width", "nose_bridge", "nose_bridge_width", "nose_hump", "nose_turn", "nose_crook",
-    "nose_ball", "nostril", "philtrum", "mouth_y", "mouth_width", "lip_upper", "lip_lower", "lip_bow", "lip_curve",
-    "lip_forward", "chin_length", "chin_forward", "chin_cleft", "ear_size", "ear_out", "eye_asym", "mouth_asym",
-    "brow_asym",
-)  # fmt: skip
-APPEARANCE_NAMES = (
-    "skin_light", "skin_warm", "redness", "skin_blotch", "freckles", "freckle_size", "moles", "bags", "lines_brow",
-    "lines_nose", "lines_eye", "lip_tone", "lip_dark", "iris_hue", "iris_light", "iris_size", "brow_dark", "lash_dark",
-    "hair_dark", "hair_volume", "hairline", "recession", "fringe", "parting", "beard_density", "beard_extent",
-    "moustache", "gloss",
-)  # fmt: skip
+SHAPE_NAMES = tuple(SHAPE)
+APPEARANCE_NAMES = tuple(APPEARANCE)
 HAIR_STYLES = (
     "bald", "buzz", "short", "side_part", "quiff", "receding", "curly", "afro", "pixie", "bob", "long", "long_fringe",
     "bun",
 )  # fmt: skip
 HAIR_COLOURS = ("black", "dark_brown", "brown", "chestnut", "red", "blond", "grey", "white")
-LIMIT = 2.2  # coefficients are normal, clipped here: stranger faces than that stop looking like people
+BALANCED = (1.0,) * 10
+"""Weights of the skin tones 1 to 10 on the Monk scale: all equally often."""
 
 _INDEX = {name: i for i, name in enumerate(SHAPE_NAMES)}
 _APPEARANCE_INDEX = {name: i for i, name in enumerate(APPEARANCE_NAMES)}
@@ -85,25 +74,17 @@ def _coefficients(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.clip(rng.standard_normal(count), -LIMIT, LIMIT).astype(np.float32)
 
 
-# Shifts of the mean per unit of sex (-1 feminine .. 1 masculine) and of age (-1 young .. 1 old).
-_SEX_SHIFT = {
-    "jaw_width": 0.45, "chin_width": 0.4, "brow_ridge": 0.6, "brow_thick": 0.5, "brow_y": -0.45, "brow_arch": -0.4,
-    "nose_length": 0.2, "nose_width": 0.3, "nose_tip": 0.2, "lip_upper": -0.35, "lip_lower": -0.35, "neck_width": 0.7,
-    "eye_height": -0.35, "chin_length": 0.35, "cheek_bone": -0.2, "face_width": 0.2, "jaw_angle": 0.35,
-}  # fmt: skip
-_AGE_SHIFT = {"lip_upper": -0.35, "nose_length": 0.25, "eye_height": -0.25, "ear_size": 0.4, "cheek_fill": -0.3}
-
-
-def sample_identity(seed: int) -> Identity:
-    """Return the person of a seed; equal seeds give equal people on every machine."""
+def sample_identity(seed: int, skin_tones: Sequence[float] = BALANCED) -> Identity:
+    """Return the person of a seed; equal seeds and skin tone weights give equal people on every machine."""
     rng = generator(derive_seed(seed, "face3d", "identity"))
     masculine = bool(rng.random() < 0.5)
     sex = float(np.clip((0.85 if masculine else 0.15) + 0.12 * rng.standard_normal(), 0, 1))
     age = float(np.clip(18 + 57 * rng.beta(1.5, 2.2), 18, 75))
-    tone = int(rng.integers(1, 11))
+    share = np.cumsum(np.asarray(skin_tones, float))
+    tone = 1 + int(np.searchsorted(share / share[-1], rng.random(), side="right"))
     shape = _coefficients(rng, len(SHAPE_NAMES))
     appearance = _coefficients(rng, len(APPEARANCE_NAMES))
-    for table, amount in ((_SEX_SHIFT, 2 * sex - 1), (_AGE_SHIFT, (age - 42) / 25)):
+    for table, amount in ((SEX_SHIFT, 2 * sex - 1), (AGE_SHIFT, (age - 42) / 25)):
         for name, shift in table.items():
             shape[_INDEX[name]] += shift * amount
     np.clip(shape, -LIMIT, LIMIT, out=shape)

@@ -23,6 +23,7 @@ from schemas.recipe import Recipe
 
 _CACHED_IDENTITIES = 4
 _SOFT = 0.1  # light up to this harshness casts no shadow beyond the sky's, which the texture holds
+_HAIRED = 0.25  # scalp opacity from which the hair's shell is lit as hair; below, skin shows through its edge
 _EYEBALL = 0.12  # radius in head units
 _WHITE = tuple(float(v) ** 2.2 for v in SCLERA)
 
@@ -158,13 +159,15 @@ class HeadRenderer:
         albedo = a[:, 5:8].clone()
         gloss = torch.tensor([p.gloss for p in layer.parts], device=self.device)[part_of]
         material = torch.tensor([int(p.material) for p in layer.parts], device=self.device)[part_of]
+        haired = torch.zeros_like(double)
         textured = (material != Material.PLAIN).nonzero().squeeze(1)
         if textured.numel():
             t = functional.grid_sample(texture, a[textured, 3:5][None, None], align_corners=True)[0, :, 0]
             hairy = material[textured] == Material.HAIR
             albedo[textured], gloss[textured] = _surface(t, hairy, scene, recipe)
+            haired[textured] = hairy & (t[8] > _HAIRED)
         lit = shade(albedo, normal, gloss, a[:, 8], light)
-        strands = (material == Material.HAIR).nonzero().squeeze(1)
+        strands = haired.nonzero().squeeze(1)
         if strands.numel():
             inner = 1 - 0.55 * flip[strands].float()[:, None]  # the curtain's inner side is in its own shade
             lit[strands] = shade_hair(
@@ -199,7 +202,9 @@ def _surface(t: Tensor, hairy: Tensor, scene: Scene, recipe: Recipe) -> tuple[Te
     skin = skin + t[7] * (facial - skin)
     opacity = torch.where(hairy, torch.clamp(t[8] * 2.4, max=1.0), t[8])
     albedo = skin + opacity * (hair - skin)
-    gloss = torch.where(hairy, t[9], t[10] * (1 - opacity) + 0.3 * opacity)  # hair: the strands' brightness
+    gloss = torch.where(
+        hairy & (t[8] > _HAIRED), t[9], t[10] * (1 - opacity) + 0.3 * opacity
+    )  # hair: the strands' brightness
     return albedo.T, gloss
 
 

@@ -57,7 +57,7 @@ def test_the_candidates_of_a_unit_are_what_the_player_makes_of_their_seeds(tmp_p
     assert made.dead == ()
     seeds = [candidate_seed(0, number) for number in range(3)]
     assert made.table["seed"].to_pylist() == seeds
-    expected = Players(run_models(run.models)).identity_generator(128).generate(seeds)
+    expected = Players(run_models(run.models)).identity_generator(128, run.generate.skin_tones).generate(seeds)
     for row, candidate in zip(made.table.to_pylist(), expected, strict=True):
         assert json.loads(row["attributes"]) == {}
         assert candidate.image.shape == (16, 16, 3)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from actors.face3d import sample_identity
 from actors.procedural import ProceduralConditionalGenerator, ProceduralIdentityGenerator
 from actors.recipe_sampler import degraded_recipes, reference_recipes
 from actors.roles import IdentitySource
@@ -41,3 +42,29 @@ def test_samples_do_not_depend_on_the_micro_batch():
     np.testing.assert_array_equal(whole.images, np.concatenate([part.images for part in parts]))
     np.testing.assert_array_equal(whole.landmarks, np.concatenate([part.landmarks for part in parts]))
     assert (whole.occluded_fraction[:2] == 0).all()
+
+
+def test_skin_tones_follow_the_weights_and_the_samples_the_accepted_tone():
+    dark = ProceduralIdentityGenerator(64, skin_tones=(0, 0, 0, 0, 0, 0, 0, 0, 1, 1)).generate(range(8))
+    assert {candidate.attributes["skin_tone"] for candidate in dark} == {9, 10}
+    recipe = reference_recipes(1, 0, 1, "corrected")
+    generator = ProceduralConditionalGenerator(64)
+    brightness = [
+        generator.generate(IdentitySource(0, 3, attributes, np.zeros((64, 64, 3), np.uint8)), recipe).images[
+            0, 30:42, 26:38
+        ]
+        for attributes in ({"skin_tone": 1}, dark[3].attributes)
+    ]
+    assert brightness[0].mean() > 1.5 * brightness[1].mean()
+
+
+def test_an_accepted_identity_is_the_one_that_was_drawn():
+    recipe = reference_recipes(1, 0, 1, "corrected")
+    tone = sample_identity(77).attributes["skin_tone"]
+    told, drawn = (
+        ProceduralConditionalGenerator(64).generate(
+            IdentitySource(0, 77, known, np.zeros((64, 64, 3), np.uint8)), recipe
+        )
+        for known in ({"skin_tone": tone}, {})
+    )
+    np.testing.assert_array_equal(told.images, drawn.images)

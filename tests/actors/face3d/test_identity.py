@@ -1,11 +1,15 @@
 """Identities are pure functions of their seed and spread over the attributes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from actors.face3d import sample_identity
+from actors.face3d import body, sample_identity
+from actors.face3d.coefficients import AGE_SHIFT, APPEARANCE, LIMIT, SEX_SHIFT, SHAPE
 from actors.face3d.head import LIP_ROW, ROWS, column_angles, measure, neutral_grid, row_of
-from actors.face3d.identity import APPEARANCE_NAMES, HAIR_COLOURS, HAIR_STYLES, LIMIT, SHAPE_NAMES
+from actors.face3d.identity import APPEARANCE_NAMES, HAIR_COLOURS, HAIR_STYLES, SHAPE_NAMES
+from actors.face3d.texture import paint_texture
 
 
 def test_equal_seeds_give_equal_people():
@@ -62,3 +66,35 @@ def test_mouth_rows_meet_at_the_mouth():
     middle = grid.shape[1] // 2
     assert grid[LIP_ROW, middle, 1] == pytest.approx(m.mouth_y, abs=0.03)
     assert 0.004 < grid[LIP_ROW, middle, 1] - grid[LIP_ROW + 1, middle, 1] < 0.008
+
+
+def test_skin_tones_are_balanced_unless_told_otherwise():
+    tones = [sample_identity(seed).attributes["skin_tone"] for seed in range(2000)]
+    counts = np.bincount(tones, minlength=11)[1:]
+    assert counts.min() > 150
+    assert counts.max() < 250
+    light = [sample_identity(seed, (3, 1, 0, 0, 0, 0, 0, 0, 0, 0)).attributes["skin_tone"] for seed in range(200)]
+    assert set(light) == {1, 2}
+    assert 0.65 < light.count(1) / 200 < 0.85
+
+
+def test_every_coefficient_says_what_it_controls_and_shifts_name_known_ones():
+    assert all({**SHAPE, **APPEARANCE}.values())
+    assert SEX_SHIFT.keys() | AGE_SHIFT.keys() <= SHAPE.keys()
+
+
+def test_every_shape_coefficient_changes_the_head_or_what_is_painted_on_it():
+    person = sample_identity(5)
+    grid = neutral_grid(person)
+    texture = paint_texture(person, grid, measure(person))
+    for index, name in enumerate(SHAPE_NAMES):
+        shape = person.shape.copy()
+        shape[index] = 1.9 if shape[index] < 1 else -1.9
+        other = replace(person, shape=shape)
+        if name.startswith("ear_"):
+            ears = [body.ears(p, grid, np.ones(3))[0].grid for p in (person, other)]
+            assert np.abs(ears[0] - ears[1]).max() > 0.005, name
+            continue
+        moved = np.abs(neutral_grid(other) - grid).max()
+        painted = np.abs(paint_texture(other, grid, measure(other)) - texture).max() if moved < 0.004 else 0
+        assert moved > 0.004 or painted > 0.02, name

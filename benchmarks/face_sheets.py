@@ -1,0 +1,127 @@
+"""The pictures of `docs/faces.md`: 64 identities, one under 40 nuisances, each expression unit's ladder, skin tones.
+
+`python -m benchmarks.face_sheets` writes them to docs/pictures; `--out` elsewhere. About two CPU-minutes.
+"""
+
+import argparse
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from actors.face3d import HeadRenderer, Identity, sample_identity
+from actors.recipe_sampler import degraded_recipes, reference_recipes
+from schemas.config import DegradedSection
+from schemas.recipe import Expression, Gaze, Light, Pose, Recipe
+from schemas.seeds import derive_seed
+
+LIMIT_BYTES = 300_000
+STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_LIGHT = Light(azimuth=-35, elevation=28, harshness=0.15)
+
+
+def main() -> None:
+    """Write all sheets."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    sheets = {
+        "faces-identities": identities(arguments.seed),
+        "faces-nuisances": nuisances(arguments.seed),
+        "faces-expressions": expressions(arguments.seed),
+        "faces-skin-tones": skin_tones(arguments.seed),
+        "faces-poses": poses(arguments.seed),
+    }
+    for name, sheet in sheets.items():
+        path = arguments.out / f"{name}.jpg"
+        path.write_bytes(jpeg(sheet))
+        print(path, sheet.shape[1], "x", sheet.shape[0], path.stat().st_size, "bytes")
+
+
+def person(seed: int, number: int) -> Identity:
+    """Return the number-th identity of a sheet seed; no run and no training meets it."""
+    return sample_identity(derive_seed(seed, "sheet", number))
+
+
+def identities(seed: int, size: int = 160) -> np.ndarray:
+    """Return 64 different people as references show them, 8 x 8."""
+    renderer = HeadRenderer(supersample=2)
+    recipes = [reference_recipes(seed, number, 1, "corrected")[0] for number in range(64)]
+    shown = [renderer.render(person(seed, number), [recipe], size).images[0] for number, recipe in enumerate(recipes)]
+    return grid(shown, 8)
+
+
+def nuisances(seed: int, size: int = 160) -> np.ndarray:
+    """Return one person in 40 degraded samples before blur and compression, 8 x 5."""
+    recipes = degraded_recipes(seed, 36, 40, DegradedSection(), "corrected")
+    shown = HeadRenderer(supersample=2, hair_varies=True).render(person(seed, 36).without_glasses(), recipes, size)
+    return grid(list(shown.images), 8)
+
+
+def expressions(seed: int, size: int = 176) -> np.ndarray:
+    """Return a row for every expression unit from 0 to 1 of two people, then gaze to the sides and up and down."""
+    faces = [Expression(**{unit: step}) for unit in Expression.model_fields for step in STEPS]
+    looks = [Gaze(yaw=float(angle)) for angle in (-30, -15, 0, 15, 30)]
+    looks += [Gaze(pitch=float(angle)) for angle in (-20, -10, 0, 10, 20)]
+    recipes = [Recipe(kind="reference", seed=1, expression=face, light=_LIGHT) for face in faces]
+    recipes += [Recipe(kind="reference", seed=1, gaze=gaze, light=_LIGHT) for gaze in looks]
+    both = []
+    for number in (36, 7):
+        images = HeadRenderer(supersample=2).render(person(seed, number).without_glasses(), recipes, size).images
+        both.append(grid([crop(image, 0.2) for image in images], len(STEPS)))
+    return np.concatenate(both, 1)
+
+
+def skin_tones(seed: int, size: int = 160) -> np.ndarray:
+    """Return two people in each tone of the Monk scale, 1 to 10 from left to right."""
+    recipe = Recipe(kind="reference", seed=2, background="gradient", light=_LIGHT)
+    shown = []
+    for number in (5, 12):
+        someone = person(seed, number).with_attributes(hair_colour="black", glasses=False)
+        for tone in range(1, 11):
+            renderer = HeadRenderer(supersample=2)
+            shown.append(crop(renderer.render(someone.with_attributes(skin_tone=tone), [recipe], size).images[0]))
+    return grid(shown, 10)
+
+
+def poses(seed: int, size: int = 160) -> np.ndarray:
+    """Return four people turning from profile to profile, looking up and down, and in hard light from the side."""
+    recipes = [Recipe(kind="reference", seed=3, pose=Pose(yaw=yaw), light=_LIGHT) for yaw in (-90, -60, -30, 0, 30, 60)]
+    recipes += [Recipe(kind="reference", seed=3, pose=Pose(pitch=pitch), light=_LIGHT) for pitch in (-25, 25)]
+    hard = Light(azimuth=70, elevation=25, harshness=0.9)
+    recipes += [Recipe(kind="reference", seed=3, pose=Pose(yaw=yaw), light=hard) for yaw in (0, 25)]
+    renderer = HeadRenderer(supersample=2)
+    people = [person(seed, number).without_glasses() for number in (0, 7, 13, 30)]
+    return grid([image for someone in people for image in renderer.render(someone, recipes, size).images], 10)
+
+
+def crop(image: np.ndarray, margin: float = 0.12) -> np.ndarray:
+    """Return the head of a portrait, cut by a share of its height above and a little less below."""
+    size = image.shape[0]
+    return image[round(margin * size) : round((1.04 - margin) * size), round(0.2 * size) : round(0.8 * size)]
+
+
+def grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Return equal images (H, W, 3) as rows of so many columns."""
+    rows = [np.concatenate(images[start : start + columns], 1) for start in range(0, len(images), columns)]
+    return np.concatenate(rows, 0)
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    """Return the image as the best JPEG below `LIMIT_BYTES`."""
+    for quality in range(92, 30, -4):
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+        if buffer.tell() <= LIMIT_BYTES:
+            break
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    main()
