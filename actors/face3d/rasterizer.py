@@ -57,13 +57,15 @@ def rasterize(verts: Tensor, faces: Tensor, height: int, width: int, cull_backfa
     zbuf = torch.full((n_images * height * width,), -1.0, device=device)
     bary = torch.full((n_images * height * width, 3), -1.0, device=device)
 
-    corners = verts.float()[:, faces].reshape(n_images * n_faces, 9)
+    verts = verts.float()
+    finite = torch.isfinite(verts).all(2)[:, faces].all(2).view(-1)  # of vertices: six times fewer than corners
+    corners = verts[:, faces].reshape(n_images * n_faces, 9)
     x, y, z = corners[:, 0::3], corners[:, 1::3], corners[:, 2::3]
     # one row per coordinate: gathering pixels then gives contiguous vectors, twice as fast as rows of nine
     tri = torch.stack((x[:, 0], y[:, 0], x[:, 1], y[:, 1], x[:, 2], y[:, 2], z[:, 0], z[:, 1], z[:, 2]), 0)
     with torch.no_grad():
         area = _edge(x[:, 2], y[:, 2], x[:, 0], y[:, 0], x[:, 1], y[:, 1])
-        keep = (area.abs() > _EPS) & (z.amin(1) >= _EPS) & torch.isfinite(corners).all(1)
+        keep = (area.abs() > _EPS) & (z.amin(1) >= _EPS) & finite
         if cull_backfaces:
             keep &= area > 0
         kept = keep.nonzero().squeeze(1)

@@ -21,7 +21,7 @@ def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[flo
     frame = _frame(direction)
     coarse = assemble([Part(c.name, np.ascontiguousarray(c.grid[::2, ::2])) for c in casters])
     screen = torch.from_numpy(_project(coarse.verts, frame))[None]
-    fragments = rasterize(screen, torch.from_numpy(coarse.faces), _MAP, _MAP)
+    fragments = rasterize(screen, torch.from_numpy(coarse.faces), _MAP, _MAP, cull_backfaces=True)
     depth = fragments.zbuf[0, :, :, 0].numpy()
     depth = np.where(depth < 0, np.float32(99), depth)
     q = _project(points, frame)
