@@ -183,6 +183,7 @@ def paint_beard(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.G
     beard *= 1 - 0.85 * bump(c.x, c.y, 0.13, m.mouth_y - m.lip_low - 0.03, 0.05, 0.03)
     beard *= 1 - 0.85 * bump(c.x, c.y, -0.13, m.mouth_y - m.lip_low - 0.03, 0.05, 0.03)
     beard *= smoothstep(texel_of_row(row_of("neck")), texel_of_row(row_of("chin_bottom")), c.texel)
+    beard *= smoothstep(0.10, 0.34, c.z + 2 * edge)  # thins out before the ear
     droop = 0.5 * np.clip(ax - 0.08, 0, 1) ** 1.3
     mid = 0.5 * (m.nose_base + m.mouth_y + m.lip_up) - droop
     moustache = soft(0.03, np.abs(c.y - mid + edge) - (0.033 + 0.008 * a("moustache")))

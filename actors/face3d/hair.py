@@ -14,9 +14,9 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "black": (0.105, 0.093, 0.09),
     "dark_brown": (0.175, 0.12, 0.09),
     "brown": (0.26, 0.17, 0.11),
-    "chestnut": (0.36, 0.20, 0.12),
-    "red": (0.50, 0.23, 0.11),
-    "blond": (0.68, 0.53, 0.34),
+    "chestnut": (0.34, 0.20, 0.13),
+    "red": (0.43, 0.215, 0.12),
+    "blond": (0.63, 0.50, 0.345),
     "grey": (0.50, 0.49, 0.48),
     "white": (0.80, 0.79, 0.77),
 }
@@ -54,6 +54,7 @@ STYLES: dict[str, Style] = {
     "bob": Style(0.09, 0.07, 0.08, fringe=0.0, length=0.85, cover_ears=1.0, part=0.04),
     "long": Style(0.08, 0.06, 0.07, length=1.7, cover_ears=1.0, part=0.03, wave=0.5),
     "long_fringe": Style(0.09, 0.07, 0.08, fringe=0.25, length=1.5, cover_ears=1.0, sweep=0.25),
+    "wavy": Style(0.10, 0.06, 0.08, fringe=0.0, length=1.2, cover_ears=1.0, sweep=0.5, part=0.45, wave=1.0),
     "bun": Style(0.055, 0.03, 0.05, bun=True),
 }
 
@@ -114,7 +115,8 @@ def scalp_opacity(identity: Identity, position: np.ndarray, rng: np.random.Gener
     curls = noise(rng, (48, 60), (size, size))
     strands = 1 + 0.20 * coarse + 0.26 * fine
     if style.curl:
-        strands = 1 + 0.14 * fine + 0.30 * style.curl * curls
+        frizz = rng.standard_normal((size, size), dtype=np.float32)
+        strands = 1 + 0.14 * fine + style.curl * (0.26 * curls + 0.20 * frizz)
     # roots and the deeper layers lie in the shade of those above
     strands = strands * (0.72 + 0.28 * smoothstep(0.0, 0.22, s))
     # at the edge single strands run out into the skin

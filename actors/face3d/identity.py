@@ -12,7 +12,7 @@ SHAPE_NAMES = tuple(SHAPE)
 APPEARANCE_NAMES = tuple(APPEARANCE)
 HAIR_STYLES = (
     "bald", "buzz", "short", "side_part", "quiff", "receding", "curly", "afro", "pixie", "bob", "long", "long_fringe",
-    "bun",
+    "bun", "wavy",
 )  # fmt: skip
 HAIR_COLOURS = ("black", "dark_brown", "brown", "chestnut", "red", "blond", "grey", "white")
 BALANCED = (1.0,) * 10
@@ -112,7 +112,7 @@ def _hair_style(rng: np.random.Generator, masculine: bool, age: float, tone: int
         }  # fmt: skip
     else:
         weights = {
-            "pixie": 0.12, "bob": 0.2, "long": 0.24, "long_fringe": 0.16, "bun": 0.18, "curly": 0.08,
+            "pixie": 0.12, "bob": 0.2, "long": 0.16, "wavy": 0.14, "long_fringe": 0.13, "bun": 0.18, "curly": 0.08,
             "afro": 0.14 if dark else 0.01, "buzz": 0.02,
         }  # fmt: skip
     p = np.array(list(weights.values()))

@@ -64,10 +64,13 @@ def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, reach: Tensor, light: L
     return albedo * (key + (sky + fill)[:, None]) + shine[:, None]
 
 
-def shade_hair(albedo: Tensor, normal: Tensor, strand: Tensor, glow: Tensor, reach: Tensor, light: Lamp) -> Tensor:
+def shade_hair(
+    albedo: Tensor, normal: Tensor, strand: Tensor, glow: Tensor, reach: Tensor, light: Lamp, gleam: float = 1.0
+) -> Tensor:
     """Return the linear colour (P, 3) of hair: strands (P, 3) scatter round themselves and shine across themselves.
 
-    `glow` (P,) is the strand brightness of the texture; it shifts the two highlights so that they break up.
+    `glow` (P,) is the strand brightness of the texture; it shifts the two highlights so that they break up. `gleam`
+    scales them: curls point everywhere and show little.
     """
     dx, dy, dz = light.direction
     key = torch.tensor([dx, dy, dz], dtype=normal.dtype, device=normal.device)
@@ -82,7 +85,7 @@ def shade_hair(albedo: Tensor, normal: Tensor, strand: Tensor, glow: Tensor, rea
     side = tangent @ half
     first = (1 - (side - 0.12 + shift) ** 2).clamp(min=0) ** 40
     second = (1 - (side + 0.14 + shift) ** 2).clamp(min=0) ** 14
-    shine = (light.key * reach + 0.5 * light.fill) * facing
+    shine = gleam * (light.key * reach + 0.5 * light.fill) * facing
     coloured = albedo * (diffuse + ambient + 1.3 * shine * second)[:, None]
     return coloured + (0.05 + 0.12 * albedo) * (shine * first)[:, None]
 

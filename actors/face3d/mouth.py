@@ -6,6 +6,7 @@ from actors.face3d.head import COLUMNS, LIP_ROW, FaceMeasures, smoothstep
 from actors.face3d.mesh import Part
 
 _TEETH = 33  # columns of a row of teeth: ten teeth of three columns and their gaps
+_LOWER_TEETH = 0.06  # how far the lower lip must sink to bare them
 _CAVITY = (0.045, 0.010, 0.009)  # linear
 _GUM = (0.42, 0.16, 0.15)
 
@@ -50,10 +51,13 @@ def _teeth(neutral: np.ndarray, width: float, drop: float) -> list[Part]:
     gap = np.abs((np.arange(_TEETH) % 3) - 1.0)[None, :] * (np.abs(s) > 0.02)  # the middle column is the front gap
     side = 0.62 + 0.38 * smoothstep(1.0, 0.4, np.abs(s))
     parts = []
-    for top, bottom, sink, dim in ((0.075, -0.022, 0.0, 1.0), (-0.012, -0.075, drop, 0.82)):
+    rows = [(0.075, -0.022, 0.0, 1.0)]
+    if drop > _LOWER_TEETH:
+        rows.append((-0.012, -0.075, drop, 0.82))
+    for top, bottom, sink, dim in rows:
         x = width * np.sin(s * 1.35) / np.sin(1.35) * np.ones_like(t)
         y = lip[1] - sink * 0.92 + top + (bottom - top) * t + 0.022 * s**2
-        z = lip[2] - 0.042 - 0.12 * s**2 + 0.012 * np.sin(np.pi * t) - 0.42 * sink
+        z = lip[2] - 0.042 - 0.12 * s**2 + 0.012 * np.sin(np.pi * t) - (0.02 + 0.42 * sink if sink else 0.0)
         grid = np.stack(np.broadcast_arrays(x, y, z), -1).astype(np.float32)
         edge = (t < 0.3 if sink == 0 else t > 0.7) * 1.0  # the gum
         white = np.array([0.60, 0.56, 0.48], np.float32) * (side * dim * (1 - 0.22 * (gap > 0.5)))[..., None]

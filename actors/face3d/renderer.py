@@ -171,7 +171,13 @@ class HeadRenderer:
         if strands.numel():
             inner = 1 - 0.55 * flip[strands].float()[:, None]  # the curtain's inner side is in its own shade
             lit[strands] = shade_hair(
-                albedo[strands] * inner, normal[strands], a[strands, 5:8], gloss[strands], a[strands, 8], light
+                albedo[strands] * inner,
+                normal[strands],
+                a[strands, 5:8],
+                gloss[strands],
+                a[strands, 8],
+                light,
+                scene.gleam,
             )
         return lit
 

@@ -58,6 +58,7 @@ class Scene:
     camera: Camera
     hair_colour: np.ndarray
     facial_hair_colour: np.ndarray
+    gleam: float  # of the hair's highlights
     iris: np.ndarray  # (4,) linear colour and radius
     tint: float
     harshness: float
@@ -131,6 +132,7 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
         camera=Camera(scale, centre, roll),
         hair_colour=colour,
         facial_hair_colour=colour * 0.75,
+        gleam=1 - 0.75 * min(1.0, style_of(identity).curl),
         iris=assets.iris,
         tint=float(jitter[3]),
         harshness=recipe.light.harshness,

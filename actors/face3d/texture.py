@@ -45,6 +45,8 @@ def paint_texture(identity: Identity, grid: np.ndarray, m: FaceMeasures) -> np.n
 
     cols = slice(int(0.17 * SIZE), int(0.83 * SIZE) + 1)
     c = canvas(position, base, slice(0, SIZE), cols)
+    # a dark skin's shine shows more
+    c.gloss += 0.025 * (identity.number("skin_tone") - 4) + 0.05 * identity.a("gloss")
     _paint_complexion(c, identity, m)
     paint_nose(c, identity, m)
     paint_mouth(c, identity, m)
@@ -63,7 +65,6 @@ def paint_texture(identity: Identity, grid: np.ndarray, m: FaceMeasures) -> np.n
     texture[7, :, cols] = c.facial_hair
     texture[8], texture[9] = scalp_opacity(identity, position, rng)
     texture[10] = 0.35
-    c.gloss += 0.025 * (identity.number("skin_tone") - 4) + 0.05 * identity.a("gloss")  # a dark skin's shine shows more
     texture[10, :, cols] = c.gloss
     texture[11:14, :, cols] = c.eye
     return texture
