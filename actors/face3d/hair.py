@@ -176,13 +176,13 @@ def shell_thickness(identity: Identity, grid: np.ndarray) -> np.ndarray:
 def hanging_grid(
     identity: Identity, grid: np.ndarray, normals: np.ndarray, shell: np.ndarray | None
 ) -> np.ndarray | None:
-    """Return long hair (26, 57, 3): it lies on the crown, drapes over what stands out below and falls in locks."""
+    """Return long hair (22, 45, 3): it lies on the crown, drapes over what stands out below and falls in locks."""
     style = style_of(identity)
     if style.length <= 0 or shell is None:
         return None
     a = identity.a
     rng = generator(derive_seed(identity.seed, "face3d", "curtain"))
-    rows, columns = 26, 57
+    rows, columns = 22, 45
     outer = grid + normals * np.maximum(shell, 0)[..., None]
     angles = column_angles()
     start = 1.02 + 0.10 * a("fringe")
@@ -212,7 +212,7 @@ def hanging_grid(
     f = (pick - low)[:, None]
     r = draped[low] * (1 - f) + draped[low + 1] * f
     d = direction[low] * (1 - f[..., None]) + direction[low + 1] * f[..., None]
-    locks = noise(rng, (3, 15), (rows, columns)) + 0.6 * noise(rng, (3, 29), (rows, columns))
+    locks = noise(rng, (3, 15), (rows, columns)) + 0.6 * noise(rng, (3, 25), (rows, columns))
     below = smoothstep(0.55, -0.4, y)
     body = 0.055 + 0.025 * a("hair_volume")
     # tucked under the shell at the crown, over it from the temple down; the tips turn in

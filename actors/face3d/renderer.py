@@ -22,7 +22,7 @@ from actors.face3d.shadow import visibility
 from schemas.recipe import Recipe
 
 _CACHED_IDENTITIES = 4
-_SOFT = 0.1  # light up to this harshness casts no shadow beyond the sky's, which the texture holds
+_SOFT = 0.15  # light up to this harshness casts no shadow beyond the sky's, which the texture holds
 _HAIRED = 0.25  # scalp opacity from which the hair's shell is lit as hair; below, skin shows through its edge
 _EYEBALL = 0.12  # radius in head units
 _WHITE = tuple(float(v) ** 2.2 for v in SCLERA)
@@ -129,7 +129,7 @@ class HeadRenderer:
 
     def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
         mesh = assemble(parts)
-        cast = min(1.0, 1.6 * (scene.harshness - _SOFT))
+        cast = min(1.0, 2.0 * (scene.harshness - _SOFT))
         if cast > 0:
             casters = [p for p in scene.parts if p.name in ("head", "hair")]
             lit = visibility(casters, mesh.verts, scene.light_direction)

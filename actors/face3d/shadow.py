@@ -13,6 +13,12 @@ _MAP = 72  # pixels of the depth map over 4 head units; vertices are about as fa
 _REACH = 2.0  # half extent of the map in head units
 _SKY_REACH = 1.5  # the same for the sky, which is seen by the head alone
 _SKY_BIAS = 0.035
+_SKY = np.array(
+    [(0, 1, 0.25), (0, 0.55, 0.85), (0, 0, 1), (0.75, 0.6, 0.3), (-0.75, 0.6, 0.3), (0.8, 0.1, 0.6), (-0.8, 0.1, 0.6),
+     (0.45, -0.4, 0.8), (-0.45, -0.4, 0.8)],
+    np.float32,
+)  # fmt: skip
+_SKY /= np.linalg.norm(_SKY, axis=1, keepdims=True)
 _BIAS = 0.07  # head units; less and the coarse casters shade themselves
 
 
@@ -26,19 +32,21 @@ def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[flo
     depth = np.where(depth < 0, np.float32(99), depth)
     q = _project(points, frame)
     col, row = (q[:, 0] + 1) * (_MAP / 2) - 0.5, (q[:, 1] + 1) * (_MAP / 2) - 0.5
+    padded = np.pad(depth, 1, mode="edge").ravel()
+    width = _MAP + 2
+    at = np.rint(np.clip(row, 0, _MAP - 1)).astype(int) * width + np.rint(np.clip(col, 0, _MAP - 1)).astype(int)
     lit = np.zeros(len(points), np.float32)
-    for dr, dc, weight in ((0, 0, 0.28), (0, 1, 0.12), (1, 0, 0.12), (0, -1, 0.12), (-1, 0, 0.12),
-                           (1, 1, 0.06), (-1, -1, 0.06), (1, -1, 0.06), (-1, 1, 0.06)):  # fmt: skip
-        r = np.clip(np.rint(row + dr), 0, _MAP - 1).astype(int)
-        c = np.clip(np.rint(col + dc), 0, _MAP - 1).astype(int)
-        lit += weight * np.clip(1 - (q[:, 2] - depth[r, c] - _BIAS) / 0.05, 0, 1)
+    for dr, dc, weight in ((1, 1, 0.28), (1, 2, 0.12), (2, 1, 0.12), (1, 0, 0.12), (0, 1, 0.12),
+                           (2, 2, 0.06), (0, 0, 0.06), (2, 0, 0.06), (0, 2, 0.06)):  # fmt: skip
+        behind = q[:, 2] - padded[at + (dr * width + dc)]
+        lit += np.float32(weight) * np.clip(1 - (behind - _BIAS) / np.float32(0.05), 0, 1)
     return lit
 
 
 def sky_share(casters: Sequence[Part], points: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """Return how much of a bright upper sky each point (V, 3) sees past the casters, 0..1: ambient occlusion."""
     mesh = assemble(casters)
-    directions = _sky()
+    directions = _SKY
     frames = [_frame((float(x), float(y), float(z))) for x, y, z in directions]
     screens = torch.from_numpy(np.stack([_project(mesh.verts, frame, _SKY_REACH) for frame in frames]))
     depths = rasterize(screens, torch.from_numpy(mesh.faces), _MAP, _MAP, cull_backfaces=True).zbuf[..., 0].numpy()
@@ -52,16 +60,6 @@ def sky_share(casters: Sequence[Part], points: np.ndarray, normals: np.ndarray) 
         total += weight
         seen += weight * np.clip(1 - (q[:, 2] - nearest - _SKY_BIAS) / 0.05, 0, 1)
     return seen / total
-
-
-def _sky() -> np.ndarray:
-    """Return unit directions (K, 3) over the front and upper half of the sphere, evenly spread."""
-    index = np.arange(28, dtype=np.float32) + 0.5
-    y = 1 - 2 * index / 28
-    turn = index * np.float32(np.pi * (3 - np.sqrt(5)))
-    radius = np.sqrt(1 - y * y)
-    points = np.stack((radius * np.sin(turn), y, radius * np.cos(turn)), 1)
-    return points[(points[:, 2] > -0.2) & (points[:, 1] > -0.45)].astype(np.float32)
 
 
 def _frame(direction: tuple[float, float, float]) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""Long hair falls outside the head and leaves the face free; skin below an edge sees less sky; backdrops are muted."""
+
+import colorsys
+
+import numpy as np
+import pytest
+
+from actors.face3d import sample_identity
+from actors.face3d.background import paint_background
+from actors.face3d.body import ears
+from actors.face3d.hair import STYLES, hanging_grid, shell_thickness
+from actors.face3d.head import measure, neutral_grid
+from actors.face3d.identity import HAIR_STYLES
+from actors.face3d.mesh import Part, grid_normals
+from actors.face3d.shadow import sky_share
+
+
+def dressed(style, seed=4):
+    person = sample_identity(seed).with_attributes(hair_style=style)
+    grid = neutral_grid(person)
+    return person, grid, grid_normals(grid, True), shell_thickness(person, grid)
+
+
+def test_every_style_has_its_parameters():
+    assert set(STYLES) == set(HAIR_STYLES)
+
+
+@pytest.mark.parametrize("style", sorted(name for name, style in STYLES.items() if style.length))
+def test_long_hair_drapes_over_the_head_and_leaves_the_face_free(style):
+    person, grid, normals, shell = dressed(style)
+    hair = hanging_grid(person, grid, normals, shell)
+    assert np.isfinite(hair).all()
+    y = hair[..., 1]
+    assert y.max() < grid[..., 1].max() + 0.05
+    assert y[-1].mean() < 0.1 - 0.6 * STYLES[style].length
+    assert (np.diff(y, axis=0) < 0).all(), "it falls"
+    beside = (y < 0.1) & (y > -0.3)
+    assert np.abs(hair[..., 0])[beside & (hair[..., 2] > 0.2)].min() > 0.4, "no hair before the eyes"
+
+
+@pytest.mark.parametrize("style", ["short", "pixie", "curly"])
+def test_short_hair_hangs_nowhere_and_lies_flat_at_the_hairline(style):
+    person, grid, normals, shell = dressed(style)
+    assert hanging_grid(person, grid, normals, shell) is None
+    assert shell.max() > 0.05
+    assert shell[:, grid.shape[1] // 2][shell[:, grid.shape[1] // 2] > 0].min() < 0.02
+
+
+def test_ears_have_relief_and_stand_at_the_sides():
+    person = sample_identity(4)
+    left, right = ears(person, neutral_grid(person), np.ones(3))
+    assert left.grid[..., 0].max() < -0.6
+    assert right.grid[..., 0].min() > 0.6
+    assert np.ptp(right.grid[3:9, :, 0]) > 0.08
+    assert np.ptp(np.asarray(right.colour)[..., 0]) > 0.3
+
+
+def test_skin_under_nose_and_chin_sees_less_sky_than_the_forehead():
+    person = sample_identity(2)
+    grid, m = neutral_grid(person), measure(person)
+    middle = grid.shape[1] // 2
+    share = sky_share([Part("head", grid)], grid.reshape(-1, 3), grid_normals(grid, True).reshape(-1, 3))
+    column, height = share.reshape(grid.shape[:2])[:, middle], grid[:, middle, 1]
+    forehead = np.interp(-0.45, -height, column)
+    lip = np.interp(0.06 - m.nose_base, -height, column)
+    throat = column[(height < m.chin_y - 0.02) & (height > m.chin_y - 0.3)].min()
+    assert forehead > 0.9
+    assert lip < forehead - 0.1
+    assert throat < forehead - 0.1, (throat, forehead)
+
+
+@pytest.mark.parametrize("kind", ["plain", "gradient", "blurred", "cluttered"])
+def test_backdrops_are_pure_functions_of_their_generator_and_seldom_vivid(kind):
+    drawn = [paint_background(kind, np.random.default_rng(seed), 48) for seed in range(12)]
+    again = paint_background(kind, np.random.default_rng(3), 48)
+    np.testing.assert_array_equal(drawn[3], again)
+    saturations = [colorsys.rgb_to_hsv(*(image.mean((0, 1)) ** (1 / 2.2)))[1] for image in drawn]
+    assert np.median(saturations) < 0.3
+    assert all(image.shape == (48, 48, 3) and image.min() >= 0 and image.max() <= 1 for image in drawn)
+    assert np.std([image.mean() for image in drawn]) > 0.02
+
+
+def test_blurred_backdrops_are_softer_than_cluttered_ones():
+    def edges(kind):
+        shown = [paint_background(kind, np.random.default_rng(seed), 96) for seed in range(8)]
+        return np.mean([np.abs(np.diff(image, axis=1)).mean() for image in shown])
+
+    assert edges("blurred") < 0.6 * edges("cluttered")
