@@ -103,7 +103,7 @@ def test_a_bank_of_a_file_is_shown_and_enters_the_recipe_by_its_content(tmp_path
         ({"degradations": bank().degradations[:1] * 5}, "5 templates 'DEG-00000': rename all but one"),
         (
             {"references": bank(space="flame").references, "degradations": bank(space="flame").degradations},
-            "has expressions of 50 numbers but procedural-face takes 5",
+            "has expressions of 50 numbers but procedural-face takes 10",
         ),
     ],
 )
