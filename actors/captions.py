@@ -48,6 +48,7 @@ EXPRESSION: Wordings = {
 }
 LIGHT: Wordings = {
     "even": ("in even light", "in soft even light", "evenly lit"),
+    "uneven": ("in slightly uneven light", "softly lit from one side"),
     "harsh": ("in harsh light", "with hard shadows", "lit from one side"),
     "dark": ("in the dark", "underexposed", "in very little light"),
     "bright": ("overexposed", "in glaring light"),
@@ -81,7 +82,7 @@ WORDINGS: dict[str, Wordings] = {
 SOFT_FROM, BLURRY_FROM = 0.8, 1.8
 THREE_QUARTER_FROM, PROFILE_FROM, TILT_FROM = 20.0, 55.0, 15.0
 NEUTRAL_BELOW = 0.25
-HARSH_FROM, DARK_BELOW, BRIGHT_FROM = 0.45, 0.65, 1.4
+UNEVEN_FROM, HARSH_FROM, DARK_BELOW, BRIGHT_FROM = 0.25, 0.45, 0.65, 1.4
 
 
 @dataclass(frozen=True)
@@ -181,4 +182,14 @@ def _light(light: Light) -> str:
         return "dark"
     if light.exposure > BRIGHT_FROM:
         return "bright"
-    return "harsh" if light.harshness >= HARSH_FROM else "even"
+    uneven = unevenness(light)
+    return "even" if uneven < UNEVEN_FROM else "uneven" if uneven < HARSH_FROM else "harsh"
+
+
+def unevenness(light: Light) -> float:
+    """Return how much a face shows of a light's harshness, 0..1: all from the side and behind, nothing from the camera.
+
+    A hard flash beside the lens throws its shadows where the lens does not see them.
+    """
+    frontal = np.cos(np.radians(light.azimuth)) * np.cos(np.radians(light.elevation))
+    return float(light.harshness * np.sqrt(1 - max(0.0, frontal) ** 2))

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -18,12 +18,14 @@ from cluster.errors import UserError
 from cluster.run_folder import MANIFEST
 from cluster.storage import Storage
 from fiqa_train.quality_net import ARCHITECTURE, QualityModel, QualityNet
-from schemas.model_card import ModelCard
+from schemas.model_card import BUNDLED_QUALITY, ModelCard
 
 WEIGHTS = "model.safetensors"
 CARD = "model.yaml"
 STATE = "state.pt"
 METRICS = "metrics.json"
+BUNDLED_FILE = Path(__file__).parent / "weights" / f"{BUNDLED_QUALITY}.safetensors"
+"""The quality model that ships with the package (fp16, card inside), made by `synfiqa bootstrap`."""
 
 
 def model_folder(name: str) -> str:
@@ -58,11 +60,31 @@ def publish(storage: Storage, name: str, weights: dict[str, Tensor], card: dict[
     return whole
 
 
+def publish_half(model: QualityModel, metrics: dict[str, float], target: Path) -> ModelCard:
+    """Write a trained model as one half-precision file that carries its card, and the card beside it to read."""
+    card = model.card.model_dump(mode="json", exclude={"sha256"})
+    card |= {"name": target.stem, "metrics": metrics, "licence": "Apache-2.0", "command": "synfiqa bootstrap"}
+    tensors = {
+        key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for key, tensor in model.state_dict().items()
+    }
+    data = save_tensors(tensors, metadata={"card": json.dumps(card, sort_keys=True)})
+    whole = ModelCard(**card, sha256=hashlib.sha256(data).hexdigest())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    text = yaml.safe_dump(whole.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    target.with_suffix(".yaml").write_text(text, encoding="utf-8")
+    return whole
+
+
 def load_quality_model(source: str, device: str = "cpu") -> QualityModel:
     """Return the model of a run folder, a model or checkpoint folder, or a .safetensors file (path or URL).
 
-    Raises UserError, one sentence, when there is no such thing or it is no quality model.
+    `bundled-quality` is the one that ships with the package. Raises UserError, one sentence, when there is no such
+    thing or it is no quality model.
     """
+    if source == BUNDLED_QUALITY:
+        source = str(BUNDLED_FILE)
     if source.endswith(".safetensors"):
         folder, _, file = source.rpartition("/")
         return _from_weights(Storage(folder or "."), file, source, device)

@@ -93,6 +93,10 @@ class QualityModel:
         self._device = torch.device(device)
         self._network = network.eval().to(self._device)
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the weights, on the CPU."""
+        return {key: tensor.detach().cpu() for key, tensor in self._network.state_dict().items()}
+
     @torch.inference_mode()
     def score(self, images: np.ndarray, batch: int = 64) -> np.ndarray:
         """Return float32 scores (N,) of uint8 RGB faces (N, 112, 112, 3), higher being better."""

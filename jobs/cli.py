@@ -15,6 +15,7 @@ from jobs.benchmark_cli import add_benchmark_command
 from jobs.config import apply_overrides, load_config, parse_config
 from jobs.models_cli import add_models_command
 from schemas.config import RunConfig
+from schemas.model_card import BUNDLED_QUALITY
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -92,7 +93,11 @@ def build_parser() -> argparse.ArgumentParser:
         _add_config_options(_command(commands, job, text))
     score = _command(commands, _score, "detect, align and score photographs (higher is better)")
     score.add_argument("paths", nargs="+", metavar="PATH", help="photographs, or folders of them")
-    score.add_argument("--model", required=True, help="run folder, model folder or .safetensors file")
+    score.add_argument(
+        "--model",
+        default=BUNDLED_QUALITY,
+        help="run folder, model folder or .safetensors file (default: the bundled one)",
+    )
     score.add_argument("--out", default="scores.csv", help="CSV to write (default: scores.csv)")
     _add_config_options(_command(commands, _report, "write report/index.html, one static page about the run"))
     export = _command(commands, _export, "write the labelled dataset in a published layout")
@@ -124,8 +129,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--gpu-memory-mb", type=_positive, help="plan for a GPU of this size instead of the one here"
     )
     add_benchmark_command(commands)
-    bootstrap = _command(commands, _bootstrap, "train the bundled networks again from our own renders")
-    bootstrap.add_argument("--out", default="actors/weights", help="folder for weights and cards")
+    bootstrap = _command(commands, _bootstrap, "train every bundled network again from our own renders")
+    bootstrap.add_argument("--out", help="folder for all weights and cards (default: those of this checkout)")
+    bootstrap.add_argument(
+        "--part", choices=("all", "networks", "quality"), default="all", help="what to train (default: all)"
+    )
     bootstrap.add_argument("--seed", type=int, default=0)
     return parser
 
@@ -330,9 +338,9 @@ def _calibrate(options: argparse.Namespace) -> None:
 
 
 def _bootstrap(options: argparse.Namespace) -> None:
-    from fiqa_train.bootstrap.everything import bootstrap_all
+    from jobs.bootstrap import run_bootstrap
 
-    bootstrap_all(Path(options.out), options.seed)
+    run_bootstrap(_local_out(options) if options.out else None, options.seed, options.part)
 
 
 def _local_out(options: argparse.Namespace) -> Path:

@@ -32,6 +32,9 @@ RANDOM = "random:"
 PACKAGE = "package:"
 """Source inside an installed Python package, `package:NAME/FOLDER`."""
 
+BUNDLED_QUALITY = "bundled-quality"
+"""Name of the quality model that ships with the package."""
+
 _NO_LICENCE = {"", "none", "unknown", "tbd", "todo", "n/a", "?", "-"}
 
 

@@ -1,25 +1,38 @@
-"""Makes every bundled network from nothing: `bootstrap_all` renders once, then trains the three networks."""
+"""Makes the bundled networks behind labels and evaluation from nothing: renders once, then trains them side by side."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
 from actors.model_store.catalogue import BUNDLED
 from fiqa_train.bootstrap.embedder import PLANS, train_embedder
-from fiqa_train.bootstrap.image_text import train_image_text
+from fiqa_train.bootstrap.image_text import NAME, train_image_text
 from fiqa_train.bootstrap.render_set import SetSize, cache_path, cached_render_set
 from schemas.model_card import ModelCard
 
+NETWORKS = (*PLANS, NAME)
+"""Names of what is trained, the longest training first."""
 
-def bootstrap_all(
+
+def bootstrap_networks(
     out_dir: Path = BUNDLED, seed: int = 0, work_dir: Path = Path("runs/bootstrap"), size: SetSize | None = None
 ) -> list[ModelCard]:
-    """Render, train and publish all bundled networks; returns their cards. About half an hour on two cores.
+    """Render, train and publish the embedders and the image-text network in two processes; returns their cards.
 
     The renders are kept in `work_dir` and used again by the next call. Torch is limited to one thread: it is what
     makes the result repeatable on a machine, and more threads gain nothing at this size.
     """
+    size = size or SetSize()
+    cached_render_set(cache_path(seed, work_dir), seed, size)
+    jobs = [(name, out_dir, seed, work_dir, size) for name in NETWORKS]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_train, jobs))
+
+
+def _train(job: tuple[str, Path, int, Path, SetSize]) -> ModelCard:
+    name, out_dir, seed, work_dir, size = job
     torch.set_num_threads(1)
-    faces = cached_render_set(cache_path(seed, work_dir), seed, size or SetSize())
-    cards = [train_embedder(name, faces, out_dir, seed) for name in PLANS]
-    return [*cards, train_image_text(faces, out_dir, seed)]
+    faces = cached_render_set(cache_path(seed, work_dir), seed, size)
+    return train_image_text(faces, out_dir, seed) if name == NAME else train_embedder(name, faces, out_dir, seed)

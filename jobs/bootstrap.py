@@ -1,0 +1,91 @@
+"""Job: make every bundled network again, from nothing but this code.
+
+Renders train two embedders and the image-text network; then an ordinary run (`configs/default-model.yaml`), labelled by
+them, trains the quality model that `synfiqa score` uses by default.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from actors.model_store.catalogue import BUNDLED
+from cluster.storage import Storage
+from fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
+from fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_folder, publish_half
+from jobs.config import load_config
+from jobs.evaluate import EVALUATION
+from jobs.run import run_all
+from schemas.config import RunConfig
+from schemas.model_card import ModelCard
+
+CONFIG = Path(__file__).parents[1] / "configs" / "default-model.yaml"
+WORK = Path("runs/bootstrap")
+FIELDS = dict(zip(NETWORKS, ("embedder", "evaluation_embedder", "image_text"), strict=True))
+"""Network -> the field of section `models` in which a run names it."""
+
+
+def run_bootstrap(out: Path | None, seed: int, part: str) -> None:
+    """Train the `networks`, the `quality` model or `all`, and print their digests and figures.
+
+    Without `out` they replace those of this checkout. `quality` alone uses the networks that are there.
+    """
+    folder = out or BUNDLED
+    if part != "quality":
+        for card in bootstrap_networks(folder, seed, WORK):
+            _tell(card)
+    if part != "networks":
+        _tell(bootstrap_quality(folder, out / BUNDLED_FILE.name if out else BUNDLED_FILE, seed))
+
+
+def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[str] | None = None) -> ModelCard:
+    """Run `configs/default-model.yaml` under the networks of a folder; its model goes to `target` in half precision."""
+    config = quality_run(networks, seed, overrides)
+    run_all(config)
+    storage = Storage(config.run.url)
+    folder = model_folder(config.train.name)
+    metrics = figures(json.loads(storage.read(f"{folder}/{EVALUATION}")))
+    return publish_half(load_trained(storage, config.train.name), metrics, target)
+
+
+def quality_run(networks: Path, seed: int, overrides: list[str] | None = None) -> RunConfig:
+    """Return the config of the run: other networks or another seed make another folder, so none is in the way.
+
+    The networks are named in a catalogue of their own, because those of the package may be others.
+    """
+    cards = {name: yaml.safe_load((networks / f"{name}.yaml").read_text(encoding="utf-8")) for name in NETWORKS}
+    folder = WORK / f"quality-{seed}-{'-'.join(card['sha256'][:6] for card in cards.values())}"
+    catalogue = folder.with_suffix(".yaml")
+    entries = {
+        _fresh(name): {key: value for key, value in card.items() if key not in ("name", "source")}
+        | {"source": str((networks / f"{name}.safetensors").resolve())}
+        for name, card in cards.items()
+    }
+    catalogue.parent.mkdir(parents=True, exist_ok=True)
+    catalogue.write_text(yaml.safe_dump({"models": entries}, sort_keys=False), encoding="utf-8")
+    named = [f"models.{field}={_fresh(name)}" for name, field in FIELDS.items()]
+    settings = [f"run.seed={seed}", f"models.catalogue={catalogue.resolve()}", *named, *(overrides or [])]
+    return load_config(str(CONFIG), settings, str(folder))
+
+
+def figures(evaluation: dict[str, Any]) -> dict[str, float]:
+    """Return what an evaluation says of the model, for its card: correlation, and pAUC on the independent network."""
+    found = {"spearman": evaluation["spearman"]["model"], "identities": evaluation["identities"]}
+    for result in evaluation["results"]:
+        if result["independent"]:
+            name = f"{result['mode']}_fmr_{result['fmr']:g}"
+            found |= {
+                f"{method}_pauc_{name}": result["methods"][method]["pauc"] for method in ("model", "label", "laplacian")
+            }
+    return {name: round(float(value), 4) for name, value in found.items() if value is not None}
+
+
+def _fresh(name: str) -> str:
+    return name.replace("bundled", "fresh")
+
+
+def _tell(card: ModelCard) -> None:
+    lines = [f"{card.name} sha256 {card.sha256}", *(f"  {name}: {value}" for name, value in card.metrics.items())]
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,79 @@
+"""`synfiqa bootstrap`: the run behind the bundled quality model, and what its card says."""
+
+import pytest
+import torch
+import yaml
+
+from actors.model_store.catalogue import BUNDLED
+from actors.model_store.selection import run_models
+from cluster.errors import UserError
+from fiqa_train.checkpoints import load_quality_model, publish_half
+from fiqa_train.quality_net import QualityModel
+from jobs.bootstrap import FIELDS, figures, quality_run
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_run_is_labelled_and_judged_by_the_networks_of_the_given_folder(here):
+    config = quality_run(BUNDLED, seed=3)
+    chosen = run_models(config.models)
+    cards = {name: yaml.safe_load((BUNDLED / f"{name}.yaml").read_text()) for name in FIELDS}
+    assert chosen.embedder.card.sha256 == cards["bundled-a"]["sha256"]
+    assert chosen.image_text.card.sha256 == cards["bundled-clip"]["sha256"]
+    assert config.models.evaluation_embedder == "fresh-b"
+    assert config.run.seed == 3
+
+
+def test_other_networks_or_another_seed_make_another_run(here, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in FIELDS:
+        card = yaml.safe_load((BUNDLED / f"{name}.yaml").read_text())
+        (other / f"{name}.yaml").write_text(yaml.safe_dump({**card, "sha256": "0" * 64}))
+    urls = [quality_run(*pair).run.url for pair in ((BUNDLED, 0), (BUNDLED, 1), (other, 0))]
+    assert len(set(urls)) == 3
+    assert quality_run(BUNDLED, 0).run.url == urls[0]
+
+
+def test_settings_can_be_changed_for_a_smaller_run_but_not_misspelt(here):
+    assert quality_run(BUNDLED, 0, ["generate.identities=16"]).generate.identities == 16
+    with pytest.raises(UserError, match="identitys"):
+        quality_run(BUNDLED, 0, ["generate.identitys=16"])
+
+
+def test_the_card_quotes_the_independent_network_alone():
+    def result(embedder: str, independent: bool, pauc: float) -> dict:
+        methods = {name: {"pauc": pauc} for name in ("model", "label", "laplacian", "random")}
+        return {
+            "embedder": embedder, "independent": independent, "mode": "fixed", "fmr": 0.01, "methods": methods
+        }  # fmt: skip
+
+    evaluation = {
+        "spearman": {"model": 0.91, "random": 0.0},
+        "identities": 45,
+        "results": [result("b", True, 0.6), result("a", False, 0.5)],
+    }
+    assert figures(evaluation) == {
+        "spearman": 0.91,
+        "identities": 45.0,
+        "model_pauc_fixed_fmr_0.01": 0.6,
+        "label_pauc_fixed_fmr_0.01": 0.6,
+        "laplacian_pauc_fixed_fmr_0.01": 0.6,
+    }
+
+
+def test_a_model_in_half_precision_is_one_file_that_scores_alike(model, tmp_path):
+    whole = load_quality_model(model)
+    target = tmp_path / "half" / "bundled-quality.safetensors"
+    card = publish_half(whole, {"spearman": 0.9}, target)
+    half = load_quality_model(str(target))
+    faces = torch.randint(0, 256, (3, 112, 112, 3), generator=torch.Generator().manual_seed(0)).numpy().astype("uint8")
+    assert isinstance(half, QualityModel)
+    assert half.score(faces) == pytest.approx(whole.score(faces), abs=2e-3)
+    assert half.card == card
+    assert card.metrics == {"spearman": 0.9}
+    assert yaml.safe_load(target.with_suffix(".yaml").read_text())["sha256"] == card.sha256
