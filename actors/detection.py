@@ -40,6 +40,11 @@ def mtcnn(card: ModelCard, path: Path, running: Running) -> "MtcnnDetector":
     return MtcnnDetector(running.device, arguments.select, card.input_size, arguments.micro_batch, folder)
 
 
+_LANDMARK_SHIFT = 1.0
+"""Pixels by which facenet-pytorch puts landmarks too far right and down: it measures them from the face's box as it
+is, but cuts the face out at whole pixels below (half a pixel on average), and from a pixel's edge, not its centre."""
+
+
 class MtcnnDetector:
     """`Detector` on MTCNN with its default thresholds (0.6, 0.7, 0.7); weights from a folder, else the package's own.
 
@@ -89,7 +94,7 @@ class MtcnnDetector:
         if boxes is None or points is None or len(boxes) == 0:
             return []
         boxes, scores = np.asarray(boxes, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
-        landmarks = np.asarray(points, dtype=np.float64)
+        landmarks = np.asarray(points, dtype=np.float64) - _LANDMARK_SHIFT
         order = foremost(len(boxes), most_prominent(boxes, scores, self._select))
         return [Detection(float(scores[row]), boxes[row], landmarks[row]) for row in order]
 
