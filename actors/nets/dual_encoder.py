@@ -10,6 +10,8 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from torch import Tensor
 
+from actors.nets.iresnet import SmallIResNet
+
 PAD, UNKNOWN, START = 0, 1, 2
 RESERVED = 3
 
@@ -17,7 +19,7 @@ RESERVED = 3
 class WordTokenizer:
     """Maps captions to word ids. The end token has the highest id: open_clip pools text at the argmax of ids."""
 
-    def __init__(self, words: Sequence[str], context_length: int = 40) -> None:
+    def __init__(self, words: Sequence[str], context_length: int = 60) -> None:
         self.ids = {word: RESERVED + index for index, word in enumerate(words)}
         if len(self.ids) != len(words):
             raise ValueError("the vocabulary of a tokenizer must not repeat a word")
@@ -40,25 +42,20 @@ class WordTokenizer:
 
 def small_clip(
     vocab_size: int,
-    context_length: int = 40,
+    context_length: int = 60,
     embed_dim: int = 96,
-    image_size: int = 64,
-    patch_size: int = 8,
-    vision_width: int = 128,
-    vision_layers: int = 4,
+    image_size: int = 112,
+    widths: Sequence[int] = (24, 48, 96, 160),
+    blocks: Sequence[int] = (1, 1, 1, 1),
     text_width: int = 96,
     text_layers: int = 2,
     mlp_ratio: float = 2.0,
 ) -> CLIP:
-    """Return an untrained CLIP with a ViT image tower and a causal transformer over words."""
-    vision = CLIPVisionCfg(
-        layers=vision_layers,
-        width=vision_width,
-        head_width=32,
-        mlp_ratio=mlp_ratio,
-        patch_size=patch_size,
-        image_size=image_size,
-    )
+    """Return an untrained open_clip CLIP: a small IResNet on RGB faces beside a causal transformer over words.
+
+    On some thousand faces convolutions learn blur, noise and compression in a third of the steps that a vision
+    transformer of equal cost takes.
+    """
     text = CLIPTextCfg(
         context_length=context_length,
         vocab_size=vocab_size,
@@ -67,7 +64,11 @@ def small_clip(
         layers=text_layers,
         mlp_ratio=mlp_ratio,
     )
-    return CLIP(embed_dim, vision, text)
+    # the smallest image tower that open_clip builds, for it has no such network; it is replaced at once
+    placeholder = CLIPVisionCfg(layers=1, width=32, head_width=32, patch_size=image_size, image_size=image_size)
+    net = CLIP(embed_dim, placeholder, text)
+    net.visual = SmallIResNet(3, widths, blocks, embed_dim)
+    return net
 
 
 def clip_input(images: np.ndarray, size: int) -> Tensor:

@@ -29,12 +29,11 @@ from schemas.seeds import derive_seed, generator
 
 NAME = "bundled-clip"
 ARGUMENTS = {
-    "context_length": 40,
+    "context_length": 60,
     "embed_dim": 96,
-    "image_size": 64,
-    "patch_size": 8,
-    "vision_width": 128,
-    "vision_layers": 4,
+    "image_size": 112,
+    "widths": [24, 48, 96, 160],
+    "blocks": [1, 1, 1, 1],
     "text_width": 96,
     "text_layers": 2,
     "mlp_ratio": 2.0,

@@ -19,10 +19,10 @@ CARD = ModelCard(
     name="clip",
     role="image_text",
     architecture="small-clip",
-    arguments={"vocabulary": vocabulary(), "context_length": 24, "embed_dim": 16, "image_size": 32}
-    | {"vision_width": 32, "vision_layers": 1, "text_width": 16, "text_layers": 1},
+    arguments={"vocabulary": vocabulary(), "context_length": 24, "embed_dim": 16, "image_size": 112}
+    | {"widths": [16, 16, 16, 16], "blocks": [1, 1, 1, 1], "text_width": 16, "text_layers": 1},
     source="random:1",
-    input_size=32,
+    input_size=112,
     channels="rgb",
     value_range=(0.0, 1.0),
     normalise="clip",
@@ -110,8 +110,8 @@ HALF = CARD.model_copy(update={"normalise": "range", "value_range": (-1.0, 1.0)}
 @pytest.mark.parametrize(
     ("card", "said"),
     [
-        (CARD, {"size": 32}),
-        (CARD, {"size": (32, 32), "resize": "bilinear"}),
+        (CARD, {"size": 112}),
+        (CARD, {"size": (112, 112), "resize": "bilinear"}),
         (CARD, {"mean": [0.4815, 0.4578, 0.4082], "std": [0.2686, 0.2613, 0.2758]}),
         (HALF, {"mean": [0.5] * 3, "std": [0.5] * 3}),
         (CARD.model_copy(update={"normalise": "imagenet"}), {"mean": [0.485, 0.456, 0.406]}),
@@ -124,8 +124,8 @@ def test_card_that_agrees_with_the_models_files_passes(card, said):
 @pytest.mark.parametrize(
     ("card", "said", "complaint"),
     [
-        (CARD, {"size": 224}, "size 224 instead of 32"),
-        (CARD, {"size": [32, 48]}, "size .* instead of 32"),
+        (CARD, {"size": 224}, "size 224 instead of 112"),
+        (CARD, {"size": [112, 48]}, "size .* instead of 112"),
         (CARD, {"mean": [0.5] * 3}, "mean .* instead of"),
         (HALF, {"std": [0.2686, 0.2613, 0.2758]}, "deviation .* instead of"),
         (CARD, {"resize": "bicubic"}, "resizing bicubic instead of bilinear"),
