@@ -49,6 +49,7 @@ EXPRESSION: Wordings = {
 LIGHT: Wordings = {
     "even": ("in even light", "in soft even light", "evenly lit"),
     "harsh": ("in harsh light", "with hard shadows", "lit from one side"),
+    "back": ("against the light", "lit from behind"),
     "dark": ("in the dark", "underexposed", "in very little light"),
     "bright": ("overexposed", "in glaring light"),
 }
@@ -59,7 +60,15 @@ OCCLUSION: Wordings = {
     "mask": ("wearing a mask", "with a mask covering the mouth"),
     "scarf": ("wearing a scarf", "with a scarf covering the chin"),
     "hand": ("with a hand covering the face", "behind a raised hand"),
+    "hat": ("wearing a hat", "with a hat over the forehead"),
+    "hair": ("with hair over the eyes", "with strands covering the face"),
+    "object": ("behind a held object", "with an object before the face"),
 }
+COLOUR: Wordings = {"natural": (), "tinted": ("with a colour cast", "in coloured light")}
+GRAIN: Wordings = {"clean": (), "noisy": ("full of sensor noise", "with strong grain")}
+FILE: Wordings = {"fine": (), "coarse": ("badly compressed", "with compression blocks")}
+FRAMING: Wordings = {"upright": (), "turned": ("badly aligned", "rotated in the frame")}
+LENS: Wordings = {"usual": (), "near": ("taken too close", "distorted by a near lens")}
 BACKGROUND: Wordings = {
     "plain": ("on a plain background",),
     "gradient": ("on a smooth background",),
@@ -75,6 +84,11 @@ WORDINGS: dict[str, Wordings] = {
     "light": LIGHT,
     "occlusion": OCCLUSION,
     "background": BACKGROUND,
+    "colour": COLOUR,
+    "grain": GRAIN,
+    "file": FILE,
+    "framing": FRAMING,
+    "lens": LENS,
 }
 """Factor -> class -> the ways to say it."""
 
@@ -82,6 +96,8 @@ SOFT_FROM, BLURRY_FROM = 0.8, 1.8
 THREE_QUARTER_FROM, PROFILE_FROM, TILT_FROM = 20.0, 55.0, 15.0
 NEUTRAL_BELOW = 0.25
 HARSH_FROM, DARK_BELOW, BRIGHT_FROM = 0.45, 0.65, 1.4
+BEHIND_FROM = 115.0  # degrees between the key light and the camera
+TINTED_FROM, NOISY_FROM, COARSE_BELOW, TURNED_FROM, NEAR_BELOW = 0.3, 9.0, 25, 10.0, 2.2
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,11 @@ class Attributes:
     light: str
     occlusion: str
     background: str
+    colour: str
+    grain: str
+    file: str
+    framing: str
+    lens: str
 
 
 FACTORS = tuple(field.name for field in fields(Attributes))
@@ -108,7 +129,8 @@ def softness(recipe: Recipe) -> float:
     """
     if recipe.kind == "reference":
         return 0.0
-    variance = (recipe.downsample**2 - 1) / 4
+    # A straight line of length m has the variance m^2 / 12 along itself and none across.
+    variance = (recipe.downsample**2 - 1) / 4 + recipe.motion**2 / 24
     if recipe.blur > 1:
         rng = generator(derive_seed(recipe.seed, "degrade"))
         kernel = draw_kernel(rng, recipe.downsample, recipe.blur, recipe.profile)
@@ -127,6 +149,11 @@ def attributes(recipe: Recipe) -> Attributes:
         light=_light(recipe.light),
         occlusion=recipe.occluder,
         background=recipe.background,
+        colour="tinted" if recipe.light.cast >= TINTED_FROM else "natural",
+        grain="noisy" if recipe.noise >= NOISY_FROM else "clean",
+        file="coarse" if recipe.jpeg_quality < COARSE_BELOW else "fine",
+        framing="turned" if abs(recipe.misalignment) >= TURNED_FROM else "upright",
+        lens="near" if recipe.camera_distance < NEAR_BELOW else "usual",
     )
 
 
@@ -181,4 +208,7 @@ def _light(light: Light) -> str:
         return "dark"
     if light.exposure > BRIGHT_FROM:
         return "bright"
-    return "harsh" if light.harshness >= HARSH_FROM else "even"
+    if light.harshness < HARSH_FROM:
+        return "even"
+    azimuth, elevation = np.radians([light.azimuth, light.elevation])
+    return "back" if np.cos(azimuth) * np.cos(elevation) < np.cos(np.radians(BEHIND_FROM)) else "harsh"

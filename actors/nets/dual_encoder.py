@@ -17,7 +17,7 @@ RESERVED = 3
 class WordTokenizer:
     """Maps captions to word ids. The end token has the highest id: open_clip pools text at the argmax of ids."""
 
-    def __init__(self, words: Sequence[str], context_length: int = 40) -> None:
+    def __init__(self, words: Sequence[str], context_length: int = 60) -> None:
         self.ids = {word: RESERVED + index for index, word in enumerate(words)}
         if len(self.ids) != len(words):
             raise ValueError("the vocabulary of a tokenizer must not repeat a word")
@@ -40,7 +40,7 @@ class WordTokenizer:
 
 def small_clip(
     vocab_size: int,
-    context_length: int = 40,
+    context_length: int = 60,
     embed_dim: int = 96,
     image_size: int = 64,
     patch_size: int = 8,
