@@ -1,4 +1,4 @@
-"""Things in front of the face: glasses, sunglasses, mask, scarf and hand, in the head's own frame."""
+"""Things in front of the face that turn with it: glasses, mask, scarf and hand here, hats in a module of theirs."""
 
 import colorsys
 
