@@ -50,6 +50,7 @@ LIGHT: Wordings = {
     "even": ("in even light", "in soft even light", "evenly lit"),
     "uneven": ("in slightly uneven light", "softly lit from one side"),
     "harsh": ("in harsh light", "with hard shadows", "lit from one side"),
+    "back": ("against the light", "lit from behind"),
     "dark": ("in the dark", "underexposed", "in very little light"),
     "bright": ("overexposed", "in glaring light"),
 }
@@ -60,7 +61,15 @@ OCCLUSION: Wordings = {
     "mask": ("wearing a mask", "with a mask covering the mouth"),
     "scarf": ("wearing a scarf", "with a scarf covering the chin"),
     "hand": ("with a hand covering the face", "behind a raised hand"),
+    "hat": ("wearing a hat", "with a hat over the forehead"),
+    "hair": ("with hair over the eyes", "with strands covering the face"),
+    "object": ("behind a held object", "with an object before the face"),
 }
+COLOUR: Wordings = {"natural": (), "tinted": ("with a colour cast", "in coloured light")}
+GRAIN: Wordings = {"clean": (), "noisy": ("full of sensor noise", "with strong grain")}
+FILE: Wordings = {"fine": (), "coarse": ("badly compressed", "with compression blocks")}
+FRAMING: Wordings = {"upright": (), "turned": ("badly aligned", "rotated in the frame")}
+LENS: Wordings = {"usual": (), "near": ("taken too close", "distorted by a near lens")}
 BACKGROUND: Wordings = {
     "plain": ("on a plain background",),
     "gradient": ("on a smooth background",),
@@ -76,6 +85,11 @@ WORDINGS: dict[str, Wordings] = {
     "light": LIGHT,
     "occlusion": OCCLUSION,
     "background": BACKGROUND,
+    "colour": COLOUR,
+    "grain": GRAIN,
+    "file": FILE,
+    "framing": FRAMING,
+    "lens": LENS,
 }
 """Factor -> class -> the ways to say it."""
 
@@ -83,6 +97,8 @@ SOFT_FROM, BLURRY_FROM = 0.8, 1.8
 THREE_QUARTER_FROM, PROFILE_FROM, TILT_FROM = 20.0, 55.0, 15.0
 NEUTRAL_BELOW = 0.25
 UNEVEN_FROM, HARSH_FROM, DARK_BELOW, BRIGHT_FROM = 0.25, 0.45, 0.65, 1.4
+BEHIND_FROM = 115.0  # degrees between the key light and the camera
+TINTED_FROM, NOISY_FROM, COARSE_BELOW, TURNED_FROM, NEAR_BELOW = 0.3, 9.0, 25, 10.0, 2.2
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,11 @@ class Attributes:
     light: str
     occlusion: str
     background: str
+    colour: str
+    grain: str
+    file: str
+    framing: str
+    lens: str
 
 
 FACTORS = tuple(field.name for field in fields(Attributes))
@@ -109,7 +130,8 @@ def softness(recipe: Recipe) -> float:
     """
     if recipe.kind == "reference":
         return 0.0
-    variance = (recipe.downsample**2 - 1) / 4
+    # A straight line of length m has the variance m^2 / 12 along itself and none across.
+    variance = (recipe.downsample**2 - 1) / 4 + recipe.motion**2 / 24
     if recipe.blur > 1:
         rng = generator(derive_seed(recipe.seed, "degrade"))
         kernel = draw_kernel(rng, recipe.downsample, recipe.blur, recipe.profile)
@@ -128,6 +150,11 @@ def attributes(recipe: Recipe) -> Attributes:
         light=_light(recipe.light),
         occlusion=recipe.occluder,
         background=recipe.background,
+        colour="tinted" if recipe.light.cast >= TINTED_FROM else "natural",
+        grain="noisy" if recipe.noise >= NOISY_FROM else "clean",
+        file="coarse" if recipe.jpeg_quality < COARSE_BELOW else "fine",
+        framing="turned" if abs(recipe.misalignment) >= TURNED_FROM else "upright",
+        lens="near" if recipe.camera_distance < NEAR_BELOW else "usual",
     )
 
 
@@ -183,7 +210,9 @@ def _light(light: Light) -> str:
     if light.exposure > BRIGHT_FROM:
         return "bright"
     uneven = unevenness(light)
-    return "even" if uneven < UNEVEN_FROM else "uneven" if uneven < HARSH_FROM else "harsh"
+    if uneven < HARSH_FROM:
+        return "even" if uneven < UNEVEN_FROM else "uneven"
+    return "back" if _frontality(light) < np.cos(np.radians(BEHIND_FROM)) else "harsh"
 
 
 def unevenness(light: Light) -> float:
@@ -191,5 +220,9 @@ def unevenness(light: Light) -> float:
 
     A hard flash beside the lens throws its shadows where the lens does not see them.
     """
-    frontal = np.cos(np.radians(light.azimuth)) * np.cos(np.radians(light.elevation))
-    return float(light.harshness * np.sqrt(1 - max(0.0, frontal) ** 2))
+    return float(light.harshness * np.sqrt(1 - max(0.0, _frontality(light)) ** 2))
+
+
+def _frontality(light: Light) -> float:
+    """Return the cosine between the directions of the key light and of the camera."""
+    return float(np.cos(np.radians(light.azimuth)) * np.cos(np.radians(light.elevation)))

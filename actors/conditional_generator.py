@@ -17,7 +17,7 @@ from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
 from schemas.config import RunConfig
 from schemas.recipe import Recipe
-from schemas.rows import SAMPLES, image_path, recipe_to_row, sample_id
+from schemas.rows import REGIONS, SAMPLES, image_path, recipe_to_row, sample_id
 
 
 class ConditionalGeneratorStage(Stage):
@@ -115,6 +115,7 @@ class ConditionalGeneratorStage(Stage):
                     },
                     "measured_yaw": float(yaw[offset]),
                     "occluded_fraction": float(portraits.occluded_fraction[offset]),
+                    "occluded_regions": _regions(portraits.occluded_regions, offset),
                     "kernel_lambda1": _value(face.lambda1),
                     "kernel_lambda2": _value(face.lambda2),
                     "kernel_theta": _value(face.theta),
@@ -138,6 +139,13 @@ class _Planned:
 
     recipe: Recipe
     index: int
+
+
+def _regions(shares: np.ndarray | None, row: int) -> dict[str, float | None] | None:
+    """Return the column `occluded_regions` of a picture: null where unknown or turned away."""
+    if shares is None:
+        return None
+    return {name: _value(float(share)) for name, share in zip(REGIONS, shares[row], strict=True)}
 
 
 def _value(number: float | None) -> float | None:

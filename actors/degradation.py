@@ -1,8 +1,10 @@
-"""Blur and resolution loss of a face crop, in two profiles: `corrected`, and `faithful` to the MR-FIQA release.
+"""What a camera does to a face crop, in two profiles: `corrected`, and `faithful` to the MR-FIQA release.
 
 Both draw an anisotropic Gaussian kernel (variances U(0.175 s, s b), any angle, multiplicative tap noise), blur, then
 shrink and enlarge bicubically. The release also moves the content by s / 2 pixels (its kernel is off-centre),
 truncates to uint8, which darkens, and shrinks by s + 1, so that nothing keeps its resolution. `corrected` does not.
+It also knows faults that the release has none of, in a camera's order: shake before the loss of resolution, noise
+after it; and crops that an aligner has turned wrongly.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,8 @@ from PIL import Image
 from scipy import ndimage
 
 from actors.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
+from actors.misalignment import believed_landmarks
+from actors.operators import motion_blur, sensor_noise
 from schemas.recipe import Profile, Recipe
 from schemas.seeds import derive_seed, generator
 
@@ -92,17 +96,17 @@ def draw_kernel(rng: np.random.Generator, downsample: float, blur: float, profil
 
 
 def degrade(image: np.ndarray, recipe: Recipe) -> Degraded:
-    """Blur (when b > 1) and resample a uint8 RGB crop (112, 112, 3) as the recipe says; the recipe's seed decides."""
+    """Blur, shake, resample and add noise to a uint8 RGB crop (112, 112, 3) as the recipe and its seed say."""
     if image.shape != (ARCFACE_SIZE, ARCFACE_SIZE, 3) or image.dtype != np.uint8:
         raise ValueError(f"degrade takes uint8 images of shape (112, 112, 3), not {image.dtype} {image.shape}")
     if recipe.blur <= 1:
-        return Degraded(_resample(image, recipe), None, None, None)
+        return Degraded(_record(image, recipe), None, None, None)
     kernel = draw_kernel(generator(derive_seed(recipe.seed, "degrade")), recipe.downsample, recipe.blur, recipe.profile)
     blurred = cv2.filter2D(image.astype(np.float64), cv2.CV_64F, kernel.taps, borderType=cv2.BORDER_REFLECT)
     if recipe.profile == "corrected":
         blurred = np.rint(blurred)
     image = np.clip(blurred, 0, 255).astype(np.uint8)
-    return Degraded(_resample(image, recipe), kernel.lambda1, kernel.lambda2, kernel.theta)
+    return Degraded(_record(image, recipe), kernel.lambda1, kernel.lambda2, kernel.theta)
 
 
 def clean_crop_and_degrade(
@@ -110,13 +114,15 @@ def clean_crop_and_degrade(
 ) -> DegradedFace:
     """Crop the face of a uint8 RGB portrait by its landmarks (5, 2), align it to 112 and degrade it.
 
-    `corrected` aligns, a face of twice the output's resolution and more without aliasing, then degrades. `faithful`
+    `corrected` aligns, a face of twice the output's resolution and more without aliasing and as wrongly as the recipe
+    says (`landmarks` of the result are the true ones), then degrades. `faithful`
     degrades the square face `box` at 112 and aligns by the landmarks of the undegraded box. References are only
     aligned.
     """
     if recipe.profile == "corrected":
-        clean = align([portrait], landmarks[None], antialias=True)[0]
-        points = transform_points(landmarks[None], similarity_transform(landmarks[None]))[0]
+        believed = believed_landmarks(landmarks, recipe)[None]
+        clean = align([portrait], believed, antialias=True)[0]
+        points = transform_points(landmarks[None], similarity_transform(believed))[0]
         degraded = _degrade_unless_reference(clean, recipe)
         return DegradedFace(clean, degraded.image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
     crop, points = face_box_crop(portrait, landmarks, box)
@@ -169,6 +175,19 @@ def _gaussian(lambda1: float, lambda2: float, theta: float, centre: float) -> np
     along = np.cos(theta) * offset[None, :] + np.sin(theta) * offset[:, None]
     across = np.cos(theta) * offset[:, None] - np.sin(theta) * offset[None, :]
     return np.exp(-0.5 * (along**2 / lambda1 + across**2 / lambda2))
+
+
+def _record(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Return what the sensor keeps of the picture that the optics throw."""
+    if recipe.profile == "faithful":
+        return _resample(image, recipe)
+    if recipe.motion > 0:
+        angle = generator(derive_seed(recipe.seed, "motion")).uniform(0, np.pi)
+        image = motion_blur(image, recipe.motion, angle)
+    image = _resample(image, recipe)
+    if recipe.noise > 0:
+        image = sensor_noise(image, recipe.noise, generator(derive_seed(recipe.seed, "noise")))
+    return image
 
 
 def _resample(image: np.ndarray, recipe: Recipe) -> np.ndarray:

@@ -32,7 +32,8 @@ def parametric_bank(
     """
     drawn = {
         "REF": reference_recipes(seed, 0, references, "corrected"),
-        "DEG": degraded_recipes(seed, 0, degraded, distribution, "corrected"),
+        # As released: what a camera does wrong comes after the head is drawn.
+        "DEG": degraded_recipes(seed, 0, degraded, distribution, "faithful"),
     }
     groups = {
         kind: tuple(template_of(recipe, f"{kind}-{index:05d}", space) for index, recipe in enumerate(recipes))

@@ -46,4 +46,9 @@ class ProceduralConditionalGenerator:
         weights = [float(tone == step) for step in range(1, 11)] if tone else BALANCED
         identity = sample_identity(source.seed, weights).without_glasses()
         rendered = self._renderer.render(identity, recipes, self._size)
-        return Portraits(rendered.images, rendered.landmarks, rendered.occluded_fraction)
+        return Portraits(
+            rendered.images,
+            rendered.landmarks,
+            rendered.occluded_fraction,
+            occluded_regions=rendered.occluded_regions,
+        )

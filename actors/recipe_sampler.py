@@ -5,18 +5,18 @@ float is a float32 value, so that tables store it without loss.
 """
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
+from actors.capture_sampler import BRIGHT_FROM, DARK_BELOW, with_distance, with_faults
 from actors.degradation import sample_scale
+from actors.draws import bounded_normal, log_uniform, single, uniform
 from schemas.config import DegradedSection, GenerateSection
 from schemas.recipe import Background, Expression, Gaze, Kind, Light, Occluder, Pose, Profile, Recipe
 from schemas.seeds import derive_seed, generator
 
-OCCLUDERS: tuple[Occluder, ...] = ("glasses", "sunglasses", "mask", "scarf", "hand")
+OCCLUDERS: tuple[Occluder, ...] = ("glasses", "sunglasses", "mask", "scarf", "hand", "hat", "hair", "object")
 """What may cover part of a face, drawn with equal probability."""
 
 _UNITS = tuple(Expression.model_fields)
-_EXPOSURE = (0.5, 1.6)
 
 
 def reference_recipes(run_seed: int, identity_key: int, count: int, profile: Profile) -> list[Recipe]:
@@ -28,7 +28,7 @@ def reference_recipes(run_seed: int, identity_key: int, count: int, profile: Pro
 def degraded_recipes(
     run_seed: int, identity_key: int, count: int, distribution: DegradedSection, profile: Profile
 ) -> list[Recipe]:
-    """Draw degraded samples from the configured distribution of pose, expression, light, occluder, s, b and JPEG."""
+    """Draw degraded samples from the configured distribution: pose, expression, light, occluder, s, b, JPEG, faults."""
     seeds = _seeds(run_seed, identity_key, "degraded", count)
     return [_degraded(seed, distribution, profile) for seed in seeds]
 
@@ -36,16 +36,16 @@ def degraded_recipes(
 def candidate_recipe(seed: int) -> Recipe:
     """Draw how a candidate is portrayed: mostly near frontal, about 12 % with an expression, natural light."""
     rng = _rng(seed)
-    pose = Pose(yaw=_bounded_normal(rng, 11, 60), pitch=_bounded_normal(rng, 5, 30), roll=_bounded_normal(rng, 4, 20))
+    pose = Pose(yaw=bounded_normal(rng, 11, 60), pitch=bounded_normal(rng, 5, 30), roll=bounded_normal(rng, 4, 20))
     visible = rng.random() < 0.12
     expression = _expression(rng, (0.35, 1.0)) if visible else _expression(rng, (0.0, 0.15))
     gaze = _gaze(rng, 4)
     light = Light(
-        azimuth=_bounded_normal(rng, 40, 110),
-        elevation=_uniform(rng, 0, 50),
-        harshness=_uniform(rng, 0, 0.45),
-        exposure=_log_uniform(rng, 0.75, 1.25),
-        temperature=_bounded_normal(rng, 0.25, 0.8),
+        azimuth=bounded_normal(rng, 40, 110),
+        elevation=uniform(rng, 0, 50),
+        harshness=uniform(rng, 0, 0.45),
+        exposure=log_uniform(rng, 0.75, 1.25),
+        temperature=bounded_normal(rng, 0.25, 0.8),
     )
     background = _background(rng, {"plain": 0.2, "gradient": 0.25, "blurred": 0.35, "cluttered": 0.2})
     return Recipe(
@@ -55,50 +55,51 @@ def candidate_recipe(seed: int) -> Recipe:
 
 def _reference(seed: int, profile: Profile) -> Recipe:
     rng = _rng(seed)
-    return Recipe(
+    recipe = Recipe(
         kind="reference",
         seed=seed,
-        pose=Pose(yaw=_uniform(rng, -4, 4), pitch=_uniform(rng, -4, 4), roll=_uniform(rng, -3, 3)),
+        pose=Pose(yaw=uniform(rng, -4, 4), pitch=uniform(rng, -4, 4), roll=uniform(rng, -3, 3)),
         expression=_expression(rng, (0.0, 0.08)),
         gaze=_gaze(rng, 1.5),
         light=Light(
-            azimuth=_uniform(rng, -30, 30),
-            elevation=_uniform(rng, 5, 35),
-            harshness=_uniform(rng, 0, 0.15),
-            exposure=_log_uniform(rng, 0.9, 1.1),
-            temperature=_uniform(rng, -0.15, 0.15),
+            azimuth=uniform(rng, -30, 30),
+            elevation=uniform(rng, 5, 35),
+            harshness=uniform(rng, 0, 0.15),
+            exposure=log_uniform(rng, 0.9, 1.1),
+            temperature=uniform(rng, -0.15, 0.15),
         ),
         background=_background(rng, {"plain": 0.4, "gradient": 0.35, "blurred": 0.25}),
         # The release saves references at Pillow's default quality too.
         jpeg_quality=75 if profile == "faithful" else int(rng.integers(90, 96)),
         profile=profile,
     )
+    return recipe if profile == "faithful" else with_distance(recipe)
 
 
 def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Recipe:
     rng = _rng(seed)
     pose = Pose(
-        yaw=_bounded_normal(rng, distribution.yaw_std, 90),
-        pitch=_bounded_normal(rng, distribution.pitch_std, 45),
-        roll=_bounded_normal(rng, distribution.roll_std, 90),
+        yaw=bounded_normal(rng, distribution.yaw_std, 90),
+        pitch=bounded_normal(rng, distribution.pitch_std, 45),
+        roll=bounded_normal(rng, distribution.roll_std, 90),
     )
     visible = rng.random() < distribution.expression_rate
     expression = _expression(rng, (0.3, 1.0)) if visible else _expression(rng, (0.0, 0.15))
     gaze = _gaze(rng, 9)
     harsh = rng.random() < distribution.harsh_light_rate
     light = Light(
-        azimuth=_uniform(rng, -120, 120) if harsh else _bounded_normal(rng, 35, 90),
-        elevation=_uniform(rng, -30, 75) if harsh else _uniform(rng, 0, 50),
-        harshness=_uniform(rng, 0.5, 1.0) if harsh else _uniform(rng, 0.0, 0.35),
-        exposure=_log_uniform(rng, *_EXPOSURE),
-        temperature=_bounded_normal(rng, 0.35, 1),
+        azimuth=uniform(rng, -180, 180) if harsh else bounded_normal(rng, 35, 90),
+        elevation=uniform(rng, -30, 75) if harsh else uniform(rng, 0, 50),
+        harshness=uniform(rng, 0.5, 1.0) if harsh else uniform(rng, 0.0, 0.35),
+        exposure=log_uniform(rng, DARK_BELOW, BRIGHT_FROM),
+        temperature=bounded_normal(rng, 0.35, 1),
     )
     occluded = rng.random() < distribution.occluder_rate
-    occluder, coverage = OCCLUDERS[int(rng.integers(len(OCCLUDERS)))], _uniform(rng, 0.3, 1.0)
+    occluder, coverage = OCCLUDERS[int(rng.integers(len(OCCLUDERS)))], uniform(rng, 0.3, 1.0)
     background = _background(rng, {"plain": 0.15, "gradient": 0.2, "blurred": 0.35, "cluttered": 0.3})
     low, high = distribution.jpeg_quality
     intervals, weights = distribution.scale_intervals, distribution.scale_weights
-    return Recipe(
+    recipe = Recipe(
         kind="degraded",
         seed=seed,
         pose=pose,
@@ -108,11 +109,13 @@ def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Rec
         occluder=occluder if occluded else "none",
         occluder_coverage=coverage if occluded else 0.0,
         background=background,
-        downsample=_single(sample_scale(rng, intervals, weights)),
-        blur=_single(sample_scale(rng, intervals, weights)),
+        downsample=single(sample_scale(rng, intervals, weights)),
+        blur=single(sample_scale(rng, intervals, weights)),
         jpeg_quality=int(rng.integers(low, high + 1)),
         profile=profile,
     )
+    # The release knows none of these faults.
+    return recipe if profile == "faithful" else with_faults(recipe, distribution)
 
 
 def identity_recipes(run_seed: int, identity_key: int, settings: GenerateSection) -> list[Recipe]:
@@ -132,36 +135,15 @@ def _rng(seed: int) -> np.random.Generator:
     return generator(derive_seed(seed, "recipe"))
 
 
-def _single(value: float) -> float:
-    return float(np.float32(value))
-
-
-def _uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return _single(rng.uniform(low, high))
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return _single(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def _bounded_normal(rng: np.random.Generator, std: float, bound: float) -> float:
-    """Draw from a normal of mean 0 truncated to +-bound, by its inverse so that one draw always suffices."""
-    uniform = rng.random()
-    if std == 0:
-        return 0.0
-    tail = ndtr(-bound / std)
-    return _single(np.clip(std * ndtri(tail + uniform * (1 - 2 * tail)), -bound, bound))
-
-
 def _expression(rng: np.random.Generator, strength: tuple[float, float]) -> Expression:
     """Draw one unit, or two in 35 % of cases, each with a strength in the given range."""
     units = rng.permutation(len(_UNITS))[: 2 if rng.random() < 0.35 else 1]
-    return Expression(**{_UNITS[unit]: _uniform(rng, *strength) for unit in units})
+    return Expression(**{_UNITS[unit]: uniform(rng, *strength) for unit in units})
 
 
 def _gaze(rng: np.random.Generator, std: float) -> Gaze:
     """Draw where the eyes look, up and down two thirds as far as to the sides; `std` in degrees."""
-    return Gaze(yaw=_bounded_normal(rng, std, 32), pitch=_bounded_normal(rng, std * 2 / 3, 22))
+    return Gaze(yaw=bounded_normal(rng, std, 32), pitch=bounded_normal(rng, std * 2 / 3, 22))
 
 
 def _background(rng: np.random.Generator, weights: dict[Background, float]) -> Background:

@@ -53,7 +53,8 @@ class Portraits:
     """Clean portraits (N, S, S, 3) with landmarks (N, 5, 2) and the occluded share of the face (N,), 0..1.
 
     `unfit[i]` says why picture i could not be made as asked; its pixels and landmarks then mean nothing. `boxes`
-    (N, 4) x0, y0, x1, y1 are those of the detector, where one was asked.
+    (N, 4) x0, y0, x1, y1 are those of the detector, where one was asked. `occluded_regions` (N, 8) are the shares of
+    `schemas.rows.REGIONS`, NaN where a region is turned away; None where nobody knows them.
     """
 
     images: np.ndarray
@@ -61,6 +62,7 @@ class Portraits:
     occluded_fraction: np.ndarray
     unfit: Sequence[Unfit | None] = ()
     boxes: np.ndarray | None = None
+    occluded_regions: np.ndarray | None = None
 
     def fit(self, index: int) -> bool:
         """Whether picture `index` may be used."""

@@ -24,8 +24,26 @@ class RunSection(Section):
     seed: int = Field(0, ge=0, lt=2**63)
 
 
+Rate = Annotated[float, Field(ge=0, le=1)]
+
+
+_LIMITS = {
+    "motion": (0.1, 30),
+    "noise": (0.1, 80),
+    "exposure": (0.001, 16),
+    "cast": (0.01, 1),
+    "coarse_jpeg": (1, 100),
+    "misalignment": (0.1, 90),
+    "near_camera": (1.2, 100),
+}
+
+
 class DegradedSection(Section):
-    """How degraded samples are drawn. Angles in degrees, rates and strengths in 0..1."""
+    """How degraded samples are drawn. Angles in degrees, rates and strengths in 0..1.
+
+    From `motion_rate` on: faults of the camera and of the aligner, which only the profile `corrected` draws. A rate is
+    the share of samples that show the fault; its strength is log-uniform in the range, so that severe ones are rare.
+    """
 
     yaw_std: float = Field(28.0, ge=0, le=90)
     pitch_std: float = Field(10.0, ge=0, le=45)
@@ -41,9 +59,29 @@ class DegradedSection(Section):
         (0.80, 0.10, 0.08, 0.02), description="probability of each interval; the published values"
     )
     jpeg_quality: tuple[int, int] = Field((75, 75), description="inclusive range of JPEG quality")
+    motion_rate: Rate = 0.12
+    motion: Interval = Field((2.0, 30.0), description="length of a straight shake in pixels of the crop, at most 30")
+    noise_rate: Rate = 0.2
+    noise: Interval = Field((3.0, 80.0), description="sensor noise in grey levels, at most 80")
+    exposure_rate: Rate = 0.15
+    exposure: Interval = Field(
+        (0.03, 8.0), description="half are too dark, from .5 down to the first gain, half too bright, from 1.6 up"
+    )
+    cast_rate: Rate = 0.12
+    cast: Interval = Field((0.15, 1.0), description="strength of a coloured light or wrong white balance")
+    jpeg_rate: Rate = Field(0.25, description="share that is stored worse than jpeg_quality says")
+    coarse_jpeg: tuple[int, int] = Field((4, 60), description="inclusive range of the quality of those")
+    misalignment_rate: Rate = 0.12
+    misalignment: Interval = Field((4.0, 90.0), description="degrees of rotation that the aligner missed")
+    near_camera_rate: Rate = 0.15
+    near_camera: Interval = Field((1.3, 3.5), description="distance of a near camera in head heights; others 4 to 10")
 
     @model_validator(mode="after")
     def _check(self) -> "DegradedSection":
+        for name, (least, most) in _LIMITS.items():
+            low, high = getattr(self, name)
+            if not least <= low <= high <= most:
+                raise ValueError(f"{name} must satisfy {least:g} <= low <= high <= {most:g}")
         if len(self.scale_intervals) != len(self.scale_weights):
             raise ValueError("scale_intervals and scale_weights must have the same length")
         if abs(sum(self.scale_weights) - 1) > 1e-6 or min(self.scale_weights) < 0:

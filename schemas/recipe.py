@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal["reference", "degraded"]
-Occluder = Literal["none", "glasses", "sunglasses", "mask", "scarf", "hand"]
+Occluder = Literal["none", "glasses", "sunglasses", "mask", "scarf", "hand", "hat", "hair", "object"]
 Background = Literal["plain", "gradient", "blurred", "cluttered"]
 Profile = Literal["corrected", "faithful"]
 
@@ -50,14 +50,17 @@ class Gaze(BaseModel):
 
 
 class Light(BaseModel):
-    """One key light over an ambient: direction in degrees, harshness 0 (even) to 1 (hard), exposure gain, tint."""
+    """One key light over an ambient: direction in degrees, harshness 0 (even) to 1 (hard), exposure gain, colour."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     azimuth: float = Field(0.0, ge=-180, le=180, description="degrees, > 0 from image-right, 0 from the camera")
     elevation: float = Field(20.0, ge=-90, le=90, description="degrees above the camera axis")
     harshness: float = Field(0.0, ge=0, le=1)
-    exposure: float = Field(1.0, gt=0, le=4, description="linear gain; 1 is a well-exposed portrait")
+    exposure: float = Field(1.0, gt=0, le=16, description="linear gain; 1 is a well-exposed portrait")
     temperature: float = Field(0.0, ge=-1, le=1, description="white balance, -1 cold to 1 warm")
+    cast: float = Field(
+        0.0, ge=0, le=1, description="a coloured key light or a wrong white balance; which, and the hue: by the seed"
+    )
 
 
 class Recipe(BaseModel):
@@ -73,8 +76,16 @@ class Recipe(BaseModel):
     occluder: Occluder = "none"
     occluder_coverage: float = Field(0.0, ge=0, le=1, description="how far the occluder reaches over its region")
     background: Background = "plain"
+    camera_distance: float = Field(
+        5.0, ge=1.2, le=100, description="from the middle of the head in head heights of 24 cm; near lenses distort"
+    )
+    misalignment: float = Field(
+        0.0, ge=-90, le=90, description="degrees by which the aligner has turned the crop wrongly, > 0 clockwise"
+    )
     downsample: float = Field(1.0, ge=1, le=8, description="resolution factor s; 1 leaves the image alone")
     blur: float = Field(1.0, ge=1, le=8, description="blur level b; 1 leaves the image alone")
+    motion: float = Field(0.0, ge=0, le=30, description="pixels of the crop that a straight shake draws out")
+    noise: float = Field(0.0, ge=0, le=80, description="sensor noise, sigma in grey levels of the crop at mid-grey")
     jpeg_quality: int = Field(90, ge=1, le=100)
     profile: Profile = "corrected"
     template: str = Field("", description="entry of the template bank that the face is shown under; empty: none")

@@ -16,6 +16,12 @@ _f32 = pa.float32()
 LANDMARKS = pa.list_(_f32, 10)
 """x, y of image-left eye, image-right eye, nose tip, image-left and image-right mouth corner, in pixels."""
 
+REGIONS = ("forehead", "left_eye", "right_eye", "nose", "left_cheek", "right_cheek", "mouth", "chin")
+"""Regions of the face whose occluded share is known; left is image-left of a frontal face."""
+
+OCCLUDED_REGIONS = pa.struct([(name, _f32) for name in REGIONS])
+"""Share of each region's visible skin that the occluder hides, 0..1; null where none of it is visible."""
+
 CANDIDATES = pa.schema(
     [
         ("candidate", pa.int64()),
@@ -75,11 +81,16 @@ _RECIPE = [
     ("light_harshness", _f32),
     ("light_exposure", _f32),
     ("light_temperature", _f32),
+    ("light_cast", _f32),
     ("occluder", pa.string()),
     ("occluder_coverage", _f32),
     ("background", pa.string()),
+    ("camera_distance", _f32),
+    ("misalignment", _f32),
     ("downsample", _f32),
     ("blur", _f32),
+    ("motion", _f32),
+    ("noise", _f32),
     ("jpeg_quality", pa.int32()),
     ("profile", pa.string()),
     ("template", pa.string()),
@@ -97,6 +108,7 @@ SAMPLES = pa.schema(
         *_RECIPE,
         ("measured_yaw", _f32),  # degrees, signed, from the landmarks of the clean crop
         ("occluded_fraction", _f32),
+        ("occluded_regions", OCCLUDED_REGIONS),
         (
             "kernel_lambda1",
             _f32,

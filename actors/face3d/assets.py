@@ -12,6 +12,7 @@ from actors.face3d.head import COLUMNS, LIP_ROW, ROWS, FaceMeasures, column_angl
 from actors.face3d.identity import Identity
 from actors.face3d.mesh import Part, grid_normals
 from actors.face3d.paint import to_linear, upsample
+from actors.face3d.regions import face_regions
 from actors.face3d.shadow import sky_share
 from actors.face3d.texture import paint_texture, skin_colour
 
@@ -35,7 +36,7 @@ class Assets:
     iris: np.ndarray  # (4,) linear colour and radius in head units
     landmark_grid: np.ndarray  # (5, 2) fractional (row, column) of the landmarks
     bare_quads: np.ndarray  # (ROWS - 1, COLUMNS - 1) bool, quads not hidden under hair
-    face_quads: np.ndarray  # (ROWS - 1, COLUMNS - 1) bool, quads that count as face skin
+    regions: np.ndarray  # (ROWS - 1, COLUMNS - 1) int8, region of the face of each quad, -1 for none
 
 
 def _locate(grid: np.ndarray, x: float, y: float, rows: slice) -> tuple[float, float]:
@@ -142,5 +143,5 @@ def build_assets(identity: Identity) -> Assets:
         texture=texture,
         iris=np.append(iris_colour(identity), iris_radius(identity)).astype(np.float32),
         landmark_grid=landmarks,
-        face_quads=face_quads,
+        regions=face_regions(grid, m, face_quads),
     )

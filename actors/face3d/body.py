@@ -70,7 +70,7 @@ _TORSO = np.array(
 )  # fmt: skip
 
 
-def _cloth(rng: np.random.Generator) -> np.ndarray:
+def cloth(rng: np.random.Generator) -> np.ndarray:
     """Return a linear cloth colour: dark ones and greys are common, vivid ones rare."""
     value, saturation = np.exp(rng.uniform(np.log(0.02), np.log(0.6))), 0.6 * rng.beta(1.0, 2.2)
     tint = rng.dirichlet((2, 2, 2)) * 3
@@ -93,7 +93,7 @@ def torso(rng: np.random.Generator, identity: Identity) -> Part:
     y = y - drop * neckline + 0.05 * np.abs(np.cos(theta)) * (y > -1.6)
     grid = np.stack((x, np.broadcast_to(y, x.shape), np.broadcast_to(z, x.shape)), -1).astype(np.float32)
 
-    base, second = _cloth(rng), _cloth(rng)
+    base, second = cloth(rng), cloth(rng)
     colour = np.broadcast_to(base, grid.shape).copy()
     pattern = rng.random()
     if pattern < 0.18:  # bands

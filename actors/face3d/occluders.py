@@ -1,4 +1,4 @@
-"""Things in front of the face: glasses, sunglasses, mask, scarf and hand, in the head's own frame."""
+"""Things in front of the face that turn with it: glasses, mask, scarf and hand here, hats in a module of theirs."""
 
 import colorsys
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from actors.face3d.body import ellipsoid
+from actors.face3d.hat import hat
 from actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of, smoothstep
 from actors.face3d.mesh import Part
 
@@ -189,4 +190,6 @@ def build_occluder(
         return scarf(grid, m, rng, coverage)
     if kind == "hand":
         return hand(grid, m, rng, coverage, skin)
+    if kind == "hat":
+        return hat(grid, m, rng, coverage)
     return []

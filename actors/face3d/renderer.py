@@ -14,15 +14,17 @@ from actors.face3d.background import paint_background
 from actors.face3d.expression import lid_level
 from actors.face3d.features import SCLERA
 from actors.face3d.identity import Identity
-from actors.face3d.lighting import Lamp, develop, lamp, shade, shade_hair
+from actors.face3d.lighting import Lamp, backdrop_level, develop, lamp, shade, shade_hair
 from actors.face3d.mesh import Material, Mesh, Part, assemble
 from actors.face3d.rasterizer import rasterize
 from actors.face3d.scene import Scene, compose_scene
 from actors.face3d.shadow import visibility
 from schemas.recipe import Recipe
+from schemas.rows import REGIONS
 
 _CACHED_IDENTITIES = 4
 _SOFT = 0.15  # light up to this harshness casts no shadow beyond the sky's, which the texture holds
+_HAT_SHADE = 0.5  # of the key light that a brim takes even where light is soft, which no texture holds
 _HAIRED = 0.25  # scalp opacity from which the hair's shell is lit as hair; below, skin shows through its edge
 _EYEBALL = 0.12  # radius in head units
 _WHITE = tuple(float(v) ** 2.2 for v in SCLERA)
@@ -35,6 +37,7 @@ class RenderedFaces:
     images: np.ndarray
     landmarks: np.ndarray  # (N, 5, 2) image-left eye, image-right eye, nose tip, left and right mouth corner
     occluded_fraction: np.ndarray  # (N,) share of visible face skin hidden by the occluder, 0..1
+    occluded_regions: np.ndarray  # (N, 8) the same of each of `schemas.rows.REGIONS`; NaN where none of it is visible
     face_fraction: np.ndarray  # (N,) share of the frame covered by the head with hair and ears
 
 
@@ -70,15 +73,15 @@ class HeadRenderer:
             np.zeros((len(recipes), size, size, 3), np.uint8),
             np.zeros((len(recipes), 5, 2), np.float32),
             np.zeros(len(recipes), np.float32),
+            np.zeros((len(recipes), len(REGIONS)), np.float32),
             np.zeros(len(recipes), np.float32),
         )
         assets, texture = self._assets(identity)
         for i, recipe in enumerate(recipes):
             scene = compose_scene(identity, assets, recipe, self.hair_varies and recipe.kind == "degraded")
             out.landmarks[i] = scene.camera.project(scene.landmarks, size)[:, :2]
-            out.images[i], out.occluded_fraction[i], out.face_fraction[i] = self._draw(
-                scene, assets, texture, recipe, size
-            )
+            drawn = self._draw(scene, assets, texture, recipe, size)
+            out.images[i], out.occluded_fraction[i], out.occluded_regions[i], out.face_fraction[i] = drawn
         return out
 
     def _assets(self, identity: Identity) -> tuple[Assets, Tensor]:
@@ -93,10 +96,10 @@ class HeadRenderer:
 
     def _draw(
         self, scene: Scene, assets: Assets, texture: Tensor, recipe: Recipe, size: int
-    ) -> tuple[np.ndarray, float, float]:
-        """Return the image, its occluded share and its head share."""
+    ) -> tuple[np.ndarray, float, np.ndarray, float]:
+        """Return the image, its occluded share, that of each region, and its head share."""
         frame = round(size * self.supersample)
-        light = lamp(recipe.light, scene.tint)
+        light = lamp(recipe.light, scene.tint, recipe.seed)
         base = self._rasterize(scene.parts, scene, frame)
         part_of = torch.from_numpy(base.mesh.face_part).to(self.device)[base.face]
         is_head = torch.tensor([p.name in ("head", "hair", "ear", "bun") for p in base.parts], device=self.device)
@@ -105,7 +108,7 @@ class HeadRenderer:
         canvas = torch.zeros(frame * frame, 4, device=self.device)
         canvas[base.pixel, :3] = self._shade(base, texture, scene, light, recipe)
         canvas[base.pixel, 3] = 1
-        occluded = 0.0
+        occluded, regions = 0.0, np.zeros(len(REGIONS), np.float32)
         if scene.occluder:
             layer = self._rasterize(scene.occluder, scene, frame)
             depth = torch.full((frame * frame,), torch.inf, device=self.device)
@@ -114,24 +117,20 @@ class HeadRenderer:
             layer = _Layer(
                 layer.pixel[wins], layer.depth[wins], layer.face[wins], layer.bary[wins], layer.mesh, layer.parts
             )
-            skin_quads = torch.from_numpy(assets.face_quads.ravel()).to(self.device)
-            quad = torch.from_numpy(base.mesh.face_quad).to(self.device)[base.face]
-            head_index = next(i for i, p in enumerate(base.parts) if p.name == "head")
-            skin = (part_of == head_index) & skin_quads[torch.where(part_of == head_index, quad, 0)]
             covered = torch.zeros(frame * frame, dtype=torch.bool, device=self.device)
             covered[layer.pixel] = True
-            total = int(skin.sum())
-            occluded = float((covered[base.pixel] & skin).sum()) / total if total else 0.0
+            occluded, regions = _hidden(base, assets, covered[base.pixel])
             canvas[layer.pixel, :3] = self._shade(layer, texture, scene, light, recipe)
             canvas[layer.pixel, 3] = 1
         image = self._composite(canvas.view(frame, frame, 4), scene, light, recipe, size)
-        return image, occluded, head_share
+        return image, occluded, regions, head_share
 
     def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
         mesh = assemble(parts)
-        cast = min(1.0, 2.0 * (scene.harshness - _SOFT))
+        hat = any(part.name == "hat" for part in scene.occluder)
+        cast = min(1.0, max(2.0 * (scene.harshness - _SOFT), _HAT_SHADE if hat else 0.0))
         if cast > 0:
-            casters = [p for p in scene.parts if p.name in ("head", "hair")]
+            casters = [p for p in (*scene.parts, *scene.occluder) if p.name in ("head", "hair", "hat")]
             lit = visibility(casters, mesh.verts, scene.light_direction)
             mesh.attributes[:, 8] = 1 - cast * (1 - lit)
         screen = scene.camera.normalised(mesh.verts)
@@ -188,10 +187,22 @@ class HeadRenderer:
             small = functional.interpolate(small, (size, size), mode="bilinear", antialias=True)
         small = small[0].permute(1, 2, 0)
         backdrop = torch.from_numpy(paint_background(recipe.background, scene.rng, size)).to(self.device)
-        level = 0.75 - 0.35 * recipe.light.harshness
+        level = backdrop_level(recipe.light)
         linear = small[..., :3] + (1 - small[..., 3:]).clamp(0, 1) * backdrop * level
         display = develop(linear, light)
         return (display * 255 + 0.5).to(torch.uint8).cpu().numpy()
+
+
+def _hidden(base: _Layer, assets: Assets, covered: Tensor) -> tuple[float, np.ndarray]:
+    """Return the covered share of the visible face skin and of each region's, by pixels of the base layer (P,)."""
+    face = base.face.cpu().numpy()
+    head = next(i for i, part in enumerate(base.parts) if part.name == "head")
+    skin = base.mesh.face_part[face] == head
+    region = assets.regions.ravel()[base.mesh.face_quad[face[skin]]].astype(np.int64) + 1
+    visible = np.bincount(region, minlength=len(REGIONS) + 1)[1:]
+    hidden = np.bincount(region[covered.cpu().numpy()[skin]], minlength=len(REGIONS) + 1)[1:]
+    shares = np.where(visible > 0, hidden / np.maximum(visible, 1), np.nan)
+    return float(hidden.sum() / max(1, visible.sum())), shares.astype(np.float32)
 
 
 def _surface(t: Tensor, hairy: Tensor, scene: Scene, recipe: Recipe) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,11 @@ import numpy as np
 from actors.face3d.assets import Assets, sample_grid
 from actors.face3d.body import bun, torso
 from actors.face3d.expression import expressed_grid
+from actors.face3d.fringe import fringe
 from actors.face3d.hair import COLOURS, style_of
-from actors.face3d.head import LIP_ROW, attachment, row_of
+from actors.face3d.hat import PRESSED_HAIR
+from actors.face3d.head import LIP_ROW, attachment, column_angles, row_of
+from actors.face3d.held_object import FaceBox, held_object
 from actors.face3d.identity import HAIR_COLOURS, Identity
 from actors.face3d.lighting import lamp
 from actors.face3d.mesh import Material, Part
@@ -20,23 +23,25 @@ from schemas.recipe import Recipe
 from schemas.seeds import derive_seed, generator
 
 _PIVOT = np.array([0.0, -0.75, -0.2], np.float32)  # where the skull turns on the neck
-_DISTANCE = 12.0  # camera distance in head units (1.2 m)
+_HEAD_HEIGHT = 2.4  # head units in which recipes measure the camera's distance
+_UNDER_HAT = 0.15  # height from which hair lies under a hat
 _MAX_NECK_ROLL = 22.0  # degrees; what exceeds it tilts the camera, not the neck
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A weak perspective camera: scale in frame heights per head unit, and the head origin's place in the frame."""
+    """A camera: scale in frame heights per head unit at the face, the head origin's place in the frame, distance."""
 
     scale: float
     centre: tuple[float, float]  # frame position 0..1 of the origin, x right, y down
     roll: float  # degrees clockwise of the whole picture
+    distance: float  # from the head's origin in head units
 
     def normalised(self, points: np.ndarray) -> np.ndarray:
         """Return points (V, 3) as x, y in [-1, 1] of the frame (y down) and distance from the camera."""
         p = points @ rotation(0, 0, self.roll).T if self.roll else points
-        depth = _DISTANCE - p[:, 2]
-        grow = 2 * self.scale * (_DISTANCE - 0.5) / depth
+        depth = self.distance - p[:, 2]
+        grow = 2 * self.scale * (self.distance - 0.5) / depth
         x = p[:, 0] * grow + (2 * self.centre[0] - 1)
         y = -p[:, 1] * grow + (2 * self.centre[1] - 1)
         return np.stack((x, y, depth), 1).astype(np.float32)
@@ -104,7 +109,7 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
     parts = [head, *(replace(part, grid=rigid(part.grid).astype(np.float32)) for part in inside)]
     parts += [replace(body, grid=(body.grid @ settle.T).astype(np.float32))]
     parts += [replace(ear, grid=rigid(ear.grid).astype(np.float32)) for ear in assets.ears]
-    parts += _hair_parts(identity, assets, hair_scale, head, rigid)
+    parts += _hair_parts(identity, assets, hair_scale, recipe.occluder == "hat", rigid)
 
     occluder_rng = generator(derive_seed(recipe.seed, "face3d", "occluder"))
     kind = recipe.occluder
@@ -113,8 +118,15 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
         own = generator(derive_seed(identity.seed, "face3d", "glasses"))
         worn = build_occluder("glasses", grid, assets.measures, own, 0.0, assets.skin)
         parts += [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in worn]
-    occluder = build_occluder(kind, grid, assets.measures, occluder_rng, recipe.occluder_coverage, assets.skin)
-    occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in occluder]
+    coverage = recipe.occluder_coverage
+    if kind == "object":
+        occluder = held_object(_face_box(posed), occluder_rng, coverage, assets.skin)
+    else:
+        if kind == "hair":
+            occluder = fringe(grid, assets.measures, occluder_rng, coverage, colour, assets.hair is not None)
+        else:
+            occluder = build_occluder(kind, grid, assets.measures, occluder_rng, coverage, assets.skin)
+        occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in occluder]
 
     middle = rigid(np.array([[0.0, -0.02, 0.0]], np.float32))[0]
     roll = pose.roll - neck_roll
@@ -129,7 +141,7 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
         parts=parts,
         occluder=occluder,
         landmarks=sample_grid(posed, assets.landmark_grid),
-        camera=Camera(scale, centre, roll),
+        camera=Camera(scale, centre, roll, _HEAD_HEIGHT * recipe.camera_distance),
         hair_colour=colour,
         facial_hair_colour=colour * 0.75,
         gleam=1 - 0.75 * min(1.0, style_of(identity).curl),
@@ -153,14 +165,23 @@ def _hair_colour(identity: Identity, rng: np.random.Generator, varies: bool) -> 
     return (base * gain).astype(np.float32)
 
 
+def _face_box(posed: np.ndarray) -> FaceBox:
+    """Return where the posed face lies for what is held before it."""
+    front = posed[row_of("hairline") : row_of("chin_bottom"), np.abs(column_angles()) < 1.2]
+    (left, bottom, _), (right, top, near) = front.min((0, 1)), front.max((0, 1))
+    return FaceBox(float(left), float(right), float(bottom), float(top), float(near))
+
+
 def _hair_parts(
-    identity: Identity, assets: Assets, scale: float, head: Part, rigid: Callable[[np.ndarray], np.ndarray]
+    identity: Identity, assets: Assets, scale: float, under_hat: bool, rigid: Callable[[np.ndarray], np.ndarray]
 ) -> list[Part]:
-    """Return the hair shell, hanging hair and bun."""
+    """Return the hair shell, hanging hair and bun; a hat presses the hair flat and hides the bun."""
     parts: list[Part] = []
     if assets.hair is not None:
         last = row_of("under")
         thick = np.where(assets.hair > 0, assets.hair * scale, assets.hair)[:last]
+        if under_hat:
+            thick = np.where(assets.grid[:last, :, 1] > _UNDER_HAT, np.minimum(thick, PRESSED_HAIR), thick)
         surface = assets.grid[:last] + assets.normals[:last] * thick[..., None]
         corner = np.stack((thick[:-1, :-1], thick[1:, :-1], thick[:-1, 1:], thick[1:, 1:]))
         parts.append(
@@ -174,8 +195,14 @@ def _hair_parts(
         u = np.linspace(-0.95, 0.95, columns, dtype=np.float32)
         v = np.linspace(-0.95, -0.80, rows, dtype=np.float32)
         uv = np.stack(np.meshgrid(u, v), -1)
-        parts.append(Part("hair", rigid(assets.hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True))
-    if style_of(identity).bun:
+        low = assets.hanging[:-1, :-1, 1] < _UNDER_HAT
+        parts.append(
+            Part(
+                "hair", rigid(assets.hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True,
+                keep=low if under_hat else None,
+            )
+        )  # fmt: skip
+    if style_of(identity).bun and not under_hat:
         knot = bun()
         parts.append(replace(knot, grid=rigid(knot.grid).astype(np.float32)))
     return parts

@@ -17,7 +17,7 @@ from schemas.recipe import Expression, Light, Pose, Recipe
 from schemas.rows import image_path
 from schemas.seeds import derive_seed, generator
 
-VERSION = 1
+VERSION = 2
 """Raised by every change to ladders, strengths, pairs or operators: figures of two versions do not compare."""
 
 Role = Literal["reference", "probe"]
@@ -58,6 +58,13 @@ MIXTURE = DegradedSection(
     scale_intervals=((0.82, 1.6), (1.6, 2.5), (2.5, 4.0), (4.0, 8.0)),
     scale_weights=(0.6, 0.2, 0.15, 0.05),
     jpeg_quality=(60, 90),
+    motion_rate=0,
+    noise_rate=0,
+    exposure_rate=0,
+    cast_rate=0,
+    jpeg_rate=0,
+    misalignment_rate=0,
+    near_camera_rate=0,
 )
 """How mixed probes are drawn: every value is written out, so that no default of runs moves the benchmark."""
 

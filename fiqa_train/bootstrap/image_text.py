@@ -16,13 +16,12 @@ from torch.nn import functional
 
 from actors.backends import player
 from actors.captions import FACTORS, WORDINGS, attributes, caption, vocabulary
-from actors.degradation import degrade
 from actors.model_store.catalogue import BUNDLED, read_bundled
 from actors.nets.dual_encoder import WordTokenizer, clip_input, small_clip
 from fiqa_train.bootstrap.caption_metrics import caption_metrics
 from fiqa_train.bootstrap.publish import publish, write_card
 from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set
-from fiqa_train.bootstrap.variation import draw_variation
+from fiqa_train.bootstrap.variation import degraded_crop, draw_variation
 from schemas.model_card import ModelCard
 from schemas.recipe import Recipe
 from schemas.seeds import derive_seed, generator
@@ -143,7 +142,7 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> C
             features = net.encode_image(clip_input(images, images.shape[1]))
             text = net.encode_text(tokens, normalize=True)
             classes = _classes(recipes)
-            loss = contrastive_loss(functional.normalize(features), text, truth(classes, _mentioned(said)))
+            loss = contrastive_loss(functional.normalize(features), text, truth(classes, _mentioned(recipes, said)))
             loss = loss + heads(features, classes)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -159,7 +158,7 @@ def build_pool(faces: RenderSet, rng: np.random.Generator) -> Pool:
     """Degrade every training crop in `VARIATIONS` ways and shrink the results to the network's input size."""
     size = int(ARGUMENTS["image_size"])
     recipes = [draw_variation(recipe, rng) for recipe in faces.recipes for _ in range(VARIATIONS)]
-    degraded = (degrade(faces.crops[index // VARIATIONS], recipe).image for index, recipe in enumerate(recipes))
+    degraded = (degraded_crop(faces.crops[index // VARIATIONS], recipe) for index, recipe in enumerate(recipes))
     images = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in degraded])
     return Pool(images, recipes, _draw_probability(recipes))
 
@@ -188,8 +187,15 @@ def _classes(recipes: list[Recipe]) -> Tensor:
     )
 
 
-def _mentioned(said: list[list[str]]) -> Tensor:
-    return torch.tensor([[factor in words for factor in FACTORS] for words in said])
+def _mentioned(recipes: list[Recipe], said: list[list[str]]) -> Tensor:
+    """Return bool (B, F): which factors each caption has words for; what is ordinary it passes over in silence."""
+    described = [attributes(recipe) for recipe in recipes]
+    return torch.tensor(
+        [
+            [factor in words and bool(WORDINGS[factor][getattr(entry, factor)]) for factor in FACTORS]
+            for entry, words in zip(described, said, strict=True)
+        ]
+    )
 
 
 def main() -> None:

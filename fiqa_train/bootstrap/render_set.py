@@ -13,6 +13,7 @@ import torch
 
 from actors.alignment import align
 from actors.face3d import HeadRenderer, sample_identity
+from actors.misalignment import believed_landmarks
 from actors.recipe_sampler import degraded_recipes, reference_recipes
 from cluster.errors import UserError
 from schemas.config import DegradedSection
@@ -30,6 +31,12 @@ WIDE = DegradedSection(
     harsh_light_rate=0.35,
     occluder_rate=0.45,
     scale_weights=(0.4, 0.2, 0.2, 0.2),
+    motion_rate=0.2,
+    noise_rate=0.25,
+    exposure_rate=0.2,
+    cast_rate=0.2,
+    misalignment_rate=0.2,
+    near_camera_rate=0.2,
 )
 """Training variation: wider than a run's default, so that the networks have seen more than they will be asked."""
 
@@ -45,8 +52,17 @@ COVERS: tuple[tuple[Occluder, float], ...] = (
     ("scarf", 1.0),
     ("hand", 0.5),
     ("hand", 1.0),
+    ("hat", 0.2),
+    ("hat", 1.0),
+    ("hair", 0.2),
+    ("hair", 1.0),
+    ("object", 0.3),
+    ("object", 1.0),
 )
 HARSHNESS = (0.35, 0.7, 1.0)
+EXPOSURES = (0.5, 0.2, 0.07, 0.03)
+TURNS = (10, 25, 45, 90)
+DISTANCES = (2.5, 1.7, 1.3)
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,7 @@ def cached_render_set(path: Path, seed: int, size: SetSize) -> RenderSet:
 
 
 def ladder_recipes(base: Recipe) -> Iterator[Recipe]:
-    """Yield the base recipe changed in one factor at a time: yaw, pitch, cover, harshness of a side light."""
+    """Yield the base recipe changed in one factor at a time: pose, cover, side light, darkness, alignment, nearness."""
     for yaw in YAWS:
         yield base.model_copy(update={"pose": Pose(yaw=yaw)})
     for pitch in PITCHES:
@@ -149,6 +165,12 @@ def ladder_recipes(base: Recipe) -> Iterator[Recipe]:
         yield base.model_copy(update={"pose": Pose(), "occluder": occluder, "occluder_coverage": coverage})
     for harshness in HARSHNESS:
         yield base.model_copy(update={"pose": Pose(), "light": Light(azimuth=60, elevation=20, harshness=harshness)})
+    for gain in EXPOSURES:
+        yield base.model_copy(update={"pose": Pose(), "light": Light(exposure=gain)})
+    for turn in TURNS:
+        yield base.model_copy(update={"pose": Pose(), "misalignment": float(turn)})
+    for distance in DISTANCES:
+        yield base.model_copy(update={"pose": Pose(), "camera_distance": distance})
 
 
 def _one_thread() -> None:
@@ -172,8 +194,9 @@ def _render_identity(job: tuple[int, int, bool, SetSize]) -> RenderSet:
     rendered = HeadRenderer(hair_varies=True).render(
         sample_identity(identity_seed).without_glasses(), recipes, PORTRAIT_SIZE
     )
+    believed = [believed_landmarks(true, recipe) for true, recipe in zip(rendered.landmarks, recipes, strict=True)]
     return RenderSet(
-        crops=align(rendered.images, rendered.landmarks),
+        crops=align(rendered.images, np.stack(believed)),
         identity=np.full(len(recipes), number),
         recipes=recipes,
         part=np.repeat(list(parts), [len(group) for group in parts.values()]),

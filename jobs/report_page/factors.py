@@ -19,7 +19,14 @@ _CONTINUOUS = (
     ("measured_yaw", "Head turn", "measured |yaw|, degrees"),
     ("downsample", "Lost resolution", "down-sampling factor s"),
     ("blur", "Blur", "blur level b"),
+    ("motion", "Shake", "motion blur, pixels"),
+    ("noise", "Sensor noise", "sigma at mid-grey, grey levels"),
+    ("jpeg_quality", "Compression", "JPEG quality"),
+    ("misalignment", "Bad alignment", "rotation left in the crop, degrees"),
+    ("camera_distance", "Camera distance", "head heights"),
     ("light_harshness", "Harsh light", "light harshness, 0 even to 1 hard"),
+    ("light_exposure", "Exposure", "stops from well exposed"),
+    ("light_cast", "Coloured light", "strength of the cast"),
 )
 _COMPONENTS = (
     ("recognition", Markup("Recognition <var>f<sub>r</sub></var>"), "cosine to the mean reference"),
@@ -47,11 +54,22 @@ def commanded(config: RunConfig) -> frozenset[str]:
     scaled = any(
         high > 1 and weight for (_, high), weight in zip(drawn.scale_intervals, drawn.scale_weights, strict=True)
     )
+    corrected = config.generate.profile == "corrected"
+    faults = {
+        "motion": (corrected, drawn.motion_rate),
+        "noise": (corrected, drawn.noise_rate + drawn.exposure_rate),
+        "misalignment": (corrected, drawn.misalignment_rate),
+        "light_cast": (corrected and rendered, drawn.cast_rate),
+    }
     varies = {
         "measured_yaw": not rendered or drawn.yaw_std > 0,
         "downsample": scaled,
         "blur": scaled,
+        **{factor: own and rate > 0 for factor, (own, rate) in faults.items()},
         "light_harshness": rendered,
+        "light_exposure": rendered,
+        "camera_distance": rendered and corrected,
+        "jpeg_quality": drawn.jpeg_quality[0] < drawn.jpeg_quality[1] or (corrected and drawn.jpeg_rate > 0),
         "occluder": rendered and drawn.occluder_rate > 0,
         "expression": rendered and drawn.expression_rate > 0,
     }
@@ -68,7 +86,7 @@ def factor_plots(degraded: pd.DataFrame, factors: Collection[str]) -> list[Plot]
     for column, title, label in _CONTINUOUS:
         if column not in factors:
             continue
-        values = np.abs(degraded[column].to_numpy(float))
+        values = np.abs(_measured(degraded, column))
         plots.append(Plot(factor_scatter(values, quality, column, label), title, _correlation(values, quality)))
     if "occluder" in factors:
         occluder = degraded["occluder"].fillna("unknown").to_numpy(str)
@@ -93,6 +111,12 @@ def expressions(samples: pd.DataFrame) -> np.ndarray:
     units = samples[list(EXPRESSIONS)].fillna(0).to_numpy(float)
     strongest = np.array(EXPRESSIONS)[units.argmax(axis=1)]
     return np.where(units.max(axis=1) < VISIBLE, "neutral", strongest)
+
+
+def _measured(samples: pd.DataFrame, column: str) -> np.ndarray:
+    """Return a factor as it is drawn; exposure counts in stops, for half and double the light are equally wrong."""
+    values = samples[column].to_numpy(float)
+    return np.log2(values) if column == "light_exposure" else values
 
 
 def _by_category(names: np.ndarray, quality: np.ndarray) -> dict[str, np.ndarray]:

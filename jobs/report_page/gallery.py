@@ -146,8 +146,22 @@ def describe(row: Any) -> str:
         parts.append(f"downsample {row.downsample:.1f}")
     if row.blur > 1.05:
         parts.append(f"blur {row.blur:.1f}")
+    if row.motion > 0:
+        parts.append(f"shake {row.motion:.0f} px")
+    if row.noise > 0:
+        parts.append(f"noise {row.noise:.0f}")
+    if row.jpeg_quality < 50:
+        parts.append(f"JPEG {row.jpeg_quality:.0f}")
+    if row.misalignment != 0:
+        parts.append(f"turned {row.misalignment:.0f}°")
+    if row.camera_distance < 3.5:
+        parts.append(f"camera at {row.camera_distance:.1f} head heights")
     if row.light_harshness >= 0.5:
         parts.append(f"harsh light {row.light_harshness:.1f}")
+    if row.light_exposure < 0.5 or row.light_exposure > 1.6:
+        parts.append(f"exposure {row.light_exposure:.2g}")
+    if row.light_cast > 0:
+        parts.append(f"colour cast {row.light_cast:.1f}")
     if row.occluder != "none":
         parts.append(str(row.occluder))
     parts += [name.replace("_", " ") for name in EXPRESSIONS if getattr(row, name) >= 0.3]

@@ -94,6 +94,16 @@ def test_no_wording_stands_for_two_classes():
         ({"expression": Expression(smile=0.3, frown=0.8)}, "expression", "frown"),
         ({"light": Light(harshness=0.9)}, "light", "harsh"),
         ({"light": Light(exposure=0.4)}, "light", "dark"),
+        ({"light": Light(azimuth=60, harshness=0.9)}, "light", "harsh"),
+        ({"light": Light(azimuth=170, harshness=0.9)}, "light", "back"),
+        ({"light": Light(azimuth=170, harshness=0.1)}, "light", "even"),
+        ({"light": Light(cast=0.6)}, "colour", "tinted"),
+        ({"motion": 12.0}, "sharpness", "blurry"),
+        ({"noise": 25.0}, "grain", "noisy"),
+        ({"noise": 2.0}, "grain", "clean"),
+        ({"jpeg_quality": 10}, "file", "coarse"),
+        ({"misalignment": -30.0}, "framing", "turned"),
+        ({"camera_distance": 1.5}, "lens", "near"),
     ],
 )
 def test_classes_of_a_recipe(changes, factor, name):

@@ -10,7 +10,7 @@ from actors.degradation import clean_crop_and_degrade, degrade, draw_kernel, fac
 from actors.face3d import HeadRenderer, sample_identity
 from actors.recipe_sampler import degraded_recipes
 from schemas.config import DegradedSection
-from schemas.recipe import Recipe
+from schemas.recipe import Light, Recipe
 from schemas.seeds import generator
 
 FACE = cv2.resize(astronaut()[45:195, 150:300], (112, 112), interpolation=cv2.INTER_AREA)
@@ -196,7 +196,7 @@ class TestFace:
 
     def test_rendered_portraits_of_the_default_size_keep_their_bytes(self):
         """The quickstart's digest stands: below twice the output's resolution nothing is averaged."""
-        wide = DegradedSection(yaw_std=60)
+        wide = DegradedSection(yaw_std=60, misalignment_rate=0)
         for seed in range(3):
             recipes = degraded_recipes(seed, 0, 4, wide, "corrected")
             shown = HeadRenderer().render(sample_identity(seed), recipes, 128)
@@ -245,3 +245,30 @@ class TestFace:
     def test_coinciding_eyes_and_mouth_are_refused(self):
         with pytest.raises(ValueError, match="face box"):
             face_box_crop(np.zeros((128, 128, 3), np.uint8), np.full((5, 2), 50.0))
+
+
+class TestFaults:
+    def test_motion_and_noise_change_the_crop_and_nothing_else_does(self):
+        plain = degrade(FACE, recipe(3)).image
+        for fault in ({"motion": 8.0}, {"noise": 12.0}):
+            made = Recipe(kind="degraded", seed=3, **fault)
+            assert (degrade(FACE, made).image != plain).mean() > 0.3
+            assert degrade(FACE, made).image.tobytes() == degrade(FACE, made).image.tobytes()
+        far = Recipe(kind="degraded", seed=3, camera_distance=1.5, light=Light(exposure=0.1, cast=1.0), jpeg_quality=5)
+        np.testing.assert_array_equal(degrade(FACE, far).image, plain)
+
+    def test_noise_comes_after_the_loss_of_resolution_and_stays_fine(self):
+        coarse = Recipe(kind="degraded", seed=3, downsample=8.0, noise=20.0)
+        difference = degrade(FACE, coarse).image.astype(float) - degrade(FACE, recipe(3, downsample=8.0)).image
+        assert difference.std() > 14
+        steps = np.diff(difference.mean(axis=2), axis=1)
+        assert steps.std() > difference.mean(axis=2).std(), "neighbours are independent"
+
+    def test_seeds_shake_in_different_directions(self):
+        images = [degrade(FACE, Recipe(kind="degraded", seed=seed, motion=15.0)).image for seed in range(6)]
+        assert len({image.tobytes() for image in images}) == 6
+
+    def test_the_release_applies_none_of_them(self):
+        plain = degrade(FACE, recipe(3, 2.0, 2.0, "faithful")).image
+        commanded = Recipe(kind="degraded", seed=3, downsample=2, blur=2, motion=20, noise=40, profile="faithful")
+        np.testing.assert_array_equal(degrade(FACE, commanded).image, plain)

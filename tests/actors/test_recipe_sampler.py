@@ -10,7 +10,10 @@ from schemas.recipe import Recipe
 from schemas.rows import SAMPLES, recipe_from_row, recipe_to_row
 from schemas.seeds import derive_seed
 
-SECTION = DegradedSection()
+FAULTLESS = dict.fromkeys(
+    [f"{name}_rate" for name in ("motion", "noise", "exposure", "cast", "jpeg", "misalignment", "near_camera")], 0.0
+)
+SECTION = DegradedSection(**FAULTLESS)
 MANY = degraded_recipes(11, 5, 4000, SECTION, "corrected")
 REFERENCES = reference_recipes(11, 5, 500, "corrected")
 CANDIDATES = [candidate_recipe(derive_seed(11, "candidate", index)) for index in range(3000)]
@@ -101,7 +104,7 @@ class TestDegraded:
         assert counts.pop("none") / len(MANY) == pytest.approx(0.7, abs=0.03)
         assert set(counts) == set(OCCLUDERS)
         for count in counts.values():
-            assert count / len(MANY) == pytest.approx(0.06, abs=0.015)
+            assert count / len(MANY) == pytest.approx(0.3 / 8, abs=0.012)
 
     @pytest.mark.parametrize("rate", [0.0, 1.0])
     def test_rates_of_zero_and_one_are_exact(self, rate):
@@ -131,12 +134,18 @@ class TestDegraded:
 
     def test_jpeg_quality_covers_its_inclusive_range(self):
         assert set(of(MANY, "jpeg_quality")) == {75}
-        ranged = degraded_recipes(1, 1, 300, DegradedSection(jpeg_quality=(30, 33)), "corrected")
+        ranged = degraded_recipes(1, 1, 300, DegradedSection(jpeg_quality=(30, 33), **FAULTLESS), "corrected")
         assert set(of(ranged, "jpeg_quality")) == {30, 31, 32, 33}
 
-    def test_profiles_differ_in_nothing_but_the_profile(self):
+    def test_hard_light_comes_from_all_round(self):
+        azimuths = np.array([recipe.light.azimuth for recipe in MANY if recipe.light.harshness >= 0.5])
+        assert np.histogram(azimuths, bins=6, range=(-180, 180))[0].min() > len(azimuths) / 8
+
+    def test_profiles_differ_in_nothing_but_the_profile_and_an_ordinary_distance(self):
         corrected, faithful = (degraded_recipes(1, 2, 20, SECTION, name) for name in ("corrected", "faithful"))
-        assert [recipe.model_copy(update={"profile": "corrected"}) for recipe in faithful] == corrected
+        assert {recipe.camera_distance for recipe in faithful} == {Recipe(kind="degraded", seed=0).camera_distance}
+        for one, other in zip(corrected, faithful, strict=True):
+            assert other == one.model_copy(update={"profile": "faithful", "camera_distance": other.camera_distance})
 
 
 class TestCandidates:

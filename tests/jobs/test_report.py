@@ -418,9 +418,11 @@ def drawings(page: Page) -> set[str]:
 
 
 def test_what_diffusion_does_not_command_is_not_drawn_whatever_the_columns_hold(whole, painted):
-    everything = {"Head turn", "Lost resolution", "Blur", "Harsh light", "Occluder", "Expression"}
+    scene = {"Harsh light", "Exposure", "Coloured light", "Camera distance", "Occluder", "Expression"}
+    crop = {"Head turn", "Lost resolution", "Blur", "Shake", "Sensor noise", "Compression", "Bad alignment"}
+    everything = scene | crop
     assert drawings(whole[3]) == everything
-    assert drawings(painted[3]) == everything - {"Harsh light", "Occluder", "Expression"}
+    assert drawings(painted[3]) == crop
     assert [text in page.text("factors") for page in (whole[3], painted[3]) for text in ("bars span", "ρ is")] == [
         *(True, True),
         *(False, True),
@@ -434,6 +436,11 @@ def test_what_diffusion_does_not_command_is_not_drawn_whatever_the_columns_hold(
         ({"occluder_rate": 0.0}, "occluder"),
         ({"expression_rate": 0.0}, "expression"),
         ({"yaw_std": 0.0}, "measured_yaw"),
+        ({"motion_rate": 0.0}, "motion"),
+        ({"noise_rate": 0.0, "exposure_rate": 0.0}, "noise"),
+        ({"cast_rate": 0.0}, "light_cast"),
+        ({"misalignment_rate": 0.0}, "misalignment"),
+        ({"jpeg_rate": 0.0}, "jpeg_quality"),
         ({"scale_intervals": [[0.5, 1]], "scale_weights": [1]}, "blur downsample"),
         ({"scale_intervals": [[0.5, 1], [2, 3]], "scale_weights": [1, 0]}, "blur downsample"),
     ],
