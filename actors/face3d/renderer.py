@@ -16,7 +16,7 @@ from actors.face3d.features import SCLERA
 from actors.face3d.identity import Identity
 from actors.face3d.lighting import Lamp, develop, lamp, shade, shade_hair
 from actors.face3d.mesh import Material, Mesh, Part, assemble
-from actors.face3d.rasterizer import rasterize
+from actors.face3d.rasterizer import rasterize_hits
 from actors.face3d.scene import Scene, compose_scene
 from actors.face3d.shadow import visibility
 from schemas.recipe import Recipe
@@ -45,7 +45,7 @@ class _Layer:
     pixel: Tensor  # (P,) flat pixel index
     depth: Tensor  # (P,)
     face: Tensor  # (P,) index into mesh.faces
-    bary: Tensor  # (P, 3)
+    bary: Tensor  # (3, P)
     mesh: Mesh
     parts: list[Part]
 
@@ -112,7 +112,7 @@ class HeadRenderer:
             depth[base.pixel] = base.depth
             wins = layer.depth < depth[layer.pixel]
             layer = _Layer(
-                layer.pixel[wins], layer.depth[wins], layer.face[wins], layer.bary[wins], layer.mesh, layer.parts
+                layer.pixel[wins], layer.depth[wins], layer.face[wins], layer.bary[:, wins], layer.mesh, layer.parts
             )
             skin_quads = torch.from_numpy(assets.face_quads.ravel()).to(self.device)
             quad = torch.from_numpy(base.mesh.face_quad).to(self.device)[base.face]
@@ -135,22 +135,20 @@ class HeadRenderer:
             lit = visibility(casters, mesh.verts, scene.light_direction)
             mesh.attributes[:, 8] = 1 - cast * (1 - lit)
         screen = scene.camera.normalised(mesh.verts)
-        corner = screen[:, :2][mesh.faces]
-        u, v = corner[:, 2] - corner[:, 0], corner[:, 1] - corner[:, 0]
-        facing = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] > 0
-        kept = np.flatnonzero(facing | mesh.double_sided)
-        faces = torch.from_numpy(mesh.faces[kept]).to(self.device)
-        fragments = rasterize(torch.from_numpy(screen).to(self.device)[None], faces, frame, frame)
-        flat = fragments.pix_to_face.view(-1)
-        pixel = (flat >= 0).nonzero().squeeze(1)
-        face = torch.from_numpy(kept).to(self.device)[flat[pixel]]
-        return _Layer(pixel, fragments.zbuf.view(-1)[pixel], face, fragments.bary.view(-1, 3)[pixel], mesh, parts)
+        hits = rasterize_hits(
+            torch.from_numpy(screen).to(self.device)[None],
+            torch.from_numpy(mesh.faces).to(self.device),
+            frame,
+            frame,
+            cull_backfaces=torch.from_numpy(~mesh.double_sided).to(self.device),
+        )
+        return _Layer(hits.pixel, hits.depth, hits.face, hits.bary, mesh, parts)
 
     def _shade(self, layer: _Layer, texture: Tensor, scene: Scene, light: Lamp, recipe: Recipe) -> Tensor:
         """Return linear colours of the layer's pixels."""
         faces = torch.from_numpy(layer.mesh.faces).to(self.device)[layer.face]
         vertex = torch.from_numpy(layer.mesh.attributes).to(self.device)
-        a = (vertex[faces] * layer.bary[:, :, None]).sum(1)
+        a = (vertex[faces] * layer.bary.T[:, :, None]).sum(1)
         normal = functional.normalize(a[:, :3], dim=1)
         part_of = torch.from_numpy(layer.mesh.face_part).to(self.device)[layer.face]
         double = torch.tensor([p.double_sided for p in layer.parts], device=self.device)[part_of]
