@@ -13,7 +13,7 @@ from torch import Tensor
 _EPS = 1e-8
 _EMPTY = 2**63 - 1
 _BITS = 32
-_TILES = (1, 2, 4, 8)  # sides; a face takes the first that holds its box, or as many of the last as its box needs
+_SMALL, _TILE = 2, 4  # sides of tiles: a box that fits takes a small one, any other as many large ones as it needs
 _SLACK = 1e-3  # pixels by which boxes are wider, for float32 rounding; the strict inside test decides afterwards
 
 
@@ -38,7 +38,7 @@ class Hits:
 
 @dataclass(frozen=True)
 class _Faces:
-    """The K faces that may cover a pixel. A plane is its value at the box's first pixel, a step right, a step down."""
+    """The K faces that may cover a pixel; planes start at the first pixel of a face's box."""
 
     index: Tensor  # (K,) image * F + face, ascending
     image: Tensor  # (K,)
@@ -46,7 +46,7 @@ class _Faces:
     row: Tensor
     cols: Tensor
     rows: Tensor
-    planes: list[Tensor]  # 12 of (K,) float32: of the three barycentrics and of the depth
+    planes: Tensor  # (3, 4, K) float32: start, step right and step down of the three barycentrics and of the depth
 
 
 def rasterize(
@@ -75,15 +75,15 @@ def rasterize_hits(
     """Return what `rasterize` returns, of the covered pixels alone, which costs less."""
     kept = _prepare(verts, faces, height, width, cull_backfaces)
     keys = _depth_keys(kept, len(verts), height, width)
-    pixel = _positive(keys != _EMPTY)
+    pixel = positive(keys != _EMPTY)
     winner = keys.index_select(0, pixel) & (2**_BITS - 1)
     place = (pixel % (height * width)).int()  # int32 division is several times cheaper than int64
     row = torch.div(place, width, rounding_mode="floor")
     right = (place - row * width - kept.col.index_select(0, winner)).float()
     down = (row - kept.row.index_select(0, winner)).float()
-    planes = [plane.index_select(0, winner) for plane in kept.planes]
-    values = [planes[i] + planes[i + 1] * right + planes[i + 2] * down for i in (0, 3, 6, 9)]
-    return Hits(pixel, kept.index.index_select(0, winner), values[3], torch.stack(values[:3]))
+    start, ahead, below = kept.planes.index_select(2, winner)
+    values = start + ahead * right + below * down
+    return Hits(pixel, kept.index.index_select(0, winner), values[3], values[:3])
 
 
 @torch.no_grad()
@@ -101,8 +101,11 @@ def _prepare(verts: Tensor, faces: Tensor, height: int, width: int, cull: Tensor
     if not torch.isfinite(verts.detach().sum()):
         # a vertex that is not finite is put behind the camera, where its faces are skipped
         verts = torch.where(torch.isfinite(verts).all(2, keepdim=True), verts, -1.0)
-    corner = faces.T[:, None] + torch.arange(n_images, device=verts.device)[:, None] * n_verts
-    x, y, z = (axis.index_select(0, corner.reshape(-1)).view(3, -1) for axis in verts.reshape(-1, 3).T.contiguous())
+    corner = faces.T.contiguous()[:, None]
+    if n_images > 1:
+        corner = corner + torch.arange(n_images, device=verts.device)[:, None] * n_verts
+    corner = corner.view(-1)
+    x, y, z = (axis.index_select(0, corner).view(3, -1) for axis in verts.reshape(-1, 3).T.contiguous())
     with torch.no_grad():
         area = (x[2] - x[0]) * (y[1] - y[0]) - (y[2] - y[0]) * (x[1] - x[0])
         if isinstance(cull, Tensor):
@@ -111,7 +114,7 @@ def _prepare(verts: Tensor, faces: Tensor, height: int, width: int, cull: Tensor
             area = area.abs()
         col, cols = _pixel_range(x, width)
         row, rows = _pixel_range(y, height)
-        index = _positive((area > _EPS) & (torch.minimum(cols, rows) > 0))
+        index = positive((area > _EPS) & (torch.minimum(cols, rows) > 0))
         near = torch.minimum(torch.minimum(z[0], z[1]), z[2]).index_select(0, index)
         if near.numel() and near.min() < _EPS:
             index = index[near >= _EPS]
@@ -144,73 +147,75 @@ def _from_pixel(corners: Tensor, first: Tensor, count: int) -> Tensor:
     return (corners - centre) - more
 
 
-def _planes(x: Tensor, y: Tensor, z: Tensor, height: int, width: int) -> list[Tensor]:
-    """Return the planes (12 of (K,)) of barycentrics and depth from corners (3, K) seen from the first pixel."""
-    area = (x[2] - x[0]) * (y[1] - y[0]) - (y[2] - y[0]) * (x[1] - x[0])
+def _planes(x: Tensor, y: Tensor, z: Tensor, height: int, width: int) -> Tensor:
+    """Return the planes (3, 4, K) of barycentrics and depth from corners (3, K) seen from the first pixel."""
+    # a barycentric is the distance from the edge a -> b opposite to its corner
+    x, y = torch.cat((x, x[:2])), torch.cat((y, y[:2]))
+    ex, ey = x[2:] - x[1:4], y[2:] - y[1:4]
+    area = ex[2] * ey[1] - ey[2] * ex[1]
     share = 1 / (area + _EPS)
-    out = []
-    for a, b in ((1, 2), (2, 0), (0, 1)):
-        ex, ey = (x[b] - x[a]) * share, (y[b] - y[a]) * share
-        out += [y[a] * ex - x[a] * ey, ey * (2 / width), ex * (-2 / height)]
+    ex, ey = ex * share, ey * share
+    planes = x.new_empty(3, 4, x.shape[1])
+    planes[0, :3] = y[1:4] * ex - x[1:4] * ey
+    planes[1, :3] = ey * (2 / width)
+    planes[2, :3] = ex * (-2 / height)
     # small differences of depth keep their digits, the barycentrics of a sliver's box may be large
-    depth = [out[3 + i] * (z[1] - z[0]) + out[6 + i] * (z[2] - z[0]) for i in range(3)]
-    return [*out, depth[0] + area * share * z[0], *depth[1:]]
+    planes[:, 3] = planes[:, 1] * (z[1] - z[0]) + planes[:, 2] * (z[2] - z[0])
+    planes[0, 3] += area * share * z[0]
+    return planes
 
 
 @torch.no_grad()
 def _depth_keys(faces: _Faces, n_images: int, height: int, width: int) -> Tensor:
     """Return per pixel the smallest (depth bits << 32 | place among the kept faces), flat (N * H * W)."""
     # a margin around the pictures catches what tiles reach over their right and lower edges
-    wide, high = width + _TILES[-1], height + _TILES[-1]
+    wide, high = width + _TILE, height + _TILE
     keys = torch.full((n_images * high * wide,), _EMPTY, dtype=torch.int64, device=faces.index.device)
-    start = (faces.image * high + faces.row) * wide + faces.col
-    longest = torch.maximum(faces.cols, faces.rows)
-    for side, smaller in zip(_TILES, (0, *_TILES), strict=False):
-        last = side == _TILES[-1]
-        face = _positive((longest > smaller) if last else (longest > smaller) & (longest <= side))
-        if face.numel() == 0:
-            continue
-        planes, first = [plane.index_select(0, face) for plane in faces.planes], start.index_select(0, face)
-        if last:
-            face, planes, first = _cut(faces, face, planes, first, side, wide)
-        _compete(keys, face, planes, first, side, wide)
+    first = (faces.image * high + faces.row) * wide + faces.col
+    over = torch.maximum(faces.cols, faces.rows) - _SMALL
+    small, large = positive(1 - over), positive(over)
+    _compete(keys, small, faces.planes.index_select(2, small), first.index_select(0, small), _SMALL, wide)
+    _compete(keys, *_cut(faces, large, first, wide), _TILE, wide)
     return keys.view(n_images, high, wide)[:, :height, :width].reshape(-1)
 
 
-def _cut(
-    faces: _Faces, face: Tensor, planes: list[Tensor], first: Tensor, side: int, wide: int
-) -> tuple[Tensor, list[Tensor], Tensor]:
+def _cut(faces: _Faces, large: Tensor, first: Tensor, wide: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return face, planes and first pixel of every tile that the boxes of large faces are cut into."""
-    across = torch.div(faces.cols.index_select(0, face) + (side - 1), side, rounding_mode="floor")
-    count = across * torch.div(faces.rows.index_select(0, face) + (side - 1), side, rounding_mode="floor")
-    box = torch.repeat_interleave(torch.arange(len(face), device=face.device), count)
-    local = torch.arange(len(box), device=face.device) - (count.cumsum(0) - count).index_select(0, box)
+    across = torch.div(faces.cols.index_select(0, large) + (_TILE - 1), _TILE, rounding_mode="floor")
+    count = across * torch.div(faces.rows.index_select(0, large) + (_TILE - 1), _TILE, rounding_mode="floor")
+    box = torch.repeat_interleave(count)
+    # int32 division is several times cheaper than int64
+    local = (torch.arange(len(box), device=large.device) - (count.cumsum(0) - count).index_select(0, box)).int()
     across = across.index_select(0, box)
     down = torch.div(local, across, rounding_mode="floor")
-    right, down = (local - down * across) * side, down * side
-    planes = [plane.index_select(0, box) for plane in planes]
-    for i in (0, 3, 6, 9):
-        planes[i] = planes[i] + planes[i + 1] * right.float() + planes[i + 2] * down.float()
-    return face.index_select(0, box), planes, first.index_select(0, box) + down * wide + right
+    right, down = (local - down * across) * _TILE, down * _TILE
+    face = large.index_select(0, box)
+    start, ahead, below = planes = faces.planes.index_select(2, face)
+    start += ahead * right.float() + below * down.float()
+    return face, planes, first.index_select(0, face) + (down * wide + right)
 
 
-def _compete(keys: Tensor, face: Tensor, planes: list[Tensor], first: Tensor, side: int, wide: int) -> None:
+def _compete(keys: Tensor, face: Tensor, planes: Tensor, first: Tensor, side: int, wide: int) -> None:
     """Let the pixels of tiles (T,) that lie inside their face compete for their place in keys, in place."""
+    if len(face) == 0:
+        return
     steps = torch.arange(side, device=keys.device, dtype=torch.float32)[:, None]
-    weights = [(planes[i] + planes[i + 2] * steps)[:, None] + planes[i + 1] * steps for i in (0, 3, 6)]
-    inside = _positive(torch.minimum(torch.minimum(weights[0], weights[1]), weights[2]).view(-1)).int()
+    start, ahead, below = planes[:, :3, None]
+    weights = (start + below * steps)[:, :, None] + (ahead * steps)[:, None]
+    lowest = torch.minimum(torch.minimum(weights[0], weights[1]), weights[2])
+    inside = positive(lowest.view(-1)).int()
     offset = torch.div(inside, len(face), rounding_mode="floor")
     tile = inside - offset * len(face)
     down = torch.div(offset, side, rounding_mode="floor")
     right = offset - down * side
-    base, ahead, below = (plane.index_select(0, tile) for plane in planes[9:])
-    depth = (base + ahead * right + below * down).clamp(min=0)
+    start, ahead, below = planes[:, 3].index_select(1, tile)
+    depth = (start + ahead * right + below * down).clamp(min=0)
     # bits of non-negative floats sort like the floats; adding 0.0 turns -0.0 into +0.0
     key = (depth + 0.0).view(torch.int32).long() << _BITS | face.index_select(0, tile)
     keys.scatter_reduce_(0, first.index_select(0, tile) + (down * wide + right), key, "amin")
 
 
-def _positive(values: Tensor) -> Tensor:
+def positive(values: Tensor) -> Tensor:
     """Return the places of positive flat values; on a CPU numpy finds them several times faster than torch."""
     if values.device.type == "cpu":
         return torch.from_numpy(np.flatnonzero(values.detach().numpy() > 0))
