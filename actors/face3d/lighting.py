@@ -104,7 +104,7 @@ def develop(linear: Tensor, light: Lamp) -> Tensor:
 
 @cache
 def _tone_curve() -> Tensor:
-    """Return the display value at even steps of the square root of exposed light, which is how finely shadows need it."""
+    """Return display values at even steps of the square root of exposed light: shadows need the finer ones."""
     exposed = np.linspace(0, _BRIGHTEST**0.5, _STEPS + 1) ** 2
     knee = 0.75  # above it the curve bends towards 1 and never clips hard
     rolled = np.where(exposed > knee, 1 - (1 - knee) * np.exp(-(exposed - knee) / (1 - knee)), exposed)

@@ -13,7 +13,7 @@ from torch import Tensor
 _EPS = 1e-8
 _EMPTY = 2**63 - 1
 _BITS = 32
-_SMALL, _TILE = 2, 4  # sides of tiles: a box that fits takes a small one, any other as many large ones as it needs
+_SMALL, _TILE = 2, 4  # sides of tiles: a box that fits one takes it, any other as many large ones as it needs
 _SLACK = 1e-3  # pixels by which boxes are wider, for float32 rounding; the strict inside test decides afterwards
 
 
@@ -40,7 +40,8 @@ class Hits:
 class _Faces:
     """The K faces that may cover a pixel; planes start at the first pixel of a face's box."""
 
-    index: Tensor  # (K,) image * F + face, ascending
+    index: Tensor  # (K,) image * F + face
+    counts: tuple[int, int, int]  # how many of them, in order, have a box for a small tile, for a large one, for more
     image: Tensor  # (K,)
     col: Tensor  # (K,) int32 first pixel of the box, and its size
     row: Tensor
@@ -76,14 +77,17 @@ def rasterize_hits(
     kept = _prepare(verts, faces, height, width, cull_backfaces)
     keys = _depth_keys(kept, len(verts), height, width)
     pixel = positive(keys != _EMPTY)
-    winner = keys.index_select(0, pixel) & (2**_BITS - 1)
+    face = keys.index_select(0, pixel) & (2**_BITS - 1)
+    where = torch.empty(len(verts) * len(faces), dtype=torch.int64, device=verts.device)
+    where.index_copy_(0, kept.index, torch.arange(len(kept.index), device=verts.device))
+    winner = where.index_select(0, face)
     place = (pixel % (height * width)).int()  # int32 division is several times cheaper than int64
     row = torch.div(place, width, rounding_mode="floor")
     right = (place - row * width - kept.col.index_select(0, winner)).float()
     down = (row - kept.row.index_select(0, winner)).float()
-    start, ahead, below = kept.planes.index_select(2, winner)
-    values = start + ahead * right + below * down
-    return Hits(pixel, kept.index.index_select(0, winner), values[3], values[:3])
+    start, ahead, below = ([plane.index_select(0, winner) for plane in planes] for planes in kept.planes)
+    values = [a + b * right + c * down for a, b, c in zip(start, ahead, below, strict=True)]
+    return Hits(pixel, face, values[3], torch.stack(values[:3]))
 
 
 @torch.no_grad()
@@ -114,15 +118,19 @@ def _prepare(verts: Tensor, faces: Tensor, height: int, width: int, cull: Tensor
             area = area.abs()
         col, cols = _pixel_range(x, width)
         row, rows = _pixel_range(y, height)
-        index = positive((area > _EPS) & (torch.minimum(cols, rows) > 0))
+        index = positive(torch.minimum(torch.minimum(cols, rows), area - _EPS))
         near = torch.minimum(torch.minimum(z[0], z[1]), z[2]).index_select(0, index)
         if near.numel() and near.min() < _EPS:
             index = index[near >= _EPS]
+        longest = torch.maximum(cols, rows).index_select(0, index)
+        medium = torch.minimum(longest - _SMALL, _TILE + 0.5 - longest)
+        sizes = [positive(_SMALL + 0.5 - longest), positive(medium), positive(longest - _TILE)]
+        index = index.index_select(0, torch.cat(sizes))
         col, row, cols, rows = (v.index_select(0, index).int() for v in (col, row, cols, rows))
     image = torch.div(index, len(faces), rounding_mode="floor") if n_images > 1 else torch.zeros_like(index)
     x, y, z = (axis.index_select(1, index) for axis in (x, y, z))
     planes = _planes(_from_pixel(x, col, width), _from_pixel(y, row, height), z, height, width)
-    return _Faces(index, image, col, row, cols, rows, planes)
+    return _Faces(index, (len(sizes[0]), len(sizes[1]), len(sizes[2])), image, col, row, cols, rows, planes)
 
 
 def _pixel_range(corners: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -155,44 +163,46 @@ def _planes(x: Tensor, y: Tensor, z: Tensor, height: int, width: int) -> Tensor:
     area = ex[2] * ey[1] - ey[2] * ex[1]
     share = 1 / (area + _EPS)
     ex, ey = ex * share, ey * share
-    planes = x.new_empty(3, 4, x.shape[1])
-    planes[0, :3] = y[1:4] * ex - x[1:4] * ey
-    planes[1, :3] = ey * (2 / width)
-    planes[2, :3] = ex * (-2 / height)
+    bary = (y[1:4] * ex - x[1:4] * ey, ey * (2 / width), ex * (-2 / height))
     # small differences of depth keep their digits, the barycentrics of a sliver's box may be large
-    planes[:, 3] = planes[:, 1] * (z[1] - z[0]) + planes[:, 2] * (z[2] - z[0])
-    planes[0, 3] += area * share * z[0]
+    z1, z2 = z[1] - z[0], z[2] - z[0]
+    start, ahead, below = (plane[1] * z1 + plane[2] * z2 for plane in bary)
+    depth = (start + area * share * z[0], ahead, below)
+    planes = x.new_empty(3, 4, x.shape[1])
+    for k in range(3):
+        planes[k, :3] = bary[k]
+        planes[k, 3] = depth[k]
     return planes
 
 
 @torch.no_grad()
 def _depth_keys(faces: _Faces, n_images: int, height: int, width: int) -> Tensor:
-    """Return per pixel the smallest (depth bits << 32 | place among the kept faces), flat (N * H * W)."""
+    """Return per pixel the smallest (depth bits << 32 | image * F + face), flat (N * H * W)."""
     # a margin around the pictures catches what tiles reach over their right and lower edges
     wide, high = width + _TILE, height + _TILE
     keys = torch.full((n_images * high * wide,), _EMPTY, dtype=torch.int64, device=faces.index.device)
     first = (faces.image * high + faces.row) * wide + faces.col
-    over = torch.maximum(faces.cols, faces.rows) - _SMALL
-    small, large = positive(1 - over), positive(over)
-    _compete(keys, small, faces.planes.index_select(2, small), first.index_select(0, small), _SMALL, wide)
-    _compete(keys, *_cut(faces, large, first, wide), _TILE, wide)
+    small, medium, large = (slice(sum(faces.counts[:k]), sum(faces.counts[: k + 1])) for k in range(3))
+    for fit, side in ((small, _SMALL), (medium, _TILE)):
+        _compete(keys, faces.index[fit], faces.planes[:, :, fit], first[fit], side, wide)
+    _compete(keys, *_cut(faces, large, first[large], wide), _TILE, wide)
     return keys.view(n_images, high, wide)[:, :height, :width].reshape(-1)
 
 
-def _cut(faces: _Faces, large: Tensor, first: Tensor, wide: int) -> tuple[Tensor, Tensor, Tensor]:
+def _cut(faces: _Faces, large: slice, first: Tensor, wide: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return face, planes and first pixel of every tile that the boxes of large faces are cut into."""
-    across = torch.div(faces.cols.index_select(0, large) + (_TILE - 1), _TILE, rounding_mode="floor")
-    count = across * torch.div(faces.rows.index_select(0, large) + (_TILE - 1), _TILE, rounding_mode="floor")
+    across = torch.div(faces.cols[large] + (_TILE - 1), _TILE, rounding_mode="floor")
+    count = across * torch.div(faces.rows[large] + (_TILE - 1), _TILE, rounding_mode="floor")
     box = torch.repeat_interleave(count)
     # int32 division is several times cheaper than int64
-    local = (torch.arange(len(box), device=large.device) - (count.cumsum(0) - count).index_select(0, box)).int()
+    local = (torch.arange(len(box), device=box.device) - (count.cumsum(0) - count).index_select(0, box)).int()
     across = across.index_select(0, box)
     down = torch.div(local, across, rounding_mode="floor")
     right, down = (local - down * across) * _TILE, down * _TILE
-    face = large.index_select(0, box)
-    start, ahead, below = planes = faces.planes.index_select(2, face)
+    planes = torch.stack([row.index_select(0, box) for row in faces.planes[:, :, large].reshape(12, -1)]).view(3, 4, -1)
+    start, ahead, below = planes
     start += ahead * right.float() + below * down.float()
-    return face, planes, first.index_select(0, face) + (down * wide + right)
+    return faces.index[large].index_select(0, box), planes, first.index_select(0, box) + (down * wide + right)
 
 
 def _compete(keys: Tensor, face: Tensor, planes: Tensor, first: Tensor, side: int, wide: int) -> None:
@@ -208,8 +218,8 @@ def _compete(keys: Tensor, face: Tensor, planes: Tensor, first: Tensor, side: in
     tile = inside - offset * len(face)
     down = torch.div(offset, side, rounding_mode="floor")
     right = offset - down * side
-    start, ahead, below = planes[:, 3].index_select(1, tile)
-    depth = (start + ahead * right + below * down).clamp(min=0)
+    start, ahead, below = (plane.index_select(0, tile) for plane in planes[:, 3])
+    depth = (start + ahead * right + below * down).clamp_(min=0)
     # bits of non-negative floats sort like the floats; adding 0.0 turns -0.0 into +0.0
     key = (depth + 0.0).view(torch.int32).long() << _BITS | face.index_select(0, tile)
     keys.scatter_reduce_(0, first.index_select(0, tile) + (down * wide + right), key, "amin")
