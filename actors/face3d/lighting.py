@@ -2,15 +2,16 @@
 
 import colorsys
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from schemas.recipe import Light
 from schemas.seeds import derive_seed, generator
 
+_BRIGHTEST, _STEPS = 4.0, 16384  # exposed light from which all is white, and entries of the tone curve up to there
 _SCATTER = (0.16, 0.06, 0.03)  # how far the key light reaches past the terminator, by channel
 
 
@@ -78,68 +79,79 @@ def _cast(strength: float, seed: int) -> tuple[_Gain, _Gain]:
 
 
 def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, reach: Tensor, light: Lamp) -> Tensor:
-    """Return the linear colour (P, 3) of points with unit normals (P, 3) and gloss (P,).
+    """Return the linear colour (3, P) of points with unit normals (3, P) and gloss (P,).
 
     `reach` (P,) is the share of the key light not blocked by a cast shadow.
     """
-    nx, ny, nz = normal.unbind(1)
+    nx, ny, nz = normal
     dx, dy, dz = light.direction
     cosine = nx * dx + ny * dy + nz * dz
     # red light scatters furthest under skin: the terminator is wider and warmer than a bare cosine
-    wrap = torch.tensor(_SCATTER, dtype=normal.dtype, device=normal.device) + light.wrap
-    colour = torch.tensor(light.colour, dtype=normal.dtype, device=normal.device)
-    key = light.key * ((cosine[:, None] + wrap) / (1 + wrap)).clamp(min=0) * reach[:, None]
+    wrap = torch.tensor(_SCATTER, dtype=normal.dtype, device=normal.device)[:, None] + light.wrap
+    colour = torch.tensor(light.colour, dtype=normal.dtype, device=normal.device)[:, None]
+    key = ((cosine + wrap) * (light.key / (1 + wrap))).clamp_(min=0) * reach
     if light.rim:
-        key = key + light.rim * ((1 - nz.clamp(0, 1)) ** 3 * (cosine + 0.75).clamp(0, 1))[:, None]
-    key = key * colour
-    sky = light.ambient * (0.8 + 0.2 * ny)
-    fill = light.fill * nz.clamp(min=0)
+        key = key + light.rim * ((1 - nz.clamp(0, 1)) ** 3 * (cosine + 0.75).clamp_(0, 1))
+    around = light.ambient * (0.8 + 0.2 * ny) + light.fill * nz.clamp(min=0)
     # Blinn lobe: half vector between the key and the viewer at +z
     norm = float(np.sqrt(dx * dx + dy * dy + (dz + 1) ** 2)) + 1e-6
-    half = ((nx * dx + ny * dy + nz * (dz + 1)) / norm).clamp(min=0)
-    lobe = half * half
-    lobe = lobe * lobe
-    lobe = lobe * lobe
-    lobe = lobe * lobe  # power 16
-    shine = gloss * light.key * 0.16 * lobe * (cosine > 0) * reach
-    return albedo * (key + (sky + fill)[:, None]) + shine[:, None] * colour
+    lobe = ((cosine + nz) / norm).clamp_(min=0)
+    for _ in range(4):
+        lobe = lobe.square()  # power 16
+    shine = gloss * (light.key * 0.16) * lobe * (cosine > 0) * reach
+    return albedo * (key * colour + around) + shine * colour
 
 
 def shade_hair(
     albedo: Tensor, normal: Tensor, strand: Tensor, sheen: Tensor, reach: Tensor, light: Lamp, gleam: float = 1.0
 ) -> Tensor:
-    """Return the linear colour (P, 3) of hair: strands (P, 3) scatter round themselves and shine across themselves.
+    """Return the linear colour (3, P) of hair: strands (3, P) scatter round themselves and shine across themselves.
 
     `sheen` (P,) is the strand brightness of the texture; it shifts the two highlights so that they break up. `gleam`
     scales them: curls point everywhere and show little.
     """
     dx, dy, dz = light.direction
-    key = torch.tensor([dx, dy, dz], dtype=normal.dtype, device=normal.device)
-    half = torch.tensor([dx, dy, dz + 1], dtype=normal.dtype, device=normal.device)
-    half = half / (half.norm() + 1e-6)
+    nx, ny, nz = normal
+    sx, sy, sz = unit(strand)
+    norm = float(np.sqrt(dx * dx + dy * dy + (dz + 1) ** 2)) + 1e-6
     shift = 0.28 * (sheen - 1)
-    tangent = functional.normalize(strand, dim=1)
-    facing = (normal @ key + 0.25 + light.wrap).clamp(min=0) / (1.25 + light.wrap)
-    around = (1 - (tangent @ key) ** 2).clamp(min=0).sqrt()
-    diffuse = light.key * (0.75 * facing + 0.25 * facing * around) * reach
-    ambient = light.ambient * (0.75 + 0.25 * normal[:, 1]) + light.fill * normal[:, 2].clamp(min=0)
-    side = tangent @ half
-    first = (1 - (side - 0.12 + shift) ** 2).clamp(min=0) ** 40
-    second = (1 - (side + 0.14 + shift) ** 2).clamp(min=0) ** 14
+    cosine = nx * dx + ny * dy + nz * dz
+    facing = (cosine + 0.25 + light.wrap).clamp(min=0) / (1.25 + light.wrap)
+    along = sx * dx + sy * dy + sz * dz
+    around = (1 - along.square()).clamp_(min=0).sqrt_()
+    diffuse = light.key * facing * (0.75 + 0.25 * around) * reach
+    ambient = light.ambient * (0.75 + 0.25 * ny) + light.fill * nz.clamp(min=0)
+    side = (along + sz) / norm + shift
+    first = (1 - (side - 0.12).square()).clamp_(min=0) ** 40
+    second = (1 - (side + 0.14).square()).clamp_(min=0) ** 14
     shine = gleam * (light.key * reach + 0.5 * light.fill) * facing
     glow = torch.zeros_like(diffuse)
     if light.rim:
-        edge = light.rim * (1 - normal[:, 2].clamp(0, 1)) ** 3 * (normal @ key + 0.75).clamp(0, 1)
+        edge = light.rim * (1 - nz.clamp(0, 1)) ** 3 * (cosine + 0.75).clamp_(0, 1)
         diffuse, glow = diffuse + edge, 0.10 * edge  # single hairs pass light on, whatever their colour
-    colour = torch.tensor(light.colour, dtype=normal.dtype, device=normal.device)
-    coloured = albedo * ((diffuse + 1.3 * shine * second)[:, None] * colour + ambient[:, None])
-    return coloured + ((0.05 + 0.12 * albedo) * (shine * first)[:, None] + glow[:, None]) * colour
+    colour = torch.tensor(light.colour, dtype=normal.dtype, device=normal.device)[:, None]
+    coloured = albedo * ((diffuse + 1.3 * shine * second) * colour + ambient)
+    return coloured + ((0.05 + 0.12 * albedo) * (shine * first) + glow) * colour
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Return vectors (3, P) at length 1."""
+    x, y, z = vectors
+    return vectors * (x * x + y * y + z * z).clamp(min=1e-24).rsqrt()
 
 
 def develop(linear: Tensor, light: Lamp) -> Tensor:
-    """Return display values 0..1 of linear light: white balance, exposure, soft shoulder, gamma 2.2."""
-    exposed = linear * torch.tensor(light.white, dtype=linear.dtype, device=linear.device)
+    """Return uint8 display values of linear light (3, ...): white balance, exposure, soft shoulder, gamma 2.2."""
+    white = torch.tensor(light.white, dtype=linear.dtype, device=linear.device).view(3, *[1] * (linear.dim() - 1))
+    steps = (linear * white).clamp_(0, _BRIGHTEST).sqrt_() * (_STEPS / _BRIGHTEST**0.5)
+    curve = _tone_curve().to(linear.device)
+    return curve.index_select(0, (steps + 0.5).int().view(-1)).view(linear.shape)
+
+
+@cache
+def _tone_curve() -> Tensor:
+    """Return display values at even steps of the square root of exposed light: shadows need the finer ones."""
+    exposed = np.linspace(0, _BRIGHTEST**0.5, _STEPS + 1) ** 2
     knee = 0.75  # above it the curve bends towards 1 and never clips hard
-    over = (exposed - knee).clamp(min=0)
-    rolled = torch.where(exposed > knee, knee + (1 - knee) * (1 - torch.exp(-over / (1 - knee))), exposed)
-    return rolled.clamp(0, 1) ** (1 / 2.2)
+    rolled = np.where(exposed > knee, 1 - (1 - knee) * np.exp(-(exposed - knee) / (1 - knee)), exposed)
+    return torch.from_numpy(np.floor(rolled ** (1 / 2.2) * 255 + 0.5).astype(np.uint8))

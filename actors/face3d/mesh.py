@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -36,8 +36,8 @@ class Mesh:
     """Parts joined: attributes are normal xyz, uv, colour rgb (hair: strand direction xyz), key light at the vertex."""
 
     verts: np.ndarray  # (V, 3)
-    attributes: np.ndarray  # (V, 9)
-    faces: np.ndarray  # (F, 3) int64
+    attributes: np.ndarray  # (9, V)
+    faces: np.ndarray  # (F, 3) int64, stored corner by corner as rasterising reads them
     face_part: np.ndarray  # (F,) index into the parts
     face_quad: np.ndarray  # (F,) index of the quad inside its part
     double_sided: np.ndarray  # (F,) bool
@@ -79,35 +79,43 @@ def _strand_direction(grid: np.ndarray) -> np.ndarray:
     return down / np.maximum(np.sqrt((down * down).sum(-1, keepdims=True)), 1e-12)
 
 
+@lru_cache(maxsize=64)
+def _drawn_faces(rows: int, columns: int, keep: bytes | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kept faces of a part (3, F) and their quads (F,); the parts of one person keep the same quads."""
+    quad = np.arange((rows - 1) * (columns - 1))
+    if keep is not None:
+        quad = quad[np.frombuffer(keep, bool)]
+    return np.ascontiguousarray(quad_faces(rows, columns)[quad].reshape(-1, 3).T), np.repeat(quad, 2)
+
+
 def assemble(parts: Sequence[Part]) -> Mesh:
     """Return the parts as one mesh, vertices and faces in part order."""
-    verts, attributes, faces, part_index, quads, double = [], [], [], [], [], []
+    sizes = [part.grid.shape[0] * part.grid.shape[1] for part in parts]
+    verts = np.empty((sum(sizes), 3), np.float32)
+    attributes = np.zeros((9, sum(sizes)), np.float32)
+    attributes[8] = 1
+    faces, quads = [], []
     offset = 0
-    for index, part in enumerate(parts):
-        rows, columns = part.grid.shape[:2]
-        count = rows * columns
-        attribute = np.ones((count, 9), np.float32)
-        attribute[:, 0:3] = grid_normals(part.grid, part.wrap).reshape(-1, 3)
-        attribute[:, 3:5] = 0 if part.uv is None else part.uv.reshape(-1, 2)
+    for part, size in zip(parts, sizes, strict=True):
+        here = slice(offset, offset + size)
+        verts[here] = part.grid.reshape(-1, 3)
+        attributes[0:3, here] = grid_normals(part.grid, part.wrap).reshape(-1, 3).T
+        if part.uv is not None:
+            attributes[3:5, here] = part.uv.reshape(-1, 2).T
         if part.material == Material.HAIR:
-            attribute[:, 5:8] = _strand_direction(part.grid).reshape(-1, 3)
-        else:
-            attribute[:, 5:8] = np.asarray(part.colour, np.float32).reshape(-1, 3)
-        quad = np.arange((rows - 1) * (columns - 1))
-        if part.keep is not None:
-            quad = quad[part.keep.ravel()]
-        verts.append(part.grid.reshape(-1, 3))
-        attributes.append(attribute)
-        faces.append(quad_faces(rows, columns)[quad].reshape(-1, 3) + offset)
-        quads.append(np.repeat(quad, 2))
-        part_index.append(np.full(2 * len(quad), index))
-        double.append(np.full(2 * len(quad), part.double_sided))
-        offset += count
+            attributes[5:8, here] = _strand_direction(part.grid).reshape(-1, 3).T
+        elif part.material == Material.PLAIN:
+            attributes[5:8, here] = np.asarray(part.colour, np.float32).reshape(-1, 3).T
+        drawn, quad = _drawn_faces(*part.grid.shape[:2], None if part.keep is None else part.keep.tobytes())
+        faces.append(drawn + offset)
+        quads.append(quad)
+        offset += size
+    counts = [len(quad) for quad in quads]
     return Mesh(
-        np.concatenate(verts).astype(np.float32),
-        np.concatenate(attributes),
-        np.concatenate(faces),
-        np.concatenate(part_index),
+        verts,
+        attributes,
+        np.concatenate(faces, axis=1).T,
+        np.repeat(np.arange(len(parts)), counts),
         np.concatenate(quads),
-        np.concatenate(double),
+        np.repeat([part.double_sided for part in parts], counts),
     )

@@ -14,9 +14,9 @@ from actors.face3d.background import paint_background
 from actors.face3d.expression import lid_level
 from actors.face3d.features import SCLERA
 from actors.face3d.identity import Identity
-from actors.face3d.lighting import Lamp, backdrop_level, develop, lamp, shade, shade_hair
+from actors.face3d.lighting import Lamp, backdrop_level, develop, lamp, shade, shade_hair, unit
 from actors.face3d.mesh import Material, Mesh, Part, assemble
-from actors.face3d.rasterizer import rasterize
+from actors.face3d.rasterizer import positive, rasterize_hits
 from actors.face3d.scene import Scene, compose_scene
 from actors.face3d.shadow import visibility
 from schemas.recipe import Recipe
@@ -27,6 +27,12 @@ _SOFT = 0.15  # light up to this harshness casts no shadow beyond the sky's, whi
 _HAT_SHADE = 0.5  # of the key light that a brim takes even where light is soft, which no texture holds
 _HAIRED = 0.25  # scalp opacity from which the hair's shell is lit as hair; below, skin shows through its edge
 _EYEBALL = 0.12  # radius in head units
+# rows of a mesh's attributes that a material needs: normal, light, then uv and strand direction, or colour
+_USED = {
+    Material.SKIN: (0, 1, 2, 8, 3, 4),
+    Material.HAIR: (0, 1, 2, 8, 3, 4, 5, 6, 7),
+    Material.PLAIN: (0, 1, 2, 8, 5, 6, 7),
+}
 _WHITE = tuple(float(v) ** 2.2 for v in SCLERA)
 
 
@@ -48,7 +54,7 @@ class _Layer:
     pixel: Tensor  # (P,) flat pixel index
     depth: Tensor  # (P,)
     face: Tensor  # (P,) index into mesh.faces
-    bary: Tensor  # (P, 3)
+    bary: Tensor  # (3, P)
     mesh: Mesh
     parts: list[Part]
 
@@ -101,13 +107,13 @@ class HeadRenderer:
         frame = round(size * self.supersample)
         light = lamp(recipe.light, scene.tint, recipe.seed)
         base = self._rasterize(scene.parts, scene, frame)
-        part_of = torch.from_numpy(base.mesh.face_part).to(self.device)[base.face]
+        part_of = torch.from_numpy(base.mesh.face_part).to(self.device).index_select(0, base.face)
         is_head = torch.tensor([p.name in ("head", "hair", "ear", "bun") for p in base.parts], device=self.device)
-        head_share = float(is_head[part_of].sum()) / frame**2
+        head_share = float(is_head.index_select(0, part_of).sum()) / frame**2
 
-        canvas = torch.zeros(frame * frame, 4, device=self.device)
-        canvas[base.pixel, :3] = self._shade(base, texture, scene, light, recipe)
-        canvas[base.pixel, 3] = 1
+        # planes of linear colour and coverage, as they are reduced later
+        canvas = torch.zeros(4, frame * frame, device=self.device)
+        self._shade(canvas, base, texture, scene, light, recipe)
         occluded, regions = 0.0, np.zeros(len(REGIONS), np.float32)
         if scene.occluder:
             layer = self._rasterize(scene.occluder, scene, frame)
@@ -115,14 +121,13 @@ class HeadRenderer:
             depth[base.pixel] = base.depth
             wins = layer.depth < depth[layer.pixel]
             layer = _Layer(
-                layer.pixel[wins], layer.depth[wins], layer.face[wins], layer.bary[wins], layer.mesh, layer.parts
+                layer.pixel[wins], layer.depth[wins], layer.face[wins], layer.bary[:, wins], layer.mesh, layer.parts
             )
             covered = torch.zeros(frame * frame, dtype=torch.bool, device=self.device)
             covered[layer.pixel] = True
             occluded, regions = _hidden(base, assets, covered[base.pixel])
-            canvas[layer.pixel, :3] = self._shade(layer, texture, scene, light, recipe)
-            canvas[layer.pixel, 3] = 1
-        image = self._composite(canvas.view(frame, frame, 4), scene, light, recipe, size)
+            self._shade(canvas, layer, texture, scene, light, recipe)
+        image = self._composite(canvas.view(4, frame, frame), scene, light, recipe, size)
         return image, occluded, regions, head_share
 
     def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
@@ -132,65 +137,69 @@ class HeadRenderer:
         if cast > 0:
             casters = [p for p in (*scene.parts, *scene.occluder) if p.name in ("head", "hair", "hat")]
             lit = visibility(casters, mesh.verts, scene.light_direction)
-            mesh.attributes[:, 8] = 1 - cast * (1 - lit)
+            mesh.attributes[8] = 1 - cast * (1 - lit)
         screen = scene.camera.normalised(mesh.verts)
-        corner = screen[:, :2][mesh.faces]
-        u, v = corner[:, 2] - corner[:, 0], corner[:, 1] - corner[:, 0]
-        facing = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] > 0
-        kept = np.flatnonzero(facing | mesh.double_sided)
-        faces = torch.from_numpy(mesh.faces[kept]).to(self.device)
-        fragments = rasterize(torch.from_numpy(screen).to(self.device)[None], faces, frame, frame)
-        flat = fragments.pix_to_face.view(-1)
-        pixel = (flat >= 0).nonzero().squeeze(1)
-        face = torch.from_numpy(kept).to(self.device)[flat[pixel]]
-        return _Layer(pixel, fragments.zbuf.view(-1)[pixel], face, fragments.bary.view(-1, 3)[pixel], mesh, parts)
+        hits = rasterize_hits(
+            torch.from_numpy(screen).to(self.device)[None],
+            torch.from_numpy(mesh.faces).to(self.device),
+            frame,
+            frame,
+            cull_backfaces=torch.from_numpy(~mesh.double_sided).to(self.device),
+        )
+        return _Layer(hits.pixel, hits.depth, hits.face, hits.bary, mesh, parts)
 
-    def _shade(self, layer: _Layer, texture: Tensor, scene: Scene, light: Lamp, recipe: Recipe) -> Tensor:
-        """Return linear colours of the layer's pixels."""
-        faces = torch.from_numpy(layer.mesh.faces).to(self.device)[layer.face]
+    def _shade(self, canvas: Tensor, layer: _Layer, texture: Tensor, scene: Scene, light: Lamp, recipe: Recipe) -> None:
+        """Draw the layer's pixels into the canvas (4, frame * frame), material by material."""
         vertex = torch.from_numpy(layer.mesh.attributes).to(self.device)
-        a = (vertex[faces] * layer.bary[:, :, None]).sum(1)
-        normal = functional.normalize(a[:, :3], dim=1)
-        part_of = torch.from_numpy(layer.mesh.face_part).to(self.device)[layer.face]
-        double = torch.tensor([p.double_sided for p in layer.parts], device=self.device)[part_of]
-        flip = double & (normal[:, 2] < 0)
-        normal = torch.where(flip[:, None], -normal, normal)
-        albedo = a[:, 5:8].clone()
-        gloss = torch.tensor([p.gloss for p in layer.parts], device=self.device)[part_of]
-        material = torch.tensor([int(p.material) for p in layer.parts], device=self.device)[part_of]
-        haired = torch.zeros_like(double)
-        textured = (material != Material.PLAIN).nonzero().squeeze(1)
-        if textured.numel():
-            t = functional.grid_sample(texture, a[textured, 3:5][None, None], align_corners=True)[0, :, 0]
-            hairy = material[textured] == Material.HAIR
-            albedo[textured], gloss[textured] = _surface(t, hairy, scene, recipe)
-            haired[textured] = hairy & (t[8] > _HAIRED)
-        lit = shade(albedo, normal, gloss, a[:, 8], light)
-        strands = haired.nonzero().squeeze(1)
-        if strands.numel():
-            inner = 1 - 0.55 * flip[strands].float()[:, None]  # the curtain's inner side is in its own shade
-            lit[strands] = shade_hair(
-                albedo[strands] * inner,
-                normal[strands],
-                a[strands, 5:8],
-                gloss[strands],
-                a[strands, 8],
-                light,
-                scene.gleam,
+        corners = torch.from_numpy(layer.mesh.faces.T).to(self.device)
+        of_part = torch.from_numpy(layer.mesh.face_part).to(self.device).index_select(0, layer.face)
+
+        def of_pixels(values: list[float], places: Tensor) -> Tensor:
+            return torch.tensor(values, device=self.device).index_select(0, of_part.index_select(0, places))
+
+        kinds = torch.tensor([int(p.material) for p in layer.parts], device=self.device).index_select(0, of_part)
+        for material in sorted({p.material for p in layer.parts}):
+            places = positive(kinds == material)
+            if not places.numel():
+                continue
+            face, bary = layer.face.index_select(0, places), layer.bary.index_select(1, places)
+            used = torch.tensor(_USED[material], device=self.device)
+            a = torch.stack(
+                [vertex.index_select(0, used).index_select(1, corners[k].index_select(0, face)) for k in range(3)]
             )
-        return lit
+            a = a[0] * bary[0] + a[1] * bary[1] + a[2] * bary[2]
+            normal, reach = unit(a[:3]), a[3]
+            flip = (normal[2] < 0) & (of_pixels([float(p.double_sided) for p in layer.parts], places) > 0)
+            normal = torch.where(flip, -normal, normal)
+            if material == Material.PLAIN:
+                lit = shade(a[4:7], normal, of_pixels([p.gloss for p in layer.parts], places), reach, light)
+            else:
+                uv = a[4:6].T.contiguous()
+                t = functional.grid_sample(texture, uv[None, None], align_corners=True)[0, :, 0]
+                hairy = material == Material.HAIR
+                albedo, gloss = _surface(t, hairy, scene, recipe)
+                lit = shade(albedo, normal, gloss, reach, light)
+                if hairy:
+                    strands = positive(t[8] - _HAIRED)
+                    # the curtain's inner side is in its own shade
+                    inner = 1 - 0.55 * flip.index_select(0, strands).float()
+                    of_hair = (v.index_select(-1, strands) for v in (albedo, normal, a[6:9], gloss, reach))
+                    colour, facing, strand, glow, reached = of_hair
+                    shone = shade_hair(colour * inner, facing, strand, glow, reached, light, scene.gleam)
+                    lit.index_copy_(1, strands, shone)
+            pixel = layer.pixel.index_select(0, places)
+            canvas[:3].index_copy_(1, pixel, lit)
+        canvas[3].index_fill_(0, layer.pixel, 1.0)
 
     def _composite(self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int) -> np.ndarray:
         """Return the developed uint8 image: antialiased reduction of the drawn layers over the backdrop."""
-        small = canvas.permute(2, 0, 1)[None]
-        if canvas.shape[0] != size:
-            small = functional.interpolate(small, (size, size), mode="bilinear", antialias=True)
-        small = small[0].permute(1, 2, 0)
+        small = canvas
+        if canvas.shape[1] != size:
+            small = functional.interpolate(canvas[None], (size, size), mode="bilinear", antialias=True)[0]
         backdrop = torch.from_numpy(paint_background(recipe.background, scene.rng, size)).to(self.device)
         level = backdrop_level(recipe.light)
-        linear = small[..., :3] + (1 - small[..., 3:]).clamp(0, 1) * backdrop * level
-        display = develop(linear, light)
-        return (display * 255 + 0.5).to(torch.uint8).cpu().numpy()
+        linear = small[:3] + (1 - small[3]).clamp(0, 1) * level * backdrop.permute(2, 0, 1)
+        return develop(linear, light).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def _hidden(base: _Layer, assets: Assets, covered: Tensor) -> tuple[float, np.ndarray]:
@@ -205,8 +214,8 @@ def _hidden(base: _Layer, assets: Assets, covered: Tensor) -> tuple[float, np.nd
     return float(hidden.sum() / max(1, visible.sum())), shares.astype(np.float32)
 
 
-def _surface(t: Tensor, hairy: Tensor, scene: Scene, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """Return albedo (P, 3) and gloss (P,) from texture samples (CHANNELS, P)."""
+def _surface(t: Tensor, hairy: bool, scene: Scene, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Return albedo (3, P) and gloss (P,) from texture samples (CHANNELS, P) of skin, or of the hair's shell."""
     skin = _with_iris(t, scene, recipe)
     eyes_closed = lid_level(recipe.expression, recipe.gaze)
     if eyes_closed > 0:
@@ -217,18 +226,18 @@ def _surface(t: Tensor, hairy: Tensor, scene: Scene, recipe: Recipe) -> tuple[Te
     hair = torch.tensor(scene.hair_colour, device=t.device)[:, None] * t[9]
     facial = torch.tensor(scene.facial_hair_colour, device=t.device)[:, None] * (0.55 + 0.45 * t[9])
     skin = skin + t[7] * (facial - skin)
-    opacity = torch.where(hairy, torch.clamp(t[8] * 2.4, max=1.0), t[8])
+    opacity = torch.clamp(t[8] * 2.4, max=1.0) if hairy else t[8]
     albedo = skin + opacity * (hair - skin)
-    gloss = torch.where(
-        hairy & (t[8] > _HAIRED), t[9], t[10] * (1 - opacity) + 0.3 * opacity
-    )  # hair: the strands' brightness
-    return albedo.T, gloss
+    gloss = t[10] * (1 - opacity) + 0.3 * opacity
+    if hairy:
+        gloss = torch.where(t[8] > _HAIRED, t[9], gloss)  # the strands' brightness
+    return albedo, gloss
 
 
 def _with_iris(t: Tensor, scene: Scene, recipe: Recipe) -> Tensor:
     """Return the skin (3, P) with iris, pupil and catch-light on the eyeballs, where the gaze puts them."""
     skin = t[0:3]
-    ball = (t[11] > 0.02).nonzero().squeeze(1)
+    ball = positive(t[11] - 0.02)
     if not ball.numel():
         return skin
     gaze = recipe.gaze

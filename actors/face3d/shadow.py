@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from actors.face3d.mesh import Part, assemble
-from actors.face3d.rasterizer import rasterize
+from actors.face3d.rasterizer import depth_maps
 
 _MAP = 72  # pixels of the depth map over 4 head units; vertices are about as far apart
 _REACH = 2.0  # half extent of the map in head units
@@ -27,9 +27,7 @@ def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[flo
     frame = _frame(direction)
     coarse = assemble([Part(c.name, np.ascontiguousarray(c.grid[::2, ::2])) for c in casters])
     screen = torch.from_numpy(_project(coarse.verts, frame))[None]
-    fragments = rasterize(screen, torch.from_numpy(coarse.faces), _MAP, _MAP, cull_backfaces=True)
-    depth = fragments.zbuf[0, :, :, 0].numpy()
-    depth = np.where(depth < 0, np.float32(99), depth)
+    depth = depth_maps(screen, torch.from_numpy(coarse.faces), _MAP, _MAP, cull_backfaces=True)[0].numpy()
     q = _project(points, frame)
     col, row = (q[:, 0] + 1) * (_MAP / 2) - 0.5, (q[:, 1] + 1) * (_MAP / 2) - 0.5
     padded = np.pad(depth, 1, mode="edge").ravel()
@@ -49,8 +47,8 @@ def sky_share(casters: Sequence[Part], points: np.ndarray, normals: np.ndarray) 
     directions = _SKY
     frames = [_frame((float(x), float(y), float(z))) for x, y, z in directions]
     screens = torch.from_numpy(np.stack([_project(mesh.verts, frame, _SKY_REACH) for frame in frames]))
-    depths = rasterize(screens, torch.from_numpy(mesh.faces), _MAP, _MAP, cull_backfaces=True).zbuf[..., 0].numpy()
-    depths = np.where(depths < 0, np.float32(99), depths)
+    depths = depth_maps(screens, torch.from_numpy(mesh.faces), _MAP, _MAP, cull_backfaces=True).numpy()
+    depths = np.minimum(depths, np.float32(99))  # infinity cannot be interpolated
     total, seen = np.full(len(points), 1e-6, np.float32), np.zeros(len(points), np.float32)
     for direction, frame, depth in zip(directions, frames, depths, strict=True):
         weight = np.maximum(normals @ direction, 0.0) * (1 + 0.5 * direction[1])
