@@ -13,24 +13,21 @@ def draw(verts: np.ndarray, faces: np.ndarray, height: int, width: int) -> tuple
     depths = np.full((height, width), -1.0)
     weights = np.full((height, width, 3), -1.0)
     nearest = np.full((height, width), np.inf)
+    xs, ys = (2 * np.arange(width) + 1) / width - 1, (2 * np.arange(height) + 1) / height - 1
     corners = verts.astype(np.float64)[faces]
-    for index, (a, b, c) in enumerate(corners):
-        area = _edge(c[0], c[1], a, b)
-        if not np.isfinite((area, *a, *b, *c)).all() or abs(area) <= 1e-8 or min(a[2], b[2], c[2]) < 1e-8:
-            continue
-        columns, rows = (_pixels(corners[index, :, axis], count) for axis, count in ((0, width), (1, height)))
-        if not len(columns) or not len(rows):
-            continue
-        x, y = ((2 * columns + 1) / width - 1)[None, :], ((2 * rows + 1) / height - 1)[:, None]
-        w = np.stack([_edge(x, y, b, c), _edge(x, y, c, a), _edge(x, y, a, b)], -1) / (area + 1e-8)
-        z = w @ np.array([a[2], b[2], c[2]])
-        box = np.ix_(rows, columns)
-        wins = (w > 0).all(-1) & (z >= 0) & (z < nearest[box])
-        if wins.any():
-            row, column = np.nonzero(wins)
-            place = rows[row], columns[column]
-            nearest[place] = depths[place] = z[wins]
-            found[place], weights[place] = index, w[wins]
+    left, right = _pixels(corners[..., 0], width)
+    top, bottom = _pixels(corners[..., 1], height)
+    area = _edge(corners[:, 2, 0], corners[:, 2, 1], corners[:, 0].T, corners[:, 1].T)
+    lawful = np.isfinite(corners).all((1, 2)) & (np.abs(area) > 1e-8) & (corners[..., 2].min(1) >= 1e-8)
+    for index in np.flatnonzero(lawful & (right >= left) & (bottom >= top)):
+        a, b, c = corners[index]
+        rows, columns = slice(top[index], bottom[index] + 1), slice(left[index], right[index] + 1)
+        x, y = xs[None, columns], ys[rows, None]
+        w = np.stack([_edge(x, y, b, c), _edge(x, y, c, a), _edge(x, y, a, b)], -1) / (area[index] + 1e-8)
+        z = w @ corners[index, :, 2]
+        wins = (w > 0).all(-1) & (z >= 0) & (z < nearest[rows, columns])
+        nearest[rows, columns][wins] = depths[rows, columns][wins] = z[wins]
+        found[rows, columns][wins], weights[rows, columns][wins] = index, w[wins]
     return found, depths, weights
 
 
@@ -38,7 +35,8 @@ def _edge(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndar
     return (x - a[0]) * (b[1] - a[1]) - (y - a[1]) * (b[0] - a[0])
 
 
-def _pixels(values: np.ndarray, count: int) -> np.ndarray:
-    """Return the pixels whose centres may lie between the extremes of the values, one more on each side."""
-    places = (np.clip(values, -2, 2) + 1) * (count / 2)
-    return np.arange(max(0, int(places.min()) - 1), min(count, int(places.max()) + 2))
+def _pixels(places: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and last pixel whose centre may lie between the extremes of each face's places (F, 3)."""
+    scaled = (np.clip(np.nan_to_num(places), -2, 2) + 1) * (count / 2) - 0.5
+    first, last = np.ceil(scaled.min(1) - 1e-6), np.floor(scaled.max(1) + 1e-6)
+    return np.clip(first, 0, count).astype(int), np.clip(last, -1, count - 1).astype(int)

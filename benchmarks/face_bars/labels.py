@@ -10,12 +10,15 @@ import numpy as np
 from actors.annotator import recognition_similarity
 from actors.backends import Players
 from actors.conditional_backends import reference_text
-from actors.model_store.selection import run_models
+from actors.model_store.cache import digest_of
+from actors.model_store.selection import RunModels, run_models
 from benchmarks.face_bars.arithmetic import falls, rank_correlations
 from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.factors import FACTORS
 from benchmarks.face_bars.ladder_set import REFERENCE, Faces, ladder_set
 from benchmarks.face_bars.settings import Settings
+from cluster.errors import UserError
+from cluster.run_folder import load_run
 from cluster.storage import Storage
 from fiqa_train.labels import Components, apply
 from jobs.label import require_calibration
@@ -38,10 +41,8 @@ def fused_labels(calibration: Calibration, faces: Faces) -> np.ndarray:
 
     f_r and v_l come from the networks that the calibration was fitted with; both must be bundled ones.
     """
-    named = {"embedder": calibration.embedder, "image_text": calibration.image_text}
-    chosen = run_models(ModelsSection(**{role: name for role, name in named.items() if name}))
-    players = Players(chosen)
-    images = faces.images()
+    chosen = _networks(calibration)
+    players, images = Players(chosen), faces.images()
     components = Components(
         recognition=recognition_similarity(
             players.embedders[0].embed(images), faces.identity, faces.factor == REFERENCE
@@ -55,8 +56,28 @@ def fused_labels(calibration: Calibration, faces: Faces) -> np.ndarray:
     return (apply(scale, components).raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
 
 
+def _networks(calibration: Calibration) -> RunModels:
+    named = {"embedder": calibration.embedder, "image_text": calibration.image_text}
+    return run_models(ModelsSection(**{role: name for role, name in named.items() if name}))
+
+
+def require_same_networks(storage: Storage, calibration: Calibration) -> None:
+    """Raise UserError when the run was measured with other weights than are bundled now: its scale is not theirs."""
+    used: dict[str, str] = load_run(storage).recipe["model_digests"]
+    chosen = _networks(calibration)
+    for model in (chosen.embedder, chosen.image_text):
+        if used.get(model.name) != digest_of(model):
+            raise UserError(
+                f"{storage.uri()} was measured with other weights of {model.name} than are here now, so its labels are "
+                "another scale; make the run again"
+            )
+
+
 def _of_run(run: str, label: str, faces: Faces) -> list[Bar]:
-    quality = fused_labels(require_calibration(Storage(run), label), faces)
+    storage = Storage(run)
+    calibration = require_calibration(storage, label)
+    require_same_networks(storage, calibration)
+    quality = fused_labels(calibration, faces)
     bars = []
     for factor in FACTORS:
         ladders = faces.ladder(factor, quality)

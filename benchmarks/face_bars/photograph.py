@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from skimage.data import astronaut
 
-from actors.alignment import align
+from actors.alignment import ARCFACE_SIZE, align, similarity_transform
 from actors.detection import MtcnnDetector
 from benchmarks.face_bars import crop_changes
 from benchmarks.face_bars.arithmetic import rank_correlation
@@ -54,10 +54,12 @@ def ladders() -> Iterator[tuple[str, np.ndarray]]:
 
 
 def rotated(landmarks: np.ndarray, degrees: float) -> np.ndarray:
-    """Return the landmarks (5, 2) turned about their centre: aligned by them, the face comes out turned back."""
+    """Return the landmarks (5, 2) turned about the middle of their crop: aligned by them, the crop comes out turned."""
+    matrix = similarity_transform(landmarks[None])[0]
+    middle = np.full(2, (ARCFACE_SIZE - 1) / 2)
+    centre = np.linalg.solve(matrix[:, :2], middle - matrix[:, 2])
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    centre = landmarks.mean(0)
     return (landmarks - centre) @ turn + centre
 
 
