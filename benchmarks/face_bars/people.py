@@ -10,7 +10,7 @@ import actors.recipe_sampler
 import schemas.recipe
 from actors.face3d import Identity, sample_identity
 from actors.recipe_sampler import reference_recipes
-from schemas.recipe import Recipe
+from schemas.recipe import Expression, Pose, Recipe
 from schemas.seeds import derive_seed
 
 REFERENCES = 4
@@ -33,13 +33,17 @@ def references(seed: int, number: int, count: int = REFERENCES) -> list[Recipe]:
 
 
 def base_recipe(seed: int, number: int) -> Recipe:
-    """Return the recipe that ladders start from: a further reference, handled as a degraded sample.
+    """Return the recipe that the number-th identity's ladders start from: a further reference, cleaned."""
+    return cleaned(references(seed, number, REFERENCES + 1)[-1])
 
-    Its pose and expression are exactly zero and its JPEG quality is 95, so that one factor moves and no other.
+
+def cleaned(reference: Recipe) -> Recipe:
+    """Return a reference's recipe as that of a degraded sample, pose and expression exactly zero, JPEG quality 95.
+
+    So one factor moves along a ladder and no other.
     """
-    last = references(seed, number, REFERENCES + 1)[-1]
-    clean = {"kind": "degraded", "jpeg_quality": 95}
-    return last.model_copy(update={**clean, **{name: type(getattr(last, name))() for name in ("pose", "expression")}})
+    change = {"kind": "degraded", "jpeg_quality": 95, "pose": Pose(), "expression": Expression()}
+    return reference.model_copy(update=change)
 
 
 def drawing_digest() -> str:
