@@ -1,6 +1,7 @@
 """The pictures of `docs/faces.md`: 64 identities, one under 40 nuisances, each expression unit's ladder, skin tones.
 
-`python -m benchmarks.face_sheets` writes them to docs/pictures; `--out` elsewhere. About two CPU-minutes.
+`python -m benchmarks.face_sheets` writes them to docs/pictures; `--out` elsewhere. About two CPU-minutes. With
+`--run runs/quickstart`, a finished run, it also writes every factor's ladder with the label that the run would give.
 """
 
 import argparse
@@ -10,10 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from actors.face3d import HeadRenderer, Identity, sample_identity
 from actors.recipe_sampler import degraded_recipes, reference_recipes
+from benchmarks.face_bars.factors import FACTORS
+from benchmarks.face_bars.factors import STEPS as LEVELS
+from benchmarks.face_bars.labels import NOT_JUDGED, fused_labels, require_same_networks
+from benchmarks.face_bars.ladder_set import Faces, ladder_faces
+from benchmarks.face_bars.people import REFERENCES, cleaned
+from cluster.storage import Storage
+from jobs.label import require_calibration
 from schemas.config import DegradedSection
 from schemas.recipe import Expression, Gaze, Light, Pose, Recipe
 from schemas.seeds import derive_seed
@@ -28,6 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--run", help="finished run whose scale labels the ladders of all factors")
+    parser.add_argument("--label", default="default", help="its label pass")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -38,6 +48,8 @@ def main() -> None:
         "faces-skin-tones": skin_tones(arguments.seed),
         "faces-poses": poses(arguments.seed),
     }
+    if arguments.run:
+        sheets["faces-ladders"] = factor_ladders(arguments.seed, arguments.run, arguments.label)
     for name, sheet in sheets.items():
         path = arguments.out / f"{name}.jpg"
         path.write_bytes(jpeg(sheet))
@@ -99,6 +111,32 @@ def poses(seed: int, size: int = 160) -> np.ndarray:
     renderer = HeadRenderer(supersample=2)
     people = [person(seed, number).without_glasses() for number in (0, 7, 13, 30)]
     return grid([image for someone in people for image in renderer.render(someone, recipes, size).images], 10)
+
+
+def factor_ladders(seed: int, run: str, label: str, number: int = 36) -> np.ndarray:
+    """Return a row for every factor from clean to worst, the label on the run's scale below each face."""
+    factors = [factor for name, factor in FACTORS.items() if name not in NOT_JUDGED]
+    shown = reference_recipes(seed, number, REFERENCES + 1, "corrected")
+    faces = ladder_faces(person(seed, number).without_glasses(), cleaned(shown[-1]), shown[:-1], factors)
+    storage = Storage(run)
+    calibration = require_calibration(storage, label)
+    require_same_networks(storage, calibration)
+    return labelled_rows(faces, fused_labels(calibration, faces), [factor.name for factor in factors])
+
+
+def labelled_rows(faces: Faces, quality: np.ndarray, names: Sequence[str], margin: int = 104) -> np.ndarray:
+    """Return a row of faces for each name, `margin` pixels for the name on the left, each face's number below it."""
+    side, below = 112, 16
+    sheet = Image.new("RGB", (margin + LEVELS * side, len(names) * (side + below)), "white")
+    draw, images = ImageDraw.Draw(sheet), faces.images()
+    for row, name in enumerate(names):
+        top = row * (side + below)
+        draw.text((6, top + side // 2), name, "black", anchor="lm")
+        for column, index in enumerate(np.flatnonzero(faces.factor == name)):
+            left = margin + column * side
+            sheet.paste(Image.fromarray(images[index]), (left, top))
+            draw.text((left + side // 2, top + side + below // 2), f"{quality[index]:.2f}", "black", anchor="mm")
+    return np.asarray(sheet)
 
 
 def crop(image: np.ndarray, margin: float = 0.12) -> np.ndarray:

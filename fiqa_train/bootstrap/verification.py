@@ -38,7 +38,14 @@ def pair_scores(
 
 
 def verification_metrics(embed: Embed, held_out: RenderSet) -> dict[str, float]:
-    """Return clean and varied verification rates and the mean cosine to the clean references along each ladder.
+    """Return `verification_rates` and the mean cosine to the clean references along each ladder."""
+    clean = held_out.of("clean")
+    costs = ladder_costs(embed, held_out, embed(clean.crops), clean.identity)
+    return {**verification_rates(embed, held_out), **dict(costs)}
+
+
+def verification_rates(embed: Embed, held_out: RenderSet) -> dict[str, float]:
+    """Return clean and varied verification rates.
 
     `varied` pairs a clean reference with a sample degraded as a run's default would.
     """
@@ -57,7 +64,6 @@ def verification_metrics(embed: Embed, held_out: RenderSet) -> dict[str, float]:
         "clean_genuine_mean": float(cosines[same].mean()),
         "varied_genuine_mean": float(genuine.mean()),
         "impostor_std": float(cosines[~same].std()),
-        **dict(ladder_costs(embed, held_out, references, clean.identity)),
     }
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from actors.face3d.rasterizer import rasterize
+from benchmarks.face_bars import double_precision
 
 
 def draw(triangles, height, width=None, **options):
@@ -18,32 +19,6 @@ def draw(triangles, height, width=None, **options):
 def around(x, y, radius, z=1.0):
     """A triangle of the given inradius around a point."""
     return [[x - 2 * radius, y - radius, z], [x, y + 2.5 * radius, z], [x + 2 * radius, y - radius, z]]
-
-
-def reference(verts, faces, height, width):
-    """The contract as a plain double-precision loop over pixels and faces."""
-    pix = np.full((height, width), -1)
-    zbuf = np.full((height, width), -1.0)
-    bary = np.full((height, width, 3), -1.0)
-    v = verts.astype(np.float64)
-
-    def edge(p, a, b):
-        return (p[0] - a[0]) * (b[1] - a[1]) - (p[1] - a[1]) * (b[0] - a[0])
-
-    for index, (i, j, k) in enumerate(faces):
-        a, b, c = v[i], v[j], v[k]
-        area = edge(c, a, b)
-        if abs(area) <= 1e-8 or min(a[2], b[2], c[2]) < 1e-8:
-            continue
-        box = [(np.array([a[d], b[d], c[d]]) + 1) * (n / 2) for d, n in ((0, width), (1, height))]
-        for row in range(max(0, int(box[1].min()) - 1), min(height, int(box[1].max()) + 2)):
-            for col in range(max(0, int(box[0].min()) - 1), min(width, int(box[0].max()) + 2)):
-                p = ((2 * col + 1) / width - 1, (2 * row + 1) / height - 1)
-                w = np.array([edge(p, b, c), edge(p, c, a), edge(p, a, b)]) / (area + 1e-8)
-                z = w @ (a[2], b[2], c[2])
-                if (w > 0).all() and z >= 0 and (pix[row, col] < 0 or z < zbuf[row, col]):
-                    pix[row, col], zbuf[row, col], bary[row, col] = index, z, w
-    return pix, zbuf, bary
 
 
 def test_pixel_centres():
@@ -166,7 +141,7 @@ def test_agrees_with_double_precision_loop(seed, height, width):
     verts = (centre + rng.normal(0, 0.12, (120, 3, 3))).reshape(-1, 3).astype(np.float32)
     faces = np.arange(360).reshape(-1, 3)
     out = rasterize(torch.from_numpy(verts)[None], torch.from_numpy(faces), height, width)
-    pix, zbuf, bary = reference(verts, faces, height, width)
+    pix, zbuf, bary = double_precision.draw(verts, faces, height, width)
     assert np.array_equal(out.pix_to_face[0, :, :, 0].numpy(), pix)
     assert np.abs(out.zbuf[0, :, :, 0].numpy() - zbuf).max() < 1e-4
     assert np.abs(out.bary[0, :, :, 0].numpy() - bary).max() < 1e-3

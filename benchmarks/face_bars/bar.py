@@ -1,0 +1,87 @@
+"""A bar: one measured value beside the limit it has to keep, and the table that shows many of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import median
+from typing import Any, Literal
+
+Sense = Literal["<=", ">="]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One line of the table: `value` in `unit`, held against `limit`; without a limit it only informs.
+
+    `note` says what the value was measured on, or its interval. A NaN is a value that could not be had, and meets
+    nothing.
+    """
+
+    subject: str
+    name: str
+    value: float
+    limit: float | None = None
+    sense: Sense = "<="
+    unit: str = ""
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the value keeps the limit; None where there is none."""
+        if self.limit is None:
+            return None
+        if math.isnan(self.value):
+            return False
+        return self.value <= self.limit if self.sense == "<=" else self.value >= self.limit
+
+    def line(self) -> str:
+        """Return the line of the table."""
+        limit = "" if self.limit is None else f"{self.sense} {_number(self.limit)}"
+        verdict = {None: "", True: "met", False: "NOT MET"}[self.met]
+        shown = f"{_number(self.value)} {self.unit}".strip()
+        return f"{self.name:<52} {shown:>14} {limit:>10}  {verdict:<7}  {self.note}".rstrip()
+
+
+def table(bars: Sequence[Bar]) -> str:
+    """Return the bars as text, a heading for each subject, and a last line that counts them."""
+    lines: list[str] = []
+    for bar in bars:
+        heading = f"-- {bar.subject} "
+        if heading not in lines:
+            lines.append(heading)
+        lines.append(bar.line())
+    held = [bar for bar in bars if bar.met is not None]
+    return "\n".join([*lines, f"{sum(bool(bar.met) for bar in held)} of {len(held)} bars met"])
+
+
+def to_json(bars: Sequence[Bar], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `--json` writes: the settings, and every bar with its verdict; NaN becomes null."""
+    rows = [{**asdict(bar), "value": None if math.isnan(bar.value) else bar.value, "met": bar.met} for bar in bars]
+    return {"settings": dict(settings), "bars": rows}
+
+
+def medians(per_run: Sequence[Sequence[Bar]]) -> list[Bar]:
+    """Return the bars of several runs as one list: medians, the runs' own values in the note; one run stays as it is.
+
+    A bar that some run lacks is NaN, for a median of fewer runs would be another figure.
+    """
+    if len(per_run) == 1:
+        return list(per_run[0])
+    tables = [{(bar.subject, bar.name): bar for bar in bars} for bars in per_run]
+    keys = dict.fromkeys(key for found in tables for key in found)
+    merged = []
+    for key in keys:
+        values = [found[key].value if key in found else math.nan for found in tables]
+        some = next(found[key] for found in tables if key in found)
+        middle = math.nan if any(map(math.isnan, values)) else median(values)
+        note = f"median of {', '.join(_number(value) for value in values)}"
+        merged.append(replace(some, value=float(middle), note=note))
+    return merged
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "no value"
+    if value == 0 or (abs(value) >= 1 and float(value).is_integer()):
+        return f"{value:.0f}"
+    return f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.4g}"

@@ -1,0 +1,86 @@
+"""What spoils an aligned crop in one exact strength: uint8 RGB (112, 112, 3) in and out, strength 0 (or 1) is nothing.
+
+Blur, loss of resolution and noise are those of `fiqa_train.benchmark.operators`.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from actors.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE
+from fiqa_train.benchmark.operators import Operator, apply
+from schemas.seeds import derive_seed, generator
+
+_GREY = 128
+_LENS = (13, 9)  # half axes in pixels, a little wider than an eye and its lids
+
+
+def blurred(crop: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    """Return the crop behind an isotropic Gaussian of `sigma` pixels."""
+    return apply(Operator(blur_sigma=sigma), crop, seed)
+
+
+def shrunk(crop: np.ndarray, side: float, seed: int) -> np.ndarray:
+    """Return the crop after a stay at `side` x `side` pixels."""
+    return apply(Operator(resolution=round(side)), crop, seed)
+
+
+def noisy(crop: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    """Return the crop with Gaussian noise of `sigma` grey levels, one pattern at all strengths of a seed."""
+    return apply(Operator(noise_sigma=sigma), crop, seed)
+
+
+def shaken(crop: np.ndarray, length: float, seed: int) -> np.ndarray:
+    """Return the crop smeared along a straight line of `length` pixels, at an angle from the seed."""
+    if length <= 0:
+        return crop
+    angle = generator(derive_seed(seed, "shake")).uniform(0, np.pi)
+    reach = int(np.ceil(length / 2)) + 1
+    taps = np.zeros((2 * reach + 1, 2 * reach + 1))
+    for along in np.linspace(-length / 2, length / 2, 8 * reach + 1):
+        x, y = reach + along * np.cos(angle), reach + along * np.sin(angle)
+        left, top = int(x), int(y)
+        right, low = x - left, y - top
+        taps[top : top + 2, left : left + 2] += np.outer((1 - low, low), (1 - right, right))
+    return np.asarray(cv2.filter2D(crop, -1, taps / taps.sum(), borderType=cv2.BORDER_REFLECT))
+
+
+def brightened(crop: np.ndarray, gain: float, seed: int) -> np.ndarray:
+    """Return the crop with its light multiplied by `gain`, in the linear light of a display gamma of 2.2."""
+    return _mapped(crop, lambda level: np.minimum(1.0, level * gain ** (1 / 2.2)))
+
+
+def with_gamma(crop: np.ndarray, gamma: float, seed: int) -> np.ndarray:
+    """Return the crop with levels 0..1 raised to `gamma`: above 1 darker, below 1 lighter."""
+    return _mapped(crop, lambda level: level**gamma)
+
+
+def covered_from_below(crop: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Return the crop with a grey block over so large a share of its height."""
+    covered = crop.copy()
+    covered[ARCFACE_SIZE - round(ARCFACE_SIZE * share) :] = _GREY
+    return covered
+
+
+def turned(crop: np.ndarray, degrees: float, seed: int) -> np.ndarray:
+    """Return the crop turned clockwise about its centre; what was outside is its mirror image."""
+    middle = (ARCFACE_SIZE - 1) / 2
+    matrix = cv2.getRotationMatrix2D((middle, middle), -degrees, 1)
+    size = (ARCFACE_SIZE, ARCFACE_SIZE)
+    return np.asarray(cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+
+
+def with_sunglasses(crop: np.ndarray) -> np.ndarray:
+    """Return the crop with dark lenses over both eyes and a bridge between them."""
+    drawn = crop.copy()
+    left, right = (tuple(round(float(value)) for value in ARCFACE_TEMPLATE[eye]) for eye in (0, 1))
+    for centre in (left, right):
+        cv2.ellipse(drawn, centre, _LENS, 0, 0, 360, (18, 18, 20), -1, cv2.LINE_AA)
+    cv2.line(drawn, left, right, (18, 18, 20), 3, cv2.LINE_AA)
+    return drawn
+
+
+def _mapped(crop: np.ndarray, curve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    levels = np.arange(256) / 255
+    return np.rint(255 * curve(levels)).astype(np.uint8)[crop]

@@ -1,0 +1,26 @@
+"""What the bundled image-text network tells apart, on held-out people under random degradation."""
+
+from actors.backends import player
+from actors.model_store.catalogue import Catalogue
+from benchmarks.face_bars.bar import Bar
+from benchmarks.face_bars.embedders import held_out_renders
+from benchmarks.face_bars.settings import Settings
+from fiqa_train.bootstrap.caption_metrics import caption_metrics
+
+SUBJECT = "dual encoder"
+LIMITS = {
+    "sharp_or_blurry": 0.97,
+    "frontal_or_profile": 0.96,
+    "occluded_or_not": 0.88,
+    "even_or_harsh_light": 0.85,
+}
+
+
+def measure(settings: Settings) -> list[Bar]:
+    """Return the four balanced zero-shot accuracies."""
+    found = caption_metrics(player(Catalogue.load().model("bundled-clip", "image_text")), held_out_renders(settings))
+    spread = f"v_l 5 / 50 / 95 %: {found['v_l_q05']:.2f} {found['v_l_median']:.2f} {found['v_l_q95']:.2f}"
+    return [
+        Bar(SUBJECT, f"{name.replace('_', ' ')}, balanced accuracy", found[name], limit, ">=", note=spread)
+        for name, limit in LIMITS.items()
+    ]

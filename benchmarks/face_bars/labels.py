@@ -1,0 +1,90 @@
+"""Whether the fused label falls along each factor's ladder, on the frozen scale of a finished run.
+
+A person's ladder falls when no step rises by more than .01 of the label's range (the run's own 0 to 1) and its end lies
+lower than its start by more than that. Labels are not clipped to the range here, so that a ladder that starts above the
+best sample of the run is seen to fall.
+"""
+
+import numpy as np
+
+from actors.annotator import recognition_similarity
+from actors.backends import Players
+from actors.conditional_backends import reference_text
+from actors.model_store.cache import digest_of
+from actors.model_store.selection import RunModels, run_models
+from benchmarks.face_bars.arithmetic import falls, rank_correlations
+from benchmarks.face_bars.bar import Bar, medians
+from benchmarks.face_bars.factors import FACTORS
+from benchmarks.face_bars.ladder_set import REFERENCE, Faces, ladder_set
+from benchmarks.face_bars.settings import Settings
+from cluster.errors import UserError
+from cluster.run_folder import load_run
+from cluster.storage import Storage
+from fiqa_train.labels import Components, apply
+from jobs.label import require_calibration
+from schemas.calibration import Calibration
+from schemas.config import ModelsSection
+
+SUBJECT = "labels"
+NOT_JUDGED = ("gamma darker", "gamma lighter")
+"""No recipe commands them; exposure is what a dataset has."""
+
+
+def measure(settings: Settings) -> list[Bar]:
+    """Return the share of held-out people whose label falls along each factor's ladder; medians over runs."""
+    faces = ladder_set(settings)
+    return medians([_of_run(run, settings.label, faces) for run in settings.runs])
+
+
+def fused_labels(calibration: Calibration, faces: Faces) -> np.ndarray:
+    """Return the label (N,) of each face on the calibration's scale, 0..1 for what its run held, beyond it not clipped.
+
+    f_r and v_l come from the networks that the calibration was fitted with; both must be bundled ones.
+    """
+    chosen = _networks(calibration)
+    players, images = Players(chosen), faces.images()
+    components = Components(
+        recognition=recognition_similarity(
+            players.embedders[0].embed(images), faces.identity, faces.factor == REFERENCE
+        ),
+        vision_language=players.image_text.similarity(images, reference_text(chosen)),
+        yaw=faces.yaw,
+        downsample=faces.downsample,
+        blur=faces.blur,
+    )
+    scale = calibration.scale
+    return (apply(scale, components).raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
+
+
+def _networks(calibration: Calibration) -> RunModels:
+    named = {"embedder": calibration.embedder, "image_text": calibration.image_text}
+    return run_models(ModelsSection(**{role: name for role, name in named.items() if name}))
+
+
+def require_same_networks(storage: Storage, calibration: Calibration) -> None:
+    """Raise UserError when the run was measured with other weights than are bundled now: its scale is not theirs."""
+    used: dict[str, str] = load_run(storage).recipe["model_digests"]
+    chosen = _networks(calibration)
+    for model in (chosen.embedder, chosen.image_text):
+        if used.get(model.name) != digest_of(model):
+            raise UserError(
+                f"{storage.uri()} was measured with other weights of {model.name} than are here now, so its labels are "
+                "another scale; make the run again"
+            )
+
+
+def _of_run(run: str, label: str, faces: Faces) -> list[Bar]:
+    storage = Storage(run)
+    calibration = require_calibration(storage, label)
+    require_same_networks(storage, calibration)
+    quality = fused_labels(calibration, faces)
+    bars = []
+    for factor in FACTORS:
+        ladders = faces.ladder(factor, quality)
+        share = float(falls(ladders).mean())
+        ranked = float((rank_correlations(ladders) <= -0.95).mean())
+        medians_shown = " ".join(f"{value:.2f}" for value in np.median(ladders, axis=0))
+        note = f"rho <= -.95: {ranked:.2f}; median {medians_shown}"
+        limit = None if factor in NOT_JUDGED else 0.95
+        bars.append(Bar(SUBJECT, f"{factor}: label falls, share of people", share, limit, ">=", note=note))
+    return bars

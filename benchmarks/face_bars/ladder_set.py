@@ -1,0 +1,137 @@
+"""Held-out people on every ladder, as a run would store them: rendered, aligned, degraded, encoded, with true poses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from actors.alignment import align
+from actors.degradation import degrade
+from actors.face3d import HeadRenderer, Identity
+from actors.imaging import decode, encode_jpeg
+from actors.pose import pose_from_landmarks
+from benchmarks.face_bars.factors import FACTORS, Factor
+from benchmarks.face_bars.people import base_recipe, drawing_digest, person, references
+from benchmarks.face_bars.settings import Settings, spread
+from schemas.recipe import Recipe
+
+PORTRAIT_SIZE = 128
+REFERENCE = "reference"
+_SEEN_IN_CROPS = {"blur": 1.0, "downsample": 1.0, "jpeg_quality": 95}
+"""Recipe fields that work on the crop, and what leaves it alone: recipes equal but for these share one render."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """N stored faces: JPEG bytes, identity number, factor ("reference" for references), level, and label components.
+
+    `yaw` is |degrees| as a run measures them of the true landmarks, `downsample` and `blur` are s and b of the recipe.
+    Rows are in the order of identity, factor, level.
+    """
+
+    jpeg: list[bytes]
+    identity: np.ndarray
+    factor: np.ndarray
+    level: np.ndarray
+    yaw: np.ndarray
+    downsample: np.ndarray
+    blur: np.ndarray
+
+    def images(self) -> np.ndarray:
+        """Return the decoded faces, uint8 RGB (N, 112, 112, 3)."""
+        return np.stack([decode(data) for data in self.jpeg])
+
+    def ladder(self, factor: str, values: np.ndarray) -> np.ndarray:
+        """Return the values (N,) of one factor's rows as (identities, levels)."""
+        return values[self.factor == factor].reshape(-1, len(FACTORS[factor].levels))
+
+    def save(self, path: Path) -> None:
+        """Write everything to one .npz."""
+        columns = {name: value for name, value in vars(self).items() if name != "jpeg"}
+        sizes = np.array([len(data) for data in self.jpeg])
+        np.savez(path, sizes=sizes, data=np.frombuffer(b"".join(self.jpeg), np.uint8), **columns)
+
+    @staticmethod
+    def load(path: Path) -> "Faces":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            columns = {name: stored[name] for name in stored.files if name not in ("sizes", "data")}
+            data, ends = stored["data"].tobytes(), np.cumsum(stored["sizes"])
+        return Faces(
+            jpeg=[data[end - size : end] for size, end in zip(np.diff(ends, prepend=0), ends, strict=True)], **columns
+        )
+
+
+def joined(parts: Sequence[Faces]) -> Faces:
+    """Return the faces of all parts as one."""
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0]) if name != "jpeg"
+    }
+    return Faces(jpeg=[data for part in parts for data in part.jpeg], **columns)
+
+
+def ladder_faces(
+    someone: Identity,
+    base: Recipe,
+    reference: Sequence[Recipe],
+    factors: Sequence[Factor],
+    number: int = 0,
+    renderer: HeadRenderer | None = None,
+) -> Faces:
+    """Return one person's references, then every level of the factors from the base recipe.
+
+    As `actors.conditional_generator` makes a sample of the corrected profile: portrait, alignment by the true
+    landmarks, degradation, the factor's own change of the crop, JPEG.
+    """
+    levels = [(factor, level) for factor in factors for level in factor.levels]
+    recipes = [*reference, *(factor.recipe(base, level) for factor, level in levels)]
+    crops, yaw = _crops(someone, recipes, renderer or _renderer())
+    stored = []
+    for index, (recipe, crop) in enumerate(zip(recipes, crops, strict=True)):
+        if index >= len(reference):
+            factor, level = levels[index - len(reference)]
+            crop = factor.crop(degrade(crop, recipe).image, level, recipe.seed)
+        stored.append(encode_jpeg(crop, recipe.jpeg_quality))
+    return Faces(
+        jpeg=stored,
+        identity=np.full(len(recipes), number),
+        factor=np.array([REFERENCE] * len(reference) + [factor.name for factor, _ in levels]),
+        level=np.array([0.0] * len(reference) + [level for _, level in levels]),
+        yaw=np.abs(yaw),
+        downsample=np.array([recipe.downsample for recipe in recipes]),
+        blur=np.array([recipe.blur for recipe in recipes]),
+    )
+
+
+def ladder_set(settings: Settings) -> Faces:
+    """Return all factors' ladders of the held-out identities, made once and then read from the work folder."""
+    path = settings.work / f"ladders-{settings.seed}-{settings.identities}-{drawing_digest()}.npz"
+    if not path.exists():
+        jobs = [(settings.seed, number) for number in range(settings.identities)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial.npz")
+        joined(spread(_held_out, jobs, settings.processes)).save(partial)
+        partial.rename(path)
+    return Faces.load(path)
+
+
+def _held_out(job: tuple[int, int]) -> Faces:
+    return ladder_faces(person(*job), base_recipe(*job), references(*job), list(FACTORS.values()), job[1])
+
+
+@cache
+def _renderer() -> HeadRenderer:
+    return HeadRenderer()
+
+
+def _crops(someone: Identity, recipes: Sequence[Recipe], renderer: HeadRenderer) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the aligned undegraded crop of each recipe, and the yaw in degrees that its landmarks show."""
+    shown = [recipe.model_copy(update=_SEEN_IN_CROPS) for recipe in recipes]
+    different = list(dict.fromkeys(shown))
+    rendered = renderer.render(someone, different, PORTRAIT_SIZE)
+    crops = align(list(rendered.images), rendered.landmarks, antialias=True)
+    yaw = pose_from_landmarks(rendered.landmarks)[:, 0]
+    place = {recipe: index for index, recipe in enumerate(different)}
+    return [crops[place[recipe]] for recipe in shown], np.array([yaw[place[recipe]] for recipe in shown])

@@ -1,0 +1,60 @@
+"""The people that bars are measured on: identities and recipes under a seed path that nothing else uses."""
+
+import hashlib
+from pathlib import Path
+
+import actors.alignment
+import actors.degradation
+import actors.face3d
+import actors.recipe_sampler
+import schemas.recipe
+from actors.face3d import Identity, sample_identity
+from actors.recipe_sampler import reference_recipes
+from schemas.recipe import Expression, Pose, Recipe
+from schemas.seeds import derive_seed
+
+REFERENCES = 4
+"""References of an identity, as a run has by default."""
+
+
+def identity_seed(seed: int, number: int) -> int:
+    """Return the seed of the number-th identity."""
+    return derive_seed(seed, "face-bars", "identity", number)
+
+
+def person(seed: int, number: int) -> Identity:
+    """Return the number-th identity, without glasses of its own, as a run shows it."""
+    return sample_identity(identity_seed(seed, number)).without_glasses()
+
+
+def references(seed: int, number: int, count: int = REFERENCES) -> list[Recipe]:
+    """Return the first reference recipes of the number-th identity."""
+    return reference_recipes(derive_seed(seed, "face-bars", "recipes"), number, count, "corrected")
+
+
+def base_recipe(seed: int, number: int) -> Recipe:
+    """Return the recipe that the number-th identity's ladders start from: a further reference, cleaned."""
+    return cleaned(references(seed, number, REFERENCES + 1)[-1])
+
+
+def cleaned(reference: Recipe) -> Recipe:
+    """Return a reference's recipe as that of a degraded sample, pose and expression exactly zero, JPEG quality 95.
+
+    So one factor moves along a ladder and no other.
+    """
+    change = {"kind": "degraded", "jpeg_quality": 95, "pose": Pose(), "expression": Expression()}
+    return reference.model_copy(update=change)
+
+
+def drawing_digest() -> str:
+    """Return a short digest of the code that draws faces: stored renders of other code are not used again."""
+    files = [Path(module.__file__) for module in _DRAWING if module.__file__]
+    files += Path(actors.face3d.__file__).parent.glob("*.py")
+    files += [Path(__file__).with_name(f"{name}.py") for name in ("people", "factors", "crop_changes", "ladder_set")]
+    content = hashlib.sha256()
+    for file in sorted(files):
+        content.update(file.name.encode() + b"\0" + file.read_bytes())
+    return content.hexdigest()[:12]
+
+
+_DRAWING = (actors.alignment, actors.degradation, actors.recipe_sampler, schemas.recipe)

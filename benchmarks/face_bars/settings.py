@@ -1,0 +1,41 @@
+"""What a measurement may choose, and the processes it is spread over."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`faces` for detection, `identities` held out for networks and labels, `runs` for labels, model and photograph.
+
+    Renders are kept in `work`. All seeds derive from `seed` under a path of their own, so no run, bootstrap or
+    benchmark has met these people. `label` is the label pass and the model of the runs.
+    """
+
+    faces: int = 1000
+    per_cell: int = 100
+    identities: int = 100
+    timed: int = 6
+    repeats: int = 20
+    seed: int = 0
+    processes: int = 2
+    work: Path = Path("runs/faces")
+    runs: tuple[str, ...] = ()
+    label: str = "default"
+
+
+def spread[Job, Result](function: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> list[Result]:
+    """Return the function of every job in order, computed by so many fresh processes of one thread each."""
+    if processes == 1:
+        return [function(job) for job in jobs]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        return list(pool.map(function, jobs, chunksize=4))
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,14 @@
+"""What the bundled networks weigh."""
+
+from actors.model_store.catalogue import BUNDLED
+from benchmarks.face_bars.bar import Bar
+from benchmarks.face_bars.settings import Settings
+
+SUBJECT = "weights"
+
+
+def measure(settings: Settings) -> list[Bar]:
+    """Return the megabytes (10^6 bytes) of all bundled weights."""
+    sizes = {path.stem: path.stat().st_size / 1e6 for path in sorted(BUNDLED.glob("*.safetensors"))}
+    note = ", ".join(f"{name} {size:.2f}" for name, size in sizes.items())
+    return [Bar(SUBJECT, "all bundled weights", sum(sizes.values()), 8.0, unit="MB", note=note)]

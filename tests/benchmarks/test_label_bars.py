@@ -1,0 +1,66 @@
+"""Labels of ladders lie on the frozen scale of a run, and only on that of networks that are still here."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from actors.face3d import HeadRenderer
+from actors.model_store.cache import digest_of
+from actors.model_store.catalogue import Catalogue
+from benchmarks.face_bars import labels
+from benchmarks.face_bars.factors import FACTORS
+from benchmarks.face_bars.ladder_set import ladder_faces
+from benchmarks.face_bars.people import base_recipe, person, references
+from cluster.errors import UserError
+from cluster.storage import Storage
+from fiqa_train.labels import Components, fit
+from schemas.calibration import Calibration
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    rng = np.random.default_rng(0)
+    components = Components(
+        recognition=rng.uniform(-0.1, 0.9, 400),
+        vision_language=rng.uniform(0, 0.5, 400),
+        yaw=np.abs(rng.normal(0, 25, 400)),
+        downsample=np.maximum(1, rng.uniform(0.5, 4, 400)),
+        blur=np.maximum(1, rng.uniform(0.5, 4, 400)),
+    )
+    scale, _ = fit(components, 0.5)
+    named = {"name": "default", "embedder": "bundled-a", "image_text": "bundled-clip"}
+    empty = {"fingerprint": "", "dataset_sha256": "", "frozen_from": "", "samples": 400, "clipped": 0, "parts": []}
+    return Calibration(**named, **empty, scale=scale)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    chosen = [FACTORS["resolution"], FACTORS["yaw"]]
+    return ladder_faces(person(0, 2), base_recipe(0, 2), references(0, 2), chosen, 2, HeadRenderer(supersample=1))
+
+
+def test_a_label_is_the_fusion_on_the_runs_scale(calibration, faces):
+    quality = labels.fused_labels(calibration, faces)
+    (resolution,), (yaw,) = faces.ladder("resolution", quality), faces.ladder("yaw", quality)
+    assert resolution[0] == yaw[0]  # both start from the same clean face
+    assert resolution[0] > 1.5 * resolution[-1]
+    assert yaw[0] > 1.5 * yaw[-1]
+
+
+def test_labels_beyond_the_scale_are_not_clipped(calibration, faces):
+    narrow = calibration.scale.model_copy(update={"raw_max": calibration.scale.raw_min + 0.3})
+    quality = labels.fused_labels(calibration.model_copy(update={"scale": narrow}), faces)
+    assert quality.max() > 1.5
+    wide = labels.fused_labels(calibration, faces)
+    assert np.corrcoef(quality, wide)[0, 1] == pytest.approx(1)
+
+
+def test_a_run_that_was_measured_with_other_weights_is_refused(calibration, tmp_path, monkeypatch):
+    catalogue = Catalogue.load()
+    used = {name: digest_of(catalogue.model(name)) for name in ("bundled-a", "bundled-clip")}
+    monkeypatch.setattr(labels, "load_run", lambda _: SimpleNamespace(recipe={"model_digests": used}))
+    labels.require_same_networks(Storage(str(tmp_path)), calibration)
+    used["bundled-clip"] = "0" * 64
+    with pytest.raises(UserError, match="other weights of bundled-clip than are here now"):
+        labels.require_same_networks(Storage(str(tmp_path)), calibration)
