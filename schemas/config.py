@@ -62,10 +62,10 @@ class DegradedSection(Section):
     motion_rate: Rate = 0.12
     motion: Interval = Field((2.0, 30.0), description="length of a straight shake in pixels of the crop, at most 30")
     noise_rate: Rate = 0.2
-    noise: Interval = Field((3.0, 80.0), description="sensor noise in grey levels, at most 80")
+    noise: Interval = Field((3.0, 45.0), description="sensor noise in grey levels, at most 80")
     exposure_rate: Rate = 0.15
     exposure: Interval = Field(
-        (0.03, 8.0), description="half are too dark, from .5 down to the first gain, half too bright, from 1.6 up"
+        (0.05, 4.0), description="half are too dark, from .5 down to the first gain, half too bright, from 1.6 up"
     )
     cast_rate: Rate = 0.12
     cast: Interval = Field((0.15, 1.0), description="strength of a coloured light or wrong white balance")

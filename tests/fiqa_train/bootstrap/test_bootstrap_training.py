@@ -7,9 +7,10 @@ from actors.model_store.catalogue import read_bundled
 from cluster.errors import UserError
 from fiqa_train.bootstrap.augment import augment
 from fiqa_train.bootstrap.embedder import MARGIN, SCALE, CosFace, train_embedder
+from fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
 from fiqa_train.bootstrap.image_text import contrastive_loss, mention, train_image_text, truth
 from fiqa_train.bootstrap.publish import publish
-from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cached_render_set, render_set
+from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set, render_set
 from fiqa_train.bootstrap.variation import draw_variation
 from fiqa_train.bootstrap.verification import equal_error_rate, pair_scores, tar_at_fmr
 from schemas.recipe import Recipe
@@ -18,9 +19,14 @@ SMALL = SetSize(identities=4, varied=8, held_out=2, laddered=1)
 
 
 @pytest.fixture(scope="module")
-def renders(tmp_path_factory):
+def work(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def renders(work):
     torch.set_num_threads(1)
-    return cached_render_set(tmp_path_factory.mktemp("renders") / "small.npz", 3, SMALL)
+    return cached_render_set(cache_path(3, work), 3, SMALL)
 
 
 def test_render_set_has_disjoint_people_and_all_parts(renders):
@@ -138,6 +144,13 @@ def test_training_learns_publishes_and_repeats_exactly(renders, tmp_path):
     assert cards[0].sha256 == cards[1].sha256
     assert read_bundled(tmp_path / "a" / "bundled-b.yaml").card == cards[0]
     assert train_embedder("bundled-b", renders, tmp_path / "c", seed=2, epochs=1).sha256 != cards[0].sha256
+
+
+def test_all_networks_are_trained_from_one_set_of_renders_and_come_out_as_if_trained_alone(renders, work, tmp_path):
+    cards = bootstrap_networks(tmp_path / "out", 3, work, SMALL)
+    assert [card.name for card in cards] == list(NETWORKS) == ["bundled-a", "bundled-b", "bundled-clip"]
+    assert all(read_bundled(tmp_path / "out" / f"{card.name}.yaml").card == card for card in cards)
+    assert train_embedder("bundled-b", renders, tmp_path / "alone", 3).sha256 == cards[1].sha256
 
 
 def test_dual_encoder_trains_and_publishes(renders, tmp_path):
