@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of
+from actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of, smoothstep
 from actors.face3d.mesh import Material, Part
 
 _STEPS, _ACROSS = 13, 3
@@ -17,7 +17,7 @@ def fringe(
     `colour` is the linear hair colour. Where no hair grows on the scalp whose texture strands share, they are painted.
     """
     deepest = m.brow_y - 0.02 + coverage * (m.mouth_y - 0.02 - m.brow_y)
-    count = 13 + round(17 * coverage)
+    count = (13 if grows else 25) + round(17 * coverage)
     lean = float(rng.uniform(-0.35, 0.35))
     parted = float(rng.uniform(-0.35, 0.35))
     roots = np.linspace(-0.58, 0.58, count) + rng.uniform(-0.04, 0.04, count)
@@ -64,8 +64,11 @@ def _strand(
     rng: np.random.Generator,
 ) -> Part:
     t = np.linspace(0, 1, _STEPS)
-    y = 0.86 - 0.16 * root**2 + (end - 0.86) * t
-    x = root + sway * t**1.6 + 0.02 * np.sin(rng.uniform(0, 6) + 5 * t) * t
+    # Where nothing grows it is combed forward from the crown.
+    start = 0.86 - 0.16 * root**2 if grows else 1.0
+    y = start + (end - start) * t
+    x = root * (1.0 if grows else smoothstep(-0.25, 0.4, t)) + sway * t**1.6
+    x = x + 0.02 * np.sin(rng.uniform(0, 6) + 5 * t) * t
     lift = stand * np.sin(np.pi * np.clip(0.18 + 0.62 * t, 0, 1)) + 0.02
     z = front.height(x, y) + lift
     # Hair falls from where it stands out furthest and does not follow the face back in.

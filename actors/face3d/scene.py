@@ -11,7 +11,7 @@ from actors.face3d.expression import expressed_grid
 from actors.face3d.fringe import fringe
 from actors.face3d.hair import COLOURS, style_of
 from actors.face3d.hat import PRESSED_HAIR
-from actors.face3d.head import LIP_ROW, attachment, column_angles, row_of
+from actors.face3d.head import LIP_ROW, attachment, column_angles, row_of, smoothstep
 from actors.face3d.held_object import FaceBox, held_object
 from actors.face3d.identity import HAIR_COLOURS, Identity
 from actors.face3d.lighting import lamp
@@ -24,6 +24,7 @@ from schemas.seeds import derive_seed, generator
 
 _PIVOT = np.array([0.0, -0.75, -0.2], np.float32)  # where the skull turns on the neck
 _HEAD_HEIGHT = 2.4  # head units in which recipes measure the camera's distance
+_SKULL = np.array([0.0, 0.0, -0.12], np.float32)  # the axis round which hair hangs
 _UNDER_HAT = 0.15  # height from which hair lies under a hat
 _MAX_NECK_ROLL = 22.0  # degrees; what exceeds it tilts the camera, not the neck
 
@@ -195,11 +196,17 @@ def _hair_parts(
         u = np.linspace(-0.95, 0.95, columns, dtype=np.float32)
         v = np.linspace(-0.95, -0.80, rows, dtype=np.float32)
         uv = np.stack(np.meshgrid(u, v), -1)
-        low = assets.hanging[:-1, :-1, 1] < _UNDER_HAT
+        hanging, low = assets.hanging, None
+        if under_hat:
+            # Tucked in where the hat's edge runs, and nothing above it.
+            height = hanging[..., 1:2]
+            tucked = 1 - 0.09 * smoothstep(-0.05, 0.25, height)
+            hanging = (hanging - _SKULL) * np.concatenate((tucked, np.ones_like(tucked), tucked), -1) + _SKULL
+            low = height[:-1, :-1, 0] < 0.36
         parts.append(
             Part(
-                "hair", rigid(assets.hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True,
-                keep=low if under_hat else None,
+                "hair", rigid(hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True,
+                keep=low,
             )
         )  # fmt: skip
     if style_of(identity).bun and not under_hat:

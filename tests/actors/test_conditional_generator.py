@@ -10,10 +10,10 @@ from actors.conditional_backends import ProceduralBackend
 from actors.conditional_generator import ConditionalGeneratorStage
 from actors.identity_generator import IdentityGeneratorStage
 from actors.roles import Unfit
-from cluster.shard_formats import content_digest
+from cluster.shard_formats import content_digest, decode, encode
 from cluster.stage import Work
 from schemas.config import RunConfig
-from schemas.rows import CANDIDATES, IDENTITIES
+from schemas.rows import CANDIDATES, IDENTITIES, REGIONS
 
 CONFIG = RunConfig.model_validate({"generate": {"references": 2, "degraded": 7, "micro_batch": 8, "portrait_size": 64}})
 
@@ -93,3 +93,20 @@ def test_when_every_sample_of_a_batch_is_unfit_all_are_rejected(shard, monkeypat
     assert nothing.table.num_rows == 0
     assert {row.reason for row in nothing.dead} == {"no_face"}
     assert len(nothing.dead) == 9
+
+
+@pytest.mark.parametrize("format", ["parquet", "webdataset"])
+def test_rows_tell_what_is_hidden_of_each_region_and_files_keep_it(shard, format):
+    generate = CONFIG.generate.model_dump() | {"degraded_distribution": {"occluder_rate": 1, "yaw_std": 60}}
+    config = RunConfig.model_validate({"generate": generate})
+    table = ConditionalGeneratorStage(config).process(shard).table
+    for row in table.to_pylist():
+        told = row["occluded_regions"]
+        assert tuple(told) == REGIONS
+        known = [share for share in told.values() if share is not None]
+        assert all(0 <= share <= 1 for share in known)
+        if row["occluder"] == "none":
+            assert (row["occluded_fraction"], known) == (0, [0] * len(REGIONS))
+        else:
+            assert min(known) <= row["occluded_fraction"] <= max(known)
+    assert content_digest(decode(encode(table, format, {}), format)) == content_digest(table)

@@ -12,6 +12,7 @@ from cluster.errors import UserError
 from fiqa_train.benchmark import make
 from fiqa_train.benchmark.folder import BASIS, DOCUMENT, Benchmark, problems
 from fiqa_train.benchmark.make import make_benchmark
+from fiqa_train.benchmark.plan import VERSION
 from schemas.rows import recipe_from_row
 from tests.fiqa_train.benchmark.conftest import SMALL
 
@@ -27,7 +28,7 @@ def digests(folder):
 
 def test_what_is_in_it(small):
     document = json.loads((small / DOCUMENT).read_bytes())
-    assert document["version"] == 1
+    assert document["version"] == VERSION
     assert document["settings"]["factors"] == ["yaw", "noise"]
     assert document["faces"].keys() == {"recipe_version", "face_sha256"}
     assert document["counts"] == {
