@@ -13,8 +13,8 @@ Sense = Literal["<=", ">="]
 class Bar:
     """One line of the table: `value` in `unit`, held against `limit`; without a limit it only informs.
 
-    `note` says what the value was measured on, or its interval. A NaN is a value that could not be had, and meets
-    nothing.
+    `interval` is the 95 % one of the value where it has one, `note` says what it was measured on. A NaN is a value that
+    could not be had, and meets nothing.
     """
 
     subject: str
@@ -23,6 +23,7 @@ class Bar:
     limit: float | None = None
     sense: Sense = "<="
     unit: str = ""
+    interval: tuple[float, float] | None = None
     note: str = ""
 
     @property
@@ -39,7 +40,8 @@ class Bar:
         limit = "" if self.limit is None else f"{self.sense} {_number(self.limit)}"
         verdict = {None: "", True: "met", False: "NOT MET"}[self.met]
         shown = f"{_number(self.value)} {self.unit}".strip()
-        return f"{self.name:<52} {shown:>14} {limit:>10}  {verdict:<7}  {self.note}".rstrip()
+        told = f"{_bracket(self.interval)} {self.note}".strip()
+        return f"{self.name:<52} {shown:>14} {limit:>10}  {verdict:<7}  {told}".rstrip()
 
 
 def table(bars: Sequence[Bar]) -> str:
@@ -61,9 +63,9 @@ def to_json(bars: Sequence[Bar], settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def medians(per_run: Sequence[Sequence[Bar]]) -> list[Bar]:
-    """Return the bars of several runs as one list: medians, the runs' own values in the note; one run stays as it is.
+    """Return the bars of several runs as one list: medians, each run's value and interval in the note.
 
-    A bar that some run lacks is NaN, for a median of fewer runs would be another figure.
+    One run stays as it is. A bar that some run lacks is NaN, for a median of fewer runs would be another figure.
     """
     if len(per_run) == 1:
         return list(per_run[0])
@@ -74,9 +76,15 @@ def medians(per_run: Sequence[Sequence[Bar]]) -> list[Bar]:
         values = [found[key].value if key in found else math.nan for found in tables]
         some = next(found[key] for found in tables if key in found)
         middle = math.nan if any(map(math.isnan, values)) else median(values)
-        note = f"median of {', '.join(_number(value) for value in values)}"
-        merged.append(replace(some, value=float(middle), note=note))
+        intervals = [found[key].interval if key in found else None for found in tables]
+        each = (f"{_number(value)} {_bracket(own)}".strip() for value, own in zip(values, intervals, strict=True))
+        note = f"median of {', '.join(each)}"
+        merged.append(replace(some, value=float(middle), interval=None, note=note))
     return merged
+
+
+def _bracket(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
 def _number(value: float) -> str:

@@ -35,7 +35,6 @@ def held_out_renders(settings: Settings) -> RenderSet:
 def measure(settings: Settings) -> list[Bar]:
     """Return verification rates and the mean cosine's ladders of both networks."""
     renders, faces = held_out_renders(settings), ladder_set(settings)
-    images = faces.images()
     bars: list[Bar] = []
     for name in NAMES:
         embedder = player(Catalogue.load().model(name, "embedder"))
@@ -49,7 +48,7 @@ def measure(settings: Settings) -> list[Bar]:
             Bar(SUBJECT, f"{name}: varied TAR at FMR 1e-2, at least", varied, 0.70, ">=", note=shown),
             Bar(SUBJECT, f"{name}: varied TAR at FMR 1e-2, at most", varied, 0.95),
         ]
-        bars += _ladders(name, faces, cosines(faces, embedder.embed(images)))
+        bars += _ladders(name, faces, cosines(faces, faces.measured(embedder.embed)))
     return bars
 
 

@@ -46,12 +46,14 @@ def bars_of(evaluation: dict[str, Any]) -> list[Bar]:
                 bars.append(Bar(SUBJECT, f"pAUC less Laplacian's {named}", math.nan, -0.24, note=missing))
                 continue
             methods = row["methods"]
-            told = f"{_interval(methods['model'])} on {row['embedder']}, FNMR {row['fnmr0']:.3f}"
+            told = f"on {row['embedder']}, FNMR {row['fnmr0']:.3f}"
             told += "".join(f", {name} {_shown(methods[name])}" for name in ("label", "laplacian", "random"))
-            bars.append(Bar(SUBJECT, f"pAUC {named}", _value(methods["model"]["pauc"]), 0.70, note=told))
+            pauc, own = _value(methods["model"]["pauc"]), _interval(methods["model"])
+            bars.append(Bar(SUBJECT, f"pAUC {named}", pauc, 0.70, interval=own, note=told))
             apart = next(entry for entry in row["differences"] if entry["other"] == "laplacian")
-            paired = f"{_interval(apart)} paired"
-            bars.append(Bar(SUBJECT, f"pAUC less Laplacian's {named}", _value(apart["difference"]), -0.24, note=paired))
+            less, paired = _value(apart["difference"]), _interval(apart)
+            name = f"pAUC less Laplacian's {named}"
+            bars.append(Bar(SUBJECT, name, less, -0.24, interval=paired, note="paired"))
     return bars
 
 
@@ -60,11 +62,11 @@ def _value(number: float | None) -> float:
 
 
 def _shown(method: dict[str, Any]) -> str:
-    return f"{_value(method['pauc']):.3f} {_interval(method)}".rstrip()
+    interval = _interval(method)
+    between = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+    return f"{_value(method['pauc']):.3f}{between}"
 
 
-def _interval(entry: dict[str, Any]) -> str:
+def _interval(entry: dict[str, Any]) -> tuple[float, float] | None:
     interval = entry["interval"]
-    if interval is None or interval["low"] is None:
-        return "no interval"
-    return f"[{interval['low']:.3f}, {interval['high']:.3f}]"
+    return None if interval is None or interval["low"] is None else (interval["low"], interval["high"])

@@ -42,12 +42,12 @@ def fused_labels(calibration: Calibration, faces: Faces) -> np.ndarray:
     f_r and v_l come from the networks that the calibration was fitted with; both must be bundled ones.
     """
     chosen = _networks(calibration)
-    players, images = Players(chosen), faces.images()
+    players, text = Players(chosen), reference_text(chosen)
     components = Components(
         recognition=recognition_similarity(
-            players.embedders[0].embed(images), faces.identity, faces.factor == REFERENCE
+            faces.measured(players.embedders[0].embed), faces.identity, faces.factor == REFERENCE
         ),
-        vision_language=players.image_text.similarity(images, reference_text(chosen)),
+        vision_language=faces.measured(lambda images: players.image_text.similarity(images, text)),
         yaw=faces.yaw,
         downsample=faces.downsample,
         blur=faces.blur,

@@ -1,6 +1,6 @@
 """Held-out people on every ladder, as a run would store them: rendered, aligned, degraded, encoded, with true poses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from schemas.recipe import Recipe
 
 PORTRAIT_SIZE = 128
 REFERENCE = "reference"
+_AT_ONCE = 1024
 _SEEN_IN_CROPS = {"blur": 1.0, "downsample": 1.0, "jpeg_quality": 95}
 """Recipe fields that work on the crop, and what leaves it alone: recipes equal but for these share one render."""
 
@@ -41,7 +42,12 @@ class Faces:
 
     def images(self) -> np.ndarray:
         """Return the decoded faces, uint8 RGB (N, 112, 112, 3)."""
-        return np.stack([decode(data) for data in self.jpeg])
+        return _decoded(self.jpeg)
+
+    def measured(self, network: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return what a network says of every face, (N, ...); a thousand at a time are decoded, not all."""
+        starts = range(0, len(self.jpeg), _AT_ONCE)
+        return np.concatenate([network(_decoded(self.jpeg[start : start + _AT_ONCE])) for start in starts])
 
     def ladder(self, factor: str, values: np.ndarray) -> np.ndarray:
         """Return the values (N,) of one factor's rows as (identities, levels)."""
@@ -62,6 +68,10 @@ class Faces:
         return Faces(
             jpeg=[data[end - size : end] for size, end in zip(np.diff(ends, prepend=0), ends, strict=True)], **columns
         )
+
+
+def _decoded(jpeg: Sequence[bytes]) -> np.ndarray:
+    return np.stack([decode(data) for data in jpeg])
 
 
 def joined(parts: Sequence[Faces]) -> Faces:

@@ -56,6 +56,13 @@ def test_medians_of_runs_keep_each_runs_value():
     assert medians(runs[:1]) == runs[0]
 
 
+def test_intervals_are_shown_beside_the_value_and_of_every_run():
+    runs = [[Bar("s", "pauc", value, interval=(value - 0.1, value + 0.1), note="paired")] for value in (0.6, 0.8)]
+    assert runs[0][0].line().endswith("[0.500, 0.700] paired")
+    assert medians(runs)[0].note == "median of 0.6 [0.500, 0.700], 0.8 [0.700, 0.900]"
+    assert medians(runs)[0].interval is None
+
+
 def test_a_figure_that_one_run_lacks_has_no_median():
     full, short = [Bar("s", "a", 1.0, 2), Bar("s", "b", 1.0, 2)], [Bar("s", "a", 3.0, 2)]
     lacking = medians([full, short, full])[1]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from actors.face3d import HeadRenderer
+from benchmarks.face_bars import ladder_set
 from benchmarks.face_bars.factors import FACTORS, STEPS
 from benchmarks.face_bars.ladder_set import REFERENCE, Faces, joined, ladder_faces
 from benchmarks.face_bars.people import base_recipe, identity_seed, person, references
@@ -74,6 +75,12 @@ def test_a_ladder_does_not_depend_on_the_others(faces):
         person(0, 1), base_recipe(0, 1), references(0, 1, 2), [FACTORS["noise"]], 1, HeadRenderer(supersample=1)
     )
     assert alone.jpeg[2:] == faces.jpeg[12:22]
+
+
+def test_networks_see_the_faces_in_order_whatever_is_decoded_at_once(faces, monkeypatch):
+    brightness = faces.images().mean((1, 2, 3))
+    monkeypatch.setattr(ladder_set, "_AT_ONCE", 5)
+    assert np.array_equal(faces.measured(lambda images: images.mean((1, 2, 3))), brightness)
 
 
 def test_blur_takes_detail_step_by_step(faces):
