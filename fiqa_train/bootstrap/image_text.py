@@ -37,7 +37,7 @@ ARGUMENTS = {
     "text_layers": 2,
     "mlp_ratio": 2.0,
 }
-EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 10, 48, 1e-3, 0.1
+EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 6, 48, 1e-3, 0.1
 VARIATIONS = 3
 LOGIT_SCALE = 30.0
 """Fixed. A free scale ends wherever the margins between captions of few renders end; the label divides by 1 - v_l,

@@ -69,9 +69,9 @@ DISTANCES = (2.5, 1.7, 1.3)
 class SetSize:
     """How much is rendered: identities to train on (x 4 references + `varied`) and held out (x 4 + 12 + ladders)."""
 
-    identities: int = 480
+    identities: int = 640
     varied: int = 8
-    held_out: int = 60
+    held_out: int = 100
     laddered: int = 24
 
 
