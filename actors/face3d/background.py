@@ -125,7 +125,7 @@ def _street(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def _fill(image: np.ndarray, x: int, y: int, w: int, h: int, colour: np.ndarray) -> None:
     """Fill a rectangle, cut to the frame."""
-    image[max(0, y) : max(0, y + h), max(0, x) : max(0, x + w)] = np.clip(colour, 0, 1)
+    image[max(0, y) : max(0, y + h), max(0, x) : max(0, x + w)] = np.minimum(np.maximum(colour, 0), 1)
 
 
 def _box(

@@ -41,6 +41,7 @@ class Mesh:
     face_part: np.ndarray  # (F,) index into the parts
     face_quad: np.ndarray  # (F,) index of the quad inside its part
     double_sided: np.ndarray  # (F,) bool
+    thin: np.ndarray  # (V,) bool, vertices of double-sided parts
 
 
 @cache
@@ -54,29 +55,39 @@ def quad_faces(rows: int, columns: int) -> np.ndarray:
 
 def grid_normals(grid: np.ndarray, wrap: bool) -> np.ndarray:
     """Return smooth outward unit normals (R, C, 3) of a grid surface."""
-    down = np.empty_like(grid)
-    down[1:-1] = grid[2:] - grid[:-2]
-    down[0], down[-1] = grid[1] - grid[0], grid[-1] - grid[-2]
-    right = np.empty_like(grid)
-    right[:, 1:-1] = grid[:, 2:] - grid[:, :-2]
+    return np.ascontiguousarray(_normal_planes(_planes(grid), wrap).transpose(1, 2, 0))
+
+
+def _planes(grid: np.ndarray) -> np.ndarray:
+    """Return a grid (R, C, 3) as (3, R, C), in which arithmetic is several times faster."""
+    return np.ascontiguousarray(grid.transpose(2, 0, 1))
+
+
+def _normal_planes(planes: np.ndarray, wrap: bool) -> np.ndarray:
+    dx, dy, dz = _down(planes)
+    right = np.empty_like(planes)
+    np.subtract(planes[..., 2:], planes[..., :-2], out=right[..., 1:-1])
     if wrap:
-        right[:, 0] = right[:, -1] = grid[:, 1] - grid[:, -2]
+        right[..., 0] = right[..., -1] = planes[..., 1] - planes[..., -2]
     else:
-        right[:, 0], right[:, -1] = grid[:, 1] - grid[:, 0], grid[:, -1] - grid[:, -2]
-    normal = np.empty_like(grid)
-    normal[..., 0] = down[..., 1] * right[..., 2] - down[..., 2] * right[..., 1]
-    normal[..., 1] = down[..., 2] * right[..., 0] - down[..., 0] * right[..., 2]
-    normal[..., 2] = down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]
-    length = np.sqrt((normal * normal).sum(-1, keepdims=True))
-    return normal / np.maximum(length, 1e-12)
+        right[..., 0] = planes[..., 1] - planes[..., 0]
+        right[..., -1] = planes[..., -1] - planes[..., -2]
+    rx, ry, rz = right
+    return _unit(np.stack((dy * rz - dz * ry, dz * rx - dx * rz, dx * ry - dy * rx)))
 
 
-def _strand_direction(grid: np.ndarray) -> np.ndarray:
-    """Return unit vectors (R, C, 3) down the columns of a hair grid, along which its strands run."""
-    down = np.empty_like(grid)
-    down[1:-1] = grid[2:] - grid[:-2]
-    down[0], down[-1] = grid[1] - grid[0], grid[-1] - grid[-2]
-    return down / np.maximum(np.sqrt((down * down).sum(-1, keepdims=True)), 1e-12)
+def _down(planes: np.ndarray) -> np.ndarray:
+    """Return vectors (3, R, C) down the columns of a grid; those of hair run along its strands."""
+    down = np.empty_like(planes)
+    np.subtract(planes[:, 2:], planes[:, :-2], out=down[:, 1:-1])
+    down[:, 0], down[:, -1] = planes[:, 1] - planes[:, 0], planes[:, -1] - planes[:, -2]
+    return down
+
+
+def _unit(planes: np.ndarray) -> np.ndarray:
+    x, y, z = planes
+    planes /= np.maximum(np.sqrt(x * x + y * y + z * z), 1e-12)
+    return planes
 
 
 @lru_cache(maxsize=64)
@@ -98,12 +109,13 @@ def assemble(parts: Sequence[Part]) -> Mesh:
     offset = 0
     for part, size in zip(parts, sizes, strict=True):
         here = slice(offset, offset + size)
+        planes = _planes(part.grid)
         verts[here] = part.grid.reshape(-1, 3)
-        attributes[0:3, here] = grid_normals(part.grid, part.wrap).reshape(-1, 3).T
+        attributes[0:3, here] = _normal_planes(planes, part.wrap).reshape(3, -1)
         if part.uv is not None:
             attributes[3:5, here] = part.uv.reshape(-1, 2).T
         if part.material == Material.HAIR:
-            attributes[5:8, here] = _strand_direction(part.grid).reshape(-1, 3).T
+            attributes[5:8, here] = _unit(_down(planes)).reshape(3, -1)
         elif part.material == Material.PLAIN:
             attributes[5:8, here] = np.asarray(part.colour, np.float32).reshape(-1, 3).T
         drawn, quad = _drawn_faces(*part.grid.shape[:2], None if part.keep is None else part.keep.tobytes())
@@ -118,4 +130,5 @@ def assemble(parts: Sequence[Part]) -> Mesh:
         np.repeat(np.arange(len(parts)), counts),
         np.concatenate(quads),
         np.repeat([part.double_sided for part in parts], counts),
+        np.repeat([part.double_sided for part in parts], sizes),
     )

@@ -26,6 +26,7 @@ _CACHED_IDENTITIES = 4
 _SOFT = 0.15  # light up to this harshness casts no shadow beyond the sky's, which the texture holds
 _HAT_SHADE = 0.5  # of the key light that a brim takes even where light is soft, which no texture holds
 _HAIRED = 0.25  # scalp opacity from which the hair's shell is lit as hair; below, skin shows through its edge
+_TURNED = -0.5  # depth of a normal that no visible face of a closed part has
 _EYEBALL = 0.12  # radius in head units
 # rows of a mesh's attributes that a material needs: normal, light, then uv and strand direction, or colour
 _USED = {
@@ -136,8 +137,10 @@ class HeadRenderer:
         cast = min(1.0, max(2.0 * (scene.harshness - _SOFT), _HAT_SHADE if hat else 0.0))
         if cast > 0:
             casters = [p for p in (*scene.parts, *scene.occluder) if p.name in ("head", "hair", "hat")]
-            lit = visibility(casters, mesh.verts, scene.light_direction)
-            mesh.attributes[8] = 1 - cast * (1 - lit)
+            # no face is seen whose corners all turn far away, unless from its inner side
+            seen = np.flatnonzero((mesh.attributes[2] > _TURNED) | mesh.thin)
+            lit = visibility(casters, mesh.verts[seen], scene.light_direction)
+            mesh.attributes[8, seen] = 1 - cast * (1 - lit)
         screen = scene.camera.normalised(mesh.verts)
         hits = rasterize_hits(
             torch.from_numpy(screen).to(self.device)[None],
@@ -157,20 +160,28 @@ class HeadRenderer:
         def of_pixels(values: list[float], places: Tensor) -> Tensor:
             return torch.tensor(values, device=self.device).index_select(0, of_part.index_select(0, places))
 
-        kinds = torch.tensor([int(p.material) for p in layer.parts], device=self.device).index_select(0, of_part)
+        kinds = torch.tensor([float(p.material) for p in layer.parts], device=self.device).index_select(0, of_part)
         for material in sorted({p.material for p in layer.parts}):
-            places = positive(kinds == material)
+            places = positive(0.5 - (kinds - float(material)).abs())
             if not places.numel():
                 continue
             face, bary = layer.face.index_select(0, places), layer.bary.index_select(1, places)
-            used = torch.tensor(_USED[material], device=self.device)
+            corner = [c.index_select(0, face) for c in corners]
             a = torch.stack(
-                [vertex.index_select(0, used).index_select(1, corners[k].index_select(0, face)) for k in range(3)]
+                [
+                    vertex[row].index_select(0, corner[0]) * bary[0]
+                    + vertex[row].index_select(0, corner[1]) * bary[1]
+                    + vertex[row].index_select(0, corner[2]) * bary[2]
+                    for row in _USED[material]
+                ]
             )
-            a = a[0] * bary[0] + a[1] * bary[1] + a[2] * bary[2]
             normal, reach = unit(a[:3]), a[3]
-            flip = (normal[2] < 0) & (of_pixels([float(p.double_sided) for p in layer.parts], places) > 0)
-            normal = torch.where(flip, -normal, normal)
+            flip = None
+            if any(p.double_sided for p in layer.parts if p.material == material):
+                # 1 where the inner side is seen
+                flip = of_pixels([float(p.double_sided) for p in layer.parts], places)
+                flip = (-normal[2]).sign_().mul_(flip).clamp_(min=0)
+                normal = normal * (1 - 2 * flip)
             if material == Material.PLAIN:
                 lit = shade(a[4:7], normal, of_pixels([p.gloss for p in layer.parts], places), reach, light)
             else:
@@ -181,11 +192,11 @@ class HeadRenderer:
                 lit = shade(albedo, normal, gloss, reach, light)
                 if hairy:
                     strands = positive(t[8] - _HAIRED)
-                    # the curtain's inner side is in its own shade
-                    inner = 1 - 0.55 * flip.index_select(0, strands).float()
+                    if flip is not None:
+                        albedo = albedo * (1 - 0.55 * flip)  # the curtain's inner side is in its own shade
                     of_hair = (v.index_select(-1, strands) for v in (albedo, normal, a[6:9], gloss, reach))
                     colour, facing, strand, glow, reached = of_hair
-                    shone = shade_hair(colour * inner, facing, strand, glow, reached, light, scene.gleam)
+                    shone = shade_hair(colour, facing, strand, glow, reached, light, scene.gleam)
                     lit.index_copy_(1, strands, shone)
             pixel = layer.pixel.index_select(0, places)
             canvas[:3].index_copy_(1, pixel, lit)
@@ -216,13 +227,7 @@ def _hidden(base: _Layer, assets: Assets, covered: Tensor) -> tuple[float, np.nd
 
 def _surface(t: Tensor, hairy: bool, scene: Scene, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Return albedo (3, P) and gloss (P,) from texture samples (CHANNELS, P) of skin, or of the hair's shell."""
-    skin = _with_iris(t, scene, recipe)
-    eyes_closed = lid_level(recipe.expression, recipe.gaze)
-    if eyes_closed > 0:
-        shut = ((eyes_closed * 1.06 - t[6]) / 0.06).clamp(0, 1)
-        edge = torch.exp(-(((t[6] - eyes_closed) / 0.16) ** 2)) * (4 * t[6] * (1 - t[6])).clamp(min=0)
-        # half-shut lids end in a dark lash line
-        skin = (skin + shut * (t[3:6] - skin)) * (1 - 0.8 * edge)
+    skin = _with_lids(_with_iris(t, scene, recipe), t, lid_level(recipe.expression, recipe.gaze))
     hair = torch.tensor(scene.hair_colour, device=t.device)[:, None] * t[9]
     facial = torch.tensor(scene.facial_hair_colour, device=t.device)[:, None] * (0.55 + 0.45 * t[9])
     skin = skin + t[7] * (facial - skin)
@@ -246,7 +251,7 @@ def _with_iris(t: Tensor, scene: Scene, recipe: Recipe) -> Tensor:
     radius = float(scene.iris[3])
     r = torch.sqrt((dx - right) ** 2 + (dy - up) ** 2) / radius
     colour = torch.from_numpy(scene.iris[:3]).to(t.device)[:, None]
-    white = skin[:, ball]
+    white = skin.index_select(1, ball)
     lit = white / torch.tensor(_WHITE, device=t.device)[:, None]  # the lids' shadow on the ball holds for the iris too
     limbus = 1 - 0.65 * ((r - 0.7) / 0.3).clamp(0, 1)
     pupil = ((0.46 - r) / 0.12 + 0.5).clamp(0, 1)
@@ -258,6 +263,16 @@ def _with_iris(t: Tensor, scene: Scene, recipe: Recipe) -> Tensor:
         -(((dx - right * 0.5 - 0.034 * lx) / 0.013) ** 2) - ((dy - up * 0.5 - 0.012 - 0.03 * ly) / 0.013) ** 2
     )
     eye = eye + 0.75 * glint * t[11, ball] * (0.9 - eye)
-    skin = skin.clone()
-    skin[:, ball] = eye
-    return skin
+    return skin.clone().index_copy_(1, ball, eye)
+
+
+def _with_lids(skin: Tensor, t: Tensor, level: float) -> Tensor:
+    """Return the skin (3, P) with the upper lids down by a level 0..1."""
+    near = positive(1.9 - t[6])  # elsewhere the texture says 2: never
+    if level <= 0 or not near.numel():
+        return skin
+    lid, open_, closed = t[6].index_select(0, near), skin.index_select(1, near), t[3:6].index_select(1, near)
+    shut = ((level * 1.06 - lid) / 0.06).clamp(0, 1)
+    # half-shut lids end in a dark lash line
+    edge = torch.exp(-(((lid - level) / 0.16) ** 2)) * (4 * lid * (1 - lid)).clamp(min=0)
+    return skin.clone().index_copy_(1, near, (open_ + shut * (closed - open_)) * (1 - 0.8 * edge))

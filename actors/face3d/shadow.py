@@ -20,6 +20,12 @@ _SKY = np.array(
 )  # fmt: skip
 _SKY /= np.linalg.norm(_SKY, axis=1, keepdims=True)
 _BIAS = 0.07  # head units; less and the coarse casters shade themselves
+_SOFTNESS = 0.05  # head units behind a caster over which its shadow sets in
+_TAPS = (
+    (1, 1, 0.28), (1, 2, 0.12), (2, 1, 0.12), (1, 0, 0.12), (0, 1, 0.12),
+    (2, 2, 0.06), (0, 0, 0.06), (2, 0, 0.06), (0, 2, 0.06),
+)  # fmt: skip
+"""Row, column and weight of the map pixels that a point asks, around the middle (1, 1)."""
 
 
 def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[float, float, float]) -> np.ndarray:
@@ -32,13 +38,16 @@ def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[flo
     col, row = (q[:, 0] + 1) * (_MAP / 2) - 0.5, (q[:, 1] + 1) * (_MAP / 2) - 0.5
     padded = np.pad(depth, 1, mode="edge").ravel()
     width = _MAP + 2
-    at = np.rint(np.clip(row, 0, _MAP - 1)).astype(int) * width + np.rint(np.clip(col, 0, _MAP - 1)).astype(int)
-    lit = np.zeros(len(points), np.float32)
-    for dr, dc, weight in ((1, 1, 0.28), (1, 2, 0.12), (2, 1, 0.12), (1, 0, 0.12), (0, 1, 0.12),
-                           (2, 2, 0.06), (0, 0, 0.06), (2, 0, 0.06), (0, 2, 0.06)):  # fmt: skip
-        behind = q[:, 2] - padded[at + (dr * width + dc)]
-        lit += np.float32(weight) * np.clip(1 - (behind - _BIAS) / np.float32(0.05), 0, 1)
-    return lit
+    at = np.rint(np.clip(row, 0, _MAP - 1)).astype(np.int32) * width + np.rint(np.clip(col, 0, _MAP - 1)).astype(
+        np.int32
+    )
+    onset = q[:, 2] - _BIAS  # casters nearer than this begin to shade the point
+    unlit = np.zeros(len(points), np.float32)
+    for dr, dc, weight in _TAPS:
+        shade = padded.take(at + (dr * width + dc))
+        np.subtract(onset, shade, out=shade)
+        unlit += np.clip(shade, 0, _SOFTNESS, out=shade) * np.float32(weight / _SOFTNESS)
+    return 1 - unlit
 
 
 def sky_share(casters: Sequence[Part], points: np.ndarray, normals: np.ndarray) -> np.ndarray:

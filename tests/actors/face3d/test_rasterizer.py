@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from actors.face3d.rasterizer import rasterize
+from actors.face3d import rasterizer
+from actors.face3d.rasterizer import depth_maps, rasterize, rasterize_hits
 from benchmarks.face_bars import double_precision
 
 
@@ -158,3 +159,54 @@ def test_gradients_reach_the_vertices():
 def test_no_faces():
     out = rasterize(torch.zeros(2, 3, 3), torch.zeros((0, 3), dtype=torch.int64), 4, 4)
     assert (out.pix_to_face == -1).all()
+
+
+def heads(seed=0, count=3):
+    """Overlapping faces of many sizes in several images."""
+    rng = np.random.default_rng(seed)
+    centre = rng.uniform(-1, 1, (count, 200, 1, 3)) * (1, 1, 0.5) + (0, 0, 2)
+    size = rng.choice([0.01, 0.05, 0.4], (count, 200, 1, 1))
+    verts = (centre + size * rng.normal(0, 1, (count, 200, 3, 3))).reshape(count, -1, 3)
+    return torch.tensor(verts, dtype=torch.float32), torch.arange(600).reshape(-1, 3)
+
+
+@pytest.mark.parametrize("culled", [False, True])
+def test_tensors_take_the_same_way_on_other_devices(culled, monkeypatch):
+    verts, faces = heads()
+    on_cpu = rasterize(verts, faces, 48, 40, cull_backfaces=culled)
+    monkeypatch.setattr(rasterizer, "_arrays", lambda verts, faces, cull: (verts.float(), faces, cull))
+    as_tensors = rasterize(verts, faces, 48, 40, cull_backfaces=culled)
+    assert torch.equal(on_cpu.pix_to_face, as_tensors.pix_to_face)
+    assert torch.equal(on_cpu.zbuf, as_tensors.zbuf)
+    assert torch.equal(on_cpu.bary, as_tensors.bary)
+
+
+def test_hits_and_depth_maps_are_the_covered_pixels_of_fragments():
+    verts, faces = heads(1)
+    whole = rasterize(verts, faces, 48, 40)
+    hits = rasterize_hits(verts, faces, 48, 40)
+    assert torch.equal(hits.pixel, (whole.pix_to_face.view(-1) >= 0).nonzero().squeeze(1))
+    assert torch.equal(hits.face, whole.pix_to_face.view(-1)[hits.pixel])
+    assert torch.equal(hits.bary.T, whole.bary.view(-1, 3)[hits.pixel])
+    depths = depth_maps(verts, faces, 48, 40).view(-1)
+    assert torch.isinf(depths).sum() == depths.numel() - len(hits.pixel)
+    assert torch.allclose(depths[hits.pixel], hits.depth, atol=1e-5)
+
+
+def test_culling_may_name_single_faces():
+    near, far = np.array([around(0, 0, 0.3, 1.0), around(0, 0, 0.3, 2.0)])
+    seen_from_behind = (draw([near], 16, cull_backfaces=True)[0] < 0).all()
+    both = [near, far] if seen_from_behind else [near[::-1], far[::-1]]
+    for mask, left in (([True, False], 1), ([False, True], 0)):
+        pix, _, _ = draw(both, 16, cull_backfaces=torch.tensor(mask))
+        assert set(np.unique(pix)) == {-1, left}
+
+
+def test_gradients_are_those_of_finite_differences():
+    verts, faces = heads(2, 1)
+    verts.requires_grad_(True)
+    out = rasterize(verts, faces, 24, 24)
+    (index,) = (out.pix_to_face.view(-1) >= 0).nonzero()[0]
+    out.zbuf.view(-1)[index].backward()
+    face = faces[out.pix_to_face.view(-1)[index]]
+    assert verts.grad[0, face, 2] == pytest.approx(out.bary.view(-1, 3)[index].detach().numpy(), abs=1e-4)
