@@ -22,7 +22,7 @@ from cluster.errors import UserError
 from cluster.fingerprint import recipe_fingerprint
 from cluster.layout import CALIBRATION, GENERATION, MODEL_FILE, role_of
 from cluster.lease import newest_lease
-from cluster.run_folder import MANIFEST, load_run, planned_shards
+from cluster.run_folder import MANIFEST, OtherVersion, load_run, planned_shards
 from cluster.shard_store import STEM, Kind, commit_path, parse_commit_path
 from cluster.storage import Storage
 from cluster.storage_base import Entry
@@ -99,6 +99,9 @@ def verify_run(storage: Storage, threads: int = 0, progress: Progress | None = N
 def _manifest(storage: Storage) -> tuple[RunManifest | None, list[Problem]]:
     try:
         manifest = load_run(storage)
+    except OtherVersion:
+        # Nothing is damaged; the program that made it can verify it.
+        raise
     except UserError as error:
         return None, [Problem(MANIFEST, "unreadable", str(error))]
     if recipe_fingerprint(manifest.recipe) != manifest.fingerprint:

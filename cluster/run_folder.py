@@ -25,6 +25,10 @@ class RecipeChanged(UserError):
     """The folder belongs to another recipe (exit code 2)."""
 
 
+class OtherVersion(UserError):
+    """The folder's tables have columns of another version (exit code 2)."""
+
+
 def open_run(
     storage: Storage,
     config: RunConfig,
@@ -51,7 +55,7 @@ def open_run(
         manifest = _manifest(config, models, cards, document, preflight(storage, expected_bytes(config)))
         if storage.create(MANIFEST, manifest.model_dump_json(indent=1).encode() + b"\n"):
             return manifest
-        existing = load_run(storage)
+        existing = load_run(storage, any_version=True)
     _require_same(storage, existing, document)
     preflight(storage)
     return existing
@@ -64,11 +68,19 @@ def expected_bytes(config: RunConfig) -> int:
     return 16 * 1024 * (samples + 4 * 3 * generate.identities)
 
 
-def load_run(storage: Storage) -> RunManifest:
-    """Return the manifest of an existing run; UserError when the folder is not one."""
+def load_run(storage: Storage, *, any_version: bool = False) -> RunManifest:
+    """Return the manifest of an existing run; UserError when the folder is not one.
+
+    OtherVersion when its tables are not those of `schemas.rows`, unless `any_version` says that nobody will read them.
+    """
     manifest = _read(storage)
     if manifest is None:
         raise UserError(f"{storage.uri()} is no run folder; run `synfiqa generate` first, or name another with --run")
+    if manifest.schema_version != SCHEMA_VERSION and not any_version:
+        raise OtherVersion(
+            f"{storage.uri()} {_version_of(manifest)}; use the synfiqa that made it ({manifest.code_version}), "
+            "or make the run again in another folder"
+        )
     return manifest
 
 
@@ -104,11 +116,20 @@ def _read(storage: Storage) -> RunManifest | None:
 def _require_same(storage: Storage, manifest: RunManifest, document: Mapping[str, Any]) -> None:
     if manifest.fingerprint == recipe_fingerprint(document):
         return
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise RecipeChanged(
+            f"{storage.uri()} {_version_of(manifest)}; choose another folder with --run, or start over beside the old "
+            "data with --new-generation"
+        )
     changed = differences(manifest.recipe, document) or ["its fingerprint was edited"]
     raise RecipeChanged(
         f"{storage.uri()} was made from another recipe ({'; '.join(changed)}); choose another folder with --run, "
         "restore the old values, or start over beside the old data with --new-generation"
     )
+
+
+def _version_of(manifest: RunManifest) -> str:
+    return f"is a run folder of version {manifest.schema_version}, and this program knows version {SCHEMA_VERSION}"
 
 
 def _manifest(

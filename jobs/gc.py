@@ -16,7 +16,7 @@ _SIZES = ("B", "KB", "MB", "GB", "TB")
 def run_gc(storage: Storage, older_than: str = "24h", *, dry_run: bool = False) -> None:
     """Remove the garbage of the run that is older than a span such as `24h`, and print what and how much it was."""
     seconds = span_seconds(older_than)
-    load_run(storage)
+    load_run(storage, any_version=True)
     # Deleting is one request each: on a store they wait for answers, on a disk for nothing.
     found = collect_garbage(storage, seconds, dry_run=dry_run, threads=1 if storage.local() else 16)
     verb = "would remove" if dry_run else "removed"

@@ -13,6 +13,7 @@ from actors.shard_writer import sample_counts
 from cluster.errors import UserError
 from cluster.integrity import Verification, verify_run
 from cluster.lease import hold
+from cluster.run_folder import OtherVersion
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from tests.cluster.finished_run import commit_shard, commit_unit, finished_run, ledger_rows
@@ -120,6 +121,13 @@ def test_an_edited_commit_is_named(damaged, field, value, kind):
     folder, storage, _, _ = damaged
     edit(folder / "commits/shard-000000.json", lambda commit: commit.update({field: value}))
     assert (kind, "commits/shard-000000.json") in named(verify_run(storage))
+
+
+def test_a_run_of_another_version_is_not_called_damaged(damaged):
+    folder, storage, _, _ = damaged
+    edit(folder / "run.json", lambda manifest: manifest.update(schema_version=4))
+    with pytest.raises(OtherVersion, match="run folder of version 4"):
+        verify_run(storage)
 
 
 def test_a_commit_that_is_no_json_is_named_and_the_rest_is_read(damaged):

@@ -3,9 +3,10 @@ import threading
 import pytest
 
 from cluster.errors import UserError
-from cluster.run_folder import load_run, open_run, planned_shards
+from cluster.run_folder import OtherVersion, RecipeChanged, load_run, open_run, planned_shards
 from cluster.storage import Storage
 from schemas.config import RunConfig
+from schemas.rows import SCHEMA_VERSION
 from tests.cluster import synthetic
 from tests.cluster.synthetic import MODELS
 
@@ -67,6 +68,18 @@ def test_reading_jobs_ask_for_generate_first(storage):
     with pytest.raises(UserError, match="run `synfiqa generate` first"):
         load_run(storage)
     assert storage.list() == []
+
+
+def test_a_folder_of_another_version_is_told_as_such_not_field_by_field(storage):
+    made = open_run(storage, RunConfig(), MODELS)
+    storage.write("run.json", made.model_copy(update={"schema_version": 4}).model_dump_json().encode())
+    with pytest.raises(OtherVersion, match=f"version 4, and this program knows version {SCHEMA_VERSION}; use the syn"):
+        load_run(storage)
+    assert load_run(storage, any_version=True).schema_version == 4
+    changed = RunConfig.model_validate({"run": {"seed": 3}})
+    with pytest.raises(RecipeChanged, match=r"is a run folder of version 4.*--run.*--new-generation") as told:
+        open_run(storage, changed, MODELS)
+    assert "seed" not in str(told.value)
 
 
 def test_an_unwritable_folder_is_refused(tmp_path):
