@@ -6,12 +6,9 @@ Each factor has a generator of its own, so that a rate, a range or a further fac
 import numpy as np
 
 from actors.draws import log_uniform, single
-from schemas.config import DegradedSection
+from schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection
 from schemas.recipe import Recipe
 from schemas.seeds import derive_seed, generator
-
-DARK_BELOW, BRIGHT_FROM = 0.5, 1.6
-"""Exposure gains beyond which a picture counts as badly exposed; recipes without that fault stay between them."""
 
 _USUAL_DISTANCE = (4.0, 10.0)  # head heights: arm's length of a companion to across a room
 _GAIN_NOISE = (2.0, 6.0)  # grey levels of sensor noise that a dark picture has before its gain is counted
@@ -37,11 +34,7 @@ def with_faults(recipe: Recipe, distribution: DegradedSection) -> Recipe:
     if rng.random() < distribution.exposure_rate:
         low, high = distribution.exposure
         dark = rng.random() < 0.5
-        light["exposure"] = (
-            log_uniform(rng, min(low, DARK_BELOW), DARK_BELOW)
-            if dark
-            else log_uniform(rng, BRIGHT_FROM, max(high, BRIGHT_FROM))
-        )
+        light["exposure"] = log_uniform(rng, low, DARK_BELOW) if dark else log_uniform(rng, BRIGHT_FROM, high)
         if dark:
             # In the dark a camera turns up its gain, and with the light it amplifies the noise.
             gained = log_uniform(rng, *_GAIN_NOISE) / np.sqrt(light["exposure"])

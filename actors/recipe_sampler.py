@@ -6,10 +6,10 @@ float is a float32 value, so that tables store it without loss.
 
 import numpy as np
 
-from actors.capture_sampler import BRIGHT_FROM, DARK_BELOW, with_distance, with_faults
+from actors.capture_sampler import with_distance, with_faults
 from actors.degradation import sample_scale
 from actors.draws import bounded_normal, log_uniform, single, uniform
-from schemas.config import DegradedSection, GenerateSection
+from schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection, GenerateSection
 from schemas.recipe import Background, Expression, Gaze, Kind, Light, Occluder, Pose, Profile, Recipe
 from schemas.seeds import derive_seed, generator
 

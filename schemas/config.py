@@ -2,7 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from schemas.recipe import Profile
 
@@ -26,6 +34,9 @@ class RunSection(Section):
 
 Rate = Annotated[float, Field(ge=0, le=1)]
 
+
+DARK_BELOW, BRIGHT_FROM = 0.5, 1.6
+"""Exposure gains beyond which a picture counts as badly exposed; recipes without that fault stay between them."""
 
 _LIMITS = {
     "motion": (0.1, 30),
@@ -76,12 +87,19 @@ class DegradedSection(Section):
     near_camera_rate: Rate = 0.15
     near_camera: Interval = Field((1.3, 3.5), description="distance of a near camera in head heights; others 4 to 10")
 
+    @field_validator(*_LIMITS)
+    @classmethod
+    def _in_order(cls, interval: Interval, info: ValidationInfo) -> Interval:
+        least, most = _LIMITS[str(info.field_name)]
+        low, high = interval
+        if not least <= low <= high <= most:
+            raise ValueError(f"it must satisfy {least:g} <= low <= high <= {most:g}")
+        if info.field_name == "exposure" and not (low <= DARK_BELOW and high >= BRIGHT_FROM):
+            raise ValueError(f"it must reach from a low of at most {DARK_BELOW} to a high of at least {BRIGHT_FROM}")
+        return interval
+
     @model_validator(mode="after")
     def _check(self) -> "DegradedSection":
-        for name, (least, most) in _LIMITS.items():
-            low, high = getattr(self, name)
-            if not least <= low <= high <= most:
-                raise ValueError(f"{name} must satisfy {least:g} <= low <= high <= {most:g}")
         if len(self.scale_intervals) != len(self.scale_weights):
             raise ValueError("scale_intervals and scale_weights must have the same length")
         if abs(sum(self.scale_weights) - 1) > 1e-6 or min(self.scale_weights) < 0:
@@ -95,7 +113,7 @@ class DegradedSection(Section):
 
 
 Weight = Annotated[float, Field(ge=0)]
-SkinTones = tuple[Weight, Weight, Weight, Weight, Weight, Weight, Weight, Weight, Weight, Weight]
+SkinTones = tuple[Weight, ...]
 
 
 class GenerateSection(Section):
@@ -110,17 +128,20 @@ class GenerateSection(Section):
     portrait_size: int = Field(128, ge=64, le=1024, description="side of a rendered portrait in pixels")
     skin_tones: SkinTones = Field(
         (1.0,) * 10,
+        min_length=10,
+        max_length=10,
         description="how often rendered candidates have each of the ten tones of the Monk scale, 1 lightest",
     )
     micro_batch: int = Field(8, ge=1, le=1024, description="images per model call; part of the recipe")
     profile: Profile = Field("corrected", description="degradation operators: corrected, or as released")
     degraded_distribution: DegradedSection = DegradedSection()
 
-    @model_validator(mode="after")
-    def _some_tone(self) -> "GenerateSection":
-        if not sum(self.skin_tones) > 0:
-            raise ValueError("skin_tones must have at least one weight above 0")
-        return self
+    @field_validator("skin_tones")
+    @classmethod
+    def _some_tone(cls, weights: SkinTones) -> SkinTones:
+        if not any(weights):
+            raise ValueError("at least one weight must be above 0")
+        return weights
 
     @property
     def candidate_limit(self) -> int:

@@ -9,7 +9,7 @@ import pandas as pd
 from cluster.shard_store import ShardStore
 from jobs.report_page.data import EXPRESSIONS, Commits, rejected_candidates, sample_images, spread
 from jobs.report_page.pictures import Picture, picture
-from schemas.config import FilterSection
+from schemas.config import BRIGHT_FROM, DARK_BELOW, FilterSection
 
 IDENTITY_LIMIT = 64
 SHOWCASES = 2
@@ -158,7 +158,7 @@ def describe(row: Any) -> str:
         parts.append(f"camera at {row.camera_distance:.1f} head heights")
     if row.light_harshness >= 0.5:
         parts.append(f"harsh light {row.light_harshness:.1f}")
-    if row.light_exposure < 0.5 or row.light_exposure > 1.6:
+    if not DARK_BELOW <= row.light_exposure <= BRIGHT_FROM:
         parts.append(f"exposure {row.light_exposure:.2g}")
     if row.light_cast > 0:
         parts.append(f"colour cast {row.light_cast:.1f}")

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from actors.capture_sampler import BRIGHT_FROM, DARK_BELOW
 from actors.recipe_sampler import degraded_recipes, reference_recipes
-from schemas.config import DegradedSection
+from schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection
 from schemas.recipe import Recipe
 
 SECTION = DegradedSection()
@@ -88,8 +87,9 @@ def test_references_and_the_release_have_no_faults():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"motion": (5, 31)}, {"noise": (0, 10)}, {"cast": (0.5, 0.2)}, {"exposure": (0, 8)}, {"coarse_jpeg": (0, 60)},
-        {"misalignment": (10, 100)}, {"near_camera": (0.5, 3)}, {"motion_rate": 1.5},
+        {"motion": (5, 31)}, {"noise": (0, 10)}, {"cast": (0.5, 0.2)}, {"exposure": (0, 8)}, {"exposure": (0.7, 4)},
+        {"exposure": (0.1, 1.2)}, {"coarse_jpeg": (0, 60)}, {"misalignment": (10, 100)}, {"near_camera": (0.5, 3)},
+        {"motion_rate": 1.5},
     ],
 )  # fmt: skip
 def test_rates_and_ranges_are_checked(changes):
