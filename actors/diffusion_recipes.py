@@ -63,7 +63,9 @@ class DiffusionBackend:
         generate, seed = self._config.generate, self._config.run.seed
         identity = derive_seed(seed, "identity", candidate)
         templates = [*self.bank.reference(generate.references), *self.bank.degraded(identity, generate.degraded)]
-        drawn = identity_recipes(seed, candidate, generate)
+        # A template shows the light; the noise of pictures taken in the dark would stand there without a reason.
+        lit = generate.degraded_distribution.model_copy(update={"exposure_rate": 0.0})
+        drawn = identity_recipes(seed, candidate, generate.model_copy(update={"degraded_distribution": lit}))
         return [
             self._recipe(recipe, index, template)
             for index, (recipe, template) in enumerate(zip(drawn, templates, strict=True))

@@ -57,7 +57,7 @@ def commanded(config: RunConfig) -> frozenset[str]:
     corrected = config.generate.profile == "corrected"
     faults = {
         "motion": (corrected, drawn.motion_rate),
-        "noise": (corrected, drawn.noise_rate + drawn.exposure_rate),
+        "noise": (corrected, drawn.noise_rate + (drawn.exposure_rate if rendered else 0)),
         "misalignment": (corrected, drawn.misalignment_rate),
         "light_cast": (corrected and rendered, drawn.cast_rate),
     }
@@ -120,10 +120,10 @@ def _measured(samples: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def _by_category(names: np.ndarray, quality: np.ndarray) -> dict[str, np.ndarray]:
-    """Group labels by name, highest median first; categories beyond the tenth would only blur the picture."""
+    """Group labels by name, highest median first."""
     groups = {str(name): quality[names == name] for name in np.unique(names)}
     ranked = sorted(groups.items(), key=lambda item: (-float(np.median(item[1])), item[0]))
-    return dict(ranked[:10])
+    return dict(ranked)
 
 
 def _correlation(factor: np.ndarray, quality: np.ndarray) -> str:

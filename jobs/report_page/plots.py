@@ -62,7 +62,7 @@ def _running_median(factor: np.ndarray, quality: np.ndarray, bins: int = 8) -> t
 def factor_boxes(groups: Mapping[str, np.ndarray], name: str, label: str) -> Markup:
     """Draw the labels of each category as 5-95 % line, quartile bar and median, in the given order from the top."""
     with style():
-        figure, axes = _axes(_SMALL)
+        figure, axes = _axes((_SMALL[0], max(_SMALL[1], 0.6 + 0.17 * len(groups))))
         names = list(groups)
         for row, values in enumerate(groups.values()):
             low, first, median, third, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])

@@ -61,9 +61,24 @@ def test_degradations_are_drawn_as_for_rendered_samples(tmp_path):
     run = config(tmp_path)
     drawn = degraded_recipes(0, 7, 4, run.generate.degraded_distribution, "corrected")
     for recipe, other in zip(backend(run).recipes(7)[2:], drawn, strict=True):
-        for name in ("seed", "downsample", "blur", "jpeg_quality", "profile"):
+        for name in ("seed", "downsample", "blur", "motion", "misalignment", "jpeg_quality", "profile"):
             assert getattr(recipe, name) == getattr(other, name)
         assert recipe.occluder == "none"
+
+
+def test_darkness_is_the_templates_so_it_brings_no_noise(tmp_path):
+    dark = {"degraded_distribution": {"exposure_rate": 1.0, "noise_rate": 0.0}}
+    recipes = [r for n in range(6) for r in backend(config(tmp_path, generate=dark)).recipes(n)]
+    assert {recipe.noise for recipe in recipes} == {0.0}
+    assert {recipe.light.exposure for recipe in recipes} == {1.0}
+    noisy = {"degraded_distribution": {"exposure_rate": 1.0, "noise_rate": 1.0, "noise": [5, 9]}}
+    shown = [r for r in backend(config(tmp_path, generate=noisy)).recipes(0) if r.kind == "degraded"]
+    assert all(4.9 < recipe.noise < 9.1 for recipe in shown)
+
+
+def test_as_released_nothing_but_blur_and_resolution_is_lost(tmp_path):
+    for recipe in backend(config(tmp_path, profile="faithful")).recipes(0):
+        assert (recipe.motion, recipe.noise, recipe.misalignment) == (0, 0, 0)
 
 
 def test_every_degraded_sample_has_a_scene_and_as_released_only_the_last_of_them(tmp_path):

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -22,7 +23,8 @@ from cluster.stage_trace import StageTrace, to_provenance
 from cluster.storage import Storage
 from jobs.label import read_labels, run_label
 from jobs.report import PAGE, run_report
-from jobs.report_page import data
+from jobs.report_page import data, factors
+from jobs.report_page.data import EXPRESSIONS
 from jobs.report_page.factors import commanded
 from jobs.report_page.page import render_page
 from jobs.report_page.pictures import SIDE, picture
@@ -450,6 +452,21 @@ def test_a_factor_that_the_config_never_varies_is_not_drawn(settings, left_out):
     generate = run.generate.model_dump() | {"degraded_distribution": settings}
     changed = run.model_copy(update={"generate": GenerateSection.model_validate(generate)})
     assert commanded(run) - commanded(changed) == set(left_out.split())
+
+
+def test_under_diffusion_dark_pictures_bring_no_noise():
+    models = {"conditional_generator": "diffusion", "conditional_diffusion": "sd"}
+    run = config(models=models, generate={"degraded_distribution": {"noise_rate": 0.0}})
+    assert "noise" not in commanded(run)
+
+
+def test_every_expression_unit_has_its_row(monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(factors, "factor_boxes", lambda groups, *_: drawn.update(groups) or "")
+    samples = pd.DataFrame({unit: np.eye(len(EXPRESSIONS) + 1)[row] for row, unit in enumerate(EXPRESSIONS)})
+    samples["quality"] = np.linspace(0, 1, len(samples))
+    factors.factor_plots(samples, {"expression"})
+    assert list(drawn) == ["neutral", *reversed(EXPRESSIONS)]  # best label first
 
 
 def test_prompts_stand_with_their_count_and_their_mean_label(painted):
