@@ -84,6 +84,11 @@ def load_quality_model(source: str, device: str = "cpu") -> QualityModel:
     thing or it is no quality model.
     """
     if source == BUNDLED_QUALITY:
+        if not BUNDLED_FILE.is_file():
+            raise UserError(
+                "the bundled quality model is not in this installation; name a trained one with --model RUN, or make "
+                "it with `synfiqa bootstrap --part quality`"
+            )
         source = str(BUNDLED_FILE)
     if source.endswith(".safetensors"):
         folder, _, file = source.rpartition("/")

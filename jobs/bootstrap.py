@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from actors.model_store.catalogue import BUNDLED
+from cluster.errors import UserError
 from cluster.storage import Storage
 from fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
 from fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_folder, publish_half
@@ -33,6 +34,8 @@ def run_bootstrap(out: Path | None, seed: int, part: str) -> None:
     Without `out` they replace those of this checkout. `quality` alone uses the networks that are there.
     """
     folder = out or BUNDLED
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file: give --out the name of a folder")
     if part != "quality":
         for card in bootstrap_networks(folder, seed, WORK):
             _tell(card)
@@ -55,6 +58,9 @@ def quality_run(networks: Path, seed: int, overrides: list[str] | None = None) -
 
     The networks are named in a catalogue of their own, because those of the package may be others.
     """
+    missing = [file for name in NETWORKS for file in _files(networks, name) if not file.is_file()]
+    if missing:
+        raise UserError(f"{missing[0]} is missing: train the networks of that folder first, with --part networks")
     cards = {name: yaml.safe_load((networks / f"{name}.yaml").read_text(encoding="utf-8")) for name in NETWORKS}
     folder = WORK / f"quality-{seed}-{'-'.join(card['sha256'][:6] for card in cards.values())}"
     catalogue = folder.with_suffix(".yaml")
@@ -80,6 +86,10 @@ def figures(evaluation: dict[str, Any]) -> dict[str, float]:
                 f"{method}_pauc_{name}": result["methods"][method]["pauc"] for method in ("model", "label", "laplacian")
             }
     return {name: round(float(value), 4) for name, value in found.items() if value is not None}
+
+
+def _files(networks: Path, name: str) -> tuple[Path, Path]:
+    return networks / f"{name}.yaml", networks / f"{name}.safetensors"
 
 
 def _fresh(name: str) -> str:

@@ -11,10 +11,12 @@ from safetensors.torch import save_file
 
 from cluster.errors import UserError
 from cluster.storage import Storage
+from fiqa_train import checkpoints
 from fiqa_train.checkpoints import dump_state, load_quality_model, load_trained, parse_state, publish
 from fiqa_train.loop import describe
 from fiqa_train.quality_net import QualityNet
 from schemas.config import TrainSection
+from schemas.model_card import BUNDLED_QUALITY
 
 SECTION = TrainSection(width=4, initialise="random")
 CARD = describe(SECTION, "unused", "abc")
@@ -134,3 +136,9 @@ def test_only_aligned_faces_are_scored(run):
     for wrong in (FACES[:, :100], FACES.astype(np.float32), FACES[0]):
         with pytest.raises(ValueError, match="uint8 RGB"):
             model.score(wrong)
+
+
+def test_without_the_bundled_model_both_ways_out_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "BUNDLED_FILE", tmp_path / "bundled-quality.safetensors")
+    with pytest.raises(UserError, match=r"--model RUN, or make it with `synfiqa bootstrap --part quality`"):
+        load_quality_model(BUNDLED_QUALITY)

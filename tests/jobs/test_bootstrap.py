@@ -1,5 +1,7 @@
 """`synfiqa bootstrap`: the run behind the bundled quality model, and what its card says."""
 
+import shutil
+
 import pytest
 import torch
 import yaml
@@ -9,7 +11,7 @@ from actors.model_store.selection import run_models
 from cluster.errors import UserError
 from fiqa_train.checkpoints import load_quality_model, publish_half
 from fiqa_train.quality_net import QualityModel
-from jobs.bootstrap import FIELDS, figures, quality_run
+from jobs.bootstrap import FIELDS, figures, quality_run, run_bootstrap
 
 
 @pytest.fixture
@@ -32,11 +34,28 @@ def test_other_networks_or_another_seed_make_another_run(here, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     for name in FIELDS:
+        (other / f"{name}.safetensors").write_bytes(b"other weights")
         card = yaml.safe_load((BUNDLED / f"{name}.yaml").read_text())
         (other / f"{name}.yaml").write_text(yaml.safe_dump({**card, "sha256": "0" * 64}))
     urls = [quality_run(*pair).run.url for pair in ((BUNDLED, 0), (BUNDLED, 1), (other, 0))]
     assert len(set(urls)) == 3
     assert quality_run(BUNDLED, 0).run.url == urls[0]
+
+
+@pytest.mark.parametrize("lost", ["bundled-b.yaml", "bundled-clip.safetensors"])
+def test_quality_alone_needs_the_networks_of_its_folder(here, lost):
+    for name in FIELDS:
+        for kind in ("yaml", "safetensors"):
+            shutil.copy(BUNDLED / f"{name}.{kind}", here)
+    (here / lost).unlink()
+    with pytest.raises(UserError, match=f"{lost} is missing: .*--part networks"):
+        run_bootstrap(here, 0, "quality")
+
+
+def test_a_file_is_no_folder_to_write_to_and_that_is_told_before_anything_is_rendered(here):
+    (here / "weights").write_text("")
+    with pytest.raises(UserError, match="weights is a file: give --out"):
+        run_bootstrap(here / "weights", 0, "all")
 
 
 def test_settings_can_be_changed_for_a_smaller_run_but_not_misspelt(here):
