@@ -28,6 +28,15 @@ _MIN_VARIANCE = 0.175
 _TAP_NOISE = 0.1
 _FACE_BELOW_MOUTH = 0.7
 
+_AFTER_RENDERING = {
+    "misalignment": 0.0,
+    "downsample": 1.0,
+    "blur": 1.0,
+    "motion": 0.0,
+    "noise": 0.0,
+    "jpeg_quality": 100,
+}
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -107,6 +116,11 @@ def degrade(image: np.ndarray, recipe: Recipe) -> Degraded:
         blurred = np.rint(blurred)
     image = np.clip(blurred, 0, 255).astype(np.uint8)
     return Degraded(_record(image, recipe), kernel.lambda1, kernel.lambda2, kernel.theta)
+
+
+def portrait_recipe(recipe: Recipe) -> Recipe:
+    """Return what a renderer sees of a recipe: those that differ in their crop and its file alone share a portrait."""
+    return recipe.model_copy(update=_AFTER_RENDERING)
 
 
 def clean_crop_and_degrade(

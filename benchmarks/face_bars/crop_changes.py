@@ -10,7 +10,6 @@ import numpy as np
 
 from actors.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE
 from fiqa_train.benchmark.operators import Operator, apply
-from schemas.seeds import derive_seed, generator
 
 _GREY = 128
 _LENS = (13, 9)  # half axes in pixels, a little wider than an eye and its lids
@@ -31,21 +30,6 @@ def noisy(crop: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     return apply(Operator(noise_sigma=sigma), crop, seed)
 
 
-def shaken(crop: np.ndarray, length: float, seed: int) -> np.ndarray:
-    """Return the crop smeared along a straight line of `length` pixels, at an angle from the seed."""
-    if length <= 0:
-        return crop
-    angle = generator(derive_seed(seed, "shake")).uniform(0, np.pi)
-    reach = int(np.ceil(length / 2)) + 1
-    taps = np.zeros((2 * reach + 1, 2 * reach + 1))
-    for along in np.linspace(-length / 2, length / 2, 8 * reach + 1):
-        x, y = reach + along * np.cos(angle), reach + along * np.sin(angle)
-        left, top = int(x), int(y)
-        right, low = x - left, y - top
-        taps[top : top + 2, left : left + 2] += np.outer((1 - low, low), (1 - right, right))
-    return np.asarray(cv2.filter2D(crop, -1, taps / taps.sum(), borderType=cv2.BORDER_REFLECT))
-
-
 def brightened(crop: np.ndarray, gain: float, seed: int) -> np.ndarray:
     """Return the crop with its light multiplied by `gain`, in the linear light of a display gamma of 2.2."""
     return _mapped(crop, lambda level: np.minimum(1.0, level * gain ** (1 / 2.2)))
@@ -61,14 +45,6 @@ def covered_from_below(crop: np.ndarray, share: float, seed: int) -> np.ndarray:
     covered = crop.copy()
     covered[ARCFACE_SIZE - round(ARCFACE_SIZE * share) :] = _GREY
     return covered
-
-
-def turned(crop: np.ndarray, degrees: float, seed: int) -> np.ndarray:
-    """Return the crop turned clockwise about its centre; what was outside is its mirror image."""
-    middle = (ARCFACE_SIZE - 1) / 2
-    matrix = cv2.getRotationMatrix2D((middle, middle), -degrees, 1)
-    size = (ARCFACE_SIZE, ARCFACE_SIZE)
-    return np.asarray(cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
 
 
 def with_sunglasses(crop: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ SUBJECT = "embedders"
 NAMES = ("bundled-a", "bundled-b")
 JUDGED = (
     *("yaw", "pitch up", "pitch down", "blur", "resolution", "motion", "noise", "jpeg"),
-    *("gamma darker", "gamma lighter", "dark", "bright", "hard light"),
-    *("mask", "scarf", "hand", "block from below", "misaligned"),
+    *("gamma darker", "gamma lighter", "dark", "bright", "hard light", "colour cast"),
+    *("mask", "scarf", "hand", "hat", "hair", "object", "block from below", "misaligned", "near camera"),
 )
 """Ladders along which the cosine has to fall; expressions are not asked to."""
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.alignment import align
-from actors.degradation import degrade
+from actors.degradation import clean_crop_and_degrade, portrait_recipe
 from actors.face3d import HeadRenderer, Identity
 from actors.imaging import decode, encode_jpeg
 from actors.pose import pose_from_landmarks
@@ -20,8 +19,6 @@ from schemas.recipe import Recipe
 PORTRAIT_SIZE = 128
 REFERENCE = "reference"
 _AT_ONCE = 1024
-_SEEN_IN_CROPS = {"blur": 1.0, "downsample": 1.0, "jpeg_quality": 95}
-"""Recipe fields that work on the crop, and what leaves it alone: recipes equal but for these share one render."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def ladder_faces(
     for index, (recipe, crop) in enumerate(zip(recipes, crops, strict=True)):
         if index >= len(reference):
             factor, level = levels[index - len(reference)]
-            crop = factor.crop(degrade(crop, recipe).image, level, recipe.seed)
+            crop = factor.crop(crop, level, recipe.seed)
         stored.append(encode_jpeg(crop, recipe.jpeg_quality))
     return Faces(
         jpeg=stored,
@@ -137,11 +134,14 @@ def _renderer() -> HeadRenderer:
 
 
 def _crops(someone: Identity, recipes: Sequence[Recipe], renderer: HeadRenderer) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the aligned undegraded crop of each recipe, and the yaw in degrees that its landmarks show."""
-    shown = [recipe.model_copy(update=_SEEN_IN_CROPS) for recipe in recipes]
-    different = list(dict.fromkeys(shown))
+    """Return the aligned and degraded crop of each recipe, and the yaw in degrees that its landmarks show."""
+    drawn = [portrait_recipe(recipe) for recipe in recipes]
+    different = list(dict.fromkeys(drawn))
     rendered = renderer.render(someone, different, PORTRAIT_SIZE)
-    crops = align(list(rendered.images), rendered.landmarks, antialias=True)
-    yaw = pose_from_landmarks(rendered.landmarks)[:, 0]
     place = {recipe: index for index, recipe in enumerate(different)}
-    return [crops[place[recipe]] for recipe in shown], np.array([yaw[place[recipe]] for recipe in shown])
+    places = [place[recipe] for recipe in drawn]
+    crops = [
+        clean_crop_and_degrade(rendered.images[index], rendered.landmarks[index], recipe).image
+        for recipe, index in zip(recipes, places, strict=True)
+    ]
+    return crops, pose_from_landmarks(rendered.landmarks)[places, 0]

@@ -4,8 +4,12 @@ import hashlib
 from pathlib import Path
 
 import actors.alignment
+import actors.capture_sampler
 import actors.degradation
+import actors.draws
 import actors.face3d
+import actors.misalignment
+import actors.operators
 import actors.recipe_sampler
 import schemas.recipe
 from actors.face3d import Identity, sample_identity
@@ -15,6 +19,9 @@ from schemas.seeds import derive_seed
 
 REFERENCES = 4
 """References of an identity, as a run has by default."""
+
+USUAL_DISTANCE = 6.0
+"""Head heights between the camera and a face that is shown well."""
 
 
 def identity_seed(seed: int, number: int) -> int:
@@ -38,11 +45,12 @@ def base_recipe(seed: int, number: int) -> Recipe:
 
 
 def cleaned(reference: Recipe) -> Recipe:
-    """Return a reference's recipe as that of a degraded sample, pose and expression exactly zero, JPEG quality 95.
+    """Return a reference's recipe as that of a degraded sample: pose and expression exactly zero, JPEG quality 95.
 
-    So one factor moves along a ladder and no other.
+    The camera is at `USUAL_DISTANCE`. So one factor moves along a ladder and no other.
     """
     change = {"kind": "degraded", "jpeg_quality": 95, "pose": Pose(), "expression": Expression()}
+    change |= {"camera_distance": USUAL_DISTANCE}
     return reference.model_copy(update=change)
 
 
@@ -57,4 +65,7 @@ def drawing_digest() -> str:
     return content.hexdigest()[:12]
 
 
-_DRAWING = (actors.alignment, actors.degradation, actors.recipe_sampler, schemas.recipe)
+_DRAWING = (
+    *(actors.alignment, actors.capture_sampler, actors.degradation, actors.draws, actors.misalignment),
+    *(actors.operators, actors.recipe_sampler, schemas.recipe),
+)

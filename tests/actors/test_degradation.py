@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from skimage.data import astronaut
 
 from actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, warp
-from actors.degradation import clean_crop_and_degrade, degrade, draw_kernel, face_box_crop, sample_scale
+from actors.degradation import (
+    clean_crop_and_degrade,
+    degrade,
+    draw_kernel,
+    face_box_crop,
+    portrait_recipe,
+    sample_scale,
+)
 from actors.face3d import HeadRenderer, sample_identity
 from actors.recipe_sampler import degraded_recipes
 from schemas.config import DegradedSection
@@ -272,3 +279,15 @@ class TestFaults:
         plain = degrade(FACE, recipe(3, 2.0, 2.0, "faithful")).image
         commanded = Recipe(kind="degraded", seed=3, downsample=2, blur=2, motion=20, noise=40, profile="faithful")
         np.testing.assert_array_equal(degrade(FACE, commanded).image, plain)
+
+
+def test_recipes_that_differ_in_the_crop_alone_share_a_portrait():
+    plain = Recipe(kind="degraded", seed=3, light=Light(exposure=0.4), camera_distance=1.5)
+    spoilt = plain.model_copy(
+        update={"misalignment": 40.0, "downsample": 3.0, "blur": 4.0, "motion": 9.0, "noise": 30.0, "jpeg_quality": 7}
+    )
+    assert portrait_recipe(spoilt) == portrait_recipe(plain)
+    assert portrait_recipe(plain.model_copy(update={"camera_distance": 2.0})) != portrait_recipe(plain)
+    rendered = HeadRenderer(supersample=1).render(sample_identity(2), [plain, spoilt, portrait_recipe(spoilt)], 64)
+    np.testing.assert_array_equal(rendered.images[0], rendered.images[1])
+    np.testing.assert_array_equal(rendered.images[0], rendered.images[2])
