@@ -27,12 +27,20 @@ LADDERS: dict[str, tuple[float, ...]] = {
     "pitch": (10, 20, 30),
     "expression": (0.35, 0.7, 1.0),
     "sidelight": (0.4, 0.7, 1.0),
+    "backlight": (0.4, 0.7, 1.0),
+    "cast": (0.3, 0.6, 1.0),
     "dark": (0.4, 0.15, 0.05, 0.015),
     "bright": (1.8, 2.6, 4.0),
+    "near": (2.5, 1.8, 1.3),
     "sunglasses": (0.0, 0.5, 1.0),
     "mask": (0.3, 0.6, 1.0),
     "scarf": (0.3, 0.6, 0.9),
     "hand": (0.3, 0.6, 1.0),
+    "hat": (0.0, 0.5, 1.0),
+    "hair": (0.3, 0.6, 1.0),
+    "object": (0.3, 0.6, 0.9),
+    "misalignment": (6, 12, 25, 50),
+    "motion": (4, 8, 14, 20, 28),
     "blur": (1, 2, 3, 4, 5.5),
     "resolution": (56, 32, 20, 14, 11),
     "noise": (10, 20, 35, 50, 70),
@@ -41,8 +49,9 @@ LADDERS: dict[str, tuple[float, ...]] = {
 """Levels of each factor from mild to severe, one probe each, all else as in the identity's clean probe.
 
 Degrees of yaw and pitch (to a side that the identity's seed chooses), strength of two expression units, harshness of a
-light from one side, exposure gain (dark, bright), coverage of the occluder, sigma of blur in pixels, side in pixels,
-sigma of noise in grey levels, JPEG quality.
+light from one side or from behind, strength of a colour cast, exposure gain (dark, bright), distance of the camera in
+head heights, coverage of the occluder, degrees that the aligner missed, pixels of a shake, sigma of blur in pixels,
+side in pixels, sigma of noise in grey levels, JPEG quality.
 """
 
 CLEAN, MIXED = "clean", "mixed"
@@ -68,7 +77,10 @@ MIXTURE = DegradedSection(
 )
 """How mixed probes are drawn: every value is written out, so that no default of runs moves the benchmark."""
 
-UNITS = ("mouth_open", "smile", "brow_raise", "frown", "pucker", "eyes_closed")
+UNITS = (
+    *("mouth_open", "smile", "brow_raise", "frown", "pucker", "inner_brow_raise"),
+    *("squint", "nose_wrinkle", "corners_down", "lips_pressed", "eyes_closed"),
+)
 
 
 class Settings(BaseModel):
@@ -134,6 +146,7 @@ def _ladders(
     rng = generator(seed)
     side, nod, from_side = (int(sign) for sign in rng.choice([-1, 1], 3))
     units = tuple(str(unit) for unit in rng.permutation(UNITS)[:2])
+    turn = int(rng.choice([-1, 1]))
     for factor in factors:
         for step, level in enumerate(LADDERS[factor], start=1):
             recipe, operator = base, Operator()
@@ -146,6 +159,16 @@ def _ladders(
                     recipe = _with(base, expression=Expression(**dict.fromkeys(units, level)))
                 case "sidelight":
                     recipe = _with(base, light=Light(azimuth=from_side * 70, elevation=20, harshness=level))
+                case "backlight":
+                    recipe = _with(base, light=Light(azimuth=from_side * 150, elevation=20, harshness=level))
+                case "cast":
+                    recipe = _with(base, light=base.light.model_copy(update={"cast": level}))
+                case "near":
+                    recipe = _with(base, camera_distance=level)
+                case "misalignment":
+                    recipe = _with(base, misalignment=turn * level)
+                case "motion":
+                    recipe = _with(base, motion=level)
                 case "dark" | "bright":
                     recipe = _with(base, light=base.light.model_copy(update={"exposure": level}))
                 case "blur":

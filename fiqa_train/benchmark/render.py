@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from actors.degradation import clean_crop_and_degrade
+from actors.degradation import clean_crop_and_degrade, portrait_recipe
 from actors.imaging import encode_jpeg
 from actors.procedural import ProceduralConditionalGenerator
-from actors.roles import IdentitySource
+from actors.roles import IdentitySource, Portraits
 from cluster.fingerprint import RECIPE_VERSION
 from fiqa_train.benchmark.operators import Operator, apply
 from fiqa_train.benchmark.plan import Frame, Settings, frames, identity_seed
@@ -79,12 +79,12 @@ def _crops(seed: int, plan: list[Frame]) -> Iterator[tuple[Frame, np.ndarray, fl
     """Yield each frame, its crop uint8 RGB (112, 112, 3) before the operator, and the occluded share of the face."""
     source = IdentitySource(identity=0, seed=seed, attributes={}, image=np.empty((0, 0, 3), np.uint8))
     generator = ProceduralConditionalGenerator(PORTRAIT_SIZE)
-    made: dict[Recipe, tuple[np.ndarray, float]] = {}
+    rendered: dict[Recipe, Portraits] = {}
     for frame in plan:
-        # Blur, resolution, noise and compression change a picture that the clean probe needs anyway.
-        drawn = frame.recipe.model_copy(update={"jpeg_quality": 100})
-        if drawn not in made:
-            portraits = generator.generate(source, [drawn])
-            face = clean_crop_and_degrade(portraits.images[0], portraits.landmarks[0], drawn)
-            made[drawn] = face.image, float(portraits.occluded_fraction[0])
-        yield frame, *made[drawn]
+        # What happens to a crop happens to a picture that the clean probe needs anyway.
+        drawn = portrait_recipe(frame.recipe)
+        if drawn not in rendered:
+            rendered[drawn] = generator.generate(source, [drawn])
+        shown = rendered[drawn]
+        face = clean_crop_and_degrade(shown.images[0], shown.landmarks[0], frame.recipe)
+        yield frame, face.image, float(shown.occluded_fraction[0])

@@ -6,12 +6,13 @@ from pydantic import ValidationError
 
 from actors.face3d import sample_identity
 from actors.identity_generator import candidate_seed
+from actors.recipe_sampler import OCCLUDERS
 from fiqa_train.benchmark import plan
 from fiqa_train.benchmark.operators import Operator
 from fiqa_train.benchmark.plan import LADDERS, Settings, frames, identity_seed
 from fiqa_train.bootstrap import render_set
 from fiqa_train.bootstrap.render_set import SetSize
-from schemas.recipe import Recipe
+from schemas.recipe import Expression, Recipe
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def bootstrap_seeds():
 def test_its_people_are_in_no_bootstrap_and_in_no_run(bootstrap_seeds):
     people = {identity_seed(seed, number) for seed in range(5) for number in range(1000)}
     assert len(people) == 5000
-    assert len(bootstrap_seeds) == 3 * 540
+    assert len(bootstrap_seeds) == 3 * (SetSize().identities + SetSize().held_out)
     assert not people & bootstrap_seeds
     runs = {candidate_seed(seed, number) for seed in range(20) for number in range(2000)}
     assert not people & runs
@@ -71,7 +72,9 @@ def test_a_ladder_changes_its_factor_alone():
         else:
             expected = {
                 **{factor: {"pose"} for factor in ("yaw", "pitch")},
-                **{factor: {"light"} for factor in ("sidelight", "dark", "bright")},
+                **{factor: {"light"} for factor in ("sidelight", "backlight", "cast", "dark", "bright")},
+                **{factor: {factor} for factor in ("misalignment", "motion")},
+                "near": {"camera_distance"},
                 "expression": {"expression"},
                 "compression": {"jpeg_quality"},
             }
@@ -107,5 +110,6 @@ def test_settings_that_make_no_sense_are_refused(wrong):
         Settings(**wrong)
 
 
-def test_every_unit_is_an_expression_unit():
-    assert set(plan.UNITS) <= type(Recipe(kind="degraded", seed=0).expression).model_fields.keys()
+def test_every_unit_and_every_occluder_has_its_part():
+    assert set(plan.UNITS) == Expression.model_fields.keys()
+    assert set(OCCLUDERS) - LADDERS.keys() == {"glasses"}, "which hide nothing"
