@@ -17,7 +17,7 @@ from actors.face3d import HeadRenderer, Identity, sample_identity
 from actors.recipe_sampler import degraded_recipes, reference_recipes
 from benchmarks.face_bars.factors import FACTORS
 from benchmarks.face_bars.factors import STEPS as LEVELS
-from benchmarks.face_bars.labels import NOT_JUDGED, fused_labels, require_same_networks
+from benchmarks.face_bars.labels import NOT_JUDGED, fused_labels, networks_of
 from benchmarks.face_bars.ladder_set import Faces, ladder_faces
 from benchmarks.face_bars.people import REFERENCES, cleaned
 from cluster.storage import Storage
@@ -120,8 +120,8 @@ def factor_ladders(seed: int, run: str, label: str, number: int = 36) -> np.ndar
     faces = ladder_faces(person(seed, number).without_glasses(), cleaned(shown[-1]), shown[:-1], factors)
     storage = Storage(run)
     calibration = require_calibration(storage, label)
-    require_same_networks(storage, calibration)
-    return labelled_rows(faces, fused_labels(calibration, faces), [factor.name for factor in factors])
+    labels = fused_labels(calibration, faces, networks_of(storage))
+    return labelled_rows(faces, labels, [factor.name for factor in factors])
 
 
 def labelled_rows(faces: Faces, quality: np.ndarray, names: Sequence[str], margin: int = 104) -> np.ndarray:

@@ -260,7 +260,7 @@ def _compete(keys: Array, face: Array, planes: Array, first: Array, side: int, w
         return
     xp = _library(keys)
     steps = _real(_numbers(side, keys))[:, None]
-    lowest = None
+    lowest: Array = None
     for start, ahead, below in zip(planes[0, :3], planes[1, :3], planes[2, :3], strict=True):
         weight = (start + below * steps)[:, None] + ahead * steps
         lowest = weight if lowest is None else xp.minimum(lowest, weight, out=lowest)

@@ -36,12 +36,11 @@ def measure(settings: Settings) -> list[Bar]:
     return medians([_of_run(run, settings.label, faces) for run in settings.runs])
 
 
-def fused_labels(calibration: Calibration, faces: Faces) -> np.ndarray:
+def fused_labels(calibration: Calibration, faces: Faces, chosen: RunModels) -> np.ndarray:
     """Return the label (N,) of each face on the calibration's scale, 0..1 for what its run held, beyond it not clipped.
 
-    f_r and v_l come from the networks that the calibration was fitted with; both must be bundled ones.
+    f_r and v_l come from the chosen networks, which must be those that the calibration was fitted with.
     """
-    chosen = _networks(calibration)
     players, text = Players(chosen), reference_text(chosen)
     components = Components(
         recognition=recognition_similarity(
@@ -56,28 +55,24 @@ def fused_labels(calibration: Calibration, faces: Faces) -> np.ndarray:
     return (apply(scale, components).raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
 
 
-def _networks(calibration: Calibration) -> RunModels:
-    named = {"embedder": calibration.embedder, "image_text": calibration.image_text}
-    return run_models(ModelsSection(**{role: name for role, name in named.items() if name}))
-
-
-def require_same_networks(storage: Storage, calibration: Calibration) -> None:
-    """Raise UserError when the run was measured with other weights than are bundled now: its scale is not theirs."""
-    used: dict[str, str] = load_run(storage).recipe["model_digests"]
-    chosen = _networks(calibration)
+def networks_of(storage: Storage) -> RunModels:
+    """Return the models of a run; UserError when one that labels has other weights by now: the scale is not theirs."""
+    manifest = load_run(storage)
+    chosen = run_models(ModelsSection(**manifest.config.get("models", {})))
+    used: dict[str, str] = manifest.recipe["model_digests"]
     for model in (chosen.embedder, chosen.image_text):
         if used.get(model.name) != digest_of(model):
             raise UserError(
                 f"{storage.uri()} was measured with other weights of {model.name} than are here now, so its labels are "
                 "another scale; make the run again"
             )
+    return chosen
 
 
 def _of_run(run: str, label: str, faces: Faces) -> list[Bar]:
     storage = Storage(run)
     calibration = require_calibration(storage, label)
-    require_same_networks(storage, calibration)
-    quality = fused_labels(calibration, faces)
+    quality = fused_labels(calibration, faces, networks_of(storage))
     bars = []
     for factor in FACTORS:
         ladders = faces.ladder(factor, quality)

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ from schemas.recipe import Recipe
 from schemas.seeds import derive_seed, generator
 
 NAME = "bundled-clip"
-ARGUMENTS = {
+ARGUMENTS: dict[str, Any] = {
     "context_length": 60,
     "embed_dim": 96,
     "image_size": 112,
@@ -72,7 +73,7 @@ def contrastive_loss(image: Tensor, text: Tensor, true: Tensor) -> Tensor:
 def train_image_text(faces: RenderSet, folder: Path, seed: int, epochs: int = EPOCHS) -> ModelCard:
     """Train the dual encoder on a render set, publish it and return its card with held-out metrics."""
     words = vocabulary()
-    tokenizer = WordTokenizer(words, int(ARGUMENTS["context_length"]))
+    tokenizer = WordTokenizer(words, ARGUMENTS["context_length"])
     net = fit(faces.of("train"), tokenizer, derive_seed(seed, "bootstrap", NAME), epochs)
     card = publish(
         net,
@@ -81,7 +82,7 @@ def train_image_text(faces: RenderSet, folder: Path, seed: int, epochs: int = EP
         role="image_text",
         architecture="small-clip",
         arguments={**ARGUMENTS, "vocabulary": words},
-        input_size=int(ARGUMENTS["image_size"]),
+        input_size=ARGUMENTS["image_size"],
         channels="rgb",
         value_range=(0.0, 1.0),
         normalise="clip",
@@ -124,7 +125,7 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> C
     pool = build_pool(faces, rng)
     net = small_clip(tokenizer.vocab_size, **ARGUMENTS).train()  # type: ignore[arg-type]
     net.logit_scale.requires_grad_(False).fill_(math.log(LOGIT_SCALE))
-    heads = FactorHeads(int(ARGUMENTS["embed_dim"]))
+    heads = FactorHeads(ARGUMENTS["embed_dim"])
     learning = [*(p for p in net.parameters() if p.requires_grad), *heads.parameters()]
     optimiser = torch.optim.AdamW(learning, weight_decay=WEIGHT_DECAY)
     steps = len(faces.crops) // BATCH
@@ -156,7 +157,7 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> C
 
 def build_pool(faces: RenderSet, rng: np.random.Generator) -> Pool:
     """Degrade every training crop in `VARIATIONS` ways and shrink the results to the network's input size."""
-    size = int(ARGUMENTS["image_size"])
+    size = ARGUMENTS["image_size"]
     recipes = [draw_variation(recipe, rng) for recipe in faces.recipes for _ in range(VARIATIONS)]
     degraded = (degraded_crop(faces.crops[index // VARIATIONS], recipe) for index, recipe in enumerate(recipes))
     images = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in degraded])

@@ -8,6 +8,7 @@ import pytest
 from actors.face3d import HeadRenderer
 from actors.model_store.cache import digest_of
 from actors.model_store.catalogue import Catalogue
+from actors.model_store.selection import run_models
 from benchmarks.face_bars import labels
 from benchmarks.face_bars.factors import FACTORS
 from benchmarks.face_bars.ladder_set import ladder_faces
@@ -16,6 +17,9 @@ from cluster.errors import UserError
 from cluster.storage import Storage
 from fiqa_train.labels import Components, fit
 from schemas.calibration import Calibration
+from schemas.config import ModelsSection
+
+CHOSEN = run_models(ModelsSection())
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def faces():
 
 
 def test_a_label_is_the_fusion_on_the_runs_scale(calibration, faces):
-    quality = labels.fused_labels(calibration, faces)
+    quality = labels.fused_labels(calibration, faces, CHOSEN)
     (resolution,), (yaw,) = faces.ladder("resolution", quality), faces.ladder("yaw", quality)
     assert resolution[0] == yaw[0]  # both start from the same clean face
     assert resolution[0] > 1.5 * resolution[-1]
@@ -50,17 +54,17 @@ def test_a_label_is_the_fusion_on_the_runs_scale(calibration, faces):
 
 def test_labels_beyond_the_scale_are_not_clipped(calibration, faces):
     narrow = calibration.scale.model_copy(update={"raw_max": calibration.scale.raw_min + 0.3})
-    quality = labels.fused_labels(calibration.model_copy(update={"scale": narrow}), faces)
+    quality = labels.fused_labels(calibration.model_copy(update={"scale": narrow}), faces, CHOSEN)
     assert quality.max() > 1.5
-    wide = labels.fused_labels(calibration, faces)
+    wide = labels.fused_labels(calibration, faces, CHOSEN)
     assert np.corrcoef(quality, wide)[0, 1] == pytest.approx(1)
 
 
-def test_a_run_that_was_measured_with_other_weights_is_refused(calibration, tmp_path, monkeypatch):
+def test_a_run_that_was_measured_with_other_weights_is_refused(tmp_path, monkeypatch):
     catalogue = Catalogue.load()
     used = {name: digest_of(catalogue.model(name)) for name in ("bundled-a", "bundled-clip")}
-    monkeypatch.setattr(labels, "load_run", lambda _: SimpleNamespace(recipe={"model_digests": used}))
-    labels.require_same_networks(Storage(str(tmp_path)), calibration)
+    monkeypatch.setattr(labels, "load_run", lambda _: SimpleNamespace(recipe={"model_digests": used}, config={}))
+    labels.networks_of(Storage(str(tmp_path)))
     used["bundled-clip"] = "0" * 64
     with pytest.raises(UserError, match="other weights of bundled-clip than are here now"):
-        labels.require_same_networks(Storage(str(tmp_path)), calibration)
+        labels.networks_of(Storage(str(tmp_path)))
