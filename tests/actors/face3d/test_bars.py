@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from actors.face3d import HeadRenderer
 from benchmarks.face_bars.detection import look
@@ -12,14 +11,6 @@ from schemas.recipe import Pose
 
 PEOPLE = 12
 POSES = [(0, 0), (25, 0), (-25, 0), (40, 0), (-40, 0), (0, 15), (0, -15), (20, 12), (-20, -12)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_frontal_references_are_found_at_their_landmarks():

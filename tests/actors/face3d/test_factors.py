@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
 
-from actors.face3d import HeadRenderer, sample_identity
+from actors.face3d import sample_identity
 from actors.face3d.assets import build_assets
 from actors.face3d.lighting import lamp
 from actors.recipe_sampler import OCCLUDERS
@@ -13,19 +12,6 @@ from schemas.rows import REGIONS
 
 SIZE = 96
 PERSON = sample_identity(8).with_attributes(hair_style="short", beard="none", glasses=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def renderer():
-    return HeadRenderer()
 
 
 def recipe(seed=11, **fields):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from actors.face3d import HeadRenderer, sample_identity
 from actors.face3d.mesh import Part
@@ -10,19 +9,6 @@ from actors.face3d.shadow import visibility
 from schemas.recipe import Expression, Light, Pose, Recipe
 
 SIZE = 96
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def renderer():
-    return HeadRenderer()
 
 
 def recipe(seed=11, kind="reference", **fields):

@@ -1,0 +1,19 @@
+"""One thread for every drawing, so that sums come out alike, and one renderer a module."""
+
+import pytest
+import torch
+
+from actors.face3d import HeadRenderer
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    return HeadRenderer()
