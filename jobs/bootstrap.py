@@ -13,6 +13,7 @@ import yaml
 
 from actors.model_store.catalogue import BUNDLED
 from cluster.errors import UserError
+from cluster.run_folder import RecipeChanged
 from cluster.storage import Storage
 from fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
 from fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_folder, publish_half
@@ -46,7 +47,12 @@ def run_bootstrap(out: Path | None, seed: int, part: str) -> None:
 def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[str] | None = None) -> ModelCard:
     """Run `configs/default-model.yaml` under the networks of a folder; its model goes to `target` in half precision."""
     config = quality_run(networks, seed, overrides)
-    run_all(config)
+    try:
+        run_all(config)
+    except RecipeChanged as error:
+        raise UserError(
+            f"{config.run.url} was begun with other settings or another version; remove it and run the same again"
+        ) from error
     storage = Storage(config.run.url)
     folder = model_folder(config.train.name)
     metrics = figures(json.loads(storage.read(f"{folder}/{EVALUATION}")))

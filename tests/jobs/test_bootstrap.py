@@ -9,8 +9,10 @@ import yaml
 from actors.model_store.catalogue import BUNDLED
 from actors.model_store.selection import run_models
 from cluster.errors import UserError
+from cluster.run_folder import RecipeChanged
 from fiqa_train.checkpoints import load_quality_model, publish_half
 from fiqa_train.quality_net import QualityModel
+from jobs import bootstrap
 from jobs.bootstrap import FIELDS, figures, quality_run, run_bootstrap
 
 
@@ -56,6 +58,15 @@ def test_a_file_is_no_folder_to_write_to_and_that_is_told_before_anything_is_ren
     (here / "weights").write_text("")
     with pytest.raises(UserError, match="weights is a file: give --out"):
         run_bootstrap(here / "weights", 0, "all")
+
+
+def test_a_run_begun_otherwise_is_to_be_removed_for_no_option_names_another(here, monkeypatch):
+    def refuse(config):
+        raise RecipeChanged("choose another folder with --run")
+
+    monkeypatch.setattr(bootstrap, "run_all", refuse)
+    with pytest.raises(UserError, match=r"^runs/bootstrap/quality-0-.* remove it and run the same again$"):
+        run_bootstrap(None, 0, "quality")
 
 
 def test_settings_can_be_changed_for_a_smaller_run_but_not_misspelt(here):
