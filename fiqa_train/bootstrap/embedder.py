@@ -4,6 +4,7 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,15 @@ from fiqa_train.bootstrap.publish import publish, write_card
 from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set
 from fiqa_train.bootstrap.verification import verification_metrics
 from schemas.model_card import ModelCard
+from schemas.recipe import Recipe
 from schemas.seeds import derive_seed, generator
 
-SCALE, MARGIN, MARGIN_WARM_UP = 24.0, 0.30, 0.3
-BATCH, LEARNING_RATE, WEIGHT_DECAY = 32, 2e-3, 0.05
+SCALE, MARGIN = 24.0, 0.30
+MARGIN_FROM, MARGIN_TO = 0.15, 0.45
+"""Shares of the training between which the margin rises; a network that knows nobody yet learns nothing from it."""
+BATCH, LEARNING_RATE, WEIGHT_DECAY = 32, 4e-3, 0.05
+MAX_TURN, MAX_YAW, EXPOSURES = 20.0, 80.0, (0.1, 3.0)
+"""Degrees in the plane and to the side, and exposures, beyond which a face says too little of who it is."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,8 @@ class EmbedderPlan:
 
 
 PLANS = {
-    "bundled-a": EmbedderPlan((32, 64, 128, 192), (1, 2, 1, 1), (0.0, 5 / 6), 14),
-    "bundled-b": EmbedderPlan((24, 48, 96, 160), (1, 1, 1, 1), (1 / 6, 1.0), 12),
+    "bundled-a": EmbedderPlan((32, 64, 128, 192), (1, 2, 1, 1), (0.0, 5 / 6), 16),
+    "bundled-b": EmbedderPlan((24, 56, 112, 176), (1, 1, 2, 1), (1 / 6, 1.0), 16),
 }
 """A labels and B evaluates, hence another shape, another seed and partly other identities."""
 
@@ -84,13 +90,31 @@ def train_embedder(name: str, faces: RenderSet, folder: Path, seed: int, epochs:
     return card
 
 
+def margin_at(share: float) -> float:
+    """Return the margin after a share of the training, 0..1."""
+    return MARGIN * min(1.0, max(0.0, (share - MARGIN_FROM) / (MARGIN_TO - MARGIN_FROM)))
+
+
+def learnable(recipes: Sequence[Recipe]) -> np.ndarray:
+    """Return bool (N,): False for faces that say too little of who they show."""
+    low, high = EXPOSURES
+    return np.array(
+        [
+            abs(recipe.misalignment) <= MAX_TURN
+            and abs(recipe.pose.yaw) <= MAX_YAW
+            and low <= recipe.light.exposure <= high
+            for recipe in recipes
+        ]
+    )
+
+
 def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIResNet:
     """Return the network after CosFace training with a one-cycle learning rate; bf16 arithmetic where CPUs have it."""
     torch.manual_seed(seed)
     rng = generator(seed)
     people = np.unique(faces.identity)
     first, last = (round(part * len(people)) for part in plan.share)
-    kept = np.isin(faces.identity, people[first:last])
+    kept = np.isin(faces.identity, people[first:last]) & learnable(faces.recipes)
     labels = torch.from_numpy(np.searchsorted(people[first:last], faces.identity[kept]))
     gray = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in faces.crops[kept]])
     net = SmallIResNet(widths=plan.widths, blocks=plan.blocks).train()
@@ -98,14 +122,14 @@ def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIR
     optimiser = torch.optim.AdamW([*net.parameters(), *loss_function.parameters()], weight_decay=WEIGHT_DECAY)
     steps = math.floor(len(gray) / BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.2, cycle_momentum=False
+        optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.1, cycle_momentum=False
     )
     for epoch in range(epochs):
         order = rng.permutation(len(gray))
         started, total = time.process_time(), 0.0
         for step in range(steps):
             rows = order[step * BATCH : (step + 1) * BATCH]
-            margin = MARGIN * min(1.0, (epoch + step / steps) / (MARGIN_WARM_UP * epochs))
+            margin = margin_at((epoch + step / steps) / epochs)
             batch = torch.from_numpy(np.stack([augment(gray[row], rng) for row in rows])).float()
             with torch.autocast("cpu", torch.bfloat16):
                 embedding = net(standardise(batch))

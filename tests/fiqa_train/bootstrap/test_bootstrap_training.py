@@ -6,14 +6,14 @@ from actors.captions import FACTORS
 from actors.model_store.catalogue import read_bundled
 from cluster.errors import UserError
 from fiqa_train.bootstrap.augment import augment
-from fiqa_train.bootstrap.embedder import MARGIN, SCALE, CosFace, train_embedder
+from fiqa_train.bootstrap.embedder import MARGIN, SCALE, CosFace, learnable, margin_at, train_embedder
 from fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
 from fiqa_train.bootstrap.image_text import contrastive_loss, mention, train_image_text, truth
 from fiqa_train.bootstrap.publish import publish
 from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set, render_set
 from fiqa_train.bootstrap.variation import draw_variation
 from fiqa_train.bootstrap.verification import equal_error_rate, pair_scores, tar_at_fmr
-from schemas.recipe import Recipe
+from schemas.recipe import Light, Pose, Recipe
 
 SMALL = SetSize(identities=4, varied=8, held_out=2, laddered=1)
 
@@ -73,6 +73,17 @@ def test_cosface_is_cross_entropy_of_the_shifted_scaled_cosines():
     for identity, own, other in ((0, 0.6, 0.8), (1, 0.8, 0.6)):
         expected = np.log1p(np.exp(SCALE * (other - (own - MARGIN))))
         assert loss(embedding, torch.tensor([identity]), MARGIN).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_margin_waits_until_people_are_told_apart():
+    assert [margin_at(share) for share in (0, 0.15, 0.3, 0.45, 1)] == pytest.approx([0, 0, MARGIN / 2, MARGIN, MARGIN])
+
+
+def test_faces_that_say_too_little_are_not_learned_from():
+    plain = Recipe(kind="degraded", seed=1)
+    spoilt = [{"misalignment": -30.0}, {"pose": Pose(yaw=85)}, {"light": Light(exposure=0.05)}]
+    recipes = [plain, *(plain.model_copy(update=change) for change in spoilt)]
+    assert learnable(recipes).tolist() == [True, False, False, False]
 
 
 def test_tar_at_fmr_lets_exactly_the_allowed_impostors_match():
