@@ -18,6 +18,7 @@ from benchmarks.face_bars.settings import Settings
 from cluster.errors import JobFailed
 from fiqa_train.checkpoints import load_quality_model, model_folder
 from fiqa_train.quality_net import QualityModel
+from schemas.model_card import BUNDLED_QUALITY
 
 SUBJECT = "photograph"
 ANGLES = tuple(90 * step / 7 for step in range(8))
@@ -64,9 +65,10 @@ def rotated(landmarks: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return Spearman's correlation of the score with the step of each ladder; medians over runs."""
+    """Return Spearman's correlation of the score with the step of each ladder: bundled model, or medians over runs."""
     spoilt = dict(ladders())
-    models = [load_quality_model(f"{run.rstrip('/')}/{model_folder(settings.label)}") for run in settings.runs]
+    sources = [f"{run.rstrip('/')}/{model_folder(settings.label)}" for run in settings.runs] or [BUNDLED_QUALITY]
+    models = [load_quality_model(source) for source in sources]
     return medians([bars_of(model, spoilt) for model in models])
 
 
