@@ -1,7 +1,8 @@
 """The pictures of `docs/faces.md`: 64 identities, one under 40 nuisances, each expression unit's ladder, skin tones.
 
 `python -m benchmarks.face_sheets` writes them to docs/pictures; `--out` elsewhere. About two CPU-minutes. With
-`--run runs/quickstart`, a finished run, it also writes every factor's ladder with the label that the run would give.
+`--run runs/quickstart`, a finished run, it also writes README's overview of it, and every factor's ladder with the
+label that the run would give.
 """
 
 import argparse
@@ -10,18 +11,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from PIL import Image, ImageDraw
 
 from actors.face3d import HeadRenderer, Identity, sample_identity
+from actors.imaging import decode
 from actors.recipe_sampler import degraded_recipes, reference_recipes
 from benchmarks.face_bars.factors import FACTORS
 from benchmarks.face_bars.factors import STEPS as LEVELS
 from benchmarks.face_bars.labels import NOT_JUDGED, fused_labels, networks_of
 from benchmarks.face_bars.ladder_set import Faces, ladder_faces
 from benchmarks.face_bars.people import REFERENCES, cleaned
-from cluster.storage import Storage
-from jobs.label import require_calibration
+from cluster.generations import current
+from cluster.run_folder import load_run
+from cluster.shard_store import ShardStore
+from jobs.label import read_labels, require_calibration
 from schemas.config import DegradedSection
 from schemas.recipe import Expression, Gaze, Light, Pose, Recipe
 from schemas.seeds import derive_seed
@@ -50,6 +55,7 @@ def main() -> None:
     }
     if arguments.run:
         sheets["faces-ladders"] = factor_ladders(arguments.seed, arguments.run, arguments.label)
+        sheets["overview"] = overview(arguments.run, arguments.label)
     for name, sheet in sheets.items():
         path = arguments.out / f"{name}.jpg"
         path.write_bytes(jpeg(sheet))
@@ -118,10 +124,33 @@ def factor_ladders(seed: int, run: str, label: str, number: int = 36) -> np.ndar
     factors = [factor for name, factor in FACTORS.items() if name not in NOT_JUDGED]
     shown = reference_recipes(seed, number, REFERENCES + 1, "corrected")
     faces = ladder_faces(person(seed, number).without_glasses(), cleaned(shown[-1]), shown[:-1], factors)
-    storage = Storage(run)
+    storage = current(run)
     calibration = require_calibration(storage, label)
     labels = fused_labels(calibration, faces, networks_of(storage))
     return labelled_rows(faces, labels, [factor.name for factor in factors])
+
+
+def overview(run: str, label: str, columns: int = 12, number: int = 1) -> np.ndarray:
+    """Return references of 24 identities of a run, and below all samples of one, best label first: README's picture."""
+    storage = current(run)
+    store = ShardStore(storage, load_run(storage).fingerprint)
+    rows = pa.concat_tables(store.tables("samples", ["sample_id", "identity", "kind", "index", "image"])).to_pylist()
+    quality = {row["sample_id"]: row["quality"] for row in read_labels(storage, label).to_pylist()}
+    first = [row for row in rows if row["kind"] == "reference" and row["index"] == 0]
+    references = [row for row in rows if row["identity"] == number and row["kind"] == "reference"]
+    degraded = [row for row in rows if row["identity"] == number and row["kind"] == "degraded"]
+    degraded.sort(key=lambda row: -quality.get(row["sample_id"], 0.0))
+    upper, lower = (
+        framed([decode(row["image"]["bytes"]) for row in some], columns)
+        for some in (first[: 2 * columns], [*references, *degraded][: 2 * columns])
+    )
+    return np.concatenate([upper, np.full((16, upper.shape[1], 3), 255, np.uint8), lower])
+
+
+def framed(images: Sequence[np.ndarray], columns: int, gap: int = 4) -> np.ndarray:
+    """Return equal images (H, W, 3) as rows of so many columns with white between them."""
+    wide = [np.pad(image, ((0, gap), (0, gap), (0, 0)), constant_values=255) for image in images]
+    return grid(wide, columns)[:-gap, :-gap]
 
 
 def labelled_rows(faces: Faces, quality: np.ndarray, names: Sequence[str], margin: int = 104) -> np.ndarray:
