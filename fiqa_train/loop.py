@@ -75,7 +75,8 @@ def trunk_of(section: TrainSection, embedder: Model) -> dict[str, Any]:
     if section.initialise == "random":
         return {"widths": [section.width * factor for factor in (1, 2, 4, 6)], "blocks": list(BLOCKS)}
     arguments = embedder.card.arguments
-    if arguments.get("in_channels", 1) != 1 or not {"widths", "blocks"} <= arguments.keys():
+    gray = embedder.card.role == "embedder" and arguments.get("in_channels", 1) == 1
+    if not gray or not {"widths", "blocks"} <= arguments.keys():
         raise UserError(
             f"training cannot start from {embedder.name}, whose input or trunk differs: set train.initialise=random"
         )

@@ -1,7 +1,6 @@
 """Trains a bundled recognition embedder: `python -m fiqa_train.bootstrap.embedder --name bundled-a`."""
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -120,7 +119,7 @@ def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIR
     net = SmallIResNet(widths=plan.widths, blocks=plan.blocks).train()
     loss_function = CosFace(net.project.out_features, last - first)
     optimiser = torch.optim.AdamW([*net.parameters(), *loss_function.parameters()], weight_decay=WEIGHT_DECAY)
-    steps = math.floor(len(gray) / BATCH)
+    steps = max(1, len(gray) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.1, cycle_momentum=False
     )

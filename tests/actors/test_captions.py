@@ -92,7 +92,7 @@ def test_no_wording_stands_for_two_classes():
         ({"pose": Pose(pitch=-30)}, "tilt", "down"),
         ({"expression": Expression(smile=0.2)}, "expression", "neutral"),
         ({"expression": Expression(smile=0.3, frown=0.8)}, "expression", "frown"),
-        ({"light": Light(harshness=0.9)}, "light", "harsh"),
+        ({"light": Light(harshness=0.9)}, "light", "uneven"),  # a flash beside the lens hides its shadows
         ({"light": Light(exposure=0.4)}, "light", "dark"),
         ({"light": Light(azimuth=60, harshness=0.9)}, "light", "harsh"),
         ({"light": Light(azimuth=170, harshness=0.9)}, "light", "back"),

@@ -36,7 +36,7 @@ def test_a_repeated_word_is_refused():
 def test_padding_does_not_change_the_text_embedding():
     torch.manual_seed(0)
     tokenizer = WordTokenizer(WORDS, context_length=10)
-    net = small_clip(tokenizer.vocab_size, 10, vision_layers=1, text_layers=1).eval()
+    net = small_clip(tokenizer.vocab_size, 10, widths=[16] * 4, blocks=[1] * 4, text_layers=1).eval()
     tokens = tokenizer(["sharp face"])
     other = tokens.clone()
     other[0, 5:] = tokenizer.ids["mask"]
