@@ -130,7 +130,7 @@ def factor_ladders(seed: int, run: str, label: str, number: int = 36) -> np.ndar
     return labelled_rows(faces, labels, [factor.name for factor in factors])
 
 
-def overview(run: str, label: str, columns: int = 12, number: int = 1) -> np.ndarray:
+def overview(run: str, label: str, columns: int = 12, number: int = 3) -> np.ndarray:
     """Return references of 24 identities of a run, and below all samples of one, best label first: README's picture."""
     storage = current(run)
     store = ShardStore(storage, load_run(storage).fingerprint)
