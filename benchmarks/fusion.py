@@ -53,8 +53,7 @@ class Study:
         self.f, self.v = (rows[name].to_numpy()[degraded].astype(float) for name in ("recognition", "vision_language"))
         factors = (np.abs(rows["measured_yaw"].to_numpy()), rows["downsample"].to_numpy(), rows["blur"].to_numpy())
         _, labels = fit(Components(self.f, self.v, *(factor[degraded] for factor in factors)), 0.5)
-        self.s, ranks = labels.spatial, (labels.yaw_rank, labels.downsample_rank, labels.blur_rank)
-        self.shares = [1 - rank / len(rank) for rank in ranks]
+        self.s, self.shares = labels.spatial, (labels.yaw_rank, labels.downsample_rank, labels.blur_rank)
 
     def tell(self, name: str, quality: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Print a line; Spearman of these rows only."""
