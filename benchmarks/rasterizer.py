@@ -69,8 +69,8 @@ def every_pixel_asks(screen: Tensor, faces: Tensor, size: int, pixels: np.ndarra
 
 def every_triangle_asks(screen: Tensor, faces: Tensor, size: int) -> np.ndarray:
     """Return the nearest triangle of every pixel (size, size), or -1."""
-    nearest, depths = torch.full((size, size), -1), torch.full((size, size), torch.inf, dtype=screen.dtype)
-    centres = (2 * torch.arange(size, dtype=screen.dtype) + 1) / size - 1
+    nearest, depths = torch.full((size, size), -1), torch.full((size, size), torch.inf)
+    centres = (2 * torch.arange(size) + 1) / size - 1
     for index, corners in enumerate(screen[faces]):
         low, high = corners[:, :2].amin(0), corners[:, :2].amax(0)
         first = ((low + 1) * size / 2 - 1).long().clamp(0, size)

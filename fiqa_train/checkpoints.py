@@ -60,23 +60,6 @@ def publish(storage: Storage, name: str, weights: dict[str, Tensor], card: dict[
     return whole
 
 
-def publish_half(model: QualityModel, metrics: dict[str, float], target: Path) -> ModelCard:
-    """Write a trained model as one half-precision file that carries its card, and the card beside it to read."""
-    card = model.card.model_dump(mode="json", exclude={"sha256"})
-    card |= {"name": target.stem, "metrics": metrics, "licence": "Apache-2.0", "command": "synfiqa bootstrap"}
-    tensors = {
-        key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for key, tensor in model.state_dict().items()
-    }
-    data = save_tensors(tensors, metadata={"card": json.dumps(card, sort_keys=True)})
-    whole = ModelCard(**card, sha256=hashlib.sha256(data).hexdigest())
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
-    text = yaml.safe_dump(whole.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    target.with_suffix(".yaml").write_text(text, encoding="utf-8")
-    return whole
-
-
 def load_quality_model(source: str, device: str = "cpu") -> QualityModel:
     """Return the model of a run folder, a model or checkpoint folder, or a .safetensors file (path or URL).
 

@@ -16,7 +16,8 @@ from cluster.errors import UserError
 from cluster.run_folder import RecipeChanged
 from cluster.storage import Storage
 from fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
-from fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_folder, publish_half
+from fiqa_train.bootstrap.publish import publish_quality
+from fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_folder
 from jobs.config import load_config
 from jobs.evaluate import EVALUATION
 from jobs.run import run_all
@@ -56,7 +57,7 @@ def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[s
     storage = Storage(config.run.url)
     folder = model_folder(config.train.name)
     metrics = figures(json.loads(storage.read(f"{folder}/{EVALUATION}")))
-    return publish_half(load_trained(storage, config.train.name), metrics, target)
+    return publish_quality(load_trained(storage, config.train.name), metrics, target)
 
 
 def quality_run(networks: Path, seed: int, overrides: list[str] | None = None) -> RunConfig:

@@ -22,7 +22,7 @@ class FaceBox:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Width, height and thickness (head units), rows and columns of its front."""
+    """Width, height and thickness (head units)."""
 
     width: float
     height: float

@@ -26,7 +26,7 @@ def shrunk(crop: np.ndarray, side: float, seed: int) -> np.ndarray:
 
 
 def noisy(crop: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Return the crop with Gaussian noise of `sigma` grey levels, one pattern at all strengths of a seed."""
+    """Return the crop with sensor noise of `sigma` grey levels, one pattern at all strengths of a seed."""
     return apply(Operator(noise_sigma=sigma), crop, seed)
 
 

@@ -10,7 +10,8 @@ from actors.model_store.catalogue import BUNDLED
 from actors.model_store.selection import run_models
 from cluster.errors import UserError
 from cluster.run_folder import RecipeChanged
-from fiqa_train.checkpoints import load_quality_model, publish_half
+from fiqa_train.bootstrap.publish import publish_quality
+from fiqa_train.checkpoints import load_quality_model
 from fiqa_train.quality_net import QualityModel
 from jobs import bootstrap
 from jobs.bootstrap import FIELDS, figures, quality_run, run_bootstrap
@@ -99,7 +100,7 @@ def test_the_card_quotes_the_independent_network_alone():
 def test_a_model_in_half_precision_is_one_file_that_scores_alike(model, tmp_path):
     whole = load_quality_model(model)
     target = tmp_path / "half" / "bundled-quality.safetensors"
-    card = publish_half(whole, {"spearman": 0.9}, target)
+    card = publish_quality(whole, {"spearman": 0.9}, target)
     half = load_quality_model(str(target))
     faces = torch.randint(0, 256, (3, 112, 112, 3), generator=torch.Generator().manual_seed(0)).numpy().astype("uint8")
     assert isinstance(half, QualityModel)
