@@ -1,10 +1,15 @@
-"""All degraded samples of a run as flat columns, some fifty bytes a row: what the label pass keeps of the shards."""
+"""All degraded samples of a run as flat columns: what the label pass keeps of the shards.
+
+Some fifty bytes a row, and four more for each of `fiqa_train.label_factors.FACTORS` where s_d is made of costs.
+"""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from actors.columns import set_columns
+from fiqa_train import label_factors
+from fiqa_train.label_factors import Severities, flat_columns, severities
 from fiqa_train.labels import Components, Labels
 from schemas.rows import LABELS
 
@@ -17,21 +22,28 @@ _MEASURED = {"recognition": "recognition", "vision_language": "vision_language",
 _MEASURED |= {"downsample": "downsample", "blur": "blur"}
 
 
-def columns(embedder: str = "") -> tuple[str, ...]:
-    """Return the columns of a shard that a label pass needs; `embedder` is one measured beside the run's own."""
-    return (*COLUMNS, _BESIDE) if embedder else COLUMNS
+def columns(embedder: str = "", costs: bool = False) -> tuple[str, ...]:
+    """Return the columns of a shard that a label pass needs; `embedder` is one measured beside the run's own.
+
+    With `costs` those of every factor are among them.
+    """
+    further = [name for name in label_factors.COLUMNS if name not in COLUMNS] if costs else []
+    return (*COLUMNS, *further, *([_BESIDE] if embedder else []))
 
 
 class LabelRows:
     """Degraded rows of one shard after another; float32 as in the shards, so that nothing is rounded.
 
     `capacity` bounds their number. Memory is taken as rows arrive, not for the bound. `embedder` names the one of
-    `models.more_embedders` whose cosines are f_r; empty for the run's own.
+    `models.more_embedders` whose cosines are f_r; empty for the run's own. With `costs` the severities of all factors
+    are kept too.
     """
 
-    def __init__(self, capacity: int, embedder: str = "") -> None:
+    def __init__(self, capacity: int, embedder: str = "", costs: bool = False) -> None:
         self._embedder = embedder
         self._columns = {name: np.empty(capacity, np.float32) for name in _MEASURED}
+        factors = label_factors.FACTORS if costs else ()
+        self._severities = {name: np.empty(capacity, np.float32) for name in factors}
         self._named: list[pa.Table] = []
         self._starts = [0]
 
@@ -40,13 +52,16 @@ class LabelRows:
         return self._starts[-1]
 
     def add(self, samples: pa.Table) -> None:
-        """Keep the degraded rows of the next shard (columns `COLUMNS`); a null component becomes NaN."""
+        """Keep the degraded rows of the next shard (see `columns`); a null component becomes NaN."""
         rows = samples.filter(pc.equal(samples["kind"], "degraded"))
         if self._embedder:
             rows = set_columns(rows, {"recognition": _beside(rows[_BESIDE], self._embedder)})
         own = slice(len(self), len(self) + rows.num_rows)
         for name, column in _MEASURED.items():
             self._columns[name][own] = rows[column].to_numpy()
+        if self._severities:
+            for name, values in severities(flat_columns(rows)).items():
+                self._severities[name][own] = values
         self._named.append(rows.select(["sample_id", "identity"]).combine_chunks())
         self._starts.append(own.stop)
 
@@ -55,6 +70,10 @@ class LabelRows:
         columns = {name: values[: len(self)] for name, values in self._columns.items()}
         np.abs(columns["yaw"], out=columns["yaw"])
         return Components(**columns)
+
+    def severities(self) -> Severities | None:
+        """Views of the severities of all rows; None where they are not kept."""
+        return {name: values[: len(self)] for name, values in self._severities.items()} or None
 
     def sample_id(self, row: int) -> str:
         """Name of one row."""

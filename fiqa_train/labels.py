@@ -1,9 +1,11 @@
-"""Quality labels from raw components (MR-FIQA): average ranks, fusion, min-max, decile groups; plain numpy."""
+"""Quality labels from raw components (MR-FIQA): ranks or costs, fusion, min-max, decile groups; plain numpy."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from fiqa_train.label_costs import fit_costs, kept
+from fiqa_train.label_factors import Severities
 from schemas.calibration import RankTable, Scale
 
 GROUPS = 10
@@ -49,26 +51,37 @@ def invalid(components: Components) -> np.ndarray:
     return ~np.logical_and.reduce([np.isfinite(column) for column in columns]) | ~(components.vision_language < 1)
 
 
-def fit(components: Components, spatial_weight: float) -> tuple[Scale, Labels]:
+def fit(
+    components: Components,
+    spatial_weight: float,
+    vision_language_weight: float = 1.0,
+    severities: Severities | None = None,
+) -> tuple[Scale, Labels]:
     """Label samples among themselves: exact average ranks over all of them, global min and max.
 
-    m = (f_r + lambda * s_d) / (1 - v_l) with s_d = min over factors of (N - rank) / N, then min-max to 0..1.
+    m = (f_r + lambda * s_d) / (1 - kappa * v_l), then min-max to 0..1. s_d = min over three factors of (N - rank) / N;
+    with `severities` of the samples it is 1 less the costs that fit their f_r (`fiqa_train.label_costs`).
     ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
     """
     count = len(components.yaw)
+    # First, so that their temporaries and those of the ranks never meet.
+    costs = None if severities is None else fit_costs(severities, components.recognition)
+    told = None if severities is None or costs is None else kept(costs, severities)
     tables, shares = [], []
     for factor in _factors(components):
         table, ranks = _ranked(factor)
         tables.append(table)
         shares.append(_shares(ranks, count))
-    spatial = _spatial(shares)
-    raw = _fuse(components, spatial, spatial_weight)
+    spatial = _least(shares) if told is None else told
+    raw = _fuse(components, spatial, spatial_weight, vision_language_weight)
     if raw.min() == raw.max():
         raise ValueError(f"all {count} raw labels equal {raw[0]:g}")
     raw_table, raw_ranks = _ranked(raw)
     scale = Scale(
         samples=count,
         spatial_weight=spatial_weight,
+        vision_language_weight=vision_language_weight,
+        costs=costs,
         yaw=tables[0],
         downsample=tables[1],
         blur=tables[2],
@@ -79,18 +92,21 @@ def fit(components: Components, spatial_weight: float) -> tuple[Scale, Labels]:
     return scale, _labels(scale, shares, spatial, raw, raw_ranks)
 
 
-def apply(scale: Scale, components: Components) -> Labels:
+def apply(scale: Scale, components: Components, severities: Severities | None = None) -> Labels:
     """Label samples on a frozen scale: ranks interpolated in its tables, quality clipped to 0..1 and counted.
 
-    A sample's label depends on itself and the scale alone, so appended data changes no older label.
+    A sample's label depends on itself and the scale alone, so appended data changes no older label. A scale with costs
+    needs the samples' severities (ValueError without them).
     """
+    if scale.costs is not None and severities is None:
+        raise ValueError("a scale with costs needs the severities of the samples")
     tables = (scale.yaw, scale.downsample, scale.blur)
     shares = [
         _shares(_interpolate(table, factor), scale.samples)
         for table, factor in zip(tables, _factors(components), strict=True)
     ]
-    spatial = _spatial(shares)
-    raw = _fuse(components, spatial, scale.spatial_weight)
+    spatial = _least(shares) if scale.costs is None or severities is None else kept(scale.costs, severities)
+    raw = _fuse(components, spatial, scale.spatial_weight, scale.vision_language_weight)
     return _labels(scale, shares, spatial, raw, _interpolate(scale.raw, raw))
 
 
@@ -133,18 +149,22 @@ def _shares(ranks: np.ndarray, count: int) -> np.ndarray:
     return ranks
 
 
-def _spatial(shares: list[np.ndarray]) -> np.ndarray:
+def _least(shares: list[np.ndarray]) -> np.ndarray:
     least = shares[0].copy()
     for other in shares[1:]:
         np.minimum(least, other, out=least)
     return least
 
 
-def _fuse(components: Components, spatial: np.ndarray, spatial_weight: float) -> np.ndarray:
+def _fuse(
+    components: Components, spatial: np.ndarray, spatial_weight: float, vision_language_weight: float
+) -> np.ndarray:
     raw = spatial_weight * spatial
     raw += components.recognition
     # In float64 from the start: 1 - v_l rounded to float32 would be another label.
-    raw /= np.subtract(1, components.vision_language, dtype=np.float64)
+    rest = np.multiply(components.vision_language, -vision_language_weight, dtype=np.float64)
+    rest += 1
+    raw /= rest
     return raw
 
 

@@ -17,6 +17,7 @@ from cluster.run_folder import load_run, planned_shards
 from cluster.shard_formats import decode, encode
 from cluster.shard_store import ShardStore, read_verified
 from cluster.storage import Storage, redact
+from fiqa_train.label_factors import FACTORS
 from fiqa_train.label_rows import LabelRows, columns
 from fiqa_train.labels import Labels, apply, fit, invalid
 from schemas.calibration import Calibration, Scale
@@ -38,7 +39,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     commits = _finished(storage, store, manifest)
     dataset = store.dataset_digest()
     measured = embedder_of_labels(config.label, manifest)
-    frozen = _frozen_scale(config.label, measured, image_text_of(manifest))
+    frozen = _frozen_scale(config.label, measured, manifest)
     existing = read_calibration(storage, config.label.name)
     if existing is not None:
         _require_same(storage, existing, config.label, measured, dataset, frozen)
@@ -49,9 +50,10 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
     # Empty: the run's own embedder, whose cosines have a column of their own.
     embedder = "" if measured == manifest.recipe["models"]["embedder"] else measured
-    samples = LabelRows(sum(commit.file.rows for commit in commits), embedder)
+    costs = config.label.spatial == "costs"
+    samples = LabelRows(sum(commit.file.rows for commit in commits), embedder, costs)
     for index, commit in enumerate(commits):
-        samples.add(store.read(commit, columns(embedder)))
+        samples.add(store.read(commit, columns(embedder, costs)))
         report(index + 1, 2 * len(commits))
     scale, labels = _label(samples, config.label, frozen)
 
@@ -69,6 +71,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
         dataset_sha256=dataset,
         embedder=measured,
         image_text=image_text_of(manifest),
+        mirrored=mirrored_in(manifest),
         frozen_from="" if frozen is None else _digest(frozen),
         samples=len(samples),
         clipped=labels.clipped,
@@ -153,7 +156,12 @@ def image_text_of(manifest: RunManifest) -> str:
     return str(manifest.recipe["models"]["image_text"])
 
 
-def _frozen_scale(section: LabelSection, embedder: str, image_text: str) -> Scale | None:
+def mirrored_in(manifest: RunManifest) -> bool:
+    """Return whether the run measured f_r of a face and of its mirror image together."""
+    return bool(manifest.recipe["models"].get("mirrored_recognition", False))
+
+
+def _frozen_scale(section: LabelSection, embedder: str, manifest: RunManifest) -> Scale | None:
     if not section.calibration:
         return None
     folder, _, file = section.calibration.rpartition("/")
@@ -166,19 +174,42 @@ def _frozen_scale(section: LabelSection, embedder: str, image_text: str) -> Scal
     scale = calibration.scale
     for what, theirs, ours in (
         ("embedder", calibration.embedder, embedder),
-        ("image-text model", calibration.image_text, image_text),
+        ("image-text model", calibration.image_text, image_text_of(manifest)),
     ):
         if theirs and theirs != ours:
             raise UserError(
                 f"the frozen calibration was fitted with the {what} {theirs}, these samples were measured with {ours}: "
                 "cosines of two networks are no one scale, so fit a new calibration"
             )
-    if scale.spatial_weight != section.spatial_weight:
+    if calibration.mirrored != mirrored_in(manifest):
+        one, other = ("with", "without") if calibration.mirrored else ("without", "with")
         raise UserError(
-            f"label.spatial_weight is {section.spatial_weight:g} but the frozen calibration was fitted with "
-            f"{scale.spatial_weight:g}; set label.spatial_weight={scale.spatial_weight:g} or fit a new calibration"
+            f"the frozen calibration was fitted to f_r {one} mirror images, that of these samples was measured {other} "
+            "(models.mirrored_recognition): they are no one scale, so fit a new calibration"
+        )
+    for field, asked, fitted in _fusion(section, scale):
+        if asked != fitted:
+            raise UserError(
+                f"label.{field} is {_shown(asked)} but the frozen calibration was fitted with {_shown(fitted)}; "
+                f"set label.{field}={_shown(fitted)} or fit a new calibration"
+            )
+    unknown = sorted({cost.factor for cost in scale.costs.factors} - set(FACTORS)) if scale.costs else []
+    if unknown:
+        raise UserError(
+            f"label.calibration {redact(section.calibration)} has costs of factors that this version does not know "
+            f"({', '.join(unknown)}); label with the version that fitted it, or fit a new calibration"
         )
     return scale
+
+
+def _fusion(section: LabelSection, scale: Scale) -> list[tuple[str, str | float, str | float]]:
+    """Return what decides the fusion: field of section label, its value there, and that of the scale."""
+    fields = ("spatial", "spatial_weight", "vision_language_weight")
+    return [(field, getattr(section, field), getattr(scale, field)) for field in fields]
+
+
+def _shown(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _require_same(
@@ -186,7 +217,7 @@ def _require_same(
 ) -> None:
     checks = {
         "embedder": (existing.embedder or embedder, embedder),
-        "label.spatial_weight": (existing.scale.spatial_weight, section.spatial_weight),
+        **{f"label.{field}": (theirs, ours) for field, ours, theirs in _fusion(section, existing.scale)},
         "label.calibration": (existing.frozen_from[:12] or "none", "none" if frozen is None else _digest(frozen)[:12]),
         "dataset digest": (existing.dataset_sha256[:12], dataset[:12]),
     }
@@ -216,9 +247,9 @@ def _label(samples: LabelRows, section: LabelSection, frozen: Scale | None) -> t
             "must be finite and vision_language below 1, so check the models that measured them"
         )
     if frozen is not None:
-        return frozen, apply(frozen, components)
+        return frozen, apply(frozen, components, samples.severities())
     try:
-        return fit(components, section.spatial_weight)
+        return fit(components, section.spatial_weight, section.vision_language_weight, samples.severities())
     except ValueError as error:
         raise JobFailed(f"labels cannot be scaled: {error}; generate more samples") from error
 
@@ -233,7 +264,8 @@ def _write_part(storage: Storage, name: str, number: int, rows: pa.Table) -> Dat
 
 
 def _digest(scale: Scale) -> str:
-    return hashlib.sha256(canonical_json(scale.model_dump())).hexdigest()
+    # Without what an older version did not know, so that its passes still name their scale.
+    return hashlib.sha256(canonical_json(scale.model_dump(exclude_defaults=True))).hexdigest()
 
 
 def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
@@ -241,7 +273,9 @@ def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
         "name": calibration.name,
         "samples": calibration.samples,
         "parts": len(calibration.parts),
+        "spatial": calibration.scale.spatial,
         "spatial_weight": calibration.scale.spatial_weight,
+        "vision_language_weight": calibration.scale.vision_language_weight,
         "raw_min": calibration.scale.raw_min,
         "raw_max": calibration.scale.raw_max,
         "clipped": calibration.clipped,

@@ -1,7 +1,10 @@
 """`calibration.json`: how raw components became labels, exact enough to label new data on the same scale."""
 
+from typing import Annotated
+
 from pydantic import Field
 
+from schemas.config import Spatial
 from schemas.manifest import DataFile, Record
 from schemas.rows import SCHEMA_VERSION
 
@@ -13,17 +16,46 @@ class RankTable(Record):
     ranks: list[float]
 
 
+class FactorCost(Record):
+    """What a factor costs: the sum over its knots of weight * max(severity - knot, 0) / top, in units of f_r."""
+
+    factor: str = Field(description="one of fiqa_train.label_factors.FACTORS")
+    top: float = Field(gt=0, description="largest severity among the N samples")
+    knots: list[float] = Field(description="severities at which the cost bends, ascending from 0")
+    weights: list[Annotated[float, Field(ge=0)]] = Field(description="one a knot")
+
+    @property
+    def at_top(self) -> float:
+        """The cost of the largest severity."""
+        bends = zip(self.knots, self.weights, strict=True)
+        return sum(weight * (self.top - knot) / self.top for knot, weight in bends)
+
+
+class Costs(Record):
+    """The spatial domain as costs: 1 - f_r is expected to be the constant and the sum of all factors' costs."""
+
+    constant: float = Field(description="1 - f_r that is expected of a sample that nothing harms; no part of s_d")
+    factors: list[FactorCost] = Field(description="factors that cost something")
+
+
 class Scale(Record):
     """The global part of a label: everything that one sample's label needs to know about all the others."""
 
     samples: int = Field(ge=1, description="N, degraded samples that the scale was fitted on")
     spatial_weight: float = Field(description="lambda of the fusion")
+    vision_language_weight: float = Field(1.0, description="kappa of the fusion; 1 in passes of older versions")
+    costs: Costs | None = Field(None, description="s_d is 1 - their sum; null: the smallest of three shares of ranks")
     yaw: RankTable = Field(description="|yaw| in degrees")
     downsample: RankTable
     blur: RankTable
     raw: RankTable = Field(description="m, before min-max; decides the decile group")
     raw_min: float
     raw_max: float
+
+    @property
+    def spatial(self) -> Spatial:
+        """What s_d is on this scale, as `label.spatial` names it."""
+        return "ranks" if self.costs is None else "costs"
 
 
 class Calibration(Record):
@@ -35,6 +67,7 @@ class Calibration(Record):
     dataset_sha256: str = Field(description="digest of all committed content that was labelled")
     embedder: str = Field("", description="whose f_r the labels take; empty in passes of older versions")
     image_text: str = Field("", description="what measured v_l; empty in passes of older versions")
+    mirrored: bool = Field(False, description="f_r is that of a face and of its mirror image")
     frozen_from: str = Field(description="SHA-256 of the scale when it came from another pass; empty when fitted here")
     samples: int = Field(description="degraded samples labelled")
     clipped: int = Field(description="samples outside a frozen scale, set to 0 or 1")

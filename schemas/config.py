@@ -223,6 +223,9 @@ class ModelsSection(Section):
     uniqueness: Name | Literal[""] = Field("", description="embedder of the duplicate rule; empty: models.embedder")
     embedder: Name = Field("bundled-a", description="recognition network of the label component f_r")
     more_embedders: tuple[Name, ...] = Field((), description="further embedders whose f_r is measured beside")
+    mirrored_recognition: bool = Field(
+        False, description="f_r is that of a face and of its mirror image together, for twice the embedding time"
+    )
     evaluation_embedder: Name = Field("bundled-b", description="independent network that evaluation verifies with")
     image_text: Name = "bundled-clip"
 
@@ -290,11 +293,19 @@ class ResilienceSection(Section):
     )
 
 
+Spatial = Literal["ranks", "costs"]
+
+
 class LabelSection(Section):
-    """Fusion of raw components into one quality label (MR-FIQA, DESIGN promise 5)."""
+    """Fusion of raw components into one label, m = (f_r + lambda * s_d) / (1 - kappa * v_l) (MR-FIQA, promise 5)."""
 
     name: Name = "default"
-    spatial_weight: float = Field(0.5, ge=0, le=10, description="lambda in m = (f_r + lambda * s_d) / (1 - v_l)")
+    spatial: Spatial = Field(
+        "ranks",
+        description="s_d is the worst of three ranks, as published, or 1 less what each factor costs recognition",
+    )
+    spatial_weight: float = Field(0.5, ge=0, le=10, description="lambda of the fusion")
+    vision_language_weight: float = Field(1.0, ge=0, le=1, description="kappa of the fusion; 1 as published")
     embedder: Name | Literal[""] = Field(
         "", description="one of models.more_embedders whose f_r the label takes; empty: models.embedder"
     )
@@ -373,6 +384,9 @@ class RunConfig(Section):
         rendered = self.models.conditional_generator == PROCEDURAL
         for key in (*NOT_RECIPE, *(ONLY_DIFFUSION if rendered else ())):
             del tree["models"][key]
+        # Left out where it says nothing: a run that never heard of it stays the same run.
+        if not self.models.mirrored_recognition:
+            del tree["models"]["mirrored_recognition"]
         # A bank enters by digest, as weights do.
         del tree["diffusion"]["templates"]
         if rendered:
