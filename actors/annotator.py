@@ -9,6 +9,7 @@ import pyarrow as pa
 from actors.backends import Players
 from actors.conditional_backends import reference_text
 from actors.imaging import decode
+from actors.mirror_images import recognition_vectors
 from actors.model_store.selection import run_models
 from cluster.salvage import Salvage
 from cluster.stage import Resources, Stage, Work
@@ -83,7 +84,8 @@ class AnnotatorStage(Stage):
 
     def _measure(self, rows: list[dict]) -> list[tuple[list[np.ndarray], float]]:
         images = np.stack([decode(row["image"]["bytes"]) for row in rows])
-        embeddings = [embedder.embed(images) for embedder in self._players.embedders]
+        mirrored = self._players.models.mirrored_recognition
+        embeddings = [recognition_vectors(embedder, images, mirrored) for embedder in self._players.embedders]
         similarity = self._players.image_text.similarity(images, self.text)
         return [
             (vectors, float(cosine))

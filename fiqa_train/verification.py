@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from actors.mirror_images import both_sides
 from actors.roles import Embedder
 from schemas.seeds import derive_seed, generator
 
@@ -86,14 +87,8 @@ def embed_flipped(embedder: Embedder, images: np.ndarray, batch: int = 64) -> np
     """
     parts = []
     for start in range(0, len(images), batch):
-        chunk = images[start : start + batch]
-        mirrored = np.ascontiguousarray(chunk[:, :, ::-1])
-        parts.append(np.concatenate([_unit(embedder.embed(chunk)), _unit(embedder.embed(mirrored))], axis=1))
+        parts.append(np.concatenate(both_sides(embedder, images[start : start + batch]), axis=1))
     return (np.concatenate(parts) / np.sqrt(2.0)).astype(np.float32)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def pair_similarity(vectors: np.ndarray, table: PairTable, batch: int = 200_000) -> np.ndarray:

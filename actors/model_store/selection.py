@@ -51,6 +51,7 @@ class RunModels:
     evaluation_embedder: Model
     precision: Precision
     micro_batch: int
+    mirrored_recognition: bool = False
 
     def of_dataset(self) -> list[Model]:
         """Return every model whose output ends up in the dataset, each once."""
@@ -91,6 +92,7 @@ def run_models(section: ModelsSection) -> RunModels:
         evaluation_embedder=catalogue.model(section.evaluation_embedder, "embedder"),
         precision=section.precision,
         micro_batch=section.micro_batch,
+        mirrored_recognition=section.mirrored_recognition,
     )
     if section.require_commercial:
         _require_commercial(chosen.everything())
