@@ -2,9 +2,9 @@
 
 `uv run python -m benchmarks.fusion runs/quickstart` prints, for every quality: Spearman with f_r of the evaluation
 network, and pAUC of all degraded probes against clean references on that network (four numbers: two FMR, two threshold
-modes; lower is better). Fusions are of the published form m = (f_r + lambda s_d) / (1 - v_l), and of that form with
-normalised parts. The last rows are the ceiling: the best weights by least squares on half of the identities, told on
-the others.
+modes; lower is better). Fusions are of the published form m = (f_r + lambda s_d) / (1 - kappa v_l), of that form with
+normalised parts, and with s_d of costs instead of ranks. f_r is what the run measured. The last rows were fitted on
+half of the identities: the costs, and the best weights by least squares, which are the ceiling.
 """
 
 import argparse
@@ -21,14 +21,17 @@ from actors.model_store.selection import run_models
 from cluster.generations import current
 from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore
+from fiqa_train import label_factors
 from fiqa_train.edc import Pairs, pair_quality
+from fiqa_train.label_costs import fit_costs, kept
+from fiqa_train.label_factors import flat_columns, severities
 from fiqa_train.labels import Components, fit
 from fiqa_train.verification import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
 from jobs.evaluate import load_embedder
 from schemas.config import ModelsSection
 
 MODES = tuple(product((1e-2, 1e-3), ("leaderboard", "fixed")))
-COLUMNS = ["identity", "kind", "image", "recognition", "vision_language", "measured_yaw", "downsample", "blur"]
+COLUMNS = ["identity", "kind", "image", "recognition", "vision_language", *label_factors.COLUMNS]
 DISCARD = 0.3
 
 
@@ -54,6 +57,14 @@ class Study:
         factors = (np.abs(rows["measured_yaw"].to_numpy()), rows["downsample"].to_numpy(), rows["blur"].to_numpy())
         _, labels = fit(Components(self.f, self.v, *(factor[degraded] for factor in factors)), 0.5)
         self.s, self.shares = labels.spatial, (labels.yaw_rank, labels.downsample_rank, labels.blur_rank)
+        self._severities = severities(flat_columns(rows.filter(pa.array(degraded))))
+        everyone = np.ones(len(self.f), bool)
+        self.c, self.c_half = self._kept(everyone), self._kept(self.half)
+
+    def _kept(self, rows: np.ndarray) -> np.ndarray:
+        """Return s_d by costs of all samples, fitted on these rows."""
+        fitted = fit_costs({name: values[rows] for name, values in self._severities.items()}, self.f[rows])
+        return kept(fitted, self._severities)
 
     def tell(self, name: str, quality: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Print a line; Spearman of these rows only."""
@@ -80,13 +91,13 @@ def main() -> None:
     parser.add_argument("--embedder", default="bundled-b", help="bundled network that judges")
     options = parser.parse_args()
     study = Study(options.run, options.embedder)
-    f, s, v = study.f, study.s, study.v
+    f, s, v, c = study.f, study.s, study.v, study.c
     ranked: Callable[[np.ndarray], np.ndarray] = lambda values: rankdata(values) / len(values)  # noqa: E731
     print(f"{len(f)} degraded samples, judged by {study.name}")
     titles = "  ".join(f"{fmr:g} {mode[0]}" for fmr, mode in MODES)
     print(f"{'quality':<44} {'rho':>6}   {titles}")
     study.tell(f"f_r of {study.name} itself", study.other)
-    for name, part in (("f_r", f), ("s_d", s), ("v_l", v), ("yaw share of s_d", study.shares[0])):
+    for name, part in (("f_r", f), ("s_d", s), ("v_l", v), ("yaw share of s_d", study.shares[0]), ("s_d of costs", c)):
         study.tell(name, part)
     for weight in (0.5, 0.2, 0.05, 0.0):
         study.tell(f"(f_r + {weight:g} s_d) / (1 - v_l)", (f + weight * s) / (1 - v))
@@ -95,8 +106,14 @@ def main() -> None:
     for weight, scale in product((0.1, 0.05), (0.1, 0.02)):
         quality = (f + weight * ranked(s)) / (1 - scale * ranked(v))
         study.tell(f"(f_r + {weight:g} rank s_d) / (1 - {scale:g} rank v_l)", quality)
-    print("weights fitted on even identities, rho on odd ones")
+    for weight, scale in product((0.2, 0.35, 0.5), (0.5, 0.25, 0.0)):
+        study.tell(f"(f_r + {weight:g} s_d of costs) / (1 - {scale:g} v_l)", (f + weight * c) / (1 - scale * v))
+    print("fitted on even identities, rho on odd ones")
     study.tell("f_r", f, ~study.half)
+    study.tell("s_d of costs", study.c_half, ~study.half)
+    for weight in (0.2, 0.35, 0.5):
+        quality = (f + weight * study.c_half) / (1 - 0.25 * v)
+        study.tell(f"(f_r + {weight:g} s_d of costs) / (1 - 0.25 v_l)", quality, ~study.half)
     for name, parts in (("s_d", (s,)), ("v_l", (v,)), ("s_d, v_l", (s, v)), ("three shares, v_l", (*study.shares, v))):
         study.tell(f"f_r, {name}", study.fitted(f, *parts), ~study.half)
 

@@ -1,6 +1,7 @@
 """Peak memory and pace of the label pass over a large synthetic dataset.
 
-`uv run python -m benchmarks.labels --rows 1000000 10000000` prints a table and fails above the bar. Rows are committed
+`uv run python -m benchmarks.labels --rows 1000000 10000000` prints a table and fails above the bar; `--spatial costs`
+labels by costs of every factor, which keeps more of a row. Rows are committed
 like real ones, but without image bytes, which the pass never decodes. The dataset is made in a process of its own, so
 that the peak belongs to the label pass alone.
 """
@@ -20,19 +21,21 @@ import pyarrow as pa
 from cluster.run_folder import open_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
+from fiqa_train import label_factors
 from schemas.config import RunConfig
-from schemas.rows import SAMPLES, sample_id
+from schemas.rows import REGIONS, SAMPLES, sample_id
 
 BAR_GB = 4.0
 DEGRADED, REFERENCES = 20, 2
 IDENTITIES_PER_SHARD = 250
 
 
-def config(folder: str, rows: int) -> RunConfig:
+def config(folder: str, rows: int, spatial: str = "ranks") -> RunConfig:
     """A run with at least so many degraded samples, in shards of 5,000 of them."""
     return RunConfig.model_validate(
         {
             "run": {"url": folder},
+            "label": {"name": spatial, "spatial": spatial},
             "generate": {
                 "identities": -(-rows // DEGRADED),
                 "identities_per_shard": IDENTITIES_PER_SHARD,
@@ -44,7 +47,7 @@ def config(folder: str, rows: int) -> RunConfig:
 
 
 def shard(identities: range) -> pa.Table:
-    """Rows of one shard: seeded components, ties at 1 for a third of the factors, no image bytes."""
+    """Rows of one shard: seeded components and factors, ties at 1 for a third of s and b, no image bytes."""
     kinds = [("reference", n) for n in range(REFERENCES)] + [("degraded", n) for n in range(DEGRADED)]
     owner = np.repeat(np.arange(identities.start, identities.stop), len(kinds))
     count = len(owner)
@@ -59,7 +62,11 @@ def shard(identities: range) -> pa.Table:
         "blur": np.maximum(1, random.uniform(0.8, 1.6, count)),
         "recognition": random.uniform(-0.2, 1, count),
         "vision_language": random.uniform(0, 0.5, count),
+        "occluded_regions": [dict.fromkeys(REGIONS, share) for share in random.uniform(-1, 1, count).clip(0)],
     }
+    factors = (name for name in label_factors.COLUMNS if name not in columns)
+    # From 1 up, where every column may lie.
+    columns |= {name: random.uniform(1, 20, count).astype(np.int32) for name in factors}
     made = [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(count, f.type) for f in SAMPLES]
     return pa.Table.from_arrays(made, schema=SAMPLES)
 
@@ -77,11 +84,11 @@ def make(folder: str, rows: int) -> None:
         store.commit("samples", number, table, counts)
 
 
-def label(folder: str, rows: int) -> None:
+def label(folder: str, rows: int, spatial: str) -> None:
     """Run the pass and print what it took, as JSON; memory before it is that of the imports."""
     from jobs.label import run_label
 
-    run = config(folder, rows)
+    run = config(folder, rows, spatial)
     before, start = _peak_gb(), time.perf_counter()
     summary = run_label(run, Storage(folder), lambda done, planned: None)
     seconds = time.perf_counter() - start
@@ -93,8 +100,9 @@ def _peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def _child(step: str, folder: str, rows: int) -> str:
+def _child(step: str, folder: str, rows: int, spatial: str) -> str:
     command = [sys.executable, "-m", "benchmarks.labels", "--rows", str(rows), "--step", step, "--folder", folder]
+    command += ["--spatial", spatial]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
@@ -104,16 +112,18 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--step", choices=["make", "label"], help="one step alone, on --folder")
     parser.add_argument("--folder", help="keep the datasets here and use those that exist")
+    parser.add_argument("--spatial", choices=["ranks", "costs"], default="ranks", help="label.spatial")
     options = parser.parse_args()
     if options.step:
-        {"make": make, "label": label}[options.step](options.folder, options.rows[0])
+        rows = options.rows[0]
+        make(options.folder, rows) if options.step == "make" else label(options.folder, rows, options.spatial)
         return
     peaks = []
     print(f"{'rows':>11} {'imports':>9} {'peak':>9} {'bytes/row':>9} {'time':>8} {'rows/s':>9}")
     with tempfile.TemporaryDirectory(prefix="synfiqa-bench-", dir=options.folder) as folder:
         for rows in options.rows:
-            _child("make", f"{folder}/{rows}", rows)
-            result = json.loads(_child("label", f"{folder}/{rows}", rows))
+            _child("make", f"{folder}/{rows}", rows, options.spatial)
+            result = json.loads(_child("label", f"{folder}/{rows}", rows, options.spatial))
             own = (result["peak_gb"] - result["import_gb"]) * 1e9 / result["rows"]
             print(
                 f"{result['rows']:>11,} {result['import_gb']:>6.2f} GB {result['peak_gb']:>6.2f} GB {own:>9.0f} "

@@ -16,7 +16,8 @@ FINE_JPEG = 95
 """JPEG quality that harms nothing."""
 
 _EXPRESSIONS = tuple(Expression.model_fields)
-_COVERED = tuple(f"covered_{region}" for region in REGIONS)
+COVERED = tuple(f"covered_{region}" for region in REGIONS)
+"""The eight regions of `occluded_regions` one by one: columns, and factors of that name."""
 _REGIONS = "occluded_regions"
 _PLAIN = (
     *("measured_yaw", "pitch", "roll", "downsample", "blur", "motion", "noise", "jpeg_quality"),
@@ -27,14 +28,14 @@ _PLAIN = (
 
 COLUMNS = (*_PLAIN, _REGIONS)
 """The columns of a sample that its severities are made of."""
-FLAT_COLUMNS = (*_PLAIN, *_COVERED)
-"""The same with the eight regions of `occluded_regions` one by one."""
+FLAT_COLUMNS = (*_PLAIN, *COVERED)
+"""The same with the regions one by one."""
 
 FACTORS = (
     *("yaw", "pitch", "roll", "downsample", "blur", "motion", "noise", "jpeg", "dark", "bright"),
     *("harsh_light", "harsh_light_aside", "light_cast", "near_camera", "misalignment"),
     *_EXPRESSIONS,
-    *("gaze", *_COVERED),
+    *("gaze", *COVERED),
 )
 """Names of the severities."""
 
@@ -45,9 +46,7 @@ Severities = Mapping[str, np.ndarray]
 def flat_columns(samples: pa.Table) -> dict[str, np.ndarray]:
     """Return `FLAT_COLUMNS` of sample rows (columns `COLUMNS`) as float32 (N,), NaN for null."""
     columns = {name: samples[name] for name in _PLAIN}
-    columns |= {
-        name: pc.struct_field(samples[_REGIONS], region) for name, region in zip(_COVERED, REGIONS, strict=True)
-    }
+    columns |= {name: pc.struct_field(samples[_REGIONS], region) for name, region in zip(COVERED, REGIONS, strict=True)}
     return {name: column.cast(pa.float32()).to_numpy().astype(np.float32) for name, column in columns.items()}
 
 
@@ -77,7 +76,7 @@ def severities(columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
         "near_camera": NEAR_BELOW - one["camera_distance"],
         "misalignment": np.abs(one["misalignment"]),
         "gaze": np.hypot(one["gaze_yaw"], one["gaze_pitch"]),
-        **{name: one[name] for name in (*_EXPRESSIONS, *_COVERED)},
+        **{name: one[name] for name in (*_EXPRESSIONS, *COVERED)},
     }
     # fmax takes the number of a number and NaN.
     return {name: np.fmax(found[name], np.float32(0)) for name in FACTORS}

@@ -10,6 +10,7 @@ import numpy as np
 from actors.annotator import recognition_similarity
 from actors.backends import Players
 from actors.conditional_backends import reference_text
+from actors.mirror_images import recognition_vectors
 from actors.model_store.cache import digest_of
 from actors.model_store.selection import RunModels, run_models
 from benchmarks.face_bars.arithmetic import falls, rank_correlations
@@ -20,6 +21,7 @@ from benchmarks.face_bars.settings import Settings
 from cluster.errors import UserError
 from cluster.run_folder import load_run
 from cluster.storage import Storage
+from fiqa_train.label_factors import severities
 from fiqa_train.labels import Components, apply
 from jobs.label import require_calibration
 from schemas.calibration import Calibration
@@ -42,17 +44,17 @@ def fused_labels(calibration: Calibration, faces: Faces, chosen: RunModels) -> n
     f_r and v_l come from the chosen networks, which must be those that the calibration was fitted with.
     """
     players, text = Players(chosen), reference_text(chosen)
+    embedder, mirrored = players.embedders[0], chosen.mirrored_recognition
+    vectors = faces.measured(lambda images: recognition_vectors(embedder, images, mirrored))
     components = Components(
-        recognition=recognition_similarity(
-            faces.measured(players.embedders[0].embed), faces.identity, faces.factor == REFERENCE
-        ),
+        recognition=recognition_similarity(vectors, faces.identity, faces.factor == REFERENCE),
         vision_language=faces.measured(lambda images: players.image_text.similarity(images, text)),
         yaw=faces.yaw,
         downsample=faces.downsample,
         blur=faces.blur,
     )
     scale = calibration.scale
-    return (apply(scale, components).raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
+    return (apply(scale, components, severities(faces.columns)).raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
 
 
 def networks_of(storage: Storage) -> RunModels:

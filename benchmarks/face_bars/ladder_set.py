@@ -14,7 +14,9 @@ from actors.pose import pose_from_landmarks
 from benchmarks.face_bars.factors import FACTORS, Factor
 from benchmarks.face_bars.people import base_recipe, drawing_digest, person, references
 from benchmarks.face_bars.settings import Settings, spread
+from fiqa_train.label_factors import COVERED, FLAT_COLUMNS
 from schemas.recipe import Recipe
+from schemas.rows import recipe_to_row
 
 PORTRAIT_SIZE = 128
 REFERENCE = "reference"
@@ -26,6 +28,7 @@ class Faces:
     """N stored faces: JPEG bytes, identity number, factor ("reference" for references), level, and label components.
 
     `yaw` is |degrees| as a run measures them of the true landmarks, `downsample` and `blur` are s and b of the recipe.
+    `columns` are the `FLAT_COLUMNS` of `fiqa_train.label_factors` that a run would store, a structured float32 array.
     Rows are in the order of identity, factor, level.
     """
 
@@ -36,6 +39,7 @@ class Faces:
     yaw: np.ndarray
     downsample: np.ndarray
     blur: np.ndarray
+    columns: np.ndarray
 
     def images(self) -> np.ndarray:
         """Return the decoded faces, uint8 RGB (N, 112, 112, 3)."""
@@ -94,7 +98,7 @@ def ladder_faces(
     """
     levels = [(factor, level) for factor in factors for level in factor.levels]
     recipes = [*reference, *(factor.recipe(base, level) for factor, level in levels)]
-    crops, yaw = _crops(someone, recipes, renderer or _renderer())
+    crops, yaw, covered = _crops(someone, recipes, renderer or _renderer())
     stored = []
     for index, (recipe, crop) in enumerate(zip(recipes, crops, strict=True)):
         if index >= len(reference):
@@ -109,6 +113,7 @@ def ladder_faces(
         yaw=np.abs(yaw),
         downsample=np.array([recipe.downsample for recipe in recipes]),
         blur=np.array([recipe.blur for recipe in recipes]),
+        columns=_columns(recipes, yaw, covered),
     )
 
 
@@ -133,8 +138,19 @@ def _renderer() -> HeadRenderer:
     return HeadRenderer()
 
 
-def _crops(someone: Identity, recipes: Sequence[Recipe], renderer: HeadRenderer) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the aligned and degraded crop of each recipe, and the yaw in degrees that its landmarks show."""
+def _columns(recipes: Sequence[Recipe], yaw: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    rows = [recipe_to_row(recipe) for recipe in recipes]
+    known = {"measured_yaw": yaw, **dict(zip(COVERED, covered.T, strict=True))}
+    found = np.empty(len(rows), [(name, np.float32) for name in FLAT_COLUMNS])
+    for name in FLAT_COLUMNS:
+        found[name] = known[name] if name in known else [row[name] for row in rows]
+    return found
+
+
+def _crops(
+    someone: Identity, recipes: Sequence[Recipe], renderer: HeadRenderer
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Return of each recipe its aligned and degraded crop, the yaw in degrees of its landmarks, and occluded shares."""
     drawn = [portrait_recipe(recipe) for recipe in recipes]
     different = list(dict.fromkeys(drawn))
     rendered = renderer.render(someone, different, PORTRAIT_SIZE)
@@ -144,4 +160,4 @@ def _crops(someone: Identity, recipes: Sequence[Recipe], renderer: HeadRenderer)
         clean_crop_and_degrade(rendered.images[index], rendered.landmarks[index], recipe).image
         for recipe, index in zip(recipes, places, strict=True)
     ]
-    return crops, pose_from_landmarks(rendered.landmarks)[places, 0]
+    return crops, pose_from_landmarks(rendered.landmarks)[places, 0], rendered.occluded_regions[places]

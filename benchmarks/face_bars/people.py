@@ -11,6 +11,7 @@ import actors.face3d
 import actors.misalignment
 import actors.operators
 import actors.recipe_sampler
+import fiqa_train.label_factors
 import schemas.recipe
 from actors.face3d import Identity, sample_identity
 from actors.recipe_sampler import reference_recipes
@@ -55,7 +56,7 @@ def cleaned(reference: Recipe) -> Recipe:
 
 
 def drawing_digest() -> str:
-    """Return a short digest of the code that draws faces: stored renders of other code are not used again."""
+    """Return a short digest of the code that draws faces and tells their columns: of other code nothing is used."""
     files = [Path(module.__file__) for module in _DRAWING if module.__file__]
     files += Path(actors.face3d.__file__).parent.glob("*.py")
     files += [Path(__file__).with_name(f"{name}.py") for name in ("people", "factors", "crop_changes", "ladder_set")]
@@ -67,5 +68,5 @@ def drawing_digest() -> str:
 
 _DRAWING = (
     *(actors.alignment, actors.capture_sampler, actors.degradation, actors.draws, actors.misalignment),
-    *(actors.operators, actors.recipe_sampler, schemas.recipe),
+    *(actors.operators, actors.recipe_sampler, fiqa_train.label_factors, schemas.recipe),
 )

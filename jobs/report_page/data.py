@@ -15,6 +15,7 @@ from cluster.run_folder import planned_shards
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from jobs.label import read_calibration, read_labels
+from jobs.report_page.fusion import Fusion, fusion
 from schemas.config import RunConfig
 from schemas.manifest import Commit, DeadRow, RunManifest
 from schemas.recipe import Expression
@@ -168,10 +169,10 @@ def sample_images(store: ShardStore, commits: Commits, samples: pd.DataFrame) ->
 
 @dataclass(frozen=True)
 class LabelPass:
-    """The labels of the run: one row a degraded sample, lambda of the fusion, and the dataset they were made for."""
+    """The labels of the run: one row a degraded sample, how they were fused, and the dataset they were made for."""
 
     rows: pd.DataFrame
-    spatial_weight: float
+    fusion: Fusion
     dataset: str
 
 
@@ -181,7 +182,7 @@ def read_label_pass(config: RunConfig, storage: Storage) -> LabelPass | None:
     if calibration is None:
         return None
     rows = read_labels(storage, config.label.name).select(["sample_id", "spatial", "quality", "group"])
-    return LabelPass(rows.to_pandas(), calibration.scale.spatial_weight, calibration.dataset_sha256)
+    return LabelPass(rows.to_pandas(), fusion(calibration), calibration.dataset_sha256)
 
 
 def rejected_candidates(store: ShardStore, commits: Commits, each: int) -> pd.DataFrame:

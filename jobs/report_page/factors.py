@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from jobs.report_page.data import EXPRESSIONS
 from jobs.report_page.plots import component_histogram, factor_boxes, factor_scatter
-from schemas.config import PROCEDURAL, RunConfig
+from schemas.config import PROCEDURAL, RunConfig, Spatial
 
 VISIBLE = 0.3
 """Strength from which an expression unit counts as an expression; recipes draw visible ones from 0.3 on."""
@@ -30,9 +30,12 @@ _CONTINUOUS = (
 )
 _COMPONENTS = (
     ("recognition", Markup("Recognition <var>f<sub>r</sub></var>"), "cosine to the mean reference"),
-    ("spatial", Markup("Spatial <var>s<sub>d</sub></var>"), "worst of three ranks, 0 to 1"),
+    ("spatial", Markup("Spatial <var>s<sub>d</sub></var>"), ""),
     ("vision_language", Markup("Vision-language <var>v<sub>l</sub></var>"), "cosine to the reference caption"),
 )
+
+
+_SPATIAL = {"ranks": "worst of three ranks, 0 to 1", "costs": "1 less the costs of all factors"}
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,10 @@ def factor_plots(degraded: pd.DataFrame, factors: Collection[str]) -> list[Plot]
     return plots
 
 
-def component_plots(degraded: pd.DataFrame) -> list[Plot]:
-    """Draw the distribution of each label component that the samples have."""
+def component_plots(degraded: pd.DataFrame, spatial: Spatial) -> list[Plot]:
+    """Draw the distribution of each label component that the samples have; `spatial` says what s_d is made of."""
     return [
-        Plot(component_histogram(degraded[column].to_numpy(float), column, label), title)
+        Plot(component_histogram(degraded[column].to_numpy(float), column, label or _SPATIAL[spatial]), title)
         for column, title, label in _COMPONENTS
         if degraded[column].notna().any()
     ]

@@ -1,0 +1,41 @@
+"""How the labels of the run were fused: the weights of the formula, and what each factor costs where costs are fitted."""
+
+from dataclasses import dataclass
+
+from schemas.calibration import Calibration, Costs
+from schemas.config import Spatial
+
+SHOWN_FROM = 0.01
+"""Least cost that the table shows."""
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """What the page says of the formula. `costs`: factor in words and its cost at the worst of the run, largest first.
+
+    `spatial` is ranks or costs. `weight` and `share` are lambda and kappa as text; `share` is empty for 1.
+    """
+
+    spatial: Spatial
+    weight: str
+    share: str
+    mirrored: bool
+    costs: list[tuple[str, str]]
+
+
+def fusion(calibration: Calibration) -> Fusion:
+    """Return what a label pass did."""
+    scale = calibration.scale
+    kappa = scale.vision_language_weight
+    return Fusion(
+        spatial=scale.spatial,
+        weight=f"{scale.spatial_weight:g}",
+        share="" if kappa == 1 else f"{kappa:g}",
+        mirrored=calibration.mirrored,
+        costs=[] if scale.costs is None else _table(scale.costs),
+    )
+
+
+def _table(costs: Costs) -> list[tuple[str, str]]:
+    largest = sorted(costs.factors, key=lambda cost: -cost.at_top)
+    return [(cost.factor.replace("_", " "), f"{cost.at_top:.2f}") for cost in largest if cost.at_top >= SHOWN_FROM]
