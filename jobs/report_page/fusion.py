@@ -1,4 +1,4 @@
-"""How the labels of the run were fused: the weights of the formula, and what each factor costs where costs are fitted."""
+"""How labels were fused: the weights of the formula, and what each factor costs where costs were fitted."""
 
 from dataclasses import dataclass
 
