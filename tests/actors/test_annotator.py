@@ -8,6 +8,7 @@ import pytest
 
 from actors.annotator import AnnotatorStage, recognition_similarity
 from actors.captions import REFERENCE_CAPTION
+from actors.imaging import encode_jpeg
 from cluster.stage import Work
 from schemas.config import RunConfig
 from schemas.manifest import DeadRow
@@ -103,3 +104,16 @@ def test_two_references_are_enough(stage):
     done = stage.process(replace(unit(2, 3), dead=(given_up("000003/Ref-2", "no_face"),)))
     assert done.table.num_rows == 5
     assert len(done.dead) == 1
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_mirror_images_are_measured_for_every_embedder_where_they_are_asked_for(mirrored):
+    models = {"mirrored_recognition": mirrored, "more_embedders": ["bundled-b"]}
+    stage = AnnotatorStage(RunConfig.model_validate({"models": models}))
+    face = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
+    ((vectors, _),) = stage._measure([{"image": {"bytes": encode_jpeg(face, 90)}}])
+    ((flipped, _),) = stage._measure([{"image": {"bytes": encode_jpeg(face[:, ::-1], 90)}}])
+    assert len(vectors) == 2
+    for one, other in zip(vectors, flipped, strict=True):
+        assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
+        assert bool(one @ other > 0.97) == mirrored  # but for the coding, the very same vector

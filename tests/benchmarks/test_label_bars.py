@@ -1,5 +1,6 @@
 """Labels of ladders lie on the frozen scale of a run, and only on that of networks that are still here."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,7 @@ from benchmarks.face_bars.people import base_recipe, person, references
 from cluster.errors import UserError
 from cluster.storage import Storage
 from fiqa_train.labels import Components, fit
-from schemas.calibration import Calibration
+from schemas.calibration import Calibration, Costs, FactorCost
 from schemas.config import ModelsSection
 
 CHOSEN = run_models(ModelsSection())
@@ -50,6 +51,28 @@ def test_a_label_is_the_fusion_on_the_runs_scale(calibration, faces):
     assert resolution[0] == yaw[0]  # both start from the same clean face
     assert resolution[0] > 1.5 * resolution[-1]
     assert yaw[0] > 1.5 * yaw[-1]
+
+
+def test_a_run_with_costs_is_judged_by_its_costs(calibration, faces):
+    """The cost of yaw alone is known to this scale, so only the ladder of yaw may differ by it."""
+    yaw = FactorCost(factor="yaw", top=90.0, knots=[0.0], weights=[0.8])
+    scale = calibration.scale.model_copy(update={"costs": Costs(constant=0.1, factors=[yaw])})
+    free = scale.model_copy(update={"costs": Costs(constant=0.1, factors=[])})
+    with_cost, without = (
+        labels.fused_labels(calibration.model_copy(update={"scale": one}), faces, CHOSEN) for one in (scale, free)
+    )
+    share = calibration.scale.spatial_weight / (scale.raw_max - scale.raw_min)
+    lost = faces.ladder("yaw", without - with_cost)[0]
+    assert (np.diff(lost) > 0).all()
+    assert lost[-1] == pytest.approx(0.8 * share * faces.yaw[faces.factor == "yaw"][-1] / 90, rel=0.2)  # / (1 - v_l)
+    assert (faces.ladder("resolution", without - with_cost) < 0.05).all()
+
+
+def test_mirror_images_are_measured_where_the_run_measured_them(calibration, faces):
+    plain = labels.fused_labels(calibration, faces, CHOSEN)
+    mirrored = labels.fused_labels(calibration, faces, replace(CHOSEN, mirrored_recognition=True))
+    assert not np.allclose(plain, mirrored)
+    assert np.corrcoef(plain, mirrored)[0, 1] > 0.9
 
 
 def test_labels_beyond_the_scale_are_not_clipped(calibration, faces):

@@ -8,6 +8,7 @@ from benchmarks.face_bars import ladder_set
 from benchmarks.face_bars.factors import FACTORS, STEPS
 from benchmarks.face_bars.ladder_set import REFERENCE, Faces, joined, ladder_faces
 from benchmarks.face_bars.people import base_recipe, identity_seed, person, references
+from fiqa_train.label_factors import FLAT_COLUMNS, severities
 
 BY_RECIPE = [factor for factor in FACTORS.values() if factor.command]
 
@@ -90,11 +91,24 @@ def test_blur_takes_detail_step_by_step(faces):
     assert detail[-1] < 0.8 * detail[0]
 
 
+def test_faces_carry_what_a_run_stores_of_every_factor():
+    chosen = [FACTORS[name] for name in ("mask", "noise", "yaw")]
+    shown = ladder_faces(person(0, 1), base_recipe(0, 1), references(0, 1, 2), chosen, 1, HeadRenderer(supersample=1))
+    assert shown.columns.dtype.names == FLAT_COLUMNS
+    harm = severities(shown.columns)
+    assert harm["noise"][shown.factor == "noise"].tolist() == list(FACTORS["noise"].levels)
+    np.testing.assert_allclose(harm["yaw"], shown.yaw, rtol=1e-6)
+    (mouth,) = shown.ladder("mask", harm["covered_mouth"])
+    assert mouth[0] == 0
+    assert mouth[-1] > 0.9
+    assert not harm["covered_mouth"][shown.factor != "mask"].any()
+
+
 def test_stored_faces_come_back(faces, tmp_path):
     both = joined([faces, faces])
     both.save(tmp_path / "faces.npz")
     again = Faces.load(tmp_path / "faces.npz")
     assert again.jpeg == both.jpeg
-    for name in ("identity", "factor", "level", "yaw", "downsample", "blur"):
+    for name in ("identity", "factor", "level", "yaw", "downsample", "blur", "columns"):
         assert np.array_equal(getattr(again, name), getattr(both, name))
     assert again.ladder("yaw", again.level).shape == (2, 10)

@@ -31,11 +31,17 @@ def test_the_same_recipe_has_the_same_fingerprint_wherever_it_runs():
         {"generate": {"degraded_distribution": {"yaw_std": 28.000001}}},
         {"filter": {"max_yaw": 19}},
         {"models": {"embedder": "bundled-b"}},
+        {"models": {"mirrored_recognition": True}},
         {"storage": {"format": "webdataset"}},
     ],
 )
 def test_whatever_changes_bytes_changes_the_fingerprint(section):
     assert recipe_fingerprint(config(**section), MODELS) != recipe_fingerprint(config(), MODELS)
+
+
+def test_a_run_without_mirrored_recognition_is_the_run_it_was_before_that_was_known():
+    assert "mirrored_recognition" not in recipe_document(config(), MODELS)["models"]
+    assert recipe_document(config(models={"mirrored_recognition": True}), MODELS)["models"]["mirrored_recognition"]
 
 
 def test_other_weights_under_the_same_name_change_the_fingerprint():

@@ -3,7 +3,8 @@ import pyarrow as pa
 import pytest
 
 from fiqa_train import label_rows
-from fiqa_train.label_rows import COLUMNS, LabelRows
+from fiqa_train.label_factors import FACTORS
+from fiqa_train.label_rows import COLUMNS, LabelRows, columns
 from fiqa_train.labels import fit
 from schemas.rows import LABELS, SAMPLES
 from tests.cluster import synthetic
@@ -70,3 +71,24 @@ def test_no_rows_are_no_rows():
     rows = rows_of(named("a", kind="reference"))
     assert len(rows) == 0
     assert rows.repeated_id() is None
+
+
+def test_severities_of_all_shards_are_kept_where_costs_are_asked_for():
+    tables = [synthetic.samples(range(start, start + 2)) for start in (0, 2)]
+    rows = LabelRows(sum(table.num_rows for table in tables), costs=True)
+    for table in tables:
+        rows.add(table.select(list(columns(costs=True))))
+    degraded = [table.filter(pa.compute.equal(table["kind"], "degraded")) for table in tables]
+    found = rows.severities()
+    assert tuple(found) == FACTORS
+    blur = np.concatenate([table["blur"].to_numpy() for table in degraded])
+    np.testing.assert_array_equal(found["blur"], np.log(blur))
+    np.testing.assert_array_equal(found["yaw"], rows.components().yaw)
+
+
+def test_ranks_need_no_further_columns():
+    rows = rows_of(synthetic.samples(range(2)))
+    assert rows.severities() is None
+    assert columns() == COLUMNS
+    assert set(columns(costs=True)) > set(COLUMNS)
+    assert len(set(columns("bundled-b", costs=True))) == len(columns("bundled-b", costs=True))

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from fiqa_train import labels as labels_module
+from fiqa_train.label_costs import fit_costs, kept
+from fiqa_train.label_factors import FACTORS
 from fiqa_train.labels import Components, apply, fit, invalid
 from schemas.calibration import Scale
 
@@ -205,3 +207,85 @@ def test_a_long_table_is_thinned_within_its_stated_error(monkeypatch):
     assert (scale.yaw.values[0], scale.yaw.values[-1]) == (c.yaw.min(), c.yaw.max())
     assert np.abs(apply(scale, c).yaw_rank - exact.yaw_rank).max() <= 2 / 200
     assert np.abs(apply(scale, c).downsample_rank - exact.downsample_rank).max() <= 2 / 200
+
+
+def random_severities(count, seed=0):
+    drawn = np.random.default_rng(seed).uniform(-5, 5, (len(FACTORS), count)).clip(0).astype(np.float32)
+    return dict(zip(FACTORS, drawn, strict=True))
+
+
+def some(severities, index):
+    return {name: values[index] for name, values in severities.items()}
+
+
+def test_costs_take_the_place_of_the_ranks_in_the_fusion():
+    c, severities = random_components(300), random_severities(300)
+    scale, labels = fit(c, 0.35, 0.25, severities)
+    spatial = kept(fit_costs(severities, c.recognition), severities)
+    np.testing.assert_array_equal(labels.spatial, spatial)
+    np.testing.assert_allclose(labels.raw, (c.recognition + 0.35 * spatial) / (1 - 0.25 * c.vision_language))
+    assert (scale.spatial, scale.spatial_weight, scale.vision_language_weight) == ("costs", 0.35, 0.25)
+    _, ranked = fit(c, 0.35)
+    np.testing.assert_array_equal(labels.yaw_rank, ranked.yaw_rank)  # still told
+
+
+@pytest.mark.parametrize("kappa", [0.0, 0.25, 1.0])
+def test_v_l_counts_as_much_as_it_is_asked_to(kappa):
+    c = random_components(50)
+    _, labels = fit(c, 0.5, kappa)
+    np.testing.assert_allclose(labels.raw, (c.recognition + 0.5 * labels.spatial) / (1 - kappa * c.vision_language))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 60), st.integers(0, 10_000), st.floats(0, 10), st.floats(0, 1))
+def test_a_frozen_scale_of_costs_gives_its_own_samples_their_labels_again(count, seed, weight, kappa):
+    c, severities = random_components(count, seed), random_severities(count, seed)
+    scale, labels = fit(c, weight, kappa, severities)
+    again = apply(Scale.model_validate_json(scale.model_dump_json()), c, severities)
+    for field in dataclasses.fields(labels):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(labels, field.name))
+
+
+def test_a_frozen_label_of_costs_does_not_depend_on_what_comes_with_it():
+    scale, _ = fit(random_components(100), 0.5, 0.25, random_severities(100))
+    new, severities = random_components(50, seed=9), random_severities(50, seed=9)
+    together = apply(scale, new, severities)
+    for index in range(50):
+        assert apply(scale, pick(new, [index]), some(severities, [index])).quality[0] == together.quality[index]
+
+
+def test_labels_of_costs_do_not_depend_on_the_order_of_samples():
+    c, severities = random_components(200), random_severities(200)
+    order = np.random.default_rng(1).permutation(200)
+    scale, labels = fit(c, 0.5, 0.25, severities)
+    shuffled_scale, shuffled = fit(pick(c, order), 0.5, 0.25, some(severities, order))
+    assert shuffled_scale == scale
+    np.testing.assert_array_equal(shuffled.quality, labels.quality[order])
+
+
+def test_a_label_falls_along_every_factor_that_costs_something():
+    count = 4000
+    severities = random_severities(count)
+    loss = sum(values / 5 * 0.02 for values in severities.values())
+    scale, _ = fit(components(recognition=0.95 - loss), 0.35, 0.25, severities)
+    assert {cost.factor for cost in scale.costs.factors} == set(FACTORS)
+    for name in FACTORS:
+        ladder = {other: np.zeros(10, np.float32) for other in FACTORS} | {name: np.linspace(0, 5, 10, dtype="f4")}
+        raw = apply(scale, components(recognition=[0.6] * 10), ladder).raw
+        assert (np.diff(raw) <= 0).all()
+        assert raw[-1] < raw[0]
+
+
+def test_a_scale_of_costs_needs_severities():
+    scale, _ = fit(random_components(20), 0.5, 1.0, random_severities(20))
+    with pytest.raises(ValueError, match="severities"):
+        apply(scale, random_components(5))
+
+
+def test_a_scale_of_an_older_version_means_the_published_ranks():
+    c = random_components(100)
+    scale, labels = fit(c, 0.5)
+    old = scale.model_dump(mode="json", exclude={"costs", "vision_language_weight"})
+    again = Scale.model_validate(old)
+    assert (again.spatial, again.vision_language_weight) == ("ranks", 1)
+    np.testing.assert_array_equal(apply(again, c).quality, labels.quality)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -9,10 +10,13 @@ from cluster.errors import JobFailed, UserError
 from cluster.run_folder import load_run, open_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
+from fiqa_train.label_costs import fit_costs, kept
+from fiqa_train.label_factors import flat_columns, severities
 from fiqa_train.labels import Components, fit
 from jobs.label import read_calibration, read_labels, run_label
 from schemas.rows import LABELS
 from tests.cluster import synthetic
+from tests.jobs import synthetic_run
 
 
 @pytest.fixture
@@ -354,3 +358,98 @@ def test_a_calibration_of_another_embedder_is_no_scale_for_these_samples(url, tm
     frozen = {"name": "frozen", "calibration": f"{url}/labels/other/calibration.json"}
     with pytest.raises(UserError, match=r"fitted with the embedder bundled-b, .* measured with bundled-a"):
         run_label(synthetic.config(**BESIDE, label=frozen), storage)
+
+
+COSTS = {"spatial": "costs", "spatial_weight": 0.35, "vision_language_weight": 0.25}
+
+
+def harmed(folder, identities=12, **sections):
+    """A run whose f_r falls with yaw, s and b, labelled."""
+    run = synthetic_run.config(identities, run={"url": str(folder)}, **sections)
+    storage = Storage(str(folder))
+    synthetic_run.make_samples(synthetic_run.make_ledger(storage, run), run)
+    return run, storage, run_label(run, storage)
+
+
+@pytest.mark.parametrize("format", ["parquet", "webdataset"])
+def test_labels_by_costs_take_what_the_shards_hold_of_every_factor(tmp_path, format):
+    _, storage, summary = harmed(tmp_path, label=COSTS, storage={"format": format})
+    assert (summary["spatial"], summary["spatial_weight"], summary["vision_language_weight"]) == ("costs", 0.35, 0.25)
+    samples = committed_samples(storage)
+    degraded = samples.filter(pc.equal(samples["kind"], "degraded"))
+    labels, costs = read_labels(storage, "default"), read_calibration(storage, "default").scale.costs
+    found = severities(flat_columns(degraded))
+    np.testing.assert_array_equal(labels["spatial"].to_numpy(), kept(costs, found))
+    assert costs == fit_costs(found, degraded["recognition"].to_numpy())
+    assert {"yaw", "blur", "downsample"} <= {cost.factor for cost in costs.factors}
+
+
+def test_a_frozen_scale_of_costs_labels_new_data_and_keeps_old_labels(tmp_path):
+    _, first, _ = harmed(tmp_path / "first", 8, label=COSTS)
+    frozen = COSTS | {"calibration": str(tmp_path / "first" / "labels" / "default" / "calibration.json")}
+    run, larger, _ = harmed(tmp_path / "larger", 12, label=frozen)
+    old, new = read_labels(first, "default"), read_labels(larger, "default")
+    assert new.num_rows > old.num_rows
+    assert new.slice(0, old.num_rows).combine_chunks().equals(old.combine_chunks())
+    assert run_label(run, larger)["reused"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"spatial": "ranks"}, "label.spatial is ranks but .* fitted with costs; set label.spatial=costs"),
+        ({"vision_language_weight": 1.0}, "label.vision_language_weight is 1 but .* with 0.25"),
+        ({"spatial_weight": 0.5}, "label.spatial_weight is 0.5 but .* with 0.35"),
+    ],
+)
+def test_a_frozen_scale_brings_its_own_fusion(tmp_path, asked, told):
+    run = synthetic.config(4, label=COSTS)
+    storage, _ = synthetic.dataset(str(tmp_path), run)
+    run_label(run, storage)
+    calibration = {"name": "b", "calibration": str(tmp_path / "labels/default/calibration.json")}
+    with pytest.raises(UserError, match=told):
+        run_label(synthetic.config(4, label=COSTS | asked | calibration), storage)
+
+
+def test_ranks_are_not_taken_for_costs_under_one_name(url):
+    run = synthetic.config()
+    storage, _ = synthetic.dataset(url, run)
+    run_label(run, storage)
+    with pytest.raises(UserError, match=r"label.spatial: ranks -> costs.*label.vision_language_weight: 1.0 -> 0.25"):
+        run_label(synthetic.config(label=COSTS), storage)
+
+
+def test_costs_of_a_factor_that_nobody_knows_are_refused(tmp_path):
+    run, storage, _ = harmed(tmp_path, label=COSTS)
+    document = json.loads(storage.read("labels/default/calibration.json"))
+    document["scale"]["costs"]["factors"][0]["factor"] = "halo"
+    storage.write("halo.json", json.dumps(document).encode())
+    frozen = run.label.model_copy(update={"name": "b", "calibration": str(tmp_path / "halo.json")})
+    with pytest.raises(UserError, match=r"halo.json has costs of factors that this version does not know \(halo\)"):
+        run_label(run.model_copy(update={"label": frozen}), storage)
+
+
+def test_a_calibration_of_an_older_version_means_ranks_and_keeps_its_name(tmp_path):
+    """A pass remembers its frozen scale by digest; fields that came later must not make it another scale."""
+    run = synthetic.config(4)
+    storage, _ = synthetic.dataset(str(tmp_path), run)
+    run_label(run, storage)
+    document = json.loads(storage.read("labels/default/calibration.json"))
+    del document["mirrored"], document["scale"]["costs"], document["scale"]["vision_language_weight"]
+    storage.write("old.json", json.dumps(document).encode())
+    frozen = synthetic.config(4, label={"name": "b", "calibration": str(tmp_path / "old.json")})
+    run_label(frozen, storage)
+    assert read_labels(storage, "b").equals(read_labels(storage, "default"))
+    text = json.dumps(document["scale"], sort_keys=True, separators=(",", ":"))
+    assert read_calibration(storage, "b").frozen_from == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_f_r_of_mirrored_faces_is_another_scale(tmp_path):
+    mirrored = {"models": {"mirrored_recognition": True}}
+    first, _ = synthetic.dataset(str(tmp_path / "first"), synthetic.config(4, **mirrored))
+    run_label(synthetic.config(4), first)
+    assert read_calibration(first, "default").mirrored
+    run = synthetic.config(4, label={"calibration": str(tmp_path / "first/labels/default/calibration.json")})
+    second, _ = synthetic.dataset(str(tmp_path / "second"), run)
+    with pytest.raises(UserError, match=r"fitted to f_r with mirror images, .* measured without"):
+        run_label(run, second)

@@ -21,7 +21,7 @@ from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore, commit_path
 from cluster.stage_trace import StageTrace, to_provenance
 from cluster.storage import Storage
-from jobs.label import read_labels, run_label
+from jobs.label import read_calibration, read_labels, run_label
 from jobs.report import PAGE, run_report
 from jobs.report_page import data, factors
 from jobs.report_page.data import EXPRESSIONS
@@ -302,6 +302,31 @@ def test_figures_without_a_value_are_said_to_have_none(tmp_path):
     page = report(run, storage)
     assert "pAUC of the model none sharpness none lower is better" in page.text("")
     assert "model: no false non-match" in page.text("evaluation")
+
+
+def test_the_page_says_which_fusion_made_the_labels(whole):
+    text = whole[3].text("labels")
+    assert "the worst of three ranks (head turn, lost resolution, blur)" in text
+    assert "(f r + 0.5 · s d ) / (1 − v l )" in text
+    assert "costs" not in text
+    assert "worst of three ranks, 0 to 1" in whole[3].text("components")
+
+
+def test_labels_by_costs_are_shown_with_what_each_factor_costs(tmp_path):
+    fused = {"spatial": "costs", "spatial_weight": 0.35, "vision_language_weight": 0.25}
+    run = config(run={"url": str(tmp_path)}, label=fused, models={"mirrored_recognition": True})
+    storage = Storage(run.run.url)
+    make_samples(make_ledger(storage, run), run)
+    run_label(run, storage)
+    page = report(run, storage)
+    text = page.text("labels")
+    assert "1 less what each factor of the sample costs recognition" in text
+    assert "still knows the person in the image and its mirror image" in text
+    assert "(f r + 0.35 · s d ) / (1 − 0.25 · v l )" in text
+    costs = {cost.factor: cost.at_top for cost in read_calibration(storage, "default").scale.costs.factors}
+    named, largest = max(costs.items(), key=lambda cost: cost[1])
+    assert f"cost at its worst {named.replace('_', ' ')} {largest:.2f}" in text
+    assert "1 less the costs of all factors" in page.text("components")
 
 
 def test_parts_made_from_something_older_are_called_so(tmp_path):
