@@ -60,8 +60,8 @@ def paint_eyes(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
         upper_line = dot((dy - upper - 0.003) / thick) * reach * lash
         lower_line = dot((dy - lower + 0.004) / 0.010) * reach * (0.22 + 0.3 * makeup)
         c.skin *= 1 - np.maximum(upper_line, lower_line)[..., None] * np.array([0.86, 0.9, 0.92], np.float32)
-        crease_y = upper + 0.032 + 0.008 * identity.s("crease") + 0.012 * t
-        crease = dot((dy - crease_y) / 0.012) * reach * (0.36 + 0.1 * identity.s("crease"))
+        crease_y = upper + 0.032 + 0.009 * identity.s("crease") + 0.012 * t
+        crease = dot((dy - crease_y) / 0.012) * reach * (0.36 + 0.12 * identity.s("crease"))
         c.skin *= 1 - np.clip(crease, 0, 1)[..., None] * np.array([0.5, 0.64, 0.66], np.float32)
         shadow = makeup * bump(dx, dy, 0.02, m.eye_up + 0.022, 0.11, 0.028)
         c.skin *= 1 - 0.4 * shadow[..., None]

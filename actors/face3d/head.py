@@ -86,35 +86,35 @@ class FaceMeasures:
 def measure(identity: Identity) -> FaceMeasures:
     """Return the feature measures of an identity."""
     s = identity.s
-    base = -0.53 - 0.05 * s("nose_length")
-    mouth = base - 0.18 - 0.022 * s("philtrum") - 0.02 * s("mouth_y")
-    chin = mouth - 0.43 - 0.05 * s("chin_length") - 0.02 * s("lower_height")
-    eye_x = 0.325 + 0.021 * s("eye_spacing")
-    eye_w = 0.15 + 0.014 * s("eye_width")
+    base = -0.53 - 0.064 * s("nose_length")
+    mouth = base - 0.18 - 0.028 * s("philtrum") - 0.026 * s("mouth_y")
+    chin = mouth - 0.43 - 0.065 * s("chin_length") - 0.028 * s("lower_height")
+    eye_x = 0.325 + 0.03 * s("eye_spacing")
+    eye_w = 0.15 + 0.02 * s("eye_width")
     return FaceMeasures(
         eye_x=eye_x,
-        eye_y=0.025 * s("eye_y"),
+        eye_y=0.03 * s("eye_y"),
         eye_w=eye_w,
-        eye_up=0.066 + 0.012 * s("eye_height"),
+        eye_up=0.066 + 0.014 * s("eye_height"),
         eye_low=0.046 + 0.006 * s("lid_lower"),
-        eye_tilt=0.05 + 0.065 * s("eye_tilt"),
-        brow_y=0.215 + 0.03 * s("brow_y"),
-        brow_arch=0.045 + 0.024 * s("brow_arch"),
-        brow_tilt=0.01 + 0.05 * s("brow_tilt"),
-        brow_thick=0.034 + 0.008 * s("brow_thick"),
-        brow_in=max(0.07, 0.14 + 0.028 * s("brow_gap")),
+        eye_tilt=0.05 + 0.08 * s("eye_tilt"),
+        brow_y=0.215 + 0.04 * s("brow_y"),
+        brow_arch=0.045 + 0.03 * s("brow_arch"),
+        brow_tilt=0.01 + 0.062 * s("brow_tilt"),
+        brow_thick=0.034 + 0.012 * s("brow_thick"),
+        brow_in=max(0.07, 0.14 + 0.033 * s("brow_gap")),
         brow_out=eye_x + 0.21 + 0.025 * s("brow_length"),
         nose_top=0.05 + 0.03 * s("nose_bridge"),
         nose_tip=base + 0.085 + 0.024 * s("nose_turn"),
         nose_base=base,
-        nose_w=0.145 + 0.022 * s("nose_width"),
+        nose_w=0.145 + 0.032 * s("nose_width"),
         crook=0.015 * s("nose_crook"),
         mouth_y=mouth,
-        mouth_w=0.245 + 0.026 * s("mouth_width"),
-        lip_up=0.066 + 0.015 * s("lip_upper"),
-        lip_low=0.082 + 0.017 * s("lip_lower"),
+        mouth_w=0.245 + 0.038 * s("mouth_width"),
+        lip_up=0.066 + 0.020 * s("lip_upper"),
+        lip_low=0.082 + 0.023 * s("lip_lower"),
         lip_bow=0.012 + 0.008 * s("lip_bow"),
-        lip_curve=0.022 + 0.010 * s("lip_curve"),  # mean > 0: corners slightly up, else neutral reads as sad
+        lip_curve=0.022 + 0.012 * s("lip_curve"),  # mean > 0: corners slightly up, else neutral reads as sad
         chin_y=chin,
         eye_asym=0.008 * s("eye_asym"),
         brow_asym=0.010 * s("brow_asym"),
@@ -181,10 +181,10 @@ def _profile(identity: Identity, m: FaceMeasures) -> np.ndarray:
     y[index["neck"]] += 0.6 * chin_shift
     y[index["eye"]] += m.eye_y
     y[index["brow"]] = m.brow_y
-    top = 0.07 * s("crown_height")
+    top = 0.085 * s("crown_height")
     for i in range(index["forehead"]):
         y[i] = 0.43 + (y[i] - 0.43) * (1 + top)
-    y[index["forehead"]] += 0.02 * s("forehead_height")
+    y[index["forehead"]] += 0.028 * s("forehead_height")
 
     zf, zb, w, lift = knots[:, 1], knots[:, 2], knots[:, 3], knots[:, 5]
     slope = 0.045 * s("forehead_slope")
@@ -192,16 +192,16 @@ def _profile(identity: Identity, m: FaceMeasures) -> np.ndarray:
         zf[index[name]] -= slope * share
     depth = 1 + 0.05 * s("head_depth")
     zb *= depth
-    width = 1 + 0.062 * s("face_width")
+    width = 1 + 0.085 * s("face_width")
     w[: index["neck"]] *= width
     ramp = np.zeros(len(knots), np.float32)
     ramp[index["nosebase"] : index["neck"]] = [0.0, 0.2, 0.38, 0.52, 0.65, 0.8, 0.92, 1.0, 0.8]
-    w *= 1 + 0.085 * s("jaw_width") * ramp
+    w *= 1 + 0.12 * s("jaw_width") * ramp
     ramp[:] = 0
     ramp[index["mental"] : index["neck"]] = [0.3, 0.8, 1.0, 0.6]
-    w *= 1 + 0.1 * s("chin_width") * ramp
+    w *= 1 + 0.14 * s("chin_width") * ramp
     for name, share in (("upper", 0.6), ("hairline", 1.0), ("forehead", 0.8), ("brow", 0.3)):
-        w[index[name]] *= 1 + 0.05 * s("temple_width") * share
+        w[index[name]] *= 1 + 0.065 * s("temple_width") * share
     # at the ear the jaw's rows close up between nose base and jaw angle: absolute places, so that rows never cross
     jaw = m.nose_base - 0.26 - 0.045 * s("jaw_lift") + 0.35 * chin_shift
     jaw_rows = slice(index["subnasal"], index["under"] + 1)
@@ -276,12 +276,12 @@ def _features(
     depth = np.zeros_like(z)
 
     t = (m.nose_top - y0) / (m.nose_top - m.nose_tip)
-    projection = 0.24 + 0.03 * s("nose_tip")
+    projection = 0.24 + 0.038 * s("nose_tip")
     bridge = 0.07 + 0.026 * s("nose_bridge")
     ridge = bridge + (projection * 0.86 - bridge) * np.clip(t, 0, 1) ** 1.05
     ridge += 0.028 * s("nose_hump") * np.exp(-(((t - 0.42) / 0.2) ** 2))
     ridge *= smoothstep(-0.3, 0.15, t) * smoothstep(m.nose_base - 0.04, m.nose_tip + 0.04, y0)
-    sigma = 0.066 + 0.010 * s("nose_bridge_width") + 0.028 * np.clip(t, 0, 1)
+    sigma = 0.066 + 0.013 * s("nose_bridge_width") + 0.028 * np.clip(t, 0, 1)
     bent = x0 - m.crook * np.exp(-(((t - 0.6) / 0.4) ** 2))
     depth += ridge * np.exp(-0.5 * (bent / sigma) ** 2)
     ball = 0.078 + 0.022 * s("nose_ball")
@@ -293,12 +293,12 @@ def _features(
         socket = 0.075 + 0.02 * s("eye_depth")
         depth -= socket * bump(x0, y0, side * (m.eye_x - 0.02), ey + 0.015, 0.15, 0.095)
         depth += (0.05 + 0.012 * s("eye_bulge")) * bump(x0, y0, side * m.eye_x, ey - 0.005, 0.10, 0.062)
-        depth += (0.03 + 0.018 * s("brow_ridge")) * bump(x0, y0, side * 0.27, m.brow_y - 0.02, 0.17, 0.06)
-        cheek = 0.035 + 0.022 * s("cheek_bone")
+        depth += (0.03 + 0.022 * s("brow_ridge")) * bump(x0, y0, side * 0.27, m.brow_y - 0.02, 0.17, 0.06)
+        cheek = 0.035 + 0.026 * s("cheek_bone")
         cheek_shape = bump(x0, y0, side * 0.47, -0.19 + 0.04 * s("cheek_y"), 0.15, 0.14)
         depth += cheek * cheek_shape
         x += side * 0.9 * cheek * cheek_shape * front
-        hollow = 0.03 - 0.03 * s("cheek_fill")
+        hollow = 0.03 - 0.036 * s("cheek_fill")
         hollow_shape = bump(x0, y0, side * 0.48, -0.58, 0.14, 0.2)
         depth -= hollow * hollow_shape
         x -= side * 1.2 * hollow * hollow_shape * front

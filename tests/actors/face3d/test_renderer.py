@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from actors.detection import MtcnnDetector
 from actors.face3d import HeadRenderer, sample_identity
 from actors.face3d.mesh import Part
 from actors.face3d.shadow import visibility
@@ -163,14 +164,13 @@ def test_identities_differ_in_gray_shape():
 
 
 def test_detector_finds_frontal_faces_at_the_true_landmarks(renderer):
-    mtcnn = pytest.importorskip("facenet_pytorch").MTCNN(device="cpu")
     rendered = [renderer.render(sample_identity(300 + i), [recipe(i)], 128) for i in range(12)]
-    _, _, points = mtcnn.detect(np.stack([r.images[0] for r in rendered]), landmarks=True)
-    assert sum(p is not None for p in points) == 12
+    found = MtcnnDetector().detect([r.images[0] for r in rendered])
     errors = []
-    for found, r in zip(points, rendered, strict=True):
+    for face, r in zip(found, rendered, strict=True):
+        assert face is not None
         truth = r.landmarks[0]
-        error = np.linalg.norm(np.asarray(found[0], float) - truth, axis=1)
+        error = np.linalg.norm(face.landmarks - truth, axis=1)
         errors.append(error / np.linalg.norm(truth[0] - truth[1]))
     assert np.mean(errors) < 0.10
 
