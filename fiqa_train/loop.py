@@ -168,7 +168,9 @@ def _epoch(
                 epoch * faces.steps + step, task.section.epochs * faces.steps
             )
         gray = augment(torch.from_numpy(batch.gray).float(), changes).to(session.device)
-        loss = quality_loss(model(gray), torch.from_numpy(batch.quality).to(session.device))
+        with torch.autocast(session.device.type, torch.bfloat16, enabled=task.section.precision == "bfloat16"):
+            scores = model(gray)
+        loss = quality_loss(scores.float(), torch.from_numpy(batch.quality).to(session.device))
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)

@@ -321,6 +321,9 @@ class TrainSection(Section):
     learning_rate: float = Field(1e-3, gt=0, le=10)
     weight_decay: float = Field(1e-4, ge=0, le=1)
     width: int = Field(16, ge=4, le=512, description="channels of the first stage of the IResNet")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="arithmetic of the forward pass; bfloat16 pays on GPUs and on CPUs with AMX"
+    )
     initialise: Literal["random", "embedder"] = Field("embedder", description="start from the recognition network")
     validation_fraction: float = Field(0.1, gt=0, lt=0.9, description="share of identities that choose the epoch")
     test_fraction: float = Field(0.25, gt=0, lt=0.9, description="share of identities held out for evaluation")
