@@ -10,14 +10,16 @@ from fiqa_train.bootstrap.caption_metrics import caption_metrics
 SUBJECT = "dual encoder"
 LIMITS = {
     "sharp_or_blurry": 0.97,
+    "sharp_or_blurry_undisturbed": 0.97,
     "frontal_or_profile": 0.96,
     "occluded_or_not": 0.88,
     "even_or_harsh_light": 0.85,
+    "even_or_harsh_light_undisturbed": 0.85,
 }
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return the four balanced zero-shot accuracies."""
+    """Return the balanced zero-shot accuracies; undisturbed: of faces without other faults of the capture."""
     found = caption_metrics(player(Catalogue.load().model("bundled-clip", "image_text")), held_out_renders(settings))
     spread = f"v_l 5 / 50 / 95 %: {found['v_l_q05']:.2f} {found['v_l_median']:.2f} {found['v_l_q95']:.2f}"
     return [

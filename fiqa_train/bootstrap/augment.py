@@ -19,7 +19,7 @@ def augment(gray: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         side = int(rng.integers(36, 100))
         image = cv2.resize(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), image.shape[::-1])
     if rng.random() < 0.3:
-        noise = rng.normal(0, rng.uniform(2, 16), image.shape)
+        noise = rng.normal(0, rng.uniform(2, 22), image.shape)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         quality = int(rng.integers(40, 95))
@@ -42,7 +42,7 @@ def _relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     tone = (np.arange(256) / 255) ** np.exp(rng.normal(0, 0.3)) * 255
     result = tone[image].astype(np.float32)
     if rng.random() < 0.5:
-        field = rng.normal(0, 0.2, size=(3, 3)).astype(np.float32)
+        field = rng.normal(0, 0.3, size=(3, 3)).astype(np.float32)
         result *= np.exp(cv2.resize(field, (side, side), interpolation=cv2.INTER_CUBIC))
     return np.clip(result, 0, 255).astype(np.uint8)
 

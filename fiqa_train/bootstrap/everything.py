@@ -8,7 +8,7 @@ import torch
 
 from actors.model_store.catalogue import BUNDLED
 from fiqa_train.bootstrap.embedder import PLANS, train_embedder
-from fiqa_train.bootstrap.image_text import NAME, train_image_text
+from fiqa_train.bootstrap.image_text import NAME, THREADS, train_image_text
 from fiqa_train.bootstrap.render_set import SetSize, cache_path, cached_render_set
 from schemas.model_card import ModelCard
 
@@ -21,8 +21,9 @@ def bootstrap_networks(
 ) -> list[ModelCard]:
     """Render, train and publish the embedders and the image-text network in two processes; returns their cards.
 
-    The renders are kept in `work_dir` and used again by the next call. Torch is limited to one thread: it is what
-    makes the result repeatable on a machine, and more threads gain nothing at this size.
+    The renders are kept in `work_dir` and used again by the next call. Torch has a fixed number of threads, which is
+    what makes the result repeatable on a machine: one for the embedders, which learn side by side, and two for the
+    image-text network, which comes last and has both cores.
     """
     size = size or SetSize()
     cached_render_set(cache_path(seed, work_dir), seed, size)
@@ -33,6 +34,6 @@ def bootstrap_networks(
 
 def _train(job: tuple[str, Path, int, Path, SetSize]) -> ModelCard:
     name, out_dir, seed, work_dir, size = job
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS if name == NAME else 1)
     faces = cached_render_set(cache_path(seed, work_dir), seed, size)
     return train_image_text(faces, out_dir, seed) if name == NAME else train_embedder(name, faces, out_dir, seed)

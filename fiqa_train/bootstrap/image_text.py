@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from actors.backends import player
-from actors.captions import FACTORS, WORDINGS, attributes, caption, vocabulary
+from actors.captions import FACTORS, HARSH_FROM, WORDINGS, attributes, caption, unevenness, vocabulary
 from actors.model_store.catalogue import BUNDLED, read_bundled
 from actors.nets.dual_encoder import WordTokenizer, clip_input, small_clip
 from fiqa_train.bootstrap.caption_metrics import caption_metrics
@@ -38,13 +38,17 @@ ARGUMENTS: dict[str, Any] = {
     "text_layers": 2,
     "mlp_ratio": 2.0,
 }
-EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 6, 48, 1e-3, 0.1
+EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 16, 48, 1e-3, 0.1
 VARIATIONS = 3
+HEADS_WEIGHT = 3.0
+"""Weight of the classifiers of factors beside the contrast of captions; each factor has a twelfth of it."""
+THREADS = 2
+"""Of torch while it trains; a fixed number, so that a machine repeats its result."""
 LOGIT_SCALE = 30.0
 """Fixed. A free scale ends wherever the margins between captions of few renders end; the label divides by 1 - v_l,
 so cosines that spread over all of -1..1 would drown the other terms."""
 MENTION_RATE = 0.75
-OCCLUDED_WEIGHT, PROFILE_WEIGHT, PROFILE_YAW = 2.0, 1.5, 55.0
+OCCLUDED_WEIGHT, PROFILE_WEIGHT, HARSH_WEIGHT, PROFILE_YAW = 2.0, 1.5, 1.5, 55.0
 
 
 def mention(rng: np.random.Generator) -> list[str]:
@@ -119,7 +123,7 @@ class Pool:
 
 
 def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> CLIP:
-    """Return the trained CLIP. Covered and profile faces are drawn more often than they were rendered."""
+    """Return the trained CLIP. Covered, profile and harshly lit faces are drawn more often than they were rendered."""
     torch.manual_seed(seed)
     rng = generator(seed)
     pool = build_pool(faces, rng)
@@ -140,11 +144,12 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> C
             said = [mention(rng) for _ in rows]
             tokens = tokenizer([caption(recipe, rng, words) for recipe, words in zip(recipes, said, strict=True)])
             images = np.stack([_jitter(pool.images[row], rng) for row in rows])
-            features = net.encode_image(clip_input(images, images.shape[1]))
-            text = net.encode_text(tokens, normalize=True)
+            with torch.autocast("cpu", torch.bfloat16):
+                features = net.encode_image(clip_input(images, images.shape[1]))
+            features, text = features.float(), net.encode_text(tokens, normalize=True)
             classes = _classes(recipes)
             loss = contrastive_loss(functional.normalize(features), text, truth(classes, _mentioned(recipes, said)))
-            loss = loss + heads(features, classes)
+            loss = loss + HEADS_WEIGHT * heads(features, classes)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -169,6 +174,7 @@ def _draw_probability(recipes: list[Recipe]) -> np.ndarray:
         [
             (OCCLUDED_WEIGHT if recipe.occluder != "none" else 1.0)
             * (PROFILE_WEIGHT if abs(recipe.pose.yaw) > PROFILE_YAW else 1.0)
+            * (HARSH_WEIGHT if unevenness(recipe.light) >= HARSH_FROM else 1.0)
             for recipe in recipes
         ]
     )
@@ -208,7 +214,7 @@ def main() -> None:
     parser.add_argument("--renders", type=Path, default=None, help="stored renders; made when missing")
     parser.add_argument("--out", type=Path, default=BUNDLED)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     renders = options.renders or cache_path(options.seed)
     faces = cached_render_set(renders, options.seed, SetSize(identities=options.identities))
     card = train_image_text(faces, options.out, options.seed, options.epochs)

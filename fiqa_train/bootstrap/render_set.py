@@ -67,10 +67,11 @@ DISTANCES = (2.5, 1.7, 1.3)
 
 @dataclass(frozen=True)
 class SetSize:
-    """How much is rendered: identities to train on (x 4 references + `varied`) and held out (x 4 + 12 + ladders)."""
+    """How much is rendered: identities to train on (x `references` + `varied`), held out (x 4 + 12 + ladders)."""
 
     identities: int = 640
-    varied: int = 8
+    references: int = 2
+    varied: int = 12
     held_out: int = 100
     laddered: int = 24
 
@@ -184,7 +185,9 @@ def _render_identity(job: tuple[int, int, bool, SetSize]) -> RenderSet:
     references = reference_recipes(recipe_seed, number, 5, "corrected")
     clean, base = references[:4], references[4]
     if trains:
-        parts = {"train": clean + degraded_recipes(recipe_seed, number, size.varied, WIDE, "corrected")}
+        parts = {
+            "train": clean[: size.references] + degraded_recipes(recipe_seed, number, size.varied, WIDE, "corrected")
+        }
     else:
         varied = degraded_recipes(recipe_seed, number, 12, DegradedSection(), "corrected")
         parts = {"clean": clean, "varied": varied}

@@ -6,6 +6,7 @@ from actors.degradation import degrade, sample_scale
 from actors.draws import log_uniform
 from actors.operators import compress
 from fiqa_train.bootstrap.render_set import WIDE
+from schemas.config import DARK_BELOW
 from schemas.recipe import Recipe
 
 UNTOUCHED = 0.25
@@ -17,20 +18,24 @@ SHAKEN, GRAINY, COARSE = 0.2, 0.25, 0.25
 
 
 def draw_variation(recipe: Recipe, rng: np.random.Generator) -> Recipe:
-    """Return the recipe with fresh faults of optics, sensor and file, as if degraded: none, or from mild to severe."""
+    """Return the recipe with fresh faults of optics, sensor and file, as if degraded: none, or from mild to severe.
+
+    A dark picture keeps at least the noise that its camera's gain has given it.
+    """
     scales = [sample_scale(rng, WIDE.scale_intervals, WIDE.scale_weights) for _ in range(2)]
     downsample, blur = (1.0, 1.0) if rng.random() < UNTOUCHED else scales
     shaken, grainy, coarse = rng.random(3) < (SHAKEN, GRAINY, COARSE)
     motion, noise = log_uniform(rng, *WIDE.motion), log_uniform(rng, *WIDE.noise)
     low, high = WIDE.coarse_jpeg
     quality = int(log_uniform(rng, low, high)) if coarse else int(rng.integers(high, 96))
+    gained = recipe.noise if recipe.light.exposure < DARK_BELOW else 0.0
     change = {
         "kind": "degraded",
         "seed": int(rng.integers(2**62)),
         "downsample": downsample,
         "blur": blur,
         "motion": motion if shaken else 0.0,
-        "noise": noise if grainy else 0.0,
+        "noise": max(gained, noise if grainy else 0.0),
         "jpeg_quality": quality,
     }
     return recipe.model_copy(update=change)

@@ -15,7 +15,7 @@ from fiqa_train.bootstrap.variation import draw_variation
 from fiqa_train.bootstrap.verification import equal_error_rate, pair_scores, tar_at_fmr
 from schemas.recipe import Light, Pose, Recipe
 
-SMALL = SetSize(identities=4, varied=8, held_out=2, laddered=1)
+SMALL = SetSize(identities=4, references=4, varied=8, held_out=2, laddered=1)
 
 
 @pytest.fixture(scope="module")
