@@ -1,6 +1,7 @@
 """The loop without Ray: it learns, resumes to the same weights bit for bit, and keeps its best epoch."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,25 @@ def test_it_learns(finished):
     losses = [metrics["loss"] for metrics in finished.metrics]
     assert losses[-1] < losses[0]
     assert max(metrics["validation_spearman"] for metrics in finished.metrics) > 0.6
+
+
+def test_half_precision_computes_in_bfloat16_and_keeps_weights_in_single(task, finished, monkeypatch):
+    seen = set()
+    forward = torch.nn.Conv2d.forward
+
+    def watched(layer, images):
+        found = forward(layer, images)
+        if torch.is_grad_enabled():
+            seen.add(found.dtype)
+        return found
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", watched)
+    session = Alone()
+    fit(replace(task, section=task.section.model_copy(update={"precision": "bfloat16", "epochs": 1})), session)
+    assert seen == {torch.bfloat16}
+    weights = parse_state(session.stored)["model"]
+    assert {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()} == {torch.float32}
+    assert session.metrics[0]["loss"] == pytest.approx(finished.metrics[0]["loss"], rel=0.2)
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(task, finished):
