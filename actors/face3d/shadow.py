@@ -63,7 +63,7 @@ def sky_share(casters: Sequence[Part], points: np.ndarray, normals: np.ndarray) 
         weight = np.maximum(normals @ direction, 0.0) * (1 + 0.5 * direction[1])
         q = _project(points, frame, _SKY_REACH)
         col, row = (q[:, 0] + 1) * (_MAP / 2) - 0.5, (q[:, 1] + 1) * (_MAP / 2) - 0.5
-        nearest = cv2.remap(depth, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+        nearest = cv2.remap(depth, col[:, None], row[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
         total += weight
         seen += weight * np.clip(1 - (q[:, 2] - nearest - _SKY_BIAS) / 0.05, 0, 1)
     return seen / total

@@ -1,7 +1,6 @@
 """Long hair falls outside the head and leaves the face free; skin below an edge sees less sky; backdrops are muted."""
 
 import colorsys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,9 +55,10 @@ def test_ears_have_relief_and_stand_at_the_sides():
     assert np.ptp(np.asarray(right.colour)[..., 0]) > 0.3
 
 
-def test_skin_under_nose_and_chin_sees_less_sky_than_the_forehead():
-    person = sample_identity(2)
-    person = replace(person, shape=np.zeros_like(person.shape))  # its forehead leans neither forward nor back
+@pytest.mark.parametrize("seed", range(8))
+def test_skin_under_nose_and_chin_sees_less_sky_than_the_forehead(seed):
+    """Under OpenCV 5 all points were compared with the depth above one of them, so foreheads were in the shade."""
+    person = sample_identity(seed)
     grid, m = neutral_grid(person), measure(person)
     middle = grid.shape[1] // 2
     share = sky_share([Part("head", grid)], grid.reshape(-1, 3), grid_normals(grid, True).reshape(-1, 3))
@@ -66,7 +66,7 @@ def test_skin_under_nose_and_chin_sees_less_sky_than_the_forehead():
     forehead = np.interp(-0.45, -height, column)
     lip = np.interp(0.06 - m.nose_base, -height, column)
     throat = column[(height < m.chin_y - 0.02) & (height > m.chin_y - 0.3)].min()
-    assert forehead > 0.9
+    assert forehead > 0.95
     assert lip < forehead - 0.1
     assert throat < forehead - 0.1, (throat, forehead)
 
