@@ -87,21 +87,25 @@ def measure(identity: Identity) -> FaceMeasures:
     """Return the feature measures of an identity."""
     s = identity.s
     base = -0.53 - 0.064 * s("nose_length")
-    mouth = base - 0.18 - 0.028 * s("philtrum") - 0.026 * s("mouth_y")
+    lip_up = 0.066 + 0.020 * s("lip_upper")
+    # Features keep a least distance from each other, whatever the coefficients: rows that meet fold the surface.
+    mouth = min(base - 0.18 - 0.028 * s("philtrum") - 0.026 * s("mouth_y"), base - 0.05 - lip_up)
     chin = mouth - 0.43 - 0.065 * s("chin_length") - 0.028 * s("lower_height")
     eye_x = 0.325 + 0.03 * s("eye_spacing")
     eye_w = 0.15 + 0.02 * s("eye_width")
+    eye_y, eye_up = 0.03 * s("eye_y"), 0.066 + 0.014 * s("eye_height")
+    brow_thick = 0.034 + 0.012 * s("brow_thick")
     return FaceMeasures(
         eye_x=eye_x,
-        eye_y=0.03 * s("eye_y"),
+        eye_y=eye_y,
         eye_w=eye_w,
-        eye_up=0.066 + 0.014 * s("eye_height"),
+        eye_up=eye_up,
         eye_low=0.046 + 0.006 * s("lid_lower"),
         eye_tilt=0.05 + 0.08 * s("eye_tilt"),
-        brow_y=0.215 + 0.04 * s("brow_y"),
+        brow_y=max(0.215 + 0.04 * s("brow_y"), eye_y + eye_up + brow_thick + 0.05),
         brow_arch=0.045 + 0.03 * s("brow_arch"),
         brow_tilt=0.01 + 0.062 * s("brow_tilt"),
-        brow_thick=0.034 + 0.012 * s("brow_thick"),
+        brow_thick=brow_thick,
         brow_in=max(0.07, 0.14 + 0.033 * s("brow_gap")),
         brow_out=eye_x + 0.21 + 0.025 * s("brow_length"),
         nose_top=0.05 + 0.03 * s("nose_bridge"),
@@ -111,7 +115,7 @@ def measure(identity: Identity) -> FaceMeasures:
         crook=0.015 * s("nose_crook"),
         mouth_y=mouth,
         mouth_w=0.245 + 0.038 * s("mouth_width"),
-        lip_up=0.066 + 0.020 * s("lip_upper"),
+        lip_up=lip_up,
         lip_low=0.082 + 0.023 * s("lip_lower"),
         lip_bow=0.012 + 0.008 * s("lip_bow"),
         lip_curve=0.022 + 0.012 * s("lip_curve"),  # mean > 0: corners slightly up, else neutral reads as sad
@@ -178,7 +182,12 @@ def _profile(identity: Identity, m: FaceMeasures) -> np.ndarray:
     y[index["mental"]] = 0.55 * (m.mouth_y - m.lip_low) + 0.45 * (m.chin_y + 0.11)
     for name in ("chin", "chin_bottom", "under"):
         y[index[name]] += chin_shift
-    y[index["neck"]] += 0.6 * chin_shift
+    for name, usual, gap in (
+        ("neck", y[index["neck"]] + 0.6 * chin_shift, 0.05),
+        ("neck2", -1.55, 0.2),
+        ("neck3", -1.9, 0.25),
+    ):
+        y[index[name]] = min(usual, y[index[name] - 1] - gap)
     y[index["eye"]] += m.eye_y
     y[index["brow"]] = m.brow_y
     top = 0.085 * s("crown_height")
