@@ -65,7 +65,7 @@ def shard(identities: range) -> pa.Table:
         "occluded_regions": [dict.fromkeys(REGIONS, share) for share in random.uniform(-1, 1, count).clip(0)],
     }
     factors = (name for name in label_factors.COLUMNS if name not in columns)
-    # From 1 up, where every column may lie.
+    # Larger than a recipe may command (strengths end at 1): the time of a pass does not depend on values.
     columns |= {name: random.uniform(1, 20, count).astype(np.int32) for name in factors}
     made = [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(count, f.type) for f in SAMPLES]
     return pa.Table.from_arrays(made, schema=SAMPLES)

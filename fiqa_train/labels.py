@@ -1,4 +1,4 @@
-"""Quality labels from raw components (MR-FIQA): ranks or costs, fusion, min-max, decile groups; plain numpy."""
+"""Quality labels from raw components (MR-FIQA): ranks or costs, fusion, min-max, decile groups."""
 
 from dataclasses import dataclass
 

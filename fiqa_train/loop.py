@@ -170,7 +170,7 @@ def _epoch(
         gray = augment(torch.from_numpy(batch.gray).float(), changes).to(session.device)
         with torch.autocast(session.device.type, torch.bfloat16, enabled=task.section.precision == "bfloat16"):
             scores = model(gray)
-        loss = quality_loss(scores.float(), torch.from_numpy(batch.quality).to(session.device))
+        loss = quality_loss(scores, torch.from_numpy(batch.quality).to(session.device))
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
@@ -227,6 +227,7 @@ def describe(
     """
     network = QualityNet(**trunk_of(section, embedder))
     start = f"the trunk of {embedder.name}" if section.initialise == "embedder" else "random weights"
+    arithmetic = "" if section.precision == "float32" else f", forward passes in {section.precision}"
     return {
         "name": section.name,
         "role": "quality",
@@ -240,6 +241,6 @@ def describe(
         "higher_is_better": True,
         "licence": "that of the labels and of the initial weights",
         "commercial_use": commercial_labels and (section.initialise == "random" or embedder.card.commercial_use),
-        "trained_on": f"synthetic faces of run {run_fingerprint[:16]}, started from {start}",
+        "trained_on": f"synthetic faces of run {run_fingerprint[:16]}, started from {start}{arithmetic}",
         "command": "synfiqa train",
     }

@@ -59,7 +59,12 @@ class QualityNet(nn.Module):
     def forward(self, gray: Tensor) -> Tensor:
         """Map luma (B, 112, 112) in 0..255 to scores (B,)."""
         x = standardise(gray).contiguous(memory_format=self._layout)
-        features = self.stages(self.stem(x))
+        features = self.stages(self.stem(x)).float()
+        # The head is cheap, and a score rounded to half precision would tie faces that differ.
+        with torch.autocast(gray.device.type, enabled=False):
+            return self._score(features, gray)
+
+    def _score(self, features: Tensor, gray: Tensor) -> Tensor:
         pooled = [features.mean(dim=(2, 3)), self.pool(features).flatten(1), exposure(gray)]
         scores: Tensor = self.score(self.head(torch.cat(pooled, dim=1))).squeeze(1)
         return scores

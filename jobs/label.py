@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import ValidationError
 
 from cluster.errors import JobFailed, UserError
 from cluster.fingerprint import canonical_json
@@ -16,10 +15,10 @@ from cluster.progress import Phase
 from cluster.run_folder import load_run, planned_shards
 from cluster.shard_formats import decode, encode
 from cluster.shard_store import ShardStore, read_verified
-from cluster.storage import Storage, redact
-from fiqa_train.label_factors import FACTORS
+from cluster.storage import Storage
 from fiqa_train.label_rows import LabelRows, columns
 from fiqa_train.labels import Labels, apply, fit, invalid
+from jobs.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration
 from schemas.calibration import Calibration, Scale
 from schemas.config import LabelSection, RunConfig
 from schemas.manifest import Commit, DataFile, RunManifest
@@ -38,18 +37,18 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     store = ShardStore(storage, manifest.fingerprint)
     commits = _finished(storage, store, manifest)
     dataset = store.dataset_digest()
-    measured = embedder_of_labels(config.label, manifest)
-    frozen = _frozen_scale(config.label, measured, manifest)
+    measured = measured_in(config.label, manifest)
+    frozen = frozen_scale(config.label, measured)
     existing = read_calibration(storage, config.label.name)
     if existing is not None:
-        _require_same(storage, existing, config.label, measured, dataset, frozen)
+        _require_same(storage, existing, config.label, measured.embedder, dataset, frozen)
         return _summary(existing, reused=True)
 
     preflight(storage)
     phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
     # Empty: the run's own embedder, whose cosines have a column of their own.
-    embedder = "" if measured == manifest.recipe["models"]["embedder"] else measured
+    embedder = "" if measured.embedder == manifest.recipe["models"]["embedder"] else measured.embedder
     costs = config.label.spatial == "costs"
     samples = LabelRows(sum(commit.file.rows for commit in commits), embedder, costs)
     for index, commit in enumerate(commits):
@@ -69,9 +68,9 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
         name=config.label.name,
         fingerprint=manifest.fingerprint,
         dataset_sha256=dataset,
-        embedder=measured,
-        image_text=image_text_of(manifest),
-        mirrored=mirrored_in(manifest),
+        embedder=measured.embedder,
+        image_text=measured.image_text,
+        mirrored=measured.mirrored,
         frozen_from="" if frozen is None else _digest(frozen),
         samples=len(samples),
         clipped=labels.clipped,
@@ -80,7 +79,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     )
     if not storage.create(_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
         first = require_calibration(storage, config.label.name)
-        _require_same(storage, first, config.label, measured, dataset, frozen)
+        _require_same(storage, first, config.label, measured.embedder, dataset, frozen)
         return _summary(first, reused=True)
     return _summary(calibration, reused=False)
 
@@ -94,7 +93,7 @@ def read_labels(storage: Storage, name: str) -> pa.Table:
 def read_calibration(storage: Storage, name: str) -> Calibration | None:
     """Return the calibration of a finished label pass, or None when there is none of that name."""
     try:
-        return _parse(storage.uri(_path(name)), storage.read(_path(name)))
+        return parse_calibration(storage.uri(_path(name)), storage.read(_path(name)))
     except FileNotFoundError:
         return None
 
@@ -120,13 +119,6 @@ def _path(name: str) -> str:
     return f"labels/{name}/calibration.json"
 
 
-def _parse(uri: str, data: bytes) -> Calibration:
-    try:
-        return Calibration.model_validate_json(data)
-    except ValidationError as error:
-        raise UserError(f"{uri} is not a calibration of this version; delete it or name another") from error
-
-
 def _finished(storage: Storage, store: ShardStore, manifest: RunManifest) -> list[Commit]:
     committed, planned = store.committed("samples"), planned_shards(manifest)
     if missing := [number for number in range(planned) if number not in committed]:
@@ -137,87 +129,12 @@ def _finished(storage: Storage, store: ShardStore, manifest: RunManifest) -> lis
     return list(committed.values())
 
 
-def embedder_of_labels(section: LabelSection, manifest: RunManifest) -> str:
-    """Return the embedder whose f_r the labels take; UserError when the run has not measured it.
-
-    The run knows, not today's config: its samples hold the cosines of the embedders that it was made with.
-    """
-    models = manifest.recipe["models"]
-    measured = [models["embedder"], *models.get("more_embedders", [])]
-    if section.embedder and section.embedder not in measured:
-        raise UserError(
-            f"label.embedder is {section.embedder}, but the run measured {', '.join(measured)}: choose one of them"
-        )
-    return section.embedder or str(models["embedder"])
-
-
-def image_text_of(manifest: RunManifest) -> str:
-    """Return the image-text model that measured v_l."""
-    return str(manifest.recipe["models"]["image_text"])
-
-
-def mirrored_in(manifest: RunManifest) -> bool:
-    """Return whether the run measured f_r of a face and of its mirror image together."""
-    return bool(manifest.recipe["models"].get("mirrored_recognition", False))
-
-
-def _frozen_scale(section: LabelSection, embedder: str, manifest: RunManifest) -> Scale | None:
-    if not section.calibration:
-        return None
-    folder, _, file = section.calibration.rpartition("/")
-    try:
-        data = Storage(folder or ".").read(file)
-    except (OSError, ValueError) as error:
-        shown = redact(section.calibration)
-        raise UserError(f"cannot read label.calibration {shown}; name the calibration.json of a label pass") from error
-    calibration = _parse(redact(section.calibration), data)
-    scale = calibration.scale
-    for what, theirs, ours in (
-        ("embedder", calibration.embedder, embedder),
-        ("image-text model", calibration.image_text, image_text_of(manifest)),
-    ):
-        if theirs and theirs != ours:
-            raise UserError(
-                f"the frozen calibration was fitted with the {what} {theirs}, these samples were measured with {ours}: "
-                "cosines of two networks are no one scale, so fit a new calibration"
-            )
-    if calibration.mirrored != mirrored_in(manifest):
-        one, other = ("with", "without") if calibration.mirrored else ("without", "with")
-        raise UserError(
-            f"the frozen calibration was fitted to f_r {one} mirror images, that of these samples was measured {other} "
-            "(models.mirrored_recognition): they are no one scale, so fit a new calibration"
-        )
-    for field, asked, fitted in _fusion(section, scale):
-        if asked != fitted:
-            raise UserError(
-                f"label.{field} is {_shown(asked)} but the frozen calibration was fitted with {_shown(fitted)}; "
-                f"set label.{field}={_shown(fitted)} or fit a new calibration"
-            )
-    unknown = sorted({cost.factor for cost in scale.costs.factors} - set(FACTORS)) if scale.costs else []
-    if unknown:
-        raise UserError(
-            f"label.calibration {redact(section.calibration)} has costs of factors that this version does not know "
-            f"({', '.join(unknown)}); label with the version that fitted it, or fit a new calibration"
-        )
-    return scale
-
-
-def _fusion(section: LabelSection, scale: Scale) -> list[tuple[str, str | float, str | float]]:
-    """Return what decides the fusion: field of section label, its value there, and that of the scale."""
-    fields = ("spatial", "spatial_weight", "vision_language_weight")
-    return [(field, getattr(section, field), getattr(scale, field)) for field in fields]
-
-
-def _shown(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
-
-
 def _require_same(
     storage: Storage, existing: Calibration, section: LabelSection, embedder: str, dataset: str, frozen: Scale | None
 ) -> None:
     checks = {
         "embedder": (existing.embedder or embedder, embedder),
-        **{f"label.{field}": (theirs, ours) for field, ours, theirs in _fusion(section, existing.scale)},
+        **{f"label.{field}": (theirs, ours) for field, ours, theirs in fusion_fields(section, existing.scale)},
         "label.calibration": (existing.frozen_from[:12] or "none", "none" if frozen is None else _digest(frozen)[:12]),
         "dataset digest": (existing.dataset_sha256[:12], dataset[:12]),
     }

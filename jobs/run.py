@@ -12,11 +12,14 @@ from schemas.config import RunConfig
 def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     """Run every phase that is not finished yet, then print where to look and the figures that matter."""
     from jobs.evaluate import run_evaluate
+    from jobs.frozen_scale import frozen_scale, measured_by
     from jobs.generate import run_generate
     from jobs.label import run_label
     from jobs.report import run_report
     from jobs.train import run_train
 
+    # Found out now, not after hours of generating.
+    frozen_scale(config.label, measured_by(config))
     budget = config.resilience.retry_budget_s
     with ray_session():
         dataset = run_generate(config, current(config.run.url, budget), new_generation=new_generation)

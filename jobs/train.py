@@ -105,8 +105,10 @@ def label_table(storage: Storage, shards: list[LabelledShard]) -> pa.Table:
 def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
     """Return everything that decides what a model becomes, apart from the machines that train it."""
     section = config.train
+    # Left out where it says nothing: a training that never heard of it stays the same.
+    plain = {"precision"} if section.precision == "float32" else set()
     basis: dict[str, Any] = {
-        "train": section.model_dump(mode="json", exclude=_HOW_NOT_WHAT),
+        "train": section.model_dump(mode="json", exclude=_HOW_NOT_WHAT | plain),
         "seed": config.run.seed,
         "label": calibration.name,
         "label_sha256": label_digest(calibration),

@@ -131,7 +131,7 @@ LABELS = pa.schema(
         ("yaw_rank", pa.float64()),  # (N - average rank) / N in 0..1, higher is better
         ("downsample_rank", pa.float64()),
         ("blur_rank", pa.float64()),
-        ("spatial", pa.float64()),  # s_d, minimum of the three
+        ("spatial", pa.float64()),  # s_d: minimum of the three, or 1 - the costs of all factors
         ("vision_language", _f32),
         ("raw", pa.float64()),  # m, before min-max
         ("quality", pa.float64()),  # 0..1

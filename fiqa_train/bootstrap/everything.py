@@ -13,7 +13,7 @@ from fiqa_train.bootstrap.render_set import SetSize, cache_path, cached_render_s
 from schemas.model_card import ModelCard
 
 NETWORKS = (*PLANS, NAME)
-"""Names of what is trained, the longest training first."""
+"""Names of what is trained, in the order in which trainings start."""
 
 
 def bootstrap_networks(
@@ -23,7 +23,7 @@ def bootstrap_networks(
 
     The renders are kept in `work_dir` and used again by the next call. Torch has a fixed number of threads, which is
     what makes the result repeatable on a machine: one for the embedders, which learn side by side, and two for the
-    image-text network, which comes last and has both cores.
+    image-text network, which comes last and soon has both cores.
     """
     size = size or SetSize()
     cached_render_set(cache_path(seed, work_dir), seed, size)

@@ -45,7 +45,7 @@ HEADS_WEIGHT = 3.0
 THREADS = 2
 """Of torch while it trains; a fixed number, so that a machine repeats its result."""
 LOGIT_SCALE = 30.0
-"""Fixed. A free scale ends wherever the margins between captions of few renders end; the label divides by 1 - v_l,
+"""Fixed. A free scale ends wherever the margins between captions of few renders end; labels divide by 1 - kappa v_l,
 so cosines that spread over all of -1..1 would drown the other terms."""
 MENTION_RATE = 0.75
 OCCLUDED_WEIGHT, PROFILE_WEIGHT, HARSH_WEIGHT, PROFILE_YAW = 2.0, 1.5, 1.5, 55.0

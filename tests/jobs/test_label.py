@@ -14,6 +14,7 @@ from fiqa_train.label_costs import fit_costs, kept
 from fiqa_train.label_factors import flat_columns, severities
 from fiqa_train.labels import Components, fit
 from jobs.label import read_calibration, read_labels, run_label
+from jobs.run import run_all
 from schemas.rows import LABELS
 from tests.cluster import synthetic
 from tests.jobs import synthetic_run
@@ -400,6 +401,10 @@ def test_a_frozen_scale_of_costs_labels_new_data_and_keeps_old_labels(tmp_path):
         ({"spatial": "ranks"}, "label.spatial is ranks but .* fitted with costs; set label.spatial=costs"),
         ({"vision_language_weight": 1.0}, "label.vision_language_weight is 1 but .* with 0.25"),
         ({"spatial_weight": 0.5}, "label.spatial_weight is 0.5 but .* with 0.35"),
+        (
+            {"spatial": "ranks", "spatial_weight": 0.5, "vision_language_weight": 1.0},
+            "set label.spatial=costs label.spatial_weight=0.35 label.vision_language_weight=0.25 or fit",
+        ),
     ],
 )
 def test_a_frozen_scale_brings_its_own_fusion(tmp_path, asked, told):
@@ -407,8 +412,11 @@ def test_a_frozen_scale_brings_its_own_fusion(tmp_path, asked, told):
     storage, _ = synthetic.dataset(str(tmp_path), run)
     run_label(run, storage)
     calibration = {"name": "b", "calibration": str(tmp_path / "labels/default/calibration.json")}
+    other = synthetic.config(4, label=COSTS | asked | calibration)
     with pytest.raises(UserError, match=told):
-        run_label(synthetic.config(4, label=COSTS | asked | calibration), storage)
+        run_label(other, storage)
+    with pytest.raises(UserError, match=told):
+        run_all(other)  # before anything is generated
 
 
 def test_ranks_are_not_taken_for_costs_under_one_name(url):

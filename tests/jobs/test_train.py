@@ -11,10 +11,12 @@ from safetensors.torch import load
 import fiqa_train.ray_training as ray_training
 from cluster.errors import UserError
 from cluster.ray_session import ray_session
+from cluster.run_folder import load_run
 from cluster.storage import Storage
 from fiqa_train.checkpoints import load_quality_model
 from fiqa_train.loop import fit
-from jobs.train import run_train, training_task
+from jobs.label import require_calibration
+from jobs.train import run_train, training_basis, training_task
 from tests.fiqa_train.labelled_run import make_run, small_config
 from tests.fiqa_train.test_loop import Alone
 
@@ -94,6 +96,17 @@ def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(UserError, match="run `synfiqa label` first"):
         run_train(config, storage)
     assert storage.list("models") == []
+
+
+def test_a_training_of_before_train_precision_is_still_the_same(tmp_path):
+    config, storage = make_run(tmp_path / "run")
+    manifest, calibration = load_run(storage), require_calibration(storage, config.label.name)
+    basis = training_basis(config, manifest, calibration)
+    assert "precision" not in basis["train"]
+    half = config.model_copy(update={"train": config.train.model_copy(update={"precision": "bfloat16"})})
+    assert training_basis(half, manifest, calibration)["train"] == basis["train"] | {"precision": "bfloat16"}
+    told = training_task(half, storage).card["trained_on"]
+    assert told == training_task(config, storage).card["trained_on"] + ", forward passes in bfloat16"
 
 
 def test_labels_older_than_the_shards_are_refused(tmp_path):
