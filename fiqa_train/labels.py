@@ -65,8 +65,10 @@ def fit(
     """
     count = len(components.yaw)
     # First, so that their temporaries and those of the ranks never meet.
-    costs = None if severities is None else fit_costs(severities, components.recognition)
-    told = None if severities is None or costs is None else kept(costs, severities)
+    costs = told = None
+    if severities is not None:
+        costs = fit_costs(severities, components.recognition)
+        told = kept(costs, severities)
     tables, shares = [], []
     for factor in _factors(components):
         table, ranks = _ranked(factor)
@@ -98,14 +100,17 @@ def apply(scale: Scale, components: Components, severities: Severities | None = 
     A sample's label depends on itself and the scale alone, so appended data changes no older label. A scale with costs
     needs the samples' severities (ValueError without them).
     """
-    if scale.costs is not None and severities is None:
-        raise ValueError("a scale with costs needs the severities of the samples")
     tables = (scale.yaw, scale.downsample, scale.blur)
     shares = [
         _shares(_interpolate(table, factor), scale.samples)
         for table, factor in zip(tables, _factors(components), strict=True)
     ]
-    spatial = _least(shares) if scale.costs is None or severities is None else kept(scale.costs, severities)
+    if scale.costs is None:
+        spatial = _least(shares)
+    elif severities is None:
+        raise ValueError("a scale with costs needs the severities of the samples")
+    else:
+        spatial = kept(scale.costs, severities)
     raw = _fuse(components, spatial, scale.spatial_weight, scale.vision_language_weight)
     return _labels(scale, shares, spatial, raw, _interpolate(scale.raw, raw))
 
