@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from actors.nets.prelu import QuickPReLU
+
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601 weights of R, G and B."""
 STD_FLOOR = 8.0
@@ -39,7 +41,7 @@ class Block(nn.Module):
             nn.BatchNorm2d(inputs),
             nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
             nn.BatchNorm2d(outputs),
-            nn.PReLU(outputs),
+            QuickPReLU(outputs),
             nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )
@@ -54,6 +56,22 @@ class Block(nn.Module):
         """Map (B, inputs, H, W) to (B, outputs, H/stride, W/stride)."""
         result: Tensor = self.body(x) + self.shortcut(x)
         return result
+
+
+class GlobalDepthwise(nn.Conv2d):
+    """A depthwise convolution as large as its input, (B, C, 7, 7) to (B, C, 1, 1).
+
+    CPUs train it ten times as fast as a weighted sum, which took a tenth of a step of `SmallIResNet`.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 7, groups=channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return each channel's sum of pixels times weights."""
+        if x.device.type == "cpu" and torch.is_grad_enabled():
+            return (x * self.weight[:, 0].to(x.dtype)).sum(dim=(2, 3), keepdim=True, dtype=torch.float32)
+        return super().forward(x)
 
 
 class SmallIResNet(nn.Module):
@@ -74,7 +92,7 @@ class SmallIResNet(nn.Module):
             raise ValueError(f"four stages need four widths and four block counts, not {widths} and {blocks}")
         first = widths[0]
         self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, first, 3, 2, 1, bias=False), nn.BatchNorm2d(first), nn.PReLU(first)
+            nn.Conv2d(in_channels, first, 3, 2, 1, bias=False), nn.BatchNorm2d(first), QuickPReLU(first)
         )
         layers: list[nn.Module] = []
         channels = first
@@ -83,7 +101,7 @@ class SmallIResNet(nn.Module):
                 layers.append(Block(channels, width, 2 if index == 0 and stage < len(widths) - 1 else 1))
                 channels = width
         self.stages = nn.Sequential(*layers, nn.BatchNorm2d(channels))
-        self.pool = nn.Conv2d(channels, channels, 7, groups=channels, bias=False)
+        self.pool = GlobalDepthwise(channels)
         self.pool_norm = nn.BatchNorm2d(channels)
         self.project = nn.Linear(channels, embedding_dim, bias=False)
         self.norm = nn.BatchNorm1d(embedding_dim)
