@@ -13,6 +13,7 @@ from actors.face3d.head import measure, neutral_grid
 from actors.face3d.identity import HAIR_STYLES
 from actors.face3d.mesh import Part, grid_normals
 from actors.face3d.shadow import sky_share
+from schemas.seeds import derive_seed
 
 
 def dressed(style, seed=4):
@@ -36,6 +37,25 @@ def test_long_hair_drapes_over_the_head_and_leaves_the_face_free(style):
     assert (np.diff(y, axis=0) < 0).all(), "it falls"
     beside = (y < 0.1) & (y > -0.3)
     assert np.abs(hair[..., 0])[beside & (hair[..., 2] > 0.2)].min() > 0.4, "no hair before the eyes"
+
+
+def about_the_neck(points):
+    """Angle about the axis that hair hangs round, and distance from it, of points (..., 3)."""
+    z = points[..., 2] + 0.12
+    return np.arctan2(points[..., 0], z), np.hypot(points[..., 0], z)
+
+
+@pytest.mark.parametrize("seed", [derive_seed(0, "bootstrap", "identity", number) for number in (458, 366, 426)])
+def test_no_cheek_pierces_long_hair(seed):
+    """Tips and locks that turn in dived under broad cheeks, and skin stood before them in jagged patches."""
+    person, grid, normals, shell = dressed("bob", seed)
+    hair = hanging_grid(person, grid, normals, shell)
+    beside = (hair[..., 1] < 0.3) & (hair[..., 1] > -0.1) & (hair[..., 2] > -0.3)
+    skin_angle, skin_radius = about_the_neck(grid.reshape(-1, 3))
+    hair_angle, hair_radius = about_the_neck(hair[beside])
+    for y, angle, radius in zip(hair[beside][:, 1], hair_angle, hair_radius, strict=True):
+        near = (np.abs(grid.reshape(-1, 3)[:, 1] - y) < 0.04) & (np.abs(skin_angle - angle) < 0.05)
+        assert not near.any() or radius > skin_radius[near].mean() + 0.01
 
 
 @pytest.mark.parametrize("style", ["short", "pixie", "curly"])
