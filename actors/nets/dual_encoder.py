@@ -10,7 +10,7 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from torch import Tensor
 
-from actors.nets.iresnet import SmallIResNet
+from actors.nets.iresnet import LUMA, SmallIResNet, standardise
 
 PAD, UNKNOWN, START = 0, 1, 2
 RESERVED = 3
@@ -40,6 +40,31 @@ class WordTokenizer:
         return tokens
 
 
+class FaceTower(SmallIResNet):
+    """An image tower that sees, beside the colours, the luma standardised per image.
+
+    Detail of a face in the dark spans a few grey levels: without the fourth channel sharpness was told wrong of a
+    tenth of the dark faces, and of one in thirty of the others.
+    """
+
+    _weight: Tensor
+    _bias: Tensor
+
+    def __init__(self, widths: Sequence[int], blocks: Sequence[int], embed_dim: int) -> None:
+        super().__init__(4, widths, blocks, embed_dim)
+        # luma in grey levels of images normalised by CLIP's mean and deviation
+        deviation, mean = torch.tensor(OPENAI_DATASET_STD), torch.tensor(OPENAI_DATASET_MEAN)
+        luma = torch.tensor(LUMA)
+        self.register_buffer("_weight", 255 * luma * deviation, persistent=False)
+        self.register_buffer("_bias", 255 * (luma * mean).sum(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map normalised RGB (B, 3, size, size) to un-normalised embeddings (B, embed_dim)."""
+        # not a matrix product, which autocast would round to half precision
+        gray = (x.float() * self._weight[:, None, None]).sum(dim=1) + self._bias
+        return super().forward(torch.cat([x, standardise(gray).to(x.dtype)], dim=1))
+
+
 def small_clip(
     vocab_size: int,
     context_length: int = 60,
@@ -67,7 +92,7 @@ def small_clip(
     # the smallest image tower that open_clip builds, for it has no such network; it is replaced at once
     placeholder = CLIPVisionCfg(layers=1, width=32, head_width=32, patch_size=image_size, image_size=image_size)
     net = CLIP(embed_dim, placeholder, text)
-    net.visual = SmallIResNet(3, widths, blocks, embed_dim)
+    net.visual = FaceTower(widths, blocks, embed_dim)
     return net
 
 

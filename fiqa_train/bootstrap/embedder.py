@@ -43,8 +43,8 @@ class EmbedderPlan:
 
 
 PLANS = {
-    "bundled-a": EmbedderPlan((32, 64, 128, 192), (1, 2, 1, 1), (0.0, 5 / 6), 22),
-    "bundled-b": EmbedderPlan((24, 64, 128, 160), (1, 1, 2, 1), (1 / 6, 1.0), 22),
+    "bundled-a": EmbedderPlan((32, 64, 128, 192), (1, 2, 1, 1), (0.0, 5 / 6), 24),
+    "bundled-b": EmbedderPlan((24, 64, 128, 160), (1, 1, 2, 1), (1 / 6, 1.0), 24),
 }
 """A labels and B evaluates, hence another shape, another seed and partly other identities."""
 

@@ -41,7 +41,9 @@ ARGUMENTS: dict[str, Any] = {
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 16, 48, 1e-3, 0.1
 VARIATIONS = 3
 HEADS_WEIGHT = 3.0
-"""Weight of the classifiers of factors beside the contrast of captions; each factor has a twelfth of it."""
+"""Weight of the classifiers of factors beside the contrast of captions."""
+FACTOR_WEIGHTS = {"sharpness": 3.0, "light": 2.0}
+"""Shares of factors in it; one for the others. These two are what other faults of the capture hide."""
 THREADS = 2
 """Of torch while it trains; a fixed number, so that a machine repeats its result."""
 LOGIT_SCALE = 30.0
@@ -108,17 +110,24 @@ class FactorHeads(nn.Module):
         self.heads = nn.ModuleList([nn.Linear(dim, len(WORDINGS[factor])) for factor in FACTORS])
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
-        """Return the mean cross-entropy of features (B, dim) against class numbers (B, F)."""
+        """Return the weighted mean cross-entropy of features (B, dim) against class numbers (B, F)."""
         losses = [functional.cross_entropy(head(features), classes[:, i]) for i, head in enumerate(self.heads)]
-        return torch.stack(losses).mean()
+        weights = torch.tensor([FACTOR_WEIGHTS.get(factor, 1.0) for factor in FACTORS])
+        return (torch.stack(losses) * weights).sum() / len(FACTORS)
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Training images as the network reads them, uint8 RGB (N, size, size, 3), with recipes and draw probability."""
+    """Training images as the network reads them, uint8 RGB (N, size, size, 3), with recipes and draw probability.
+
+    `classes` (N, F) numbers each image's class of each factor; `worded` (N, F) says whether captions have words for
+    it: what is ordinary they pass over in silence.
+    """
 
     images: np.ndarray
     recipes: list[Recipe]
+    classes: Tensor
+    worded: Tensor
     probability: np.ndarray
 
 
@@ -147,8 +156,9 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> C
             with torch.autocast("cpu", torch.bfloat16):
                 features = net.encode_image(clip_input(images, images.shape[1]))
             features, text = features.float(), net.encode_text(tokens, normalize=True)
-            classes = _classes(recipes)
-            loss = contrastive_loss(functional.normalize(features), text, truth(classes, _mentioned(recipes, said)))
+            classes = pool.classes[rows]
+            mentioned = pool.worded[rows] & torch.tensor([[factor in words for factor in FACTORS] for words in said])
+            loss = contrastive_loss(functional.normalize(features), text, truth(classes, mentioned))
             loss = loss + HEADS_WEIGHT * heads(features, classes)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -166,7 +176,10 @@ def build_pool(faces: RenderSet, rng: np.random.Generator) -> Pool:
     recipes = [draw_variation(recipe, rng) for recipe in faces.recipes for _ in range(VARIATIONS)]
     degraded = (degraded_crop(faces.crops[index // VARIATIONS], recipe) for index, recipe in enumerate(recipes))
     images = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in degraded])
-    return Pool(images, recipes, _draw_probability(recipes))
+    described = [attributes(recipe) for recipe in recipes]
+    classes = [[list(WORDINGS[factor]).index(getattr(entry, factor)) for factor in FACTORS] for entry in described]
+    worded = [[bool(WORDINGS[factor][getattr(entry, factor)]) for factor in FACTORS] for entry in described]
+    return Pool(images, recipes, torch.tensor(classes), torch.tensor(worded), _draw_probability(recipes))
 
 
 def _draw_probability(recipes: list[Recipe]) -> np.ndarray:
@@ -185,24 +198,6 @@ def _jitter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     image = image[:, ::-1] if rng.random() < 0.5 else image
     shift = tuple(int(value) for value in rng.integers(-2, 3, size=2))
     return np.ascontiguousarray(np.roll(image, shift, axis=(0, 1)))
-
-
-def _classes(recipes: list[Recipe]) -> Tensor:
-    described = [attributes(recipe) for recipe in recipes]
-    return torch.tensor(
-        [[list(WORDINGS[factor]).index(getattr(entry, factor)) for factor in FACTORS] for entry in described]
-    )
-
-
-def _mentioned(recipes: list[Recipe], said: list[list[str]]) -> Tensor:
-    """Return bool (B, F): which factors each caption has words for; what is ordinary it passes over in silence."""
-    described = [attributes(recipe) for recipe in recipes]
-    return torch.tensor(
-        [
-            [factor in words and bool(WORDINGS[factor][getattr(entry, factor)]) for factor in FACTORS]
-            for entry, words in zip(described, said, strict=True)
-        ]
-    )
 
 
 def main() -> None:
