@@ -10,6 +10,7 @@ import torch
 from actors.model_store.cache import locate
 from actors.model_store.catalogue import bundled
 from actors.model_store.loading import load_network
+from actors.nets.iresnet import GlobalDepthwise
 from cluster.errors import UserError
 from fiqa_train.checkpoints import dump_state, parse_state
 from fiqa_train.loop import _advance, build_network, describe, fit, quality_loss, schedule, spearman
@@ -61,18 +62,23 @@ def test_it_learns(finished):
 
 def test_half_precision_computes_in_bfloat16_and_keeps_weights_in_single(task, finished, monkeypatch):
     seen = set()
-    forward = torch.nn.Conv2d.forward
 
-    def watched(layer, images):
-        found = forward(layer, images)
-        if torch.is_grad_enabled():
-            seen.add(found.dtype)
-        return found
+    def watch(kind, dtype):
+        forward = kind.forward
 
-    monkeypatch.setattr(torch.nn.Conv2d, "forward", watched)
+        def watched(layer, images):
+            found = forward(layer, images)
+            if torch.is_grad_enabled():
+                seen.add((kind.__name__, dtype(images, found)))
+            return found
+
+        monkeypatch.setattr(kind, "forward", watched)
+
+    watch(torch.nn.Conv2d, lambda images, found: found.dtype)
+    watch(GlobalDepthwise, lambda images, found: images.dtype)
     session = Alone()
     fit(replace(task, section=task.section.model_copy(update={"precision": "bfloat16", "epochs": 1})), session)
-    assert seen == {torch.bfloat16, torch.float32}, "the trunk; the pool of the head"
+    assert seen == {("Conv2d", torch.bfloat16), ("GlobalDepthwise", torch.float32)}, "the trunk; the pool of the head"
     weights = parse_state(session.stored)["model"]
     assert {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()} == {torch.float32}
     assert session.metrics[0]["loss"] == pytest.approx(finished.metrics[0]["loss"], rel=0.2)
