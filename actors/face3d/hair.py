@@ -213,12 +213,13 @@ def hanging_grid(
     r = draped[low] * (1 - f) + draped[low + 1] * f
     d = direction[low] * (1 - f[..., None]) + direction[low + 1] * f[..., None]
     # just over the skin from the temple down: tips and locks that turn in must not dive under a broad cheek
-    least = r + 0.035 * smoothstep(0.7, 0.25, y) - 0.03 * smoothstep(0.75, 0.92, y)
+    tucked = r - 0.03 * smoothstep(0.75, 0.92, y)
+    least = tucked + 0.035 * smoothstep(0.7, 0.25, y)
     locks = noise(rng, (3, 15), (rows, columns)) + 0.6 * noise(rng, (3, 25), (rows, columns))
     below = smoothstep(0.55, -0.4, y)
     body = 0.055 + 0.025 * a("hair_volume")
     # tucked under the shell at the crown, over it from the temple down; the tips turn in
-    r = r - 0.03 * smoothstep(0.75, 0.92, y) + body * smoothstep(0.85, 0.2, y) - 0.05 * smoothstep(0.75, 1.0, t)
+    r = tucked + body * smoothstep(0.85, 0.2, y) - 0.05 * smoothstep(0.75, 1.0, t)
     r = r + locks * (0.010 + 0.022 * below)
     wave = style.wave * 0.045 * np.sin(9 * y + 2.0 * np.sin(3 * theta)[None, :]) * below
     r = np.maximum(r + wave, least)

@@ -61,7 +61,7 @@ class Block(nn.Module):
 class GlobalDepthwise(nn.Conv2d):
     """A depthwise convolution as large as its input, (B, C, 7, 7) to (B, C, 1, 1).
 
-    CPUs train it ten times as fast as a weighted sum, which took a tenth of a step of `SmallIResNet`.
+    A plain weighted sum where CPUs train: torch's backward of the convolution was 6 % of a step of `SmallIResNet`.
     """
 
     def __init__(self, channels: int) -> None:

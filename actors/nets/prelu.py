@@ -1,4 +1,4 @@
-"""PReLU with a backward pass that CPUs run three to six times as fast as torch's."""
+"""PReLU with a backward pass that CPUs run three times as fast as torch's in bf16, twice in float32."""
 
 from typing import Any
 

@@ -108,12 +108,12 @@ class FactorHeads(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.heads = nn.ModuleList([nn.Linear(dim, len(WORDINGS[factor])) for factor in FACTORS])
+        self.weights = torch.tensor([FACTOR_WEIGHTS.get(factor, 1.0) for factor in FACTORS])
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
         """Return the weighted mean cross-entropy of features (B, dim) against class numbers (B, F)."""
         losses = [functional.cross_entropy(head(features), classes[:, i]) for i, head in enumerate(self.heads)]
-        weights = torch.tensor([FACTOR_WEIGHTS.get(factor, 1.0) for factor in FACTORS])
-        return (torch.stack(losses) * weights).sum() / len(FACTORS)
+        return (torch.stack(losses) * self.weights).mean()
 
 
 @dataclass(frozen=True)
