@@ -7,6 +7,8 @@ from actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of, smo
 from actors.face3d.mesh import Material, Part
 
 _STEPS, _ACROSS = 13, 3
+_MORE = 17
+"""Strands that full coverage adds."""
 
 
 def fringe(
@@ -16,22 +18,34 @@ def fringe(
 
     `colour` is the linear hair colour. Where no hair grows on the scalp whose texture strands share, they are painted.
     """
-    deepest = m.brow_y - 0.02 + coverage * (m.mouth_y - 0.02 - m.brow_y)
-    count = (13 if grows else 25) + round(17 * coverage)
+    highest, lowest = m.brow_y - 0.02, m.mouth_y - 0.04
+    usual = 13 if grows else 25
     lean = float(rng.uniform(-0.35, 0.35))
     parted = float(rng.uniform(-0.35, 0.35))
-    roots = np.linspace(-0.58, 0.58, count) + rng.uniform(-0.04, 0.04, count)
+    roots = _roots(usual, rng)
+    # Every strand is drawn, shown or not: a ladder of coverages must lengthen and add strands, never shuffle them.
+    shown = usual + round(_MORE * coverage)
     surface = _Front(grid)
     parts = []
-    for root in roots:
+    for index, root in enumerate(roots):
         wide = rng.random() < 0.72
         width = rng.uniform(0.04, 0.085) if wide else rng.uniform(0.008, 0.018)
         # Strands are shortest at the parting.
         short = 0.30 * (1 - coverage) * np.exp(-(((root - parted) / 0.14) ** 2))
-        end = deepest + rng.normal(0.02, 0.09) + short
+        full = lowest + rng.normal(0.02, 0.09)
+        end = full + (1 - coverage) * (highest - lowest) + short
         sway, stand = rng.normal(lean, 0.10), rng.uniform(0.045, 0.10)
-        parts.append(_strand(surface, float(root), end, sway, width, stand, colour, grows, rng))
+        strand = _strand(surface, float(root), (end, full), sway, width, stand, colour, grows, rng)
+        if index < shown:
+            parts.append(strand)
     return parts
+
+
+def _roots(usual: int, rng: np.random.Generator) -> np.ndarray:
+    """Return where strands begin, from side to side: the usual ones, then `_MORE` that fill up in mixed order."""
+    spread = [np.linspace(-0.58, 0.58, count) for count in (usual, _MORE)]
+    roots = np.concatenate([spread[0], rng.permutation(spread[1])])
+    return np.asarray(roots + rng.uniform(-0.04, 0.04, len(roots)))
 
 
 class _Front:
@@ -55,7 +69,7 @@ class _Front:
 def _strand(
     front: _Front,
     root: float,
-    end: float,
+    ends: tuple[float, float],
     sway: float,
     width: float,
     stand: float,
@@ -63,12 +77,15 @@ def _strand(
     grows: bool,
     rng: np.random.Generator,
 ) -> Part:
+    """Return a strand that ends at the first of `ends`, on the way that it would take to the second, lower one."""
+    end, full = ends
     t = np.linspace(0, 1, _STEPS)
     # Where nothing grows it is combed forward from the crown.
     start = 0.86 - 0.16 * root**2 if grows else 1.0
     y = start + (end - start) * t
-    x = root * (1.0 if grows else smoothstep(-0.25, 0.4, t)) + sway * t**1.6
-    x = x + 0.02 * np.sin(rng.uniform(0, 6) + 5 * t) * t
+    way = np.clip((start - y) / max(start - full, 1e-6), 0, None)
+    x = root * (1.0 if grows else smoothstep(-0.25, 0.4, way)) + sway * way**1.6
+    x = x + 0.02 * np.sin(rng.uniform(0, 6) + 5 * way) * way
     lift = stand * np.sin(np.pi * np.clip(0.18 + 0.62 * t, 0, 1)) + 0.02
     z = front.height(x, y) + lift
     # Hair falls from where it stands out furthest and does not follow the face back in.

@@ -76,6 +76,16 @@ class TestOccluders:
         assert hidden[:, 0].max() < 0.25
         assert hidden[:, 2].min() > 0.2
 
+    @pytest.mark.parametrize("seed", range(4))
+    def test_hair_that_covers_more_covers_what_less_did(self, renderer, seed):
+        """Each coverage once drew strands of its own: an eye hidden at .4 was free again at .5."""
+        steps = np.linspace(0, 1, 10)
+        rows = [recipe(seed, occluder="hair", occluder_coverage=step) for step in steps]
+        eyes = [REGIONS.index(name) for name in ("left_eye", "right_eye", "forehead")]
+        hidden = renderer.render(PERSON, rows, SIZE).occluded_regions[:, eyes]
+        assert np.diff(hidden, axis=0).min() > -0.15
+        assert (hidden[-1] > hidden[0]).all()
+
     @pytest.mark.parametrize("kind", OCCLUDERS)
     def test_an_occluder_moves_no_landmark(self, renderer, kind):
         plain = renderer.render(PERSON, [recipe(pose=Pose(yaw=30))], SIZE).landmarks
