@@ -3,7 +3,8 @@
 `uv run python -m benchmarks.fusion runs/quickstart` prints, for every quality: Spearman with f_r of the evaluation
 network, and pAUC of all degraded probes against clean references on that network (four numbers: two FMR, two threshold
 modes; lower is better). Fusions are of the published form m = (f_r + lambda s_d) / (1 - kappa v_l), of that form with
-normalised parts, and with s_d of costs instead of ranks. f_r is what the run measured. The last rows were fitted on
+normalised parts, with s_d of costs instead of ranks, and with f_r as the chance of a match (threshold and width are
+options). f_r is what the run measured. The last rows were fitted on
 half of the identities: the costs, and the best weights by least squares, which are the ceiling.
 """
 
@@ -25,7 +26,7 @@ from fiqa_train import label_factors
 from fiqa_train.edc import Pairs, pair_quality
 from fiqa_train.label_costs import fit_costs, kept
 from fiqa_train.label_factors import flat_columns, severities
-from fiqa_train.labels import Components, fit
+from fiqa_train.labels import Components, fit, match_chance
 from fiqa_train.verification import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
 from jobs.evaluate import load_embedder
 from schemas.config import ModelsSection
@@ -89,6 +90,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="finished run folder or URL")
     parser.add_argument("--embedder", default="bundled-b", help="bundled network that judges")
+    parser.add_argument("--match-threshold", type=float, default=0.55, help="cosine at which f_r's network accepts")
+    parser.add_argument("--match-width", type=float, default=0.08)
     options = parser.parse_args()
     study = Study(options.run, options.embedder)
     f, s, v, c = study.f, study.s, study.v, study.c
@@ -108,12 +111,19 @@ def main() -> None:
         study.tell(f"(f_r + {weight:g} rank s_d) / (1 - {scale:g} rank v_l)", quality)
     for weight, scale in product((0.2, 0.35, 0.5), (0.5, 0.25, 0.0)):
         study.tell(f"(f_r + {weight:g} s_d of costs) / (1 - {scale:g} v_l)", (f + weight * c) / (1 - scale * v))
+    match = match_chance(f, options.match_threshold, options.match_width)
+    study.tell("match", match)
+    for weight, scale in product((0.35, 0.5, 0.7, 1.0), (0.25, 0.0)):
+        study.tell(f"(match + {weight:g} s_d of costs) / (1 - {scale:g} v_l)", (match + weight * c) / (1 - scale * v))
     print("fitted on even identities, rho on odd ones")
     study.tell("f_r", f, ~study.half)
     study.tell("s_d of costs", study.c_half, ~study.half)
     for weight in (0.2, 0.35, 0.5):
         quality = (f + weight * study.c_half) / (1 - 0.25 * v)
         study.tell(f"(f_r + {weight:g} s_d of costs) / (1 - 0.25 v_l)", quality, ~study.half)
+    for weight in (0.5, 0.7, 1.0):
+        quality = (match + weight * study.c_half) / (1 - 0.25 * v)
+        study.tell(f"(match + {weight:g} s_d of costs) / (1 - 0.25 v_l)", quality, ~study.half)
     for name, parts in (("s_d", (s,)), ("v_l", (v,)), ("s_d, v_l", (s, v)), ("three shares, v_l", (*study.shares, v))):
         study.tell(f"f_r, {name}", study.fitted(f, *parts), ~study.half)
 

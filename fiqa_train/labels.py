@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from fiqa_train.label_costs import fit_costs, kept
 from fiqa_train.label_factors import Severities
@@ -56,11 +57,14 @@ def fit(
     spatial_weight: float,
     vision_language_weight: float = 1.0,
     severities: Severities | None = None,
+    match_threshold: float | None = None,
+    match_width: float = 0.08,
 ) -> tuple[Scale, Labels]:
     """Label samples among themselves: exact average ranks over all of them, global min and max.
 
     m = (f_r + lambda * s_d) / (1 - kappa * v_l), then min-max to 0..1. s_d = min over three factors of (N - rank) / N;
-    with `severities` of the samples it is 1 less the costs that fit their f_r (`fiqa_train.label_costs`).
+    with `severities` of the samples it is 1 less the costs that fit their f_r (`fiqa_train.label_costs`). With a match
+    threshold, f_r is the chance of a match (`match_chance`).
     ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
     """
     count = len(components.yaw)
@@ -75,7 +79,8 @@ def fit(
         tables.append(table)
         shares.append(_shares(ranks, count))
     spatial = _least(shares) if told is None else told
-    raw = _fuse(components, spatial, spatial_weight, vision_language_weight)
+    recognised = match_chance(components.recognition, match_threshold, match_width)
+    raw = _fuse(recognised, spatial, spatial_weight, components.vision_language, vision_language_weight)
     if raw.min() == raw.max():
         raise ValueError(f"all {count} raw labels equal {raw[0]:g}")
     raw_table, raw_ranks = _ranked(raw)
@@ -83,6 +88,8 @@ def fit(
         samples=count,
         spatial_weight=spatial_weight,
         vision_language_weight=vision_language_weight,
+        match_threshold=match_threshold,
+        match_width=match_width,
         costs=costs,
         yaw=tables[0],
         downsample=tables[1],
@@ -111,8 +118,21 @@ def apply(scale: Scale, components: Components, severities: Severities | None = 
         raise ValueError("a scale with costs needs the severities of the samples")
     else:
         spatial = kept(scale.costs, severities)
-    raw = _fuse(components, spatial, scale.spatial_weight, scale.vision_language_weight)
+    recognised = match_chance(components.recognition, scale.match_threshold, scale.match_width)
+    raw = _fuse(recognised, spatial, scale.spatial_weight, components.vision_language, scale.vision_language_weight)
     return _labels(scale, shares, spatial, raw, _interpolate(scale.raw, raw))
+
+
+def match_chance(recognition: np.ndarray, threshold: float | None, width: float) -> np.ndarray:
+    """Return f_r as it enters the fusion: as measured without a threshold, else the chance of a match, float64 (N,).
+
+    Far above the threshold a cosine says which picture it was rather than how good, and far below it is a stranger's
+    either way; only around it a difference decides. A logistic curve, 1/2 at the threshold.
+    """
+    if threshold is None:
+        return recognition
+    chance: np.ndarray = expit((recognition.astype(np.float64) - threshold) / width)
+    return chance
 
 
 def _factors(components: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -162,12 +182,16 @@ def _least(shares: list[np.ndarray]) -> np.ndarray:
 
 
 def _fuse(
-    components: Components, spatial: np.ndarray, spatial_weight: float, vision_language_weight: float
+    recognised: np.ndarray,
+    spatial: np.ndarray,
+    spatial_weight: float,
+    vision_language: np.ndarray,
+    vision_language_weight: float,
 ) -> np.ndarray:
     raw = spatial_weight * spatial
-    raw += components.recognition
+    raw += recognised
     # In float64 from the start: 1 - v_l rounded to float32 would be another label.
-    rest = np.multiply(components.vision_language, -vision_language_weight, dtype=np.float64)
+    rest = np.multiply(vision_language, -vision_language_weight, dtype=np.float64)
     rest += 1
     raw /= rest
     return raw

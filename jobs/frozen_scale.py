@@ -11,6 +11,8 @@ from schemas.calibration import Calibration, Scale
 from schemas.config import LabelSection, RunConfig
 from schemas.manifest import RunManifest
 
+Setting = str | float | None
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -79,9 +81,11 @@ def parse_calibration(uri: str, data: bytes) -> Calibration:
         raise UserError(f"{uri} is not a calibration of this version; delete it or name another") from error
 
 
-def fusion_fields(section: LabelSection, scale: Scale) -> list[tuple[str, str | float, str | float]]:
+def fusion_fields(section: LabelSection, scale: Scale) -> list[tuple[str, Setting, Setting]]:
     """Return what decides the fusion: field of section label, its value there, and that of the scale."""
-    fields = ("spatial", "spatial_weight", "vision_language_weight")
+    fields = ["spatial", "spatial_weight", "vision_language_weight", "match_threshold"]
+    if section.match_threshold is not None and scale.match_threshold is not None:
+        fields.append("match_width")
     return [(field, getattr(section, field), getattr(scale, field)) for field in fields]
 
 
@@ -114,5 +118,7 @@ def _require_fused_alike(section: LabelSection, scale: Scale) -> None:
         )
 
 
-def _shown(value: str | float) -> str:
+def _shown(value: Setting) -> str:
+    if value is None:
+        return "null"
     return value if isinstance(value, str) else f"{value:g}"

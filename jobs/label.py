@@ -166,7 +166,14 @@ def _label(samples: LabelRows, section: LabelSection, frozen: Scale | None) -> t
     if frozen is not None:
         return frozen, apply(frozen, components, samples.severities())
     try:
-        return fit(components, section.spatial_weight, section.vision_language_weight, samples.severities())
+        return fit(
+            components,
+            section.spatial_weight,
+            section.vision_language_weight,
+            samples.severities(),
+            section.match_threshold,
+            section.match_width,
+        )
     except ValueError as error:
         raise JobFailed(f"labels cannot be scaled: {error}; generate more samples") from error
 
@@ -193,6 +200,7 @@ def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
         "spatial": calibration.scale.spatial,
         "spatial_weight": calibration.scale.spatial_weight,
         "vision_language_weight": calibration.scale.vision_language_weight,
+        "match_threshold": calibration.scale.match_threshold,
         "raw_min": calibration.scale.raw_min,
         "raw_max": calibration.scale.raw_max,
         "clipped": calibration.clipped,

@@ -44,6 +44,10 @@ class Scale(Record):
     samples: int = Field(ge=1, description="N, degraded samples that the scale was fitted on")
     spatial_weight: float = Field(description="lambda of the fusion")
     vision_language_weight: float = Field(1.0, description="kappa of the fusion; 1 in passes of older versions")
+    match_threshold: float | None = Field(
+        None, description="f_r is fused as the chance of a match above this cosine; null: as the cosine"
+    )
+    match_width: float = Field(0.08, gt=0, description="cosine over which that chance rises from 1/2 to .73")
     costs: Costs | None = Field(None, description="s_d is 1 - their sum; null: the smallest of three shares of ranks")
     yaw: RankTable = Field(description="|yaw| in degrees")
     downsample: RankTable

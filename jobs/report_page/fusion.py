@@ -13,12 +13,14 @@ SHOWN_FROM = 0.01
 class Fusion:
     """What the page says of the formula. `costs`: factor in words and its cost at the worst of the run, largest first.
 
-    `spatial` is ranks or costs. `weight` and `share` are lambda and kappa as text; `share` is empty for 1.
+    `spatial` is ranks or costs. `weight` and `share` are lambda and kappa as text; `share` is empty for 1. `match` is
+    the match threshold as text, empty where f_r is fused as the cosine.
     """
 
     spatial: Spatial
     weight: str
     share: str
+    match: str
     mirrored: bool
     costs: list[tuple[str, str]]
 
@@ -31,6 +33,7 @@ def fusion(calibration: Calibration) -> Fusion:
         spatial=scale.spatial,
         weight=f"{scale.spatial_weight:g}",
         share="" if kappa == 1 else f"{kappa:g}",
+        match="" if scale.match_threshold is None else f"{scale.match_threshold:g}",
         mirrored=calibration.mirrored,
         costs=[] if scale.costs is None else _table(scale.costs),
     )

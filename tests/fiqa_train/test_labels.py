@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from fiqa_train import labels as labels_module
 from fiqa_train.label_costs import fit_costs, kept
 from fiqa_train.label_factors import FACTORS
-from fiqa_train.labels import Components, apply, fit, invalid
+from fiqa_train.labels import Components, apply, fit, invalid, match_chance
 from schemas.calibration import Scale
 
 
@@ -282,10 +282,41 @@ def test_a_scale_of_costs_needs_severities():
         apply(scale, random_components(5))
 
 
+def test_as_the_chance_of_a_match_a_cosine_counts_where_it_decides():
+    cosines = np.array([0.55, 0.63, 0.47, 0.95, 0.9, 0.05, 0.1], np.float32)
+    chance = match_chance(cosines, 0.55, 0.08)
+    np.testing.assert_allclose(chance[:3], [0.5, 1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))], atol=1e-6)
+    assert abs(chance[3] - chance[4]) < 0.01  # surely the person, in either picture
+    assert abs(chance[5] - chance[6]) < 0.01  # a stranger either way
+    assert match_chance(cosines, None, 0.08) is cosines
+
+
+def test_the_fusion_takes_the_chance_of_a_match_and_costs_stay_those_of_the_cosine():
+    c, severities = random_components(300), random_severities(300)
+    scale, labels = fit(c, 0.7, 0.25, severities, 0.5, 0.1)
+    spatial = kept(fit_costs(severities, c.recognition), severities)
+    chance = 1 / (1 + np.exp((0.5 - c.recognition) / 0.1))
+    np.testing.assert_array_equal(labels.spatial, spatial)
+    np.testing.assert_allclose(labels.raw, (chance + 0.7 * spatial) / (1 - 0.25 * c.vision_language))
+    assert (scale.match_threshold, scale.match_width) == (0.5, 0.1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 60), st.floats(-0.9, 0.9), st.floats(0.001, 1))
+def test_a_frozen_scale_remembers_the_match(count, threshold, width):
+    c, severities = random_components(count), random_severities(count)
+    scale, labels = fit(c, 0.7, 0.25, severities, threshold, width)
+    read = Scale.model_validate_json(scale.model_dump_json())
+    np.testing.assert_array_equal(apply(read, c, severities).raw, labels.raw)
+    for index in range(0, count, 7):
+        alone = apply(read, pick(c, [index]), some(severities, [index]))
+        assert alone.raw[0] == labels.raw[index]
+
+
 def test_a_scale_of_an_older_version_means_the_published_ranks():
     c = random_components(100)
     scale, labels = fit(c, 0.5)
-    old = scale.model_dump(mode="json", exclude={"costs", "vision_language_weight"})
-    again = Scale.model_validate(old)
-    assert (again.spatial, again.vision_language_weight) == ("ranks", 1)
+    newer = {"costs", "vision_language_weight", "match_threshold", "match_width"}
+    again = Scale.model_validate(scale.model_dump(mode="json", exclude=newer))
+    assert (again.spatial, again.vision_language_weight, again.match_threshold) == ("ranks", 1, None)
     np.testing.assert_array_equal(apply(again, c).quality, labels.quality)

@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from scipy.special import expit
 
 from cluster.errors import JobFailed, UserError
 from cluster.run_folder import load_run, open_run
@@ -362,6 +363,7 @@ def test_a_calibration_of_another_embedder_is_no_scale_for_these_samples(url, tm
 
 
 COSTS = {"spatial": "costs", "spatial_weight": 0.35, "vision_language_weight": 0.25}
+MATCH = {"match_threshold": 0.55, "match_width": 0.1}
 
 
 def harmed(folder, identities=12, **sections):
@@ -401,6 +403,8 @@ def test_a_frozen_scale_of_costs_labels_new_data_and_keeps_old_labels(tmp_path):
         ({"spatial": "ranks"}, "label.spatial is ranks but .* fitted with costs; set label.spatial=costs"),
         ({"vision_language_weight": 1.0}, "label.vision_language_weight is 1 but .* with 0.25"),
         ({"spatial_weight": 0.5}, "label.spatial_weight is 0.5 but .* with 0.35"),
+        ({"match_threshold": None}, "label.match_threshold is null but .* with 0.55; set label.match_threshold=0.55"),
+        ({"match_width": 0.2}, "label.match_width is 0.2 but .* with 0.1; set label.match_width=0.1"),
         (
             {"spatial": "ranks", "spatial_weight": 0.5, "vision_language_weight": 1.0},
             "set label.spatial=costs label.spatial_weight=0.35 label.vision_language_weight=0.25 or fit",
@@ -408,15 +412,33 @@ def test_a_frozen_scale_of_costs_labels_new_data_and_keeps_old_labels(tmp_path):
     ],
 )
 def test_a_frozen_scale_brings_its_own_fusion(tmp_path, asked, told):
-    run = synthetic.config(4, label=COSTS)
+    run = synthetic.config(4, label=COSTS | MATCH)
     storage, _ = synthetic.dataset(str(tmp_path), run)
     run_label(run, storage)
     calibration = {"name": "b", "calibration": str(tmp_path / "labels/default/calibration.json")}
-    other = synthetic.config(4, label=COSTS | asked | calibration)
+    other = synthetic.config(4, label=COSTS | MATCH | asked | calibration)
     with pytest.raises(UserError, match=told):
         run_label(other, storage)
     with pytest.raises(UserError, match=told):
         run_all(other)  # before anything is generated
+
+
+def test_a_pass_fuses_the_chance_of_a_match_where_a_threshold_is_named(tmp_path):
+    run = synthetic.config(label=COSTS | MATCH)
+    storage, _ = synthetic.dataset(str(tmp_path), run)
+    assert run_label(run, storage)["match_threshold"] == 0.55
+    labels = read_labels(storage, "default")
+    f, s, v = (labels[name].to_numpy().astype(float) for name in ("recognition", "spatial", "vision_language"))
+    np.testing.assert_allclose(labels["raw"].to_numpy(), (expit((f - 0.55) / 0.1) + 0.35 * s) / (1 - 0.25 * v))
+    with pytest.raises(UserError, match=r"label.match_threshold: 0.55 -> None"):
+        run_label(synthetic.config(label=COSTS), storage)
+
+
+def test_without_a_threshold_the_width_of_a_match_says_nothing(tmp_path):
+    run = synthetic.config(label=COSTS)
+    storage, _ = synthetic.dataset(str(tmp_path), run)
+    run_label(run, storage)
+    assert run_label(synthetic.config(label=COSTS | {"match_width": 0.2}), storage)["reused"]
 
 
 def test_ranks_are_not_taken_for_costs_under_one_name(url):
@@ -443,7 +465,9 @@ def test_a_calibration_of_an_older_version_means_ranks_and_keeps_its_name(tmp_pa
     storage, _ = synthetic.dataset(str(tmp_path), run)
     run_label(run, storage)
     document = json.loads(storage.read("labels/default/calibration.json"))
-    del document["mirrored"], document["scale"]["costs"], document["scale"]["vision_language_weight"]
+    del document["mirrored"]
+    for field in ("costs", "vision_language_weight", "match_threshold", "match_width"):
+        del document["scale"][field]
     storage.write("old.json", json.dumps(document).encode())
     frozen = synthetic.config(4, label={"name": "b", "calibration": str(tmp_path / "old.json")})
     run_label(frozen, storage)

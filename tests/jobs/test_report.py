@@ -313,7 +313,7 @@ def test_the_page_says_which_fusion_made_the_labels(whole):
 
 
 def test_labels_by_costs_are_shown_with_what_each_factor_costs(tmp_path):
-    fused = {"spatial": "costs", "spatial_weight": 0.35, "vision_language_weight": 0.25}
+    fused = {"spatial": "costs", "spatial_weight": 0.35, "vision_language_weight": 0.25, "match_threshold": 0.5}
     run = config(run={"url": str(tmp_path)}, label=fused, models={"mirrored_recognition": True})
     storage = Storage(run.run.url)
     make_samples(make_ledger(storage, run), run)
@@ -321,7 +321,7 @@ def test_labels_by_costs_are_shown_with_what_each_factor_costs(tmp_path):
     page = report(run, storage)
     text = page.text("labels")
     assert "1 less what each factor of the sample costs recognition" in text
-    assert "still knows the person in the image and its mirror image" in text
+    assert "still knows the person in the image and its mirror image (as the chance that a cosine threshold" in text
     assert "(f r + 0.35 · s d ) / (1 − 0.25 · v l )" in text
     costs = {cost.factor: cost.at_top for cost in read_calibration(storage, "default").scale.costs.factors}
     named, largest = max(costs.items(), key=lambda cost: cost[1])
