@@ -38,11 +38,11 @@ ARGUMENTS: dict[str, Any] = {
     "text_layers": 2,
     "mlp_ratio": 2.0,
 }
-EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 16, 48, 1e-3, 0.1
-VARIATIONS = 3
+EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 18, 48, 1e-3, 0.1
+VARIATIONS = 4
 HEADS_WEIGHT = 3.0
 """Weight of the classifiers of factors beside the contrast of captions."""
-FACTOR_WEIGHTS = {"sharpness": 3.0, "light": 2.0}
+FACTOR_WEIGHTS = {"sharpness": 4.0, "light": 2.0}
 """Shares of factors in it; one for the others. These two are what other faults of the capture hide."""
 THREADS = 2
 """Of torch while it trains; a fixed number, so that a machine repeats its result."""
