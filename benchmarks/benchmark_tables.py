@@ -21,13 +21,15 @@ def main() -> None:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         sys.exit(f"cannot read {path} ({error}): make it with `synfiqa benchmark score --out {path}`")
+    if not {"results", "spearman", "factors"} <= document.keys():
+        sys.exit(f"{path} holds no scores: make them with `synfiqa benchmark score --out {path}`")
     print("\n".join([*pauc_table(document), "", *factor_rows(document)]))
 
 
 def pauc_table(document: dict[str, Any]) -> list[str]:
     """Return a line a method: pAUC with its interval at each FMR and mode, and Spearman with the mean similarity."""
     results = [result for mode in MODES for result in document["results"] if result["mode"] == mode]
-    titles = [f"{result['mode']}, FMR {100 * result['fmr']:g} %" for result in results]
+    titles = [f"{result['mode']}, FMR {f'{100 * result["fmr"]:g}'.removeprefix('0')} %" for result in results]
     lines = ["| | " + " | ".join(titles) + " | Spearman |", "|---" * (len(titles) + 2) + "|"]
     for name, rho in document["spearman"].items():
         cells = [_pauc(result["methods"][name]) for result in results]

@@ -4,8 +4,8 @@
 network, and pAUC of all degraded probes against clean references on that network (four numbers: two FMR, two threshold
 modes; lower is better). Fusions are of the published form m = (f_r + lambda s_d) / (1 - kappa v_l), of that form with
 normalised parts, with s_d of costs instead of ranks, and with f_r as the chance of a match (threshold and width are
-options). f_r is what the run measured. The last rows were fitted on
-half of the identities: the costs, and the best weights by least squares, which are the ceiling.
+options). f_r is what the run measured. The last rows were fitted on half of the identities: the costs, and the best
+weights by least squares, which are the ceiling.
 """
 
 import argparse
@@ -112,7 +112,6 @@ def main() -> None:
     for weight, scale in product((0.2, 0.35, 0.5), (0.5, 0.25, 0.0)):
         study.tell(f"(f_r + {weight:g} s_d of costs) / (1 - {scale:g} v_l)", (f + weight * c) / (1 - scale * v))
     match = match_chance(f, options.match_threshold, options.match_width)
-    study.tell("match", match)
     for weight, scale in product((0.35, 0.5, 0.7, 1.0), (0.25, 0.0)):
         study.tell(f"(match + {weight:g} s_d of costs) / (1 - {scale:g} v_l)", (match + weight * c) / (1 - scale * v))
     print("fitted on even identities, rho on odd ones")

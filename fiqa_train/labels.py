@@ -64,7 +64,7 @@ def fit(
 
     m = (f_r + lambda * s_d) / (1 - kappa * v_l), then min-max to 0..1. s_d = min over three factors of (N - rank) / N;
     with `severities` of the samples it is 1 less the costs that fit their f_r (`fiqa_train.label_costs`). With a match
-    threshold, f_r is the chance of a match (`match_chance`).
+    threshold f_r enters m as the chance of a match (`match_chance`); costs are fitted to the cosine all the same.
     ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
     """
     count = len(components.yaw)

@@ -84,7 +84,8 @@ def parse_calibration(uri: str, data: bytes) -> Calibration:
 def fusion_fields(section: LabelSection, scale: Scale) -> list[tuple[str, Setting, Setting]]:
     """Return what decides the fusion: field of section label, its value there, and that of the scale."""
     fields = ["spatial", "spatial_weight", "vision_language_weight", "match_threshold"]
-    if section.match_threshold is not None and scale.match_threshold is not None:
+    # Without a threshold a width means nothing; where the scale has one, both must be told at once.
+    if scale.match_threshold is not None:
         fields.append("match_width")
     return [(field, getattr(section, field), getattr(scale, field)) for field in fields]
 
@@ -110,15 +111,16 @@ def _require_measured_alike(calibration: Calibration, measured: Measured) -> Non
 def _require_fused_alike(section: LabelSection, scale: Scale) -> None:
     differing = [entry for entry in fusion_fields(section, scale) if entry[1] != entry[2]]
     if differing:
-        asked = ", ".join(f"label.{field} is {_shown(ours)}" for field, ours, _ in differing)
-        fitted = ", ".join(_shown(theirs) for _, _, theirs in differing)
-        remedy = " ".join(f"label.{field}={_shown(theirs)}" for field, _, theirs in differing)
+        asked = ", ".join(f"label.{field} is {shown(ours)}" for field, ours, _ in differing)
+        fitted = ", ".join(shown(theirs) for _, _, theirs in differing)
+        remedy = " ".join(f"label.{field}={shown(theirs)}" for field, _, theirs in differing)
         raise UserError(
             f"{asked} but the frozen calibration was fitted with {fitted}; set {remedy} or fit a new calibration"
         )
 
 
-def _shown(value: Setting) -> str:
+def shown(value: Setting) -> str:
+    """Return a setting as `--set` takes it, with all its digits."""
     if value is None:
         return "null"
-    return value if isinstance(value, str) else f"{value:g}"
+    return value if isinstance(value, str) else repr(float(value)).removesuffix(".0")

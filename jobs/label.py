@@ -18,7 +18,7 @@ from cluster.shard_store import ShardStore, read_verified
 from cluster.storage import Storage
 from fiqa_train.label_rows import LabelRows, columns
 from fiqa_train.labels import Labels, apply, fit, invalid
-from jobs.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration
+from jobs.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
 from schemas.calibration import Calibration, Scale
 from schemas.config import LabelSection, RunConfig
 from schemas.manifest import Commit, DataFile, RunManifest
@@ -134,7 +134,10 @@ def _require_same(
 ) -> None:
     checks = {
         "embedder": (existing.embedder or embedder, embedder),
-        **{f"label.{field}": (theirs, ours) for field, ours, theirs in fusion_fields(section, existing.scale)},
+        **{
+            f"label.{field}": (shown(theirs), shown(ours))
+            for field, ours, theirs in fusion_fields(section, existing.scale)
+        },
         "label.calibration": (existing.frozen_from[:12] or "none", "none" if frozen is None else _digest(frozen)[:12]),
         "dataset digest": (existing.dataset_sha256[:12], dataset[:12]),
     }

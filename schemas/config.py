@@ -311,7 +311,8 @@ class LabelSection(Section):
         gt=-1,
         lt=1,
         description="cosine above which f_r's network takes two faces for one person: f_r enters the fusion as the "
-        "chance of that, 1 / (1 + exp((threshold - f_r) / width)); null: as the cosine, as published",
+        "chance of that, 1 / (1 + exp((threshold - f_r) / width)); another network has another; null: as the cosine, "
+        "as published",
     )
     match_width: float = Field(0.08, ge=0.001, le=1, description="cosine over which that chance rises from 1/2 to .73")
     embedder: Name | Literal[""] = Field(

@@ -30,7 +30,7 @@ SCORES = {
 
 def test_figures_stand_by_mode_and_rate_as_the_document_writes_them():
     assert pauc_table(SCORES) == [
-        "| | leaderboard, FMR 0.1 % | leaderboard, FMR 1 % | fixed, FMR 0.1 % | Spearman |",
+        "| | leaderboard, FMR .1 % | leaderboard, FMR 1 % | fixed, FMR .1 % | Spearman |",
         "|---|---|---|---|---|",
         "| model | 1.001 [.950, 1.100] | undefined | .600 [.500, .700] | -.013 |",
     ]
@@ -43,6 +43,14 @@ def test_each_factor_is_a_row_and_only_ladders_fall():
 def test_a_file_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["benchmark_tables", str(tmp_path / "none.json")])
     with pytest.raises(SystemExit, match=r"make it with `synfiqa benchmark score"):
+        main()
+
+
+def test_another_json_is_not_taken_for_scores(tmp_path, monkeypatch):
+    path = tmp_path / "evaluation.json"
+    path.write_text("{}")
+    monkeypatch.setattr(sys, "argv", ["benchmark_tables", str(path)])
+    with pytest.raises(SystemExit, match=r"holds no scores"):
         main()
 
 

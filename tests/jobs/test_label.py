@@ -423,6 +423,23 @@ def test_a_frozen_scale_brings_its_own_fusion(tmp_path, asked, told):
         run_all(other)  # before anything is generated
 
 
+@pytest.mark.parametrize(
+    ("fitted", "asked", "remedy"),
+    [
+        (MATCH, {}, r"set label.match_threshold=0.55 label.match_width=0.1 or"),
+        ({}, MATCH, r"label.match_threshold is 0.55 but .* with null; set label.match_threshold=null or"),
+        ({"match_threshold": 0.55066884}, {"match_threshold": 0.5506688}, r"set label.match_threshold=0.55066884 or"),
+    ],
+)
+def test_what_is_said_to_do_about_another_match_is_enough(tmp_path, fitted, asked, remedy):
+    storage, _ = synthetic.dataset(str(tmp_path), synthetic.config(4))
+    run_label(synthetic.config(4, label=COSTS | fitted), storage)
+    frozen = COSTS | {"name": "b", "calibration": str(tmp_path / "labels/default/calibration.json")}
+    with pytest.raises(UserError, match=remedy):
+        run_label(synthetic.config(4, label=frozen | asked), storage)
+    run_label(synthetic.config(4, label=frozen | {"match_threshold": None} | fitted), storage)
+
+
 def test_a_pass_fuses_the_chance_of_a_match_where_a_threshold_is_named(tmp_path):
     run = synthetic.config(label=COSTS | MATCH)
     storage, _ = synthetic.dataset(str(tmp_path), run)
@@ -430,7 +447,7 @@ def test_a_pass_fuses_the_chance_of_a_match_where_a_threshold_is_named(tmp_path)
     labels = read_labels(storage, "default")
     f, s, v = (labels[name].to_numpy().astype(float) for name in ("recognition", "spatial", "vision_language"))
     np.testing.assert_allclose(labels["raw"].to_numpy(), (expit((f - 0.55) / 0.1) + 0.35 * s) / (1 - 0.25 * v))
-    with pytest.raises(UserError, match=r"label.match_threshold: 0.55 -> None"):
+    with pytest.raises(UserError, match=r"label.match_threshold: 0.55 -> null"):
         run_label(synthetic.config(label=COSTS), storage)
 
 
@@ -445,7 +462,7 @@ def test_ranks_are_not_taken_for_costs_under_one_name(url):
     run = synthetic.config()
     storage, _ = synthetic.dataset(url, run)
     run_label(run, storage)
-    with pytest.raises(UserError, match=r"label.spatial: ranks -> costs.*label.vision_language_weight: 1.0 -> 0.25"):
+    with pytest.raises(UserError, match=r"label.spatial: ranks -> costs.*label.vision_language_weight: 1 -> 0.25"):
         run_label(synthetic.config(label=COSTS), storage)
 
 

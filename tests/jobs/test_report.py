@@ -309,6 +309,7 @@ def test_the_page_says_which_fusion_made_the_labels(whole):
     assert "the worst of three ranks (head turn, lost resolution, blur)" in text
     assert "(f r + 0.5 · s d ) / (1 − v l )" in text
     assert "costs" not in text
+    assert "chance" not in text
     assert "worst of three ranks, 0 to 1" in whole[3].text("components")
 
 
@@ -321,7 +322,9 @@ def test_labels_by_costs_are_shown_with_what_each_factor_costs(tmp_path):
     page = report(run, storage)
     text = page.text("labels")
     assert "1 less what each factor of the sample costs recognition" in text
-    assert "still knows the person in the image and its mirror image (as the chance that a cosine threshold" in text
+    assert (
+        "the person in the image and its mirror image (as the chance that a cosine threshold of 0.5 accepts it)" in text
+    )
     assert "(f r + 0.35 · s d ) / (1 − 0.25 · v l )" in text
     costs = {cost.factor: cost.at_top for cost in read_calibration(storage, "default").scale.costs.factors}
     named, largest = max(costs.items(), key=lambda cost: cost[1])
