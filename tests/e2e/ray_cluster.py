@@ -36,7 +36,10 @@ def cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
         nodes.append(_start(head, env, folder / "head.log"))
         _until_answering(dashboard)
         for pool in ("a", "b"):
-            node = [f"--address=127.0.0.1:{port}", "--num-cpus=2", "--num-gpus=1", f"--labels=pool={pool}"]
+            # A folder each, as on machines of their own: else every node removes and unpacks the job's working
+            # directory in the one that the driver is reading from.
+            own = [f"--temp-dir=/tmp/ray-{port}-{pool}", f"--labels=pool={pool}"]
+            node = [f"--address=127.0.0.1:{port}", "--num-cpus=2", "--num-gpus=1", *own]
             nodes.append(_start(node, env, folder / f"{pool}.log"))
         yield f"http://127.0.0.1:{dashboard}"
     finally:

@@ -26,9 +26,11 @@ def checkout(tmp_path_factory):
     return folder
 
 
-def wait_for(condition, seconds=300):
+def wait_for(condition, seconds=300, unless=lambda: None):
+    """Wait until something is so; what `unless` tells ends the wait at once."""
     deadline = time.monotonic() + seconds
     while not condition():
+        assert not (reason := unless()), reason
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.1)
 
@@ -50,7 +52,10 @@ def test_a_stopped_job_is_finished_by_the_same_command_and_the_credentials_stay_
             return client.submit_job(entrypoint=entrypoint, runtime_env={"working_dir": str(checkout)})
 
         first = submit()
-        wait_for(lambda: len(list((seen / "commits").glob("shard-*.json"))) >= 1)
+        wait_for(
+            lambda: len(list((seen / "commits").glob("shard-*.json"))) >= 1,
+            unless=lambda: client.get_job_status(first).is_terminal() and client.get_job_logs(first),
+        )
         client.stop_job(first)
         wait_for(lambda: client.get_job_status(first).is_terminal())
         assert client.get_job_status(first).value == "STOPPED"
