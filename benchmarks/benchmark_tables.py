@@ -5,9 +5,12 @@
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from jobs.benchmark import figure
 
 MODES = ("leaderboard", "fixed")
 
@@ -21,7 +24,7 @@ def main() -> None:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         sys.exit(f"cannot read {path} ({error}): make it with `synfiqa benchmark score --out {path}`")
-    if not {"results", "spearman", "factors"} <= document.keys():
+    if not isinstance(document, dict) or not {"results", "spearman", "factors"} <= document.keys():
         sys.exit(f"{path} holds no scores: make them with `synfiqa benchmark score --out {path}`")
     print("\n".join([*pauc_table(document), "", *factor_rows(document)]))
 
@@ -29,10 +32,10 @@ def main() -> None:
 def pauc_table(document: dict[str, Any]) -> list[str]:
     """Return a line a method: pAUC with its interval at each FMR and mode, and Spearman with the mean similarity."""
     results = [result for mode in MODES for result in document["results"] if result["mode"] == mode]
-    titles = [f"{result['mode']}, FMR {f'{100 * result["fmr"]:g}'.removeprefix('0')} %" for result in results]
+    titles = [_short(f"{result['mode']}, FMR {100 * result['fmr']:g} %") for result in results]
     lines = ["| | " + " | ".join(titles) + " | Spearman |", "|---" * (len(titles) + 2) + "|"]
     for name, rho in document["spearman"].items():
-        cells = [_pauc(result["methods"][name]) for result in results]
+        cells = [_short(figure(result["methods"][name])) for result in results]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {_number(rho)} |")
     return lines
 
@@ -51,19 +54,16 @@ def factor_rows(document: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _pauc(method: dict[str, Any]) -> str:
-    interval = method["interval"]
-    if method["pauc"] is None or not interval or interval["low"] is None:
-        return _number(method["pauc"])
-    return f"{_number(method['pauc'])} [{_number(interval['low'])}, {_number(interval['high'])}]"
-
-
 def _number(value: float | None, digits: int = 3) -> str:
-    """Return a number as the documents write it: no zero before the point."""
     if value is None:
         return "undefined"
-    sign, text = "-" if value < 0 else "", f"{abs(value):.{digits}f}"
-    return sign * (float(text) != 0) + (text[1:] if text.startswith("0.") else text)
+    text = f"{value:.{digits}f}"
+    return _short(text.removeprefix("-") if float(text) == 0 else text)
+
+
+def _short(text: str) -> str:
+    """Return a text of figures as the documents write them: no zero before the point."""
+    return re.sub(r"\b0\.", ".", text)
 
 
 if __name__ == "__main__":

@@ -137,13 +137,14 @@ def score_lines(document: dict[str, Any]) -> list[str]:
         f"at FMR {100 * fmr:g} % of {first['n_impostor']} impostor pairs",
         f"pAUC over discard 0..{100 * first['discard_limit']:g} %, {names} mode; 1 is useless, lower is better",
         *(
-            f"{name:<11} " + "   ".join(_figure(result["methods"][name]) for result in modes)
+            f"{name:<11} " + "   ".join(figure(result["methods"][name]) for result in modes)
             for name in first["methods"]
         ),
     ]
 
 
-def _figure(method: dict[str, Any]) -> str:
+def figure(method: dict[str, Any]) -> str:
+    """Return pAUC of a method's entry in a result, with its interval where it has one."""
     if method["pauc"] is None:
         return "undefined"
     interval = method["interval"]

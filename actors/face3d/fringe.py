@@ -23,11 +23,11 @@ def fringe(
     lean = float(rng.uniform(-0.35, 0.35))
     parted = float(rng.uniform(-0.35, 0.35))
     roots = _roots(usual, rng)
-    # Every strand is drawn, shown or not: a ladder of coverages must lengthen and add strands, never shuffle them.
+    # Strands come in one order whatever the coverage: a ladder must lengthen and add them, never shuffle them.
     shown = usual + round(_MORE * coverage)
     surface = _Front(grid)
     parts = []
-    for index, root in enumerate(roots):
+    for root in roots[:shown]:
         wide = rng.random() < 0.72
         width = rng.uniform(0.04, 0.085) if wide else rng.uniform(0.008, 0.018)
         # Strands are shortest at the parting.
@@ -35,9 +35,7 @@ def fringe(
         full = lowest + rng.normal(0.02, 0.09)
         end = full + (1 - coverage) * (highest - lowest) + short
         sway, stand = rng.normal(lean, 0.10), rng.uniform(0.045, 0.10)
-        strand = _strand(surface, float(root), (end, full), sway, width, stand, colour, grows, rng)
-        if index < shown:
-            parts.append(strand)
+        parts.append(_strand(surface, float(root), (end, full), sway, width, stand, colour, grows, rng))
     return parts
 
 
@@ -83,7 +81,7 @@ def _strand(
     # Where nothing grows it is combed forward from the crown.
     start = 0.86 - 0.16 * root**2 if grows else 1.0
     y = start + (end - start) * t
-    way = np.clip((start - y) / max(start - full, 1e-6), 0, None)
+    way = np.clip((start - y) / (start - full), 0, None)
     x = root * (1.0 if grows else smoothstep(-0.25, 0.4, way)) + sway * way**1.6
     x = x + 0.02 * np.sin(rng.uniform(0, 6) + 5 * way) * way
     lift = stand * np.sin(np.pi * np.clip(0.18 + 0.62 * t, 0, 1)) + 0.02

@@ -46,9 +46,10 @@ def test_a_file_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch):
         main()
 
 
-def test_another_json_is_not_taken_for_scores(tmp_path, monkeypatch):
+@pytest.mark.parametrize("content", ["{}", "[]"])
+def test_another_json_is_not_taken_for_scores(tmp_path, monkeypatch, content):
     path = tmp_path / "evaluation.json"
-    path.write_text("{}")
+    path.write_text(content)
     monkeypatch.setattr(sys, "argv", ["benchmark_tables", str(path)])
     with pytest.raises(SystemExit, match=r"holds no scores"):
         main()
