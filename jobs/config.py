@@ -71,25 +71,48 @@ def _apply(tree: dict[str, Any], override: str) -> None:
 
 
 def _sentence(error: ValidationError, source: str) -> str:
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "config"
+    errors = error.errors(include_url=False)
+    first, path = errors[0], _path(errors[0]["loc"])
+    field = ".".join(str(part) for part in path) or "config"
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1)
         hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(_known_keys(first['loc'][:-1]))}"
         return f"{field} is not a known key ({source}): {hint}"
-    message = first["msg"].removeprefix("Value error, ")
+    # A field of several types fails once for each of them.
+    messages = dict.fromkeys(one["msg"].removeprefix("Value error, ") for one in errors if _path(one["loc"]) == path)
+    message = " or ".join(messages).replace(" or Input should be ", " or ")
     if not first["loc"]:
         return f"{message}; correct it in {source}"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    others = len({_path(one["loc"]) for one in errors}) - 1
+    more = f" (and {others} more)" if others else ""
     value = repr(first["input"]) if not isinstance(first["input"], dict) else "this section"
-    return f"{field}: {value} is not valid: {message}; correct it in {source} or with --set {field}=VALUE{more}"
+    # --set takes a list as a whole.
+    whole = ".".join(part for part in path if isinstance(part, str))
+    return f"{field}: {value} is not valid: {message}; correct it in {source} or with --set {whole}=VALUE{more}"
+
+
+def _path(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return where a field stands in the config, without the names that pydantic gives to the types of a union."""
+    model: type[BaseModel] | None = RunConfig
+    kept = []
+    for part in location:
+        if model is not None or isinstance(part, int):
+            kept.append(part)
+        known = model.model_fields.get(str(part)) if model else None
+        model = _section(known.annotation) if known else None
+    return tuple(kept)
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = RunConfig
     for part in location:
         field = model.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        section = _section(field.annotation) if field else None
+        if section is None:
             return []
-        model = field.annotation
+        model = section
     return list(model.model_fields)

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from cluster.errors import UserError
 from cluster.storage import Storage, redact
 from fiqa_train.label_factors import FACTORS
+from jobs.match_threshold import AUTO
 from schemas.calibration import Calibration, Scale
 from schemas.config import LabelSection, RunConfig
 from schemas.manifest import RunManifest
@@ -81,13 +82,21 @@ def parse_calibration(uri: str, data: bytes) -> Calibration:
         raise UserError(f"{uri} is not a calibration of this version; delete it or name another") from error
 
 
-def fusion_fields(section: LabelSection, scale: Scale) -> list[tuple[str, Setting, Setting]]:
-    """Return what decides the fusion: field of section label, its value there, and that of the scale."""
-    fields = ["spatial", "spatial_weight", "vision_language_weight", "match_threshold"]
+def fusion_fields(section: LabelSection, threshold: float | None, scale: Scale) -> list[tuple[str, Setting, Setting]]:
+    """Return what decides the fusion: field of section label, its value there, and that of the scale.
+
+    `threshold` is the value of `match_threshold`, which in the section may be auto.
+    """
+    asked: dict[str, Setting] = {
+        "spatial": section.spatial,
+        "spatial_weight": section.spatial_weight,
+        "vision_language_weight": section.vision_language_weight,
+        "match_threshold": threshold,
+    }
     # Without a threshold a width means nothing; where the scale has one, both must be told at once.
     if scale.match_threshold is not None:
-        fields.append("match_width")
-    return [(field, getattr(section, field), getattr(scale, field)) for field in fields]
+        asked["match_width"] = section.match_width
+    return [(field, value, getattr(scale, field)) for field, value in asked.items()]
 
 
 def _require_measured_alike(calibration: Calibration, measured: Measured) -> None:
@@ -109,7 +118,8 @@ def _require_measured_alike(calibration: Calibration, measured: Measured) -> Non
 
 
 def _require_fused_alike(section: LabelSection, scale: Scale) -> None:
-    differing = [entry for entry in fusion_fields(section, scale) if entry[1] != entry[2]]
+    threshold = scale.match_threshold if section.match_threshold == AUTO else section.match_threshold
+    differing = [entry for entry in fusion_fields(section, threshold, scale) if entry[1] != entry[2]]
     if differing:
         asked = ", ".join(f"label.{field} is {shown(ours)}" for field, ours, _ in differing)
         fitted = ", ".join(shown(theirs) for _, _, theirs in differing)

@@ -19,6 +19,7 @@ from cluster.storage import Storage
 from fiqa_train.label_rows import LabelRows, columns
 from fiqa_train.labels import Labels, apply, fit, invalid
 from jobs.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
+from jobs.match_threshold import match_threshold
 from schemas.calibration import Calibration, Scale
 from schemas.config import LabelSection, RunConfig
 from schemas.manifest import Commit, DataFile, RunManifest
@@ -39,9 +40,10 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     dataset = store.dataset_digest()
     measured = measured_in(config.label, manifest)
     frozen = frozen_scale(config.label, measured)
+    threshold = match_threshold(config, measured.embedder, frozen, manifest)
     existing = read_calibration(storage, config.label.name)
     if existing is not None:
-        _require_same(storage, existing, config.label, measured.embedder, dataset, frozen)
+        _require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)
         return _summary(existing, reused=True)
 
     preflight(storage)
@@ -54,7 +56,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     for index, commit in enumerate(commits):
         samples.add(store.read(commit, columns(embedder, costs)))
         report(index + 1, 2 * len(commits))
-    scale, labels = _label(samples, config.label, frozen)
+    scale, labels = _label(samples, config.label, threshold, frozen)
 
     parts: list[DataFile] = []
     for index, commit in enumerate(commits):
@@ -79,7 +81,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
     )
     if not storage.create(_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
         first = require_calibration(storage, config.label.name)
-        _require_same(storage, first, config.label, measured.embedder, dataset, frozen)
+        _require_same(storage, first, config.label, threshold, measured.embedder, dataset, frozen)
         return _summary(first, reused=True)
     return _summary(calibration, reused=False)
 
@@ -130,13 +132,19 @@ def _finished(storage: Storage, store: ShardStore, manifest: RunManifest) -> lis
 
 
 def _require_same(
-    storage: Storage, existing: Calibration, section: LabelSection, embedder: str, dataset: str, frozen: Scale | None
+    storage: Storage,
+    existing: Calibration,
+    section: LabelSection,
+    threshold: float | None,
+    embedder: str,
+    dataset: str,
+    frozen: Scale | None,
 ) -> None:
     checks = {
         "embedder": (existing.embedder or embedder, embedder),
         **{
             f"label.{field}": (shown(theirs), shown(ours))
-            for field, ours, theirs in fusion_fields(section, existing.scale)
+            for field, ours, theirs in fusion_fields(section, threshold, existing.scale)
         },
         "label.calibration": (existing.frozen_from[:12] or "none", "none" if frozen is None else _digest(frozen)[:12]),
         "dataset digest": (existing.dataset_sha256[:12], dataset[:12]),
@@ -149,7 +157,9 @@ def _require_same(
         )
 
 
-def _label(samples: LabelRows, section: LabelSection, frozen: Scale | None) -> tuple[Scale, Labels]:
+def _label(
+    samples: LabelRows, section: LabelSection, threshold: float | None, frozen: Scale | None
+) -> tuple[Scale, Labels]:
     if not len(samples):
         raise JobFailed("there are no degraded samples to label; generate some first")
     if (repeated := samples.repeated_id()) is not None:
@@ -174,7 +184,7 @@ def _label(samples: LabelRows, section: LabelSection, frozen: Scale | None) -> t
             section.spatial_weight,
             section.vision_language_weight,
             samples.severities(),
-            section.match_threshold,
+            threshold,
             section.match_width,
         )
     except ValueError as error:

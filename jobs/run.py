@@ -15,11 +15,14 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from jobs.frozen_scale import frozen_scale, measured_by
     from jobs.generate import run_generate
     from jobs.label import run_label
+    from jobs.match_threshold import match_threshold
     from jobs.report import run_report
     from jobs.train import run_train
 
     # Found out now, not after hours of generating.
-    frozen_scale(config.label, measured_by(config))
+    measured = measured_by(config)
+    frozen = frozen_scale(config.label, measured)
+    match_threshold(config, measured.embedder, frozen)
     budget = config.resilience.retry_budget_s
     with ray_session():
         dataset = run_generate(config, current(config.run.url, budget), new_generation=new_generation)

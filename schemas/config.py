@@ -306,13 +306,11 @@ class LabelSection(Section):
     )
     spatial_weight: float = Field(0.5, ge=0, le=10, description="lambda of the fusion")
     vision_language_weight: float = Field(1.0, ge=0, le=1, description="kappa of the fusion; 1 as published")
-    match_threshold: float | None = Field(
+    match_threshold: Annotated[float, Field(gt=-1, lt=1)] | Literal["auto"] | None = Field(
         None,
-        gt=-1,
-        lt=1,
         description="cosine above which f_r's network takes two faces for one person: f_r enters the fusion as the "
-        "chance of that, 1 / (1 + exp((threshold - f_r) / width)); another network has another; null: as the cosine, "
-        "as published",
+        "chance of that, 1 / (1 + exp((threshold - f_r) / width)); auto: that of the frozen calibration or else of the "
+        "network's card; null: as the cosine, as published",
     )
     match_width: float = Field(0.08, ge=0.001, le=1, description="cosine over which that chance rises from 1/2 to .73")
     embedder: Name | Literal[""] = Field(

@@ -84,6 +84,13 @@ class ModelCard(CardPart):
     resize: Literal["bilinear", "bicubic"] = Field("bilinear", description="how images of other sizes are brought in")
     output: str = Field(description="what comes out, with shape and range")
     higher_is_better: bool | None = None
+    match_cosine: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="of an embedder: cosine from which it takes a reference and a degraded face for one person, at "
+        "about FMR 1e-3; `label.match_threshold: auto` is this",
+    )
     licence: str = Field(min_length=1)
     commercial_use: bool
     trained_on: str = ""
@@ -114,6 +121,8 @@ class ModelCard(CardPart):
     def _agrees(self) -> "ModelCard":
         if self.commercial_use and bars_commercial_use(self.licence):
             raise ValueError(f"commercial_use is true but the licence is '{self.licence}': set it to false")
+        if self.match_cosine is not None and self.role != "embedder":
+            raise ValueError(f"match_cosine is for embedders, not for the role {self.role}: leave it out")
         unweighed = self.source == BUILT_IN or self.source.startswith(RANDOM)
         if not unweighed and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError(

@@ -19,7 +19,7 @@ from actors.nets.iresnet import SmallIResNet, standardise
 from fiqa_train.bootstrap.augment import augment
 from fiqa_train.bootstrap.publish import publish, write_card
 from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set
-from fiqa_train.bootstrap.verification import verification_metrics
+from fiqa_train.bootstrap.verification import match_cosine, verification_metrics
 from schemas.model_card import ModelCard
 from schemas.recipe import Recipe
 from schemas.seeds import derive_seed, generator
@@ -84,7 +84,8 @@ def train_embedder(name: str, faces: RenderSet, folder: Path, seed: int, epochs:
     )
     embed = player(read_bundled(folder / f"{name}.yaml")).embed
     metrics = verification_metrics(embed, faces.select(faces.part != "train"))
-    card = card.model_copy(update={"metrics": {key: round(value, 4) for key, value in metrics.items()}})
+    rounded = {key: round(value, 4) for key, value in metrics.items()}
+    card = card.model_copy(update={"metrics": rounded, "match_cosine": match_cosine(metrics)})
     write_card(card, folder)
     return card
 

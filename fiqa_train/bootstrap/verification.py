@@ -12,11 +12,24 @@ Embed = Callable[[np.ndarray], np.ndarray]
 """From uint8 RGB (N, 112, 112, 3) to float32 unit vectors (N, D)."""
 
 
-def tar_at_fmr(genuine: np.ndarray, impostor: np.ndarray, fmr: float) -> float:
-    """Return the share of genuine scores above the lowest threshold at which at most `fmr` of impostors match."""
+def threshold_at_fmr(impostor: np.ndarray, fmr: float) -> float:
+    """Return the lowest impostor score that at most `fmr` of the others exceed; what lies above it matches."""
     allowed = int(np.floor(fmr * len(impostor)))
-    threshold = np.sort(impostor)[len(impostor) - 1 - allowed]
-    return float((genuine > threshold).mean())
+    return float(np.sort(impostor)[len(impostor) - 1 - allowed])
+
+
+def tar_at_fmr(genuine: np.ndarray, impostor: np.ndarray, fmr: float) -> float:
+    """Return the share of genuine scores that match at the threshold of that FMR."""
+    return float((genuine > threshold_at_fmr(impostor, fmr)).mean())
+
+
+def match_cosine(rates: dict[str, float]) -> float:
+    """Return where a network decides, from its `verification_rates`, to the nearest .05.
+
+    Finer digits decide nothing about labels (docs/results/labels.md), and so networks of two seeds share a scale. At
+    most .95: a network that tells nobody apart has its threshold at 1, where nothing could match.
+    """
+    return min(0.95, round(20 * rates["varied_threshold_at_fmr_1e-3"]) / 20)
 
 
 def equal_error_rate(genuine: np.ndarray, impostor: np.ndarray) -> float:
@@ -60,6 +73,7 @@ def verification_rates(embed: Embed, held_out: RenderSet) -> dict[str, float]:
         "clean_tar_at_fmr_1e-3": tar_at_fmr(cosines[same], cosines[~same], 1e-3),
         "clean_eer": equal_error_rate(cosines[same], cosines[~same]),
         "varied_tar_at_fmr_1e-2": tar_at_fmr(genuine, impostor, 1e-2),
+        "varied_threshold_at_fmr_1e-3": threshold_at_fmr(impostor, 1e-3),
         "varied_eer": equal_error_rate(genuine, impostor),
         "clean_genuine_mean": float(cosines[same].mean()),
         "varied_genuine_mean": float(genuine.mean()),

@@ -12,6 +12,7 @@ from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from schemas.config import RunConfig
 from schemas.manifest import RunManifest
+from schemas.model_card import ModelCard
 from schemas.rows import CANDIDATES, SAMPLES, image_path, sample_id
 
 MODELS = {"bundled-a": "0" * 64}
@@ -66,11 +67,18 @@ def config(identities: int = 12, per_shard: int = 4, **sections: dict) -> RunCon
     return RunConfig.model_validate({"generate": generate, **sections})
 
 
-def dataset(url: str, run: RunConfig | None = None, *, shards: range | None = None) -> tuple[Storage, RunManifest]:
+def dataset(
+    url: str,
+    run: RunConfig | None = None,
+    *,
+    shards: range | None = None,
+    models: dict[str, str] = MODELS,
+    cards: tuple[ModelCard, ...] = (),
+) -> tuple[Storage, RunManifest]:
     """Commit a synthetic run; `shards` leaves some of them out."""
     run = run or config()
     storage = Storage(url)
-    manifest = open_run(storage, run, MODELS)
+    manifest = open_run(storage, run, models, cards=cards)
     store = ShardStore(storage, manifest.fingerprint, run.storage.format)
     size, total = run.generate.identities_per_shard, run.generate.identities
     for number in shards if shards is not None else range(-(-total // size)):

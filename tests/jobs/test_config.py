@@ -46,6 +46,29 @@ def test_a_wrong_override_is_one_sentence(config_file, override, fragments):
         assert fragment in text
 
 
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        (
+            "match_threshold=1.5",
+            "label.match_threshold: 1.5 is .* less than 1 or 'auto'; .* label.match_threshold=VALUE$",
+        ),
+        ("embedder=a/b", "label.embedder: 'a/b' is not valid: String should .* or ''; .* --set label.embedder=VALUE$"),
+    ],
+)
+def test_a_field_of_two_types_is_told_as_one(config_file, override, told):
+    """The names of pydantic's branches stood behind the field's, and the remedy named a field that is none."""
+    with pytest.raises(UserError, match=told):
+        load_config(config_file, [f"label.{override}"])
+
+
+def test_the_remedy_for_one_number_of_a_list_can_be_followed(config_file):
+    """--set takes whole lists, and the remedy named one number of it."""
+    wrong = "generate.degraded_distribution.scale_weights"
+    with pytest.raises(UserError, match=rf"{wrong}.1: 'a' is not valid: .* --set {wrong}=VALUE"):
+        load_config(config_file, [f"{wrong}=[1, a, 3, 4]"])
+
+
 def test_an_impossible_date_is_just_text(config_file):
     """YAML reads 2026-13-45 as a date and used to end in a traceback."""
     assert load_config(config_file, ["run.url=2026-13-45"]).run.url == "2026-13-45"

@@ -1,12 +1,16 @@
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import yaml
 from scipy.special import expit
 
+from actors.model_store.cache import digest_of
+from actors.model_store.catalogue import Catalogue, bundled
 from cluster.errors import JobFailed, UserError
 from cluster.run_folder import load_run, open_run
 from cluster.shard_store import ShardStore
@@ -449,6 +453,61 @@ def test_a_pass_fuses_the_chance_of_a_match_where_a_threshold_is_named(tmp_path)
     np.testing.assert_allclose(labels["raw"].to_numpy(), (expit((f - 0.55) / 0.1) + 0.35 * s) / (1 - 0.25 * v))
     with pytest.raises(UserError, match=r"label.match_threshold: 0.55 -> null"):
         run_label(synthetic.config(label=COSTS), storage)
+
+
+AUTO = {"match_threshold": "auto"}
+
+
+def own_embedder(folder, **fields):
+    """A models.yaml with one embedder of random weights, and it."""
+    card = bundled()["bundled-a"].card.model_dump(mode="json") | {"source": "random:3", "sha256": "", **fields}
+    path = folder / "models.yaml"
+    path.write_text(yaml.safe_dump({"models": {"mine": {k: v for k, v in card.items() if k != "name"}}}))
+    return str(path), Catalogue.load(str(path)).model("mine")
+
+
+def test_auto_takes_the_match_threshold_from_the_card_that_the_run_was_made_with(url):
+    """The catalogue has other weights of that name by now, which decide elsewhere."""
+    run = synthetic.config(label=AUTO)
+    card = bundled()["bundled-a"].card.model_copy(update={"match_cosine": 0.35})
+    storage, _ = synthetic.dataset(url, run, cards=(card,))
+    assert run_label(run, storage)["match_threshold"] == 0.35
+    assert run_label(synthetic.config(label={"match_threshold": 0.35}), storage)["reused"]
+
+
+def test_auto_finds_what_was_added_to_the_card_after_the_run(url, tmp_path):
+    """Nobody should have to generate again because a card told no match_cosine."""
+    catalogue, model = own_embedder(tmp_path, match_cosine=None)
+    run = synthetic.config(label=AUTO, models={"embedder": "mine", "catalogue": catalogue})
+    storage, _ = synthetic.dataset(url, run, models={"mine": digest_of(model)}, cards=(model.card,))
+    with pytest.raises(UserError, match="is auto, but the card of mine tells no match_cosine: add it to the card, or"):
+        run_label(run, storage)
+    own_embedder(tmp_path, match_cosine=0.25)
+    assert run_label(run, storage)["match_threshold"] == 0.25
+
+
+def test_auto_takes_nothing_from_the_card_of_other_weights(url, tmp_path):
+    catalogue, model = own_embedder(tmp_path, match_cosine=None)
+    run = synthetic.config(label=AUTO, models={"embedder": "mine", "catalogue": catalogue})
+    storage, _ = synthetic.dataset(url, run, models={"mine": digest_of(model)}, cards=(model.card,))
+    own_embedder(tmp_path, match_cosine=0.25, source="random:4")
+    with pytest.raises(UserError, match="the card of mine tells no match_cosine"):
+        run_label(run, storage)
+
+
+def test_auto_without_a_number_is_found_out_before_anything_is_generated(url, tmp_path):
+    catalogue, _ = own_embedder(tmp_path, match_cosine=None)
+    run = synthetic.config(run={"url": url}, label=AUTO, models={"embedder": "mine", "catalogue": catalogue})
+    with pytest.raises(UserError, match="the card of mine tells no match_cosine"):
+        run_all(run)
+    assert not Path(url).exists()
+
+
+def test_auto_takes_the_threshold_of_a_frozen_scale(tmp_path):
+    storage, _ = synthetic.dataset(str(tmp_path), synthetic.config(4))
+    run_label(synthetic.config(4, label={"match_threshold": 0.45}), storage)
+    frozen = {"name": "b", "calibration": str(tmp_path / "labels/default/calibration.json")}
+    assert run_label(synthetic.config(4, label=AUTO | frozen), storage)["match_threshold"] == 0.45
 
 
 def test_without_a_threshold_the_width_of_a_match_says_nothing(tmp_path):

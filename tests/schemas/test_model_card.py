@@ -33,6 +33,14 @@ def test_nothing_that_decides_pixels_has_a_silent_default():
     }
 
 
+def test_only_an_embedder_decides_whether_two_faces_match():
+    assert ModelCard(**FIELDS | {"match_cosine": 0.3}).match_cosine == 0.3
+    assert "less than 1" in refused(match_cosine=1.0)
+    assert "match_cosine is for embedders, not for the role detector: leave it out" in refused(
+        role="detector", match_cosine=0.3
+    )
+
+
 def test_a_card_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         ModelCard(**FIELDS).licence = "none"

@@ -12,7 +12,7 @@ from fiqa_train.bootstrap.image_text import contrastive_loss, mention, train_ima
 from fiqa_train.bootstrap.publish import publish
 from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set, render_set
 from fiqa_train.bootstrap.variation import draw_variation
-from fiqa_train.bootstrap.verification import equal_error_rate, pair_scores, tar_at_fmr
+from fiqa_train.bootstrap.verification import equal_error_rate, match_cosine, pair_scores, tar_at_fmr, threshold_at_fmr
 from schemas.recipe import Light, Pose, Recipe
 
 SMALL = SetSize(identities=4, references=4, varied=8, held_out=2, laddered=1)
@@ -91,6 +91,13 @@ def test_tar_at_fmr_lets_exactly_the_allowed_impostors_match():
     assert tar_at_fmr(np.array([0.985, 0.995, 0.5]), impostor, 0.01) == pytest.approx(2 / 3)
     assert tar_at_fmr(np.array([0.985, 0.995, 0.5]), impostor, 0.0) == pytest.approx(1 / 3)
     assert tar_at_fmr(impostor, impostor, 0.05) == pytest.approx(0.05)
+
+
+def test_where_a_network_decides_is_told_to_the_nearest_twentieth():
+    impostor = np.arange(2000) / 4000
+    assert threshold_at_fmr(impostor, 1e-3) == impostor[-3]
+    for threshold, told in ((0.5584, 0.55), (0.5676, 0.55), (0.576, 0.6), (0.999, 0.95)):
+        assert match_cosine({"varied_threshold_at_fmr_1e-3": threshold}) == told
 
 
 def test_equal_error_rate_of_known_overlaps():

@@ -1,0 +1,46 @@
+"""The cosine at which f_r's network decides, where `label.match_threshold` leaves it to the network: auto."""
+
+from typing import Final
+
+from actors.model_store.cache import digest_of
+from actors.model_store.selection import catalogue_of
+from cluster.errors import UserError
+from schemas.calibration import Scale
+from schemas.config import RunConfig
+from schemas.manifest import RunManifest
+
+AUTO: Final = "auto"
+
+
+def match_threshold(
+    config: RunConfig, embedder: str, frozen: Scale | None, manifest: RunManifest | None = None
+) -> float | None:
+    """Return the threshold that a label pass fuses with: of the config, or for auto of the frozen scale or a card.
+
+    `manifest` is that of a run that was made already: its own cards come first, for the catalogue may name other
+    weights by now. UserError where auto meets a network whose card does not tell.
+    """
+    if config.label.match_threshold != AUTO:
+        return config.label.match_threshold
+    if frozen is not None:
+        return frozen.match_threshold
+    told = _told_then(embedder, manifest) if manifest else None
+    if told is None:
+        told = _told_now(config, embedder, manifest)
+    if told is None:
+        raise UserError(
+            f"label.match_threshold is auto, but the card of {embedder} tells no match_cosine: add it to the card, or "
+            "set label.match_threshold to a number or to null"
+        )
+    return told
+
+
+def _told_then(embedder: str, manifest: RunManifest) -> float | None:
+    return next((card.match_cosine for card in manifest.cards if card.name == embedder), None)
+
+
+def _told_now(config: RunConfig, embedder: str, manifest: RunManifest | None) -> float | None:
+    model = next((model for model in catalogue_of(config.models) if model.name == embedder), None)
+    if model is None or (manifest and digest_of(model) != manifest.recipe["model_digests"].get(embedder)):
+        return None
+    return model.card.match_cosine
