@@ -10,7 +10,7 @@ from schemas.config import PROCEDURAL, RunConfig
 from schemas.model_card import ModelCard
 from schemas.rows import SCHEMA_VERSION
 
-RECIPE_VERSION = 7
+RECIPE_VERSION = 8
 """Raised by every change to the code after which the same config and models make different bytes."""
 
 
