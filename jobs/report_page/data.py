@@ -148,6 +148,11 @@ def opened(commits: Commits) -> list[Commit]:
     return spread(shards, max(1, min(SHARD_LIMIT, int(BYTE_LIMIT / max(mean, 1)))))
 
 
+def opened_units(commits: Commits) -> list[Commit]:
+    """Return the ledger units that the report opens: all of a small run, an even selection of a large one."""
+    return spread(list(commits.units.values()), SHARD_LIMIT)
+
+
 def sample_frame(store: ShardStore, commits: Sequence[Commit]) -> pd.DataFrame:
     """Return factors and raw label components of the samples in these shards, one row each, with their `shard`."""
     frames = [store.read(commit, _COLUMNS).to_pandas().assign(shard=commit.number) for commit in commits]
@@ -189,7 +194,7 @@ def rejected_candidates(store: ShardStore, commits: Commits, each: int) -> pd.Da
     """Return up to `each` rejected candidates per reason (reason, value, candidate, image) from a few ledger units."""
     kept: list[pd.DataFrame] = []
     columns = ["candidate", "status", "reason", "value", "image"]
-    for commit in spread(list(commits.units.values()), SHARD_LIMIT):
+    for commit in opened_units(commits):
         unit = store.read(commit, columns).to_pandas()
         kept.append(unit[unit["status"] == "rejected"].groupby("reason").head(each))
     found = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=columns)

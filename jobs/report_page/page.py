@@ -15,6 +15,7 @@ from jobs.report_page.data import Counts, LabelPass, count, list_commits, opened
 from jobs.report_page.evaluation import Evaluation, read_evaluation
 from jobs.report_page.factors import Plot, commanded, component_plots, factor_plots
 from jobs.report_page.gallery import gallery, rejects
+from jobs.report_page.passing import passing
 from jobs.report_page.plots import quality_histogram, reject_bars
 from jobs.report_page.provenance import provenance
 from jobs.report_page.training import Training, read_training
@@ -67,6 +68,7 @@ def render_page(config: RunConfig, storage: Storage) -> str:
         "asked": asked(generated, degraded, counts.rejected_samples),
         "partial": _partial(len(shards), counts),
         "reject_plot": Plot(reject_bars(counts.reasons)) if counts.reasons else None,
+        "passing": passing(store, commits),
         "rejects": rejects(store, commits, counts.reasons, generated.filter),
         "training": training,
         "evaluation": evaluation,

@@ -1,0 +1,109 @@
+"""Who passes the filter: candidates of every kind are counted, and a rule that minds what people look like is seen."""
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from cluster.run_folder import open_run
+from cluster.shard_store import ShardStore
+from cluster.storage import Storage
+from jobs.identity_half import ledger_counts
+from jobs.report_page import data
+from jobs.report_page.data import list_commits
+from jobs.report_page.page import render_page
+from jobs.report_page.passing import group_names, passing
+from schemas.rows import CANDIDATES
+from tests.jobs import synthetic_run
+
+
+def candidate(number: int, status: str, reason: str = "", **attributes) -> dict:
+    return dict.fromkeys(CANDIDATES.names) | {
+        "candidate": number,
+        "status": status,
+        "reason": reason,
+        "attributes": json.dumps(attributes),
+        "error": "",
+    }
+
+
+def ledger(folder, *units: list[dict]) -> tuple[Storage, ShardStore]:
+    """A run whose ledger holds these candidates."""
+    storage, run = Storage(str(folder)), synthetic_run.config()
+    store = ShardStore(storage, open_run(storage, run, synthetic_run.MODELS).fingerprint)
+    for unit, rows in enumerate(units):
+        table = pa.Table.from_pylist([row | {"unit": unit} for row in rows], schema=CANDIDATES)
+        store.commit("identities", unit, table, ledger_counts(table, replayed=0))
+    return storage, store
+
+
+def found(folder, *units):
+    _, store = ledger(folder, *units)
+    return passing(store, list_commits(store))
+
+
+def tones(tone: int, accepted: int, rejected: int, reason: str = "glasses") -> list[dict]:
+    kinds = [("accepted", "")] * accepted + [("rejected", reason)] * rejected
+    return [candidate(number, *kind, skin_tone=tone) for number, kind in enumerate(kinds)]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "names"),
+    [
+        ('{"skin_tone": 10, "age": 29.9, "sex": 0.2}', ["skin tone 10", "age under 30", "more feminine"]),
+        ('{"age": 50, "sex": 0.5, "glasses": true}', ["age 50 and over", "more masculine"]),
+        ('{"skin_tone": 11}', []),
+        ('{"skin_tone": true, "age": "old", "sex": null}', []),
+        ("[1, 2]", []),
+        ("not JSON", []),
+    ],
+)
+def test_attributes_put_a_candidate_into_groups(attributes, names):
+    assert group_names(attributes) == names
+
+
+def test_a_rule_that_minds_one_skin_tone_is_marked_there_alone(tmp_path):
+    """The default glasses rule once rejected half of the bare faces of the darkest tone, and nothing showed it."""
+    told = found(tmp_path, tones(1, 45, 5), tones(2, 44, 6, "yaw"), tones(10, 20, 30))
+    assert told.share == "73%"
+    assert [(group.name, group.candidates, group.share, group.unlike) for group in told.groups] == [
+        ("skin tone 1", "50", "90%", True),
+        ("skin tone 2", "50", "88%", False),
+        ("skin tone 10", "50", "40%", True),
+    ]
+    assert told.groups[2].reasons == "30 glasses"
+    assert told.groups[2].interval == "24% to 58%"
+
+
+def test_surplus_candidates_broke_no_rule_and_dead_ones_were_not_judged(tmp_path):
+    rows = [candidate(0, "rejected", "surplus", skin_tone=3), candidate(1, "dead", skin_tone=3)]
+    (group,) = found(tmp_path, rows).groups
+    assert (group.candidates, group.share, group.reasons) == ("1", "100%", "")
+
+
+def test_reasons_are_the_three_most_frequent(tmp_path):
+    rows = [
+        candidate(number, "rejected", reason, skin_tone=3)
+        for number, reason in enumerate(["yaw", "no_face", "no_face", "glasses", "duplicate", "duplicate"])
+    ]
+    (group,) = found(tmp_path, rows).groups
+    assert group.reasons == "2 duplicate, 2 no face, 1 glasses"
+
+
+def test_a_large_ledger_is_read_in_an_even_selection(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "SHARD_LIMIT", 2)
+    told = found(tmp_path, *[tones(1, 1, 1)] * 5)
+    assert told.groups[0].candidates == "4"
+    assert told.partial == "Of an even selection of 2 of 5 ledger units."
+
+
+def test_nothing_is_told_where_the_generator_says_nothing(tmp_path):
+    assert found(tmp_path / "silent", [candidate(0, "accepted")]) is None
+    assert found(tmp_path / "begun") is None
+
+
+def test_the_page_shows_the_groups(tmp_path):
+    storage, _ = ledger(tmp_path, tones(1, 45, 5), tones(10, 20, 30))
+    page = render_page(synthetic_run.config(), storage)
+    assert "Who passes" in page
+    assert '<tr class="best"><td>skin tone 10</td><td class="number">50</td><td class="number">40%</td>' in page
