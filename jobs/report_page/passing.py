@@ -55,7 +55,7 @@ def passing(store: ShardStore, commits: Commits) -> Passing | None:
     order = {name: place for place, name in enumerate(_ORDER)}
     groups = sorted(exploded.groupby("name"), key=lambda item: order[str(item[0])])
     return Passing(
-        share=f"{overall:.0%}",
+        share=_percent(overall),
         groups=[_group(str(name), rows["passed"], rows["reason"].tolist(), overall) for name, rows in groups],
         partial=""
         if len(units) == len(commits.units)
@@ -102,8 +102,12 @@ def _group(name: str, passed: pd.Series, reasons: Sequence[str], overall: float)
     return Group(
         name=name,
         candidates=f"{len(passed):,}",
-        share=f"{count / len(passed):.0%}",
-        interval=f"{interval.low:.0%} to {interval.high:.0%}",
+        share=_percent(count / len(passed)),
+        interval=f"{100 * interval.low:.0f} to {_percent(interval.high)}",
         reasons=", ".join(f"{number} {reason.replace('_', ' ')}" for reason, number in named),
         unlike=not interval.low <= overall <= interval.high,
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -65,20 +65,20 @@ def test_attributes_put_a_candidate_into_groups(attributes, names):
 def test_a_rule_that_minds_one_skin_tone_is_marked_there_alone(tmp_path):
     """The default glasses rule once rejected half of the bare faces of the darkest tone, and nothing showed it."""
     told = found(tmp_path, tones(1, 45, 5), tones(2, 44, 6, "yaw"), tones(10, 20, 30))
-    assert told.share == "73%"
+    assert told.share == "73 %"
     assert [(group.name, group.candidates, group.share, group.unlike) for group in told.groups] == [
-        ("skin tone 1", "50", "90%", True),
-        ("skin tone 2", "50", "88%", False),
-        ("skin tone 10", "50", "40%", True),
+        ("skin tone 1", "50", "90 %", True),
+        ("skin tone 2", "50", "88 %", False),
+        ("skin tone 10", "50", "40 %", True),
     ]
     assert told.groups[2].reasons == "30 glasses"
-    assert told.groups[2].interval == "24% to 58%"
+    assert told.groups[2].interval == "24 to 58 %"
 
 
 def test_surplus_candidates_broke_no_rule_and_dead_ones_were_not_judged(tmp_path):
     rows = [candidate(0, "rejected", "surplus", skin_tone=3), candidate(1, "dead", skin_tone=3)]
     (group,) = found(tmp_path, rows).groups
-    assert (group.candidates, group.share, group.reasons) == ("1", "100%", "")
+    assert (group.candidates, group.share, group.reasons) == ("1", "100 %", "")
 
 
 def test_reasons_are_the_three_most_frequent(tmp_path):
@@ -106,4 +106,4 @@ def test_the_page_shows_the_groups(tmp_path):
     storage, _ = ledger(tmp_path, tones(1, 45, 5), tones(10, 20, 30))
     page = render_page(synthetic_run.config(), storage)
     assert "Who passes" in page
-    assert '<tr class="best"><td>skin tone 10</td><td class="number">50</td><td class="number">40%</td>' in page
+    assert '<tr class="best"><td>skin tone 10</td><td class="number">50</td><td class="number">40 %</td>' in page
