@@ -48,6 +48,14 @@ def main() -> None:
         help="finished run folders for labels, fiqa and photograph (else: the bundled model)",
     )
     parser.add_argument("--label", default="default", help="label pass and model of the runs")
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        type=Path,
+        default=list(Settings.networks),
+        help="folders that bootstraps have written, to judge their embedders and image-text networks; of several, such "
+        "as three seeds, medians are shown (default: the bundled ones)",
+    )
     parser.add_argument("--faces", type=int, default=Settings.faces, help="references that are searched for faces")
     parser.add_argument("--identities", type=int, default=Settings.identities, help="held out, for networks and labels")
     parser.add_argument("--timed", type=int, default=Settings.timed, help="identities that generation is timed on")
@@ -68,6 +76,7 @@ def main() -> None:
             work=options.work,
             runs=tuple(options.run),
             label=options.label,
+            networks=tuple(options.networks),
         )
         bars = measured(subjects, settings)
     except (UserError, JobFailed) as error:
@@ -75,6 +84,7 @@ def main() -> None:
     print(table(bars))
     if options.json:
         described = {**asdict(settings), "work": str(settings.work), "subjects": list(subjects)}
+        described["networks"] = [str(folder) for folder in settings.networks]
         options.json.write_text(json.dumps(to_json(bars, described), indent=1, allow_nan=False) + "\n")
 
 

@@ -1,11 +1,13 @@
 """What the bundled image-text network tells apart, on held-out people under random degradation."""
 
-from actors.backends import player
-from actors.model_store.catalogue import Catalogue
-from benchmarks.face_bars.bar import Bar
+from pathlib import Path
+
+from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.embedders import held_out_renders
+from benchmarks.face_bars.networks import network
 from benchmarks.face_bars.settings import Settings
 from fiqa_train.bootstrap.caption_metrics import caption_metrics
+from fiqa_train.bootstrap.render_set import RenderSet
 
 SUBJECT = "dual encoder"
 LIMITS = {
@@ -19,8 +21,16 @@ LIMITS = {
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return the balanced zero-shot accuracies; undisturbed: of faces without other faults of the capture."""
-    found = caption_metrics(player(Catalogue.load().model("bundled-clip", "image_text")), held_out_renders(settings))
+    """Return the balanced zero-shot accuracies; undisturbed: of faces without other faults of the capture.
+
+    Medians over folders of networks.
+    """
+    renders = held_out_renders(settings)
+    return medians([_of_folder(folder, renders) for folder in settings.networks])
+
+
+def _of_folder(folder: Path, renders: RenderSet) -> list[Bar]:
+    found = caption_metrics(network(folder, "bundled-clip"), renders)
     spread = f"v_l 5 / 50 / 95 %: {found['v_l_q05']:.2f} {found['v_l_median']:.2f} {found['v_l_q95']:.2f}"
     return [
         Bar(SUBJECT, f"{name.replace('_', ' ')}, balanced accuracy", found[name], limit, ">=", note=spread)

@@ -1,13 +1,14 @@
 """Both bundled recognition networks on held-out people: verification, and what each factor costs them."""
 
+from pathlib import Path
+
 import numpy as np
 
-from actors.backends import player
-from actors.model_store.catalogue import Catalogue
 from benchmarks.face_bars.arithmetic import TOLERANCE, largest_rise
-from benchmarks.face_bars.bar import Bar
+from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.factors import FACTORS
 from benchmarks.face_bars.ladder_set import REFERENCE, Faces, ladder_set
+from benchmarks.face_bars.networks import network
 from benchmarks.face_bars.people import drawing_digest
 from benchmarks.face_bars.settings import Settings
 from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cached_render_set
@@ -33,11 +34,15 @@ def held_out_renders(settings: Settings) -> RenderSet:
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return verification rates and the mean cosine's ladders of both networks."""
+    """Return verification rates and the mean cosine's ladders of both networks; medians over folders."""
     renders, faces = held_out_renders(settings), ladder_set(settings)
+    return medians([_of_folder(folder, settings, renders, faces) for folder in settings.networks])
+
+
+def _of_folder(folder: Path, settings: Settings, renders: RenderSet, faces: Faces) -> list[Bar]:
     bars: list[Bar] = []
     for name in NAMES:
-        embedder = player(Catalogue.load().model(name, "embedder"))
+        embedder = network(folder, name)
         rates = verification_rates(embedder.embed, renders)
         tar, varied = rates["clean_tar_at_fmr_1e-3"], rates["varied_tar_at_fmr_1e-2"]
         people = f"{settings.identities} people; genuine {rates['clean_genuine_mean']:.2f} clean"

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import torch
 
+from actors.model_store.catalogue import BUNDLED
+
 
 @dataclass(frozen=True)
 class Settings:
     """`faces` for detection, `identities` held out for networks and labels, `runs` for labels, model and photograph.
 
     Renders are kept in `work`. All seeds derive from `seed` under a path of their own, so no run, bootstrap or
-    benchmark has met these people. `label` is the label pass and the model of the runs.
+    benchmark has met these people. `label` is the label pass and the model of the runs. `networks` are the folders
+    whose embedders and image-text network are judged.
     """
 
     faces: int = 1000
@@ -27,6 +30,7 @@ class Settings:
     work: Path = Path("runs/faces")
     runs: tuple[str, ...] = ()
     label: str = "default"
+    networks: tuple[Path, ...] = (BUNDLED,)
 
 
 def spread[Job, Result](function: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> list[Result]:
