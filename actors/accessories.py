@@ -16,13 +16,16 @@ _LINE_REACH = 2
 _BRIDGE = (slice(46, 58), (slice(53, 59),))
 _LOWER_RIM = (slice(58, 66), (slice(34, 42), slice(69, 77)))
 
-_OFFSET = 80.0
+_ADDED = 80.0
+"""Grey levels added to the brightness that lines are divided by, or highlights on dark skin are as strong as frames."""
 _COLOUR = 3.0
+"""Weight of differences to green beside grey: highlights are grey, and few frames have the colour of the skin."""
 # Logistic regression on the logarithms of the two measures, fitted to 1,322 rendered heads with and without glasses, of
 # every skin tone. Temples would tell rendered heads apart a little better, but in photographs hair lies there.
 _BIAS = 17.2
 _WEIGHTS = np.array([4.26, 3.57])
 _FLOOR = 2e-3
+"""Added to a measure before its logarithm: a face without any line is no more bare than one with faint ones."""
 
 
 class LineGlasses:
@@ -49,15 +52,14 @@ def glasses_score(aligned: np.ndarray) -> np.ndarray:
 
 
 def line_measures(image: np.ndarray) -> np.ndarray:
-    """Return (2,) strengths >= 0 of the strongest line at nose bridge and lower rims, relative to brightness.
+    """Return (2,) strengths >= 0 of the strongest line at nose bridge and lower rims of uint8 RGB (112, 112, 3).
 
-    Highlights on dark skin are as strong as frames when measured against that skin alone; but they are grey, and hardly
-    any frame has the colour of what it lies on. Hence a large offset below the brightness, and colour beside it.
+    In grey and colour, relative to the brightness around.
     """
     red, green, blue = np.moveaxis(image.astype(np.float32), -1, 0)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     signals = np.stack([grey, _COLOUR * (red - green), _COLOUR * (blue - green)], axis=-1)
-    relative = signals / (cv2.GaussianBlur(grey, (0, 0), 10) + _OFFSET)[..., None]
+    relative = signals / (cv2.GaussianBlur(grey, (0, 0), 10) + _ADDED)[..., None]
     smooth = cv2.GaussianBlur(relative, (0, 0), 0.5)
     rows = np.pad(smooth, ((_LINE_REACH, _LINE_REACH), (0, 0), (0, 0)), mode="edge")
     lines = rows[: -2 * _LINE_REACH] + rows[2 * _LINE_REACH :] - 2 * smooth

@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.face_bars.bar import Bar, table, to_json
+from benchmarks.face_bars.networks import require_networks
 from benchmarks.face_bars.settings import Settings
 from cluster.errors import JobFailed, UserError
 
@@ -78,6 +79,8 @@ def main() -> None:
             label=options.label,
             networks=tuple(options.networks),
         )
+        if {"embedders", "dual_encoder"} & set(subjects):
+            require_networks(settings.networks)
         bars = measured(subjects, settings)
     except (UserError, JobFailed) as error:
         sys.exit(str(error))

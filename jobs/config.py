@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -92,15 +92,24 @@ def _sentence(error: ValidationError, source: str) -> str:
 
 
 def _path(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return where a field stands in the config, without the names that pydantic gives to the types of a union."""
+    """Return where a value stands in the config, without the names that pydantic gives to the types of a union."""
     model: type[BaseModel] | None = RunConfig
-    kept = []
+    annotation: Any = None
+    kept: list[int | str] = []
     for part in location:
-        if model is not None or isinstance(part, int):
+        if model is not None:
             kept.append(part)
-        known = model.model_fields.get(str(part)) if model else None
-        model = _section(known.annotation) if known else None
+            field = model.model_fields.get(str(part))
+            annotation = field.annotation if field else None
+            model = _section(annotation)
+        elif isinstance(part, int) or get_origin(annotation) is dict:
+            kept.append(part)
+            model, annotation = _section(_of_values(annotation)), _of_values(annotation)
     return tuple(kept)
+
+
+def _of_values(annotation: Any) -> Any:
+    return get_args(annotation)[-1] if get_origin(annotation) is dict else None
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

@@ -24,9 +24,7 @@ def match_threshold(
         return config.label.match_threshold
     if frozen is not None:
         return frozen.match_threshold
-    told = _told_then(embedder, manifest) if manifest else None
-    if told is None:
-        told = _told_now(config, embedder, manifest)
+    told = _told_now(config, embedder) if manifest is None else _told_then(config, embedder, manifest)
     if told is None:
         raise UserError(
             f"label.match_threshold is auto, but the card of {embedder} tells no match_cosine: add it to the card, or "
@@ -35,12 +33,19 @@ def match_threshold(
     return told
 
 
-def _told_then(embedder: str, manifest: RunManifest) -> float | None:
-    return next((card.match_cosine for card in manifest.cards if card.name == embedder), None)
+def _told_now(config: RunConfig, embedder: str) -> float | None:
+    return catalogue_of(config.models).model(embedder, "embedder").card.match_cosine
 
 
-def _told_now(config: RunConfig, embedder: str, manifest: RunManifest | None) -> float | None:
+def _told_then(config: RunConfig, embedder: str, manifest: RunManifest) -> float | None:
+    told = next((card.match_cosine for card in manifest.cards if card.name == embedder), None)
+    if told is not None:
+        return told
+    # What was added to the card after the run counts too, if it is about the same weights.
     model = next((model for model in catalogue_of(config.models) if model.name == embedder), None)
-    if model is None or (manifest and digest_of(model) != manifest.recipe["model_digests"].get(embedder)):
-        return None
+    if model is None or digest_of(model) != manifest.recipe["model_digests"].get(embedder):
+        raise UserError(
+            f"label.match_threshold is auto, but the run's card of {embedder} tells no match_cosine, and the catalogue "
+            "does not hold these weights any more: set label.match_threshold to a number or to null"
+        )
     return model.card.match_cosine

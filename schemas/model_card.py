@@ -88,7 +88,7 @@ class ModelCard(CardPart):
         None,
         gt=-1,
         lt=1,
-        description="of an embedder: cosine from which it takes a reference and a degraded face for one person, at "
+        description="of an embedder: cosine from which it takes one reference and one degraded face for one person, at "
         "about FMR 1e-3; `label.match_threshold: auto` is this",
     )
     licence: str = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""What the bundled image-text network tells apart, on held-out people under random degradation."""
+"""What the image-text network of a bootstrap tells apart, on held-out people under random degradation."""
 
 from pathlib import Path
 

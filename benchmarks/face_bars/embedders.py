@@ -1,4 +1,4 @@
-"""Both bundled recognition networks on held-out people: verification, and what each factor costs them."""
+"""Both recognition networks of a bootstrap on held-out people: verification, and what each factor costs them."""
 
 from pathlib import Path
 

@@ -1,19 +1,35 @@
 """The networks that are judged: those of the package, or of bootstraps with other seeds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from actors.backends import player
 from actors.model_store.catalogue import read_bundled
 from cluster.errors import UserError
+from fiqa_train.bootstrap.everything import NETWORKS
+
+
+def require_networks(folders: Sequence[Path]) -> None:
+    """Raise UserError for the first folder that lacks a trained network, or has a card that cannot be read."""
+    for folder in folders:
+        for name in NETWORKS:
+            _card(folder, name)
+            if not (weights := folder / f"{name}.safetensors").is_file():
+                raise UserError(f"{weights} is missing: {_REMEDY}")
 
 
 def network(folder: Path, name: str) -> Any:
-    """Return the network of that name, ready to run; UserError when the folder does not hold it."""
-    card, weights = folder / f"{name}.yaml", folder / f"{name}.safetensors"
-    for path in (card, weights):
-        if not path.is_file():
-            raise UserError(
-                f"{path} is missing: name folders that `synfiqa bootstrap --part networks --out FOLDER` has written"
-            )
-    return player(read_bundled(card))
+    """Return the network of that name, ready to run."""
+    return player(_card(folder, name))
+
+
+_REMEDY = "name folders that `synfiqa bootstrap --part networks --out FOLDER` has written"
+
+
+def _card(folder: Path, name: str) -> Any:
+    card = folder / f"{name}.yaml"
+    try:
+        return read_bundled(card)
+    except UserError:
+        raise UserError(f"{card} is missing or no model card: {_REMEDY}") from None

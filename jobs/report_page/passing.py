@@ -2,26 +2,30 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 
 from cluster.shard_store import ShardStore
 from jobs.report_page.data import Commits, opened_units
 
-CONFIDENCE = 0.99
-"""Of the interval (Wilson) of a group's share; a group is unlike all when it does not hold the share of all."""
+ALARM = 0.01
+"""Chance that a filter which treats all alike has any group marked (Bonferroni over all groups)."""
 
 _COLUMNS = ["attributes", "status", "reason"]
-_PASSED_ALL_RULES = "surplus"
+_NOT_JUDGED = "surplus"
+"""Of candidates that came when there were enough: whether they repeat somebody was not looked at."""
 _NAMED_REASONS = 3
 
 
 @dataclass(frozen=True)
 class Group:
-    """One kind of people: candidates judged, share that broke no rule with its interval, most frequent reasons."""
+    """One kind of people: candidates judged, share accepted with its 95 % interval (Wilson), most frequent reasons.
+
+    `unlike`: accepted more or less often than the others of its kind (tones, ages, sexes), beyond chance (`ALARM`).
+    """
 
     name: str
     candidates: str
@@ -33,7 +37,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Passing:
-    """The share of all candidates that broke no rule, its groups, and how many ledger units of how many were read."""
+    """The accepted share of all candidates judged, its groups, and how many ledger units of how many were read."""
 
     share: str
     groups: list[Group]
@@ -45,18 +49,16 @@ def passing(store: ShardStore, commits: Commits) -> Passing | None:
     units = opened_units(commits)
     frames = [store.read(commit, _COLUMNS).to_pandas() for commit in units]
     judged = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=_COLUMNS)
-    judged = judged[judged["status"] != "dead"]
+    judged = judged[(judged["status"] != "dead") & (judged["reason"] != _NOT_JUDGED)]
     names = judged["attributes"].map(group_names)
     if not names.map(len).any():
         return None
-    passed = (judged["status"] == "accepted") | (judged["reason"] == _PASSED_ALL_RULES)
-    overall = float(passed.mean())
-    exploded = pd.DataFrame({"name": names, "passed": passed, "reason": judged["reason"]}).explode("name").dropna()
-    order = {name: place for place, name in enumerate(_ORDER)}
-    groups = sorted(exploded.groupby("name"), key=lambda item: order[str(item[0])])
+    judged = judged.assign(accepted=judged["status"] == "accepted")
+    exploded = judged.assign(name=names).explode("name").dropna(subset="name")
+    groups = {name: rows for name in _ORDER if len(rows := exploded[exploded["name"] == name])}
     return Passing(
-        share=_percent(overall),
-        groups=[_group(str(name), rows["passed"], rows["reason"].tolist(), overall) for name, rows in groups],
+        share=_percent(float(judged["accepted"].mean())),
+        groups=[_group(name, rows, _others(name, groups), ALARM / len(groups)) for name, rows in groups.items()],
         partial=""
         if len(units) == len(commits.units)
         else f"Of an even selection of {len(units)} of {len(commits.units):,} ledger units.",
@@ -88,24 +90,33 @@ def _sex(masculine: float) -> str:
 
 
 _GROUPS = {"skin_tone": lambda tone: f"skin tone {tone:g}", "age": _age, "sex": _sex}
-_ORDER = (
-    *(f"skin tone {tone}" for tone in range(1, 11)),
-    *("age under 30", "age 30 to 49", "age 50 and over", "more feminine", "more masculine"),
+_KINDS = (
+    tuple(f"skin tone {tone}" for tone in range(1, 11)),
+    ("age under 30", "age 30 to 49", "age 50 and over"),
+    ("more feminine", "more masculine"),
 )
+_ORDER = tuple(name for kind in _KINDS for name in kind)
 
 
-def _group(name: str, passed: pd.Series, reasons: Sequence[str], overall: float) -> Group:
-    count = int(passed.sum())
-    interval = binomtest(count, len(passed)).proportion_ci(CONFIDENCE, "wilson")
-    broken = Counter(reason for reason in reasons if reason and reason != _PASSED_ALL_RULES)
+def _others(name: str, groups: Mapping[str, pd.DataFrame]) -> pd.Series:
+    kind = next(kind for kind in _KINDS if name in kind)
+    others = [groups[other]["accepted"] for other in kind if other in groups and other != name]
+    return pd.concat(others) if others else pd.Series([], dtype=bool)
+
+
+def _group(name: str, rows: pd.DataFrame, others: pd.Series, alarm: float) -> Group:
+    accepted, count = int(rows["accepted"].sum()), len(rows)
+    interval = binomtest(accepted, count).proportion_ci(0.95, "wilson")
+    table = [[accepted, count - accepted], [int(others.sum()), int((~others).sum())]]
+    broken = Counter(reason for reason in rows["reason"] if reason)
     named = sorted(broken.items(), key=lambda item: (-item[1], item[0]))[:_NAMED_REASONS]
     return Group(
         name=name,
-        candidates=f"{len(passed):,}",
-        share=_percent(count / len(passed)),
+        candidates=f"{count:,}",
+        share=_percent(accepted / count),
         interval=f"{100 * interval.low:.0f} to {_percent(interval.high)}",
         reasons=", ".join(f"{number} {reason.replace('_', ' ')}" for reason, number in named),
-        unlike=not interval.low <= overall <= interval.high,
+        unlike=bool(fisher_exact(table).pvalue < alarm),
     )
 
 

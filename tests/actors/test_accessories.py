@@ -62,8 +62,17 @@ def test_tells_rendered_heads_with_glasses_from_those_without(heads):
     assert ((worn > 0.5).mean() + (bare <= 0.5).mean()) / 2 > 0.9
 
 
+def test_a_frame_of_the_brightness_of_the_skin_is_seen_by_its_colour():
+    skin = np.full((112, 112, 3), (150, 110, 90), np.uint8)
+    grey = cv2.cvtColor(skin, cv2.COLOR_RGB2GRAY)[0, 0]
+    worn = wearing(skin, (60, 138, 180))
+    assert np.abs(cv2.cvtColor(worn, cv2.COLOR_RGB2GRAY).astype(int) - grey).max() <= 2
+    assert glasses_score(worn[None])[0] > 0.9
+    assert glasses_score(skin[None])[0] < 0.1
+
+
 def test_highlights_on_dark_skin_are_no_glasses():
-    """Half of the bare faces of the darkest tone were rejected for glasses, none of the lightest five."""
+    """Half of the bare faces of the darkest tone were rejected for glasses, hardly any of the lightest seven."""
     renderer, darkest = HeadRenderer(), [0.0] * 8 + [1.0, 1.0]
     crops = []
     for seed in range(930_000, 930_024):

@@ -1,11 +1,15 @@
 """Networks of other seeds are judged like the bundled ones: every folder alone, then medians."""
 
+import json
+
 import numpy as np
 import pytest
 
 from actors.model_store.catalogue import BUNDLED
-from benchmarks.face_bars import dual_encoder
-from benchmarks.face_bars.networks import network
+from benchmarks import faces
+from benchmarks.face_bars import dual_encoder, embedders
+from benchmarks.face_bars.bar import Bar
+from benchmarks.face_bars.networks import network, require_networks
 from benchmarks.face_bars.settings import Settings
 from cluster.errors import UserError
 
@@ -15,12 +19,27 @@ def test_a_folder_of_weights_and_cards_gives_running_networks():
     assert network(BUNDLED, "bundled-b").embed(face).shape == (1, 128)
 
 
-def test_a_folder_without_them_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"bundled-a.yaml is missing: name folders that `synfiqa bootstrap"):
-        network(tmp_path, "bundled-a")
-    (tmp_path / "bundled-a.yaml").write_text((BUNDLED / "bundled-a.yaml").read_text())
-    with pytest.raises(UserError, match=r"bundled-a.safetensors is missing"):
-        network(tmp_path, "bundled-a")
+def test_a_folder_without_them_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["faces", "--only", "embedders", "--networks", str(BUNDLED), str(tmp_path)])
+    with pytest.raises(
+        SystemExit, match=r"bundled-a.yaml is missing or no model card: name folders that `synfiqa boot"
+    ):
+        faces.main()
+    for card in BUNDLED.glob("bundled-*.yaml"):
+        (tmp_path / card.name).write_text(card.read_text())
+    with pytest.raises(UserError, match=r"bundled-a.safetensors is missing: name folders"):
+        require_networks([BUNDLED, tmp_path])
+
+
+def test_the_command_judges_the_folders_and_writes_which(tmp_path, monkeypatch, capsys):
+    target = tmp_path / "bars.json"
+    monkeypatch.setattr(embedders, "measure", lambda settings: [Bar("embedders", "folders", len(settings.networks))])
+    chosen = ["--networks", str(BUNDLED), str(BUNDLED), "--json", str(target)]
+    monkeypatch.setattr("sys.argv", ["faces", "--only", "embedders", *chosen])
+    faces.main()
+    document = json.loads(target.read_text())
+    assert document["settings"]["networks"] == [str(BUNDLED)] * 2
+    assert document["bars"][0]["value"] == 2
 
 
 def test_several_folders_make_medians(tmp_path, monkeypatch):

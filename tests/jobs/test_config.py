@@ -62,6 +62,21 @@ def test_a_field_of_two_types_is_told_as_one(config_file, override, told):
         load_config(config_file, [f"label.{override}"])
 
 
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("memory_mb={detector: -3, pose: x}", r"memory_mb.detector: -3 is .*.memory_mb.detector=VALUE \(and 1 more\)$"),
+        (
+            "labels={annotator: {pool: [1]}}",
+            r"labels.annotator.pool: \[1\] is .* placement.labels.annotator.pool=VALUE$",
+        ),
+    ],
+)
+def test_a_wrong_value_of_a_mapping_is_told_with_its_key(config_file, override, told):
+    with pytest.raises(UserError, match=told):
+        load_config(config_file, [f"placement.{override}"])
+
+
 def test_the_remedy_for_one_number_of_a_list_can_be_followed(config_file):
     """--set takes whole lists, and the remedy named one number of it."""
     wrong = "generate.degraded_distribution.scale_weights"

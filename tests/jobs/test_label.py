@@ -491,7 +491,9 @@ def test_auto_takes_nothing_from_the_card_of_other_weights(url, tmp_path):
     run = synthetic.config(label=AUTO, models={"embedder": "mine", "catalogue": catalogue})
     storage, _ = synthetic.dataset(url, run, models={"mine": digest_of(model)}, cards=(model.card,))
     own_embedder(tmp_path, match_cosine=0.25, source="random:4")
-    with pytest.raises(UserError, match="the card of mine tells no match_cosine"):
+    with pytest.raises(
+        UserError, match=r"the run's card of mine tells no .* does not hold these weights any more: set"
+    ):
         run_label(run, storage)
 
 
@@ -501,6 +503,13 @@ def test_auto_without_a_number_is_found_out_before_anything_is_generated(url, tm
     with pytest.raises(UserError, match="the card of mine tells no match_cosine"):
         run_all(run)
     assert not Path(url).exists()
+
+
+@pytest.mark.parametrize(("embedder", "told"), [("adafac", "no model 'adafac'"), ("mtcnn", "plays the role detector")])
+def test_auto_tells_of_a_wrong_embedder_what_a_number_would(url, embedder, told):
+    """A mistyped name was told to have a card without match_cosine."""
+    with pytest.raises(UserError, match=told):
+        run_all(synthetic.config(run={"url": url}, label=AUTO, models={"embedder": embedder}))
 
 
 def test_auto_takes_the_threshold_of_a_frozen_scale(tmp_path):
