@@ -9,6 +9,8 @@ from actors.model_store.catalogue import read_bundled
 from cluster.errors import UserError
 from fiqa_train.bootstrap.everything import NETWORKS
 
+_REMEDY = "name folders that `synfiqa bootstrap --part networks --out FOLDER` has written"
+
 
 def require_networks(folders: Sequence[Path]) -> None:
     """Raise UserError for the first folder that lacks a trained network, or has a card that cannot be read."""
@@ -22,9 +24,6 @@ def require_networks(folders: Sequence[Path]) -> None:
 def network(folder: Path, name: str) -> Any:
     """Return the network of that name, ready to run."""
     return player(_card(folder, name))
-
-
-_REMEDY = "name folders that `synfiqa bootstrap --part networks --out FOLDER` has written"
 
 
 def _card(folder: Path, name: str) -> Any:

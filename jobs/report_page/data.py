@@ -190,12 +190,17 @@ def read_label_pass(config: RunConfig, storage: Storage) -> LabelPass | None:
     return LabelPass(rows.to_pandas(), fusion(calibration), calibration.dataset_sha256)
 
 
-def rejected_candidates(store: ShardStore, commits: Commits, each: int) -> pd.DataFrame:
-    """Return up to `each` rejected candidates per reason (reason, value, candidate, image) from a few ledger units."""
-    kept: list[pd.DataFrame] = []
-    columns = ["candidate", "status", "reason", "value", "image"]
-    for commit in opened_units(commits):
+def candidate_frame(store: ShardStore, units: Sequence[Commit], pictured: int) -> pd.DataFrame:
+    """Return the candidates of these ledger units, one row each, every unit read once.
+
+    Columns candidate, status, reason, value, attributes, and image: of the first `pictured` of a unit that were
+    rejected for one reason, None of all others.
+    """
+    columns = ["candidate", "status", "reason", "value", "attributes", "image"]
+    frames = []
+    for commit in units:
         unit = store.read(commit, columns).to_pandas()
-        kept.append(unit[unit["status"] == "rejected"].groupby("reason").head(each))
-    found = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=columns)
-    return found.groupby("reason").head(each).reset_index(drop=True)
+        shown = unit[unit["status"] == "rejected"].groupby("reason").head(pictured).index
+        unit["image"] = unit["image"].where(unit.index.isin(shown), None)
+        frames.append(unit)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from cluster.shard_store import ShardStore
-from jobs.report_page.data import EXPRESSIONS, Commits, rejected_candidates, sample_images, spread
+from jobs.report_page.data import EXPRESSIONS, Commits, sample_images, spread
 from jobs.report_page.pictures import Picture, picture
 from schemas.config import BRIGHT_FROM, DARK_BELOW, FilterSection
 
@@ -15,7 +15,8 @@ IDENTITY_LIMIT = 64
 SHOWCASES = 2
 _SHOWCASE_LIMIT = 40
 _PER_GROUP = 12
-_PER_REASON = 10
+PER_REASON = 10
+"""Most pictures of candidates rejected for one reason."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ def gallery(store: ShardStore, commits: Commits, frame: pd.DataFrame, labels: pd
     )
 
 
-def rejects(store: ShardStore, commits: Commits, reasons: Iterable[str], rules: FilterSection) -> list[Rejects]:
-    """Choose and load rejected candidates, in the given order of reasons."""
-    found, wording = rejected_candidates(store, commits, _PER_REASON), _rules(rules)
-    rows = {str(reason): part for reason, part in found.groupby("reason")}
+def rejects(candidates: pd.DataFrame, reasons: Iterable[str], rules: FilterSection) -> list[Rejects]:
+    """Choose rejected candidates (`data.candidate_frame`), in the given order of reasons."""
+    wording, rejected = _rules(rules), candidates[candidates["status"] == "rejected"]
+    rows = {str(reason): part.head(PER_REASON) for reason, part in rejected.groupby("reason")}
     return [
         Rejects(reason, wording.get(reason, ""), [_rejected(row) for row in rows[reason].itertuples()])
         for reason in reasons

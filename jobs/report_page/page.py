@@ -11,10 +11,20 @@ from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from jobs.report_page.asked import asked
-from jobs.report_page.data import Counts, LabelPass, count, list_commits, opened, read_label_pass, sample_frame
+from jobs.report_page.data import (
+    Counts,
+    LabelPass,
+    candidate_frame,
+    count,
+    list_commits,
+    opened,
+    opened_units,
+    read_label_pass,
+    sample_frame,
+)
 from jobs.report_page.evaluation import Evaluation, read_evaluation
 from jobs.report_page.factors import Plot, commanded, component_plots, factor_plots
-from jobs.report_page.gallery import gallery, rejects
+from jobs.report_page.gallery import PER_REASON, gallery, rejects
 from jobs.report_page.passing import passing
 from jobs.report_page.plots import quality_histogram, reject_bars
 from jobs.report_page.provenance import provenance
@@ -46,6 +56,8 @@ def render_page(config: RunConfig, storage: Storage) -> str:
     degraded = frame[frame["kind"] == "degraded"]
     training, evaluation = read_training(config, storage), read_evaluation(config, storage)
     pictures = gallery(store, commits, frame, labels)
+    units = opened_units(commits)
+    candidates = candidate_frame(store, units, PER_REASON)
     generated = RunConfig.model_validate(manifest.config)
     varied = commanded(generated)
     factors = factor_plots(degraded, varied)
@@ -68,8 +80,8 @@ def render_page(config: RunConfig, storage: Storage) -> str:
         "asked": asked(generated, degraded, counts.rejected_samples),
         "partial": _partial(len(shards), counts),
         "reject_plot": Plot(reject_bars(counts.reasons)) if counts.reasons else None,
-        "passing": passing(store, commits),
-        "rejects": rejects(store, commits, counts.reasons, generated.filter),
+        "passing": passing(candidates, len(units), len(commits.units)),
+        "rejects": rejects(candidates, counts.reasons, generated.filter),
         "training": training,
         "evaluation": evaluation,
         "provenance": provenance(config, manifest, storage, digest),

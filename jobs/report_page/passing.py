@@ -8,13 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy.stats import binomtest, fisher_exact
 
-from cluster.shard_store import ShardStore
-from jobs.report_page.data import Commits, opened_units
-
 ALARM = 0.01
 """Chance that a filter which treats all alike has any group marked (Bonferroni over all groups)."""
 
-_COLUMNS = ["attributes", "status", "reason"]
 _NOT_JUDGED = "surplus"
 """Of candidates that came when there were enough: whether they repeat somebody was not looked at."""
 _NAMED_REASONS = 3
@@ -44,12 +40,12 @@ class Passing:
     partial: str
 
 
-def passing(store: ShardStore, commits: Commits) -> Passing | None:
-    """Return how groups of candidates fared; None where the generator says nothing of what they look like."""
-    units = opened_units(commits)
-    frames = [store.read(commit, _COLUMNS).to_pandas() for commit in units]
-    judged = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=_COLUMNS)
-    judged = judged[(judged["status"] != "dead") & (judged["reason"] != _NOT_JUDGED)]
+def passing(candidates: pd.DataFrame, read: int, units: int) -> Passing | None:
+    """Return how groups of candidates (`data.candidate_frame`) fared; None where the generator says nothing of them.
+
+    They are those of `read` of the ledger's units.
+    """
+    judged = candidates[(candidates["status"] != "dead") & (candidates["reason"] != _NOT_JUDGED)]
     names = judged["attributes"].map(group_names)
     if not names.map(len).any():
         return None
@@ -59,9 +55,7 @@ def passing(store: ShardStore, commits: Commits) -> Passing | None:
     return Passing(
         share=_percent(float(judged["accepted"].mean())),
         groups=[_group(name, rows, _others(name, groups), ALARM / len(groups)) for name, rows in groups.items()],
-        partial=""
-        if len(units) == len(commits.units)
-        else f"Of an even selection of {len(units)} of {len(commits.units):,} ledger units.",
+        partial="" if read == units else f"Of an even selection of {read} of {units:,} ledger units.",
     )
 
 

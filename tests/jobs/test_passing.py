@@ -11,7 +11,7 @@ from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from jobs.identity_half import ledger_counts
 from jobs.report_page import data
-from jobs.report_page.data import list_commits
+from jobs.report_page.data import candidate_frame, list_commits, opened_units
 from jobs.report_page.page import render_page
 from jobs.report_page.passing import group_names, passing
 from schemas.rows import CANDIDATES
@@ -40,7 +40,9 @@ def ledger(folder, *units: list[dict]) -> tuple[Storage, ShardStore]:
 
 def found(folder, *units):
     _, store = ledger(folder, *units)
-    return passing(store, list_commits(store))
+    commits = list_commits(store)
+    opened = opened_units(commits)
+    return passing(candidate_frame(store, opened, 10), len(opened), len(commits.units))
 
 
 def tones(tone: int, accepted: int, rejected: int, reason: str = "glasses") -> list[dict]:
@@ -129,3 +131,12 @@ def test_the_page_shows_the_groups(tmp_path):
     page = render_page(synthetic_run.config(), storage)
     assert "Who passes" in page
     assert '<tr class="best"><td>skin tone 10</td><td class="number">50</td><td class="number">40 %</td>' in page
+
+
+def test_the_page_opens_every_ledger_unit_once(tmp_path, monkeypatch):
+    """The table and the pictures of rejected candidates each read and verified every unit."""
+    storage, _ = ledger(tmp_path, tones(1, 5, 5), tones(10, 2, 3))
+    opened, read = [], ShardStore.read
+    monkeypatch.setattr(ShardStore, "read", lambda *call: opened.append(call[1]) or read(*call))
+    render_page(synthetic_run.config(), storage)
+    assert sorted((commit.kind, commit.number) for commit in opened) == [("identities", 0), ("identities", 1)]
