@@ -1,7 +1,6 @@
 """Training data: committed shards joined with their labels by sample id, dealt to workers in equal batches."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,27 +11,16 @@ from torch.utils.data import IterableDataset
 
 from actors.imaging import decode as decode_image
 from cluster.errors import JobFailed, UserError
-from cluster.shard_formats import decode as decode_table
-from cluster.shard_store import ShardStore, read_verified
+from cluster.shard_store import ShardStore
 from cluster.storage import Storage
+from fiqa_train.label_parts import LabelledShard, read_part
 from fiqa_train.quality_net import to_gray
-from schemas.manifest import Commit, DataFile
 from schemas.seeds import derive_seed, generator
 
 CACHE_ROWS = 30_000
 """Training rows up to which every worker keeps all decoded faces in memory: 12.5 KB each, 380 MB."""
 WINDOW = 4
 """Shards that are shuffled together when the set is too large to keep."""
-
-_PART = re.compile(r"shard-(\d+)-")
-
-
-@dataclass(frozen=True)
-class LabelledShard:
-    """A committed shard of samples and the part of a label pass that covers its degraded ones."""
-
-    commit: Commit
-    labels: DataFile
 
 
 @dataclass(frozen=True)
@@ -52,22 +40,9 @@ class Faces:
         return Faces(self.gray[rows], self.quality[rows], self.identity[rows], self.sample_id[rows])
 
 
-def pair_shards(commits: Iterable[Commit], parts: Iterable[DataFile]) -> list[LabelledShard]:
-    """Match label parts with shards by number; JobFailed when a part belongs to no committed shard."""
-    by_number = {commit.number: commit for commit in commits}
-    paired = []
-    for part in parts:
-        name = part.path.rpartition("/")[2]
-        match = _PART.match(name)
-        if match is None or int(match[1]) not in by_number:
-            raise JobFailed(f"label part {part.path} belongs to no committed shard; run `synfiqa label` again")
-        paired.append(LabelledShard(by_number[int(match[1])], part))
-    return sorted(paired, key=lambda shard: shard.commit.number)
-
-
 def read_label_table(storage: Storage, shard: LabelledShard) -> pa.Table:
     """Return sample_id, identity and quality of the shard's degraded samples."""
-    return decode_table(read_verified(storage, shard.labels), "parquet", ["sample_id", "identity", "quality"])
+    return read_part(storage, shard.labels, ["sample_id", "identity", "quality"])
 
 
 def read_faces(storage: Storage, shard: LabelledShard, identities: frozenset[int]) -> Faces:

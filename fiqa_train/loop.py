@@ -16,7 +16,8 @@ from actors.model_store.loading import load_network
 from actors.nets.iresnet import SmallIResNet
 from cluster.errors import UserError
 from cluster.storage import Storage
-from fiqa_train.data import LabelledShard, TrainingFaces, augment, read_all
+from fiqa_train.data import TrainingFaces, augment, read_all
+from fiqa_train.label_parts import LabelledShard
 from fiqa_train.quality_net import ARCHITECTURE, BLOCKS, INPUT_SIZE, QualityNet, initialise_from
 from schemas.config import TrainSection
 from schemas.seeds import derive_seed

@@ -41,8 +41,8 @@ from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from fiqa_train.baselines import label_quality, random_quality, sharpness
 from fiqa_train.checkpoints import load_trained, model_folder
-from fiqa_train.data import pair_shards
 from fiqa_train.evaluation import Protocol, compare, number, resolvable
+from fiqa_train.label_parts import pair_shards
 from fiqa_train.loop import spearman
 from fiqa_train.verification import (
     MAX_IMPOSTORS,

@@ -3,9 +3,8 @@
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,12 +16,17 @@ from cluster.run_folder import load_run
 from cluster.shard_formats import SUFFIX, Format, encode
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
+from fiqa_train.label_parts import pair_shards, read_part
 from jobs.dataset_card import dataset_card
-from jobs.label import read_labels, require_calibration, require_fresh_labels
+from jobs.label import require_calibration, require_fresh_labels
+from schemas.calibration import Calibration
+from schemas.rows import LABELS
 
 Layout = Literal["synfiqa", "webdataset", "parquet"]
 SCORES = "Quality-Scores.txt"
 CARD = "README.md"
+_PUBLISHED_COLUMNS = ("sample_id", "identity", "kind", "index", "image")
+_LABEL_COLUMNS = ("sample_id", "quality", "group")
 
 
 def run_export(storage: Storage, out: Path, layout: Layout, label_name: str) -> dict[str, int]:
@@ -35,12 +39,14 @@ def run_export(storage: Storage, out: Path, layout: Layout, label_name: str) -> 
     """
     out = out.expanduser().absolute()
     store = ShardStore(storage, load_run(storage).fingerprint)
-    require_fresh_labels(store, require_calibration(storage, label_name))
-    labels = read_labels(storage, label_name).select(["sample_id", "quality", "group"])
+    calibration = require_calibration(storage, label_name)
+    require_fresh_labels(store, calibration)
     _require_free(out)
     with _whole_folder(out) as folder:
-        write = _published_layout if layout == "synfiqa" else partial(_labelled_shards, format=layout)
-        counts = write(store, labels, folder)
+        if layout == "synfiqa":
+            counts = _published_layout(_labelled_tables(store, calibration, _PUBLISHED_COLUMNS), folder)
+        else:
+            counts = _labelled_shards(_labelled_tables(store, calibration), folder, layout, store.fingerprint)
         text = dataset_card(load_run(storage), counts["images"], counts["labels"], label_name)
         (folder / CARD).write_text(text, encoding="utf-8")
         return counts
@@ -68,12 +74,26 @@ def _whole_folder(out: Path) -> Iterator[Path]:
         raise
 
 
-def _published_layout(store: ShardStore, labels: pa.Table, folder: Path) -> dict[str, int]:
-    columns = ["sample_id", "identity", "kind", "index", "image"]
+def _labelled_tables(
+    store: ShardStore, calibration: Calibration, columns: Sequence[str] | None = None
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield number and labelled samples of every shard that has any; labels are those of the shard alone."""
+    commits = store.committed("samples")
+    parts = {shard.commit.number: shard.labels for shard in pair_shards(commits.values(), calibration.parts)}
+    unlabelled = pa.schema([LABELS.field(name) for name in _LABEL_COLUMNS]).empty_table()
+    for number, commit in commits.items():
+        if not commit.file.rows:
+            continue  # every sample of the shard is dead
+        part = parts.get(number)
+        labels = unlabelled if part is None else read_part(store.storage, part, _LABEL_COLUMNS)
+        yield number, _with_labels(store.read(commit, columns), labels)
+
+
+def _published_layout(shards: Iterable[tuple[int, pa.Table]], folder: Path) -> dict[str, int]:
     scores: list[tuple[int, int, float]] = []
     images = 0
-    for samples in store.tables("samples", columns):
-        for row in _with_labels(samples, labels).to_pylist():
+    for _, table in shards:
+        for row in table.to_pylist():
             identity, index = int(row["identity"]), int(row["index"])
             # File names come from the numbers alone: no text of the data can lead out of the folder.
             stem = f"Ref-{index}" if row["kind"] == "reference" else f"{index}"
@@ -91,16 +111,15 @@ def _published_layout(store: ShardStore, labels: pa.Table, folder: Path) -> dict
     return {"images": images, "labels": len(scores), "files": images + 1}
 
 
-def _labelled_shards(store: ShardStore, labels: pa.Table, folder: Path, format: Format) -> dict[str, int]:
+def _labelled_shards(
+    shards: Iterable[tuple[int, pa.Table]], folder: Path, format: Format, fingerprint: str
+) -> dict[str, int]:
     counts = {"images": 0, "labels": 0, "files": 0}
     # Beside nothing else: readers of Parquet folders stumble over the dataset card.
     folder = folder / "data"
     folder.mkdir()
-    for number, commit in store.committed("samples").items():
-        if not commit.file.rows:
-            continue  # every sample of the shard is dead
-        table = _with_labels(store.read(commit), labels)
-        metadata = {"kind": "samples", "number": str(number), "fingerprint": store.fingerprint}
+    for number, table in shards:
+        metadata = {"kind": "samples", "number": str(number), "fingerprint": fingerprint}
         try:
             data = encode(table, format, metadata)
         except ValueError as error:

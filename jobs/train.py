@@ -18,7 +18,8 @@ from cluster.run_folder import load_run
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from fiqa_train.checkpoints import CARD, METRICS, WEIGHTS, model_folder, publish
-from fiqa_train.data import LabelledShard, batch_plan, pair_shards, read_label_table
+from fiqa_train.data import batch_plan, read_label_table
+from fiqa_train.label_parts import LabelledShard, pair_shards
 from fiqa_train.loop import TrainTask, describe
 from fiqa_train.ray_training import HISTORY, read_history, train_on_ray
 from fiqa_train.splits import SPLITS, Split, split_identities

@@ -9,7 +9,8 @@ import torch
 from actors.imaging import decode
 from cluster.errors import JobFailed, UserError
 from cluster.shard_store import ShardStore
-from fiqa_train.data import TrainingFaces, augment, batch_plan, pair_shards, read_all, read_faces
+from fiqa_train.data import TrainingFaces, augment, batch_plan, read_all, read_faces
+from fiqa_train.label_parts import pair_shards
 from fiqa_train.quality_net import to_gray
 from jobs.label import read_labels, require_calibration
 from tests.fiqa_train.labelled_run import make_run

@@ -2,6 +2,7 @@ import io
 import re
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -12,7 +13,7 @@ from cluster.shard_formats import decode
 from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from jobs.export import run_export
-from jobs.label import read_labels, run_label
+from jobs.label import read_labels, require_calibration, run_label
 from schemas.manifest import DeadRow
 from schemas.rows import SAMPLES
 from tests.cluster import synthetic
@@ -67,6 +68,52 @@ def test_shards_carry_the_labels_beside_the_samples(storage, tmp_path):
         assert (row["quality"] is None) == (row["kind"] == "reference")
     image = pq.read_table(tmp_path / "parquet" / "data")["image"][0].as_py()
     assert Image.open(io.BytesIO(image["bytes"])).size == (8, 8)
+
+
+@pytest.mark.parametrize("layout", ["synfiqa", "parquet", "webdataset"])
+def test_a_shard_is_joined_with_its_own_labels_alone(storage, tmp_path, monkeypatch, layout):
+    """Each shard hashed the labels of all: 38 days at 10^8 samples, and no string array holds so many names."""
+    hashed, read = [], []
+    index_in, read_file = pc.index_in, Storage.read
+
+    def counted_index_in(values, *, value_set):
+        hashed.append(len(value_set))
+        return index_in(values, value_set=value_set)
+
+    def counted_read(self, path):
+        read.append(path)
+        return read_file(self, path)
+
+    monkeypatch.setattr(pc, "index_in", counted_index_in)
+    monkeypatch.setattr(Storage, "read", counted_read)
+    run_export(storage, tmp_path / "out", layout, "default")
+    assert hashed == [5 * 12, 5 * 12, 2 * 12]
+    parts = [path for path in read if path.startswith("labels/") and path.endswith(".parquet")]
+    assert len(parts) == len(set(parts)) == 3
+
+
+@pytest.mark.parametrize("layout", ["synfiqa", "parquet", "webdataset"])
+def test_a_shard_of_references_alone_has_no_labels(tmp_path, layout):
+    run = synthetic.config(8, 4)
+    storage, manifest = synthetic.dataset(str(tmp_path / "run"), run, shards=range(1))
+    ShardStore(storage, manifest.fingerprint).commit("samples", 1, synthetic.samples(range(4, 8), degraded=0), {})
+    run_label(run, storage)
+    counts = run_export(storage, tmp_path / "out", layout, "default")
+    assert (counts["images"], counts["labels"]) == (4 * 14 + 4 * 2, 4 * 12)
+    if layout != "synfiqa":
+        table = decode(next((tmp_path / "out" / "data").glob("shard-000001.*")).read_bytes(), layout)
+        assert table["quality"].null_count == table["group"].null_count == table.num_rows == 4 * 2
+
+
+def test_a_damaged_label_part_is_named_and_nothing_is_left(tmp_path):
+    run = synthetic.config(8, 4)
+    storage, _ = synthetic.dataset(str(tmp_path / "run"), run)
+    run_label(run, storage)
+    part = require_calibration(storage, "default").parts[1]
+    storage.write(part.path, b"x" * part.bytes)
+    with pytest.raises(JobFailed, match=r"shard-000001-.* is damaged"):
+        run_export(storage, tmp_path / "out", "parquet", "default")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_two_exports_are_equal_byte_for_byte(storage, tmp_path):

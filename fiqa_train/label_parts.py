@@ -1,0 +1,41 @@
+"""Label files and the shards that they label: one part a shard that has degraded samples."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from cluster.errors import JobFailed
+from cluster.shard_formats import decode
+from cluster.shard_store import read_verified
+from cluster.storage import Storage
+from schemas.manifest import Commit, DataFile
+
+_PART = re.compile(r"shard-(\d+)-")
+
+
+@dataclass(frozen=True)
+class LabelledShard:
+    """A committed shard of samples and the part of a label pass that covers its degraded ones."""
+
+    commit: Commit
+    labels: DataFile
+
+
+def pair_shards(commits: Iterable[Commit], parts: Iterable[DataFile]) -> list[LabelledShard]:
+    """Match label parts with shards by number; JobFailed when a part belongs to no committed shard."""
+    by_number = {commit.number: commit for commit in commits}
+    paired = []
+    for part in parts:
+        name = part.path.rpartition("/")[2]
+        match = _PART.match(name)
+        if match is None or int(match[1]) not in by_number:
+            raise JobFailed(f"label part {part.path} belongs to no committed shard; run `synfiqa label` again")
+        paired.append(LabelledShard(by_number[int(match[1])], part))
+    return sorted(paired, key=lambda shard: shard.commit.number)
+
+
+def read_part(storage: Storage, part: DataFile, columns: Sequence[str]) -> pa.Table:
+    """Return these columns (of schema `LABELS`) of one part; JobFailed when it is missing or its bytes changed."""
+    return decode(read_verified(storage, part), "parquet", columns)
