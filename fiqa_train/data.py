@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch.utils.data import IterableDataset
 
@@ -48,7 +47,9 @@ def read_label_table(storage: Storage, shard: LabelledShard) -> pa.Table:
 def read_faces(storage: Storage, shard: LabelledShard, identities: frozenset[int]) -> Faces:
     """Return the labelled faces of these identities; JobFailed when a label has no sample or an image is damaged."""
     labels = read_label_table(storage, shard)
-    labels = labels.filter(pc.is_in(labels["identity"], pa.array(sorted(identities), pa.int64())))
+    # one look-up a row: an Arrow array of the identities would be sorted and hashed anew for each shard
+    chosen = [identity in identities for identity in labels["identity"].to_pylist()]
+    labels = labels.filter(pa.array(chosen, pa.bool_()))
     columns = ["sample_id", "image"]
     samples = ShardStore(storage, shard.commit.fingerprint).read(shard.commit, columns)
     position = {name: row for row, name in enumerate(samples["sample_id"].to_pylist())}
