@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from actors.backends import player
@@ -206,16 +207,23 @@ class _HeldOut:
 
 
 def _read_images(store: ShardStore, identities: set[int], labels: pa.Table) -> _HeldOut:
+    rows = _held_out_rows(store, identities)
+    if not rows:
+        raise JobFailed(f"the run {store.storage.uri()} has no held-out images; generate more identities")
+    kept = pa.array(sorted({row["identity"] for row in rows}), pa.int64())
+    own = labels.filter(pc.is_in(labels["identity"], kept))
+    return _HeldOut(rows, dict(zip(own["sample_id"].to_pylist(), own["quality"].to_pylist(), strict=True)))
+
+
+def _held_out_rows(store: ShardStore, identities: set[int]) -> list[dict[str, Any]]:
+    """Return samples of whole identities, shard by shard; no further shard is read once there are MAX_IMAGES."""
     rows: list[dict[str, Any]] = []
     for table in store.tables("samples", ["sample_id", "identity", "kind", "image"]):
         for identity in sorted(identities.intersection(table["identity"].to_pylist())):
+            rows += [_pixels(row) for row in table.filter(pc.equal(table["identity"], identity)).to_pylist()]
             if len(rows) >= MAX_IMAGES:
-                break
-            rows += [_pixels(row) for row in table.filter(pa.compute.equal(table["identity"], identity)).to_pylist()]
-    if not rows:
-        raise JobFailed(f"the run {store.storage.uri()} has no held-out images; generate more identities")
-    named = dict(zip(labels["sample_id"].to_pylist(), labels["quality"].to_pylist(), strict=True))
-    return _HeldOut(rows, named)
+                return rows
+    return rows
 
 
 def _pixels(row: dict[str, Any]) -> dict[str, Any]:

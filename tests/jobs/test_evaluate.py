@@ -11,6 +11,7 @@ import pytest
 
 import jobs.evaluate as evaluate
 from cluster.errors import UserError
+from cluster.shard_store import ShardStore
 from cluster.storage import Storage
 from fiqa_train.checkpoints import parse_state, publish
 from fiqa_train.loop import build_network, fit
@@ -89,6 +90,36 @@ def test_the_evaluation_of_held_out_identities(trained):
     splits = split_run(config, range(16))
     assert {splits[row["identity"]] for row in scores} == {"test"}
     assert all((row["label"] is None) == (row["kind"] == "reference") for row in scores)
+
+
+def test_reading_stops_once_enough_images_are_kept(trained, monkeypatch):
+    """The whole dataset was read, whatever was kept of it, and every label of it became an entry of a dict."""
+    config, storage = trained
+    evaluate.run_evaluate(config, storage)
+    everything = pq.read_table(pa.BufferReader(storage.read("models/default/scores.parquet"))).to_pylist()
+    storage.delete("models/default/evaluation.json")
+    shards, labels = [], []
+    read_shard, held_out = ShardStore.read, evaluate._HeldOut
+
+    def counted_read(self, commit, columns=None):
+        shards.append(commit.number)
+        return read_shard(self, commit, columns)
+
+    def counted_held_out(rows, named):
+        labels.append(len(named))
+        return held_out(rows, named)
+
+    monkeypatch.setattr(ShardStore, "read", counted_read)
+    monkeypatch.setattr(evaluate, "_HeldOut", counted_held_out)
+    monkeypatch.setattr(evaluate, "MAX_IMAGES", 31)
+    result = evaluate.run_evaluate(config, storage)
+    kept = pq.read_table(pa.BufferReader(storage.read("models/default/scores.parquet"))).to_pylist()
+    assert (result["images"], result["identities"]) == (40, 4)
+    for column in ("sample_id", "identity", "kind", "label", "model", "laplacian"):
+        assert [row[column] for row in kept] == pytest.approx([row[column] for row in everything[:40]])
+    assert shards == list(range(kept[-1]["identity"] // config.generate.identities_per_shard + 1))
+    assert len(shards) < 6, "of six shards"
+    assert labels == [4 * 8]
 
 
 def test_it_is_done_once_and_again_when_the_question_changes(trained, monkeypatch):
