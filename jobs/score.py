@@ -33,7 +33,7 @@ def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Count
     photos = find_photos(paths)
     _refuse_photograph(target, photos)
     network = load_quality_model(str(model))
-    folder = Storage(str(target.parent))
+    folder = Storage(str(target.absolute().parent))
     preflight(folder)
     bar = Progress(
         TextColumn("score"),

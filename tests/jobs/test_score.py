@@ -145,3 +145,9 @@ def test_older_scores_among_the_photographs_are_replaced(photos, model):
     assert out.read_bytes() == first
     assert run_score(sorted(photos.iterdir()), model, out)["scored"] == 2, "as `photos/*` names it too"
     assert "not an image" in {row["path"]: row["reason"] for row in read(out)}[str(out)]
+
+
+def test_scores_may_lie_in_a_folder_named_like_a_store(photos, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_score([photos / "nobody.png"], model, "./s3:/scores.csv")
+    assert len(read(tmp_path / "s3:" / "scores.csv")) == 1
