@@ -16,6 +16,7 @@ from cluster.storage_base import TMP, Entry, Store
 from cluster.storage_faults import fault_of
 from cluster.storage_fsspec import FsspecStore
 from cluster.storage_local import LocalStore
+from cluster.url_spelling import intended_url
 
 __all__ = ["Entry", "Storage", "redact", "redact_all"]
 
@@ -57,6 +58,7 @@ class Storage:
     """
 
     def __init__(self, url: str, retry_budget_s: float = 300.0) -> None:
+        _refuse_misspelt(url)
         scheme = url.partition("://")[0] if "://" in url else "file"
         is_local = scheme in LocalFileSystem.protocol
         # Workers run in other folders than the driver, so a relative path must not travel.
@@ -218,6 +220,13 @@ class Storage:
 
     def __repr__(self) -> str:
         return f"Storage({self.uri()!r})"
+
+
+def _refuse_misspelt(url: str) -> None:
+    if (intended := intended_url(url)) is not None:
+        raise UserError(
+            f"the URL is misspelt: write {redact(intended)}, or begin the path with ./ if it is that of a local folder"
+        )
 
 
 def _checked(path: str) -> str:

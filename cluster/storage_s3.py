@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from cluster.errors import UserError
 from cluster.retrying import Retrying
+from cluster.s3_endpoint import ENDPOINTS, check_endpoint
 from cluster.storage_base import Entry
 from cluster.storage_faults import code_of
 
@@ -31,8 +32,7 @@ PAGE = 1000
 """Names that a store is asked for in one request of a listing; none gives more."""
 
 _ENVIRONMENT = (
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
+    *ENDPOINTS,
     "AWS_DEFAULT_REGION",
     "AWS_PROFILE",
     "AWS_ACCESS_KEY_ID",
@@ -60,6 +60,7 @@ class S3Store:
         self._bucket, _, prefix = path.partition("/")
         if not self._bucket:
             raise UserError(f"{url} names no bucket; give s3://bucket/folder")
+        check_endpoint()
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._retrying = retrying
 

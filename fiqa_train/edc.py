@@ -8,13 +8,15 @@ threshold of one target false match rate (FMR). pAUC is the area under it over r
 Two modes, because published figures use both and they differ visibly:
 
 - `leaderboard` (CR-FIQA, MR-FIQA): genuine and impostor pairs are discarded together in steps of 5 %, the threshold is
-  estimated again from the impostors that are left, the area is a trapezoid sum.
+  estimated again from the impostors that are left, the area is a trapezoid sum. Pairs tied at the cut leave in equal
+  shares, genuine and impostor alike, so that their order decides nothing and a constant quality has a pAUC of 1.
 - `fixed` (ISO/IEC 29794-1): the threshold of r = 0 holds throughout, only genuine pairs are discarded, pairs of
   equal quality leave together, the area is that of the step function.
 
 In both, a pair is accepted if and only if its similarity lies strictly above the threshold.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,14 +86,14 @@ class Pairs:
         if np.isnan(similarity).any() or np.isnan(quality).any():
             raise ValueError("Similarities and qualities must not be NaN: give an image without quality -inf.")
         self.n_genuine, self.n_impostor = int(genuine.sum()), int((~genuine).sum())
-        self._by_quality = np.argsort(quality, kind="stable")
-        self._position = np.empty(len(quality), np.int64)
-        self._position[self._by_quality] = np.arange(len(quality))
-        ascending = np.argsort(similarity, kind="stable")
-        self._genuines = ascending[genuine[ascending]]
-        self._impostors = ascending[~genuine[ascending]][::-1]
+        self._by_quality = np.argsort(quality)
+        self._level_ends, level = _levels(quality, self._by_quality)
+        ascending = np.argsort(similarity)
+        is_genuine = genuine[ascending]
+        self._genuines, self._impostors = ascending[is_genuine], ascending[~is_genuine][::-1]
         self._genuine_similarity = similarity[self._genuines]
         self._impostor_similarity = similarity[self._impostors]
+        self._genuine_level, self._impostor_level = level[self._genuines], level[self._impostors]
         self._genuines_by_quality = self._by_quality[genuine[self._by_quality]]
         self._similarity, self._quality = similarity, quality
 
@@ -126,24 +128,24 @@ class Pairs:
         return np.arange(last_step + 1) * STEP, np.array([p[0] for p in points]), np.array([p[1] for p in points])
 
     def _at(self, fmr: float, weights: np.ndarray, upto: np.ndarray, step: int) -> tuple[float, float]:
-        """Return FNMR and threshold after the first floor(r * N) pairs in order of quality are gone, r = step / 20."""
+        """Return FNMR and threshold after floor(r * N) pairs in order of quality are gone, r = step / 20."""
         # whole twentieths, since floor(0.15 * 100) is 14 in binary floating point
         gone = int(upto[-1]) * step // (LAST_STEP + 1)
+        cut, tied, untouched = self._cut(upto, gone)
 
-        def left(pairs: np.ndarray) -> np.ndarray:
-            return np.clip(upto[self._position[pairs]] - gone, 0, weights[pairs])
+        def left(pairs: np.ndarray, level: np.ndarray) -> np.ndarray:
+            return weights[pairs] * ((level == cut) * tied + (level > cut) * untouched)
 
-        genuine_weights = left(self._genuines)
+        genuine_weights = left(self._genuines, self._genuine_level)
         n_genuine = genuine_weights.sum()
-        n_impostor = upto[-1] - gone - n_genuine
+        n_impostor = (upto[-1] - gone) * untouched - n_genuine
         if n_genuine == 0 or n_impostor == 0:
             return float("nan"), float("nan")
         genuines = self._genuine_similarity[genuine_weights > 0]
         # only the most similar impostors decide: look twice as far down until they reach past the target
         look = int(2 * fmr * len(self._impostors)) + 16
         while True:
-            top = self._impostors[:look]
-            impostor_weights = left(top)
+            impostor_weights = left(self._impostors[:look], self._impostor_level[:look])
             present = impostor_weights > 0
             impostors, counts = self._impostor_similarity[:look][present], np.cumsum(impostor_weights[present])
             whole = look >= len(self._impostors)
@@ -153,6 +155,21 @@ class Pairs:
             look *= 2
         rejected = genuine_weights[: np.searchsorted(self._genuine_similarity, threshold, "right")].sum()
         return float(rejected / n_genuine), threshold
+
+    def _cut(self, upto: np.ndarray, gone: int) -> tuple[int, int, int]:
+        """Return the level of quality at which pairs leave in part, and the shares left of a pair of it and above it.
+
+        Pairs tied there keep equal shares, counted in the largest unit that makes both shares whole numbers: so sums
+        are exact, in any order.
+        """
+        first = int(np.searchsorted(upto, gone, "right"))
+        if first == len(upto):
+            return len(self._level_ends), 0, 1
+        cut = int(np.searchsorted(self._level_ends, first))
+        end, before = upto[self._level_ends[cut]], upto[self._level_ends[cut - 1]] if cut else 0
+        left, whole = int(end - gone), int(end - before)
+        unit = math.gcd(left, whole)
+        return cut, left // unit, whole // unit
 
     def _fixed(self, fmr: float, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         fnmr0, threshold = self._at(fmr, weights, np.cumsum(weights[self._by_quality]), 0)
@@ -165,6 +182,15 @@ class Pairs:
         discard = np.append(0.0, gone[last] / gone[-1])
         fnmr = np.append(fnmr0, (rejected[-1] - rejected[last]) / (gone[-1] - gone[last]))
         return discard, fnmr, np.full(len(discard), threshold)
+
+
+def _levels(quality: np.ndarray, ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where in that order the pairs of each distinct quality end (levels,), and the level of each pair (N,)."""
+    ordered = quality[ascending]
+    changes = ordered[1:] != ordered[:-1]
+    level = np.zeros(len(quality), np.int64)
+    level[ascending[1:]] = np.cumsum(changes)
+    return np.flatnonzero(np.append(changes, True)), level
 
 
 def _threshold(

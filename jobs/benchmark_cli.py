@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.errors import UserError
 from cluster.storage import redact
+from cluster.url_spelling import intended_url
 
 
 def add_benchmark_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -86,6 +87,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _local(path: str) -> Path:
-    if "://" in path:
-        raise UserError(f"a benchmark lies on this machine, not at {redact(path)}: name a local path")
+    url = path if "://" in path else intended_url(path)
+    if url:
+        raise UserError(f"a benchmark lies on this machine, not at {redact(url)}: name a local path")
     return Path(path)

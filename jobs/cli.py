@@ -11,6 +11,7 @@ from cluster.generations import current
 from cluster.progress import stop_live_lines
 from cluster.ray_session import Terminated, terminate_like_interrupt
 from cluster.storage import Storage, redact
+from cluster.url_spelling import intended_url
 from jobs.benchmark_cli import add_benchmark_command
 from jobs.config import apply_overrides, load_config, parse_config
 from jobs.models_cli import add_models_command
@@ -344,8 +345,9 @@ def _bootstrap(options: argparse.Namespace) -> None:
 
 
 def _local_out(options: argparse.Namespace) -> Path:
-    if "://" in options.out:
-        raise UserError(f"--out writes to this machine, not to {redact(options.out)}: name a local path")
+    url = options.out if "://" in options.out else intended_url(options.out)
+    if url:
+        raise UserError(f"--out writes to this machine, not to {redact(url)}: name a local path")
     return Path(options.out)
 
 

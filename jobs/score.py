@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -24,14 +25,15 @@ def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Count
     """Score the photographs and write the CSV whole, one row a photograph; returns how many had each `outcome`.
 
     `score` is empty where `reason` is not: a damaged file or one without a face never stops the job. UserError for a
-    missing path, a model that is none, or a place that cannot be written to.
+    missing path, a model that is none, a CSV in place of one of the photographs, or a place that cannot be written to.
     """
     target = Path(out)
     if target.is_dir():
         raise UserError(f"{target} is a folder: give --out the name of a CSV file")
     photos = find_photos(paths)
+    _refuse_photograph(target, photos)
     network = load_quality_model(str(model))
-    folder = Storage(str(target.parent))
+    folder = Storage(str(target.absolute().parent))
     preflight(folder)
     bar = Progress(
         TextColumn("score"),
@@ -45,6 +47,37 @@ def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Count
         scores = list(bar.track(score_photos(photos, network, MtcnnDetector()), total=len(photos)))
     folder.write(target.name, to_csv(scores))
     return Counter(outcome(score) for score in scores)
+
+
+def _refuse_photograph(target: Path, photos: Sequence[Path]) -> None:
+    """Raise UserError where the CSV would replace one of the photographs, whatever name or link leads to it."""
+    if _is_scores(target):
+        return
+    # `absolute` would keep "..", and `resolve` follow a broken link.
+    name, status = os.path.abspath(target), _status(target)  # noqa: PTH100
+    for photo in photos:
+        found = _status(photo) if status else None
+        if os.path.abspath(photo) == name or (status and found and os.path.samestat(status, found)):  # noqa: PTH100
+            raise UserError(f"{target} is one of the photographs: give --out another name, such as scores.csv")
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _is_scores(path: Path) -> bool:
+    """Return whether a file is the CSV of an earlier call, which `photos/*` names among the photographs."""
+    header = to_csv([])
+    try:
+        if not path.is_file():  # reading a pipe or a terminal would wait
+            return False
+        with path.open("rb") as file:
+            return file.read(len(header)) == header
+    except OSError:
+        return False
 
 
 def outcome(score: Score) -> str:

@@ -7,6 +7,7 @@ import fsspec
 
 from cluster.errors import StorageRefused, UserError
 from cluster.retrying import Retrying
+from cluster.s3_endpoint import check_endpoint
 from cluster.storage import redact
 
 BLOCK = 1 << 24
@@ -54,6 +55,8 @@ def download(url: str, target: Path, block: int = BLOCK) -> None:
 
 
 def _open(url: str) -> tuple[Any, str]:
+    if url.startswith(("s3://", "s3a://")):
+        check_endpoint()
     try:
         fs, path = fsspec.core.url_to_fs(url)
     except (ValueError, ImportError, OSError) as error:

@@ -1,6 +1,7 @@
 """EDC and pAUC: against a plain loop over the specification's sentences, its published vectors, the exact limits."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -27,10 +28,14 @@ def loop_fnmr(pairs, threshold):
 
 
 def loop_leaderboard(pairs, fmr):
-    ordered = sorted(pairs, key=lambda pair: pair[2])  # stable
+    """Every pair is cut into so many equal parts that those of a tied one can leave one round after the other."""
     curve = []
+    ranks = [(pair, sum(q < pair[2] for _, _, q in pairs), sum(q == pair[2] for _, _, q in pairs)) for pair in pairs]
     for twentieth in range(20):
-        rest = ordered[len(pairs) * twentieth // 20 :]
+        gone = len(pairs) * twentieth // 20
+        rest = [(p, Fraction(min(max(worse + tied - gone, 0), tied), tied)) for p, worse, tied in ranks]
+        parts = math.lcm(*(share.denominator for _, share in rest))
+        rest = [pair for pair, share in rest for _ in range(int(share * parts))]
         if not any(g for _, g, _ in rest) or all(g for _, g, _ in rest):
             curve.append(math.nan)
         else:
@@ -99,7 +104,8 @@ def test_continuous_scores_equal_the_loop_at_a_low_fmr():
     quality = similarity * genuine + rng.normal(0, 2, 700)
     pairs = list(zip(similarity, genuine, quality, strict=True))
     for fmr in (0.003, 0.01, 0.1):
-        np.testing.assert_allclose(edc(similarity, genuine, quality, fmr).fnmr, loop_leaderboard(pairs, fmr))
+        curve = edc(similarity, genuine, quality, fmr)
+        np.testing.assert_allclose(curve.fnmr, loop_leaderboard(pairs, fmr), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +133,51 @@ def test_random_quality_is_worth_nothing(mode):
 
 
 @pytest.mark.parametrize("mode", ["leaderboard", "fixed"])
-def test_constant_quality_never_helps_or_harms_more_than_its_order(mode):
-    rng = np.random.default_rng(2)
-    similarity, genuine = random_pairs(rng, 30_000)
-    shuffled = rng.permutation(len(genuine))
-    constant = edc(similarity[shuffled], genuine[shuffled], np.zeros(30_000), 0.01, mode=mode).pauc
-    assert constant == pytest.approx(1.0, abs=0 if mode == "fixed" else 0.03)
+@pytest.mark.parametrize("fmr", [0.001, 0.01, 0.3])
+def test_a_constant_quality_is_worth_nothing(mode, fmr):
+    """Genuine pairs came first and so left first: the curve ended before R, and pAUC was NaN."""
+    similarity, genuine = random_pairs(np.random.default_rng(2), 30_001)
+    curve = edc(similarity, genuine, np.zeros(30_001), fmr, mode=mode)
+    assert curve.pauc == pytest.approx(1, abs=1e-12)
+    assert set(curve.fnmr) == {curve.fnmr0}
+    assert set(curve.threshold) == {curve.threshold[0]}
+
+
+@settings(max_examples=200, deadline=None)
+@given(pair_lists, targets, st.sampled_from(["leaderboard", "fixed"]), st.randoms(use_true_random=False))
+def test_the_order_of_the_pairs_decides_nothing(pairs, fmr, mode, random):
+    curve = edc(*both_kinds(pairs, fmr), fmr, mode=mode)
+    random.shuffle(pairs)
+    other = edc(*both_kinds(pairs, fmr), fmr, mode=mode)
+    np.testing.assert_array_equal(curve.fnmr, other.fnmr)
+    np.testing.assert_array_equal(curve.threshold, other.threshold)
+
+
+@pytest.mark.parametrize("mode", ["leaderboard", "fixed"])
+def test_a_label_in_five_levels_is_worth_the_same_in_any_order(mode):
+    """With the genuine pairs first, as pairs are enumerated, it had a pAUC of .84 instead of .89."""
+    rng = np.random.default_rng(7)
+    similarity, genuine = random_pairs(rng)
+    quality = rng.normal(0, 1, len(genuine))
+    similarity = np.where(genuine, similarity + quality, similarity)
+    levels = np.digitize(quality, np.quantile(quality, [0.2, 0.4, 0.6, 0.8]))
+    order = rng.permutation(len(genuine))
+    shuffled = edc(similarity[order], genuine[order], levels[order], 0.01, mode=mode)
+    genuines_first = edc(similarity, genuine, levels, 0.01, mode=mode)
+    assert genuines_first.pauc == shuffled.pauc
+    continuous = edc(similarity, genuine, quality, 0.01, mode=mode).pauc
+    assert continuous < shuffled.pauc < 1, "coarse is worse than fine, and better than nothing"
+
+
+def test_tied_pairs_at_the_cut_leave_in_equal_shares():
+    """Forty of a hundred pairs leave: ten that are worse, and half of each of the sixty tied ones."""
+    rng = np.random.default_rng(8)
+    genuine = np.arange(100) < 50
+    quality = np.repeat([1.0, 0.0, 1.0, 2.0], [30, 10, 30, 30])
+    similarity = rng.permutation(100).astype(float)
+    ties = edc(similarity, genuine, quality, 0.1).fnmr[8]
+    rest = np.repeat(np.arange(100), (quality == 1) + 2 * (quality == 2))
+    assert ties == edc(similarity[rest], genuine[rest], np.arange(len(rest)), 0.1).fnmr0
 
 
 def test_an_oracle_follows_the_formula():

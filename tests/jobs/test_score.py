@@ -9,6 +9,7 @@ from PIL import Image
 from skimage import data
 
 from cluster.errors import UserError
+from jobs.cli import main
 from jobs.score import COLUMNS, run_score
 
 
@@ -80,3 +81,73 @@ def test_an_older_csv_survives_a_failing_job(photos, model, tmp_path, monkeypatc
     with pytest.raises(RuntimeError):
         run_score([photos], model, out)
     assert out.read_text() == "precious"
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("named", ["file", "folder"])
+@pytest.mark.parametrize("spelling", ["absolute", "relative", "dots", "symlink", "hard link", "linked folder"])
+def test_no_photograph_is_replaced_by_scores(photos, model, tmp_path, monkeypatch, named, spelling):
+    """`score one --out one/p.jpg` ended well, and the photograph was a CSV."""
+    monkeypatch.chdir(tmp_path)
+    photo = photos / "more" / "soft, quoted.jpg"
+    (tmp_path / "link.jpg").symlink_to(photo)
+    (tmp_path / "hard.jpg").hardlink_to(photo)
+    (tmp_path / "linked").symlink_to(photos)
+    out = {
+        "absolute": photo,
+        "relative": photo.relative_to(tmp_path),
+        "dots": photos / ".." / "photos" / "more" / photo.name,
+        "symlink": tmp_path / "link.jpg",
+        "hard link": tmp_path / "hard.jpg",
+        "linked folder": tmp_path / "linked" / "more" / photo.name,
+    }[spelling]
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match="is one of the photographs: give --out another name"):
+        run_score([photo if named == "file" else photos], model, out)
+    assert contents(tmp_path) == before
+    assert (tmp_path / "link.jpg").is_symlink()
+
+
+def test_a_photograph_that_is_a_link_keeps_what_it_leads_to(photos, model, tmp_path):
+    original = tmp_path / "original.jpg"
+    (photos / "more" / "soft, quoted.jpg").replace(original)
+    (photos / "linked.jpg").symlink_to(original)
+    (photos / "broken-link.jpg").symlink_to(tmp_path / "gone.jpg")
+    before = contents(tmp_path)
+    for out in (original, photos / "linked.jpg", photos / "broken-link.jpg"):
+        with pytest.raises(UserError, match="is one of the photographs"):
+            run_score([photos], model, out)
+    assert contents(tmp_path) == before
+    assert (photos / "broken-link.jpg").is_symlink()
+
+
+def test_scores_in_place_of_a_photograph_exit_2(photos, capsys):
+    photo = photos / "astronaut.png"
+    before = photo.read_bytes()
+    with pytest.raises(SystemExit) as stop:
+        main(["score", str(photos), "--out", str(photo)])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        f"synfiqa: {photo} is one of the photographs: give --out another name, such as scores.csv\n"
+    )
+    assert photo.read_bytes() == before
+
+
+def test_older_scores_among_the_photographs_are_replaced(photos, model):
+    out = photos / "scores.csv"
+    out.write_text("of another program")
+    run_score([photos], model, out)
+    first = out.read_bytes()
+    run_score([photos], model, out)
+    assert out.read_bytes() == first
+    assert run_score(sorted(photos.iterdir()), model, out)["scored"] == 2, "as `photos/*` names it too"
+    assert "not an image" in {row["path"]: row["reason"] for row in read(out)}[str(out)]
+
+
+def test_scores_may_lie_in_a_folder_named_like_a_store(photos, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_score([photos / "nobody.png"], model, "./s3:/scores.csv")
+    assert len(read(tmp_path / "s3:" / "scores.csv")) == 1
