@@ -1,6 +1,7 @@
 """Ray Train around the loop: workers, their checkpoints in the run folder, failures, and progress for people."""
 
 import json
+import math
 import os
 import tempfile
 import threading
@@ -16,10 +17,12 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchConfig, TorchTrainer
 from torch import nn
 
-from cluster.errors import JobFailed
+from cluster.errors import JobFailed, UserError
+from cluster.ray_session import cluster_limits
 from cluster.storage import Storage
 from fiqa_train.checkpoints import STATE, dump_state, model_folder, parse_state
 from fiqa_train.loop import TrainTask, fit
+from schemas.config import TrainSection
 
 CHECKPOINTS = "checkpoints"
 HISTORY = "history.json"
@@ -80,6 +83,23 @@ def train_worker(config: dict[str, Any]) -> None:
     fit(config["task"], RaySession(config["task"]))
 
 
+def require_workers(section: TrainSection) -> None:
+    """Raise UserError when a training wants more workers than the cluster can hold; needs Ray to be ready.
+
+    Each takes a GPU with `train.use_gpu`, else a CPU. For workers that cannot be placed Ray Train waits without end or
+    word.
+    """
+    cpus, gpus = cluster_limits()
+    what, there = ("GPU", gpus) if section.use_gpu else ("CPU", cpus)
+    if section.workers <= there:
+        return
+    why = f"train.workers={section.workers}" + (" and train.use_gpu=true" if section.use_gpu else "")
+    raise UserError(
+        f"training wants {_count(section.workers, what)} ({why}) but the cluster has {_count(there, what)}: "
+        f"{_remedy(section, math.floor(there))}a cluster with {'more' if there else 'some'}"
+    )
+
+
 def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     """Train on the Ray that is ready, resuming from checkpoints in the run folder, and return the last state.
 
@@ -115,6 +135,16 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     if result.checkpoint is None:
         raise JobFailed(f"training '{section.name}' ended without a checkpoint; run it again")
     return read_state(result.checkpoint)
+
+
+def _count(amount: float, what: str) -> str:
+    return f"{amount:g} {what}" + ("" if amount == 1 else "s")
+
+
+def _remedy(section: TrainSection, room: int) -> str:
+    if room:
+        return f"use --set train.workers={room}, or "
+    return "use --set train.use_gpu=false, or " if section.use_gpu else "use "
 
 
 def _quicken() -> None:

@@ -20,7 +20,7 @@ from cluster.storage import Storage
 from fiqa_train.checkpoints import CARD, METRICS, WEIGHTS, model_folder, publish
 from fiqa_train.data import LabelledShard, batch_plan, pair_shards, read_label_table
 from fiqa_train.loop import TrainTask, describe
-from fiqa_train.ray_training import HISTORY, read_history, train_on_ray
+from fiqa_train.ray_training import HISTORY, read_history, require_workers, train_on_ray
 from fiqa_train.splits import SPLITS, Split, split_identities
 from jobs.label import require_calibration, require_fresh_labels
 from schemas.calibration import Calibration
@@ -40,8 +40,8 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
     """Train `models/<train.name>/` to the end and return its metrics; a finished one is returned at once.
 
     Needs Ray to be ready and storage that all its workers can reach. The same command after a crash goes on from the
-    last epoch. UserError when the name belongs to a training from other data, labels or settings; JobFailed when
-    training fails. `metrics.json` is written last, so a model exists whole or not at all.
+    last epoch. UserError when the name belongs to a training from other data, labels or settings, or the cluster is
+    too small; JobFailed when training fails. `metrics.json` is written last, so a model exists whole or not at all.
     """
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
@@ -55,6 +55,7 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
     storage.check_shared()
     preflight(storage)
     task = training_task(config, storage)
+    require_workers(config.train)
     storage.create(f"{folder}/{BASIS}", _json(basis))
     # another job may have taken the name since the first look
     finished_training(storage, config.train.name, basis)
@@ -121,6 +122,11 @@ def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibr
     return basis
 
 
+def is_trained(storage: Storage, name: str) -> bool:
+    """Return whether a model of that name is finished, whatever it was trained from."""
+    return all(storage.exists(f"{model_folder(name)}/{file}") for file in (METRICS, WEIGHTS, CARD))
+
+
 def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> dict[str, Any] | None:
     """Return the metrics of a finished training; UserError when the name is taken by a different one."""
     folder = model_folder(name)
@@ -134,7 +140,7 @@ def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> dic
             f"model '{name}' of {storage.uri()} was trained from something else ({changed}); "
             f"choose another train.name, or delete {folder}"
         )
-    if not all(storage.exists(f"{folder}/{file}") for file in (METRICS, WEIGHTS, CARD)):
+    if not is_trained(storage, name):
         return None
     metrics: dict[str, Any] = json.loads(storage.read(f"{folder}/{METRICS}"))
     return metrics
