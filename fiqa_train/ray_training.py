@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchConfig, TorchTrainer
 from torch import nn
 
-from cluster.errors import JobFailed, UserError
+from cluster.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
 from cluster.ray_session import cluster_limits
 from cluster.storage import Storage
 from fiqa_train.checkpoints import STATE, dump_state, model_folder, parse_state
@@ -54,10 +55,14 @@ class RaySession:
         return None if checkpoint is None else read_state(checkpoint)
 
     def report(self, metrics: dict[str, float], state: Callable[[], dict[str, Any]]) -> None:
-        """Report an epoch; returns when the checkpoint of rank 0 is safe."""
+        """Report an epoch; returns when the checkpoint of rank 0 is safe.
+
+        Rank 0, which alone writes, raises RunHeld instead when another driver has taken the run over.
+        """
         if self.rank != 0:
             ray.train.report(metrics)
             return
+        self._task.require_held()
         kept = state()
         storage, folder = Storage(self._task.url), model_folder(self._task.section.name)
 
@@ -69,7 +74,24 @@ class RaySession:
 
         with tempfile.TemporaryDirectory() as empty:
             ray.train.report(metrics, checkpoint=Checkpoint.from_directory(empty), checkpoint_upload_fn=upload)
+        self._task.require_held()
         storage.write(f"{folder}/{HISTORY}", json.dumps(kept["history"]).encode())
+
+
+class EndWhenTakenOver(ray.train.UserCallback):
+    """Ends a training that has lost its run, where Ray Train would start its workers again.
+
+    Runs in the process that watches over the workers.
+    """
+
+    def __init__(self, task: TrainTask) -> None:
+        self._task = task
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """Raise RunHeld, which ends the training, when another driver has taken the run over."""
+        # An outage proves nothing: whether the workers start again is then a matter of `train.max_failures`.
+        with suppress(StorageRefused, StorageUnavailable, OSError):
+            self._task.require_held()
 
 
 def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -103,9 +125,11 @@ def require_workers(section: TrainSection) -> None:
 def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     """Train on the Ray that is ready, resuming from checkpoints in the run folder, and return the last state.
 
-    Raises JobFailed, one sentence, when the training failed more often than `train.max_failures` allows.
+    Raises JobFailed, one sentence, when the training failed more often than `train.max_failures` allows; RunHeld when
+    it ended because another driver has taken the run over.
     """
     section = task.section
+    callbacks: list[Any] = [EndWhenTakenOver(task)]
     _quicken()
     trainer = TorchTrainer(
         train_worker,
@@ -117,6 +141,7 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
             **_place(task.url, section.name),
             failure_config=FailureConfig(max_failures=section.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
+            callbacks=callbacks,
         ),
     )
     stop = threading.Event()
@@ -125,6 +150,7 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     try:
         result = trainer.fit()
     except ray.train.TrainingFailedError as error:
+        task.require_held()
         raise JobFailed(
             f"training '{section.name}' failed after {section.max_failures + 1} attempts ({_cause(error)}); "
             "remove the cause and run it again: it goes on from the last epoch"

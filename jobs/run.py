@@ -32,10 +32,10 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
         dataset = run_generate(config, before, new_generation=new_generation)
         # Generating may have started a new generation.
         storage = current(config.run.url, budget)
-        with hold(storage, config.resilience.lease_s, job="run"):
-            run_label(config, storage)
-            run_train(config, storage)
-            evaluation = run_evaluate(config, storage)
+        with hold(storage, config.resilience.lease_s, job="run") as lease:
+            run_label(config, storage, lease=lease)
+            run_train(config, storage, lease=lease)
+            evaluation = run_evaluate(config, storage, lease=lease)
     run_report(config, storage)
     lines = [
         f"dataset    {dataset.samples} samples of {dataset.accepted} identities, digest {dataset.digest}",
