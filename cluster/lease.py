@@ -1,6 +1,7 @@
 """Who drives a run: a lease of numbered epochs, so that a second driver is told and a silent one is replaced.
 
-The lease saves work and says who is at it. Safety never depends on it: commits do no harm whoever makes them.
+The lease saves work and says who is at it. Safety never depends on it where there are commits: they do no harm whoever
+makes them. What has none (labels, models, evaluations) is written after a look at the lease.
 """
 
 import json
@@ -27,6 +28,9 @@ from schemas.manifest import Record
 FOLDER = "lease"
 FIRST_BEAT_S = 1.0
 """Two drivers that a store without create-if-absent let through together find out after so long."""
+
+RECENT_S = 1.0
+"""A look at the store so short ago is enough for one of many small writes, which would each take longer for it."""
 
 CLOCK_STEP_S = 1.0
 """Stores of objects tell times in whole seconds: nobody is called silent because of what rounding adds."""
@@ -83,6 +87,20 @@ class LeaseView:
         )
 
 
+@dataclass(frozen=True)
+class Claim:
+    """Proves to the workers of a driver that it holds an epoch: they write beside it, also while it is frozen."""
+
+    storage: Storage
+    epoch: int
+    owner: str
+
+    def check(self) -> None:
+        """Look at the store and raise RunHeld when another driver has taken the run over."""
+        if lost := _taken_over(self.storage, self.epoch, self.owner):
+            raise RunHeld(lost)
+
+
 class Lease:
     """The epoch that this process holds; `hold` makes it and ends it."""
 
@@ -94,6 +112,7 @@ class Lease:
         self._lost = ""
         self._interval = record.ttl_s / 3
         self._looked = time.monotonic()
+        self._confirmed = self._looked
         # A look between the heart's own look and its write would let two racing drivers both find the other's name.
         self._turn = threading.Lock()
         self._ended = threading.Event()
@@ -107,6 +126,23 @@ class Lease:
             self._attempt(self._look)
         if self._lost:
             raise RunHeld(self._lost)
+
+    def confirm(self, within_s: float = 0.0) -> None:
+        """Look at the store unless that was done within so many seconds, and raise RunHeld as `check` does.
+
+        For what the driver itself writes and no commit protects: a beat may be a third of `ttl_s` old, and then the
+        run is another's already. StorageUnavailable or StorageRefused when the look fails.
+        """
+        if not self._lost and time.monotonic() - self._confirmed >= within_s:
+            with self._turn:
+                self._look()
+        if self._lost:
+            raise RunHeld(self._lost)
+
+    @property
+    def claim(self) -> Claim:
+        """Return what a worker needs to find out whether the run is still held by its driver."""
+        return Claim(self._storage, self.epoch, self._record.owner)
 
     def report(self, snapshot: Mapping[str, Any]) -> None:
         """Let the next beat tell how far the job is; the values must be JSON."""
@@ -145,20 +181,9 @@ class Lease:
         self._storage.write(_path(self.epoch), _json(self._record))
 
     def _look(self) -> None:
-        """Find out whether the run is still ours: no later epoch, and nobody else's name on this one."""
-        newest = _newest_epoch(self._storage)
-        if newest < self.epoch:
-            return
-        try:
-            record = _parse(self._storage.read(_path(newest)))
-        except FileNotFoundError:
-            return
-        if newest > self.epoch or (record is not None and record.owner != self._record.owner):
-            by = f"{record.host} pid {record.pid} at {_clock(record.started)}" if record else "another driver"
-            self._lost = (
-                f"the run {self._storage.uri()} was taken over by {by}; this driver stops, nothing is lost: "
-                "what it committed stays"
-            )
+        began = time.monotonic()
+        self._lost = self._lost or _taken_over(self._storage, self.epoch, self._record.owner)
+        self._confirmed = began
 
 
 @contextmanager
@@ -177,6 +202,12 @@ def hold(
         lease.end()
 
 
+def require_held(lease: Lease | None, within_s: float = 0.0) -> None:
+    """Raise RunHeld when the run was taken over from this lease (see `Lease.confirm`); do nothing without one."""
+    if lease is not None:
+        lease.confirm(within_s)
+
+
 def newest_lease(storage: Storage) -> LeaseView | None:
     """Return the newest epoch, or None when nobody has ever held the run. Changes nothing that others could notice."""
     epoch, data = _latest(storage)
@@ -187,6 +218,26 @@ def newest_lease(storage: Storage) -> LeaseView | None:
     unneeded = record is not None and (record.released or _life(record) == "gone")
     # The content comes first: an age that belongs to a later beat only makes the holder look younger.
     return LeaseView(epoch, data, record, None if unneeded else _age(storage, _path(epoch)))
+
+
+def _taken_over(storage: Storage, epoch: int, owner: str) -> str:
+    """Return a sentence about who has taken the run over from the owner of an epoch, empty when nobody has.
+
+    A later epoch is a take-over, and so is another name on this one.
+    """
+    newest = _newest_epoch(storage)
+    if newest < epoch:
+        return ""
+    try:
+        record = _parse(storage.read(_path(newest)))
+    except FileNotFoundError:
+        return ""
+    if newest == epoch and (record is None or record.owner == owner):
+        return ""
+    by = f"{record.host} pid {record.pid} at {_clock(record.started)}" if record else "another driver"
+    return (
+        f"the run {storage.uri()} was taken over by {by}; this driver stops, nothing is lost: what it committed stays"
+    )
 
 
 def _acquire(storage: Storage, ttl_s: float, job: str, notify: Callable[[str], None]) -> Lease:

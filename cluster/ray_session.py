@@ -103,6 +103,16 @@ def cluster_resources() -> tuple[float, float]:
     return float(resources.get("CPU", 0.0)), float(resources.get("GPU", 0.0))
 
 
+def cluster_limits() -> tuple[float, float]:
+    """CPUs and GPUs that the cluster holds now or, where it scales itself, those that it may grow to."""
+    # Ray has no public way to the limits of its autoscaler; Ray Data and Ray Train read them like this.
+    from ray._private.state import state
+
+    limits = state.get_max_resources_from_cluster_config() or {}
+    cpus, gpus = cluster_resources()
+    return max(cpus, float(limits.get("CPU", 0.0))), max(gpus, float(limits.get("GPU", 0.0)))
+
+
 def device_class(placement: PlacementSection) -> str:
     """Return `cpu` or `cuda`: what this run computes on, which decides the last bits of its floats (promise 1).
 

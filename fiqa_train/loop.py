@@ -15,6 +15,7 @@ from actors.model_store.catalogue import Model
 from actors.model_store.loading import load_network
 from actors.nets.iresnet import SmallIResNet
 from cluster.errors import UserError
+from cluster.lease import Claim
 from cluster.storage import Storage
 from fiqa_train.data import TrainingFaces, augment, read_all
 from fiqa_train.label_parts import LabelledShard
@@ -36,7 +37,10 @@ VALIDATION_ROWS = 4096
 
 @dataclass(frozen=True)
 class TrainTask:
-    """Everything a worker needs to know to take part in one training. `identities` counts them by split."""
+    """Everything a worker needs to know to take part in one training.
+
+    `identities` counts them by split; `claim` is what its driver holds of the run, None where nobody holds it.
+    """
 
     url: str
     shards: Sequence[LabelledShard]
@@ -48,6 +52,12 @@ class TrainTask:
     embedder: Model
     seed: int
     card: dict[str, Any]
+    claim: Claim | None = None
+
+    def require_held(self) -> None:
+        """Raise RunHeld when another driver has taken the run over."""
+        if self.claim is not None:
+            self.claim.check()
 
 
 class Session(Protocol):

@@ -1,10 +1,12 @@
 """Ray Train around the loop: workers, their checkpoints in the run folder, failures, and progress for people."""
 
 import json
+import math
 import os
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchConfig, TorchTrainer
 from torch import nn
 
-from cluster.errors import JobFailed
+from cluster.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
+from cluster.ray_session import cluster_limits
 from cluster.storage import Storage
 from fiqa_train.checkpoints import STATE, dump_state, model_folder, parse_state
 from fiqa_train.loop import TrainTask, fit
+from schemas.config import TrainSection
 
 CHECKPOINTS = "checkpoints"
 HISTORY = "history.json"
@@ -51,10 +55,14 @@ class RaySession:
         return None if checkpoint is None else read_state(checkpoint)
 
     def report(self, metrics: dict[str, float], state: Callable[[], dict[str, Any]]) -> None:
-        """Report an epoch; returns when the checkpoint of rank 0 is safe."""
+        """Report an epoch; returns when the checkpoint of rank 0 is safe.
+
+        Rank 0, which alone writes, raises RunHeld instead when another driver has taken the run over.
+        """
         if self.rank != 0:
             ray.train.report(metrics)
             return
+        self._task.require_held()
         kept = state()
         storage, folder = Storage(self._task.url), model_folder(self._task.section.name)
 
@@ -66,7 +74,24 @@ class RaySession:
 
         with tempfile.TemporaryDirectory() as empty:
             ray.train.report(metrics, checkpoint=Checkpoint.from_directory(empty), checkpoint_upload_fn=upload)
+        self._task.require_held()
         storage.write(f"{folder}/{HISTORY}", json.dumps(kept["history"]).encode())
+
+
+class EndWhenTakenOver(ray.train.UserCallback):
+    """Ends a training that has lost its run, where Ray Train would start its workers again.
+
+    Runs in the process that watches over the workers.
+    """
+
+    def __init__(self, task: TrainTask) -> None:
+        self._task = task
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """Raise RunHeld, which ends the training, when another driver has taken the run over."""
+        # An outage proves nothing: whether the workers start again is then a matter of `train.max_failures`.
+        with suppress(StorageRefused, StorageUnavailable, OSError):
+            self._task.require_held()
 
 
 def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -80,12 +105,31 @@ def train_worker(config: dict[str, Any]) -> None:
     fit(config["task"], RaySession(config["task"]))
 
 
+def require_workers(section: TrainSection) -> None:
+    """Raise UserError when a training wants more workers than the cluster can hold; needs Ray to be ready.
+
+    Each takes a GPU with `train.use_gpu`, else a CPU. For workers that cannot be placed Ray Train waits without end or
+    word.
+    """
+    cpus, gpus = cluster_limits()
+    what, there = ("GPU", gpus) if section.use_gpu else ("CPU", cpus)
+    if section.workers <= there:
+        return
+    why = f"train.workers={section.workers}" + (" and train.use_gpu=true" if section.use_gpu else "")
+    raise UserError(
+        f"training wants {_count(section.workers, what)} ({why}) but the cluster has {_count(there, what)}: "
+        f"{_remedy(section, math.floor(there))}a cluster with {'more' if there else 'some'}"
+    )
+
+
 def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     """Train on the Ray that is ready, resuming from checkpoints in the run folder, and return the last state.
 
-    Raises JobFailed, one sentence, when the training failed more often than `train.max_failures` allows.
+    Raises JobFailed, one sentence, when the training failed more often than `train.max_failures` allows; RunHeld when
+    it ended because another driver has taken the run over.
     """
     section = task.section
+    callbacks: list[Any] = [EndWhenTakenOver(task)]
     _quicken()
     trainer = TorchTrainer(
         train_worker,
@@ -97,6 +141,7 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
             **_place(task.url, section.name),
             failure_config=FailureConfig(max_failures=section.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
+            callbacks=callbacks,
         ),
     )
     stop = threading.Event()
@@ -105,6 +150,7 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     try:
         result = trainer.fit()
     except ray.train.TrainingFailedError as error:
+        task.require_held()
         raise JobFailed(
             f"training '{section.name}' failed after {section.max_failures + 1} attempts ({_cause(error)}); "
             "remove the cause and run it again: it goes on from the last epoch"
@@ -115,6 +161,16 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     if result.checkpoint is None:
         raise JobFailed(f"training '{section.name}' ended without a checkpoint; run it again")
     return read_state(result.checkpoint)
+
+
+def _count(amount: float, what: str) -> str:
+    return f"{amount:g} {what}" + ("" if amount == 1 else "s")
+
+
+def _remedy(section: TrainSection, room: int) -> str:
+    if room:
+        return f"use --set train.workers={room}, or "
+    return "use --set train.use_gpu=false, or " if section.use_gpu else "use "
 
 
 def _quicken() -> None:

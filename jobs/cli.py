@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cluster.errors import JobFailed, UserError
 from cluster.generations import current
+from cluster.lease import Lease, hold
 from cluster.progress import stop_live_lines
 from cluster.ray_session import Terminated, terminate_like_interrupt
 from cluster.storage import Storage, redact
@@ -179,9 +180,8 @@ def _storage(config: RunConfig) -> Storage:
     return current(config.run.url, retry_budget_s=config.resilience.retry_budget_s)
 
 
-def _held(config: RunConfig, storage: Storage, job: str) -> AbstractContextManager[object]:
+def _held(config: RunConfig, storage: Storage, job: str) -> AbstractContextManager[Lease]:
     """Hold an existing run while a job writes to it: two of them would undo each other's work, or double it."""
-    from cluster.lease import hold
     from cluster.run_folder import load_run
 
     load_run(storage)
@@ -252,8 +252,8 @@ def _label(options: argparse.Namespace) -> None:
     from jobs.label import run_label
 
     storage = _storage(config)
-    with _held(config, storage, "label"):
-        run_label(config, storage)
+    with _held(config, storage, "label") as lease:
+        run_label(config, storage, lease=lease)
     _say(f"labels are in {storage.uri('labels')}/{config.label.name}")
 
 
@@ -263,8 +263,8 @@ def _train(options: argparse.Namespace) -> None:
     from jobs.train import run_train
 
     storage = _storage(config)
-    with ray_session(), _held(config, storage, "train"):
-        run_train(config, storage)
+    with ray_session(), _held(config, storage, "train") as lease:
+        run_train(config, storage, lease=lease)
     _say(f"the model is in {storage.uri('models')}/{config.train.name}")
 
 
@@ -274,8 +274,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from jobs.summary import evaluation_lines
 
     storage = _storage(config)
-    with _held(config, storage, "evaluate"):
-        evaluation = run_evaluate(config, storage)
+    with _held(config, storage, "evaluate") as lease:
+        evaluation = run_evaluate(config, storage, lease=lease)
     for line in evaluation_lines(evaluation):
         _say(line)
 

@@ -34,6 +34,7 @@ from actors.model_store.selection import catalogue_of, run_models
 from actors.roles import Embedder
 from cluster.errors import JobFailed, UserError
 from cluster.fingerprint import INPUT_FIELDS
+from cluster.lease import Lease, require_held
 from cluster.preflight import preflight
 from cluster.progress import Phase
 from cluster.run_folder import load_run
@@ -67,11 +68,14 @@ Progress = Callable[[int, int], None]
 """Called with steps done and steps planned."""
 
 
-def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None = None) -> dict[str, Any]:
+def run_evaluate(
+    config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
+) -> dict[str, Any]:
     """Evaluate `models/<train.name>/` on the test identities and return the evaluation; one that exists is returned.
 
     UserError when the model is not trained (or from something else) or no FMR can be shown by the held-out pairs;
-    JobFailed when there are no held-out images.
+    JobFailed when there are no held-out images; RunHeld, before the next write, when the run is taken over from
+    `lease`.
     """
     # so small networks gain nothing from more threads, and lose much on a machine that does other work
     torch.set_num_threads(1)
@@ -140,7 +144,9 @@ def run_evaluate(config: RunConfig, storage: Storage, progress: Progress | None 
         "skipped": skipped,
         "headline": _headline(results[0]),
     }
+    require_held(lease)
     storage.write(f"{folder}/{SCORES}", _scores(held_out, qualities))
+    require_held(lease)
     storage.write(f"{folder}/{EVALUATION}", json.dumps(evaluation, indent=1, allow_nan=False).encode() + b"\n")
     steps.done()
     return evaluation

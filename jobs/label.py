@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from cluster.errors import JobFailed, UserError
 from cluster.fingerprint import canonical_json
+from cluster.lease import RECENT_S, Lease, require_held
 from cluster.preflight import preflight
 from cluster.progress import Phase
 from cluster.run_folder import load_run, planned_shards
@@ -28,11 +29,14 @@ Progress = Callable[[int, int], None]
 """Called with shards done and shards planned; each shard counts once when read and once when labelled."""
 
 
-def run_label(config: RunConfig, storage: Storage, progress: Progress | None = None) -> dict[str, Any]:
+def run_label(
+    config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
+) -> dict[str, Any]:
     """Write `labels/<name>/` for the finished run and return a summary; a pass that already exists is left alone.
 
     UserError when the name holds other labels or the frozen calibration does not fit; JobFailed when generation has not
-    finished or a sample has no valid components. `calibration.json` is written last: labels exist whole or not at all.
+    finished or a sample has no valid components; RunHeld, before the next write, when the run is taken over from
+    `lease`. `calibration.json` is written last: labels exist whole or not at all.
     """
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
@@ -58,10 +62,12 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
         report(index + 1, 2 * len(commits))
     scale, labels = _label(samples, config.label, threshold, frozen)
 
+    require_held(lease)
     parts: list[DataFile] = []
     for index, commit in enumerate(commits):
         rows = samples.labelled(index, labels)
         if rows.num_rows:
+            require_held(lease, RECENT_S)
             parts.append(_write_part(storage, config.label.name, commit.number, rows))
         report(len(commits) + index + 1, 2 * len(commits))
     if phase is not None:
@@ -79,6 +85,7 @@ def run_label(config: RunConfig, storage: Storage, progress: Progress | None = N
         scale=scale,
         parts=parts,
     )
+    require_held(lease)
     if not storage.create(_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
         first = require_calibration(storage, config.label.name)
         _require_same(storage, first, config.label, threshold, measured.embedder, dataset, frozen)

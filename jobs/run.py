@@ -11,13 +11,14 @@ from schemas.config import RunConfig
 
 def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     """Run every phase that is not finished yet, then print where to look and the figures that matter."""
+    from fiqa_train.ray_training import require_workers
     from jobs.evaluate import run_evaluate
     from jobs.frozen_scale import frozen_scale, measured_by
     from jobs.generate import run_generate
     from jobs.label import run_label
     from jobs.match_threshold import match_threshold
     from jobs.report import run_report
-    from jobs.train import run_train
+    from jobs.train import is_trained, run_train
 
     # Found out now, not after hours of generating.
     measured = measured_by(config)
@@ -25,13 +26,16 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     match_threshold(config, measured.embedder, frozen)
     budget = config.resilience.retry_budget_s
     with ray_session():
-        dataset = run_generate(config, current(config.run.url, budget), new_generation=new_generation)
+        before = current(config.run.url, budget)
+        if new_generation or not is_trained(before, config.train.name):
+            require_workers(config.train)
+        dataset = run_generate(config, before, new_generation=new_generation)
         # Generating may have started a new generation.
         storage = current(config.run.url, budget)
-        with hold(storage, config.resilience.lease_s, job="run"):
-            run_label(config, storage)
-            run_train(config, storage)
-            evaluation = run_evaluate(config, storage)
+        with hold(storage, config.resilience.lease_s, job="run") as lease:
+            run_label(config, storage, lease=lease)
+            run_train(config, storage, lease=lease)
+            evaluation = run_evaluate(config, storage, lease=lease)
     run_report(config, storage)
     lines = [
         f"dataset    {dataset.samples} samples of {dataset.accepted} identities, digest {dataset.digest}",

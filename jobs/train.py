@@ -12,6 +12,7 @@ from actors.model_store.cache import digest_of
 from actors.model_store.selection import run_models
 from cluster.errors import UserError
 from cluster.fingerprint import differences
+from cluster.lease import Claim, Lease, require_held
 from cluster.preflight import preflight
 from cluster.progress import Phase
 from cluster.run_folder import load_run
@@ -21,7 +22,7 @@ from fiqa_train.checkpoints import CARD, METRICS, WEIGHTS, model_folder, publish
 from fiqa_train.data import batch_plan, read_label_table
 from fiqa_train.label_parts import LabelledShard, pair_shards
 from fiqa_train.loop import TrainTask, describe
-from fiqa_train.ray_training import HISTORY, read_history, train_on_ray
+from fiqa_train.ray_training import HISTORY, read_history, require_workers, train_on_ray
 from fiqa_train.splits import SPLITS, Split, split_identities
 from jobs.label import require_calibration, require_fresh_labels
 from schemas.calibration import Calibration
@@ -37,12 +38,15 @@ Progress = Callable[[int, int], None]
 """Called with epochs done and epochs planned."""
 
 
-def run_train(config: RunConfig, storage: Storage, progress: Progress | None = None) -> dict[str, Any]:
+def run_train(
+    config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
+) -> dict[str, Any]:
     """Train `models/<train.name>/` to the end and return its metrics; a finished one is returned at once.
 
     Needs Ray to be ready and storage that all its workers can reach. The same command after a crash goes on from the
-    last epoch. UserError when the name belongs to a training from other data, labels or settings; JobFailed when
-    training fails. `metrics.json` is written last, so a model exists whole or not at all.
+    last epoch. UserError when the name belongs to a training from other data, labels or settings, or the cluster is
+    too small; JobFailed when training fails; RunHeld, before the next write, when the run is taken over from `lease`.
+    `metrics.json` is written last, so a model exists whole or not at all.
     """
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
@@ -55,7 +59,9 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
         return finished
     storage.check_shared()
     preflight(storage)
-    task = training_task(config, storage)
+    task = training_task(config, storage, None if lease is None else lease.claim)
+    require_workers(config.train)
+    require_held(lease)
     storage.create(f"{folder}/{BASIS}", _json(basis))
     # another job may have taken the name since the first look
     finished_training(storage, config.train.name, basis)
@@ -77,6 +83,7 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
         phase.advance(epochs - phase.done)
         phase.close(f"validation Spearman {best['validation_spearman']:.3f} in epoch {state['best_epoch']}")
     measured = {name: best[name] for name in ("validation_spearman", "validation_error")}
+    require_held(lease)
     card = publish(storage, config.train.name, state["best"], {**task.card, "metrics": measured})
     metrics = {
         "name": config.train.name,
@@ -88,6 +95,7 @@ def run_train(config: RunConfig, storage: Storage, progress: Progress | None = N
         "history": state["history"],
         "basis": basis,
     }
+    require_held(lease)
     storage.write(f"{folder}/{METRICS}", _json(metrics))
     storage.delete(f"{folder}/{HISTORY}")
     return metrics
@@ -122,6 +130,11 @@ def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibr
     return basis
 
 
+def is_trained(storage: Storage, name: str) -> bool:
+    """Return whether a model of that name is finished, whatever it was trained from."""
+    return all(storage.exists(f"{model_folder(name)}/{file}") for file in (METRICS, WEIGHTS, CARD))
+
+
 def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> dict[str, Any] | None:
     """Return the metrics of a finished training; UserError when the name is taken by a different one."""
     folder = model_folder(name)
@@ -135,7 +148,7 @@ def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> dic
             f"model '{name}' of {storage.uri()} was trained from something else ({changed}); "
             f"choose another train.name, or delete {folder}"
         )
-    if not all(storage.exists(f"{folder}/{file}") for file in (METRICS, WEIGHTS, CARD)):
+    if not is_trained(storage, name):
         return None
     metrics: dict[str, Any] = json.loads(storage.read(f"{folder}/{METRICS}"))
     return metrics
@@ -147,8 +160,11 @@ def split_run(config: RunConfig, identities: Iterable[int]) -> dict[int, Split]:
     return split_identities(map(int, identities), section.validation_fraction, section.test_fraction, config.run.seed)
 
 
-def training_task(config: RunConfig, storage: Storage) -> TrainTask:
-    """Return what workers need to know; UserError when there are too few identities or images to train on."""
+def training_task(config: RunConfig, storage: Storage, claim: Claim | None = None) -> TrainTask:
+    """Return what workers need to know; UserError when there are too few identities or images to train on.
+
+    With the `claim` of a lease they stop before they write to a run that another driver has taken over.
+    """
     calibration = require_calibration(storage, config.label.name)
     commits = ShardStore(storage, calibration.fingerprint).committed("samples")
     shards = pair_shards(commits.values(), calibration.parts)
@@ -170,6 +186,7 @@ def training_task(config: RunConfig, storage: Storage) -> TrainTask:
         embedder=embedder,
         seed=config.run.seed,
         card=describe(config.train, embedder, calibration.fingerprint, commercial_labels=commercial),
+        claim=claim,
     )
 
 

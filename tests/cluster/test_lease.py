@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import uuid
 import pytest
 
 from cluster.errors import RunHeld, StorageUnavailable
-from cluster.lease import LeaseRecord, hold, newest_lease
+from cluster.lease import LeaseRecord, hold, newest_lease, require_held
 from cluster.process_identity import born, machine, process_state
 from cluster.storage import Storage
 
@@ -336,6 +337,44 @@ def test_a_driver_that_was_replaced_stops_and_never_touches_the_files_of_the_lea
     assert not get(local, 1)["released"]
 
 
+def test_before_a_write_the_lease_is_looked_at_and_not_only_at_the_next_beat(storage):
+    """Between two beats a driver would have written for up to a third of the lease time to a run that it had lost."""
+    with hold(storage, 60) as lease:
+        require_held(lease)
+        put(storage, 2, record())
+        lease.check()
+        require_held(lease, within_s=60)  # one of many small writes after a look
+        with pytest.raises(RunHeld, match="taken over by far-away pid 4711"):
+            require_held(lease)
+        assert lost(lease)
+        storage.delete("lease/000002.json")
+        assert lost(lease), "what is lost stays lost"
+    require_held(None)  # nobody holds the run of a benchmark
+
+
+def test_workers_find_out_from_the_store_whether_their_driver_still_holds_the_run(local):
+    with hold(local, 60) as lease:
+        claim = pickle.loads(pickle.dumps(lease.claim))
+        claim.check()
+        put(local, 2, record())
+        with pytest.raises(RunHeld, match="taken over by far-away pid 4711"):
+            claim.check()
+    with hold(local, 60, **QUIET) as mine:
+        mine.claim.check()
+        with pytest.raises(RunHeld):
+            claim.check()
+
+
+def test_nothing_is_written_while_the_store_does_not_say_who_holds_the_run(local):
+    store = Faulty(local.url)
+    with hold(store, 60) as lease:
+        store.down = True
+        with pytest.raises(StorageUnavailable):
+            require_held(lease)
+        store.down = False
+        require_held(lease)
+
+
 def test_a_zombie_whose_epoch_was_collected_does_not_bring_it_back(local):
     with hold(local, 0.3) as zombie:
         put(local, 2, record())
@@ -345,14 +384,21 @@ def test_a_zombie_whose_epoch_was_collected_does_not_bring_it_back(local):
 
 
 class Faulty(Storage):
-    """A store whose writes fail for as long as `down` is set."""
+    """A store whose writes and lists fail for as long as `down` is set."""
 
     down = False
 
     def write(self, path: str, data: bytes) -> None:
+        self._answer()
+        super().write(path, data)
+
+    def list(self, prefix: str = "") -> list[str]:
+        self._answer()
+        return super().list(prefix)
+
+    def _answer(self) -> None:
         if self.down:
             raise StorageUnavailable("the store does not answer")
-        super().write(path, data)
 
 
 def test_an_outage_of_the_store_does_not_end_the_job_and_beats_go_on_after_it(local):

@@ -4,10 +4,15 @@ import json
 import threading
 
 import pyarrow.fs
+import pytest
+from ray._private.state import state
 
+from cluster import ray_session
+from cluster.errors import UserError
 from cluster.storage import Storage
 from fiqa_train import ray_training
-from fiqa_train.ray_training import read_history
+from fiqa_train.ray_training import read_history, require_workers
+from schemas.config import TrainSection
 
 
 def test_checkpoints_lie_in_the_run_folder_whatever_the_store(tmp_path):
@@ -41,3 +46,56 @@ def test_a_failure_reads_as_its_innermost_cause_in_one_line():
     assert ray_training._cause(outer) == "the disk is full"
     assert len(ray_training._cause(ValueError("x" * 5000))) < 400
     assert ray_training._cause(KeyError()) == "KeyError"
+
+
+@pytest.mark.parametrize(
+    ("section", "cpus", "gpus", "told"),
+    [
+        (
+            {"workers": 8, "use_gpu": True},
+            64.0,
+            4.0,
+            "training wants 8 GPUs (train.workers=8 and train.use_gpu=true) but the cluster has 4 GPUs: "
+            "use --set train.workers=4, or a cluster with more",
+        ),
+        (
+            {"use_gpu": True},
+            2.0,
+            0.0,
+            "training wants 1 GPU (train.workers=1 and train.use_gpu=true) but the cluster has 0 GPUs: "
+            "use --set train.use_gpu=false, or a cluster with some",
+        ),
+        (
+            {"workers": 3},
+            2.0,
+            8.0,
+            "training wants 3 CPUs (train.workers=3) but the cluster has 2 CPUs: "
+            "use --set train.workers=2, or a cluster with more",
+        ),
+        (
+            {},
+            0.0,
+            0.0,
+            "training wants 1 CPU (train.workers=1) but the cluster has 0 CPUs: use a cluster with some",
+        ),
+    ],
+)
+def test_workers_that_no_node_will_ever_take_are_refused_with_the_way_out(monkeypatch, section, cpus, gpus, told):
+    monkeypatch.setattr(ray_training, "cluster_limits", lambda: (cpus, gpus))
+    with pytest.raises(UserError) as refused:
+        require_workers(TrainSection.model_validate(section))
+    assert str(refused.value) == told
+
+
+def test_a_worker_on_a_gpu_takes_no_cpu(monkeypatch):
+    monkeypatch.setattr(ray_training, "cluster_limits", lambda: (2.0, 8.0))
+    require_workers(TrainSection(workers=8, use_gpu=True))
+    require_workers(TrainSection(workers=2))
+
+
+@pytest.mark.parametrize(("limits", "wanted"), [(None, (2.0, 0.0)), ({"CPU": 1, "GPU": 16}, (2.0, 16.0))])
+def test_a_cluster_that_grows_is_as_large_as_it_may_become(monkeypatch, limits, wanted):
+    """Its workers come when they are asked for: to refuse them because there are none yet would be for ever."""
+    monkeypatch.setattr(ray_session, "cluster_resources", lambda: (2.0, 0.0))
+    monkeypatch.setattr(state, "get_max_resources_from_cluster_config", lambda: limits)
+    assert ray_session.cluster_limits() == wanted

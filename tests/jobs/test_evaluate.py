@@ -47,6 +47,7 @@ def trained_once(tmp_path_factory):
         return parse_state(session.stored)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.train.require_workers", lambda section: None)
         patch.setattr("jobs.train.train_on_ray", here)
         run_train(config, storage)
     return config, folder

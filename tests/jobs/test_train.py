@@ -4,18 +4,19 @@ import json
 import os
 
 import pytest
+import ray
 import torch
 import yaml
 from safetensors.torch import load
 
 import fiqa_train.ray_training as ray_training
 from cluster.errors import UserError
-from cluster.ray_session import ray_session
 from cluster.run_folder import load_run
 from cluster.storage import Storage
 from fiqa_train.checkpoints import load_quality_model
 from fiqa_train.loop import fit
 from jobs.label import require_calibration
+from jobs.run import run_all
 from jobs.train import run_train, training_basis, training_task
 from tests.fiqa_train.labelled_run import make_run, small_config
 from tests.fiqa_train.test_loop import Alone
@@ -40,8 +41,10 @@ def dying_worker(config):
 
 @pytest.fixture(scope="module")
 def cluster():
-    with ray_session(num_cpus=2):
-        yield
+    """Two CPUs and one GPU, which is there by name alone."""
+    ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
 
 
 @pytest.mark.ray
@@ -87,6 +90,53 @@ def test_two_workers_end_with_one_model(cluster, tmp_path):
     assert all(torch.isfinite(tensor).all() for tensor in weights.values() if tensor.is_floating_point())
     assert not any(key.startswith("module.") for key in weights)
     assert len(metrics["history"]) == 1
+
+
+TOO_LARGE = [
+    ({"workers": 2, "use_gpu": True}, r"wants 2 GPUs .* has 1 GPU: use --set train\.workers=1"),
+    ({"workers": 3}, r"wants 3 CPUs .* has 2 CPUs: use --set train\.workers=2"),
+]
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("section", "told"), TOO_LARGE)
+def test_a_training_that_is_larger_than_the_cluster_is_refused_before_anything_is_written(
+    cluster, tmp_path, section, told
+):
+    """Ray Train waited for workers that no node could take, without a word and for ever."""
+    config, storage = make_run(tmp_path / "run", train=section)
+    with pytest.raises(UserError, match=told):
+        run_train(config, storage)
+    assert storage.list("models") == []
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("section", "told"), TOO_LARGE)
+def test_a_run_finds_out_before_it_generates_that_it_could_not_train(cluster, tmp_path, section, told):
+    """It used to generate for days, and to stand still then."""
+    with pytest.raises(UserError, match=told):
+        run_all(small_config(tmp_path / "run", train=section))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.ray
+def test_a_run_with_a_finished_model_needs_no_workers_for_it(cluster, tmp_path, monkeypatch):
+    config, storage = make_run(tmp_path / "run", train={"workers": 2, "use_gpu": True})
+    for file in ("model.safetensors", "model.yaml", "metrics.json"):
+        storage.write(f"models/default/{file}", b"")
+
+    class Generates(Exception):
+        pass
+
+    def generate(*_, **__):
+        raise Generates
+
+    monkeypatch.setattr("jobs.generate.run_generate", generate)
+    with pytest.raises(Generates):
+        run_all(config)
+    with pytest.raises(UserError, match="wants 2 GPUs"):
+        run_all(config, new_generation=True)  # which would hold no model
 
 
 def test_what_is_missing_is_named(tmp_path):

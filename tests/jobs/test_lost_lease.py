@@ -1,0 +1,180 @@
+"""A job that is overtaken by another driver writes nothing more and ends with exit code 4."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import ray
+import yaml
+
+import fiqa_train.ray_training as ray_training
+import jobs.label
+from cluster.errors import RunHeld
+from cluster.lease import hold, newest_lease
+from cluster.storage import Storage
+from fiqa_train.checkpoints import parse_state
+from fiqa_train.loop import fit
+from jobs import evaluate
+from jobs.cli import main
+from jobs.label import run_label
+from jobs.run import run_all
+from jobs.train import run_train
+from schemas.manifest import DatasetSummary
+from tests.cluster.test_lease import put, record
+from tests.fiqa_train.labelled_run import make_run
+from tests.fiqa_train.test_loop import Alone
+from tests.jobs.test_evaluate import Detail
+
+pytestmark = pytest.mark.ray
+
+JOBS = ("label", "train", "evaluate")
+TOLD = re.compile(r"was taken over by far-away pid 4711 .* this driver stops")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray.init(address="local", num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def here(task, watch):
+    """Train in this process."""
+    session = Alone()
+    fit(task, session)
+    return parse_state(session.stored)
+
+
+def contents(storage):
+    return {path: storage.read(path) for path in storage.list() if not path.startswith("lease/")}
+
+
+class Rival:
+    """Another driver, which takes the run over at a moment and looks at what it holds then."""
+
+    def __init__(self, storage):
+        self.storage, self.found = storage, None
+
+    def take_over(self):
+        put(self.storage, newest_lease(self.storage).epoch + 1, record(ttl_s=3600))
+        self.found = contents(self.storage)
+
+    def takes_over_in(self, monkeypatch, job):
+        """Take over once the job is under way: after it has looked at its store, before its first write."""
+        module = __import__(f"jobs.{job}", fromlist=[job])
+        looked = module.preflight
+
+        def preflight(storage):
+            looked(storage)
+            self.take_over()
+
+        monkeypatch.setattr(module, "preflight", preflight)
+
+    def assert_undisturbed(self):
+        assert self.found is not None
+        assert contents(self.storage) == self.found
+
+
+@pytest.fixture
+def ready(cluster, tmp_path, monkeypatch):
+    """Make a run for which a job is the next one to do."""
+
+    def ready_for(job):
+        config, storage = make_run(
+            tmp_path / "run", labels=job != "label", train={"test_fraction": 0.5}, generate={"identities": 16}
+        )
+        monkeypatch.setattr(evaluate, "load_embedder", lambda model: Detail(model.name))
+        monkeypatch.setattr("jobs.train.train_on_ray", here)
+        if job == "evaluate":
+            run_train(config, storage)
+        return config, storage
+
+    return ready_for
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_an_overtaken_job_writes_nothing_and_exits_with_4(ready, tmp_path, monkeypatch, capsys, job):
+    """It held the lease and never looked at it: it went on beside the other driver, wrote, and ended with 0."""
+    config, storage = ready(job)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    rival = Rival(storage)
+    rival.takes_over_in(monkeypatch, job)
+    with pytest.raises(SystemExit) as ended:
+        main([job, str(tmp_path / "config.yaml")])
+    assert ended.value.code == 4
+    assert TOLD.search(capsys.readouterr().err)
+    rival.assert_undisturbed()
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_run_is_overtaken_in_whichever_job_it_is(ready, tmp_path, monkeypatch, job):
+    config, storage = ready("label")
+    dataset = DatasetSummary.model_construct(samples=0, accepted=0, digest="")
+    monkeypatch.setattr("jobs.generate.run_generate", lambda *_, **__: dataset)
+    rival = Rival(storage)
+    rival.takes_over_in(monkeypatch, job)
+    with pytest.raises(RunHeld, match=TOLD):
+        run_all(config)
+    rival.assert_undisturbed()
+
+
+def test_labels_stop_between_two_parts(ready, monkeypatch):
+    config, storage = ready("label")
+    monkeypatch.setattr(jobs.label, "RECENT_S", 0.0)  # a second of writing is let pass otherwise
+    rival = Rival(storage)
+
+    def progress(done, planned):
+        if done == planned - 2:
+            rival.take_over()
+
+    with hold(storage, 60) as lease, pytest.raises(RunHeld, match=TOLD):
+        run_label(config, storage, progress, lease=lease)
+    rival.assert_undisturbed()
+    assert len([path for path in rival.found if path.startswith("labels/default/shard-")]) == 4
+
+
+def test_a_model_that_is_trained_too_late_is_not_published(ready, monkeypatch):
+    config, storage = ready("train")
+    rival = Rival(storage)
+
+    def slow(task, watch):
+        state = here(task, watch)
+        rival.take_over()
+        return state
+
+    monkeypatch.setattr("jobs.train.train_on_ray", slow)
+    with hold(storage, 60) as lease, pytest.raises(RunHeld, match=TOLD):
+        run_train(config, storage, lease=lease)
+    rival.assert_undisturbed()
+
+
+class Overtaken(ray_training.RaySession):
+    """Sees its run taken over after the second epoch."""
+
+    def report(self, metrics, state):
+        super().report(metrics, state)
+        if metrics["epoch"] == 2:
+            put(Storage(self._task.url), 2, record(ttl_s=3600))
+
+
+def overtaken_worker(config):
+    task = config["task"]
+    with (Path(task.url) / "attempts").open("a") as attempts:
+        attempts.write("one\n")
+    session = Overtaken(task)
+    session.threads = 1
+    fit(task, session)
+
+
+def test_training_workers_stop_before_the_next_checkpoint_and_are_not_started_again(cluster, tmp_path, monkeypatch):
+    """They are processes of their own: they go on while their driver is frozen and another one trains the model."""
+    config, storage = make_run(tmp_path / "run", train={"epochs": 4, "max_failures": 3})
+    monkeypatch.setattr(ray_training, "train_worker", overtaken_worker)
+    with hold(storage, 60) as lease, pytest.raises(RunHeld, match=TOLD):
+        run_train(config, storage, lease=lease)
+    assert (tmp_path / "run" / "attempts").read_text() == "one\n"
+    assert len(json.loads(storage.read("models/default/history.json"))) == 2
+    files = storage.list("models/default")
+    assert len([path for path in files if path.endswith("state.pt")]) == 2
+    assert not {"models/default/model.safetensors", "models/default/metrics.json"} & set(files)
