@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from schemas.model_card import ModelCard
+from synfiqa.schemas.model_card import ModelCard
 
 if TYPE_CHECKING:
-    from actors.network import Running
+    from synfiqa.actors.network import Running
 
 _LINE_REACH = 2
 _BRIDGE = (slice(46, 58), (slice(53, 59),))
@@ -29,7 +29,7 @@ _FLOOR = 2e-3
 
 
 class LineGlasses:
-    """`actors.roles.GlassesMeter` by thin lines on the aligned face; needs no weights."""
+    """`synfiqa.actors.roles.GlassesMeter` by thin lines on the aligned face; needs no weights."""
 
     def __init__(self, card: ModelCard, path: Path = Path(), running: "Running | None" = None) -> None:
         self.name = card.name

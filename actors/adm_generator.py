@@ -7,15 +7,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from actors.card_arguments import arguments_of
-from actors.diffusion_chain import TRAINING_STEPS, Ancestral
-from actors.model_store.loading import build_network, load_network
-from actors.nets.adm_unet import AdmUNet
-from actors.network import COMPILED, Running
-from actors.roles import Candidate
-from actors.unconditional import PixelMap, candidates
-from cluster.errors import UserError
-from schemas.model_card import CardPart, ModelCard
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.diffusion_chain import TRAINING_STEPS, Ancestral
+from synfiqa.actors.model_store.loading import build_network, load_network
+from synfiqa.actors.nets.adm_unet import AdmUNet
+from synfiqa.actors.network import COMPILED, Running
+from synfiqa.actors.roles import Candidate
+from synfiqa.actors.unconditional import PixelMap, candidates
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import CardPart, ModelCard
 
 
 class AdmArguments(CardPart):

@@ -6,16 +6,16 @@ from itertools import groupby
 import numpy as np
 import pyarrow as pa
 
-from actors.backends import Players
-from actors.conditional_backends import reference_text
-from actors.imaging import decode
-from actors.mirror_images import recognition_vectors
-from actors.model_store.selection import run_models
-from cluster.salvage import Salvage
-from cluster.stage import Resources, Stage, Work
-from schemas.config import RunConfig
-from schemas.manifest import DeadRow
-from schemas.rows import SAMPLES, identity_of, kind_of, recipe_from_row
+from synfiqa.actors.backends import Players
+from synfiqa.actors.conditional_backends import reference_text
+from synfiqa.actors.imaging import decode
+from synfiqa.actors.mirror_images import recognition_vectors
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.cluster.salvage import Salvage
+from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import DeadRow
+from synfiqa.schemas.rows import SAMPLES, identity_of, kind_of, recipe_from_row
 
 MIN_REFERENCES = 2
 """With fewer, a reference has nobody to be compared with (leave-one-out)."""

@@ -3,8 +3,8 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from actors.model_store.catalogue import Model
-from actors.roles import (
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.roles import (
     ConditionalGenerator,
     Detector,
     Embedder,
@@ -14,10 +14,10 @@ from actors.roles import (
     ImageText,
     PoseMeter,
 )
-from schemas.config import Precision
+from synfiqa.schemas.config import Precision
 
 if TYPE_CHECKING:
-    from actors.model_store.selection import RunModels
+    from synfiqa.actors.model_store.selection import RunModels
 
 
 @cache
@@ -36,7 +36,7 @@ def worker_device() -> str:
 @cache
 def procedural_identities(portrait_size: int, skin_tones: tuple[float, ...]) -> IdentityGenerator:
     """Return the embedded generator of pseudo-identities (one instance per process and setting)."""
-    from actors.procedural import ProceduralIdentityGenerator
+    from synfiqa.actors.procedural import ProceduralIdentityGenerator
 
     return ProceduralIdentityGenerator(portrait_size, worker_device(), skin_tones)
 
@@ -44,7 +44,7 @@ def procedural_identities(portrait_size: int, skin_tones: tuple[float, ...]) -> 
 @cache
 def procedural_samples(portrait_size: int) -> ConditionalGenerator:
     """Return the embedded generator that shows a procedural identity under a recipe."""
-    from actors.procedural import ProceduralConditionalGenerator
+    from synfiqa.actors.procedural import ProceduralConditionalGenerator
 
     return ProceduralConditionalGenerator(portrait_size, worker_device())
 
@@ -56,10 +56,10 @@ def player(model: Model, precision: Precision = "float32", micro_batch: int = 8)
     """Return the object that plays the model's role; one instance per process, shared by all its stages."""
     key = (*model.key, precision, micro_batch)
     if key not in _players:
-        from actors.model_store.cache import locate
-        from actors.model_store.loading import play
-        from actors.model_store.room import require_room
-        from actors.network import Running
+        from synfiqa.actors.model_store.cache import locate
+        from synfiqa.actors.model_store.loading import play
+        from synfiqa.actors.model_store.room import require_room
+        from synfiqa.actors.network import Running
 
         path, running = locate(model), Running(worker_device(), precision, micro_batch)
         require_room(model.card, path, running)

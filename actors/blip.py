@@ -10,17 +10,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import BertTokenizer, BlipConfig, BlipForImageTextRetrieval
 
-from actors.dual_encoder import DualEncoder, check_input
-from actors.model_store.loading import rules_for
-from actors.model_store.random_weights import random_tensors
-from actors.model_store.state import fit_state, read_state, state_dict_of
-from actors.nets.blip import CONTEXT, HUGGING_FACE, ORIGINAL, BlipTowers, blip_config, parts_of
-from actors.network import Running
-from actors.preprocess import CLIP_MEAN, CLIP_STD
-from actors.side_files import only_checkpoint, side_path
-from actors.vocabulary import bert_vocabulary
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.dual_encoder import DualEncoder, check_input
+from synfiqa.actors.model_store.loading import rules_for
+from synfiqa.actors.model_store.random_weights import random_tensors
+from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
+from synfiqa.actors.nets.blip import CONTEXT, HUGGING_FACE, ORIGINAL, BlipTowers, blip_config, parts_of
+from synfiqa.actors.network import Running
+from synfiqa.actors.preprocess import CLIP_MEAN, CLIP_STD
+from synfiqa.actors.side_files import only_checkpoint, side_path
+from synfiqa.actors.vocabulary import bert_vocabulary
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files of a folder that may hold its weights, the first that is there."""

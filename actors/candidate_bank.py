@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from actors.face_model.parameters import FaceParameters
-from actors.face_model.sh_light import unevenness
-from actors.template_bank import Template, TemplateBank
-from cluster.errors import JobFailed
+from synfiqa.actors.face_model.parameters import FaceParameters
+from synfiqa.actors.face_model.sh_light import unevenness
+from synfiqa.actors.template_bank import Template, TemplateBank
+from synfiqa.cluster.errors import JobFailed
 
 MAX_REFERENCE_YAW = 10.0
 """Degrees; candidates that look further aside are no references."""

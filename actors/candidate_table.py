@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from schemas.rows import CANDIDATES
+from synfiqa.schemas.rows import CANDIDATES
 
 
 def fresh_candidate(unit: int, number: int, seed: int, image: bytes, attributes: dict) -> dict:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from actors.degradation import draw_kernel
-from schemas.recipe import Expression, Light, Pose, Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.degradation import draw_kernel
+from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 REFERENCE_CAPTION = (
     "a sharp portrait photo of a person facing the camera with a neutral expression in even light "

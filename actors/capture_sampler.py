@@ -5,10 +5,10 @@ Each factor has a generator of its own, so that a rate, a range or a further fac
 
 import numpy as np
 
-from actors.draws import log_uniform, single
-from schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection
-from schemas.recipe import Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.draws import log_uniform, single
+from synfiqa.schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 _USUAL_DISTANCE = (4.0, 10.0)  # head heights: arm's length of a companion to across a room
 _GAIN_NOISE = (2.0, 6.0)  # grey levels of sensor noise that a dark picture has before its gain is counted

@@ -2,8 +2,8 @@
 
 from pydantic import ValidationError
 
-from cluster.errors import UserError
-from schemas.model_card import CardPart, ModelCard
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import CardPart, ModelCard
 
 
 def arguments_of[Arguments: CardPart](card: ModelCard, kind: type[Arguments]) -> Arguments:

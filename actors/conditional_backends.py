@@ -5,14 +5,14 @@ A backend is built on the driver and travels to the workers with its stage; only
 
 from typing import Protocol
 
-from actors.backends import Players, procedural_samples
-from actors.captions import REFERENCE_CAPTION
-from actors.card_arguments import arguments_of
-from actors.model_store.selection import RunModels
-from actors.recipe_sampler import identity_recipes
-from actors.roles import ConditionalGenerator
-from schemas.config import PROCEDURAL, RunConfig
-from schemas.recipe import Recipe
+from synfiqa.actors.backends import Players, procedural_samples
+from synfiqa.actors.captions import REFERENCE_CAPTION
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.model_store.selection import RunModels
+from synfiqa.actors.recipe_sampler import identity_recipes
+from synfiqa.actors.roles import ConditionalGenerator
+from synfiqa.schemas.config import PROCEDURAL, RunConfig
+from synfiqa.schemas.recipe import Recipe
 
 
 class ConditionalBackend(Protocol):
@@ -52,7 +52,7 @@ def reference_text(models: RunModels) -> str:
     """Return what pictures are compared with in v_l: the text that references are asked for (generation spec 3.5)."""
     if models.conditional is None:
         return REFERENCE_CAPTION
-    from actors.controlled_diffusion.arguments import DiffusionArguments
+    from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
 
     return arguments_of(models.conditional.diffusion.card, DiffusionArguments).prompts.reference
 
@@ -61,6 +61,6 @@ def backend_of(config: RunConfig, players: Players) -> ConditionalBackend:
     """Return the backend that the config names; UserError when its inputs do not fit together."""
     if config.models.conditional_generator == PROCEDURAL:
         return ProceduralBackend(config)
-    from actors.diffusion_recipes import DiffusionBackend
+    from synfiqa.actors.diffusion_recipes import DiffusionBackend
 
     return DiffusionBackend(config, players)

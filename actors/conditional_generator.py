@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from actors.alignment import align, similarity_transform, transform_points
-from actors.backends import Players
-from actors.conditional_backends import backend_of
-from actors.degradation import clean_crop_and_degrade
-from actors.imaging import decode, encode_jpeg
-from actors.model_store.selection import run_models
-from actors.roles import IdentitySource, Portraits, Unfit
-from cluster.salvage import Salvage
-from cluster.stage import Resources, Stage, Work
-from schemas.config import RunConfig
-from schemas.recipe import Recipe
-from schemas.rows import REGIONS, SAMPLES, image_path, recipe_to_row, sample_id
+from synfiqa.actors.alignment import align, similarity_transform, transform_points
+from synfiqa.actors.backends import Players
+from synfiqa.actors.conditional_backends import backend_of
+from synfiqa.actors.degradation import clean_crop_and_degrade
+from synfiqa.actors.imaging import decode, encode_jpeg
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.roles import IdentitySource, Portraits, Unfit
+from synfiqa.cluster.salvage import Salvage
+from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.rows import REGIONS, SAMPLES, image_path, recipe_to_row, sample_id
 
 
 class ConditionalGeneratorStage(Stage):

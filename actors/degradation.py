@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from actors.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
-from actors.misalignment import believed_landmarks
-from actors.operators import motion_blur, sensor_noise
-from schemas.recipe import Profile, Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
+from synfiqa.actors.misalignment import believed_landmarks
+from synfiqa.actors.operators import motion_blur, sensor_noise
+from synfiqa.schemas.recipe import Profile, Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 KERNEL_SIZE = 21
 """Taps per side of the blur kernel."""

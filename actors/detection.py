@@ -11,11 +11,11 @@ import torch
 from facenet_pytorch import MTCNN
 from pydantic import Field
 
-from actors.card_arguments import arguments_of
-from actors.model_store.state import fit_state, read_state
-from actors.network import Running
-from actors.roles import Detection
-from schemas.model_card import CardPart, ModelCard, StateRules
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.model_store.state import fit_state, read_state
+from synfiqa.actors.network import Running
+from synfiqa.actors.roles import Detection
+from synfiqa.schemas.model_card import CardPart, ModelCard, StateRules
 
 Select = Literal["largest", "probability"]
 MIN_SIDE = 20

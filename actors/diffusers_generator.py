@@ -17,15 +17,15 @@ from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor
 
-from actors.card_arguments import arguments_of
-from actors.diffusion_chain import TRAINING_STEPS
-from actors.model_store.random_weights import random_state
-from actors.model_store.state import fit_state, read_state
-from actors.network import Running
-from actors.roles import Candidate
-from actors.unconditional import PixelMap, candidates
-from cluster.errors import UserError
-from schemas.model_card import RANDOM, CardPart, ModelCard, StateRules
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.diffusion_chain import TRAINING_STEPS
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.state import fit_state, read_state
+from synfiqa.actors.network import Running
+from synfiqa.actors.roles import Candidate
+from synfiqa.actors.unconditional import PixelMap, candidates
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import RANDOM, CardPart, ModelCard, StateRules
 
 INDEX, UNET, SCHEDULER = "model_index.json", "unet/config.json", "scheduler/scheduler_config.json"
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actors.seeded_noise import gaussian_noise
+from synfiqa.actors.seeded_noise import gaussian_noise
 
 TRAINING_STEPS = 1000
 FIRST_BETA, LAST_BETA = 1e-4, 0.02

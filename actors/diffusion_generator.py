@@ -12,22 +12,22 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from actors.alignment import align, similarity_transform
-from actors.backends import Players
-from actors.controlled_diffusion.arguments import FACE_EMBEDDING
-from actors.controlled_diffusion.sampler import ControlledDiffusion
-from actors.embedding import Crop, conditioning_crop
-from actors.face_model.control_map import ControlMaps
-from actors.face_model.parameters import FaceParameters
-from actors.face_model.protocol import FaceEncoder, FaceModel
-from actors.face_model.renderer import renderer_named
-from actors.face_parser import FaceParser
-from actors.roles import Detection, Detector, Embedder, IdentitySource, Portraits, Unfit
-from actors.template_bank import TemplateBank, conditions_of
-from cluster.errors import UserError
-from schemas.config import DiffusionSection, RunConfig
-from schemas.recipe import Profile, Recipe
-from schemas.seeds import derive_seed
+from synfiqa.actors.alignment import align, similarity_transform
+from synfiqa.actors.backends import Players
+from synfiqa.actors.controlled_diffusion.arguments import FACE_EMBEDDING
+from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.embedding import Crop, conditioning_crop
+from synfiqa.actors.face_model.control_map import ControlMaps
+from synfiqa.actors.face_model.parameters import FaceParameters
+from synfiqa.actors.face_model.protocol import FaceEncoder, FaceModel
+from synfiqa.actors.face_model.renderer import renderer_named
+from synfiqa.actors.face_parser import FaceParser
+from synfiqa.actors.roles import Detection, Detector, Embedder, IdentitySource, Portraits, Unfit
+from synfiqa.actors.template_bank import TemplateBank, conditions_of
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.config import DiffusionSection, RunConfig
+from synfiqa.schemas.recipe import Profile, Recipe
+from synfiqa.schemas.seeds import derive_seed
 
 RELEASED_SIDE = 224
 """Side of the copy in which the released pipeline looks for the face, and from which it crops."""

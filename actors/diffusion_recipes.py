@@ -5,22 +5,22 @@ from collections import Counter
 import numpy as np
 import torch
 
-from actors.backends import Players
-from actors.card_arguments import arguments_of
-from actors.controlled_diffusion.arguments import DiffusionArguments
-from actors.face3d.expression import UNITS
-from actors.face_model.camera import rotations
-from actors.face_model.flame_files import EXPRESSIONS
-from actors.model_store.catalogue import Model
-from actors.parametric_bank import ExpressionSpace, parametric_bank
-from actors.pose import euler_angles
-from actors.recipe_sampler import identity_recipes
-from actors.roles import ConditionalGenerator
-from actors.template_bank import Template, TemplateBank
-from cluster.errors import UserError
-from schemas.config import RunConfig
-from schemas.recipe import Pose, Recipe
-from schemas.seeds import derive_seed
+from synfiqa.actors.backends import Players
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.face3d.expression import UNITS
+from synfiqa.actors.face_model.camera import rotations
+from synfiqa.actors.face_model.flame_files import EXPRESSIONS
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.parametric_bank import ExpressionSpace, parametric_bank
+from synfiqa.actors.pose import euler_angles
+from synfiqa.actors.recipe_sampler import identity_recipes
+from synfiqa.actors.roles import ConditionalGenerator
+from synfiqa.actors.template_bank import Template, TemplateBank
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.recipe import Pose, Recipe
+from synfiqa.schemas.seeds import derive_seed
 
 _LIMITS = (100.0, 60.0, 180.0)  # of a recipe's yaw, pitch, roll
 
@@ -73,7 +73,7 @@ class DiffusionBackend:
 
     def generator(self) -> ConditionalGenerator:
         """Return the generator of this process, its models loaded."""
-        from actors.diffusion_generator import generator_of
+        from synfiqa.actors.diffusion_generator import generator_of
 
         return generator_of(self._config, self._players, self.bank)
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from actors.network import BatchedNetwork, Running
-from actors.preprocess import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, network_input
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.network import BatchedNetwork, Running
+from synfiqa.actors.preprocess import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, network_input
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 
 class DualEncoder(ABC):
-    """An `actors.roles.ImageText` of two towers. A subclass says how each tower runs; captions are encoded once."""
+    """An `ImageText` (`synfiqa.actors.roles`) of two towers. Subclasses run the towers; captions are encoded once."""
 
     def __init__(self, card: ModelCard, module: nn.Module, running: Running) -> None:
         self.name = card.name

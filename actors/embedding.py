@@ -9,12 +9,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from actors.alignment import ARCFACE_SIZE
-from actors.model_store.loading import load_network
-from actors.network import BatchedNetwork, Running
-from actors.preprocess import network_input
-from actors.roles import Detection
-from schemas.model_card import ModelCard
+from synfiqa.actors.alignment import ARCFACE_SIZE
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.network import BatchedNetwork, Running
+from synfiqa.actors.preprocess import network_input
+from synfiqa.actors.roles import Detection
+from synfiqa.schemas.model_card import ModelCard
 
 Crop = Literal["aligned", "box"]
 """What a recognition network was trained on: faces aligned by five landmarks, or cut out by the detector's box."""
@@ -23,7 +23,7 @@ _TRAINED_ON_BOXES = frozenset({"facenet"})
 
 
 class NetworkEmbedder:
-    """An `actors.roles.Embedder` of a network that returns (N, D); size, channels and range are as its card says.
+    """An `Embedder` (`synfiqa.actors.roles`) of a network that returns (N, D), with the input contract of its card.
 
     Beside aligned faces it takes crops of the card's own input size, which are not resized.
     """

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.model_card import ModelCard
+from synfiqa.schemas.model_card import ModelCard
 
 if TYPE_CHECKING:
-    from actors.network import Running
+    from synfiqa.actors.network import Running
 
 
 class CommandedExpression:
-    """`actors.roles.ExpressionMeter` that believes the generator: exact for rendered heads, blind to pixels."""
+    """`synfiqa.actors.roles.ExpressionMeter` that believes the generator: exact for rendered heads, blind to pixels."""
 
     def __init__(self, card: ModelCard, path: Path = Path(), running: "Running | None" = None) -> None:
         self.name = card.name

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actors.model_store.loading import load_network
-from actors.network import BatchedNetwork, Running
-from actors.preprocess import normalised
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.network import BatchedNetwork, Running
+from synfiqa.actors.preprocess import normalised
+from synfiqa.schemas.model_card import ModelCard
 
 PARTS = (
     *("background", "skin", "left brow", "right brow", "left eye", "right eye", "glasses", "left ear", "right ear"),

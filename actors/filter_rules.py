@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from actors.alignment import ARCFACE_SIZE
-from actors.roles import Detection
-from schemas.config import FilterSection
+from synfiqa.actors.alignment import ARCFACE_SIZE
+from synfiqa.actors.roles import Detection
+from synfiqa.schemas.config import FilterSection
 
 
 @dataclass(frozen=True)

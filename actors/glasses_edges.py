@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from actors.alignment import similarity_transform, warp
-from actors.card_arguments import arguments_of
-from schemas.model_card import CardPart, ModelCard
+from synfiqa.actors.alignment import similarity_transform, warp
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.schemas.model_card import CardPart, ModelCard
 
 if TYPE_CHECKING:
-    from actors.network import Running
+    from synfiqa.actors.network import Running
 
 PUBLISHED_THRESHOLD = 0.15
 """Measure above which a face wears glasses, as published."""
@@ -40,7 +40,7 @@ class EdgeArguments(CardPart):
 
 
 class EdgeGlasses:
-    """`actors.roles.GlassesMeter` by horizontal edges at nose bridge and lower rims (spec of MR-FIQA, 2.2).
+    """`synfiqa.actors.roles.GlassesMeter` by horizontal edges at nose bridge and lower rims (spec of MR-FIQA, 2.2).
 
     The published line through four eye corners becomes the line through the two eye centres. `arguments.threshold`
     is the measure at which `score` is exactly 0.5.

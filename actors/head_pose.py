@@ -5,8 +5,8 @@ the right of the picture, y up, z to the camera, and X, Y, Z turn counter-clockw
 as Z(roll) Y(yaw) X(pitch): the transpose, whose rows are the directions of the head's axes in the picture. The axes
 that its authors draw into pictures agree: the nose goes to x = -sin yaw, y = cos yaw sin pitch. Published angles are
 
-* yaw > 0 for a nose to image-left, the opposite of `schemas.recipe.Pose`,
-* pitch > 0 for a nose up and roll > 0 for a head turned clockwise in the picture, as in `schemas.recipe.Pose`,
+* yaw > 0 for a nose to image-left, the opposite of `synfiqa.schemas.recipe.Pose`,
+* pitch > 0 for a nose up and roll > 0 for a head turned clockwise in the picture, as in `synfiqa.schemas.recipe.Pose`,
 
 and a head is rolled first and nodded last, where `Pose` nods first and rolls last. For one angle alone, both orders are
 the same; at 20 degrees of yaw, pitch and roll each, yaw differs by up to 9 degrees.
@@ -21,12 +21,12 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from actors.card_arguments import arguments_of
-from actors.model_store.loading import load_network
-from actors.network import BatchedNetwork, Running
-from actors.pose import euler_angles
-from actors.preprocess import network_input
-from schemas.model_card import CardPart, ModelCard
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.network import BatchedNetwork, Running
+from synfiqa.actors.pose import euler_angles
+from synfiqa.actors.preprocess import network_input
+from synfiqa.schemas.model_card import CardPart, ModelCard
 
 Angles = Literal["recipe", "published"]
 _SINGULAR = 1e-6

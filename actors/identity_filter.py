@@ -4,16 +4,16 @@ import json
 
 import numpy as np
 
-from actors.alignment import ARCFACE_SIZE, align
-from actors.backends import Players, worker_device
-from actors.candidate_table import candidate_table
-from actors.filter_rules import Measured, judge, published_crop
-from actors.imaging import decode
-from actors.model_store.selection import run_models
-from actors.roles import Detection
-from cluster.salvage import Salvage
-from cluster.stage import Resources, Stage, Work
-from schemas.config import RunConfig
+from synfiqa.actors.alignment import ARCFACE_SIZE, align
+from synfiqa.actors.backends import Players, worker_device
+from synfiqa.actors.candidate_table import candidate_table
+from synfiqa.actors.filter_rules import Measured, judge, published_crop
+from synfiqa.actors.imaging import decode
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.roles import Detection
+from synfiqa.cluster.salvage import Salvage
+from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.schemas.config import RunConfig
 
 
 class IdentityFilterStage(Stage):

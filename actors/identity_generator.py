@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from actors.backends import Players
-from actors.candidate_table import candidate_numbers, candidate_table, dead_candidate, fresh_candidate
-from actors.imaging import encode_jpeg
-from actors.model_store.selection import run_models
-from cluster.salvage import Salvage
-from cluster.stage import Resources, Stage, Work
-from schemas.config import RunConfig
-from schemas.seeds import derive_seed
+from synfiqa.actors.backends import Players
+from synfiqa.actors.candidate_table import candidate_numbers, candidate_table, dead_candidate, fresh_candidate
+from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.cluster.salvage import Salvage
+from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.seeds import derive_seed
 
 PORTRAIT_QUALITY = 95
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cluster.shard_store import ShardStore
-from cluster.stage import Resources, Stage, Work
-from cluster.storage import Storage
-from schemas.rows import IDENTITIES
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.rows import IDENTITIES
 
 
 class IdentityReaderStage(Stage):

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 
-from actors.columns import set_columns
+from synfiqa.actors.columns import set_columns
 
 COLUMNS = ["candidate", "status", "reason", "embedding"]
 """What a registry needs of the ledger to be rebuilt."""

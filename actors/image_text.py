@@ -8,11 +8,11 @@ import numpy as np
 from open_clip.model import CLIP
 from torch import Tensor
 
-from actors.dual_encoder import DualEncoder
-from actors.model_store.loading import load_network
-from actors.nets.dual_encoder import WordTokenizer, clip_input, small_clip
-from actors.network import Running
-from schemas.model_card import ModelCard
+from synfiqa.actors.dual_encoder import DualEncoder
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.nets.dual_encoder import WordTokenizer, clip_input, small_clip
+from synfiqa.actors.network import Running
+from synfiqa.schemas.model_card import ModelCard
 
 
 class SmallClip(DualEncoder):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actors.roles import Embedder
+from synfiqa.actors.roles import Embedder
 
 
 def both_sides(embedder: Embedder, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from actors.alignment import ARCFACE_SIZE, similarity_transform, transform_points
-from schemas.recipe import Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.alignment import ARCFACE_SIZE, similarity_transform, transform_points
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 _SHIFT = 12.0  # pixels of the crop, along either axis, at most at 90 degrees
 _GROWTH = 0.3  # of the logarithm of the scale, the same

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cluster.call_size import call_size
-from schemas.config import Precision
+from synfiqa.cluster.call_size import call_size
+from synfiqa.schemas.config import Precision
 
 COMPILED = {"dynamic": False, "options": {"deterministic": True}}
 """How networks are compiled: kernels by rule, for timing them would let two workers choose, and round, differently

@@ -9,13 +9,13 @@ import numpy as np
 import onnxruntime
 from pydantic import Field
 
-from actors.alignment import ARCFACE_SIZE
-from actors.card_arguments import arguments_of
-from actors.network import Running
-from actors.onnx_file import onnx_file
-from actors.onnx_input import face_boxes, network_pixels
-from cluster.errors import UserError
-from schemas.model_card import CardPart, ModelCard
+from synfiqa.actors.alignment import ARCFACE_SIZE
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.network import Running
+from synfiqa.actors.onnx_file import onnx_file
+from synfiqa.actors.onnx_input import face_boxes, network_pixels
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import CardPart, ModelCard
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _UNKNOWN = ("No Op registered", "not a registered function", "NOT_IMPLEMENTED", "In Node")
@@ -127,7 +127,7 @@ class OnnxClassifier:
 
 
 class OnnxGlasses(OnnxClassifier):
-    """`actors.roles.GlassesMeter`: the probability of the class `glasses`."""
+    """`synfiqa.actors.roles.GlassesMeter`: the probability of the class `glasses`."""
 
     WANTED = "glasses"
 
@@ -141,7 +141,7 @@ class OnnxGlasses(OnnxClassifier):
 
 
 class OnnxExpression(OnnxClassifier):
-    """`actors.roles.ExpressionMeter`: 1 - the probability of the class `neutral`."""
+    """`synfiqa.actors.roles.ExpressionMeter`: 1 - the probability of the class `neutral`."""
 
     WANTED = "neutral"
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from actors.alignment import ARCFACE_SIZE, similarity_transform
-from actors.nets.iresnet import LUMA, standardise
-from actors.preprocess import network_input
-from schemas.model_card import ModelCard
+from synfiqa.actors.alignment import ARCFACE_SIZE, similarity_transform
+from synfiqa.actors.nets.iresnet import LUMA, standardise
+from synfiqa.actors.preprocess import network_input
+from synfiqa.schemas.model_card import ModelCard
 
 _MOST_SIDES = 4
 """A face box is at most so many times as large as its image."""

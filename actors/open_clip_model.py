@@ -10,11 +10,11 @@ from open_clip.model import CLIP, convert_to_custom_text_state_dict
 from safetensors.torch import save_file
 from torch import Tensor
 
-from actors.dual_encoder import DualEncoder, check_input, mean_and_deviation
-from actors.model_store.loading import rules_for
-from actors.model_store.random_weights import random_state
-from actors.model_store.state import fit_state, read_state, state_dict_of
-from actors.nets.open_clip_towers import (
+from synfiqa.actors.dual_encoder import DualEncoder, check_input, mean_and_deviation
+from synfiqa.actors.model_store.loading import rules_for
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
+from synfiqa.actors.nets.open_clip_towers import (
     Tokenizer,
     Towers,
     build_tokenizer,
@@ -22,10 +22,10 @@ from actors.nets.open_clip_towers import (
     published_config,
     vocabulary_size,
 )
-from actors.network import Running
-from actors.side_files import only_checkpoint, side_path
-from cluster.errors import UserError
-from schemas.model_card import ModelCard, StateRules
+from synfiqa.actors.network import Running
+from synfiqa.actors.side_files import only_checkpoint, side_path
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard, StateRules
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = (

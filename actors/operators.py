@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from actors.imaging import decode, encode_jpeg
+from synfiqa.actors.imaging import decode, encode_jpeg
 
 _SHADOW_SHARE = 0.2  # of the noise's variance at mid-grey that the sensor itself adds, whatever the light
 _SHADOW_LIMIT = 4.0  # how often that variance counts in the deepest shadows, where tone curves flatten out

@@ -5,16 +5,16 @@ from typing import Literal
 
 import numpy as np
 
-from actors.face3d.expression import UNITS
-from actors.face_model.camera import CROP, FRAME, head_axis_angle
-from actors.face_model.flame_files import EXPRESSIONS
-from actors.face_model.procedural import JAW_OPEN
-from actors.face_model.sh_light import light_of
-from actors.recipe_sampler import degraded_recipes, reference_recipes
-from actors.template_bank import Template, TemplateBank
-from schemas.config import DegradedSection
-from schemas.recipe import Expression, Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.face3d.expression import UNITS
+from synfiqa.actors.face_model.camera import CROP, FRAME, head_axis_angle
+from synfiqa.actors.face_model.flame_files import EXPRESSIONS
+from synfiqa.actors.face_model.procedural import JAW_OPEN
+from synfiqa.actors.face_model.sh_light import light_of
+from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.template_bank import Template, TemplateBank
+from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.recipe import Expression, Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 ExpressionSpace = Literal["flame", "procedural"]
 _SCALE = 8.5  # of the camera: a head of 0.3 m is 1.3 times as high as the crop

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from actors.network import Running
-    from schemas.model_card import ModelCard
+    from synfiqa.actors.network import Running
+    from synfiqa.schemas.model_card import ModelCard
 
 MEAN_FACE = np.array([[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -0.70, 0.68], [-0.4, -1.1, -0.05], [0.4, -1.1, -0.05]])
 """(5, 3) eyes, nose tip, mouth corners of an adult in units of the eye distance: x image-right, y up, z to camera."""
@@ -40,10 +40,10 @@ class LandmarkPose:
 def pose_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
     """Return yaw, pitch, roll in degrees, float64 (N, 3), of landmarks (N, 5, 2) in pixels (y down).
 
-    Signs and order of rotation are those of `schemas.recipe.Pose`; yaw lies in +-180, pitch in +-90. Near profile
-    pitch and roll are one motion in the picture, so only yaw is well determined there. The mean face stands for
-    everybody, which costs a few degrees of yaw and more of pitch. Raises ValueError on points that are not finite
-    or coincide.
+    Signs and order of rotation are those of `synfiqa.schemas.recipe.Pose`; yaw lies in +-180, pitch in +-90. Near
+    profile pitch and roll are one motion in the picture, so only yaw is well determined there. The mean face stands for
+    everybody, which costs a few degrees of yaw and more of pitch. Raises ValueError on points that are not finite or
+    coincide.
     """
     points = np.asarray(landmarks, dtype=np.float64)
     if points.ndim != 3 or points.shape[1:] != (5, 2):

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from actors.nets.iresnet import standardise_gray
-from schemas.model_card import ModelCard
+from synfiqa.actors.nets.iresnet import standardise_gray
+from synfiqa.schemas.model_card import ModelCard
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """Per R, G, B of 0..1 (CLIP; also BLIP)."""

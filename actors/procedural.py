@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from actors.face3d import HeadRenderer, sample_identity
-from actors.face3d.identity import BALANCED
-from actors.recipe_sampler import candidate_recipe
-from actors.roles import Candidate, IdentitySource, Portraits
-from schemas.recipe import Recipe
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.face3d.identity import BALANCED
+from synfiqa.actors.recipe_sampler import candidate_recipe
+from synfiqa.actors.roles import Candidate, IdentitySource, Portraits
+from synfiqa.schemas.recipe import Recipe
 
 
 class ProceduralIdentityGenerator:

@@ -6,12 +6,12 @@ float is a float32 value, so that tables store it without loss.
 
 import numpy as np
 
-from actors.capture_sampler import with_distance, with_faults
-from actors.degradation import sample_scale
-from actors.draws import bounded_normal, log_uniform, single, uniform
-from schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection, GenerateSection
-from schemas.recipe import Background, Expression, Gaze, Kind, Light, Occluder, Pose, Profile, Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.capture_sampler import with_distance, with_faults
+from synfiqa.actors.degradation import sample_scale
+from synfiqa.actors.draws import bounded_normal, log_uniform, single, uniform
+from synfiqa.schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection, GenerateSection
+from synfiqa.schemas.recipe import Background, Expression, Gaze, Kind, Light, Occluder, Pose, Profile, Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 OCCLUDERS: tuple[Occluder, ...] = ("glasses", "sunglasses", "mask", "scarf", "hand", "hat", "hair", "object")
 """What may cover part of a face, drawn with equal probability."""

@@ -18,13 +18,13 @@ from pydantic import Field
 from torch import Tensor
 from torchvision.ops import nms
 
-from actors.card_arguments import arguments_of
-from actors.detection import Select, enlarged, foremost, most_prominent, searched
-from actors.model_store.loading import load_network
-from actors.network import BatchedNetwork, Running
-from actors.preprocess import normalised
-from actors.roles import Detection
-from schemas.model_card import CardPart, ModelCard
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.detection import Select, enlarged, foremost, most_prominent, searched
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.network import BatchedNetwork, Running
+from synfiqa.actors.preprocess import normalised
+from synfiqa.actors.roles import Detection
+from synfiqa.schemas.model_card import CardPart, ModelCard
 
 ANCHORS = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))
 """Per pyramid level, finest first: the stride of its cells and the sides of both anchors of a cell, in pixels."""
@@ -113,7 +113,7 @@ class RetinaFaceDetector:
 def anchors(height: int, width: int) -> np.ndarray:
     """Return the anchors (A, 3) of an image as centre x, y and side in pixels, edges at integers; read-only.
 
-    They run over levels, rows, columns and sizes, like the outputs of `actors.nets.retinaface`.
+    They run over levels, rows, columns and sizes, like the outputs of `synfiqa.actors.nets.retinaface`.
     """
     levels = []
     for stride, sides in ANCHORS:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from schemas.recipe import Recipe
+from synfiqa.schemas.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Portraits:
 
     `unfit[i]` says why picture i could not be made as asked; its pixels and landmarks then mean nothing. `boxes`
     (N, 4) x0, y0, x1, y1 are those of the detector, where one was asked. `occluded_regions` (N, 8) are the shares of
-    `schemas.rows.REGIONS`, NaN where a region is turned away; None where nobody knows them.
+    `synfiqa.schemas.rows.REGIONS`, NaN where a region is turned away; None where nobody knows them.
     """
 
     images: np.ndarray
@@ -123,7 +123,7 @@ class ImageText(Protocol):
 
 
 class PoseMeter(Protocol):
-    """Measures head pose in degrees; signs and order of rotation are those of `schemas.recipe.Pose`."""
+    """Measures head pose in degrees; signs and order of rotation are those of `synfiqa.schemas.recipe.Pose`."""
 
     def pose(self, images: Sequence[np.ndarray], landmarks: np.ndarray | None) -> np.ndarray:
         """Return (N, 3) yaw, pitch, roll of uint8 RGB images of any sizes; landmarks (N, 5, 2) in pixels."""

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cluster.shard_formats import Format
-from cluster.shard_store import ShardStore
-from cluster.stage import Resources, Stage, Work
-from cluster.stage_trace import to_provenance
-from cluster.storage import Storage
-from schemas.manifest import DeadRow
-from schemas.rows import SAMPLES, identity_of
+from synfiqa.cluster.shard_formats import Format
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.cluster.stage_trace import to_provenance
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import DeadRow
+from synfiqa.schemas.rows import SAMPLES, identity_of
 
 
 class ShardWriterStage(Stage):

@@ -3,9 +3,9 @@
 from pathlib import Path, PurePath
 from typing import Any
 
-from actors.model_store.digest import folder_files
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.digest import folder_files
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 """How files with weights are called."""

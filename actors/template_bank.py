@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from actors.face_model.parameters import Conditions
-from cluster.errors import UserError
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.face_model.parameters import Conditions
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.seeds import derive_seed, generator
 
 VERSION = 1
 _SHAPES: dict[str, tuple[int, ...]] = {"pose": (6,), "light": (9, 3), "camera": (3,), "tform": (3, 3)}
@@ -27,7 +27,7 @@ _PUBLISHED = {"pose": "pose", "light": "light", "expression": "exp", "camera": "
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """One way to show a face; float32 arrays as the rows of `actors.face_model.parameters.Conditions`."""
+    """One way to show a face; float32 arrays as the rows of `synfiqa.actors.face_model.parameters.Conditions`."""
 
     token: str
     pose: np.ndarray

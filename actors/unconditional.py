@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actors.roles import Candidate
+from synfiqa.actors.roles import Candidate
 
 PixelMap = Literal["fixed", "stretched"]
 """How -1..1 becomes 0..255: for all images alike, or each from its own darkest to its brightest value (released)."""

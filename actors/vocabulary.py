@@ -4,7 +4,7 @@ import string
 from collections.abc import Iterator
 from itertools import islice, product
 
-from actors.captions import vocabulary
+from synfiqa.actors.captions import vocabulary
 
 SPECIAL = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103}
 """Tokens whose ids BERT fixed; the numbers between them are unused."""

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from actors.adm_generator import AdmIdentityGenerator
-from actors.diffusion_chain import Reversal, kept_steps, linear_betas, respaced
-from actors.model_store.loading import build_network, load_network
-from actors.model_store.rehearsal import write_rehearsal
-from actors.network import Running
-from schemas.model_card import ModelCard
+from synfiqa.actors.adm_generator import AdmIdentityGenerator
+from synfiqa.actors.diffusion_chain import Reversal, kept_steps, linear_betas, respaced
+from synfiqa.actors.model_store.loading import build_network, load_network
+from synfiqa.actors.model_store.rehearsal import write_rehearsal
+from synfiqa.actors.network import Running
+from synfiqa.schemas.model_card import ModelCard
 
 PUBLISHED_GFLOP = 387.9
 RELEASED_BATCH = 24

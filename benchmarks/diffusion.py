@@ -16,17 +16,17 @@ import torch
 from torch import Tensor
 from torchvision.transforms import functional as vision
 
-from actors.controlled_diffusion.arguments import DiffusionArguments
-from actors.controlled_diffusion.cost import count
-from actors.controlled_diffusion.ddim import schedule, starting_noise
-from actors.controlled_diffusion.layout import FULL, LAYOUTS, Layout
-from actors.controlled_diffusion.rehearsal import write_random, write_tokenizer
-from actors.controlled_diffusion.sampler import ControlledDiffusion
-from actors.controlled_diffusion.text import CONTEXT
-from actors.controlled_diffusion.weights import Networks, load_networks, skeletons
-from actors.network import DTYPES, Running
-from schemas.config import Precision
-from schemas.model_card import ModelCard
+from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.controlled_diffusion.cost import count
+from synfiqa.actors.controlled_diffusion.ddim import schedule, starting_noise
+from synfiqa.actors.controlled_diffusion.layout import FULL, LAYOUTS, Layout
+from synfiqa.actors.controlled_diffusion.rehearsal import write_random, write_tokenizer
+from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.controlled_diffusion.text import CONTEXT
+from synfiqa.actors.controlled_diffusion.weights import Networks, load_networks, skeletons
+from synfiqa.actors.network import DTYPES, Running
+from synfiqa.schemas.config import Precision
+from synfiqa.schemas.model_card import ModelCard
 
 RELEASED_BATCH = 10
 MATMUL_SIDE = 8192

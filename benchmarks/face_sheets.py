@@ -15,21 +15,21 @@ import pyarrow as pa
 import torch
 from PIL import Image, ImageDraw
 
-from actors.face3d import HeadRenderer, Identity, sample_identity
-from actors.imaging import decode
-from actors.recipe_sampler import degraded_recipes, reference_recipes
 from benchmarks.face_bars.factors import FACTORS
 from benchmarks.face_bars.factors import STEPS as LEVELS
 from benchmarks.face_bars.labels import NOT_JUDGED, fused_labels, networks_of
 from benchmarks.face_bars.ladder_set import Faces, ladder_faces
 from benchmarks.face_bars.people import REFERENCES, cleaned
-from cluster.generations import current
-from cluster.run_folder import load_run
-from cluster.shard_store import ShardStore
-from jobs.label import read_labels, require_calibration
-from schemas.config import DegradedSection
-from schemas.recipe import Expression, Gaze, Light, Pose, Recipe
-from schemas.seeds import derive_seed
+from synfiqa.actors.face3d import HeadRenderer, Identity, sample_identity
+from synfiqa.actors.imaging import decode
+from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.cluster.generations import current
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.jobs.label import read_labels, require_calibration
+from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe
+from synfiqa.schemas.seeds import derive_seed
 
 LIMIT_BYTES = 300_000
 STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)

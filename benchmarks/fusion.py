@@ -16,20 +16,20 @@ import numpy as np
 import pyarrow as pa
 from scipy.stats import rankdata, spearmanr
 
-from actors.annotator import recognition_similarity
-from actors.imaging import decode
-from actors.model_store.selection import run_models
-from cluster.generations import current
-from cluster.run_folder import load_run
-from cluster.shard_store import ShardStore
-from fiqa_train import label_factors
-from fiqa_train.edc import Pairs, pair_quality
-from fiqa_train.label_costs import fit_costs, kept
-from fiqa_train.label_factors import flat_columns, severities
-from fiqa_train.labels import Components, fit, match_chance
-from fiqa_train.verification import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
-from jobs.evaluate import load_embedder
-from schemas.config import ModelsSection
+from synfiqa.actors.annotator import recognition_similarity
+from synfiqa.actors.imaging import decode
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.cluster.generations import current
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.fiqa_train import label_factors
+from synfiqa.fiqa_train.edc import Pairs, pair_quality
+from synfiqa.fiqa_train.label_costs import fit_costs, kept
+from synfiqa.fiqa_train.label_factors import flat_columns, severities
+from synfiqa.fiqa_train.labels import Components, fit, match_chance
+from synfiqa.fiqa_train.verification import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
+from synfiqa.jobs.evaluate import load_embedder
+from synfiqa.schemas.config import ModelsSection
 
 MODES = tuple(product((1e-2, 1e-3), ("leaderboard", "fixed")))
 COLUMNS = ["identity", "kind", "image", "recognition", "vision_language", *label_factors.COLUMNS]

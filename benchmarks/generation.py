@@ -13,23 +13,23 @@ from dataclasses import replace
 
 import torch
 
-from actors.annotator import AnnotatorStage
-from actors.conditional_generator import ConditionalGeneratorStage
-from actors.identity_reader import IdentityReaderStage
-from actors.model_store.selection import cards_of_dataset, model_digests
-from actors.shard_writer import ShardWriterStage
-from cluster.lease import hold
-from cluster.pipeline import stream
-from cluster.ray_session import cluster_resources, ray_session
-from cluster.run_folder import open_run, planned_shards
-from cluster.shard_store import ShardStore
-from cluster.stage import Stage, Work
-from cluster.storage import Storage
-from jobs.config import load_config
-from jobs.identity_half import IdentityHalf
-from jobs.sample_half import plan_shards
-from jobs.stages import Stages
-from schemas.config import RunConfig
+from synfiqa.actors.annotator import AnnotatorStage
+from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.identity_reader import IdentityReaderStage
+from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests
+from synfiqa.actors.shard_writer import ShardWriterStage
+from synfiqa.cluster.lease import hold
+from synfiqa.cluster.pipeline import stream
+from synfiqa.cluster.ray_session import cluster_resources, ray_session
+from synfiqa.cluster.run_folder import open_run, planned_shards
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.stage import Stage, Work
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.config import load_config
+from synfiqa.jobs.identity_half import IdentityHalf
+from synfiqa.jobs.sample_half import plan_shards
+from synfiqa.jobs.stages import Stages
+from synfiqa.schemas.config import RunConfig
 
 
 def sample_stages(config: RunConfig, target: Storage, fingerprint: str) -> list[Stage]:

@@ -18,12 +18,12 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from cluster.run_folder import open_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from fiqa_train import label_factors
-from schemas.config import RunConfig
-from schemas.rows import REGIONS, SAMPLES, sample_id
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train import label_factors
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.rows import REGIONS, SAMPLES, sample_id
 
 BAR_GB = 4.0
 DEGRADED, REFERENCES = 20, 2
@@ -86,7 +86,7 @@ def make(folder: str, rows: int) -> None:
 
 def label(folder: str, rows: int, spatial: str) -> None:
     """Run the pass and print what it took, as JSON; memory before it is that of the imports."""
-    from jobs.label import run_label
+    from synfiqa.jobs.label import run_label
 
     run = config(folder, rows, spatial)
     before, start = _peak_gb(), time.perf_counter()

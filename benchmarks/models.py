@@ -19,26 +19,26 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from actors.alignment import align
-from actors.annotator import BATCH, AnnotatorStage
-from actors.backends import Players, worker_device
-from actors.captions import REFERENCE_CAPTION
-from actors.conditional_generator import ConditionalGeneratorStage
-from actors.detection import MtcnnDetector
-from actors.face3d import HeadRenderer, sample_identity
-from actors.identity_generator import IdentityGeneratorStage
-from actors.imaging import decode, encode_jpeg, load_photo
-from actors.model_store.cache import locate
-from actors.model_store.catalogue import Catalogue, Model
-from actors.model_store.loading import play
-from actors.model_store.selection import run_models
-from actors.network import Running
-from actors.preprocess import network_input, normalised
-from actors.recipe_sampler import candidate_recipe
-from actors.retinaface import anchors
-from cluster.stage import Work
-from schemas.config import RunConfig
-from schemas.rows import CANDIDATES, IDENTITIES
+from synfiqa.actors.alignment import align
+from synfiqa.actors.annotator import BATCH, AnnotatorStage
+from synfiqa.actors.backends import Players, worker_device
+from synfiqa.actors.captions import REFERENCE_CAPTION
+from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.detection import MtcnnDetector
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.identity_generator import IdentityGeneratorStage
+from synfiqa.actors.imaging import decode, encode_jpeg, load_photo
+from synfiqa.actors.model_store.cache import locate
+from synfiqa.actors.model_store.catalogue import Catalogue, Model
+from synfiqa.actors.model_store.loading import play
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.network import Running
+from synfiqa.actors.preprocess import network_input, normalised
+from synfiqa.actors.recipe_sampler import candidate_recipe
+from synfiqa.actors.retinaface import anchors
+from synfiqa.cluster.stage import Work
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.rows import CANDIDATES, IDENTITIES
 
 MODELS = (
     *("mtcnn", "line-glasses", "edge-glasses", "landmark-pose", "bundled-a", "bundled-clip"),

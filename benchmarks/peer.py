@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
-from cluster.pipeline import stream
-from cluster.ray_session import prepare_environment, ray_session
-from schemas.config import PlacementSection
+from synfiqa.cluster.pipeline import stream
+from synfiqa.cluster.ray_session import prepare_environment, ray_session
+from synfiqa.schemas.config import PlacementSection
 
 ROWS, PAYLOAD = 64, 5_000
 SYSTEMS = ("ours", "peer")

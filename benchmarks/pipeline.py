@@ -11,9 +11,9 @@ import tempfile
 import time
 
 from benchmarks.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
-from cluster.pipeline import stream
-from cluster.ray_session import ray_session
-from schemas.config import PlacementSection
+from synfiqa.cluster.pipeline import stream
+from synfiqa.cluster.ray_session import ray_session
+from synfiqa.schemas.config import PlacementSection
 
 BAR = 1.05
 ROWS, PAYLOAD = 64, 5_000

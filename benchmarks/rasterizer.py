@@ -16,18 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actors.face3d.identity import sample_identity
-from actors.face3d.rasterizer import Fragments, rasterize
-from actors.face_model.camera import FRAME, to_crop, to_frame
-from actors.face_model.control_map import ControlMaps
-from actors.face_model.flame_random import random_model
-from actors.face_model.parameters import FaceParameters
-from actors.face_model.procedural import ProceduralFaceModel, code_of
-from actors.face_model.renderer import TorchRenderer
-from actors.parametric_bank import template_of
-from actors.recipe_sampler import degraded_recipes
-from actors.template_bank import conditions_of
-from schemas.config import DegradedSection
+from synfiqa.actors.face3d.identity import sample_identity
+from synfiqa.actors.face3d.rasterizer import Fragments, rasterize
+from synfiqa.actors.face_model.camera import FRAME, to_crop, to_frame
+from synfiqa.actors.face_model.control_map import ControlMaps
+from synfiqa.actors.face_model.flame_random import random_model
+from synfiqa.actors.face_model.parameters import FaceParameters
+from synfiqa.actors.face_model.procedural import ProceduralFaceModel, code_of
+from synfiqa.actors.face_model.renderer import TorchRenderer
+from synfiqa.actors.parametric_bank import template_of
+from synfiqa.actors.recipe_sampler import degraded_recipes
+from synfiqa.actors.template_bank import conditions_of
+from synfiqa.schemas.config import DegradedSection
 
 
 def scene(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:

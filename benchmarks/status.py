@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cluster.run_folder import open_run
-from cluster.run_status import read_status
-from cluster.shard_store import ShardStore, commit_path
-from cluster.storage import Storage
-from schemas.config import RunConfig
-from schemas.manifest import Commit, DataFile
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.run_status import read_status
+from synfiqa.cluster.shard_store import ShardStore, commit_path
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import Commit, DataFile
 
 BAR = 1.5
 BAR_S = 3.0

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from actors.shard_writer import ShardWriterStage
-from cluster.run_folder import open_run
-from cluster.shard_formats import Format
-from cluster.shard_store import ShardStore
-from cluster.stage import Resources, Stage, Work
-from cluster.storage import Storage
-from schemas.config import RunConfig
-from schemas.manifest import Dead
-from schemas.rows import IDENTITIES, SAMPLES, image_path, sample_id
+from synfiqa.actors.shard_writer import ShardWriterStage
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.shard_formats import Format
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import Dead
+from synfiqa.schemas.rows import IDENTITIES, SAMPLES, image_path, sample_id
 
 
 def images(number: int, rows: int, payload: int) -> pa.Table:

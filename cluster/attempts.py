@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
-from cluster.storage import Storage
+from synfiqa.cluster.storage import Storage
 
 
 class Marks(Protocol):

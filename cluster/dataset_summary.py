@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Collection
 
-from cluster.merkle import dataset_root
-from schemas.manifest import Commit, DatasetSummary
+from synfiqa.cluster.merkle import dataset_root
+from synfiqa.schemas.manifest import Commit, DatasetSummary
 
 SUMMARY = "dataset.json"
 """Where a finished generate job leaves its summary."""

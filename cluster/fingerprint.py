@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from schemas.config import PROCEDURAL, RunConfig
-from schemas.model_card import ModelCard
-from schemas.rows import SCHEMA_VERSION
+from synfiqa.schemas.config import PROCEDURAL, RunConfig
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.rows import SCHEMA_VERSION
 
 RECIPE_VERSION = 8
 """Raised by every change to the code after which the same config and models make different bytes."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from cluster.errors import JobFailed, UserError
-from cluster.layout import EPOCH, GENERATION, LABEL_PART, Role, role_of
-from cluster.lease import newest_lease
-from cluster.shard_store import parse_commit_path
-from cluster.storage import Storage
-from schemas.calibration import Calibration
-from schemas.manifest import Commit
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.layout import EPOCH, GENERATION, LABEL_PART, Role, role_of
+from synfiqa.cluster.lease import newest_lease
+from synfiqa.cluster.shard_store import parse_commit_path
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.manifest import Commit
 
 DEFAULT_AGE_S = 24 * 3600.0
 

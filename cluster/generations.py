@@ -6,7 +6,7 @@ exists once its `run.json` does; the newest is the run. Older ones stay as they 
 
 import re
 
-from cluster.storage import Storage
+from synfiqa.cluster.storage import Storage
 
 _FOLDER = re.compile(r"generation-(\d{6})")
 

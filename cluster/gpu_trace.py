@@ -109,7 +109,7 @@ def trace_gpu() -> GpuTrace | None:
     # The package is imported where there is a GPU to ask about.
     import pynvml
 
-    from cluster.nvml import NvmlGpu
+    from synfiqa.cluster.nvml import NvmlGpu
 
     try:
         return GpuTrace(NvmlGpu())

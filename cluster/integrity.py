@@ -17,20 +17,20 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cluster.dataset_summary import SUMMARY, summarise
-from cluster.errors import UserError
-from cluster.fingerprint import recipe_fingerprint
-from cluster.layout import CALIBRATION, GENERATION, MODEL_FILE, role_of
-from cluster.lease import newest_lease
-from cluster.run_folder import MANIFEST, OtherVersion, load_run, planned_shards
-from cluster.shard_store import STEM, Kind, commit_path, parse_commit_path
-from cluster.storage import Storage
-from cluster.storage_base import Entry
-from cluster.unit_integrity import Found, Problem, check_file, check_ledger, check_unit, path_of
-from schemas.calibration import Calibration
-from schemas.manifest import Commit, DataFile, DatasetSummary, RunManifest
-from schemas.model_card import ModelCard
-from schemas.rows import SCHEMA_VERSION
+from synfiqa.cluster.dataset_summary import SUMMARY, summarise
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.fingerprint import recipe_fingerprint
+from synfiqa.cluster.layout import CALIBRATION, GENERATION, MODEL_FILE, role_of
+from synfiqa.cluster.lease import newest_lease
+from synfiqa.cluster.run_folder import MANIFEST, OtherVersion, load_run, planned_shards
+from synfiqa.cluster.shard_store import STEM, Kind, commit_path, parse_commit_path
+from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage_base import Entry
+from synfiqa.cluster.unit_integrity import Found, Problem, check_file, check_ledger, check_unit, path_of
+from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.manifest import Commit, DataFile, DatasetSummary, RunManifest
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.rows import SCHEMA_VERSION
 
 Progress = Callable[[int, int], None]
 """Called with files done and files to read."""

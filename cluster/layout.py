@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from cluster.shard_store import parse_commit_path
+from synfiqa.cluster.shard_store import parse_commit_path
 
 Role = Literal[
     "manifest",

@@ -20,10 +20,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from cluster.errors import RunHeld, StorageRefused, StorageUnavailable
-from cluster.process_identity import born, machine, process_state
-from cluster.storage import Storage
-from schemas.manifest import Record
+from synfiqa.cluster.errors import RunHeld, StorageRefused, StorageUnavailable
+from synfiqa.cluster.process_identity import born, machine, process_state
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import Record
 
 FOLDER = "lease"
 FIRST_BEAT_S = 1.0

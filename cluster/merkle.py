@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from schemas.manifest import Commit
+from synfiqa.schemas.manifest import Commit
 
 _LEAF = b"\x00"
 _NODE = b"\x01"

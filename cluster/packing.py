@@ -8,11 +8,11 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
-from cluster import errors
-from cluster.errors import JobFailed, UserError
-from cluster.stage import Work
-from cluster.stage_trace import StageTrace
-from schemas.manifest import Dead, DeadRow
+from synfiqa.cluster import errors
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.stage import Work
+from synfiqa.cluster.stage_trace import StageTrace
+from synfiqa.schemas.manifest import Dead, DeadRow
 
 WIRE = pa.schema(
     [
@@ -23,9 +23,9 @@ WIRE = pa.schema(
         ("counts", pa.string()),
         ("busy", pa.string()),
         ("notes", pa.string()),
-        ("traces", pa.string()),  # JSON of cluster.stage_trace.StageTrace by stage
-        ("rows", pa.string()),  # JSON list of schemas.manifest.DeadRow
-        ("dead", pa.string()),  # JSON of schemas.manifest.Dead, empty while the unit lives
+        ("traces", pa.string()),  # JSON of synfiqa.cluster.stage_trace.StageTrace by stage
+        ("rows", pa.string()),  # JSON list of synfiqa.schemas.manifest.DeadRow
+        ("dead", pa.string()),  # JSON of synfiqa.schemas.manifest.Dead, empty while the unit lives
         ("fatal", pa.string()),  # JSON of an error that ends the job, empty otherwise
     ]
 )

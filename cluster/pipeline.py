@@ -7,16 +7,16 @@ from contextlib import suppress
 from itertools import batched
 from typing import Any
 
-from cluster.attempts import Attempts
-from cluster.errors import JobFailed, UserError
-from cluster.packing import pack, unpack
-from cluster.placement import Pool, plan_placement
-from cluster.ray_session import cluster_resources, quiet_ray
-from cluster.stage import Stage, Work
-from cluster.storage import Storage
-from cluster.worker import StageWorker
-from schemas.config import PlacementSection, ResilienceSection
-from schemas.manifest import Dead
+from synfiqa.cluster.attempts import Attempts
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.packing import pack, unpack
+from synfiqa.cluster.placement import Pool, plan_placement
+from synfiqa.cluster.ray_session import cluster_resources, quiet_ray
+from synfiqa.cluster.stage import Stage, Work
+from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.worker import StageWorker
+from synfiqa.schemas.config import PlacementSection, ResilienceSection
+from synfiqa.schemas.manifest import Dead
 
 WINDOW = 1000
 """Units per Ray Data execution. Its driver keeps statistics of every block, and each block takes longer the more there

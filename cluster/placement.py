@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
-from cluster.errors import UserError
-from cluster.packing_gpu import check_packing, gpu_share
-from cluster.stage import Resources, Stage
-from schemas.config import PlacementSection
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.packing_gpu import check_packing, gpu_share
+from synfiqa.cluster.stage import Resources, Stage
+from synfiqa.schemas.config import PlacementSection
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from cluster.errors import StorageRefused, UserError
-from cluster.storage import Storage
-from cluster.storage_base import TMP
-from schemas.manifest import StoreTraits
+from synfiqa.cluster.errors import StorageRefused, UserError
+from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage_base import TMP
+from synfiqa.schemas.manifest import StoreTraits
 
 BUDGET_S = 30.0
 """A store that fails for so long at the start is reported; later ones get the run's whole retry budget."""

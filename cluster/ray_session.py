@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from cluster.errors import UserError
-from cluster.placement import require_gpu
-from schemas.config import PlacementSection
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.placement import require_gpu
+from synfiqa.schemas.config import PlacementSection
 
 _ENVIRONMENT = {
     # Under `uv run` Ray would rebuild the environment in every worker.

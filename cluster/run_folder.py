@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cluster.errors import StorageRefused, StorageUnavailable, UserError
-from cluster.fingerprint import LIBRARIES, differences, library_version, recipe_document, recipe_fingerprint
-from cluster.preflight import preflight
-from cluster.storage import Storage, redact_all
-from schemas.config import RunConfig
-from schemas.manifest import RunManifest, StoreTraits
-from schemas.model_card import ModelCard
-from schemas.rows import SCHEMA_VERSION
+from synfiqa.cluster.errors import StorageRefused, StorageUnavailable, UserError
+from synfiqa.cluster.fingerprint import LIBRARIES, differences, library_version, recipe_document, recipe_fingerprint
+from synfiqa.cluster.preflight import preflight
+from synfiqa.cluster.storage import Storage, redact_all
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import RunManifest, StoreTraits
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.rows import SCHEMA_VERSION
 
 MANIFEST = "run.json"
 _RECORDED = ("ray", *LIBRARIES, "fsspec", "s3fs")
@@ -71,7 +71,8 @@ def expected_bytes(config: RunConfig) -> int:
 def load_run(storage: Storage, *, any_version: bool = False) -> RunManifest:
     """Return the manifest of an existing run; UserError when the folder is not one.
 
-    OtherVersion when its tables are not those of `schemas.rows`, unless `any_version` says that nobody will read them.
+    OtherVersion when its tables are not those of `synfiqa.schemas.rows`, unless `any_version` says that nobody will
+    read them.
     """
     manifest = _read(storage)
     if manifest is None:

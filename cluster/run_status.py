@@ -14,13 +14,13 @@ from typing import Any
 
 from pydantic import Field
 
-from cluster.dataset_summary import candidate_totals, rejected_by_reason
-from cluster.lease import LeaseView, newest_lease
-from cluster.run_folder import load_run, planned_shards
-from cluster.shard_store import Kind, commit_path, parse_commit_path
-from cluster.storage import Storage
-from cluster.trace import RunTrace
-from schemas.manifest import Record, RunManifest
+from synfiqa.cluster.dataset_summary import candidate_totals, rejected_by_reason
+from synfiqa.cluster.lease import LeaseView, newest_lease
+from synfiqa.cluster.run_folder import load_run, planned_shards
+from synfiqa.cluster.shard_store import Kind, commit_path, parse_commit_path
+from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.trace import RunTrace
+from synfiqa.schemas.manifest import Record, RunManifest
 
 RECENT = 64
 """Commits that the rate is taken from when no driver tells its own."""

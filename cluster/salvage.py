@@ -18,10 +18,10 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from cluster.call_size import at_most
-from cluster.errors import JobFailed, UserError
-from cluster.stage import Stage, Work
-from schemas.manifest import DeadRow
+from synfiqa.cluster.call_size import at_most
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.stage import Stage, Work
+from synfiqa.schemas.manifest import DeadRow
 
 DEVICE_LOST = 70
 """Exit code of a worker whose device is lost to it."""

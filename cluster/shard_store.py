@@ -14,12 +14,12 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from cluster.errors import JobFailed, UserError
-from cluster.merkle import dataset_root
-from cluster.shard_formats import SUFFIX, Format, content_digest, decode, encode
-from cluster.storage import Storage
-from schemas.manifest import Commit, DataFile, DeadRow
-from schemas.rows import CANDIDATES, DEAD, SAMPLES, SCHEMA_VERSION
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.merkle import dataset_root
+from synfiqa.cluster.shard_formats import SUFFIX, Format, content_digest, decode, encode
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import Commit, DataFile, DeadRow
+from synfiqa.schemas.rows import CANDIDATES, DEAD, SAMPLES, SCHEMA_VERSION
 
 Kind = Literal["samples", "identities"]
 
@@ -75,7 +75,7 @@ class ShardStore:
         when the first writer made other rows from the same recipe, because then determinism is broken.
         """
         if not table.schema.equals(SCHEMAS[kind]):
-            raise ValueError(f"{kind} {number}: columns are not those of schemas.rows: {table.schema}")
+            raise ValueError(f"{kind} {number}: columns are not those of synfiqa.schemas.rows: {table.schema}")
         labels = {"kind": kind, "number": str(number), "fingerprint": self.fingerprint}
         files: dict[str, bytes] = {}
         ours = Commit(

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from cluster.attempts import NO_MARKS, Marks
-from cluster.stage_trace import StageTrace
-from schemas.manifest import DeadRow
+from synfiqa.cluster.attempts import NO_MARKS, Marks
+from synfiqa.cluster.stage_trace import StageTrace
+from synfiqa.schemas.manifest import DeadRow
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ class Work:
 class Stage(ABC):
     """One step over whole units. Instances are built on the driver, pickled, and set up once per process.
 
-    `process` must depend on its argument alone: seeds come from the rows, micro-batches are cut inside the unit,
-    so that worker count and order of arrival never change a byte (promise 1). Model calls go through
-    `cluster.salvage.Salvage`, so that an error costs a row; an exception that leaves `process` costs the whole unit.
+    `process` must depend on its argument alone: seeds come from the rows, micro-batches are cut inside the unit, so
+    that worker count and order of arrival never change a byte (promise 1). Model calls go through
+    `synfiqa.cluster.salvage.Salvage`, so that an error costs a row; an exception that leaves `process` costs the whole
+    unit.
     """
 
     name: ClassVar[str]

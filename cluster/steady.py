@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cluster.stage_trace import Span
+from synfiqa.cluster.stage_trace import Span
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from fsspec.implementations.local import LocalFileSystem
 
-from cluster.errors import UserError
-from cluster.retrying import Retrying
-from cluster.storage_base import TMP, Entry, Store
-from cluster.storage_faults import fault_of
-from cluster.storage_fsspec import FsspecStore
-from cluster.storage_local import LocalStore
-from cluster.url_spelling import intended_url
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.retrying import Retrying
+from synfiqa.cluster.storage_base import TMP, Entry, Store
+from synfiqa.cluster.storage_faults import fault_of
+from synfiqa.cluster.storage_fsspec import FsspecStore
+from synfiqa.cluster.storage_local import LocalStore
+from synfiqa.cluster.url_spelling import intended_url
 
 __all__ = ["Entry", "Storage", "redact", "redact_all"]
 
@@ -77,7 +77,7 @@ class Storage:
         if scheme not in ("s3", "s3a"):
             return FsspecStore(self.url)
         # The client takes most of a second to import, which runs on a disk need not pay.
-        from cluster.storage_s3 import S3Store
+        from synfiqa.cluster.storage_s3 import S3Store
 
         return S3Store(self.url, self._retrying)
 

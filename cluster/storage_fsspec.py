@@ -9,7 +9,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 
-from cluster.storage_base import Entry
+from synfiqa.cluster.storage_base import Entry
 
 _MODIFIED = ("mtime", "modified", "last_modified", "LastModified", "updated", "created")
 _CREATE = threading.Lock()  # memory:// checks and puts in two steps

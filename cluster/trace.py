@@ -11,11 +11,11 @@ from statistics import median
 
 from pydantic import Field
 
-from cluster.shard_store import Kind, parse_commit_path
-from cluster.stage_trace import Span, from_provenance
-from cluster.steady import GpuTime, Worker, gpu_time, steady_windows
-from cluster.storage import Storage
-from schemas.manifest import Record
+from synfiqa.cluster.shard_store import Kind, parse_commit_path
+from synfiqa.cluster.stage_trace import Span, from_provenance
+from synfiqa.cluster.steady import GpuTime, Worker, gpu_time, steady_windows
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import Record
 
 
 class StageUse(Record):

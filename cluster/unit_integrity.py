@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from cluster.shard_formats import SUFFIX, Format, content_digest, decode
-from cluster.shard_store import SCHEMAS, commit_path
-from cluster.storage import Storage
-from schemas.manifest import Commit, DataFile, RunManifest
-from schemas.rows import DEAD, sample_id
+from synfiqa.cluster.shard_formats import SUFFIX, Format, content_digest, decode
+from synfiqa.cluster.shard_store import SCHEMAS, commit_path
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
+from synfiqa.schemas.rows import DEAD, sample_id
 
 SHOWN = 3
 """Rows that a problem names before it only counts them."""

@@ -9,15 +9,15 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from cluster.attempts import NO_MARKS, Attempts
-from cluster.errors import JobFailed, UserError
-from cluster.gpu_trace import trace_gpu
-from cluster.packing import WIRE, pack, unpack
-from cluster.salvage import describe
-from cluster.stage import Stage, Work
-from cluster.stage_trace import StageTrace
-from cluster.storage import Storage
-from schemas.manifest import Dead
+from synfiqa.cluster.attempts import NO_MARKS, Attempts
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.gpu_trace import trace_gpu
+from synfiqa.cluster.packing import WIRE, pack, unpack
+from synfiqa.cluster.salvage import describe
+from synfiqa.cluster.stage import Stage, Work
+from synfiqa.cluster.stage_trace import StageTrace
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import Dead
 
 _TRIES = 2
 """A stage that fails outside its rows is run once more before its unit is dead."""

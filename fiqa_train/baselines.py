@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from actors.imaging import laplacian_variance
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.imaging import laplacian_variance
+from synfiqa.schemas.seeds import derive_seed, generator
 
 REFERENCE_LABEL = 1.0
 """Label that a reference image counts with: it has none of its own, being what degraded samples are compared to."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fiqa_train.edc import Mode, Pairs
-from schemas.seeds import derive_seed, generator
+from synfiqa.fiqa_train.edc import Mode, Pairs
+from synfiqa.schemas.seeds import derive_seed, generator
 
 CONFIDENCE = 0.95
 

@@ -14,11 +14,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from cluster.errors import UserError
-from cluster.run_folder import MANIFEST
-from cluster.storage import Storage
-from fiqa_train.quality_net import ARCHITECTURE, QualityModel, QualityNet
-from schemas.model_card import BUNDLED_QUALITY, ModelCard
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.run_folder import MANIFEST
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.quality_net import ARCHITECTURE, QualityModel, QualityNet
+from synfiqa.schemas.model_card import BUNDLED_QUALITY, ModelCard
 
 WEIGHTS = "model.safetensors"
 CARD = "model.yaml"

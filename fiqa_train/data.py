@@ -8,13 +8,13 @@ import pyarrow as pa
 import torch
 from torch.utils.data import IterableDataset
 
-from actors.imaging import decode as decode_image
-from cluster.errors import JobFailed, UserError
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from fiqa_train.label_parts import LabelledShard, read_part
-from fiqa_train.quality_net import to_gray
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.imaging import decode as decode_image
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.label_parts import LabelledShard, read_part
+from synfiqa.fiqa_train.quality_net import to_gray
+from synfiqa.schemas.seeds import derive_seed, generator
 
 CACHE_ROWS = 30_000
 """Training rows up to which every worker keeps all decoded faces in memory: 12.5 KB each, 380 MB."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fiqa_train.bootstrap_ci import Interval, bootstrap_pauc
-from fiqa_train.edc import MODES, Edc, Mode, Pairs, check_resolution, pair_quality
-from fiqa_train.verification import PairTable
+from synfiqa.fiqa_train.bootstrap_ci import Interval, bootstrap_pauc
+from synfiqa.fiqa_train.edc import MODES, Edc, Mode, Pairs, check_resolution, pair_quality
+from synfiqa.fiqa_train.verification import PairTable
 
 CURVE_POINTS = 201
 """Most points that a curve is stored with; pAUC always comes from all of them."""

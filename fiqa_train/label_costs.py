@@ -8,8 +8,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 
-from fiqa_train.label_factors import Severities
-from schemas.calibration import Costs, FactorCost
+from synfiqa.fiqa_train.label_factors import Severities
+from synfiqa.schemas.calibration import Costs, FactorCost
 
 SHARES = (0.35, 0.7)
 """A factor's cost bends at 0 and at these quantiles of its values above 0."""

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.recipe import Expression
-from schemas.rows import REGIONS
+from synfiqa.schemas.recipe import Expression
+from synfiqa.schemas.rows import REGIONS
 
 NEAR_BELOW = 4.0
 """Head heights from which a camera counts as near: closer by, the lens shows."""

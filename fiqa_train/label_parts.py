@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from cluster.errors import JobFailed
-from cluster.shard_formats import decode
-from cluster.shard_store import read_verified
-from cluster.storage import Storage
-from schemas.manifest import Commit, DataFile
+from synfiqa.cluster.errors import JobFailed
+from synfiqa.cluster.shard_formats import decode
+from synfiqa.cluster.shard_store import read_verified
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import Commit, DataFile
 
 _PART = re.compile(r"shard-(\d+)-")
 

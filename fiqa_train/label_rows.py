@@ -1,17 +1,17 @@
 """All degraded samples of a run as flat columns: what the label pass keeps of the shards.
 
-Some fifty bytes a row, and four more for each of `fiqa_train.label_factors.FACTORS` where s_d is made of costs.
+Some fifty bytes a row, and four more for each of `synfiqa.fiqa_train.label_factors.FACTORS` where s_d is made of costs.
 """
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from actors.columns import set_columns
-from fiqa_train import label_factors
-from fiqa_train.label_factors import Severities, flat_columns, severities
-from fiqa_train.labels import Components, Labels
-from schemas.rows import LABELS
+from synfiqa.actors.columns import set_columns
+from synfiqa.fiqa_train import label_factors
+from synfiqa.fiqa_train.label_factors import Severities, flat_columns, severities
+from synfiqa.fiqa_train.labels import Components, Labels
+from synfiqa.schemas.rows import LABELS
 
 COLUMNS = ("sample_id", "identity", "kind", "recognition", "vision_language", "measured_yaw", "downsample", "blur")
 """The columns of a shard that the label pass needs."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from fiqa_train.label_costs import fit_costs, kept
-from fiqa_train.label_factors import Severities
-from schemas.calibration import RankTable, Scale
+from synfiqa.fiqa_train.label_costs import fit_costs, kept
+from synfiqa.fiqa_train.label_factors import Severities
+from synfiqa.schemas.calibration import RankTable, Scale
 
 GROUPS = 10
 """Decile groups, Q0 (worst) to Q9 (best)."""
@@ -34,7 +34,7 @@ class Components:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of N samples in the order of their components; column names as in `schemas.rows.LABELS`."""
+    """Labels of N samples in the order of their components; column names as in `synfiqa.schemas.rows.LABELS`."""
 
     yaw_rank: np.ndarray
     downsample_rank: np.ndarray
@@ -63,9 +63,9 @@ def fit(
     """Label samples among themselves: exact average ranks over all of them, global min and max.
 
     m = (f_r + lambda * s_d) / (1 - kappa * v_l), then min-max to 0..1. s_d = min over three factors of (N - rank) / N;
-    with `severities` of the samples it is 1 less the costs that fit their f_r (`fiqa_train.label_costs`). With a match
-    threshold f_r enters m as the chance of a match (`match_chance`); costs are fitted to the cosine all the same.
-    ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
+    with `severities` of the samples it is 1 less the costs that fit their f_r (`synfiqa.fiqa_train.label_costs`). With
+    a match threshold f_r enters m as the chance of a match (`match_chance`); costs are fitted to the cosine all the
+    same. ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
     """
     count = len(components.yaw)
     # First, so that their temporaries and those of the ranks never meet.

@@ -10,18 +10,18 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from actors.model_store.cache import locate
-from actors.model_store.catalogue import Model
-from actors.model_store.loading import load_network
-from actors.nets.iresnet import SmallIResNet
-from cluster.errors import UserError
-from cluster.lease import Claim
-from cluster.storage import Storage
-from fiqa_train.data import TrainingFaces, augment, read_all
-from fiqa_train.label_parts import LabelledShard
-from fiqa_train.quality_net import ARCHITECTURE, BLOCKS, INPUT_SIZE, QualityNet, initialise_from
-from schemas.config import TrainSection
-from schemas.seeds import derive_seed
+from synfiqa.actors.model_store.cache import locate
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.nets.iresnet import SmallIResNet
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.lease import Claim
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.data import TrainingFaces, augment, read_all
+from synfiqa.fiqa_train.label_parts import LabelledShard
+from synfiqa.fiqa_train.quality_net import ARCHITECTURE, BLOCKS, INPUT_SIZE, QualityNet, initialise_from
+from synfiqa.schemas.config import TrainSection
+from synfiqa.schemas.seeds import derive_seed
 
 BETA = 0.1
 """Where SmoothL1 turns from square to linear, on the label's scale of 0..1."""

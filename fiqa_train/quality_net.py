@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actors.nets.iresnet import LUMA, SmallIResNet, standardise
-from schemas.model_card import ModelCard
+from synfiqa.actors.nets.iresnet import LUMA, SmallIResNet, standardise
+from synfiqa.schemas.model_card import ModelCard
 
 ARCHITECTURE = "quality-net"
 INPUT_SIZE = 112

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.alignment import align
-from actors.imaging import load_photo
-from actors.roles import Detection, Detector
-from cluster.errors import UserError
-from fiqa_train.quality_net import QualityModel
+from synfiqa.actors.alignment import align
+from synfiqa.actors.imaging import load_photo
+from synfiqa.actors.roles import Detection, Detector
+from synfiqa.cluster.errors import UserError
+from synfiqa.fiqa_train.quality_net import QualityModel
 
 SUFFIXES = frozenset(
     f".{suffix}"

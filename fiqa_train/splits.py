@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from cluster.errors import UserError
-from schemas.seeds import derive_seed, generator
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.seeds import derive_seed, generator
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actors.mirror_images import both_sides
-from actors.roles import Embedder
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.mirror_images import both_sides
+from synfiqa.actors.roles import Embedder
+from synfiqa.schemas.seeds import derive_seed, generator
 
 MAX_IMPOSTORS = 2_000_000
 """Impostor pairs beyond which a seeded sample stands for all: 16 MB of similarities, FMR down to 5e-7."""

@@ -1,6 +1,14 @@
 """What is submitted: one module a job, and the command line over them."""
 
-from cluster.ray_session import prepare_environment
+import sys
 
-# Ray reads its environment on import, so this comes before any job module can import it.
-prepare_environment()
+if __name__ == "jobs":
+    # `python -m jobs.generate` from a checkout: the folder's own name leads to the package of its modules.
+    import synfiqa.jobs
+
+    sys.modules["jobs"] = synfiqa.jobs
+else:
+    from synfiqa.cluster.ray_session import prepare_environment
+
+    # Ray reads its environment on import, so this comes before any job module can import it.
+    prepare_environment()

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from actors.model_store.cache import digest_of
-from actors.model_store.catalogue import Catalogue
-from actors.roles import Embedder
-from cluster.errors import JobFailed, UserError
-from cluster.progress import Phase
-from cluster.storage import Storage
-from fiqa_train.baselines import random_quality, sharpness
-from fiqa_train.benchmark.folder import Benchmark, problems, read_document
-from fiqa_train.benchmark.make import make_benchmark
-from fiqa_train.benchmark.plan import Settings
-from fiqa_train.benchmark.score import EVALUATOR, measure
-from fiqa_train.checkpoints import load_quality_model
-from fiqa_train.quality_net import QualityModel
-from fiqa_train.verification import embed_flipped
-from jobs.evaluate import load_embedder
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.actors.roles import Embedder
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.progress import Phase
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.baselines import random_quality, sharpness
+from synfiqa.fiqa_train.benchmark.folder import Benchmark, problems, read_document
+from synfiqa.fiqa_train.benchmark.make import make_benchmark
+from synfiqa.fiqa_train.benchmark.plan import Settings
+from synfiqa.fiqa_train.benchmark.score import EVALUATOR, measure
+from synfiqa.fiqa_train.checkpoints import load_quality_model
+from synfiqa.fiqa_train.quality_net import QualityModel
+from synfiqa.fiqa_train.verification import embed_flipped
+from synfiqa.jobs.evaluate import load_embedder
 
 VERSUS = (("model", "sharpness"), ("model", "random"))
 
@@ -158,6 +158,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["benchmark", *sys.argv[1:]])

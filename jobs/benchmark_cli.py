@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cluster.errors import UserError
-from cluster.storage import redact
-from cluster.url_spelling import intended_url
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.storage import redact
+from synfiqa.cluster.url_spelling import intended_url
 
 
 def add_benchmark_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,8 +56,8 @@ def _action(
 def _make(options: argparse.Namespace) -> None:
     from pydantic import ValidationError
 
-    from fiqa_train.benchmark.plan import Settings
-    from jobs.benchmark import run_make
+    from synfiqa.fiqa_train.benchmark.plan import Settings
+    from synfiqa.jobs.benchmark import run_make
 
     chosen: dict[str, Any] = {name: getattr(options, name) for name in ("seed", "identities", "references", "mixed")}
     if options.factors:
@@ -75,13 +75,13 @@ def _make(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from jobs.benchmark import run_check
+    from synfiqa.jobs.benchmark import run_check
 
     run_check(_local(options.folder))
 
 
 def _score(options: argparse.Namespace) -> None:
-    from jobs.benchmark import run_score
+    from synfiqa.jobs.benchmark import run_score
 
     run_score(_local(options.folder), options.model, _local(options.out), max(0, options.bootstrap))
 

@@ -11,18 +11,18 @@ from typing import Any
 
 import yaml
 
-from actors.model_store.catalogue import BUNDLED
-from cluster.errors import UserError
-from cluster.run_folder import RecipeChanged
-from cluster.storage import Storage
-from fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
-from fiqa_train.bootstrap.publish import publish_quality
-from fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_folder
-from jobs.config import load_config
-from jobs.evaluate import EVALUATION
-from jobs.run import run_all
-from schemas.config import RunConfig
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.catalogue import BUNDLED
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.run_folder import RecipeChanged
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
+from synfiqa.fiqa_train.bootstrap.publish import publish_quality
+from synfiqa.fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_folder
+from synfiqa.jobs.config import load_config
+from synfiqa.jobs.evaluate import EVALUATION
+from synfiqa.jobs.run import run_all
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.model_card import ModelCard
 
 CONFIG = Path(__file__).parents[1] / "configs" / "default-model.yaml"
 WORK = Path("runs/bootstrap")

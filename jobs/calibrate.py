@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from actors.footprint import Device, Footprint, measure
-from cluster.errors import JobFailed
-from cluster.packing_gpu import RESERVE, Share, gpu_share
-from cluster.stage import Stage, Work
-from jobs.stages import Stages
-from schemas.config import FilterSection, RunConfig
-from schemas.rows import CANDIDATES, IDENTITIES
+from synfiqa.actors.footprint import Device, Footprint, measure
+from synfiqa.cluster.errors import JobFailed
+from synfiqa.cluster.packing_gpu import RESERVE, Share, gpu_share
+from synfiqa.cluster.stage import Stage, Work
+from synfiqa.jobs.stages import Stages
+from synfiqa.schemas.config import FilterSection, RunConfig
+from synfiqa.schemas.rows import CANDIDATES, IDENTITIES
 
 LENIENT = {"min_detection": 1e-6, "max_yaw": 90.0, "max_expression": 1.0, "max_glasses": 1.0}
 """Filter rules under which every face passes, so that each model of the filter meets a whole batch."""
@@ -115,6 +115,6 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["calibrate", *sys.argv[1:]])

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from actors.backends import Players
-from actors.card_arguments import arguments_of
-from actors.conditional_backends import backend_of
-from actors.model_store.cache import locate
-from actors.model_store.catalogue import Model
-from actors.model_store.selection import RunModels, model_digests, run_models
-from cluster.errors import UserError
-from schemas.config import RunConfig
-from schemas.model_card import BUILT_IN, RANDOM
+from synfiqa.actors.backends import Players
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.conditional_backends import backend_of
+from synfiqa.actors.model_store.cache import locate
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.selection import RunModels, model_digests, run_models
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.model_card import BUILT_IN, RANDOM
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ def _check_chain(config: RunConfig, chosen: RunModels) -> int:
     chain = [chosen.identity_generator, *(chosen.conditional.everything() if chosen.conditional else [])]
     if not any(chain):
         return 0
-    from actors.model_store.loading import check_card
+    from synfiqa.actors.model_store.loading import check_card
 
     for model in filter(None, chain):
         check_card(model.card)
     if chosen.conditional is None:
         return 0
-    from actors.face_model.renderer import renderer_named
+    from synfiqa.actors.face_model.renderer import renderer_named
 
     renderer_named(config.diffusion.renderer)
     return check_texts(chosen.conditional.diffusion)
@@ -71,10 +71,10 @@ def _check_chain(config: RunConfig, chosen: RunModels) -> int:
 
 def check_texts(model: Model) -> int:
     """Return how many texts of a conditional diffusion model fit its text encoder; UserError for one too long."""
-    from actors.controlled_diffusion.arguments import DiffusionArguments
-    from actors.controlled_diffusion.layout import LAYOUTS
-    from actors.controlled_diffusion.rehearsal import write_tokenizer
-    from actors.controlled_diffusion.text import check_prompts, load_tokenizer, tokenizer_folder
+    from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
+    from synfiqa.actors.controlled_diffusion.layout import LAYOUTS
+    from synfiqa.actors.controlled_diffusion.rehearsal import write_tokenizer
+    from synfiqa.actors.controlled_diffusion.text import check_prompts, load_tokenizer, tokenizer_folder
 
     arguments = arguments_of(model.card, DiffusionArguments)
     texts = arguments.prompts.everything()
@@ -105,6 +105,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["generate", *sys.argv[1:], "--check"])

@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cluster.errors import JobFailed, UserError
-from cluster.generations import current
-from cluster.lease import Lease, hold
-from cluster.progress import stop_live_lines
-from cluster.ray_session import Terminated, terminate_like_interrupt
-from cluster.storage import Storage, redact
-from cluster.url_spelling import intended_url
-from jobs.benchmark_cli import add_benchmark_command
-from jobs.config import apply_overrides, load_config, parse_config
-from jobs.models_cli import add_models_command
-from schemas.config import RunConfig
-from schemas.model_card import BUNDLED_QUALITY
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.generations import current
+from synfiqa.cluster.lease import Lease, hold
+from synfiqa.cluster.progress import stop_live_lines
+from synfiqa.cluster.ray_session import Terminated, terminate_like_interrupt
+from synfiqa.cluster.storage import Storage, redact
+from synfiqa.cluster.url_spelling import intended_url
+from synfiqa.jobs.benchmark_cli import add_benchmark_command
+from synfiqa.jobs.config import apply_overrides, load_config, parse_config
+from synfiqa.jobs.models_cli import add_models_command
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -182,7 +182,7 @@ def _storage(config: RunConfig) -> Storage:
 
 def _held(config: RunConfig, storage: Storage, job: str) -> AbstractContextManager[Lease]:
     """Hold an existing run while a job writes to it: two of them would undo each other's work, or double it."""
-    from cluster.run_folder import load_run
+    from synfiqa.cluster.run_folder import load_run
 
     load_run(storage)
     return hold(storage, config.resilience.lease_s, job=job)
@@ -202,7 +202,7 @@ def resolve_config(options: argparse.Namespace) -> RunConfig:
 
 def _config_of_run(url: str, overrides: list[str]) -> RunConfig:
     """Return the config that a run was made with, as its newest generation recorded it."""
-    from cluster.run_folder import load_run
+    from synfiqa.cluster.run_folder import load_run
 
     tree = apply_overrides(dict(load_run(current(url)).config), overrides)
     tree["run"] = {**tree.get("run", {}), "url": url}
@@ -211,7 +211,7 @@ def _config_of_run(url: str, overrides: list[str]) -> RunConfig:
 
 def _run(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from jobs.run import run_all
+    from synfiqa.jobs.run import run_all
 
     run_all(config, new_generation=options.new_generation)
 
@@ -219,12 +219,12 @@ def _run(options: argparse.Namespace) -> None:
 def _generate(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     if options.check:
-        from jobs.check import run_check
+        from synfiqa.jobs.check import run_check
 
         run_check(config)
         return
-    from cluster.ray_session import ray_session
-    from jobs.generate import run_generate
+    from synfiqa.cluster.ray_session import ray_session
+    from synfiqa.jobs.generate import run_generate
 
     with ray_session():
         dataset = run_generate(config, _storage(config), new_generation=options.new_generation)
@@ -235,8 +235,8 @@ def _generate(options: argparse.Namespace) -> None:
 
 def _replay(options: argparse.Namespace) -> None:
     config = _config_of_run(_run_url(options), options.set)
-    from cluster.ray_session import ray_session
-    from jobs.replay import run_replay
+    from synfiqa.cluster.ray_session import ray_session
+    from synfiqa.jobs.replay import run_replay
 
     storage = _storage(config)
     with ray_session():
@@ -249,7 +249,7 @@ def _replay(options: argparse.Namespace) -> None:
 
 def _label(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from jobs.label import run_label
+    from synfiqa.jobs.label import run_label
 
     storage = _storage(config)
     with _held(config, storage, "label") as lease:
@@ -259,8 +259,8 @@ def _label(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from cluster.ray_session import ray_session
-    from jobs.train import run_train
+    from synfiqa.cluster.ray_session import ray_session
+    from synfiqa.jobs.train import run_train
 
     storage = _storage(config)
     with ray_session(), _held(config, storage, "train") as lease:
@@ -270,8 +270,8 @@ def _train(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from jobs.evaluate import run_evaluate
-    from jobs.summary import evaluation_lines
+    from synfiqa.jobs.evaluate import run_evaluate
+    from synfiqa.jobs.summary import evaluation_lines
 
     storage = _storage(config)
     with _held(config, storage, "evaluate") as lease:
@@ -281,7 +281,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from jobs.score import run_score
+    from synfiqa.jobs.score import run_score
 
     counts = run_score(options.paths, options.model, _local_out(options))
     told = ", ".join(f"{count} {what}" for what, count in counts.most_common())
@@ -290,7 +290,7 @@ def _score(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from jobs.report import run_report
+    from synfiqa.jobs.report import run_report
 
     storage = _storage(config)
     run_report(config, storage)
@@ -299,47 +299,47 @@ def _report(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from jobs.export import run_export
+    from synfiqa.jobs.export import run_export
 
     run_export(_storage(config), _local_out(options), options.layout, config.label.name)
     _say(f"exported to {options.out}")
 
 
 def _status(options: argparse.Namespace) -> None:
-    from jobs.status import run_status
+    from synfiqa.jobs.status import run_status
 
     storage = current(_run_url(options), retry_budget_s=LOOK_BUDGET_S)
     run_status(storage, as_json=options.json, trace=options.trace)
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from jobs.verify import run_verify
+    from synfiqa.jobs.verify import run_verify
 
     run_verify(current(_run_url(options)))
 
 
 def _gc(options: argparse.Namespace) -> None:
-    from jobs.gc import run_gc
+    from synfiqa.jobs.gc import run_gc
 
     run_gc(current(_run_url(options)), options.older_than, dry_run=options.dry_run)
 
 
 def _templates(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from jobs.templates import run_templates
+    from synfiqa.jobs.templates import run_templates
 
     candidates = current(options.candidates) if options.candidates else None
     run_templates(config, _local_out(options), degraded=options.degraded, candidates=candidates)
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from jobs.calibrate import run_calibrate
+    from synfiqa.jobs.calibrate import run_calibrate
 
     run_calibrate(resolve_config(options), options.gpu_memory_mb)
 
 
 def _bootstrap(options: argparse.Namespace) -> None:
-    from jobs.bootstrap import run_bootstrap
+    from synfiqa.jobs.bootstrap import run_bootstrap
 
     run_bootstrap(_local_out(options) if options.out else None, options.seed, options.part)
 

@@ -7,8 +7,8 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cluster.errors import UserError
-from schemas.config import RunConfig
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.config import RunConfig
 
 
 def load_config(path: str | None, overrides: list[str] | None = None, run_url: str | None = None) -> RunConfig:

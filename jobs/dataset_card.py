@@ -1,7 +1,7 @@
 """The dataset card that travels with an export: what it is, what it was made with, and under which licences."""
 
-from schemas.manifest import RunManifest
-from schemas.model_card import ModelCard
+from synfiqa.schemas.manifest import RunManifest
+from synfiqa.schemas.model_card import ModelCard
 
 
 def dataset_card(manifest: RunManifest, images: int, labels: int, label_name: str) -> str:

@@ -26,27 +26,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from actors.backends import player
-from actors.imaging import decode as decode_image
-from actors.model_store.cache import digest_of
-from actors.model_store.catalogue import Model
-from actors.model_store.selection import catalogue_of, run_models
-from actors.roles import Embedder
-from cluster.errors import JobFailed, UserError
-from cluster.fingerprint import INPUT_FIELDS
-from cluster.lease import Lease, require_held
-from cluster.preflight import preflight
-from cluster.progress import Phase
-from cluster.run_folder import load_run
-from cluster.shard_formats import encode
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from fiqa_train.baselines import label_quality, random_quality, sharpness
-from fiqa_train.checkpoints import load_trained, model_folder
-from fiqa_train.evaluation import Protocol, compare, number, resolvable
-from fiqa_train.label_parts import pair_shards
-from fiqa_train.loop import spearman
-from fiqa_train.verification import (
+from synfiqa.actors.backends import player
+from synfiqa.actors.imaging import decode as decode_image
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.selection import catalogue_of, run_models
+from synfiqa.actors.roles import Embedder
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.fingerprint import INPUT_FIELDS
+from synfiqa.cluster.lease import Lease, require_held
+from synfiqa.cluster.preflight import preflight
+from synfiqa.cluster.progress import Phase
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.shard_formats import encode
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.baselines import label_quality, random_quality, sharpness
+from synfiqa.fiqa_train.checkpoints import load_trained, model_folder
+from synfiqa.fiqa_train.evaluation import Protocol, compare, number, resolvable
+from synfiqa.fiqa_train.label_parts import pair_shards
+from synfiqa.fiqa_train.loop import spearman
+from synfiqa.fiqa_train.verification import (
     MAX_IMPOSTORS,
     count_pairs,
     embed_flipped,
@@ -54,9 +54,9 @@ from fiqa_train.verification import (
     pair_similarity,
     probe_reference_pairs,
 )
-from jobs.label import require_calibration, require_fresh_labels
-from jobs.train import finished_training, label_table, split_run, training_basis
-from schemas.config import RunConfig
+from synfiqa.jobs.label import require_calibration, require_fresh_labels
+from synfiqa.jobs.train import finished_training, label_table, split_run, training_basis
+from synfiqa.schemas.config import RunConfig
 
 EVALUATION = "evaluation.json"
 SCORES = "scores.parquet"
@@ -255,6 +255,6 @@ def _headline(result: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["evaluate", *sys.argv[1:]])

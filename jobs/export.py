@@ -11,16 +11,16 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cluster.errors import JobFailed, UserError
-from cluster.run_folder import load_run
-from cluster.shard_formats import SUFFIX, Format, encode
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from fiqa_train.label_parts import pair_shards, read_part
-from jobs.dataset_card import dataset_card
-from jobs.label import require_calibration, require_fresh_labels
-from schemas.calibration import Calibration
-from schemas.rows import LABELS
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.shard_formats import SUFFIX, Format, encode
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.label_parts import pair_shards, read_part
+from synfiqa.jobs.dataset_card import dataset_card
+from synfiqa.jobs.label import require_calibration, require_fresh_labels
+from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.rows import LABELS
 
 Layout = Literal["synfiqa", "webdataset", "parquet"]
 SCORES = "Quality-Scores.txt"
@@ -144,6 +144,6 @@ def _with_labels(samples: pa.Table, labels: pa.Table) -> pa.Table:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["export", *sys.argv[1:]])

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from cluster.errors import UserError
-from cluster.storage import Storage, redact
-from fiqa_train.label_factors import FACTORS
-from jobs.match_threshold import AUTO
-from schemas.calibration import Calibration, Scale
-from schemas.config import LabelSection, RunConfig
-from schemas.manifest import RunManifest
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.storage import Storage, redact
+from synfiqa.fiqa_train.label_factors import FACTORS
+from synfiqa.jobs.match_threshold import AUTO
+from synfiqa.schemas.calibration import Calibration, Scale
+from synfiqa.schemas.config import LabelSection, RunConfig
+from synfiqa.schemas.manifest import RunManifest
 
 Setting = str | float | None
 

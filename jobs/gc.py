@@ -4,10 +4,10 @@ import re
 import sys
 from collections import Counter
 
-from cluster.errors import UserError
-from cluster.garbage import collect_garbage
-from cluster.run_folder import load_run
-from cluster.storage import Storage
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.garbage import collect_garbage
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.storage import Storage
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = ("B", "KB", "MB", "GB", "TB")
@@ -52,6 +52,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["gc", *sys.argv[1:]])

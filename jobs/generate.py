@@ -2,20 +2,20 @@
 
 import sys
 
-from actors.model_store.selection import cards_of_dataset
-from cluster.dataset_summary import SUMMARY, summarise
-from cluster.generations import following
-from cluster.lease import hold
-from cluster.ray_session import device_class
-from cluster.run_folder import RecipeChanged, open_run, planned_shards
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from jobs.check import require_fit
-from jobs.identity_half import IdentityHalf
-from jobs.sample_half import SampleHalf
-from jobs.stages import Stages
-from schemas.config import RunConfig
-from schemas.manifest import DatasetSummary
+from synfiqa.actors.model_store.selection import cards_of_dataset
+from synfiqa.cluster.dataset_summary import SUMMARY, summarise
+from synfiqa.cluster.generations import following
+from synfiqa.cluster.lease import hold
+from synfiqa.cluster.ray_session import device_class
+from synfiqa.cluster.run_folder import RecipeChanged, open_run, planned_shards
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.check import require_fit
+from synfiqa.jobs.identity_half import IdentityHalf
+from synfiqa.jobs.sample_half import SampleHalf
+from synfiqa.jobs.stages import Stages
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import DatasetSummary
 
 
 def run_generate(
@@ -58,6 +58,6 @@ def run_generate(
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["generate", *sys.argv[1:]])

@@ -8,22 +8,22 @@ from itertools import batched
 
 import pyarrow as pa
 
-from actors.candidate_table import candidate_numbers, candidate_table, dead_candidate
-from actors.identity_generator import candidate_seed, candidate_spec
-from actors.identity_registry import COLUMNS, IdentityRegistry
-from cluster.dead_limit import DeadLimit
-from cluster.errors import JobFailed
-from cluster.lease import Lease
-from cluster.pipeline import stream
-from cluster.progress import Phase
-from cluster.shard_formats import content_digest
-from cluster.shard_store import ShardStore
-from cluster.stage import Work
-from cluster.stage_trace import to_provenance
-from jobs.stages import Stages
-from schemas.config import RunConfig
-from schemas.manifest import Dead
-from schemas.rows import CANDIDATES
+from synfiqa.actors.candidate_table import candidate_numbers, candidate_table, dead_candidate
+from synfiqa.actors.identity_generator import candidate_seed, candidate_spec
+from synfiqa.actors.identity_registry import COLUMNS, IdentityRegistry
+from synfiqa.cluster.dead_limit import DeadLimit
+from synfiqa.cluster.errors import JobFailed
+from synfiqa.cluster.lease import Lease
+from synfiqa.cluster.pipeline import stream
+from synfiqa.cluster.progress import Phase
+from synfiqa.cluster.shard_formats import content_digest
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.stage import Work
+from synfiqa.cluster.stage_trace import to_provenance
+from synfiqa.jobs.stages import Stages
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import Dead
+from synfiqa.schemas.rows import CANDIDATES
 
 FIRST_GUESS = 0.4
 """Share of candidates expected to be accepted before any is seen."""

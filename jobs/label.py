@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cluster.errors import JobFailed, UserError
-from cluster.fingerprint import canonical_json
-from cluster.lease import RECENT_S, Lease, require_held
-from cluster.preflight import preflight
-from cluster.progress import Phase
-from cluster.run_folder import load_run, planned_shards
-from cluster.shard_formats import decode, encode
-from cluster.shard_store import ShardStore, read_verified
-from cluster.storage import Storage
-from fiqa_train.label_rows import LabelRows, columns
-from fiqa_train.labels import Labels, apply, fit, invalid
-from jobs.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
-from jobs.match_threshold import match_threshold
-from schemas.calibration import Calibration, Scale
-from schemas.config import LabelSection, RunConfig
-from schemas.manifest import Commit, DataFile, RunManifest
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.fingerprint import canonical_json
+from synfiqa.cluster.lease import RECENT_S, Lease, require_held
+from synfiqa.cluster.preflight import preflight
+from synfiqa.cluster.progress import Phase
+from synfiqa.cluster.run_folder import load_run, planned_shards
+from synfiqa.cluster.shard_formats import decode, encode
+from synfiqa.cluster.shard_store import ShardStore, read_verified
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.label_rows import LabelRows, columns
+from synfiqa.fiqa_train.labels import Labels, apply, fit, invalid
+from synfiqa.jobs.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
+from synfiqa.jobs.match_threshold import match_threshold
+from synfiqa.schemas.calibration import Calibration, Scale
+from synfiqa.schemas.config import LabelSection, RunConfig
+from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 
 Progress = Callable[[int, int], None]
 """Called with shards done and shards planned; each shard counts once when read and once when labelled."""
@@ -230,6 +230,6 @@ def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["label", *sys.argv[1:]])

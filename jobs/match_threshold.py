@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from actors.model_store.cache import digest_of
-from actors.model_store.selection import catalogue_of
-from cluster.errors import UserError
-from schemas.calibration import Scale
-from schemas.config import RunConfig
-from schemas.manifest import RunManifest
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.selection import catalogue_of
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.calibration import Scale
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import RunManifest
 
 AUTO: Final = "auto"
 

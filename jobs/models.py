@@ -8,13 +8,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from actors.model_store.cache import WrongDigest, locate
-from actors.model_store.catalogue import Catalogue, Model
-from actors.model_store.check import Finding, check_model
-from actors.model_store.digest import weights_digest
-from cluster.errors import JobFailed, UserError
-from cluster.storage import redact_all
-from schemas.model_card import BUILT_IN, RANDOM
+from synfiqa.actors.model_store.cache import WrongDigest, locate
+from synfiqa.actors.model_store.catalogue import Catalogue, Model
+from synfiqa.actors.model_store.check import Finding, check_model
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.storage import redact_all
+from synfiqa.schemas.model_card import BUILT_IN, RANDOM
 
 
 def run_list(catalogue: Catalogue) -> None:
@@ -91,6 +91,6 @@ def _print(text: str) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["models", *sys.argv[1:]])

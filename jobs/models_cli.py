@@ -3,11 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from cluster.errors import UserError
+from synfiqa.cluster.errors import UserError
 
 if TYPE_CHECKING:
     # It brings torch and its like, for which --help need not wait.
-    from actors.model_store.catalogue import Catalogue
+    from synfiqa.actors.model_store.catalogue import Catalogue
 
 
 def add_models_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,7 +47,7 @@ def _with_catalogue(action: argparse.ArgumentParser, *, option_only: bool = Fals
 
 
 def _catalogue(options: argparse.Namespace) -> "Catalogue":
-    from actors.model_store.catalogue import Catalogue
+    from synfiqa.actors.model_store.catalogue import Catalogue
 
     given = getattr(options, "catalogue", None)
     if given and options.catalogue_option:
@@ -56,13 +56,13 @@ def _catalogue(options: argparse.Namespace) -> "Catalogue":
 
 
 def _list(options: argparse.Namespace) -> None:
-    from jobs.models import run_list
+    from synfiqa.jobs.models import run_list
 
     run_list(_catalogue(options))
 
 
 def _check(options: argparse.Namespace) -> None:
-    from jobs.models import run_check
+    from synfiqa.jobs.models import run_check
 
     catalogue = _catalogue(options)
     chosen = [catalogue.model(name) for name in options.name] or catalogue.own()
@@ -70,19 +70,19 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from jobs.models import run_fetch
+    from synfiqa.jobs.models import run_fetch
 
     catalogue = _catalogue(options)
     run_fetch([catalogue.model(name) for name in options.names] or catalogue.own())
 
 
 def _card(options: argparse.Namespace) -> None:
-    from jobs.models import run_card
+    from synfiqa.jobs.models import run_card
 
     run_card(_catalogue(options).model(options.name))
 
 
 def _digest(options: argparse.Namespace) -> None:
-    from jobs.models import run_digest
+    from synfiqa.jobs.models import run_digest
 
     run_digest(options.path)

@@ -2,10 +2,10 @@
 
 import sys
 
-from cluster.storage import Storage
-from jobs.generate import run_generate
-from schemas.config import RunConfig
-from schemas.manifest import DatasetSummary
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.generate import run_generate
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import DatasetSummary
 
 
 def run_replay(config: RunConfig, storage: Storage) -> DatasetSummary:
@@ -18,6 +18,6 @@ def run_replay(config: RunConfig, storage: Storage) -> DatasetSummary:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["replay", *sys.argv[1:]])

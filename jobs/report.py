@@ -2,9 +2,9 @@
 
 import sys
 
-from cluster.preflight import preflight
-from cluster.storage import Storage
-from schemas.config import RunConfig
+from synfiqa.cluster.preflight import preflight
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.config import RunConfig
 
 PAGE = "report/index.html"
 
@@ -12,7 +12,7 @@ PAGE = "report/index.html"
 def run_report(config: RunConfig, storage: Storage) -> None:
     """Write the page for whatever the run has so far; UserError when the folder is not a run."""
     # Matplotlib takes a second to import, which `synfiqa run` need not wait for at its start.
-    from jobs.report_page.page import render_page
+    from synfiqa.jobs.report_page.page import render_page
 
     page = render_page(config, storage)
     preflight(storage)
@@ -20,6 +20,6 @@ def run_report(config: RunConfig, storage: Storage) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["report", *sys.argv[1:]])

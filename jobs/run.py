@@ -2,23 +2,23 @@
 
 import sys
 
-from cluster.generations import current
-from cluster.lease import hold
-from cluster.ray_session import ray_session
-from jobs.summary import evaluation_lines
-from schemas.config import RunConfig
+from synfiqa.cluster.generations import current
+from synfiqa.cluster.lease import hold
+from synfiqa.cluster.ray_session import ray_session
+from synfiqa.jobs.summary import evaluation_lines
+from synfiqa.schemas.config import RunConfig
 
 
 def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     """Run every phase that is not finished yet, then print where to look and the figures that matter."""
-    from fiqa_train.ray_training import require_workers
-    from jobs.evaluate import run_evaluate
-    from jobs.frozen_scale import frozen_scale, measured_by
-    from jobs.generate import run_generate
-    from jobs.label import run_label
-    from jobs.match_threshold import match_threshold
-    from jobs.report import run_report
-    from jobs.train import is_trained, run_train
+    from synfiqa.fiqa_train.ray_training import require_workers
+    from synfiqa.jobs.evaluate import run_evaluate
+    from synfiqa.jobs.frozen_scale import frozen_scale, measured_by
+    from synfiqa.jobs.generate import run_generate
+    from synfiqa.jobs.label import run_label
+    from synfiqa.jobs.match_threshold import match_threshold
+    from synfiqa.jobs.report import run_report
+    from synfiqa.jobs.train import is_trained, run_train
 
     # Found out now, not after hours of generating.
     measured = measured_by(config)
@@ -46,6 +46,6 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["run", *sys.argv[1:]])

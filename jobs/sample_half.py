@@ -4,18 +4,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
-from actors.identity_reader import IdentityReaderStage
-from actors.shard_writer import ShardWriterStage, sample_counts
-from cluster.dead_limit import DeadLimit
-from cluster.lease import Lease
-from cluster.pipeline import stream
-from cluster.progress import Phase
-from cluster.shard_store import ShardStore
-from cluster.stage import Work
-from jobs.stages import Stages
-from schemas.config import RunConfig
-from schemas.manifest import Commit, Dead
-from schemas.rows import IDENTITIES, SAMPLES, identity_of, sample_id
+from synfiqa.actors.identity_reader import IdentityReaderStage
+from synfiqa.actors.shard_writer import ShardWriterStage, sample_counts
+from synfiqa.cluster.dead_limit import DeadLimit
+from synfiqa.cluster.lease import Lease
+from synfiqa.cluster.pipeline import stream
+from synfiqa.cluster.progress import Phase
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.stage import Work
+from synfiqa.jobs.stages import Stages
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import Commit, Dead
+from synfiqa.schemas.rows import IDENTITIES, SAMPLES, identity_of, sample_id
 
 
 class SampleHalf:

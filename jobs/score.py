@@ -11,12 +11,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from actors.detection import MtcnnDetector
-from cluster.errors import UserError
-from cluster.preflight import preflight
-from cluster.storage import Storage
-from fiqa_train.checkpoints import load_quality_model
-from fiqa_train.scorer import NO_FACE, Score, find_photos, score_photos
+from synfiqa.actors.detection import MtcnnDetector
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.preflight import preflight
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.checkpoints import load_quality_model
+from synfiqa.fiqa_train.scorer import NO_FACE, Score, find_photos, score_photos
 
 COLUMNS = ("path", "score", "reason", "detection", "x0", "y0", "x1", "y1")
 
@@ -109,6 +109,6 @@ def to_csv(scores: Sequence[Score]) -> bytes:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["score", *sys.argv[1:]])

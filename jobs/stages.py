@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from actors.annotator import AnnotatorStage
-from actors.conditional_generator import ConditionalGeneratorStage
-from actors.identity_filter import IdentityFilterStage
-from actors.identity_generator import IdentityGeneratorStage
-from cluster.stage import Stage
-from schemas.config import RunConfig
+from synfiqa.actors.annotator import AnnotatorStage
+from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.identity_filter import IdentityFilterStage
+from synfiqa.actors.identity_generator import IdentityGeneratorStage
+from synfiqa.cluster.stage import Stage
+from synfiqa.schemas.config import RunConfig
 
 Factory = Callable[[RunConfig], list[Stage]]
 

@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Mapping
 
-from cluster.progress import clock
-from cluster.run_status import RunStatus, read_status
-from cluster.storage import Storage
-from cluster.trace import RunTrace, read_trace
-from jobs.trace_table import COLUMNS, steady_sentences, trace_rows
+from synfiqa.cluster.progress import clock
+from synfiqa.cluster.run_status import RunStatus, read_status
+from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.trace import RunTrace, read_trace
+from synfiqa.jobs.trace_table import COLUMNS, steady_sentences, trace_rows
 
 
 def run_status(storage: Storage, *, as_json: bool = False, trace: bool = False) -> None:
@@ -90,6 +90,6 @@ def _share(part: int, whole: int) -> str:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["status", *sys.argv[1:]])

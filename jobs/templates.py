@@ -9,21 +9,21 @@ from pathlib import Path
 import pyarrow.compute as pc
 import torch
 
-from actors.backends import Players
-from actors.candidate_bank import MAX_REFERENCE_YAW, bank_of_candidates
-from actors.diffusion_generator import alignable
-from actors.diffusion_recipes import expression_space
-from actors.face_model.parameters import FaceParameters
-from actors.imaging import decode
-from actors.model_store.catalogue import Model
-from actors.model_store.selection import run_models
-from actors.parametric_bank import parametric_bank
-from actors.template_bank import TemplateBank
-from cluster.errors import JobFailed, UserError
-from cluster.run_folder import load_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from schemas.config import RunConfig
+from synfiqa.actors.backends import Players
+from synfiqa.actors.candidate_bank import MAX_REFERENCE_YAW, bank_of_candidates
+from synfiqa.actors.diffusion_generator import alignable
+from synfiqa.actors.diffusion_recipes import expression_space
+from synfiqa.actors.face_model.parameters import FaceParameters
+from synfiqa.actors.imaging import decode
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.parametric_bank import parametric_bank
+from synfiqa.actors.template_bank import TemplateBank
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.config import RunConfig
 
 _COLUMNS = ("candidate", "image", "yaw", "status")
 
@@ -104,6 +104,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["templates", *sys.argv[1:]])

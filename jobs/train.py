@@ -8,26 +8,26 @@ from typing import Any
 
 import pyarrow as pa
 
-from actors.model_store.cache import digest_of
-from actors.model_store.selection import run_models
-from cluster.errors import UserError
-from cluster.fingerprint import differences
-from cluster.lease import Claim, Lease, require_held
-from cluster.preflight import preflight
-from cluster.progress import Phase
-from cluster.run_folder import load_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from fiqa_train.checkpoints import CARD, METRICS, WEIGHTS, model_folder, publish
-from fiqa_train.data import batch_plan, read_label_table
-from fiqa_train.label_parts import LabelledShard, pair_shards
-from fiqa_train.loop import TrainTask, describe
-from fiqa_train.ray_training import HISTORY, read_history, require_workers, train_on_ray
-from fiqa_train.splits import SPLITS, Split, split_identities
-from jobs.label import require_calibration, require_fresh_labels
-from schemas.calibration import Calibration
-from schemas.config import RunConfig
-from schemas.manifest import RunManifest
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.fingerprint import differences
+from synfiqa.cluster.lease import Claim, Lease, require_held
+from synfiqa.cluster.preflight import preflight
+from synfiqa.cluster.progress import Phase
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.checkpoints import CARD, METRICS, WEIGHTS, model_folder, publish
+from synfiqa.fiqa_train.data import batch_plan, read_label_table
+from synfiqa.fiqa_train.label_parts import LabelledShard, pair_shards
+from synfiqa.fiqa_train.loop import TrainTask, describe
+from synfiqa.fiqa_train.ray_training import HISTORY, read_history, require_workers, train_on_ray
+from synfiqa.fiqa_train.splits import SPLITS, Split, split_identities
+from synfiqa.jobs.label import require_calibration, require_fresh_labels
+from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import RunManifest
 
 BASIS = "train.json"
 """What a model is trained from, written before the first epoch; a resumed training must agree with it."""
@@ -195,6 +195,6 @@ def _json(document: dict[str, Any]) -> bytes:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["train", *sys.argv[1:]])

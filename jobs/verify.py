@@ -2,11 +2,11 @@
 
 import sys
 
-from cluster.errors import JobFailed
-from cluster.integrity import Verification, verify_run
-from cluster.progress import Phase
-from cluster.storage import Storage
-from jobs.gc import size_text
+from synfiqa.cluster.errors import JobFailed
+from synfiqa.cluster.integrity import Verification, verify_run
+from synfiqa.cluster.progress import Phase
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.gc import size_text
 
 
 def run_verify(storage: Storage) -> None:
@@ -48,6 +48,6 @@ def verification_lines(found: Verification) -> list[str]:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from synfiqa.jobs.cli import main
 
     main(["verify", *sys.argv[1:]])

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.model_card import ModelCard
-from schemas.rows import SCHEMA_VERSION
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.rows import SCHEMA_VERSION
 
 
 class Record(BaseModel):
@@ -53,14 +53,16 @@ class Commit(Record):
     revision: int = Field(0, ge=0)
     file: DataFile
     dead: DataFile | None = Field(
-        None, description="Parquet of schemas.rows.DEAD, present when rows of the unit are dead, or samples rejected"
+        None,
+        description="Parquet of synfiqa.schemas.rows.DEAD, present when rows of the unit are dead, or samples rejected",
     )
     content_sha256: str = Field(description="digest of the rows themselves, equal for every file format")
     counts: dict[str, int] = Field(description="rows by outcome: planned = accepted + rejected + dead, and more")
     fingerprint: str
     schema_version: int = SCHEMA_VERSION
     provenance: dict[str, str] = Field(
-        default_factory=dict, description="node, process, time and GPU per stage (cluster.stage_trace); not digested"
+        default_factory=dict,
+        description="node, process, time and GPU per stage (synfiqa.cluster.stage_trace); not digested",
     )
 
     @model_validator(mode="after")

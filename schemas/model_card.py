@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from schemas.json_values import check_json
-from schemas.licence import bars_commercial_use
+from synfiqa.schemas.json_values import check_json
+from synfiqa.schemas.licence import bars_commercial_use
 
 Role = Literal[
     "detector",
@@ -71,7 +71,7 @@ class ModelCard(CardPart):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     role: Role
-    architecture: str = Field(description="key of actors.model_store.architectures.ARCHITECTURES")
+    architecture: str = Field(description="key of synfiqa.actors.model_store.architectures.ARCHITECTURES")
     arguments: dict = Field(default_factory=dict)
     source: str = Field(
         "", description="path or fsspec URL of a file or folder; built-in, random:SEED, package:...; empty: beside card"

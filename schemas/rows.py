@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.recipe import Expression, Gaze, Light, Pose, Recipe
+from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe
 
 SCHEMA_VERSION = 5
 
@@ -153,7 +153,7 @@ DEAD = pa.schema(
         ("spec", pa.string()),
     ]
 )
-"""One row a dead row or rejected sample, as `schemas.manifest.DeadRow`; named by the commit of its unit."""
+"""One row a dead row or rejected sample, as `synfiqa.schemas.manifest.DeadRow`; named by the commit of its unit."""
 
 
 def sample_id(identity: int, kind: str, index: int) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.model_store.catalogue import Catalogue
-from actors.model_store.selection import run_models
-from jobs.config import load_config
+from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.jobs.config import load_config
 
 FOLDER = Path(__file__).parents[1] / "configs"
 CATALOGUES = sorted(FOLDER.glob("models-*.yaml"))

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from actors.controlled_diffusion.prompts import PromptBook
-from schemas.model_card import CardPart
+from synfiqa.actors.controlled_diffusion.prompts import PromptBook
+from synfiqa.schemas.model_card import CardPart
 
 FACE_EMBEDDING = 512
 """Numbers of the face embedding (FaceNet's) that the control branch takes."""

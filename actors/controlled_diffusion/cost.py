@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from actors.controlled_diffusion.control_net import CONTROL_CHANNELS
-from actors.controlled_diffusion.layout import IMAGE_TO_LATENT, LATENT_CHANNELS, Layout
-from actors.controlled_diffusion.text import CONTEXT
-from actors.controlled_diffusion.weights import skeletons
+from synfiqa.actors.controlled_diffusion.control_net import CONTROL_CHANNELS
+from synfiqa.actors.controlled_diffusion.layout import IMAGE_TO_LATENT, LATENT_CHANNELS, Layout
+from synfiqa.actors.controlled_diffusion.text import CONTEXT
+from synfiqa.actors.controlled_diffusion.weights import skeletons
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schemas.seeds import generator
+from synfiqa.schemas.seeds import generator
 
 TRAINING_STEPS = 1000
 BETA_START, BETA_END = 0.00085, 0.012

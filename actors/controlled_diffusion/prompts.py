@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from actors.captions import REFERENCE_CAPTION
-from schemas.model_card import CardPart
-from schemas.seeds import generator
+from synfiqa.actors.captions import REFERENCE_CAPTION
+from synfiqa.schemas.model_card import CardPart
+from synfiqa.schemas.seeds import generator
 
 Profile = Literal["faithful", "corrected"]
 

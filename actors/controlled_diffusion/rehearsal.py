@@ -9,15 +9,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from actors.captions import REFERENCE_CAPTION
-from actors.card_arguments import arguments_of
-from actors.controlled_diffusion import published_keys as keys
-from actors.controlled_diffusion.arguments import DiffusionArguments
-from actors.controlled_diffusion.ddim import TRAINING_STEPS
-from actors.controlled_diffusion.layout import LATENT_SCALE, LAYOUTS, Config, Layout
-from actors.controlled_diffusion.prompts import PromptBook
-from actors.controlled_diffusion.text import FILES, MARKS
-from actors.controlled_diffusion.weights import (
+from synfiqa.actors.captions import REFERENCE_CAPTION
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.controlled_diffusion import published_keys as keys
+from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.controlled_diffusion.ddim import TRAINING_STEPS
+from synfiqa.actors.controlled_diffusion.layout import LATENT_SCALE, LAYOUTS, Config, Layout
+from synfiqa.actors.controlled_diffusion.prompts import PromptBook
+from synfiqa.actors.controlled_diffusion.text import FILES, MARKS
+from synfiqa.actors.controlled_diffusion.weights import (
     DIFFUSERS_WEIGHTS,
     SCHEDULE,
     TRANSFORMERS_WEIGHTS,
@@ -25,10 +25,10 @@ from actors.controlled_diffusion.weights import (
     skeletons,
     tables,
 )
-from actors.model_store.random_weights import random_state
-from actors.side_files import CHECKPOINTS
-from schemas.model_card import ModelCard
-from schemas.seeds import derive_seed
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.side_files import CHECKPOINTS
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.seeds import derive_seed
 
 _GAINS = {
     "hint.*weight": 2.2,

@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actors.card_arguments import arguments_of
-from actors.controlled_diffusion.arguments import FACE_EMBEDDING, DiffusionArguments
-from actors.controlled_diffusion.control_net import CONTROL_CHANNELS, hard_masks, masked
-from actors.controlled_diffusion.ddim import schedule, starting_noise
-from actors.controlled_diffusion.layout import IMAGE_TO_LATENT, LATENT_CHANNELS
-from actors.controlled_diffusion.text import PromptEncoder, check_prompts, load_tokenizer, tokenizer_folder
-from actors.controlled_diffusion.weights import Networks, load_networks
-from actors.network import COMPILED, BatchedNetwork, Running
-from actors.preprocess import network_input
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.controlled_diffusion.arguments import FACE_EMBEDDING, DiffusionArguments
+from synfiqa.actors.controlled_diffusion.control_net import CONTROL_CHANNELS, hard_masks, masked
+from synfiqa.actors.controlled_diffusion.ddim import schedule, starting_noise
+from synfiqa.actors.controlled_diffusion.layout import IMAGE_TO_LATENT, LATENT_CHANNELS
+from synfiqa.actors.controlled_diffusion.text import PromptEncoder, check_prompts, load_tokenizer, tokenizer_folder
+from synfiqa.actors.controlled_diffusion.weights import Networks, load_networks
+from synfiqa.actors.network import COMPILED, BatchedNetwork, Running
+from synfiqa.actors.preprocess import network_input
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 COARSEST = 64
 """Images are a multiple of this: latents are halved three times."""

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from actors.controlled_diffusion.arguments import DiffusionArguments
-from cluster.errors import UserError
+from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.cluster.errors import UserError
 
 CONTEXT = 77
 """Tokens of a prompt, its two end marks included."""

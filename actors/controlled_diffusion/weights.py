@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPVisionModel
 
-from actors.controlled_diffusion import published_keys as keys
-from actors.controlled_diffusion.arguments import DiffusionArguments
-from actors.controlled_diffusion.control_net import ControlBranch
-from actors.controlled_diffusion.ddim import BETA_END, BETA_START
-from actors.controlled_diffusion.identity_context import IdentityContext
-from actors.controlled_diffusion.layout import (
+from synfiqa.actors.controlled_diffusion import published_keys as keys
+from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.controlled_diffusion.control_net import ControlBranch
+from synfiqa.actors.controlled_diffusion.ddim import BETA_END, BETA_START
+from synfiqa.actors.controlled_diffusion.identity_context import IdentityContext
+from synfiqa.actors.controlled_diffusion.layout import (
     LATENT_CHANNELS,
     LAYOUTS,
     Config,
@@ -32,9 +32,9 @@ from actors.controlled_diffusion.layout import (
     text_encoder_of,
     unet_of,
 )
-from actors.model_store.state import fit_state, read_state, state_dict_of
-from cluster.errors import UserError
-from schemas.model_card import StateRules
+from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import StateRules
 
 DIFFUSERS_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")

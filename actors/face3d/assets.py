@@ -4,17 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actors.face3d.body import ears
-from actors.face3d.expression import expression_basis
-from actors.face3d.features import iris_colour, iris_radius
-from actors.face3d.hair import hanging_grid, shell_thickness, style_of
-from actors.face3d.head import COLUMNS, LIP_ROW, ROWS, FaceMeasures, column_angles, measure, neutral_grid, row_of
-from actors.face3d.identity import Identity
-from actors.face3d.mesh import Part, grid_normals
-from actors.face3d.paint import to_linear, upsample
-from actors.face3d.regions import face_regions
-from actors.face3d.shadow import sky_share
-from actors.face3d.texture import paint_texture, skin_colour
+from synfiqa.actors.face3d.body import ears
+from synfiqa.actors.face3d.expression import expression_basis
+from synfiqa.actors.face3d.features import iris_colour, iris_radius
+from synfiqa.actors.face3d.hair import hanging_grid, shell_thickness, style_of
+from synfiqa.actors.face3d.head import (
+    COLUMNS,
+    LIP_ROW,
+    ROWS,
+    FaceMeasures,
+    column_angles,
+    measure,
+    neutral_grid,
+    row_of,
+)
+from synfiqa.actors.face3d.identity import Identity
+from synfiqa.actors.face3d.mesh import Part, grid_normals
+from synfiqa.actors.face3d.paint import to_linear, upsample
+from synfiqa.actors.face3d.regions import face_regions
+from synfiqa.actors.face3d.shadow import sky_share
+from synfiqa.actors.face3d.texture import paint_texture, skin_colour
 
 _SKY_FLOOR, _SKY_FULL = 0.4, 0.75  # skin that sees no sky keeps this share; above the second share nothing is lost
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from actors.face3d.paint import noise, to_linear
+from synfiqa.actors.face3d.paint import noise, to_linear
 
 # Display colours of walls, wood, plants, sky and stone: few photographs hold saturated large areas.
 _WALLS = np.array(

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from actors.face3d.head import smoothstep
-from actors.face3d.identity import Identity
-from actors.face3d.mesh import Material, Part
-from actors.face3d.paint import dot
+from synfiqa.actors.face3d.head import smoothstep
+from synfiqa.actors.face3d.identity import Identity
+from synfiqa.actors.face3d.mesh import Material, Part
+from synfiqa.actors.face3d.paint import dot
 
 
 def ellipsoid(

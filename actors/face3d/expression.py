@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from actors.face3d.head import LIP_ROW, ROWS, FaceMeasures, bump, column_angles, mouth_line, row_of, smoothstep
-from schemas.recipe import Expression, Gaze
+from synfiqa.actors.face3d.head import LIP_ROW, ROWS, FaceMeasures, bump, column_angles, mouth_line, row_of, smoothstep
+from synfiqa.schemas.recipe import Expression, Gaze
 
 UNITS = (
     "mouth_open", "smile", "brow_raise", "frown", "pucker", "inner_brow_raise", "squint", "nose_wrinkle",

@@ -4,9 +4,9 @@ import colorsys
 
 import numpy as np
 
-from actors.face3d.head import FaceMeasures, bump, mouth_line, row_of, smoothstep
-from actors.face3d.identity import Identity
-from actors.face3d.paint import Canvas, dot, noise, soft, texel_of_row, to_linear
+from synfiqa.actors.face3d.head import FaceMeasures, bump, mouth_line, row_of, smoothstep
+from synfiqa.actors.face3d.identity import Identity
+from synfiqa.actors.face3d.paint import Canvas, dot, noise, soft, texel_of_row, to_linear
 
 SCLERA = (0.80, 0.77, 0.75)
 """Display colour of the white of the eye in the lightest skin."""

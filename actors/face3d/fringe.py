@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of, smoothstep
-from actors.face3d.mesh import Material, Part
+from synfiqa.actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of, smoothstep
+from synfiqa.actors.face3d.mesh import Material, Part
 
 _STEPS, _ACROSS = 13, 3
 _MORE = 17

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from actors.face3d.head import COLUMNS, ROWS, column_angles, row_of, smoothstep
-from actors.face3d.identity import Identity
-from actors.face3d.paint import noise
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.face3d.head import COLUMNS, ROWS, column_angles, row_of, smoothstep
+from synfiqa.actors.face3d.identity import Identity
+from synfiqa.actors.face3d.paint import noise
+from synfiqa.schemas.seeds import derive_seed, generator
 
 COLOURS: dict[str, tuple[float, float, float]] = {
     "black": (0.105, 0.093, 0.09),

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from actors.face3d.body import cloth
-from actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of, smoothstep
-from actors.face3d.mesh import Part, grid_normals
+from synfiqa.actors.face3d.body import cloth
+from synfiqa.actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of, smoothstep
+from synfiqa.actors.face3d.mesh import Part, grid_normals
 
 PRESSED_HAIR = 0.045
 """Hair under a hat stands off the skull no further than this (head units)."""

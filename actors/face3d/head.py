@@ -9,7 +9,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from actors.face3d.identity import Identity
+from synfiqa.actors.face3d.identity import Identity
 
 COLUMNS = 65  # odd, so that one column runs along the nose; first and last coincide at the back
 # name: y, z front, z back, half width, z centre, place of the row at the ear between nose base (0) and jaw angle (1),

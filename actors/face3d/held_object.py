@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actors.face3d.body import ellipsoid
-from actors.face3d.mesh import Part
+from synfiqa.actors.face3d.body import ellipsoid
+from synfiqa.actors.face3d.mesh import Part
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from actors.face3d.coefficients import AGE_SHIFT, APPEARANCE, LIMIT, SEX_SHIFT, SHAPE
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.face3d.coefficients import AGE_SHIFT, APPEARANCE, LIMIT, SEX_SHIFT, SHAPE
+from synfiqa.schemas.seeds import derive_seed, generator
 
 SHAPE_NAMES = tuple(SHAPE)
 APPEARANCE_NAMES = tuple(APPEARANCE)

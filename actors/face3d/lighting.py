@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schemas.recipe import Light
-from schemas.seeds import derive_seed, generator
+from synfiqa.schemas.recipe import Light
+from synfiqa.schemas.seeds import derive_seed, generator
 
 _BRIGHTEST, _STEPS = 4.0, 16384  # exposed light from which all is white, and entries of the tone curve up to there
 _SCATTER = (0.16, 0.06, 0.03)  # how far the key light reaches past the terminator, by channel

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from actors.face3d.head import COLUMNS, LIP_ROW, FaceMeasures, smoothstep
-from actors.face3d.mesh import Part
+from synfiqa.actors.face3d.head import COLUMNS, LIP_ROW, FaceMeasures, smoothstep
+from synfiqa.actors.face3d.mesh import Part
 
 _TEETH = 33  # columns of a row of teeth: ten teeth of three columns and their gaps
 _LOWER_TEETH = 0.06  # how far the lower lip must sink to bare them

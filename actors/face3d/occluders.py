@@ -5,10 +5,10 @@ import colorsys
 import cv2
 import numpy as np
 
-from actors.face3d.body import ellipsoid
-from actors.face3d.hat import hat
-from actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of, smoothstep
-from actors.face3d.mesh import Part
+from synfiqa.actors.face3d.body import ellipsoid
+from synfiqa.actors.face3d.hat import hat
+from synfiqa.actors.face3d.head import COLUMNS, FaceMeasures, column_angles, row_of, smoothstep
+from synfiqa.actors.face3d.mesh import Part
 
 _RING = np.linspace(-np.pi, np.pi, 33, dtype=np.float32)[None, :]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from actors.face3d.head import COLUMNS, LIP_ROW, ROWS
+from synfiqa.actors.face3d.head import COLUMNS, LIP_ROW, ROWS
 
 SIZE = 192  # texels per side; at a 128 px portrait one pixel covers about two texels
 

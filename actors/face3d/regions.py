@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from actors.face3d.head import FaceMeasures
-from schemas.rows import REGIONS
+from synfiqa.actors.face3d.head import FaceMeasures
+from synfiqa.schemas.rows import REGIONS
 
 _INDEX = {name: index for index, name in enumerate(REGIONS)}
 

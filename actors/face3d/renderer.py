@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from actors.face3d.assets import Assets, build_assets
-from actors.face3d.background import paint_background
-from actors.face3d.expression import lid_level
-from actors.face3d.features import SCLERA
-from actors.face3d.identity import Identity
-from actors.face3d.lighting import Lamp, backdrop_level, develop, lamp, shade, shade_hair, unit
-from actors.face3d.mesh import Material, Mesh, Part, assemble
-from actors.face3d.rasterizer import positive, rasterize_hits
-from actors.face3d.scene import Scene, compose_scene
-from actors.face3d.shadow import visibility
-from schemas.recipe import Recipe
-from schemas.rows import REGIONS
+from synfiqa.actors.face3d.assets import Assets, build_assets
+from synfiqa.actors.face3d.background import paint_background
+from synfiqa.actors.face3d.expression import lid_level
+from synfiqa.actors.face3d.features import SCLERA
+from synfiqa.actors.face3d.identity import Identity
+from synfiqa.actors.face3d.lighting import Lamp, backdrop_level, develop, lamp, shade, shade_hair, unit
+from synfiqa.actors.face3d.mesh import Material, Mesh, Part, assemble
+from synfiqa.actors.face3d.rasterizer import positive, rasterize_hits
+from synfiqa.actors.face3d.scene import Scene, compose_scene
+from synfiqa.actors.face3d.shadow import visibility
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.rows import REGIONS
 
 _CACHED_IDENTITIES = 4
 _SOFT = 0.15  # light up to this harshness casts no shadow beyond the sky's, which the texture holds
@@ -44,7 +44,9 @@ class RenderedFaces:
     images: np.ndarray
     landmarks: np.ndarray  # (N, 5, 2) image-left eye, image-right eye, nose tip, left and right mouth corner
     occluded_fraction: np.ndarray  # (N,) share of visible face skin hidden by the occluder, 0..1
-    occluded_regions: np.ndarray  # (N, 8) the same of each of `schemas.rows.REGIONS`; NaN where none of it is visible
+    occluded_regions: (
+        np.ndarray
+    )  # (N, 8) the same of each of `synfiqa.schemas.rows.REGIONS`; NaN where none of it is visible
     face_fraction: np.ndarray  # (N,) share of the frame covered by the head with hair and ears
 
 

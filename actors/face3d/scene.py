@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from actors.face3d.assets import Assets, sample_grid
-from actors.face3d.body import bun, torso
-from actors.face3d.expression import expressed_grid
-from actors.face3d.fringe import fringe
-from actors.face3d.hair import COLOURS, style_of
-from actors.face3d.hat import PRESSED_HAIR
-from actors.face3d.head import LIP_ROW, attachment, column_angles, row_of, smoothstep
-from actors.face3d.held_object import FaceBox, held_object
-from actors.face3d.identity import HAIR_COLOURS, Identity
-from actors.face3d.lighting import lamp
-from actors.face3d.mesh import Material, Part
-from actors.face3d.mouth import lip_gap, mouth_parts
-from actors.face3d.occluders import build_occluder
-from actors.face3d.paint import to_linear
-from schemas.recipe import Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.face3d.assets import Assets, sample_grid
+from synfiqa.actors.face3d.body import bun, torso
+from synfiqa.actors.face3d.expression import expressed_grid
+from synfiqa.actors.face3d.fringe import fringe
+from synfiqa.actors.face3d.hair import COLOURS, style_of
+from synfiqa.actors.face3d.hat import PRESSED_HAIR
+from synfiqa.actors.face3d.head import LIP_ROW, attachment, column_angles, row_of, smoothstep
+from synfiqa.actors.face3d.held_object import FaceBox, held_object
+from synfiqa.actors.face3d.identity import HAIR_COLOURS, Identity
+from synfiqa.actors.face3d.lighting import lamp
+from synfiqa.actors.face3d.mesh import Material, Part
+from synfiqa.actors.face3d.mouth import lip_gap, mouth_parts
+from synfiqa.actors.face3d.occluders import build_occluder
+from synfiqa.actors.face3d.paint import to_linear
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 _PIVOT = np.array([0.0, -0.75, -0.2], np.float32)  # where the skull turns on the neck
 _HEAD_HEIGHT = 2.4  # head units in which recipes measure the camera's distance

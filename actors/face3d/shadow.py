@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import torch
 
-from actors.face3d.mesh import Part, assemble
-from actors.face3d.rasterizer import depth_maps
+from synfiqa.actors.face3d.mesh import Part, assemble
+from synfiqa.actors.face3d.rasterizer import depth_maps
 
 _MAP = 72  # pixels of the depth map over 4 head units; vertices are about as far apart
 _REACH = 2.0  # half extent of the map in head units

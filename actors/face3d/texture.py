@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from actors.face3d.features import paint_age, paint_beard, paint_brows, paint_eyes, paint_mouth, paint_nose
-from actors.face3d.hair import scalp_opacity
-from actors.face3d.head import FaceMeasures, bump, smoothstep
-from actors.face3d.identity import Identity
-from actors.face3d.paint import SIZE, Canvas, canvas, noise, to_linear, upsample
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.face3d.features import paint_age, paint_beard, paint_brows, paint_eyes, paint_mouth, paint_nose
+from synfiqa.actors.face3d.hair import scalp_opacity
+from synfiqa.actors.face3d.head import FaceMeasures, bump, smoothstep
+from synfiqa.actors.face3d.identity import Identity
+from synfiqa.actors.face3d.paint import SIZE, Canvas, canvas, noise, to_linear, upsample
+from synfiqa.schemas.seeds import derive_seed, generator
 
 # channels: 0-2 skin (linear), 3-5 skin with shut eyes, 6 lid level, 7 facial hair, 8 scalp hair, 9 strands, 10 gloss,
 # 11 eyeball, 12-13 x and y from the eye's centre

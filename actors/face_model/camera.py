@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 from torch.nn import functional
 
-from actors.pose import rotation_matrix
+from synfiqa.actors.pose import rotation_matrix
 
 CROP = 224
 """Side in pixels of the square that the encoder sees."""

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from actors.face_model.camera import FRAME, to_crop, to_frame, triangles_around, vertex_normals
-from actors.face_model.parameters import FaceParameters
-from actors.face_model.protocol import FaceModel
-from actors.face_model.renderer import Renderer
-from actors.face_model.sh_light import shading
+from synfiqa.actors.face_model.camera import FRAME, to_crop, to_frame, triangles_around, vertex_normals
+from synfiqa.actors.face_model.parameters import FaceParameters
+from synfiqa.actors.face_model.protocol import FaceModel
+from synfiqa.actors.face_model.renderer import Renderer
+from synfiqa.actors.face_model.sh_light import shading
 
 CHANNELS = 9
 """World normal x, y, z in [-1, 1]; albedo R, G, B; albedo times shading R, G, B. No rescaling, background 0."""

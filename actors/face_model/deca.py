@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from actors.face_model.camera import CROP, FRAME, crop_transforms
-from actors.face_model.parameters import FaceParameters
-from actors.model_store.loading import load_network
-from actors.nets.resnet_trunk import ResNet50Trunk
-from actors.network import BatchedNetwork, Running
-from actors.preprocess import network_input, normalised
-from schemas.model_card import ModelCard
+from synfiqa.actors.face_model.camera import CROP, FRAME, crop_transforms
+from synfiqa.actors.face_model.parameters import FaceParameters
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.nets.resnet_trunk import ResNet50Trunk
+from synfiqa.actors.network import BatchedNetwork, Running
+from synfiqa.actors.preprocess import network_input, normalised
+from synfiqa.schemas.model_card import ModelCard
 
 CODE = {"shape": 100, "texture": 50, "expression": 50, "pose": 6, "camera": 3, "light": 27}
 """Numbers of each kind in the order in which the network gives them; light runs over harmonics, then R, G, B."""

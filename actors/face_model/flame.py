@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from actors.face_model.camera import rotations
-from actors.face_model.flame_files import EXPRESSIONS, PARENTS, SHAPES, TEXTURES, FlameArrays, read_flame
-from actors.face_model.protocol import Sizes
-from actors.network import Running
-from schemas.model_card import ModelCard
+from synfiqa.actors.face_model.camera import rotations
+from synfiqa.actors.face_model.flame_files import EXPRESSIONS, PARENTS, SHAPES, TEXTURES, FlameArrays, read_flame
+from synfiqa.actors.face_model.protocol import Sizes
+from synfiqa.actors.network import Running
+from synfiqa.schemas.model_card import ModelCard
 
 _JAW = 2
 """Index of the jaw among the joints; neck and eyes stay at rest."""

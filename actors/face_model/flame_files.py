@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.face_model.flame_pickle import read_flame_pickle
-from cluster.errors import UserError
+from synfiqa.actors.face_model.flame_pickle import read_flame_pickle
+from synfiqa.cluster.errors import UserError
 
 VERTICES, TRIANGLES, JOINTS = 5023, 9976, 5
 SHAPES, TEXTURES, EXPRESSIONS = 100, 50, 50

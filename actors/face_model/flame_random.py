@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.face_model.flame_files import JOINTS, TEXTURE_SOURCE, TEXTURES, TRIANGLES, VERTICES
-from schemas.model_card import ModelCard
-from schemas.seeds import generator
+from synfiqa.actors.face_model.flame_files import JOINTS, TEXTURE_SOURCE, TEXTURES, TRIANGLES, VERTICES
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.seeds import generator
 
 _ROWS, _COLUMNS = 173, 29
 """Of a closed grid with exactly FLAME's number of triangles; six vertices are left over and belong to none."""

@@ -12,7 +12,8 @@ _SHAPES: dict[str, tuple[int, ...]] = {"pose": (6,), "camera": (3,), "light": (9
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """How N pictures show a face; float32 tensors of N rows. Axes and units are those of `actors.face_model.camera`."""
+    """How N pictures show a face; float32 tensors of N rows. Axes and units are those of
+    `synfiqa.actors.face_model.camera`."""
 
     expression: Tensor
     """(N, E) coefficients of the face model."""
@@ -21,7 +22,7 @@ class Conditions:
     camera: Tensor
     """(N, 3) scale, tx, ty of the weak perspective."""
     light: Tensor
-    """(N, 9, 3) spherical harmonics per R, G, B (`actors.face_model.sh_light`)."""
+    """(N, 9, 3) spherical harmonics per R, G, B (`synfiqa.actors.face_model.sh_light`)."""
     tform: Tensor
     """(N, 3, 3) from the 224-pixel crop to the 512-pixel frame, for row vectors [x, y, 1] @ tform."""
 

@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from actors.face3d.expression import UNITS, expression_basis
-from actors.face3d.hair import COLOURS
-from actors.face3d.head import COLUMNS, ROWS, attachment, measure, neutral_grid
-from actors.face3d.identity import APPEARANCE_NAMES, HAIR_COLOURS, HAIR_STYLES, SHAPE_NAMES, Identity
-from actors.face3d.mesh import quad_faces
-from actors.face3d.paint import to_linear
-from actors.face3d.texture import paint_texture
-from actors.face_model.camera import rotations
-from actors.face_model.protocol import TEXTURE_SIDE, Sizes
-from actors.network import Running
-from schemas.model_card import ModelCard
+from synfiqa.actors.face3d.expression import UNITS, expression_basis
+from synfiqa.actors.face3d.hair import COLOURS
+from synfiqa.actors.face3d.head import COLUMNS, ROWS, attachment, measure, neutral_grid
+from synfiqa.actors.face3d.identity import APPEARANCE_NAMES, HAIR_COLOURS, HAIR_STYLES, SHAPE_NAMES, Identity
+from synfiqa.actors.face3d.mesh import quad_faces
+from synfiqa.actors.face3d.paint import to_linear
+from synfiqa.actors.face3d.texture import paint_texture
+from synfiqa.actors.face_model.camera import rotations
+from synfiqa.actors.face_model.protocol import TEXTURE_SIDE, Sizes
+from synfiqa.actors.network import Running
+from synfiqa.schemas.model_card import ModelCard
 
 JAW_OPEN = 0.35
 """Radians of the jaw at which the mouth is as wide open as the head's expression unit makes it."""
@@ -40,7 +40,7 @@ _CACHED = 8
 
 
 class ProceduralFaceModel:
-    """`FaceModel` on the procedural head; the expression is `actors.face3d.expression.UNITS`, each 0 to 1.
+    """`FaceModel` on the procedural head; the expression is `synfiqa.actors.face3d.expression.UNITS`, each 0 to 1.
 
     The jaw's angle about x adds to the first unit, which opens the mouth; its other angles do nothing.
     """

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from actors.face3d.identity import sample_identity
-from actors.face_model.camera import crop_transforms
-from actors.face_model.deca import in_frame
-from actors.face_model.parameters import FaceParameters
-from actors.face_model.procedural import ProceduralFaceModel, code_of
-from actors.face_model.sh_light import light_of
-from actors.network import Running
-from schemas.model_card import ModelCard
-from schemas.recipe import Light
-from schemas.seeds import SEED_BITS
+from synfiqa.actors.face3d.identity import sample_identity
+from synfiqa.actors.face_model.camera import crop_transforms
+from synfiqa.actors.face_model.deca import in_frame
+from synfiqa.actors.face_model.parameters import FaceParameters
+from synfiqa.actors.face_model.procedural import ProceduralFaceModel, code_of
+from synfiqa.actors.face_model.sh_light import light_of
+from synfiqa.actors.network import Running
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.recipe import Light
+from synfiqa.schemas.seeds import SEED_BITS
 
 FRONTAL_CAMERA = (8.5, 0.0, 0.0)
 """A camera under which a head of ordinary size fills the crop."""

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from actors.face_model.parameters import FaceParameters
+from synfiqa.actors.face_model.parameters import FaceParameters
 
 TEXTURE_SIDE = 256
 """Texels per side of every albedo."""

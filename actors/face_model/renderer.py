@@ -1,7 +1,7 @@
 """Who draws the triangles: our rasteriser, or PyTorch3D's where it is installed. Both keep one contract.
 
 Pixel centres, strict edges, both sides drawn, the lowest face wins ties, weights linear on the screen, nothing nearer
-than z = 1e-8: the contract is told in `actors.face3d.rasterizer` and tested on both.
+than z = 1e-8: the contract is told in `synfiqa.actors.face3d.rasterizer` and tested on both.
 """
 
 from importlib import import_module
@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from actors.face3d import rasterizer
-from actors.face3d.rasterizer import Fragments
-from cluster.errors import UserError
+from synfiqa.actors.face3d import rasterizer
+from synfiqa.actors.face3d.rasterizer import Fragments
+from synfiqa.cluster.errors import UserError
 
 RendererName = Literal["torch", "pytorch3d"]
 
@@ -28,7 +28,7 @@ class Renderer(Protocol):
 
 
 class TorchRenderer:
-    """`Renderer` on `actors.face3d.rasterizer`, on any device."""
+    """`Renderer` on `synfiqa.actors.face3d.rasterizer`, on any device."""
 
     def rasterize(self, vertices: Tensor, faces: Tensor, size: int) -> Fragments:
         """Return the nearest triangle of every pixel."""

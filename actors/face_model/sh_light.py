@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actors.face3d.lighting import lamp
-from schemas.recipe import Light
+from synfiqa.actors.face3d.lighting import lamp
+from synfiqa.schemas.recipe import Light
 
 _SECOND = math.sqrt(5 / (12 * math.pi))
 CONSTANTS = (

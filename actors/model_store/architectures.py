@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-from schemas.model_card import Channels, Normalise, Role, StateRules
+from synfiqa.schemas.model_card import Channels, Normalise, Role, StateRules
 
 REHEARSAL_VERSION = 1
 """Raised by every change after which random weights of the same settings differ: caches on nodes outlive the code."""
@@ -60,53 +60,53 @@ ARCHITECTURES: dict[str, Architecture] = {
     # detectors
     "mtcnn": Architecture(
         "detector",
-        "actors.detection:mtcnn",
+        "synfiqa.actors.detection:mtcnn",
         player_arguments=("select", "micro_batch"),
         # The library prepares its input itself, so that a card can only agree.
         contracts=(Contract("rgb", "range", (-127.5 / 128, 127.5 / 128)),),
     ),
     "retinaface-r50": Architecture(
         "detector",
-        "actors.retinaface:RetinaFaceDetector",
+        "synfiqa.actors.retinaface:RetinaFaceDetector",
         player_arguments=("select", "min_confidence", "nms", "decimals", "coordinates"),
-        network="actors.nets.retinaface:RetinaFaceR50",
+        network="synfiqa.actors.nets.retinaface:RetinaFaceR50",
         rules=StateRules(**_WRAPPED),
         contracts=(Contract("rgb", "imagenet"),),
     ),
     # head pose
-    "landmark-pose": Architecture("pose", "actors.pose:LandmarkPose"),
+    "landmark-pose": Architecture("pose", "synfiqa.actors.pose:LandmarkPose"),
     "6drepnet360": Architecture(
         "pose",
-        "actors.head_pose:RotationNetPose",
-        network="actors.nets.sixdrepnet:SixDRepNet360",
+        "synfiqa.actors.head_pose:RotationNetPose",
+        network="synfiqa.actors.nets.sixdrepnet:SixDRepNet360",
         player_arguments=("angles",),
         rules=StateRules(**_WRAPPED),
         contracts=(Contract("rgb", "imagenet", input_size=224),),
     ),
     # glasses and expression
-    "line-glasses": Architecture("glasses", "actors.accessories:LineGlasses"),
-    "scharr-glasses": Architecture("glasses", "actors.glasses_edges:EdgeGlasses"),
-    "onnx-glasses": Architecture("glasses", "actors.onnx_classifier:OnnxGlasses"),
-    "commanded-expression": Architecture("expression", "actors.expression:CommandedExpression"),
-    "onnx-expression": Architecture("expression", "actors.onnx_classifier:OnnxExpression"),
+    "line-glasses": Architecture("glasses", "synfiqa.actors.accessories:LineGlasses"),
+    "scharr-glasses": Architecture("glasses", "synfiqa.actors.glasses_edges:EdgeGlasses"),
+    "onnx-glasses": Architecture("glasses", "synfiqa.actors.onnx_classifier:OnnxGlasses"),
+    "commanded-expression": Architecture("expression", "synfiqa.actors.expression:CommandedExpression"),
+    "onnx-expression": Architecture("expression", "synfiqa.actors.onnx_classifier:OnnxExpression"),
     # recognition
     "small-iresnet": Architecture(
         "embedder",
-        "actors.embedding:NetworkEmbedder",
-        network="actors.nets.iresnet:SmallIResNet",
+        "synfiqa.actors.embedding:NetworkEmbedder",
+        network="synfiqa.actors.nets.iresnet:SmallIResNet",
         contracts=(Contract("gray", "per-image", input_size=112),),
     ),
     "adaface-ir": Architecture(
         "embedder",
-        "actors.embedding:NetworkEmbedder",
-        network="actors.nets.adaface:AdaFaceIR",
+        "synfiqa.actors.embedding:NetworkEmbedder",
+        network="synfiqa.actors.nets.adaface:AdaFaceIR",
         rules=StateRules(**_WRAPPED, allow_unexpected=("head.*",)),
         contracts=(Contract("bgr", "range", (-1.0, 1.0), 112),),
     ),
     "insightface-iresnet": Architecture(
         "embedder",
-        "actors.embedding:NetworkEmbedder",
-        network="actors.nets.insightface:IResNet",
+        "synfiqa.actors.embedding:NetworkEmbedder",
+        network="synfiqa.actors.nets.insightface:IResNet",
         rules=StateRules(**_WRAPPED, allow_unexpected=("qs.*",)),
         contracts=(
             Contract("rgb", "range", (-1.0, 1.0), 112),
@@ -116,8 +116,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "facenet": Architecture(
         "embedder",
-        "actors.embedding:NetworkEmbedder",
-        network="actors.nets.facenet:facenet",
+        "synfiqa.actors.embedding:NetworkEmbedder",
+        network="synfiqa.actors.nets.facenet:facenet",
         gain=1.0,
         rules=StateRules(**_WRAPPED, allow_unexpected=("logits.*",)),
         contracts=(
@@ -128,63 +128,67 @@ ARCHITECTURES: dict[str, Architecture] = {
     # vision-language
     "small-clip": Architecture(
         "image_text",
-        "actors.image_text:SmallClip",
-        network="actors.image_text:small_clip_of",
+        "synfiqa.actors.image_text:SmallClip",
+        network="synfiqa.actors.image_text:small_clip_of",
         contracts=(Contract("rgb", "clip"),),
     ),
     "blip-itc": Architecture(
         "image_text",
-        "actors.blip:BlipImageText",
-        rehearsal="actors.blip:write_random",
+        "synfiqa.actors.blip:BlipImageText",
+        rehearsal="synfiqa.actors.blip:write_random",
         contracts=(Contract("rgb", "clip", resize="bicubic"),),
     ),
     "open-clip": Architecture(
         "image_text",
-        "actors.open_clip_model:OpenClipImageText",
-        rehearsal="actors.open_clip_model:write_random",
+        "synfiqa.actors.open_clip_model:OpenClipImageText",
+        rehearsal="synfiqa.actors.open_clip_model:write_random",
         contracts=(Contract("rgb", "clip"), Contract("rgb", "range", (-1.0, 1.0)), Contract("rgb", "imagenet")),
     ),
     # the generative chain
     "adm-unet": Architecture(
         "identity_generator",
-        "actors.adm_generator:AdmIdentityGenerator",
-        network="actors.nets.adm_unet:AdmUNet",
+        "synfiqa.actors.adm_generator:AdmIdentityGenerator",
+        network="synfiqa.actors.nets.adm_unet:AdmUNet",
         player_arguments=("steps", "pixels", "compile"),
-        fits="actors.adm_generator:settings_of",
+        fits="synfiqa.actors.adm_generator:settings_of",
         contracts=(Contract("rgb", "range", (-1.0, 1.0)),),
     ),
     "diffusers-unconditional": Architecture(
         "identity_generator",
-        "actors.diffusers_generator:DiffusersIdentityGenerator",
-        rehearsal="actors.diffusers_generator:write_random",
-        fits="actors.diffusers_generator:settings_of",
+        "synfiqa.actors.diffusers_generator:DiffusersIdentityGenerator",
+        rehearsal="synfiqa.actors.diffusers_generator:write_random",
+        fits="synfiqa.actors.diffusers_generator:settings_of",
         contracts=(Contract("rgb", "range", (-1.0, 1.0)),),
     ),
     "flame": Architecture(
-        "face_model", "actors.face_model.flame:flame", rehearsal="actors.face_model.flame_random:write_random"
+        "face_model",
+        "synfiqa.actors.face_model.flame:flame",
+        rehearsal="synfiqa.actors.face_model.flame_random:write_random",
     ),
-    "procedural-face": Architecture("face_model", "actors.face_model.procedural:procedural"),
+    "procedural-face": Architecture("face_model", "synfiqa.actors.face_model.procedural:procedural"),
     "deca-coarse": Architecture(
         "face_encoder",
-        "actors.face_model.deca:DecaEncoder",
-        network="actors.face_model.deca:DecaCoarse",
+        "synfiqa.actors.face_model.deca:DecaEncoder",
+        network="synfiqa.actors.face_model.deca:DecaCoarse",
         rules=StateRules(unwrap=("E_flame",), strip=("E_flame.",), allow_unexpected=("E_detail.*", "D_detail.*")),
         contracts=(Contract("rgb", "range", (0.0, 1.0), 224),),
     ),
-    "procedural-encoder": Architecture("face_encoder", "actors.face_model.procedural_encoder:ProceduralEncoder"),
+    "procedural-encoder": Architecture(
+        "face_encoder", "synfiqa.actors.face_model.procedural_encoder:ProceduralEncoder"
+    ),
     "bisenet-r18": Architecture(
         "face_parser",
-        "actors.face_parser:FaceParser",
-        network="actors.nets.bisenet:BiSeNet",
+        "synfiqa.actors.face_parser:FaceParser",
+        network="synfiqa.actors.nets.bisenet:BiSeNet",
         gain=1.0,
         rules=StateRules(**_WRAPPED, allow_unexpected=("conv_out16.*", "conv_out32.*")),
         contracts=(Contract("rgb", "imagenet"),),
     ),
     "controlled-diffusion": Architecture(
         "conditional_diffusion",
-        "actors.controlled_diffusion.sampler:ControlledDiffusion",
-        rehearsal="actors.controlled_diffusion.rehearsal:write_random",
-        fits="actors.controlled_diffusion.sampler:settings_of",
+        "synfiqa.actors.controlled_diffusion.sampler:ControlledDiffusion",
+        rehearsal="synfiqa.actors.controlled_diffusion.rehearsal:write_random",
+        fits="synfiqa.actors.controlled_diffusion.sampler:settings_of",
         contracts=(Contract("rgb", "clip", resize="bicubic"),),
     ),
 }

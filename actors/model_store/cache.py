@@ -13,14 +13,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from actors.model_store.architectures import ARCHITECTURES, REHEARSAL_VERSION
-from actors.model_store.catalogue import Model
-from actors.model_store.digest import weights_digest
-from actors.model_store.fetch import download
-from cluster.errors import JobFailed, UserError
-from cluster.fingerprint import INPUT_FIELDS
-from cluster.storage import redact
-from schemas.model_card import BUILT_IN, PACKAGE, RANDOM
+from synfiqa.actors.model_store.architectures import ARCHITECTURES, REHEARSAL_VERSION
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.actors.model_store.fetch import download
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.fingerprint import INPUT_FIELDS
+from synfiqa.cluster.storage import redact
+from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, RANDOM
 
 LOCK_TIMEOUT_S = 3600.0
 """How long a process waits for another one of its node to fetch the same weights."""
@@ -184,7 +184,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _rehearsed(model: Model) -> Path:
-    from actors.model_store.rehearsal import DONE, write_rehearsal
+    from synfiqa.actors.model_store.rehearsal import DONE, write_rehearsal
 
     settings = hashlib.sha256(_settings(model)).hexdigest()
     folder = cache_folder(model.cache) / "random" / f"{model.card.architecture}-{settings[:16]}"

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from actors.face_model.deca import CODE
-from actors.face_parser import PARTS
-from actors.network import Running
-from schemas.model_card import ModelCard
+from synfiqa.actors.face_model.deca import CODE
+from synfiqa.actors.face_parser import PARTS
+from synfiqa.actors.network import Running
+from synfiqa.schemas.model_card import ModelCard
 
 ROLES = frozenset(
     {"detector", "pose", "glasses", "expression", "embedder", "image_text", "face_encoder", "face_parser"}
@@ -51,7 +51,7 @@ def canary_images(count: int = 2, side: int = SIDE) -> np.ndarray:
 
 def answer(card: ModelCard, path: Path, running: Running | None = None) -> np.ndarray:
     """Return float64 outputs of the model on the canary, flat; what they are depends on the role."""
-    from actors.model_store.loading import play
+    from synfiqa.actors.model_store.loading import play
 
     return answer_of(card.role, play(card, path, running))
 

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from actors.model_store.architectures import ARCHITECTURES, Contract
-from cluster.errors import UserError
-from cluster.storage import redact
-from schemas.model_card import BUILT_IN, PACKAGE, RANDOM, ModelCard, Role, StateRules
+from synfiqa.actors.model_store.architectures import ARCHITECTURES, Contract
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.storage import redact
+from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, RANDOM, ModelCard, Role, StateRules
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 """Folder of `<name>.yaml` cards with `<name>.safetensors` beside them (fp16), and of built-in models."""

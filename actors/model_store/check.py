@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from actors.model_store.cache import cache_folder, locate, verify
-from actors.model_store.canary import LENGTH, ROLES, TOLERANCE, answer_of, compare, moved, wrong_cards
-from actors.model_store.catalogue import Model, check_contract
-from actors.model_store.loading import play
-from actors.network import Running
-from cluster.errors import JobFailed, UserError
-from schemas.model_card import BUILT_IN, RANDOM, ModelCard
+from synfiqa.actors.model_store.cache import cache_folder, locate, verify
+from synfiqa.actors.model_store.canary import LENGTH, ROLES, TOLERANCE, answer_of, compare, moved, wrong_cards
+from synfiqa.actors.model_store.catalogue import Model, check_contract
+from synfiqa.actors.model_store.loading import play
+from synfiqa.actors.network import Running
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.schemas.model_card import BUILT_IN, RANDOM, ModelCard
 
 
 @dataclass

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from actors.model_store.architectures import ARCHITECTURES, load
-from actors.model_store.state import fit_state, read_state, state_dict_of
-from actors.network import Running
-from cluster.errors import UserError
-from schemas.model_card import RANDOM, ModelCard, StateRules
+from synfiqa.actors.model_store.architectures import ARCHITECTURES, load
+from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
+from synfiqa.actors.network import Running
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import RANDOM, ModelCard, StateRules
 
 
 def build_network(card: ModelCard) -> nn.Module:
@@ -59,7 +59,7 @@ def rules_for(card: ModelCard, published: StateRules) -> StateRules:
 
 
 def play(card: ModelCard, path: Path, running: Running | None = None) -> Any:
-    """Return the object that plays the card's role, ready to use (see `actors.roles`)."""
+    """Return the object that plays the card's role, ready to use (see `synfiqa.actors.roles`)."""
     return load(ARCHITECTURES[card.architecture].player)(card, path, running or Running())
 
 

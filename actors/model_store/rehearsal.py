@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from actors.model_store.architectures import ARCHITECTURES, load
-from actors.model_store.digest import weights_digest
-from actors.model_store.loading import build_network
-from actors.model_store.random_weights import random_state
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.architectures import ARCHITECTURES, load
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.actors.model_store.loading import build_network
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 DONE = ".whole"
 """Name of the marker that says a rehearsal folder is complete; it holds the digest of what was written."""

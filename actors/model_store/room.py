@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from actors.model_store.architectures import ARCHITECTURES
-from actors.model_store.loading import build_network
-from actors.network import Running
-from actors.side_files import CHECKPOINTS
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.architectures import ARCHITECTURES
+from synfiqa.actors.model_store.loading import build_network
+from synfiqa.actors.network import Running
+from synfiqa.actors.side_files import CHECKPOINTS
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 GB = 10**9
 LOADED_BYTES = 4

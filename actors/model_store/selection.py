@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.controlled_diffusion.arguments import FACE_EMBEDDING
-from actors.model_store.cache import digest_of, locate
-from actors.model_store.catalogue import Catalogue, Model
-from actors.model_store.digest import file_digest
-from cluster.errors import UserError
-from schemas.config import PROCEDURAL, ModelsSection, Precision, RunConfig
-from schemas.model_card import BUILT_IN, RANDOM, ModelCard
+from synfiqa.actors.controlled_diffusion.arguments import FACE_EMBEDDING
+from synfiqa.actors.model_store.cache import digest_of, locate
+from synfiqa.actors.model_store.catalogue import Catalogue, Model
+from synfiqa.actors.model_store.digest import file_digest
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.config import PROCEDURAL, ModelsSection, Precision, RunConfig
+from synfiqa.schemas.model_card import BUILT_IN, RANDOM, ModelCard
 
 MEASURED_BY = {"flame": "deca-coarse", "procedural-face": "procedural-encoder"}
 """Architecture of a face model -> that of the encoder that measures its parameters."""

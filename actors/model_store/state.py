@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from cluster.errors import UserError
-from schemas.model_card import StateRules
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import StateRules
 
 _SHOWN = 6
 """Keys that an error message lists before it counts the rest."""

@@ -9,7 +9,7 @@ from transformers import BlipConfig, BlipTextConfig, BlipVisionConfig
 from transformers.models.blip.modeling_blip import BlipVisionModel
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
-from schemas.model_card import StateRules
+from synfiqa.schemas.model_card import StateRules
 
 CONTEXT = 35
 """Text tokens; captions are padded or cut to it, as in training on COCO."""

@@ -10,7 +10,7 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from torch import Tensor
 
-from actors.nets.iresnet import LUMA, SmallIResNet, standardise
+from synfiqa.actors.nets.iresnet import LUMA, SmallIResNet, standardise
 
 PAD, UNKNOWN, START = 0, 1, 2
 RESERVED = 3

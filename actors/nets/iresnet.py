@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actors.nets.prelu import QuickPReLU
+from synfiqa.actors.nets.prelu import QuickPReLU
 
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601 weights of R, G and B."""

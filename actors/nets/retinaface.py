@@ -1,7 +1,8 @@
 """RetinaFace on ResNet-50, key for key the network of the public PyTorch checkpoints; what comes out is still encoded.
 
 The trunk's last three stages meet in a feature pyramid, each level goes through a context module of 3 x 3 convolutions
-(SSH), and three 1 x 1 heads say for both anchors of every cell what is there (Deng 2020; `actors.retinaface` decodes).
+(SSH), and three 1 x 1 heads say for both anchors of every cell what is there (Deng 2020; `synfiqa.actors.retinaface`
+decodes).
 """
 
 import math
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from actors.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE
-from actors.nets.resnet_trunk import ResNet50Trunk
+from synfiqa.actors.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE
+from synfiqa.actors.nets.resnet_trunk import ResNet50Trunk
 
 ANCHORS_PER_CELL = 2
 WIDTH = 256

@@ -1,6 +1,6 @@
 """What spoils an aligned crop in one exact strength: uint8 RGB (112, 112, 3) in and out, strength 0 (or 1) is nothing.
 
-Blur, loss of resolution and noise are those of `fiqa_train.benchmark.operators`.
+Blur, loss of resolution and noise are those of `synfiqa.fiqa_train.benchmark.operators`.
 """
 
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from actors.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE
-from fiqa_train.benchmark.operators import Operator, apply
+from synfiqa.actors.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE
+from synfiqa.fiqa_train.benchmark.operators import Operator, apply
 
 _GREY = 128
 _LENS = (13, 9)  # half axes in pixels, a little wider than an eye and its lids

@@ -10,13 +10,13 @@ from functools import cache
 import cv2
 import numpy as np
 
-from actors.detection import MtcnnDetector
-from actors.face3d import HeadRenderer
 from benchmarks.face_bars.arithmetic import largest_fall, largest_rise
 from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.people import base_recipe, person, references
 from benchmarks.face_bars.settings import Settings, spread
-from schemas.recipe import Pose, Recipe
+from synfiqa.actors.detection import MtcnnDetector
+from synfiqa.actors.face3d import HeadRenderer
+from synfiqa.schemas.recipe import Pose, Recipe
 
 SUBJECT = "detection"
 SIZES = (112, 128, 192, 256)

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.face_bars import crop_changes
 from benchmarks.face_bars.people import USUAL_DISTANCE
-from schemas.recipe import Expression, Light, Pose, Recipe
+from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 
 STEPS = 10
 Command = Callable[[Recipe, float], Recipe]

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from actors.conditional_generator import ConditionalGeneratorStage
-from actors.imaging import encode_jpeg
 from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.people import identity_seed
 from benchmarks.face_bars.settings import Settings
-from cluster.stage import Work
-from schemas.config import RunConfig
-from schemas.rows import IDENTITIES, image_path
+from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.cluster.stage import Work
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.rows import IDENTITIES, image_path
 
 SUBJECT = "generation"
 

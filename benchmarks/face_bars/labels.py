@@ -7,25 +7,25 @@ best sample of the run is seen to fall.
 
 import numpy as np
 
-from actors.annotator import recognition_similarity
-from actors.backends import Players
-from actors.conditional_backends import reference_text
-from actors.mirror_images import recognition_vectors
-from actors.model_store.cache import digest_of
-from actors.model_store.selection import RunModels, run_models
 from benchmarks.face_bars.arithmetic import falls, rank_correlations
 from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.factors import FACTORS
 from benchmarks.face_bars.ladder_set import REFERENCE, Faces, ladder_set
 from benchmarks.face_bars.settings import Settings
-from cluster.errors import UserError
-from cluster.run_folder import load_run
-from cluster.storage import Storage
-from fiqa_train.label_factors import severities
-from fiqa_train.labels import Components, apply
-from jobs.label import require_calibration
-from schemas.calibration import Calibration
-from schemas.config import ModelsSection
+from synfiqa.actors.annotator import recognition_similarity
+from synfiqa.actors.backends import Players
+from synfiqa.actors.conditional_backends import reference_text
+from synfiqa.actors.mirror_images import recognition_vectors
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.selection import RunModels, run_models
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.label_factors import severities
+from synfiqa.fiqa_train.labels import Components, apply
+from synfiqa.jobs.label import require_calibration
+from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.config import ModelsSection
 
 SUBJECT = "labels"
 NOT_JUDGED = ("gamma darker", "gamma lighter")

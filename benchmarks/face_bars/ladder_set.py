@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.degradation import clean_crop_and_degrade, portrait_recipe
-from actors.face3d import HeadRenderer, Identity
-from actors.imaging import decode, encode_jpeg
-from actors.pose import pose_from_landmarks
 from benchmarks.face_bars.factors import FACTORS, Factor
 from benchmarks.face_bars.people import base_recipe, drawing_digest, person, references
 from benchmarks.face_bars.settings import Settings, spread
-from fiqa_train.label_factors import COVERED, FLAT_COLUMNS
-from schemas.recipe import Recipe
-from schemas.rows import recipe_to_row
+from synfiqa.actors.degradation import clean_crop_and_degrade, portrait_recipe
+from synfiqa.actors.face3d import HeadRenderer, Identity
+from synfiqa.actors.imaging import decode, encode_jpeg
+from synfiqa.actors.pose import pose_from_landmarks
+from synfiqa.fiqa_train.label_factors import COVERED, FLAT_COLUMNS
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.rows import recipe_to_row
 
 PORTRAIT_SIZE = 128
 REFERENCE = "reference"
@@ -28,8 +28,8 @@ class Faces:
     """N stored faces: JPEG bytes, identity number, factor ("reference" for references), level, and label components.
 
     `yaw` is |degrees| as a run measures them of the true landmarks, `downsample` and `blur` are s and b of the recipe.
-    `columns` are the `FLAT_COLUMNS` of `fiqa_train.label_factors` that a run would store, a structured float32 array.
-    Rows are in the order of identity, factor, level.
+    `columns` are the `FLAT_COLUMNS` of `synfiqa.fiqa_train.label_factors` that a run would store, a structured float32
+    array. Rows are in the order of identity, factor, level.
     """
 
     jpeg: list[bytes]
@@ -93,7 +93,7 @@ def ladder_faces(
 ) -> Faces:
     """Return one person's references, then every level of the factors from the base recipe.
 
-    As `actors.conditional_generator` makes a sample of the corrected profile: portrait, alignment by the true
+    As `synfiqa.actors.conditional_generator` makes a sample of the corrected profile: portrait, alignment by the true
     landmarks, degradation, the factor's own change of the crop, JPEG.
     """
     levels = [(factor, level) for factor in factors for level in factor.levels]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.backends import player
-from actors.model_store.catalogue import read_bundled
-from cluster.errors import UserError
-from fiqa_train.bootstrap.everything import NETWORKS
+from synfiqa.actors.backends import player
+from synfiqa.actors.model_store.catalogue import read_bundled
+from synfiqa.cluster.errors import UserError
+from synfiqa.fiqa_train.bootstrap.everything import NETWORKS
 
 _REMEDY = "name folders that `synfiqa bootstrap --part networks --out FOLDER` has written"
 

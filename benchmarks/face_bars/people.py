@@ -3,20 +3,20 @@
 import hashlib
 from pathlib import Path
 
-import actors.alignment
-import actors.capture_sampler
-import actors.degradation
-import actors.draws
-import actors.face3d
-import actors.misalignment
-import actors.operators
-import actors.recipe_sampler
-import fiqa_train.label_factors
-import schemas.recipe
-from actors.face3d import Identity, sample_identity
-from actors.recipe_sampler import reference_recipes
-from schemas.recipe import Expression, Pose, Recipe
-from schemas.seeds import derive_seed
+import synfiqa.actors.alignment
+import synfiqa.actors.capture_sampler
+import synfiqa.actors.degradation
+import synfiqa.actors.draws
+import synfiqa.actors.face3d
+import synfiqa.actors.misalignment
+import synfiqa.actors.operators
+import synfiqa.actors.recipe_sampler
+import synfiqa.fiqa_train.label_factors
+import synfiqa.schemas.recipe
+from synfiqa.actors.face3d import Identity, sample_identity
+from synfiqa.actors.recipe_sampler import reference_recipes
+from synfiqa.schemas.recipe import Expression, Pose, Recipe
+from synfiqa.schemas.seeds import derive_seed
 
 REFERENCES = 4
 """References of an identity, as a run has by default."""
@@ -58,7 +58,7 @@ def cleaned(reference: Recipe) -> Recipe:
 def drawing_digest() -> str:
     """Return a short digest of the code that draws faces and tells their columns: of other code nothing is used."""
     files = [Path(module.__file__) for module in _DRAWING if module.__file__]
-    files += Path(actors.face3d.__file__).parent.glob("*.py")
+    files += Path(synfiqa.actors.face3d.__file__).parent.glob("*.py")
     files += [Path(__file__).with_name(f"{name}.py") for name in ("people", "factors", "crop_changes", "ladder_set")]
     content = hashlib.sha256()
     for file in sorted(files):
@@ -67,6 +67,17 @@ def drawing_digest() -> str:
 
 
 _DRAWING = (
-    *(actors.alignment, actors.capture_sampler, actors.degradation, actors.draws, actors.misalignment),
-    *(actors.operators, actors.recipe_sampler, fiqa_train.label_factors, schemas.recipe),
+    *(
+        synfiqa.actors.alignment,
+        synfiqa.actors.capture_sampler,
+        synfiqa.actors.degradation,
+        synfiqa.actors.draws,
+        synfiqa.actors.misalignment,
+    ),
+    *(
+        synfiqa.actors.operators,
+        synfiqa.actors.recipe_sampler,
+        synfiqa.fiqa_train.label_factors,
+        synfiqa.schemas.recipe,
+    ),
 )

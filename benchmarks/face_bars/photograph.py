@@ -8,17 +8,17 @@ from collections.abc import Iterator
 import numpy as np
 from skimage.data import astronaut
 
-from actors.alignment import ARCFACE_SIZE, align, similarity_transform
-from actors.detection import MtcnnDetector
 from benchmarks.face_bars import crop_changes
 from benchmarks.face_bars.arithmetic import rank_correlation
 from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.factors import Change
 from benchmarks.face_bars.settings import Settings
-from cluster.errors import JobFailed
-from fiqa_train.checkpoints import load_quality_model, model_folder
-from fiqa_train.quality_net import QualityModel
-from schemas.model_card import BUNDLED_QUALITY
+from synfiqa.actors.alignment import ARCFACE_SIZE, align, similarity_transform
+from synfiqa.actors.detection import MtcnnDetector
+from synfiqa.cluster.errors import JobFailed
+from synfiqa.fiqa_train.checkpoints import load_quality_model, model_folder
+from synfiqa.fiqa_train.quality_net import QualityModel
+from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 SUBJECT = "photograph"
 ANGLES = tuple(90 * step / 7 for step in range(8))

@@ -10,15 +10,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from actors.face3d.assets import build_assets
-from actors.face3d.mesh import assemble
-from actors.face3d.rasterizer import rasterize
-from actors.face3d.scene import compose_scene
 from benchmarks.face_bars import double_precision
 from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.people import base_recipe, person
 from benchmarks.face_bars.settings import Settings
-from schemas.recipe import Pose
+from synfiqa.actors.face3d.assets import build_assets
+from synfiqa.actors.face3d.mesh import assemble
+from synfiqa.actors.face3d.rasterizer import rasterize
+from synfiqa.actors.face3d.scene import compose_scene
+from synfiqa.schemas.recipe import Pose
 
 SUBJECT = "rasteriser"
 YAWS = (0, 29, 57, 86)

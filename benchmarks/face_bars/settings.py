@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from actors.model_store.catalogue import BUNDLED
+from synfiqa.actors.model_store.catalogue import BUNDLED
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """What the bundled networks weigh."""
 
-from actors.model_store.catalogue import BUNDLED
 from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.settings import Settings
-from fiqa_train.checkpoints import BUNDLED_FILE
+from synfiqa.actors.model_store.catalogue import BUNDLED
+from synfiqa.fiqa_train.checkpoints import BUNDLED_FILE
 
 SUBJECT = "weights"
 

@@ -19,11 +19,11 @@ import pyarrow as pa
 import torch
 from filelock import FileLock, Timeout
 
-from cluster.errors import JobFailed, UserError
-from cluster.fingerprint import differences
-from cluster.shard_formats import decode, encode
-from cluster.storage import Storage
-from fiqa_train.benchmark.folder import (
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.fingerprint import differences
+from synfiqa.cluster.shard_formats import decode, encode
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.benchmark.folder import (
     BASIS,
     DOCUMENT,
     IMAGE_TABLE,
@@ -36,9 +36,9 @@ from fiqa_train.benchmark.folder import (
     read_document,
     whole_digest,
 )
-from fiqa_train.benchmark.pairs import fixed_pairs
-from fiqa_train.benchmark.plan import Settings
-from fiqa_train.benchmark.render import IMAGES, render_identity
+from synfiqa.fiqa_train.benchmark.pairs import fixed_pairs
+from synfiqa.fiqa_train.benchmark.plan import Settings
+from synfiqa.fiqa_train.benchmark.render import IMAGES, render_identity
 
 LOCK = "lock"
 

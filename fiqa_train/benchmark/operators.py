@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actors.alignment import ARCFACE_SIZE
-from actors.operators import gaussian_blur, lower_resolution, sensor_noise
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.alignment import ARCFACE_SIZE
+from synfiqa.actors.operators import gaussian_blur, lower_resolution, sensor_noise
+from synfiqa.schemas.seeds import derive_seed, generator
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fiqa_train.benchmark.plan import Settings
-from fiqa_train.verification import PairTable
-from schemas.seeds import derive_seed, generator
+from synfiqa.fiqa_train.benchmark.plan import Settings
+from synfiqa.fiqa_train.verification import PairTable
+from synfiqa.schemas.seeds import derive_seed, generator
 
 PAIRS = pa.schema([("probe", pa.string()), ("reference", pa.string()), ("genuine", pa.bool_())])
 """One row a comparison: paths of two images, and whether they show one identity."""

@@ -10,12 +10,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from actors.recipe_sampler import degraded_recipes, reference_recipes
-from fiqa_train.benchmark.operators import Operator
-from schemas.config import DegradedSection
-from schemas.recipe import Expression, Light, Pose, Recipe
-from schemas.rows import image_path
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.fiqa_train.benchmark.operators import Operator
+from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
+from synfiqa.schemas.rows import image_path
+from synfiqa.schemas.seeds import derive_seed, generator
 
 VERSION = 2
 """Raised by every change to ladders, strengths, pairs or operators: figures of two versions do not compare."""

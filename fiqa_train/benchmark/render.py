@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from actors.degradation import clean_crop_and_degrade, portrait_recipe
-from actors.imaging import encode_jpeg
-from actors.procedural import ProceduralConditionalGenerator
-from actors.roles import IdentitySource, Portraits
-from cluster.fingerprint import RECIPE_VERSION
-from fiqa_train.benchmark.operators import Operator, apply
-from fiqa_train.benchmark.plan import Frame, Settings, frames, identity_seed
-from schemas.recipe import Light, Pose, Recipe
-from schemas.rows import SAMPLES, recipe_to_row
+from synfiqa.actors.degradation import clean_crop_and_degrade, portrait_recipe
+from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.actors.procedural import ProceduralConditionalGenerator
+from synfiqa.actors.roles import IdentitySource, Portraits
+from synfiqa.cluster.fingerprint import RECIPE_VERSION
+from synfiqa.fiqa_train.benchmark.operators import Operator, apply
+from synfiqa.fiqa_train.benchmark.plan import Frame, Settings, frames, identity_seed
+from synfiqa.schemas.recipe import Light, Pose, Recipe
+from synfiqa.schemas.rows import SAMPLES, recipe_to_row
 
 PORTRAIT_SIZE = 128
 """Side in pixels of the pictures that the crops are aligned from."""

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from fiqa_train.benchmark.folder import Benchmark
-from fiqa_train.benchmark.pairs import pair_positions
-from fiqa_train.benchmark.plan import CLEAN, LADDERS, MIXED
-from fiqa_train.evaluation import Protocol, compare, number, resolvable
-from fiqa_train.loop import spearman
-from fiqa_train.verification import PairTable, pair_similarity
+from synfiqa.fiqa_train.benchmark.folder import Benchmark
+from synfiqa.fiqa_train.benchmark.pairs import pair_positions
+from synfiqa.fiqa_train.benchmark.plan import CLEAN, LADDERS, MIXED
+from synfiqa.fiqa_train.evaluation import Protocol, compare, number, resolvable
+from synfiqa.fiqa_train.loop import spearman
+from synfiqa.fiqa_train.verification import PairTable, pair_similarity
 
 EVALUATOR = "bundled-b"
 """The network that compares; it takes no part in labelling."""
@@ -25,7 +25,7 @@ def measure(
     resamples: int,
     versus: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """Return `results` as `fiqa_train.evaluation.compare` does, `skipped` FMRs, `spearman` and `factors`.
+    """Return `results` as `synfiqa.fiqa_train.evaluation.compare` does, `skipped` FMRs, `spearman` and `factors`.
 
     `vectors` (images, D) are those of `embed_flipped`, `qualities` (images,) by method, higher being better.
     ValueError, one sentence, when the benchmark has too few pairs for every FMR. `spearman` is the rank correlation

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from actors.captions import OCCLUSION, REFERENCE_CAPTION, WORDINGS, attributes
-from actors.image_text import SmallClip
-from fiqa_train.bootstrap.ladders import ladders
-from fiqa_train.bootstrap.render_set import RenderSet
-from fiqa_train.bootstrap.variation import degrade_all, draw_variation
-from schemas.seeds import generator
+from synfiqa.actors.captions import OCCLUSION, REFERENCE_CAPTION, WORDINGS, attributes
+from synfiqa.actors.image_text import SmallClip
+from synfiqa.fiqa_train.bootstrap.ladders import ladders
+from synfiqa.fiqa_train.bootstrap.render_set import RenderSet
+from synfiqa.fiqa_train.bootstrap.variation import degrade_all, draw_variation
+from synfiqa.schemas.seeds import generator
 
 COVERING = ("sunglasses", "mask", "scarf", "hand", "hat", "hair", "object")
 """Occluders that count as occlusion in the metric; plain glasses hide nothing and are left out of it."""

@@ -1,4 +1,4 @@
-"""Trains a bundled recognition embedder: `python -m fiqa_train.bootstrap.embedder --name bundled-a`."""
+"""Trains a bundled recognition embedder: `python -m synfiqa.fiqa_train.bootstrap.embedder --name bundled-a`."""
 
 import argparse
 import sys
@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from actors.backends import player
-from actors.model_store.catalogue import BUNDLED, read_bundled
-from actors.nets.iresnet import SmallIResNet, standardise
-from fiqa_train.bootstrap.augment import augment
-from fiqa_train.bootstrap.publish import publish, write_card
-from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set
-from fiqa_train.bootstrap.verification import match_cosine, verification_metrics
-from schemas.model_card import ModelCard
-from schemas.recipe import Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.backends import player
+from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
+from synfiqa.actors.nets.iresnet import SmallIResNet, standardise
+from synfiqa.fiqa_train.bootstrap.augment import augment
+from synfiqa.fiqa_train.bootstrap.publish import publish, write_card
+from synfiqa.fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set
+from synfiqa.fiqa_train.bootstrap.verification import match_cosine, verification_metrics
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 SCALE, MARGIN = 24.0, 0.15
 MARGIN_FROM, MARGIN_TO = 0.15, 0.45
@@ -80,7 +80,7 @@ def train_embedder(name: str, faces: RenderSet, folder: Path, seed: int, epochs:
         normalise="per-image",
         output="unit vector (128,); the cosine of two measures identity, -1..1",
         trained_on=f"{len(faces.of('train').crops)} renders of this project's procedural heads, bootstrap seed {seed}",
-        command=f"python -m fiqa_train.bootstrap.embedder --name {name} --seed {seed}",
+        command=f"python -m synfiqa.fiqa_train.bootstrap.embedder --name {name} --seed {seed}",
     )
     embed = player(read_bundled(folder / f"{name}.yaml")).embed
     metrics = verification_metrics(embed, faces.select(faces.part != "train"))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from actors.model_store.catalogue import BUNDLED
-from fiqa_train.bootstrap.embedder import PLANS, train_embedder
-from fiqa_train.bootstrap.image_text import NAME, THREADS, train_image_text
-from fiqa_train.bootstrap.render_set import SetSize, cache_path, cached_render_set
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.catalogue import BUNDLED
+from synfiqa.fiqa_train.bootstrap.embedder import PLANS, train_embedder
+from synfiqa.fiqa_train.bootstrap.image_text import NAME, THREADS, train_image_text
+from synfiqa.fiqa_train.bootstrap.render_set import SetSize, cache_path, cached_render_set
+from synfiqa.schemas.model_card import ModelCard
 
 NETWORKS = (*PLANS, NAME)
 """Names of what is trained, in the order in which trainings start."""

@@ -1,4 +1,4 @@
-"""Trains the bundled dual encoder: `python -m fiqa_train.bootstrap.image_text`."""
+"""Trains the bundled dual encoder: `python -m synfiqa.fiqa_train.bootstrap.image_text`."""
 
 import argparse
 import math
@@ -15,17 +15,17 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn import functional
 
-from actors.backends import player
-from actors.captions import FACTORS, HARSH_FROM, WORDINGS, attributes, caption, unevenness, vocabulary
-from actors.model_store.catalogue import BUNDLED, read_bundled
-from actors.nets.dual_encoder import WordTokenizer, clip_input, small_clip
-from fiqa_train.bootstrap.caption_metrics import caption_metrics
-from fiqa_train.bootstrap.publish import publish, write_card
-from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set
-from fiqa_train.bootstrap.variation import degraded_crop, draw_variation
-from schemas.model_card import ModelCard
-from schemas.recipe import Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.backends import player
+from synfiqa.actors.captions import FACTORS, HARSH_FROM, WORDINGS, attributes, caption, unevenness, vocabulary
+from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
+from synfiqa.actors.nets.dual_encoder import WordTokenizer, clip_input, small_clip
+from synfiqa.fiqa_train.bootstrap.caption_metrics import caption_metrics
+from synfiqa.fiqa_train.bootstrap.publish import publish, write_card
+from synfiqa.fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set
+from synfiqa.fiqa_train.bootstrap.variation import degraded_crop, draw_variation
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 NAME = "bundled-clip"
 ARGUMENTS: dict[str, Any] = {
@@ -94,7 +94,7 @@ def train_image_text(faces: RenderSet, folder: Path, seed: int, epochs: int = EP
         normalise="clip",
         output="cosine of image and caption, -1..1",
         trained_on=f"{len(faces.of('train').crops)} renders of this project's procedural heads, bootstrap seed {seed}",
-        command=f"python -m fiqa_train.bootstrap.image_text --seed {seed}",
+        command=f"python -m synfiqa.fiqa_train.bootstrap.image_text --seed {seed}",
     )
     metrics = caption_metrics(player(read_bundled(folder / f"{NAME}.yaml")), faces.select(faces.part != "train"))
     card = card.model_copy(update={"metrics": {key: round(value, 4) for key, value in metrics.items()}})

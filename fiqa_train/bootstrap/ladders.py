@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from actors.operators import compress, gaussian_blur, lower_resolution, motion_blur, sensor_noise
-from fiqa_train.bootstrap.render_set import RenderSet
-from schemas.recipe import Recipe
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.operators import compress, gaussian_blur, lower_resolution, motion_blur, sensor_noise
+from synfiqa.fiqa_train.bootstrap.render_set import RenderSet
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
 
 BLUR_SIGMAS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
 RESOLUTIONS = (112, 84, 56, 42, 28, 20, 14, 10)

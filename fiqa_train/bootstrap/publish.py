@@ -11,8 +11,8 @@ import yaml
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fiqa_train.quality_net import QualityModel
-from schemas.model_card import ModelCard
+from synfiqa.fiqa_train.quality_net import QualityModel
+from synfiqa.schemas.model_card import ModelCard
 
 LICENCE = "Apache-2.0"
 

@@ -11,14 +11,14 @@ from typing import Literal
 import numpy as np
 import torch
 
-from actors.alignment import align
-from actors.face3d import HeadRenderer, sample_identity
-from actors.misalignment import believed_landmarks
-from actors.recipe_sampler import degraded_recipes, reference_recipes
-from cluster.errors import UserError
-from schemas.config import DegradedSection
-from schemas.recipe import Light, Occluder, Pose, Recipe
-from schemas.seeds import derive_seed
+from synfiqa.actors.alignment import align
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.misalignment import believed_landmarks
+from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.recipe import Light, Occluder, Pose, Recipe
+from synfiqa.schemas.seeds import derive_seed
 
 Part = Literal["train", "clean", "varied", "ladder"]
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from actors.degradation import degrade, sample_scale
-from actors.draws import log_uniform
-from actors.operators import compress
-from fiqa_train.bootstrap.render_set import WIDE
-from schemas.config import DARK_BELOW
-from schemas.recipe import Recipe
+from synfiqa.actors.degradation import degrade, sample_scale
+from synfiqa.actors.draws import log_uniform
+from synfiqa.actors.operators import compress
+from synfiqa.fiqa_train.bootstrap.render_set import WIDE
+from synfiqa.schemas.config import DARK_BELOW
+from synfiqa.schemas.recipe import Recipe
 
 UNTOUCHED = 0.25
 """Share of variations that keep full detail."""

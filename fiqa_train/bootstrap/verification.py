@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fiqa_train.bootstrap.ladders import ladders
-from fiqa_train.bootstrap.render_set import RenderSet
-from fiqa_train.bootstrap.variation import degrade_all
+from synfiqa.fiqa_train.bootstrap.ladders import ladders
+from synfiqa.fiqa_train.bootstrap.render_set import RenderSet
+from synfiqa.fiqa_train.bootstrap.variation import degrade_all
 
 Embed = Callable[[np.ndarray], np.ndarray]
 """From uint8 RGB (N, 112, 112, 3) to float32 unit vectors (N, D)."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from actors.annotator import FEW_REFERENCES, MIN_REFERENCES
-from schemas.config import PROCEDURAL, DiffusionSection, RunConfig
+from synfiqa.actors.annotator import FEW_REFERENCES, MIN_REFERENCES
+from synfiqa.schemas.config import PROCEDURAL, DiffusionSection, RunConfig
 
 PROMPT_LIMIT = 12
 """Most prompts that are printed; what is left over is one row more."""

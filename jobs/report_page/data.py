@@ -9,16 +9,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cluster.dataset_summary import summarise
-from cluster.errors import JobFailed
-from cluster.run_folder import planned_shards
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from jobs.label import read_calibration, read_labels
-from jobs.report_page.fusion import Fusion, fusion
-from schemas.config import RunConfig
-from schemas.manifest import Commit, DeadRow, RunManifest
-from schemas.recipe import Expression
+from synfiqa.cluster.dataset_summary import summarise
+from synfiqa.cluster.errors import JobFailed
+from synfiqa.cluster.run_folder import planned_shards
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.label import read_calibration, read_labels
+from synfiqa.jobs.report_page.fusion import Fusion, fusion
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import Commit, DeadRow, RunManifest
+from synfiqa.schemas.recipe import Expression
 
 SHARD_LIMIT = 32
 """Most shards, and most ledger units, that are opened; a run has any number of them."""

@@ -1,4 +1,5 @@
-"""The evaluation as drawings, tables and sentences, from `models/<name>/evaluation.json` (see `jobs.evaluate`)."""
+"""The evaluation as drawings, tables and sentences, from `models/<name>/evaluation.json` (see
+`synfiqa.jobs.evaluate`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from cluster.storage import Storage
-from jobs.report_page.data import of_this_version, read_json
-from jobs.report_page.factors import Plot
-from jobs.report_page.plots import edc_curves, pauc_intervals
-from schemas.config import RunConfig
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.report_page.data import of_this_version, read_json
+from synfiqa.jobs.report_page.factors import Plot
+from synfiqa.jobs.report_page.plots import edc_curves, pauc_intervals
+from synfiqa.schemas.config import RunConfig
 
 _METHODS = {
     "model": ("model", "accent"),

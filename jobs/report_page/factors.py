@@ -8,9 +8,9 @@ import pandas as pd
 from markupsafe import Markup
 from scipy.stats import spearmanr
 
-from jobs.report_page.data import EXPRESSIONS
-from jobs.report_page.plots import component_histogram, factor_boxes, factor_scatter
-from schemas.config import PROCEDURAL, RunConfig, Spatial
+from synfiqa.jobs.report_page.data import EXPRESSIONS
+from synfiqa.jobs.report_page.plots import component_histogram, factor_boxes, factor_scatter
+from synfiqa.schemas.config import PROCEDURAL, RunConfig, Spatial
 
 VISIBLE = 0.3
 """Strength from which an expression unit counts as an expression; recipes draw visible ones from 0.3 on."""

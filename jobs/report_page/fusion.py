@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from schemas.calibration import Calibration, Costs
-from schemas.config import Spatial
+from synfiqa.schemas.calibration import Calibration, Costs
+from synfiqa.schemas.config import Spatial
 
 SHOWN_FROM = 0.01
 """Least cost that the table shows."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from cluster.shard_store import ShardStore
-from jobs.report_page.data import EXPRESSIONS, Commits, sample_images, spread
-from jobs.report_page.pictures import Picture, picture
-from schemas.config import BRIGHT_FROM, DARK_BELOW, FilterSection
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.jobs.report_page.data import EXPRESSIONS, Commits, sample_images, spread
+from synfiqa.jobs.report_page.pictures import Picture, picture
+from synfiqa.schemas.config import BRIGHT_FROM, DARK_BELOW, FilterSection
 
 IDENTITY_LIMIT = 64
 SHOWCASES = 2

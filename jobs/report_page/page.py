@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from cluster.run_folder import load_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from jobs.report_page.asked import asked
-from jobs.report_page.data import (
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.report_page.asked import asked
+from synfiqa.jobs.report_page.data import (
     Counts,
     LabelPass,
     candidate_frame,
@@ -22,14 +22,14 @@ from jobs.report_page.data import (
     read_label_pass,
     sample_frame,
 )
-from jobs.report_page.evaluation import Evaluation, read_evaluation
-from jobs.report_page.factors import Plot, commanded, component_plots, factor_plots
-from jobs.report_page.gallery import PER_REASON, gallery, rejects
-from jobs.report_page.passing import passing
-from jobs.report_page.plots import quality_histogram, reject_bars
-from jobs.report_page.provenance import provenance
-from jobs.report_page.training import Training, read_training
-from schemas.config import PROCEDURAL, RunConfig
+from synfiqa.jobs.report_page.evaluation import Evaluation, read_evaluation
+from synfiqa.jobs.report_page.factors import Plot, commanded, component_plots, factor_plots
+from synfiqa.jobs.report_page.gallery import PER_REASON, gallery, rejects
+from synfiqa.jobs.report_page.passing import passing
+from synfiqa.jobs.report_page.plots import quality_histogram, reject_bars
+from synfiqa.jobs.report_page.provenance import provenance
+from synfiqa.jobs.report_page.training import Training, read_training
+from synfiqa.schemas.config import PROCEDURAL, RunConfig
 
 
 @dataclass(frozen=True)

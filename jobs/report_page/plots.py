@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from jobs.report_page.svg import colour, inline_svg, style
+from synfiqa.jobs.report_page.svg import colour, inline_svg, style
 
 POINT_LIMIT = 700
 """Most points of a scatter plot."""

@@ -7,13 +7,13 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from cluster.errors import JobFailed
-from cluster.storage import Storage, redact
-from cluster.trace import read_trace
-from jobs.trace_table import COLUMNS, steady_sentences, trace_rows
-from schemas.config import RunConfig
-from schemas.manifest import RunManifest
-from schemas.model_card import BUILT_IN, ModelCard
+from synfiqa.cluster.errors import JobFailed
+from synfiqa.cluster.storage import Storage, redact
+from synfiqa.cluster.trace import read_trace
+from synfiqa.jobs.trace_table import COLUMNS, steady_sentences, trace_rows
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import RunManifest
+from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 
 _NO_DIGEST = ("not recorded", "none, it is code")
 _CODE = dict.fromkeys(("procedural", "diffusion"), "Apache-2.0, code of this project")

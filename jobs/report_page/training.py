@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.storage import Storage
-from jobs.report_page.data import of_this_version, read_json
-from jobs.report_page.factors import Plot
-from jobs.report_page.plots import training_curve
-from schemas.config import RunConfig
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.report_page.data import of_this_version, read_json
+from synfiqa.jobs.report_page.factors import Plot
+from synfiqa.jobs.report_page.plots import training_curve
+from synfiqa.schemas.config import RunConfig
 
 _QUANTITIES = (
     ("loss", "Loss", "training identities"),

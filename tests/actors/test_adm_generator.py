@@ -5,18 +5,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from actors.adm_generator import PLAYER_ARGUMENTS, AdmIdentityGenerator
-from actors.diffusion_chain import Ancestral
-from actors.model_store.architectures import ARCHITECTURES
-from actors.model_store.loading import load_network, play
-from actors.model_store.rehearsal import write_rehearsal
-from actors.network import COMPILED, Running
-from actors.seeded_noise import gaussian_noise
-from actors.unconditional import to_pixels
-from cluster.errors import UserError
-from cluster.salvage import Salvage
-from cluster.stage import Stage
-from schemas.model_card import ModelCard
+from synfiqa.actors.adm_generator import PLAYER_ARGUMENTS, AdmIdentityGenerator
+from synfiqa.actors.diffusion_chain import Ancestral
+from synfiqa.actors.model_store.architectures import ARCHITECTURES
+from synfiqa.actors.model_store.loading import load_network, play
+from synfiqa.actors.model_store.rehearsal import write_rehearsal
+from synfiqa.actors.network import COMPILED, Running
+from synfiqa.actors.seeded_noise import gaussian_noise
+from synfiqa.actors.unconditional import to_pixels
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.salvage import Salvage
+from synfiqa.cluster.stage import Stage
+from synfiqa.schemas.model_card import ModelCard
 
 NETWORK = {"image_size": 16, "base": 32, "multipliers": [1, 2], "attention_at": [], "head_channels": 16}
 CARD = ModelCard(

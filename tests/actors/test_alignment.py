@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from skimage.data import astronaut
 from skimage.transform import estimate_transform
 
-from actors import alignment
-from actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, transform_points, warp, warp_batch
-from actors.face3d import HeadRenderer, sample_identity
-from schemas.recipe import Pose, Recipe
+from synfiqa.actors import alignment
+from synfiqa.actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, transform_points, warp, warp_batch
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.schemas.recipe import Pose, Recipe
 
 
 def similarity(scale, degrees, x, y):

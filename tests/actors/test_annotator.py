@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from actors.annotator import AnnotatorStage, recognition_similarity
-from actors.captions import REFERENCE_CAPTION
-from actors.imaging import encode_jpeg
-from cluster.stage import Work
-from schemas.config import RunConfig
-from schemas.manifest import DeadRow
-from schemas.recipe import Recipe
-from schemas.rows import SAMPLES, recipe_to_row, sample_id
+from synfiqa.actors.annotator import AnnotatorStage, recognition_similarity
+from synfiqa.actors.captions import REFERENCE_CAPTION
+from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.cluster.stage import Work
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import DeadRow
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.rows import SAMPLES, recipe_to_row, sample_id
 from tests.actors.diffusion_chain_config import DIFFUSION, config
 
 

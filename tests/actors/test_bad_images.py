@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from actors.imaging import decode, load_photo
-from jobs.score import run_score
+from synfiqa.actors.imaging import decode, load_photo
+from synfiqa.jobs.score import run_score
 
 FACE = np.ascontiguousarray(astronaut()[20:200, 130:300])
 GREY = cv2.cvtColor(FACE, cv2.COLOR_RGB2GRAY)
@@ -123,7 +123,7 @@ def folder(tmp_path_factory):
 def rows(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "scores.csv"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobs.score.load_quality_model", lambda _: Brightness())
+        patch.setattr("synfiqa.jobs.score.load_quality_model", lambda _: Brightness())
         run_score([folder], "stand-in", out)
     with out.open(newline="", encoding="utf-8") as file:
         return {row["path"].rpartition("/")[2]: row for row in csv.DictReader(file)}

@@ -7,13 +7,13 @@ from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertTokenizer, BlipForImageTextRetrieval
 
-from actors.blip import BlipImageText, write_random
-from actors.captions import REFERENCE_CAPTION
-from actors.nets.blip import BlipTowers, blip_config, parts_of
-from actors.network import Running
-from actors.preprocess import network_input
-from cluster.errors import UserError
-from schemas.model_card import ModelCard, StateRules
+from synfiqa.actors.blip import BlipImageText, write_random
+from synfiqa.actors.captions import REFERENCE_CAPTION
+from synfiqa.actors.nets.blip import BlipTowers, blip_config, parts_of
+from synfiqa.actors.network import Running
+from synfiqa.actors.preprocess import network_input
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard, StateRules
 
 CAPTIONS = [REFERENCE_CAPTION, "Two small dogs, on the beach!"]
 CARD = ModelCard(

@@ -4,15 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from actors.alignment import align
-from actors.backends import player
-from actors.captions import REFERENCE_CAPTION
-from actors.degradation import degrade
-from actors.face3d import HeadRenderer, sample_identity
-from actors.model_store.catalogue import bundled
-from actors.network import Running
-from actors.recipe_sampler import reference_recipes
-from schemas.recipe import Pose, Recipe
+from synfiqa.actors.alignment import align
+from synfiqa.actors.backends import player
+from synfiqa.actors.captions import REFERENCE_CAPTION
+from synfiqa.actors.degradation import degrade
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.model_store.catalogue import bundled
+from synfiqa.actors.network import Running
+from synfiqa.actors.recipe_sampler import reference_recipes
+from synfiqa.schemas.recipe import Pose, Recipe
 
 PEOPLE = range(900_000, 900_006)
 

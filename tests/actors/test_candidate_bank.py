@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from actors.candidate_bank import bank_of_candidates
-from actors.face_model.parameters import FaceParameters
-from actors.template_bank import TemplateBank
-from cluster.errors import JobFailed
+from synfiqa.actors.candidate_bank import bank_of_candidates
+from synfiqa.actors.face_model.parameters import FaceParameters
+from synfiqa.actors.template_bank import TemplateBank
+from synfiqa.cluster.errors import JobFailed
 
 
 def measured(count):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.captions import (
+from synfiqa.actors.captions import (
     FACTORS,
     OCCLUSION,
     REFERENCE_CAPTION,
@@ -16,11 +16,11 @@ from actors.captions import (
     softness,
     vocabulary,
 )
-from actors.degradation import degrade
-from actors.nets.dual_encoder import UNKNOWN, WordTokenizer
-from actors.recipe_sampler import degraded_recipes, reference_recipes
-from schemas.config import DegradedSection
-from schemas.recipe import Expression, Light, Pose, Recipe
+from synfiqa.actors.degradation import degrade
+from synfiqa.actors.nets.dual_encoder import UNKNOWN, WordTokenizer
+from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 
 
 def recipe(**changes) -> Recipe:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from actors.recipe_sampler import degraded_recipes, reference_recipes
-from schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection
-from schemas.recipe import Recipe
+from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection
+from synfiqa.schemas.recipe import Recipe
 
 SECTION = DegradedSection()
 MANY = degraded_recipes(11, 5, 4000, SECTION, "corrected")

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from actors.backends import procedural_samples
-from actors.conditional_backends import ProceduralBackend
-from actors.conditional_generator import ConditionalGeneratorStage
-from actors.identity_generator import IdentityGeneratorStage
-from actors.roles import Unfit
-from cluster.shard_formats import content_digest, decode, encode
-from cluster.stage import Work
-from schemas.config import RunConfig
-from schemas.rows import CANDIDATES, IDENTITIES, REGIONS
+from synfiqa.actors.backends import procedural_samples
+from synfiqa.actors.conditional_backends import ProceduralBackend
+from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.identity_generator import IdentityGeneratorStage
+from synfiqa.actors.roles import Unfit
+from synfiqa.cluster.shard_formats import content_digest, decode, encode
+from synfiqa.cluster.stage import Work
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.rows import CANDIDATES, IDENTITIES, REGIONS
 
 CONFIG = RunConfig.model_validate({"generate": {"references": 2, "degraded": 7, "micro_batch": 8, "portrait_size": 64}})
 

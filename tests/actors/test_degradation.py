@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.data import astronaut
 
-from actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, warp
-from actors.degradation import (
+from synfiqa.actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, warp
+from synfiqa.actors.degradation import (
     clean_crop_and_degrade,
     degrade,
     draw_kernel,
@@ -14,11 +14,11 @@ from actors.degradation import (
     portrait_recipe,
     sample_scale,
 )
-from actors.face3d import HeadRenderer, sample_identity
-from actors.recipe_sampler import degraded_recipes
-from schemas.config import DegradedSection
-from schemas.recipe import Light, Recipe
-from schemas.seeds import generator
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.recipe_sampler import degraded_recipes
+from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.recipe import Light, Recipe
+from synfiqa.schemas.seeds import generator
 
 FACE = cv2.resize(astronaut()[45:195, 150:300], (112, 112), interpolation=cv2.INTER_AREA)
 LANDMARKS = np.array([[205.0, 101.7], [246.8, 103.7], [224.7, 129.0], [201.7, 139.2], [245.3, 141.9]])

@@ -8,10 +8,10 @@ import pytest
 import torch
 from skimage.data import astronaut
 
-from actors.detection import MtcnnDetector, mtcnn
-from actors.network import Running
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.detection import MtcnnDetector, mtcnn
+from synfiqa.actors.network import Running
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 WEIGHTS = Path(facenet_pytorch.__file__).parent / "data"
 

@@ -7,12 +7,12 @@ import torch
 from diffusers import DDIMPipeline, DDPMPipeline
 from safetensors.torch import load_file, save_file
 
-from actors.diffusers_generator import INDEX, SCHEDULER, UNET, WEIGHTS, DiffusersIdentityGenerator
-from actors.model_store.loading import play
-from actors.model_store.rehearsal import write_rehearsal
-from actors.network import Running
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.diffusers_generator import INDEX, SCHEDULER, UNET, WEIGHTS, DiffusersIdentityGenerator
+from synfiqa.actors.model_store.loading import play
+from synfiqa.actors.model_store.rehearsal import write_rehearsal
+from synfiqa.actors.network import Running
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(
     name="tiny-ddpm",

@@ -5,8 +5,8 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from actors.diffusion_chain import Ancestral, Reversal, kept_steps, linear_betas, respaced, step_back
-from actors.seeded_noise import gaussian_noise
+from synfiqa.actors.diffusion_chain import Ancestral, Reversal, kept_steps, linear_betas, respaced, step_back
+from synfiqa.actors.seeded_noise import gaussian_noise
 
 SIZE = 4
 

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from actors.alignment import ARCFACE_TEMPLATE, align
-from actors.controlled_diffusion.rehearsal import write_random
-from actors.controlled_diffusion.sampler import ControlledDiffusion
-from actors.diffusion_generator import DiffusionConditionalGenerator, Parts, aims_of, alignable
-from actors.embedding import conditioning_crop
-from actors.face_model.procedural import ProceduralFaceModel
-from actors.face_model.procedural_encoder import ProceduralEncoder
-from actors.network import Running
-from actors.parametric_bank import parametric_bank
-from actors.roles import Detection, IdentitySource, Unfit
-from cluster.errors import UserError
-from schemas.config import DegradedSection, DiffusionSection
-from schemas.model_card import ModelCard
-from schemas.recipe import Recipe
+from synfiqa.actors.alignment import ARCFACE_TEMPLATE, align
+from synfiqa.actors.controlled_diffusion.rehearsal import write_random
+from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.diffusion_generator import DiffusionConditionalGenerator, Parts, aims_of, alignable
+from synfiqa.actors.embedding import conditioning_crop
+from synfiqa.actors.face_model.procedural import ProceduralFaceModel
+from synfiqa.actors.face_model.procedural_encoder import ProceduralEncoder
+from synfiqa.actors.network import Running
+from synfiqa.actors.parametric_bank import parametric_bank
+from synfiqa.actors.roles import Detection, IdentitySource, Unfit
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.config import DegradedSection, DiffusionSection
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.recipe import Recipe
 from tests.actors.diffusion_chain_config import DIFFUSION
 
 CARD = ModelCard(name="sd", **DIFFUSION)

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from actors.backends import Players
-from actors.conditional_backends import backend_of
-from actors.controlled_diffusion.prompts import PromptBook
-from actors.model_store.selection import cards_of_dataset, model_digests, run_models
-from actors.parametric_bank import parametric_bank
-from actors.recipe_sampler import degraded_recipes
-from actors.template_bank import TemplateBank
-from cluster.errors import UserError
-from cluster.fingerprint import recipe_document, recipe_fingerprint
-from schemas.config import DegradedSection, RunConfig
+from synfiqa.actors.backends import Players
+from synfiqa.actors.conditional_backends import backend_of
+from synfiqa.actors.controlled_diffusion.prompts import PromptBook
+from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests, run_models
+from synfiqa.actors.parametric_bank import parametric_bank
+from synfiqa.actors.recipe_sampler import degraded_recipes
+from synfiqa.actors.template_bank import TemplateBank
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.fingerprint import recipe_document, recipe_fingerprint
+from synfiqa.schemas.config import DegradedSection, RunConfig
 from tests.actors.diffusion_chain_config import DIFFUSION, config
 
 

@@ -5,14 +5,14 @@ from facenet_pytorch.models.utils.detect_face import extract_face
 from PIL import Image
 from safetensors.torch import save_file
 
-from actors.embedding import NetworkEmbedder, conditioning_crop
-from actors.model_store.loading import build_network, load_network
-from actors.model_store.random_weights import random_state
-from actors.network import Running
-from actors.preprocess import network_input
-from actors.roles import Detection
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.embedding import NetworkEmbedder, conditioning_crop
+from synfiqa.actors.model_store.loading import build_network, load_network
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.network import Running
+from synfiqa.actors.preprocess import network_input
+from synfiqa.actors.roles import Detection
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 SMALL = ModelCard(
     name="small",

@@ -1,8 +1,8 @@
 import numpy as np
 
-from actors.expression import CommandedExpression
-from actors.procedural import ProceduralIdentityGenerator
-from schemas.model_card import ModelCard
+from synfiqa.actors.expression import CommandedExpression
+from synfiqa.actors.procedural import ProceduralIdentityGenerator
+from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(
     name="commanded-expression",

@@ -3,14 +3,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from actors.face_parser import NOT_FACE, PARTS, FaceParser
-from actors.model_store.random_weights import random_state
-from actors.model_store.rehearsal import write_rehearsal
-from actors.nets.bisenet import BiSeNet
-from actors.network import Running
-from actors.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from cluster.errors import UserError
-from schemas.model_card import ModelCard, StateRules
+from synfiqa.actors.face_parser import NOT_FACE, PARTS, FaceParser
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.rehearsal import write_rehearsal
+from synfiqa.actors.nets.bisenet import BiSeNet
+from synfiqa.actors.network import Running
+from synfiqa.actors.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard, StateRules
 
 RULES = StateRules(
     unwrap=("state_dict", "model"), strip=("module.",), allow_unexpected=("conv_out16.*", "conv_out32.*")

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from actors.filter_rules import Measured, judge, published_crop
-from actors.roles import Detection
-from schemas.config import FilterSection
+from synfiqa.actors.filter_rules import Measured, judge, published_crop
+from synfiqa.actors.roles import Detection
+from synfiqa.schemas.config import FilterSection
 
 GOOD = {"detection": 0.99, "yaw": 3.0, "expression": 0.0, "glasses": 0.0}
 BAD = {"detection": 0.2, "yaw": -35.0, "glasses": 0.9, "expression": 0.7}

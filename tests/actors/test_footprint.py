@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from actors.footprint import measure
-from cluster.errors import JobFailed, UserError
-from cluster.stage import Stage, Work
+from synfiqa.actors.footprint import measure
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.stage import Stage, Work
 
 UNIT = Work("samples", 3, pa.table({"row": [1, 2]}))
 MB = 2**20
@@ -100,7 +100,7 @@ def test_what_setup_keeps_and_what_a_unit_takes_for_a_moment():
 )
 def test_failures_are_one_sentence(stage, kind, message, monkeypatch):
     # A thread in place of the process: what is told does not hang on it.
-    monkeypatch.setattr("actors.footprint._process", lambda: ThreadPoolExecutor(1))
+    monkeypatch.setattr("synfiqa.actors.footprint._process", lambda: ThreadPoolExecutor(1))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(kind, match=message):
         measure(stage, UNIT, "cpu")

@@ -7,9 +7,9 @@ from scipy import ndimage
 from skimage.data import astronaut
 from skimage.filters import threshold_otsu
 
-from actors.glasses_edges import BRIDGE, CHEEKS, EYES, SIZE, EdgeGlasses, edge_measure, measure, score_of
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.glasses_edges import BRIDGE, CHEEKS, EYES, SIZE, EdgeGlasses, edge_measure, measure, score_of
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 from tests.actors.test_accessories import rendered_heads
 
 LANDMARKS = np.array([[205.0, 101.7], [246.8, 103.7], [224.7, 129.0], [201.7, 139.2], [245.3, 141.9]])

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
-from actors import head_pose
-from actors.face3d import HeadRenderer, sample_identity
-from actors.head_pose import RotationNetPose, euler_degrees, head_angles
-from actors.model_store.random_weights import random_state
-from actors.nets.sixdrepnet import SixDRepNet360
-from actors.network import Running
-from actors.pose import rotation_matrix
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
-from schemas.recipe import Pose, Recipe
+from synfiqa.actors import head_pose
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.head_pose import RotationNetPose, euler_degrees, head_angles
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.nets.sixdrepnet import SixDRepNet360
+from synfiqa.actors.network import Running
+from synfiqa.actors.pose import rotation_matrix
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.recipe import Pose, Recipe
 
 
 def card(**changes):

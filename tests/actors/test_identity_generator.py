@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from actors.backends import Players
-from actors.identity_generator import PORTRAIT_QUALITY, IdentityGeneratorStage, candidate_seed
-from actors.imaging import encode_jpeg
-from actors.model_store.selection import cards_of_dataset, model_digests, run_models
-from cluster.errors import UserError
-from cluster.fingerprint import recipe_document, recipe_fingerprint
-from cluster.stage import Work
-from schemas.config import RunConfig
-from schemas.rows import CANDIDATES
+from synfiqa.actors.backends import Players
+from synfiqa.actors.identity_generator import PORTRAIT_QUALITY, IdentityGeneratorStage, candidate_seed
+from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests, run_models
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.fingerprint import recipe_document, recipe_fingerprint
+from synfiqa.cluster.stage import Work
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.rows import CANDIDATES
 from tests.actors.model_store.cards import SMALL, catalogue_file
 
 ADM = {

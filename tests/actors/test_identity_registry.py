@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from actors.identity_registry import IdentityRegistry
-from schemas.rows import CANDIDATES
+from synfiqa.actors.identity_registry import IdentityRegistry
+from synfiqa.schemas.rows import CANDIDATES
 
 
 def unit(number: int, vectors: list, statuses: list[str] | None = None) -> pa.Table:

@@ -5,14 +5,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from actors.captions import REFERENCE_CAPTION, vocabulary
-from actors.dual_encoder import check_input
-from actors.image_text import SmallClip
-from actors.model_store.loading import build_network
-from actors.model_store.random_weights import random_state
-from actors.network import Running
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.captions import REFERENCE_CAPTION, vocabulary
+from synfiqa.actors.dual_encoder import check_input
+from synfiqa.actors.image_text import SmallClip
+from synfiqa.actors.model_store.loading import build_network
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.network import Running
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 CAPTIONS = [REFERENCE_CAPTION, "a very blurry photo of a person wearing a mask", "a scarf"]
 CARD = ModelCard(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from actors.mirror_images import both_sides, recognition_vectors
+from synfiqa.actors.mirror_images import both_sides, recognition_vectors
 
 
 class Halves:

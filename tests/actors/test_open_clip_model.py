@@ -6,15 +6,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from actors.captions import REFERENCE_CAPTION
-from actors.model_store.random_weights import random_state
-from actors.nets.open_clip_towers import build_towers, published_config
-from actors.network import Running
-from actors.open_clip_model import OpenClipImageText, write_random
-from actors.preprocess import network_input
-from actors.vocabulary import bert_vocabulary
-from cluster.errors import UserError
-from schemas.model_card import ModelCard, StateRules
+from synfiqa.actors.captions import REFERENCE_CAPTION
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.nets.open_clip_towers import build_towers, published_config
+from synfiqa.actors.network import Running
+from synfiqa.actors.open_clip_model import OpenClipImageText, write_random
+from synfiqa.actors.preprocess import network_input
+from synfiqa.actors.vocabulary import bert_vocabulary
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard, StateRules
 
 CAPTIONS = [REFERENCE_CAPTION, "two small dogs on the beach"]
 TEXT = {"context_length": 40, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.face3d import HeadRenderer, sample_identity
-from actors.network import Running
-from actors.pose import MEAN_FACE, LandmarkPose, euler_angles, pose_from_landmarks, rotation_matrix
-from schemas.model_card import ModelCard
-from schemas.recipe import Pose, Recipe
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.network import Running
+from synfiqa.actors.pose import MEAN_FACE, LandmarkPose, euler_angles, pose_from_landmarks, rotation_matrix
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.recipe import Pose, Recipe
 
 
 def project(poses, scale=35.0, centre=(60.0, 50.0)):

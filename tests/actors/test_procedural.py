@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from actors.face3d import sample_identity
-from actors.procedural import ProceduralConditionalGenerator, ProceduralIdentityGenerator
-from actors.recipe_sampler import degraded_recipes, reference_recipes
-from actors.roles import IdentitySource
-from schemas.config import DegradedSection
+from synfiqa.actors.face3d import sample_identity
+from synfiqa.actors.procedural import ProceduralConditionalGenerator, ProceduralIdentityGenerator
+from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.roles import IdentitySource
+from synfiqa.schemas.config import DegradedSection
 
 
 @pytest.fixture(scope="module")

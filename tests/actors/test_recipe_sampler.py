@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from actors.recipe_sampler import OCCLUDERS, candidate_recipe, degraded_recipes, reference_recipes
-from schemas.config import DegradedSection
-from schemas.recipe import Recipe
-from schemas.rows import SAMPLES, recipe_from_row, recipe_to_row
-from schemas.seeds import derive_seed
+from synfiqa.actors.recipe_sampler import OCCLUDERS, candidate_recipe, degraded_recipes, reference_recipes
+from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.rows import SAMPLES, recipe_from_row, recipe_to_row
+from synfiqa.schemas.seeds import derive_seed
 
 FAULTLESS = dict.fromkeys(
     [f"{name}_rate" for name in ("motion", "noise", "exposure", "cast", "jpeg", "misalignment", "near_camera")], 0.0

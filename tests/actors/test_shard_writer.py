@@ -1,13 +1,13 @@
 """What a shard's commit says of the samples that were not made: rejected by reason, or dead."""
 
-from actors.shard_writer import ShardWriterStage, sample_counts
-from cluster.integrity import verify_run
-from cluster.run_status import read_status
-from cluster.stage import Work
-from cluster.stage_trace import Span, StageTrace, from_provenance
-from cluster.storage import Storage
-from jobs.status import status_lines
-from schemas.manifest import DeadRow
+from synfiqa.actors.shard_writer import ShardWriterStage, sample_counts
+from synfiqa.cluster.integrity import verify_run
+from synfiqa.cluster.run_status import read_status
+from synfiqa.cluster.stage import Work
+from synfiqa.cluster.stage_trace import Span, StageTrace, from_provenance
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.status import status_lines
+from synfiqa.schemas.manifest import DeadRow
 from tests.cluster.finished_run import finished_run, samples
 
 REJECTED = DeadRow(

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from actors.template_bank import Template, TemplateBank, conditions_of
-from cluster.errors import UserError
+from synfiqa.actors.template_bank import Template, TemplateBank, conditions_of
+from synfiqa.cluster.errors import UserError
 
 
 def template(token, value=0.0, expression=50):

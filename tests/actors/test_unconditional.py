@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from actors.unconditional import candidates, to_pixels
+from synfiqa.actors.unconditional import candidates, to_pixels
 
 
 def ramp(low, high):

@@ -1,7 +1,7 @@
 import pytest
 
-from actors.captions import REFERENCE_CAPTION, vocabulary
-from actors.vocabulary import SPECIAL, bert_vocabulary
+from synfiqa.actors.captions import REFERENCE_CAPTION, vocabulary
+from synfiqa.actors.vocabulary import SPECIAL, bert_vocabulary
 
 
 @pytest.mark.parametrize("size", [1000, 30_522])

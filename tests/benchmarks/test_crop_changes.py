@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from actors.alignment import ARCFACE_TEMPLATE
 from benchmarks.face_bars import crop_changes
 from benchmarks.face_bars.crop_changes import (
     brightened,
@@ -12,6 +11,7 @@ from benchmarks.face_bars.crop_changes import (
     with_gamma,
     with_sunglasses,
 )
+from synfiqa.actors.alignment import ARCFACE_TEMPLATE
 
 
 @pytest.fixture

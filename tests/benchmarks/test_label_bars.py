@@ -6,19 +6,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from actors.face3d import HeadRenderer
-from actors.model_store.cache import digest_of
-from actors.model_store.catalogue import Catalogue
-from actors.model_store.selection import run_models
 from benchmarks.face_bars import labels
 from benchmarks.face_bars.factors import FACTORS
 from benchmarks.face_bars.ladder_set import ladder_faces
 from benchmarks.face_bars.people import base_recipe, person, references
-from cluster.errors import UserError
-from cluster.storage import Storage
-from fiqa_train.labels import Components, fit
-from schemas.calibration import Calibration, Costs, FactorCost
-from schemas.config import ModelsSection
+from synfiqa.actors.face3d import HeadRenderer
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.labels import Components, fit
+from synfiqa.schemas.calibration import Calibration, Costs, FactorCost
+from synfiqa.schemas.config import ModelsSection
 
 CHOSEN = run_models(ModelsSection())
 

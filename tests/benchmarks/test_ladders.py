@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from actors.face3d import HeadRenderer
 from benchmarks.face_bars import ladder_set
 from benchmarks.face_bars.factors import FACTORS, STEPS
 from benchmarks.face_bars.ladder_set import REFERENCE, Faces, joined, ladder_faces
 from benchmarks.face_bars.people import base_recipe, identity_seed, person, references
-from fiqa_train.label_factors import FLAT_COLUMNS, severities
+from synfiqa.actors.face3d import HeadRenderer
+from synfiqa.fiqa_train.label_factors import FLAT_COLUMNS, severities
 
 BY_RECIPE = [factor for factor in FACTORS.values() if factor.command]
 
@@ -41,7 +41,7 @@ def test_the_base_is_a_reference_in_all_but_its_kind():
 
 
 def test_people_of_the_bars_have_a_seed_path_of_their_own():
-    from schemas.seeds import derive_seed
+    from synfiqa.schemas.seeds import derive_seed
 
     assert identity_seed(0, 5) not in {derive_seed(0, path, "identity", 5) for path in ("bootstrap", "benchmark")}
     assert len({identity_seed(seed, number) for seed in range(3) for number in range(20)}) == 60

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from actors.model_store.catalogue import BUNDLED
 from benchmarks import faces
 from benchmarks.face_bars import dual_encoder, embedders
 from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.networks import network, require_networks
 from benchmarks.face_bars.settings import Settings
-from cluster.errors import UserError
+from synfiqa.actors.model_store.catalogue import BUNDLED
+from synfiqa.cluster.errors import UserError
 
 
 def test_a_folder_of_weights_and_cards_gives_running_networks():

@@ -25,7 +25,7 @@ class Order:
 
 def config_of(order: Order):
     """The run config of an order: 24 identities in 12 shards of 16 samples, in units of 6 candidates."""
-    from schemas.config import RunConfig
+    from synfiqa.schemas.config import RunConfig
 
     tree = {
         "run": {"url": order.url, "seed": 5},
@@ -46,9 +46,9 @@ def config_of(order: Order):
 
 def run(order: Order) -> None:
     """Do the job; Ray is joined through RAY_ADDRESS."""
-    from cluster.generations import current
-    from cluster.ray_session import ray_session
-    from jobs import check, generate
+    from synfiqa.cluster.generations import current
+    from synfiqa.cluster.ray_session import ray_session
+    from synfiqa.jobs import check, generate
 
     check.model_digests = lambda config: MODELS
     config = config_of(order)
@@ -60,7 +60,7 @@ def run(order: Order) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import run_command
+    from synfiqa.jobs.cli import run_command
 
     tree = json.loads(sys.argv[1])
     sys.exit(run_command(lambda: run(Order(**tree))))

@@ -3,11 +3,11 @@
 import functools
 from contextlib import contextmanager
 
-from cluster.dataset_summary import summarise
-from cluster.run_folder import open_run, planned_shards
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from jobs import identity_half, sample_half
+from synfiqa.cluster.dataset_summary import summarise
+from synfiqa.cluster.run_folder import open_run, planned_shards
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs import identity_half, sample_half
 from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.stub_stages import Trouble, stub_stages
 
@@ -21,7 +21,7 @@ class _NoLease:
 
 
 def plain_loop(stages, units, storage, placement, resilience, *, ordered=False):
-    """Stands in for `cluster.pipeline.stream`: no Ray, no workers, one unit after the other."""
+    """Stands in for `synfiqa.cluster.pipeline.stream`: no Ray, no workers, one unit after the other."""
     for unit in units:
         work = unit
         for stage in stages:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.annotator import AnnotatorStage
-from actors.candidate_table import fresh_candidate
-from actors.conditional_generator import ConditionalGeneratorStage
-from actors.identity_filter import IdentityFilterStage
-from actors.identity_generator import IdentityGeneratorStage, candidate_seed
-from cluster.stage import Work
-from jobs.stages import Stages
-from schemas.rows import image_path, recipe_to_row, sample_id
+from synfiqa.actors.annotator import AnnotatorStage
+from synfiqa.actors.candidate_table import fresh_candidate
+from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.identity_filter import IdentityFilterStage
+from synfiqa.actors.identity_generator import IdentityGeneratorStage, candidate_seed
+from synfiqa.cluster.stage import Work
+from synfiqa.jobs.stages import Stages
+from synfiqa.schemas.rows import image_path, recipe_to_row, sample_id
 
 IMAGE_BYTES = 3000
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pyarrow as pa
 import yaml
 
-from actors.shard_writer import sample_counts
-from cluster.dataset_summary import SUMMARY, summarise
-from cluster.run_folder import open_run
-from cluster.shard_formats import encode
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from schemas.calibration import Calibration, RankTable, Scale
-from schemas.config import RunConfig
-from schemas.manifest import DataFile, DeadRow
-from schemas.rows import CANDIDATES, LABELS, sample_id
+from synfiqa.actors.shard_writer import sample_counts
+from synfiqa.cluster.dataset_summary import SUMMARY, summarise
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.shard_formats import encode
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.calibration import Calibration, RankTable, Scale
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import DataFile, DeadRow
+from synfiqa.schemas.rows import CANDIDATES, LABELS, sample_id
 from tests.cluster.synthetic import MODELS, config, samples
 
 RUN = {"identities": 6, "per_shard": 2}

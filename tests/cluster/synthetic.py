@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from actors.shard_writer import sample_counts
-from cluster.run_folder import open_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from schemas.config import RunConfig
-from schemas.manifest import RunManifest
-from schemas.model_card import ModelCard
-from schemas.rows import CANDIDATES, SAMPLES, image_path, sample_id
+from synfiqa.actors.shard_writer import sample_counts
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.manifest import RunManifest
+from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.rows import CANDIDATES, SAMPLES, image_path, sample_id
 
 MODELS = {"bundled-a": "0" * 64}
 

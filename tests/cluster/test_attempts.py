@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
-from cluster.attempts import NO_MARKS, Attempts
-from cluster.storage import Storage
+from synfiqa.cluster.attempts import NO_MARKS, Attempts
+from synfiqa.cluster.storage import Storage
 
 
 def die(folder, session, name):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cluster.dead_limit import DeadLimit
-from cluster.errors import TooManyDead
+from synfiqa.cluster.dead_limit import DeadLimit
+from synfiqa.cluster.errors import TooManyDead
 
 
 def limit(planned, dead, rate=0.02):

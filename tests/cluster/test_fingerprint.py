@@ -1,9 +1,9 @@
 import pytest
 
-from cluster import fingerprint
-from cluster.fingerprint import canonical_json, differences, recipe_document
-from schemas.config import RunConfig
-from schemas.model_card import ModelCard
+from synfiqa.cluster import fingerprint
+from synfiqa.cluster.fingerprint import canonical_json, differences, recipe_document
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.model_card import ModelCard
 
 MODELS = {"bundled-a": "1" * 64, "bundled-clip": "2" * 64}
 

@@ -6,11 +6,11 @@ import uuid
 
 import pytest
 
-from cluster.errors import JobFailed, UserError
-from cluster.garbage import collect_garbage, find_garbage
-from cluster.integrity import verify_run
-from cluster.lease import hold
-from cluster.storage import Storage
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.garbage import collect_garbage, find_garbage
+from synfiqa.cluster.integrity import verify_run
+from synfiqa.cluster.lease import hold
+from synfiqa.cluster.storage import Storage
 from tests.cluster.finished_run import commit_shard, finished_run
 
 DAY = 24 * 3600.0

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from cluster.merkle import dataset_root, merkle_root
-from schemas.manifest import Commit, DataFile
+from synfiqa.cluster.merkle import dataset_root, merkle_root
+from synfiqa.schemas.manifest import Commit, DataFile
 
 
 def sha(data: bytes) -> bytes:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from cluster import pipeline
-from cluster.errors import JobFailed, StorageRefused
-from cluster.pipeline import stream
-from cluster.ray_session import ray_session
-from cluster.storage import Storage
-from schemas.config import PlacementSection, ResilienceSection
-from schemas.manifest import Dead
+from synfiqa.cluster import pipeline
+from synfiqa.cluster.errors import JobFailed, StorageRefused
+from synfiqa.cluster.pipeline import stream
+from synfiqa.cluster.ray_session import ray_session
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.config import PlacementSection, ResilienceSection
+from synfiqa.schemas.manifest import Dead
 from tests.cluster.toy_stages import AddOne, BreakSetup, Dawdle, DieOn, FailOn, KillRow, Refuse, toy_units
 
 ONE_WORKER = PlacementSection(workers=1)

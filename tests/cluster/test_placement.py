@@ -2,10 +2,10 @@
 
 import pytest
 
-from cluster.errors import UserError
-from cluster.placement import plan_placement
-from cluster.stage import Resources, Stage
-from schemas.config import PlacementSection
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.placement import plan_placement
+from synfiqa.cluster.stage import Resources, Stage
+from synfiqa.schemas.config import PlacementSection
 
 
 class Heavy(Stage):

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from cluster.errors import StorageRefused, StorageUnavailable
-from cluster.retrying import Retrying
+from synfiqa.cluster.errors import StorageRefused, StorageUnavailable
+from synfiqa.cluster.retrying import Retrying
 
 
 class Clock:

@@ -2,11 +2,11 @@ import threading
 
 import pytest
 
-from cluster.errors import UserError
-from cluster.run_folder import OtherVersion, RecipeChanged, load_run, open_run, planned_shards
-from cluster.storage import Storage
-from schemas.config import RunConfig
-from schemas.rows import SCHEMA_VERSION
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.run_folder import OtherVersion, RecipeChanged, load_run, open_run, planned_shards
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.rows import SCHEMA_VERSION
 from tests.cluster import synthetic
 from tests.cluster.synthetic import MODELS
 

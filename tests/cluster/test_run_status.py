@@ -6,13 +6,13 @@ import uuid
 
 import pytest
 
-from cluster.dataset_summary import summarise
-from cluster.errors import UserError
-from cluster.lease import hold
-from cluster.run_folder import open_run
-from cluster.run_status import read_status
-from cluster.shard_store import ShardStore, commit_path
-from cluster.storage import Storage
+from synfiqa.cluster.dataset_summary import summarise
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.lease import hold
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.run_status import read_status
+from synfiqa.cluster.shard_store import ShardStore, commit_path
+from synfiqa.cluster.storage import Storage
 from tests.cluster.finished_run import DEAD_SAMPLE, commit_shard, commit_unit, finished_run
 from tests.cluster.synthetic import MODELS, config
 

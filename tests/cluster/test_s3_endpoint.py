@@ -2,11 +2,11 @@
 
 import pytest
 
-from actors.model_store.fetch import download
-from cluster.errors import UserError
-from cluster.s3_endpoint import ENDPOINTS, check_endpoint
-from cluster.storage import Storage
-from jobs.cli import main
+from synfiqa.actors.model_store.fetch import download
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.s3_endpoint import ENDPOINTS, check_endpoint
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.cli import main
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from cluster.shard_formats import content_digest, decode, encode
-from schemas.rows import CANDIDATES, SAMPLES
+from synfiqa.cluster.shard_formats import content_digest, decode, encode
+from synfiqa.schemas.rows import CANDIDATES, SAMPLES
 from tests.cluster import synthetic
 
 FORMATS = ["parquet", "webdataset"]

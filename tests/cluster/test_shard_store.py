@@ -5,13 +5,13 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from cluster import shard_store
-from cluster.errors import JobFailed, UserError
-from cluster.shard_formats import content_digest
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from schemas.manifest import DeadRow
-from schemas.rows import SAMPLES
+from synfiqa.cluster import shard_store
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.shard_formats import content_digest
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import DeadRow
+from synfiqa.schemas.rows import SAMPLES
 from tests.cluster import synthetic
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from cluster.errors import StorageRefused, StorageUnavailable, UserError
-from cluster.storage import Storage, redact
+from synfiqa.cluster.errors import StorageRefused, StorageUnavailable, UserError
+from synfiqa.cluster.storage import Storage, redact
 
 
 @pytest.fixture(params=["path", "file", "memory"])

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cluster.errors import UserError
-from cluster.storage import Storage
-from cluster.url_spelling import intended_url
-from jobs.cli import main
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.url_spelling import intended_url
+from synfiqa.jobs.cli import main
 
 
 @pytest.mark.parametrize("mark", [":", ":/", "//", "///"])

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 import ray
 
-from cluster import worker
-from cluster.attempts import Attempts
-from cluster.gpu_trace import GpuUse
-from cluster.packing import WIRE, pack, unpack
-from cluster.storage import Storage
-from cluster.worker import StageWorker
+from synfiqa.cluster import worker
+from synfiqa.cluster.attempts import Attempts
+from synfiqa.cluster.gpu_trace import GpuUse
+from synfiqa.cluster.packing import WIRE, pack, unpack
+from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.worker import StageWorker
 from tests.cluster.toy_stages import AddOne, Dawdle, FailOn, toy_units
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from cluster.errors import StorageRefused
-from cluster.salvage import Salvage
-from cluster.stage import Resources, Stage, Work
+from synfiqa.cluster.errors import StorageRefused
+from synfiqa.cluster.salvage import Salvage
+from synfiqa.cluster.stage import Resources, Stage, Work
 
 SCHEMA = pa.schema([("value", pa.int64())])
 

@@ -28,7 +28,16 @@ def command(job: str, run: Path | str, **settings: object) -> list[str]:
     """The command line of a job on the tiny config; keyword names use __ for the dot."""
     merged = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
     sets = [part for name, value in merged.items() for part in ("--set", f"{name}={value}")]
-    return [sys.executable, "-m", "jobs.cli", job, str(ROOT / "configs/quickstart.yaml"), "--run", str(run), *sets]
+    return [
+        sys.executable,
+        "-m",
+        "synfiqa.jobs.cli",
+        job,
+        str(ROOT / "configs/quickstart.yaml"),
+        "--run",
+        str(run),
+        *sets,
+    ]
 
 
 def synfiqa(

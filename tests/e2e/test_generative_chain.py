@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from actors.conditional_backends import backend_of
-from actors.conditional_generator import ConditionalGeneratorStage
-from actors.imaging import decode
-from cluster.stage import Work
-from jobs.config import load_config
-from schemas.config import RunConfig
-from schemas.rows import IDENTITIES, recipe_from_row
+from synfiqa.actors.conditional_backends import backend_of
+from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.imaging import decode
+from synfiqa.cluster.stage import Work
+from synfiqa.jobs.config import load_config
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.rows import IDENTITIES, recipe_from_row
 from tests.e2e.test_published_models import chain
 
 SMALL = {"references": 2, "degraded": 2, "micro_batch": 4}

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import yaml
 
-from actors.annotator import AnnotatorStage
-from actors.conditional_generator import ConditionalGeneratorStage
-from actors.identity_filter import IdentityFilterStage
-from actors.identity_generator import IdentityGeneratorStage
-from actors.model_store.catalogue import Catalogue
-from cluster.shard_formats import content_digest
-from cluster.stage import Work
-from jobs.config import load_config
-from schemas.config import RunConfig
-from schemas.rows import CANDIDATES, IDENTITIES
+from synfiqa.actors.annotator import AnnotatorStage
+from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.identity_filter import IdentityFilterStage
+from synfiqa.actors.identity_generator import IdentityGeneratorStage
+from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.cluster.shard_formats import content_digest
+from synfiqa.cluster.stage import Work
+from synfiqa.jobs.config import load_config
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.rows import CANDIDATES, IDENTITIES
 
 SMALL = {"references": 2, "degraded": 2, "micro_batch": 4, "portrait_size": 128}
 

@@ -4,15 +4,15 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from actors.imaging import encode_jpeg
-from cluster.run_folder import open_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from jobs.label import run_label
-from schemas.config import RunConfig
-from schemas.recipe import Recipe
-from schemas.rows import SAMPLES, image_path, recipe_to_row, sample_id
-from schemas.seeds import derive_seed, generator
+from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.label import run_label
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.rows import SAMPLES, image_path, recipe_to_row, sample_id
+from synfiqa.schemas.seeds import derive_seed, generator
 
 
 def small_config(url, **sections):

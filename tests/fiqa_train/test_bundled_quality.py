@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from benchmarks.face_bars.photograph import bars_of, ladders
-from fiqa_train.checkpoints import BUNDLED_FILE, load_quality_model
-from schemas.model_card import BUNDLED_QUALITY
+from synfiqa.fiqa_train.checkpoints import BUNDLED_FILE, load_quality_model
+from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,14 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from cluster.errors import UserError
-from cluster.storage import Storage
-from fiqa_train import checkpoints
-from fiqa_train.checkpoints import dump_state, load_quality_model, load_trained, parse_state, publish
-from fiqa_train.loop import describe
-from fiqa_train.quality_net import QualityNet
-from schemas.config import TrainSection
-from schemas.model_card import BUNDLED_QUALITY
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train import checkpoints
+from synfiqa.fiqa_train.checkpoints import dump_state, load_quality_model, load_trained, parse_state, publish
+from synfiqa.fiqa_train.loop import describe
+from synfiqa.fiqa_train.quality_net import QualityNet
+from synfiqa.schemas.config import TrainSection
+from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 SECTION = TrainSection(width=4, initialise="random")
 CARD = describe(SECTION, "unused", "abc")

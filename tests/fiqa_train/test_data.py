@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from actors.imaging import decode
-from cluster.errors import JobFailed, UserError
-from cluster.shard_store import ShardStore
-from fiqa_train.data import TrainingFaces, augment, batch_plan, read_all, read_faces
-from fiqa_train.label_parts import pair_shards
-from fiqa_train.quality_net import to_gray
-from jobs.label import read_labels, require_calibration
+from synfiqa.actors.imaging import decode
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.fiqa_train.data import TrainingFaces, augment, batch_plan, read_all, read_faces
+from synfiqa.fiqa_train.label_parts import pair_shards
+from synfiqa.fiqa_train.quality_net import to_gray
+from synfiqa.jobs.label import read_labels, require_calibration
 from tests.fiqa_train.labelled_run import make_run
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fiqa_train import label_costs
-from fiqa_train.label_costs import fit_costs, kept
-from fiqa_train.label_factors import FACTORS
-from schemas.calibration import Costs
+from synfiqa.fiqa_train import label_costs
+from synfiqa.fiqa_train.label_costs import fit_costs, kept
+from synfiqa.fiqa_train.label_factors import FACTORS
+from synfiqa.schemas.calibration import Costs
 
 PLANTED = {"yaw": 0.5, "noise": 0.2, "motion": 0.3}
 """Cost of these at their worst; all other factors vary and cost nothing."""

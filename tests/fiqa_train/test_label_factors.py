@@ -6,9 +6,9 @@ import pytest
 
 from benchmarks.face_bars.factors import FACTORS as LADDERS
 from benchmarks.face_bars.people import base_recipe
-from fiqa_train.label_factors import COLUMNS, FACTORS, FLAT_COLUMNS, flat_columns, severities
-from schemas.recipe import Expression, Recipe
-from schemas.rows import REGIONS, SAMPLES, recipe_to_row
+from synfiqa.fiqa_train.label_factors import COLUMNS, FACTORS, FLAT_COLUMNS, flat_columns, severities
+from synfiqa.schemas.recipe import Expression, Recipe
+from synfiqa.schemas.rows import REGIONS, SAMPLES, recipe_to_row
 
 SCHEMA = pa.schema([SAMPLES.field(name) for name in COLUMNS])
 CLEAN = Recipe(kind="degraded", seed=0, jpeg_quality=95)

@@ -2,11 +2,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fiqa_train import label_rows
-from fiqa_train.label_factors import FACTORS
-from fiqa_train.label_rows import COLUMNS, LabelRows, columns
-from fiqa_train.labels import fit
-from schemas.rows import LABELS, SAMPLES
+from synfiqa.fiqa_train import label_rows
+from synfiqa.fiqa_train.label_factors import FACTORS
+from synfiqa.fiqa_train.label_rows import COLUMNS, LabelRows, columns
+from synfiqa.fiqa_train.labels import fit
+from synfiqa.schemas.rows import LABELS, SAMPLES
 from tests.cluster import synthetic
 
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from fiqa_train import labels as labels_module
-from fiqa_train.label_costs import fit_costs, kept
-from fiqa_train.label_factors import FACTORS
-from fiqa_train.labels import Components, apply, fit, invalid, match_chance
-from schemas.calibration import Scale
+from synfiqa.fiqa_train import labels as labels_module
+from synfiqa.fiqa_train.label_costs import fit_costs, kept
+from synfiqa.fiqa_train.label_factors import FACTORS
+from synfiqa.fiqa_train.labels import Components, apply, fit, invalid, match_chance
+from synfiqa.schemas.calibration import Scale
 
 
 def components(**columns):

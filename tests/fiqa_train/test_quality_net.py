@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from actors.nets.iresnet import SmallIResNet, standardise_gray
-from fiqa_train.quality_net import QualityNet, exposure, initialise_from, to_gray
+from synfiqa.actors.nets.iresnet import SmallIResNet, standardise_gray
+from synfiqa.fiqa_train.quality_net import QualityNet, exposure, initialise_from, to_gray
 
 
 def test_gray_is_that_of_the_embedders_up_to_rounding():

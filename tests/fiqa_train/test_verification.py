@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fiqa_train.verification import (
+from synfiqa.fiqa_train.verification import (
     count_pairs,
     embed_flipped,
     enumerate_pairs,

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from cluster.storage import Storage
-from fiqa_train.checkpoints import publish
-from fiqa_train.loop import describe
-from fiqa_train.quality_net import QualityNet
-from schemas.config import TrainSection
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.checkpoints import publish
+from synfiqa.fiqa_train.loop import describe
+from synfiqa.fiqa_train.quality_net import QualityNet
+from synfiqa.schemas.config import TrainSection
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,19 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFilter
 
-from actors.recipe_sampler import identity_recipes, reference_recipes
-from actors.shard_writer import sample_counts
-from cluster.run_folder import open_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from fiqa_train.evaluation import Protocol, compare
-from fiqa_train.loop import spearman
-from fiqa_train.verification import enumerate_pairs, pair_similarity
-from jobs.identity_half import ledger_counts
-from jobs.label import read_labels, require_calibration
-from schemas.config import RunConfig
-from schemas.recipe import Recipe
-from schemas.rows import CANDIDATES, SAMPLES, image_path, recipe_to_row, sample_id
+from synfiqa.actors.recipe_sampler import identity_recipes, reference_recipes
+from synfiqa.actors.shard_writer import sample_counts
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.evaluation import Protocol, compare
+from synfiqa.fiqa_train.loop import spearman
+from synfiqa.fiqa_train.verification import enumerate_pairs, pair_similarity
+from synfiqa.jobs.identity_half import ledger_counts
+from synfiqa.jobs.label import read_labels, require_calibration
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.rows import CANDIDATES, SAMPLES, image_path, recipe_to_row, sample_id
 
 MODELS = {"mtcnn": "c" * 64, "bundled-a": "a" * 64, "bundled-clip": "b" * 64}
 REASONS = {"no_face": 0.31, "yaw": -27.0, "expression": 0.66, "glasses": 1.0, "duplicate": 0.71, "surplus": None}

@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from actors.candidate_table import candidate_table
-from actors.footprint import Footprint
-from cluster.errors import JobFailed, UserError
-from cluster.packing_gpu import MOST_WORKERS, check_packing
-from cluster.stage import Stage
-from jobs.calibrate import LENIENT, run_calibrate
-from jobs.stages import Stages
-from schemas.config import FilterSection, RunConfig
-from schemas.manifest import DeadRow
-from schemas.rows import IDENTITIES, SAMPLES
+from synfiqa.actors.candidate_table import candidate_table
+from synfiqa.actors.footprint import Footprint
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.packing_gpu import MOST_WORKERS, check_packing
+from synfiqa.cluster.stage import Stage
+from synfiqa.jobs.calibrate import LENIENT, run_calibrate
+from synfiqa.jobs.stages import Stages
+from synfiqa.schemas.config import FilterSection, RunConfig
+from synfiqa.schemas.manifest import DeadRow
+from synfiqa.schemas.rows import IDENTITIES, SAMPLES
 
 NEEDS = {"generator": 3000.4, "filter": 1200.0, "sampler": 7000.0, "annotator": 2100.0}
 
@@ -67,7 +67,7 @@ class Measured:
 @pytest.fixture
 def measured(monkeypatch):
     stand_in = Measured()
-    monkeypatch.setattr("jobs.calibrate.measure", stand_in)
+    monkeypatch.setattr("synfiqa.jobs.calibrate.measure", stand_in)
     return stand_in
 
 
@@ -191,7 +191,7 @@ def test_memory_that_ran_out_is_told(measured, capsys):
 
 def test_the_real_stages_run_on_what_is_made_for_them(monkeypatch, capsys):
     # Threads in place of processes: the numbers mean nothing here, the units do.
-    monkeypatch.setattr("actors.footprint._process", lambda: ThreadPoolExecutor(1))
+    monkeypatch.setattr("synfiqa.actors.footprint._process", lambda: ThreadPoolExecutor(1))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     config = RunConfig.model_validate(
         {

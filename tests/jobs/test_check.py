@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from actors.controlled_diffusion.rehearsal import write_random
-from actors.model_store import loading
-from actors.model_store.digest import weights_digest
-from actors.model_store.selection import cards_of_dataset
-from cluster.errors import UserError
-from jobs.check import run_check
-from jobs.cli import main
-from jobs.config import load_config
-from schemas.model_card import ModelCard
+from synfiqa.actors.controlled_diffusion.rehearsal import write_random
+from synfiqa.actors.model_store import loading
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.actors.model_store.selection import cards_of_dataset
+from synfiqa.cluster.errors import UserError
+from synfiqa.jobs.check import run_check
+from synfiqa.jobs.cli import main
+from synfiqa.jobs.config import load_config
+from synfiqa.schemas.model_card import ModelCard
 from tests.actors.diffusion_chain_config import DIFFUSION, config
 from tests.actors.test_diffusion_recipes import written
 from tests.actors.test_identity_generator import ADM

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import jobs
-from cluster.errors import JobFailed, RunHeld, StorageRefused, StorageUnavailable, TooManyDead, UserError
-from cluster.ray_session import Terminated
-from jobs import cli
-from jobs.cli import build_parser, main, run_command
+import synfiqa.jobs
+from synfiqa.cluster.errors import JobFailed, RunHeld, StorageRefused, StorageUnavailable, TooManyDead, UserError
+from synfiqa.cluster.ray_session import Terminated
+from synfiqa.jobs import cli
+from synfiqa.jobs.cli import build_parser, main, run_command
 from tests.cluster.finished_run import finished_run
 
 JOBS = [
@@ -151,8 +151,8 @@ def test_replay_says_what_it_replays(capsys):
 @pytest.mark.parametrize("job", [job for job in JOBS if job != "bootstrap"])
 def test_every_job_is_a_module_that_can_be_submitted(job):
     """`ray job submit -- python -m jobs.generate ...`: the module hands its arguments to the command of its name."""
-    source = Path(jobs.__file__).with_name(f"{job}.py").read_text(encoding="utf-8")
-    end = f'if __name__ == "__main__":\n    from jobs.cli import main\n\n    main(["{job}", *sys.argv[1:]])\n'
+    source = Path(synfiqa.jobs.__file__).with_name(f"{job}.py").read_text(encoding="utf-8")
+    end = f'if __name__ == "__main__":\n    from synfiqa.jobs.cli import main\n\n    main(["{job}", *sys.argv[1:]])\n'
     assert source.endswith(end)
 
 

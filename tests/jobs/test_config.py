@@ -2,8 +2,8 @@
 
 import pytest
 
-from cluster.errors import UserError
-from jobs.config import load_config
+from synfiqa.cluster.errors import UserError
+from synfiqa.jobs.config import load_config
 
 
 @pytest.fixture

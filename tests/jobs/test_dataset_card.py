@@ -1,8 +1,8 @@
 import yaml
 
-from jobs.dataset_card import dataset_card
-from schemas.manifest import RunManifest
-from schemas.model_card import ModelCard
+from synfiqa.jobs.dataset_card import dataset_card
+from synfiqa.schemas.manifest import RunManifest
+from synfiqa.schemas.model_card import ModelCard
 
 
 def card(name: str, licence: str = "MIT", *, commercial: bool = True, role: str = "embedder") -> ModelCard:

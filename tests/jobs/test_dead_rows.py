@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from actors.candidate_table import candidate_table, dead_candidate
-from cluster.errors import JobFailed, RunHeld, TooManyDead, UserError
-from cluster.generations import current
-from cluster.integrity import verify_run
-from cluster.lease import hold
-from cluster.run_folder import load_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from jobs import check, generate
-from jobs.identity_half import ledger_counts
-from schemas.manifest import DeadRow
-from schemas.rows import sample_id
+from synfiqa.actors.candidate_table import candidate_table, dead_candidate
+from synfiqa.cluster.errors import JobFailed, RunHeld, TooManyDead, UserError
+from synfiqa.cluster.generations import current
+from synfiqa.cluster.integrity import verify_run
+from synfiqa.cluster.lease import hold
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs import check, generate
+from synfiqa.jobs.identity_half import ledger_counts
+from synfiqa.schemas.manifest import DeadRow
+from synfiqa.schemas.rows import sample_id
 from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.oracle import expected, without_ray
 from tests.chaos.stub_stages import Trouble, stub_stages

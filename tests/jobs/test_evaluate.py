@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import jobs.evaluate as evaluate
-from cluster.errors import UserError
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from fiqa_train.checkpoints import parse_state, publish
-from fiqa_train.loop import build_network, fit
-from jobs.train import run_train, split_run, training_task
+import synfiqa.jobs.evaluate as evaluate
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.checkpoints import parse_state, publish
+from synfiqa.fiqa_train.loop import build_network, fit
+from synfiqa.jobs.train import run_train, split_run, training_task
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.test_loop import Alone
 
@@ -47,8 +47,8 @@ def trained_once(tmp_path_factory):
         return parse_state(session.stored)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobs.train.require_workers", lambda section: None)
-        patch.setattr("jobs.train.train_on_ray", here)
+        patch.setattr("synfiqa.jobs.train.require_workers", lambda section: None)
+        patch.setattr("synfiqa.jobs.train.train_on_ray", here)
         run_train(config, storage)
     return config, folder
 

@@ -7,15 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from cluster.errors import JobFailed, UserError
-from cluster.run_folder import load_run, open_run
-from cluster.shard_formats import decode
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from jobs.export import run_export
-from jobs.label import read_labels, require_calibration, run_label
-from schemas.manifest import DeadRow
-from schemas.rows import SAMPLES
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.run_folder import load_run, open_run
+from synfiqa.cluster.shard_formats import decode
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.export import run_export
+from synfiqa.jobs.label import read_labels, require_calibration, run_label
+from synfiqa.schemas.manifest import DeadRow
+from synfiqa.schemas.rows import SAMPLES
 from tests.cluster import synthetic
 
 

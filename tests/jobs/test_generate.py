@@ -3,16 +3,16 @@
 import pyarrow as pa
 import pytest
 
-from actors.identity_registry import IdentityRegistry
-from cluster import ray_session
-from cluster.errors import UserError
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from jobs.generate import run_generate
-from jobs.identity_half import ledger_counts, next_units
-from jobs.sample_half import plan_shards
-from schemas.config import RunConfig
-from schemas.rows import CANDIDATES
+from synfiqa.actors.identity_registry import IdentityRegistry
+from synfiqa.cluster import ray_session
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.generate import run_generate
+from synfiqa.jobs.identity_half import ledger_counts, next_units
+from synfiqa.jobs.sample_half import plan_shards
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.rows import CANDIDATES
 from tests.actors.diffusion_chain_config import DIFFUSION
 from tests.actors.diffusion_chain_config import config as chain_config
 from tests.actors.test_diffusion_recipes import written

@@ -9,18 +9,18 @@ import pytest
 import yaml
 from scipy.special import expit
 
-from actors.model_store.cache import digest_of
-from actors.model_store.catalogue import Catalogue, bundled
-from cluster.errors import JobFailed, UserError
-from cluster.run_folder import load_run, open_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from fiqa_train.label_costs import fit_costs, kept
-from fiqa_train.label_factors import flat_columns, severities
-from fiqa_train.labels import Components, fit
-from jobs.label import read_calibration, read_labels, run_label
-from jobs.run import run_all
-from schemas.rows import LABELS
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.catalogue import Catalogue, bundled
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.run_folder import load_run, open_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.label_costs import fit_costs, kept
+from synfiqa.fiqa_train.label_factors import flat_columns, severities
+from synfiqa.fiqa_train.labels import Components, fit
+from synfiqa.jobs.label import read_calibration, read_labels, run_label
+from synfiqa.jobs.run import run_all
+from synfiqa.schemas.rows import LABELS
 from tests.cluster import synthetic
 from tests.jobs import synthetic_run
 

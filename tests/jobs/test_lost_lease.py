@@ -8,19 +8,19 @@ import pytest
 import ray
 import yaml
 
-import fiqa_train.ray_training as ray_training
-import jobs.label
-from cluster.errors import RunHeld
-from cluster.lease import hold, newest_lease
-from cluster.storage import Storage
-from fiqa_train.checkpoints import parse_state
-from fiqa_train.loop import fit
-from jobs import evaluate
-from jobs.cli import main
-from jobs.label import run_label
-from jobs.run import run_all
-from jobs.train import run_train
-from schemas.manifest import DatasetSummary
+import synfiqa.fiqa_train.ray_training as ray_training
+import synfiqa.jobs.label
+from synfiqa.cluster.errors import RunHeld
+from synfiqa.cluster.lease import hold, newest_lease
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.checkpoints import parse_state
+from synfiqa.fiqa_train.loop import fit
+from synfiqa.jobs import evaluate
+from synfiqa.jobs.cli import main
+from synfiqa.jobs.label import run_label
+from synfiqa.jobs.run import run_all
+from synfiqa.jobs.train import run_train
+from synfiqa.schemas.manifest import DatasetSummary
 from tests.cluster.test_lease import put, record
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.test_loop import Alone
@@ -85,7 +85,7 @@ def ready(cluster, tmp_path, monkeypatch):
             tmp_path / "run", labels=job != "label", train={"test_fraction": 0.5}, generate={"identities": 16}
         )
         monkeypatch.setattr(evaluate, "load_embedder", lambda model: Detail(model.name))
-        monkeypatch.setattr("jobs.train.train_on_ray", here)
+        monkeypatch.setattr("synfiqa.jobs.train.train_on_ray", here)
         if job == "evaluate":
             run_train(config, storage)
         return config, storage
@@ -111,7 +111,7 @@ def test_an_overtaken_job_writes_nothing_and_exits_with_4(ready, tmp_path, monke
 def test_a_run_is_overtaken_in_whichever_job_it_is(ready, tmp_path, monkeypatch, job):
     config, storage = ready("label")
     dataset = DatasetSummary.model_construct(samples=0, accepted=0, digest="")
-    monkeypatch.setattr("jobs.generate.run_generate", lambda *_, **__: dataset)
+    monkeypatch.setattr("synfiqa.jobs.generate.run_generate", lambda *_, **__: dataset)
     rival = Rival(storage)
     rival.takes_over_in(monkeypatch, job)
     with pytest.raises(RunHeld, match=TOLD):
@@ -121,7 +121,7 @@ def test_a_run_is_overtaken_in_whichever_job_it_is(ready, tmp_path, monkeypatch,
 
 def test_labels_stop_between_two_parts(ready, monkeypatch):
     config, storage = ready("label")
-    monkeypatch.setattr(jobs.label, "RECENT_S", 0.0)  # a second of writing is let pass otherwise
+    monkeypatch.setattr(synfiqa.jobs.label, "RECENT_S", 0.0)  # a second of writing is let pass otherwise
     rival = Rival(storage)
 
     def progress(done, planned):
@@ -143,7 +143,7 @@ def test_a_model_that_is_trained_too_late_is_not_published(ready, monkeypatch):
         rival.take_over()
         return state
 
-    monkeypatch.setattr("jobs.train.train_on_ray", slow)
+    monkeypatch.setattr("synfiqa.jobs.train.train_on_ray", slow)
     with hold(storage, 60) as lease, pytest.raises(RunHeld, match=TOLD):
         run_train(config, storage, lease=lease)
     rival.assert_undisturbed()

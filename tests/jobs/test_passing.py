@@ -6,15 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cluster.run_folder import open_run
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from jobs.identity_half import ledger_counts
-from jobs.report_page import data
-from jobs.report_page.data import candidate_frame, list_commits, opened_units
-from jobs.report_page.page import render_page
-from jobs.report_page.passing import group_names, passing
-from schemas.rows import CANDIDATES
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.identity_half import ledger_counts
+from synfiqa.jobs.report_page import data
+from synfiqa.jobs.report_page.data import candidate_frame, list_commits, opened_units
+from synfiqa.jobs.report_page.page import render_page
+from synfiqa.jobs.report_page.passing import group_names, passing
+from synfiqa.schemas.rows import CANDIDATES
 from tests.jobs import synthetic_run
 
 

@@ -14,23 +14,23 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from actors.recipe_sampler import identity_recipes
-from actors.shard_writer import sample_counts
-from cluster.errors import JobFailed, UserError
-from cluster.run_folder import load_run
-from cluster.shard_store import ShardStore, commit_path
-from cluster.stage_trace import StageTrace, to_provenance
-from cluster.storage import Storage
-from jobs.label import read_calibration, read_labels, run_label
-from jobs.report import PAGE, run_report
-from jobs.report_page import data, factors
-from jobs.report_page.data import EXPRESSIONS
-from jobs.report_page.factors import commanded
-from jobs.report_page.page import render_page
-from jobs.report_page.pictures import SIDE, picture
-from schemas.config import GenerateSection, RunConfig
-from schemas.manifest import DeadRow
-from schemas.rows import SAMPLES
+from synfiqa.actors.recipe_sampler import identity_recipes
+from synfiqa.actors.shard_writer import sample_counts
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.shard_store import ShardStore, commit_path
+from synfiqa.cluster.stage_trace import StageTrace, to_provenance
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.label import read_calibration, read_labels, run_label
+from synfiqa.jobs.report import PAGE, run_report
+from synfiqa.jobs.report_page import data, factors
+from synfiqa.jobs.report_page.data import EXPRESSIONS
+from synfiqa.jobs.report_page.factors import commanded
+from synfiqa.jobs.report_page.page import render_page
+from synfiqa.jobs.report_page.pictures import SIDE, picture
+from synfiqa.schemas.config import GenerateSection, RunConfig
+from synfiqa.schemas.manifest import DeadRow
+from synfiqa.schemas.rows import SAMPLES
 from tests.jobs.synthetic_run import MODELS, config, make_ledger, make_model, make_samples
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&$x$"

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from cluster.errors import UserError
-from jobs.cli import main
-from jobs.score import COLUMNS, run_score
+from synfiqa.cluster.errors import UserError
+from synfiqa.jobs.cli import main
+from synfiqa.jobs.score import COLUMNS, run_score
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_an_older_csv_survives_a_failing_job(photos, model, tmp_path, monkeypatc
     def fail(*_):
         raise RuntimeError("detector gone")
 
-    monkeypatch.setattr("jobs.score.MtcnnDetector", fail)
+    monkeypatch.setattr("synfiqa.jobs.score.MtcnnDetector", fail)
     with pytest.raises(RuntimeError):
         run_score([photos], model, out)
     assert out.read_text() == "precious"

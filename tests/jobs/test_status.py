@@ -4,10 +4,10 @@ import json
 import subprocess
 import sys
 
-from cluster.lease import hold
-from cluster.shard_store import commit_path
-from cluster.stage_trace import StageTrace, to_provenance
-from jobs.status import run_status
+from synfiqa.cluster.lease import hold
+from synfiqa.cluster.shard_store import commit_path
+from synfiqa.cluster.stage_trace import StageTrace, to_provenance
+from synfiqa.jobs.status import run_status
 from tests.cluster.finished_run import finished_run
 
 
@@ -71,7 +71,7 @@ def test_it_starts_without_ray_and_torch(tmp_path):
     """Importing them takes seconds, which `watch synfiqa status RUN` would pay every time."""
     finished_run(tmp_path)
     program = (
-        "import sys; from jobs.cli import run_command, build_parser\n"
+        "import sys; from synfiqa.jobs.cli import run_command, build_parser\n"
         "options = build_parser().parse_args(sys.argv[1:])\n"
         "code = run_command(lambda: options.job(options))\n"
         "heavy = {'ray', 'torch', 'scipy', 'matplotlib', 'cv2'} & {name.partition('.')[0] for name in sys.modules}\n"

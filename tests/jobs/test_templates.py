@@ -2,30 +2,30 @@ import numpy as np
 import pytest
 import torch
 
-from actors.backends import Players
-from actors.diffusion_recipes import DiffusionBackend
-from actors.face3d.expression import UNITS
-from actors.face_model.camera import rotations
-from actors.face_model.sh_light import unevenness
-from actors.identity_filter import IdentityFilterStage
-from actors.identity_generator import IdentityGeneratorStage
-from actors.identity_registry import IdentityRegistry
-from actors.model_store.selection import run_models
-from actors.parametric_bank import template_of
-from actors.pose import euler_angles
-from actors.template_bank import TemplateBank, conditions_of
-from cluster.errors import JobFailed, UserError
-from cluster.run_folder import open_run
-from cluster.shard_store import ShardStore
-from cluster.stage import Work
-from cluster.storage import Storage
-from jobs.cli import main
-from jobs.config import load_config
-from jobs.identity_half import ledger_counts
-from jobs.templates import run_templates
-from schemas.config import RunConfig
-from schemas.recipe import Expression, Light, Pose, Recipe
-from schemas.rows import CANDIDATES
+from synfiqa.actors.backends import Players
+from synfiqa.actors.diffusion_recipes import DiffusionBackend
+from synfiqa.actors.face3d.expression import UNITS
+from synfiqa.actors.face_model.camera import rotations
+from synfiqa.actors.face_model.sh_light import unevenness
+from synfiqa.actors.identity_filter import IdentityFilterStage
+from synfiqa.actors.identity_generator import IdentityGeneratorStage
+from synfiqa.actors.identity_registry import IdentityRegistry
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.parametric_bank import template_of
+from synfiqa.actors.pose import euler_angles
+from synfiqa.actors.template_bank import TemplateBank, conditions_of
+from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.stage import Work
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.cli import main
+from synfiqa.jobs.config import load_config
+from synfiqa.jobs.identity_half import ledger_counts
+from synfiqa.jobs.templates import run_templates
+from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
+from synfiqa.schemas.rows import CANDIDATES
 from tests.actors.diffusion_chain_config import config
 
 

@@ -9,15 +9,15 @@ import torch
 import yaml
 from safetensors.torch import load
 
-import fiqa_train.ray_training as ray_training
-from cluster.errors import UserError
-from cluster.run_folder import load_run
-from cluster.storage import Storage
-from fiqa_train.checkpoints import load_quality_model
-from fiqa_train.loop import fit
-from jobs.label import require_calibration
-from jobs.run import run_all
-from jobs.train import run_train, training_basis, training_task
+import synfiqa.fiqa_train.ray_training as ray_training
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.run_folder import load_run
+from synfiqa.cluster.storage import Storage
+from synfiqa.fiqa_train.checkpoints import load_quality_model
+from synfiqa.fiqa_train.loop import fit
+from synfiqa.jobs.label import require_calibration
+from synfiqa.jobs.run import run_all
+from synfiqa.jobs.train import run_train, training_basis, training_task
 from tests.fiqa_train.labelled_run import make_run, small_config
 from tests.fiqa_train.test_loop import Alone
 
@@ -71,7 +71,7 @@ def test_a_dying_worker_changes_nothing_and_a_second_call_does_nothing(cluster, 
     def no_training(*_):
         raise AssertionError("a finished model was trained again")
 
-    monkeypatch.setattr("jobs.train.train_on_ray", no_training)
+    monkeypatch.setattr("synfiqa.jobs.train.train_on_ray", no_training)
     assert run_train(config, storage) == metrics
     same_on_other_machines = config.model_copy(update={"train": config.train.model_copy(update={"workers": 2})})
     assert run_train(same_on_other_machines, storage) == metrics
@@ -132,7 +132,7 @@ def test_a_run_with_a_finished_model_needs_no_workers_for_it(cluster, tmp_path, 
     def generate(*_, **__):
         raise Generates
 
-    monkeypatch.setattr("jobs.generate.run_generate", generate)
+    monkeypatch.setattr("synfiqa.jobs.generate.run_generate", generate)
     with pytest.raises(Generates):
         run_all(config)
     with pytest.raises(UserError, match="wants 2 GPUs"):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cluster.errors import JobFailed
-from jobs.verify import run_verify
+from synfiqa.cluster.errors import JobFailed
+from synfiqa.jobs.verify import run_verify
 from tests.cluster.finished_run import finished_run
 
 

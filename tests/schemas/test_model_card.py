@@ -2,7 +2,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from schemas.model_card import ModelCard, StateRules
+from synfiqa.schemas.model_card import ModelCard, StateRules
 
 FIELDS = {
     "name": "mine",

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from actors.controlled_diffusion.arguments import DiffusionArguments
-from actors.controlled_diffusion.rehearsal import write_random
-from actors.controlled_diffusion.sampler import ControlledDiffusion
-from actors.network import Running
-from schemas.model_card import ModelCard
+from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.controlled_diffusion.rehearsal import write_random
+from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.network import Running
+from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(
     name="tiny-sd",

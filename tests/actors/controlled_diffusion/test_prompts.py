@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from actors.captions import REFERENCE_CAPTION
-from actors.controlled_diffusion.prompts import OCCLUSIONS, SUFFIXES, PromptBook
+from synfiqa.actors.captions import REFERENCE_CAPTION
+from synfiqa.actors.controlled_diffusion.prompts import OCCLUSIONS, SUFFIXES, PromptBook
 
 
 def test_the_list_has_the_published_weights():

@@ -7,14 +7,14 @@ from diffusers import AutoencoderKL
 from torchvision.transforms import functional as vision
 from transformers import CLIPImageProcessor
 
-from actors.controlled_diffusion.control_net import hard_masks
-from actors.controlled_diffusion.ddim import starting_noise
-from actors.controlled_diffusion.layout import TINY
-from actors.controlled_diffusion.sampler import ControlledDiffusion
-from actors.controlled_diffusion.weights import Networks
-from actors.network import Running
-from cluster.call_size import at_most
-from cluster.errors import UserError
+from synfiqa.actors.controlled_diffusion.control_net import hard_masks
+from synfiqa.actors.controlled_diffusion.ddim import starting_noise
+from synfiqa.actors.controlled_diffusion.layout import TINY
+from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.controlled_diffusion.weights import Networks
+from synfiqa.actors.network import Running
+from synfiqa.cluster.call_size import at_most
+from synfiqa.cluster.errors import UserError
 from tests.actors.controlled_diffusion.conftest import RUNNING
 
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from actors.controlled_diffusion.arguments import DiffusionArguments
-from actors.controlled_diffusion.published_keys import DECODER, TEXT, UNET, VISION
-from actors.controlled_diffusion.rehearsal import write_random
-from actors.controlled_diffusion.sampler import ControlledDiffusion
-from actors.controlled_diffusion.text import load_tokenizer
-from actors.controlled_diffusion.weights import load_networks
-from cluster.errors import UserError
+from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.controlled_diffusion.published_keys import DECODER, TEXT, UNET, VISION
+from synfiqa.actors.controlled_diffusion.rehearsal import write_random
+from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.controlled_diffusion.text import load_tokenizer
+from synfiqa.actors.controlled_diffusion.weights import load_networks
+from synfiqa.cluster.errors import UserError
 from tests.actors.controlled_diffusion.conftest import FILES, RUNNING
 
 TINY = DiffusionArguments(size="tiny")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from actors.face3d import HeadRenderer
+from synfiqa.actors.face3d import HeadRenderer
 
 
 @pytest.fixture(scope="module", autouse=True)

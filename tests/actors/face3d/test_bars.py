@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from actors.face3d import HeadRenderer
 from benchmarks.face_bars.detection import look
 from benchmarks.face_bars.people import base_recipe, person, references
 from benchmarks.face_bars.rasteriser import head, mismatches
-from schemas.recipe import Pose
+from synfiqa.actors.face3d import HeadRenderer
+from synfiqa.schemas.recipe import Pose
 
 PEOPLE = 12
 POSES = [(0, 0), (25, 0), (-25, 0), (40, 0), (-40, 0), (0, 15), (0, -15), (20, 12), (-20, -12)]

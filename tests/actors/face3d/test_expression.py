@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from actors.face3d import HeadRenderer, sample_identity
-from actors.face3d.expression import UNITS, expressed_grid, expression_basis, lid_level
-from actors.face3d.head import COLUMNS, LIP_ROW, measure, neutral_grid
-from actors.face3d.mouth import lip_gap, mouth_parts
-from schemas.recipe import Expression, Gaze, Recipe
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.face3d.expression import UNITS, expressed_grid, expression_basis, lid_level
+from synfiqa.actors.face3d.head import COLUMNS, LIP_ROW, measure, neutral_grid
+from synfiqa.actors.face3d.mouth import lip_gap, mouth_parts
+from synfiqa.schemas.recipe import Expression, Gaze, Recipe
 
 PERSON = sample_identity(21).with_attributes(beard="none", hair_style="buzz", glasses=False, skin_tone=3)
 MEASURES, GRID = measure(PERSON), neutral_grid(PERSON)

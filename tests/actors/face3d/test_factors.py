@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from actors.face3d import sample_identity
-from actors.face3d.assets import build_assets
-from actors.face3d.lighting import lamp
-from actors.recipe_sampler import OCCLUDERS
-from schemas.recipe import Light, Pose, Recipe
-from schemas.rows import REGIONS
+from synfiqa.actors.face3d import sample_identity
+from synfiqa.actors.face3d.assets import build_assets
+from synfiqa.actors.face3d.lighting import lamp
+from synfiqa.actors.recipe_sampler import OCCLUDERS
+from synfiqa.schemas.recipe import Light, Pose, Recipe
+from synfiqa.schemas.rows import REGIONS
 
 SIZE = 96
 PERSON = sample_identity(8).with_attributes(hair_style="short", beard="none", glasses=False)

@@ -5,15 +5,15 @@ import colorsys
 import numpy as np
 import pytest
 
-from actors.face3d import sample_identity
-from actors.face3d.background import paint_background
-from actors.face3d.body import ears
-from actors.face3d.hair import STYLES, hanging_grid, shell_thickness
-from actors.face3d.head import measure, neutral_grid
-from actors.face3d.identity import HAIR_STYLES
-from actors.face3d.mesh import Part, grid_normals
-from actors.face3d.shadow import sky_share
-from schemas.seeds import derive_seed
+from synfiqa.actors.face3d import sample_identity
+from synfiqa.actors.face3d.background import paint_background
+from synfiqa.actors.face3d.body import ears
+from synfiqa.actors.face3d.hair import STYLES, hanging_grid, shell_thickness
+from synfiqa.actors.face3d.head import measure, neutral_grid
+from synfiqa.actors.face3d.identity import HAIR_STYLES
+from synfiqa.actors.face3d.mesh import Part, grid_normals
+from synfiqa.actors.face3d.shadow import sky_share
+from synfiqa.schemas.seeds import derive_seed
 
 
 def dressed(style, seed=4):

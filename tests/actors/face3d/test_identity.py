@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from actors.face3d import body, sample_identity
-from actors.face3d.coefficients import AGE_SHIFT, APPEARANCE, LIMIT, SEX_SHIFT, SHAPE
-from actors.face3d.head import LIP_ROW, ROWS, column_angles, measure, neutral_grid, row_of
-from actors.face3d.identity import APPEARANCE_NAMES, HAIR_COLOURS, HAIR_STYLES, SHAPE_NAMES
-from actors.face3d.texture import paint_texture
+from synfiqa.actors.face3d import body, sample_identity
+from synfiqa.actors.face3d.coefficients import AGE_SHIFT, APPEARANCE, LIMIT, SEX_SHIFT, SHAPE
+from synfiqa.actors.face3d.head import LIP_ROW, ROWS, column_angles, measure, neutral_grid, row_of
+from synfiqa.actors.face3d.identity import APPEARANCE_NAMES, HAIR_COLOURS, HAIR_STYLES, SHAPE_NAMES
+from synfiqa.actors.face3d.texture import paint_texture
 
 
 def test_equal_seeds_give_equal_people():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from actors.face3d import rasterizer
-from actors.face3d.rasterizer import depth_maps, rasterize, rasterize_hits
 from benchmarks.face_bars import double_precision
+from synfiqa.actors.face3d import rasterizer
+from synfiqa.actors.face3d.rasterizer import depth_maps, rasterize, rasterize_hits
 
 
 def draw(triangles, height, width=None, **options):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from actors.detection import MtcnnDetector
-from actors.face3d import HeadRenderer, sample_identity
-from actors.face3d.mesh import Part
-from actors.face3d.shadow import visibility
-from schemas.recipe import Expression, Light, Pose, Recipe
+from synfiqa.actors.detection import MtcnnDetector
+from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.face3d.mesh import Part
+from synfiqa.actors.face3d.shadow import visibility
+from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 
 SIZE = 96
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torchvision.models import resnet50
 
-from actors.face_model.deca import CODE, DecaCoarse, DecaEncoder, face_crops, in_frame
-from actors.model_store.loading import load_network
-from actors.model_store.random_weights import random_state
-from actors.network import Running
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.face_model.deca import CODE, DecaCoarse, DecaEncoder, face_crops, in_frame
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.network import Running
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(
     name="deca",

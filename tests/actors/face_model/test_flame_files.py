@@ -3,9 +3,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from actors.face_model.flame_files import _rows, _template_obj, read_flame
-from actors.face_model.flame_random import random_model
-from cluster.errors import UserError
+from synfiqa.actors.face_model.flame_files import _rows, _template_obj, read_flame
+from synfiqa.actors.face_model.flame_random import random_model
+from synfiqa.cluster.errors import UserError
 from tests.actors.face_model import python2_pickle
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 
-from actors.face_model.flame_pickle import read_flame_pickle
-from cluster.errors import UserError
+from synfiqa.actors.face_model.flame_pickle import read_flame_pickle
+from synfiqa.cluster.errors import UserError
 from tests.actors.face_model import python2_pickle
 
 ARRAYS = {

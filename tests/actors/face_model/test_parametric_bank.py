@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from actors.face3d.identity import sample_identity
-from actors.face_model.control_map import ControlMaps
-from actors.face_model.parameters import FaceParameters
-from actors.face_model.procedural import ProceduralFaceModel, code_of
-from actors.face_model.renderer import TorchRenderer
-from actors.parametric_bank import parametric_bank
-from actors.template_bank import conditions_of
-from schemas.config import DegradedSection
+from synfiqa.actors.face3d.identity import sample_identity
+from synfiqa.actors.face_model.control_map import ControlMaps
+from synfiqa.actors.face_model.parameters import FaceParameters
+from synfiqa.actors.face_model.procedural import ProceduralFaceModel, code_of
+from synfiqa.actors.face_model.renderer import TorchRenderer
+from synfiqa.actors.parametric_bank import parametric_bank
+from synfiqa.actors.template_bank import conditions_of
+from synfiqa.schemas.config import DegradedSection
 
 SIDE = 64
 PEOPLE = 4

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from actors.face_model.renderer import Pytorch3dRenderer, TorchRenderer, renderer_named
-from cluster.errors import UserError
+from synfiqa.actors.face_model.renderer import Pytorch3dRenderer, TorchRenderer, renderer_named
+from synfiqa.cluster.errors import UserError
 
 
 @pytest.fixture(params=["torch", "pytorch3d"])

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from actors.face3d.lighting import lamp
-from actors.face_model.sh_light import CONSTANTS, light_of, shading, terms, unevenness, wrapped_cosine
-from schemas.recipe import Light
+from synfiqa.actors.face3d.lighting import lamp
+from synfiqa.actors.face_model.sh_light import CONSTANTS, light_of, shading, terms, unevenness, wrapped_cosine
+from synfiqa.schemas.recipe import Light
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from actors.model_store.catalogue import Catalogue, Model
-from actors.model_store.digest import weights_digest
-from actors.model_store.loading import build_network
-from actors.model_store.random_weights import random_state
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.catalogue import Catalogue, Model
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.actors.model_store.loading import build_network
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.schemas.model_card import ModelCard
 
 SMALL = {
     "role": "embedder",

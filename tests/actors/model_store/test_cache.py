@@ -6,12 +6,12 @@ from pathlib import Path
 import facenet_pytorch
 import pytest
 
-from actors.backends import player
-from actors.model_store import cache
-from actors.model_store.cache import WrongDigest, cache_folder, digest_of, locate, locked, verify
-from actors.model_store.catalogue import Model, bundled
-from actors.model_store.digest import file_digest, folder_files, weights_digest
-from cluster.errors import JobFailed, UserError
+from synfiqa.actors.backends import player
+from synfiqa.actors.model_store import cache
+from synfiqa.actors.model_store.cache import WrongDigest, cache_folder, digest_of, locate, locked, verify
+from synfiqa.actors.model_store.catalogue import Model, bundled
+from synfiqa.actors.model_store.digest import file_digest, folder_files, weights_digest
+from synfiqa.cluster.errors import JobFailed, UserError
 from tests.actors.model_store.cards import card, model, weights
 
 OTHER = "0" * 64
@@ -179,7 +179,7 @@ def test_an_empty_folder_is_no_model(tmp_path):
 
 
 def test_large_files_are_digested_block_by_block(tmp_path, monkeypatch):
-    monkeypatch.setattr("actors.model_store.digest._BLOCK", 7)
+    monkeypatch.setattr("synfiqa.actors.model_store.digest._BLOCK", 7)
     (tmp_path / "w").write_bytes(bytes(range(100)))
     assert file_digest(tmp_path / "w") == hashlib.sha256(bytes(range(100))).hexdigest()
 

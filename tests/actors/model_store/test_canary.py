@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from actors.model_store.architectures import ARCHITECTURES, Contract
-from actors.model_store.cache import locate
-from actors.model_store.canary import (
+from synfiqa.actors.model_store.architectures import ARCHITECTURES, Contract
+from synfiqa.actors.model_store.cache import locate
+from synfiqa.actors.model_store.canary import (
     ROLES,
     TOLERANCE,
     answer,
@@ -25,11 +25,11 @@ from actors.model_store.canary import (
     moved,
     wrong_cards,
 )
-from actors.model_store.catalogue import Model, bundled, check_contract
-from actors.model_store.loading import play
-from actors.network import Running
-from cluster.errors import UserError
-from schemas.model_card import BUILT_IN, ModelCard
+from synfiqa.actors.model_store.catalogue import Model, bundled, check_contract
+from synfiqa.actors.model_store.loading import play
+from synfiqa.actors.network import Running
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 from tests.actors.model_store.cards import SMALL, card
 from tests.actors.model_store.tiny_networks import TinyEmbedding
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from actors.model_store import catalogue as store
-from actors.model_store.architectures import ARCHITECTURES, load
-from actors.model_store.cache import locate
-from actors.model_store.catalogue import BUNDLED, Catalogue, bundled, check_contract, read_bundled
-from actors.model_store.digest import file_digest
-from actors.model_store.loading import load_network
-from cluster.errors import UserError
+from synfiqa.actors.model_store import catalogue as store
+from synfiqa.actors.model_store.architectures import ARCHITECTURES, load
+from synfiqa.actors.model_store.cache import locate
+from synfiqa.actors.model_store.catalogue import BUNDLED, Catalogue, bundled, check_contract, read_bundled
+from synfiqa.actors.model_store.digest import file_digest
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.cluster.errors import UserError
 from tests.actors.model_store.cards import ADAFACE, SMALL, card, catalogue, catalogue_file, weights
 
 TRAINED = ("bundled-a", "bundled-b", "bundled-clip")
@@ -217,7 +217,7 @@ def test_a_bundled_card_describes_the_file_beside_it(name):
     assert model.name == name
     assert file_digest(locate(model)) == model.card.sha256
     assert model.card.commercial_use
-    assert model.card.command.startswith("python -m fiqa_train.bootstrap.")
+    assert model.card.command.startswith("python -m synfiqa.fiqa_train.bootstrap.")
     assert model.card.metrics
 
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from actors.model_store import check
-from actors.model_store.architectures import ARCHITECTURES
-from actors.model_store.canary import LENGTH, TOLERANCE, answer_of, wrong_cards
-from actors.model_store.catalogue import Model, bundled
-from actors.model_store.check import check_model, sensitivities
-from actors.model_store.digest import weights_digest
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store import check
+from synfiqa.actors.model_store.architectures import ARCHITECTURES
+from synfiqa.actors.model_store.canary import LENGTH, TOLERANCE, answer_of, wrong_cards
+from synfiqa.actors.model_store.catalogue import Model, bundled
+from synfiqa.actors.model_store.check import check_model, sensitivities
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 from tests.actors.model_store.cards import card, model, weights
 from tests.actors.model_store.test_canary import NETWORKS, card_of
 

@@ -12,21 +12,21 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from actors.card_arguments import arguments_of
-from actors.controlled_diffusion.arguments import DiffusionArguments
-from actors.model_store.architectures import ARCHITECTURES
-from actors.model_store.cache import locate
-from actors.model_store.canary import ROLES
-from actors.model_store.catalogue import Catalogue, bundled
-from actors.model_store.check import check_model
-from actors.model_store.digest import weights_digest
-from actors.model_store.loading import build_network
-from actors.model_store.selection import run_models
-from actors.onnx_classifier import ClassifierArguments
-from jobs.cli import build_parser
-from jobs.config import load_config
-from schemas.config import ModelsSection, RunConfig
-from schemas.model_card import StateRules
+from synfiqa.actors.card_arguments import arguments_of
+from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.model_store.architectures import ARCHITECTURES
+from synfiqa.actors.model_store.cache import locate
+from synfiqa.actors.model_store.canary import ROLES
+from synfiqa.actors.model_store.catalogue import Catalogue, bundled
+from synfiqa.actors.model_store.check import check_model
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.actors.model_store.loading import build_network
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.onnx_classifier import ClassifierArguments
+from synfiqa.jobs.cli import build_parser
+from synfiqa.jobs.config import load_config
+from synfiqa.schemas.config import ModelsSection, RunConfig
+from synfiqa.schemas.model_card import StateRules
 from tests.actors.face_model import python2_pickle
 from tests.actors.model_store.cards import catalogue
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from actors.model_store import fetch
-from actors.model_store.cache import WrongDigest, locate
-from actors.model_store.catalogue import Model
-from actors.model_store.digest import weights_digest
-from actors.model_store.fetch import download
-from cluster.errors import StorageUnavailable, UserError
+from synfiqa.actors.model_store import fetch
+from synfiqa.actors.model_store.cache import WrongDigest, locate
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.actors.model_store.fetch import download
+from synfiqa.cluster.errors import StorageUnavailable, UserError
 from tests.actors.model_store.cards import card
 from tests.actors.model_store.web import Web, serve
 
@@ -270,7 +270,7 @@ def test_a_full_disk_is_named(memory):
 def test_two_processes_of_a_node_fetch_once(tmp_path, web):
     code = (
         "import pickle, sys\n"
-        "from actors.model_store.cache import locate\n"
+        "from synfiqa.actors.model_store.cache import locate\n"
         "own = pickle.load(sys.stdin.buffer)\n"
         "sys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.buffer.readline()\n"
         "sys.stdout.write(str(locate(own)))\n"

@@ -4,13 +4,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from actors.model_store.architectures import ARCHITECTURES
-from actors.model_store.loading import build_network, load_network, play
-from actors.model_store.random_weights import random_state
-from actors.model_store.state import fit_state, state_dict_of
-from actors.network import Running
-from cluster.errors import UserError
-from schemas.model_card import StateRules
+from synfiqa.actors.model_store.architectures import ARCHITECTURES
+from synfiqa.actors.model_store.loading import build_network, load_network, play
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.state import fit_state, state_dict_of
+from synfiqa.actors.network import Running
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import StateRules
 from tests.actors.model_store.cards import card, state, weights
 
 PUBLISHED = {name: architecture for name, architecture in ARCHITECTURES.items() if architecture.network}

@@ -7,12 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from actors.model_store.cache import digest_of, locate
-from actors.model_store.digest import weights_digest
-from actors.model_store.loading import load_network
-from actors.model_store.random_weights import random_tensors
-from actors.model_store.rehearsal import DONE
-from cluster.errors import UserError
+from synfiqa.actors.model_store.cache import digest_of, locate
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.model_store.random_weights import random_tensors
+from synfiqa.actors.model_store.rehearsal import DONE
+from synfiqa.cluster.errors import UserError
 from tests.actors.model_store.cards import SMALL, model, state
 
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from actors import backends
-from actors.model_store import loading, room
-from actors.model_store.catalogue import Catalogue
-from actors.model_store.room import free_memory, require_room, stored_numbers
-from actors.network import Running
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors import backends
+from synfiqa.actors.model_store import loading, room
+from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.actors.model_store.room import free_memory, require_room, stored_numbers
+from synfiqa.actors.network import Running
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 from tests.actors.model_store.cards import SMALL, catalogue_file
 
 CARD = ModelCard(name="small", **SMALL)

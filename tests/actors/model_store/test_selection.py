@@ -5,16 +5,16 @@ import pytest
 import ray
 from safetensors.torch import save_file
 
-from actors.model_store.cache import digest_of
-from actors.model_store.catalogue import bundled
-from actors.model_store.digest import weights_digest
-from actors.model_store.selection import cards_of_dataset, catalogue_of, model_digests, run_models
-from cluster.errors import UserError
-from cluster.fingerprint import recipe_document, recipe_fingerprint
-from cluster.run_folder import open_run
-from cluster.storage import Storage
-from jobs.generate import run_generate
-from schemas.config import ModelsSection, RunConfig
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.catalogue import bundled
+from synfiqa.actors.model_store.digest import weights_digest
+from synfiqa.actors.model_store.selection import cards_of_dataset, catalogue_of, model_digests, run_models
+from synfiqa.cluster.errors import UserError
+from synfiqa.cluster.fingerprint import recipe_document, recipe_fingerprint
+from synfiqa.cluster.run_folder import open_run
+from synfiqa.cluster.storage import Storage
+from synfiqa.jobs.generate import run_generate
+from synfiqa.schemas.config import ModelsSection, RunConfig
 from tests.actors.model_store.cards import ADAFACE, SMALL, catalogue_file, state, weights
 
 ROLES = {

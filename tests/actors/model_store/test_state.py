@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import nn
 
-from actors.model_store.state import fit_state, read_state, state_dict_of
-from cluster.errors import UserError
-from schemas.model_card import StateRules
+from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import StateRules
 
 PUBLISHED = StateRules(unwrap=("model_state_dict", "state_dict", "model"), strip=("module.", "model."))
 

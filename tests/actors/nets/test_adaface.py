@@ -5,11 +5,11 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from actors.model_store.loading import load_network
-from actors.model_store.random_weights import random_state
-from actors.nets.adaface import AdaFaceIR
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.nets.adaface import AdaFaceIR
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(
     name="adaface-ir18",

@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from actors.model_store.random_weights import random_state
-from actors.nets.adm_unet import AdmUNet, time_features
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.nets.adm_unet import AdmUNet, time_features
 
 TINY = {
     "image_size": 32,

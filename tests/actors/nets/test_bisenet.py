@@ -4,8 +4,8 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 
-from actors.model_store.random_weights import random_state
-from actors.nets.bisenet import BiSeNet
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.nets.bisenet import BiSeNet
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import torch
 from facenet_pytorch import InceptionResnetV1
 from torch.utils.flop_counter import FlopCounterMode
 
-from actors.embedding import NetworkEmbedder
-from actors.model_store.random_weights import random_state
-from actors.nets.facenet import facenet
-from actors.network import Running
-from actors.preprocess import network_input
-from schemas.model_card import ModelCard
+from synfiqa.actors.embedding import NetworkEmbedder
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.nets.facenet import facenet
+from synfiqa.actors.network import Running
+from synfiqa.actors.preprocess import network_input
+from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(
     name="facenet-vggface2",

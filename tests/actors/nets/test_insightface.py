@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from actors.model_store.loading import load_network
-from actors.model_store.random_weights import random_state
-from actors.nets.insightface import IResNet
-from cluster.errors import UserError
-from schemas.model_card import ModelCard, StateRules
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.nets.insightface import IResNet
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard, StateRules
 
 LAYERS = (2, 1, 1, 1)
 CARD = ModelCard(

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from actors.nets.iresnet import STD_FLOOR, GlobalDepthwise, SmallIResNet, standardise_gray
+from synfiqa.actors.nets.iresnet import STD_FLOOR, GlobalDepthwise, SmallIResNet, standardise_gray
 
 
 @pytest.fixture(scope="module")

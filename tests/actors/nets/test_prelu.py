@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from actors.nets.prelu import QuickPReLU
+from synfiqa.actors.nets.prelu import QuickPReLU
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

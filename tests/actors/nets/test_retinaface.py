@@ -6,12 +6,12 @@ from torch.nn import functional
 from torchvision.models import resnet50
 from torchvision.models._utils import IntermediateLayerGetter
 
-from actors.model_store.loading import load_network
-from actors.model_store.random_weights import random_state
-from actors.nets.retinaface import RetinaFaceR50
-from actors.retinaface import anchors
-from cluster.errors import UserError
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.nets.retinaface import RetinaFaceR50
+from synfiqa.actors.retinaface import anchors
+from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(
     name="retinaface",

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torchvision.models import resnet50
 
-from actors.model_store.loading import load_network
-from actors.model_store.random_weights import random_state
-from actors.nets.sixdrepnet import SixDRepNet360, rotation_from_6d
-from schemas.model_card import ModelCard
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.nets.sixdrepnet import SixDRepNet360, rotation_from_6d
+from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(
     name="pose",

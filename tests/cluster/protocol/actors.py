@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
-from cluster.errors import JobFailed
-from cluster.garbage import collect_garbage
-from cluster.shard_formats import content_digest
-from cluster.shard_store import ShardStore, commit_path, parse_commit_path
-from cluster.storage import Storage
-from schemas.manifest import Commit, DataFile, DeadRow
-from schemas.rows import SAMPLES
+from synfiqa.cluster.errors import JobFailed
+from synfiqa.cluster.garbage import collect_garbage
+from synfiqa.cluster.shard_formats import content_digest
+from synfiqa.cluster.shard_store import ShardStore, commit_path, parse_commit_path
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import Commit, DataFile, DeadRow
+from synfiqa.schemas.rows import SAMPLES
 from tests.cluster.protocol.explorer import Actor, Invariants
 from tests.cluster.protocol.model_store import World
 

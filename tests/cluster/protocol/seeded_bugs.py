@@ -5,12 +5,12 @@ from contextlib import suppress
 from typing import Any
 from unittest.mock import patch
 
-from cluster import garbage
-from cluster.garbage import collect_garbage, committed_paths
-from cluster.shard_formats import content_digest, decode
-from cluster.shard_store import ShardStore
-from cluster.storage import Storage
-from schemas.manifest import Commit
+from synfiqa.cluster import garbage
+from synfiqa.cluster.garbage import collect_garbage, committed_paths
+from synfiqa.cluster.shard_formats import content_digest, decode
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.manifest import Commit
 from tests.cluster.protocol.actors import AGE_GUARD, FINGERPRINT
 
 

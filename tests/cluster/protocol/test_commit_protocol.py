@@ -13,10 +13,10 @@ from unittest.mock import patch
 
 import pytest
 
-from cluster import garbage, shard_store
-from cluster.garbage import committed_paths, find_garbage
-from cluster.shard_store import ShardStore
-from schemas.manifest import DeadRow
+from synfiqa.cluster import garbage, shard_store
+from synfiqa.cluster.garbage import committed_paths, find_garbage
+from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.schemas.manifest import DeadRow
 from tests.cluster.protocol import seeded_bugs
 from tests.cluster.protocol.actors import collector, invariants, reader, replay, writer
 from tests.cluster.protocol.explorer import Actor, Invariants, Search
@@ -268,7 +268,7 @@ def test_real_code_is_under_test():
             return super().commit(*args, **options)
 
     holds([writer("a", store=Watched)], enforcing=True)
-    assert set(seen) == {"cluster.storage"}
+    assert set(seen) == {"synfiqa.cluster.storage"}
 
 
 # Larger.

@@ -7,13 +7,13 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from actors.imaging import decode
-from cluster.errors import UserError
-from fiqa_train.benchmark import make
-from fiqa_train.benchmark.folder import BASIS, DOCUMENT, Benchmark, problems
-from fiqa_train.benchmark.make import make_benchmark
-from fiqa_train.benchmark.plan import VERSION
-from schemas.rows import recipe_from_row
+from synfiqa.actors.imaging import decode
+from synfiqa.cluster.errors import UserError
+from synfiqa.fiqa_train.benchmark import make
+from synfiqa.fiqa_train.benchmark.folder import BASIS, DOCUMENT, Benchmark, problems
+from synfiqa.fiqa_train.benchmark.make import make_benchmark
+from synfiqa.fiqa_train.benchmark.plan import VERSION
+from synfiqa.schemas.rows import recipe_from_row
 from tests.fiqa_train.benchmark.conftest import SMALL
 
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from actors.face3d import sample_identity
-from actors.identity_generator import candidate_seed
-from actors.recipe_sampler import OCCLUDERS
-from fiqa_train.benchmark import plan
-from fiqa_train.benchmark.operators import Operator
-from fiqa_train.benchmark.plan import LADDERS, Settings, frames, identity_seed
-from fiqa_train.bootstrap import render_set
-from fiqa_train.bootstrap.render_set import SetSize
-from schemas.recipe import Expression, Recipe
+from synfiqa.actors.face3d import sample_identity
+from synfiqa.actors.identity_generator import candidate_seed
+from synfiqa.actors.recipe_sampler import OCCLUDERS
+from synfiqa.fiqa_train.benchmark import plan
+from synfiqa.fiqa_train.benchmark.operators import Operator
+from synfiqa.fiqa_train.benchmark.plan import LADDERS, Settings, frames, identity_seed
+from synfiqa.fiqa_train.bootstrap import render_set
+from synfiqa.fiqa_train.bootstrap.render_set import SetSize
+from synfiqa.schemas.recipe import Expression, Recipe
 
 
 @pytest.fixture(scope="module")

@@ -2,18 +2,24 @@ import numpy as np
 import pytest
 import torch
 
-from actors.captions import FACTORS
-from actors.model_store.catalogue import read_bundled
-from cluster.errors import UserError
-from fiqa_train.bootstrap.augment import augment
-from fiqa_train.bootstrap.embedder import MARGIN, SCALE, CosFace, learnable, margin_at, train_embedder
-from fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
-from fiqa_train.bootstrap.image_text import contrastive_loss, mention, train_image_text, truth
-from fiqa_train.bootstrap.publish import publish
-from fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set, render_set
-from fiqa_train.bootstrap.variation import draw_variation
-from fiqa_train.bootstrap.verification import equal_error_rate, match_cosine, pair_scores, tar_at_fmr, threshold_at_fmr
-from schemas.recipe import Light, Pose, Recipe
+from synfiqa.actors.captions import FACTORS
+from synfiqa.actors.model_store.catalogue import read_bundled
+from synfiqa.cluster.errors import UserError
+from synfiqa.fiqa_train.bootstrap.augment import augment
+from synfiqa.fiqa_train.bootstrap.embedder import MARGIN, SCALE, CosFace, learnable, margin_at, train_embedder
+from synfiqa.fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
+from synfiqa.fiqa_train.bootstrap.image_text import contrastive_loss, mention, train_image_text, truth
+from synfiqa.fiqa_train.bootstrap.publish import publish
+from synfiqa.fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set, render_set
+from synfiqa.fiqa_train.bootstrap.variation import draw_variation
+from synfiqa.fiqa_train.bootstrap.verification import (
+    equal_error_rate,
+    match_cosine,
+    pair_scores,
+    tar_at_fmr,
+    threshold_at_fmr,
+)
+from synfiqa.schemas.recipe import Light, Pose, Recipe
 
 SMALL = SetSize(identities=4, references=4, varied=8, held_out=2, laddered=1)
 

@@ -1,0 +1,1 @@
+"""Synthetic face-image-quality datasets, and quality models trained on them."""
