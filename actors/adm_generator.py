@@ -14,7 +14,7 @@ from synfiqa.actors.nets.adm_unet import AdmUNet
 from synfiqa.actors.network import COMPILED, Running
 from synfiqa.actors.roles import Candidate
 from synfiqa.actors.unconditional import PixelMap, candidates
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
 

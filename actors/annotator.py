@@ -13,7 +13,7 @@ from synfiqa.actors.mirror_images import recognition_vectors
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.cluster.salvage import Salvage
 from synfiqa.cluster.stage import Resources, Stage, Work
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES, identity_of, kind_of, recipe_from_row
 

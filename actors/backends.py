@@ -14,7 +14,7 @@ from synfiqa.actors.roles import (
     ImageText,
     PoseMeter,
 )
-from synfiqa.schemas.config import Precision
+from synfiqa.schemas.config.base import Precision
 
 if TYPE_CHECKING:
     from synfiqa.actors.model_store.selection import RunModels

@@ -19,7 +19,7 @@ from synfiqa.actors.network import Running
 from synfiqa.actors.preprocess import CLIP_MEAN, CLIP_STD
 from synfiqa.actors.side_files import only_checkpoint, side_path
 from synfiqa.actors.vocabulary import bert_vocabulary
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")

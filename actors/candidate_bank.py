@@ -8,7 +8,7 @@ import torch
 from synfiqa.actors.face_model.parameters import FaceParameters
 from synfiqa.actors.face_model.sh_light import unevenness
 from synfiqa.actors.template_bank import Template, TemplateBank
-from synfiqa.cluster.errors import JobFailed
+from synfiqa.schemas.errors import JobFailed
 
 MAX_REFERENCE_YAW = 10.0
 """Degrees; candidates that look further aside are no references."""

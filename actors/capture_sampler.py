@@ -6,7 +6,7 @@ Each factor has a generator of its own, so that a rate, a range or a further fac
 import numpy as np
 
 from synfiqa.actors.draws import log_uniform, single
-from synfiqa.schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection
+from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSection
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 

@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
 

@@ -11,7 +11,8 @@ from synfiqa.actors.card_arguments import arguments_of
 from synfiqa.actors.model_store.selection import RunModels
 from synfiqa.actors.recipe_sampler import identity_recipes
 from synfiqa.actors.roles import ConditionalGenerator
-from synfiqa.schemas.config import PROCEDURAL, RunConfig
+from synfiqa.schemas.config.models import PROCEDURAL
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.recipe import Recipe
 
 

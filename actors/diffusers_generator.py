@@ -24,7 +24,7 @@ from synfiqa.actors.model_store.state import fit_state, read_state
 from synfiqa.actors.network import Running
 from synfiqa.actors.roles import Candidate
 from synfiqa.actors.unconditional import PixelMap, candidates
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import RANDOM, CardPart, ModelCard, StateRules
 
 INDEX, UNET, SCHEDULER = "model_index.json", "unet/config.json", "scheduler/scheduler_config.json"

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from synfiqa.actors.alignment import align, similarity_transform
 from synfiqa.actors.backends import Players
-from synfiqa.actors.controlled_diffusion.arguments import FACE_EMBEDDING
 from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
 from synfiqa.actors.embedding import Crop, conditioning_crop
 from synfiqa.actors.face_model.control_map import ControlMaps
@@ -24,8 +23,10 @@ from synfiqa.actors.face_model.renderer import renderer_named
 from synfiqa.actors.face_parser import FaceParser
 from synfiqa.actors.roles import Detection, Detector, Embedder, IdentitySource, Portraits, Unfit
 from synfiqa.actors.template_bank import TemplateBank, conditions_of
-from synfiqa.cluster.errors import UserError
-from synfiqa.schemas.config import DiffusionSection, RunConfig
+from synfiqa.schemas.config.generate import DiffusionSection
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.model_card import FACE_EMBEDDING
 from synfiqa.schemas.recipe import Profile, Recipe
 from synfiqa.schemas.seeds import derive_seed
 

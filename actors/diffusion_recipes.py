@@ -17,8 +17,8 @@ from synfiqa.actors.pose import euler_angles
 from synfiqa.actors.recipe_sampler import identity_recipes
 from synfiqa.actors.roles import ConditionalGenerator
 from synfiqa.actors.template_bank import Template, TemplateBank
-from synfiqa.cluster.errors import UserError
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.recipe import Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed
 

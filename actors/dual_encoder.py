@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from synfiqa.actors.network import BatchedNetwork, Running
 from synfiqa.actors.preprocess import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, network_input
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 

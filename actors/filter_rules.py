@@ -12,7 +12,7 @@ from PIL import Image
 
 from synfiqa.actors.alignment import ARCFACE_SIZE
 from synfiqa.actors.roles import Detection
-from synfiqa.schemas.config import FilterSection
+from synfiqa.schemas.config.generate import FilterSection
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.roles import Detection
 from synfiqa.cluster.salvage import Salvage
 from synfiqa.cluster.stage import Resources, Stage, Work
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 
 
 class IdentityFilterStage(Stage):

@@ -8,7 +8,7 @@ from synfiqa.actors.imaging import encode_jpeg
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.cluster.salvage import Salvage
 from synfiqa.cluster.stage import Resources, Stage, Work
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.seeds import derive_seed
 
 PORTRAIT_QUALITY = 95

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synfiqa.cluster.call_size import call_size
-from synfiqa.schemas.config import Precision
+from synfiqa.schemas.config.base import Precision
 
 COMPILED = {"dynamic": False, "options": {"deterministic": True}}
 """How networks are compiled: kernels by rule, for timing them would let two workers choose, and round, differently

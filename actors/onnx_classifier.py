@@ -14,7 +14,7 @@ from synfiqa.actors.card_arguments import arguments_of
 from synfiqa.actors.network import Running
 from synfiqa.actors.onnx_file import onnx_file
 from synfiqa.actors.onnx_input import face_boxes, network_pixels
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 # Which fields of each message lead to tensors (numbers of onnx.proto).
 _CHILDREN: dict[str, dict[int, str]] = {

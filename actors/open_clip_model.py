@@ -24,7 +24,7 @@ from synfiqa.actors.nets.open_clip_towers import (
 )
 from synfiqa.actors.network import Running
 from synfiqa.actors.side_files import only_checkpoint, side_path
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules
 
 CONFIG = "open_clip_config.json"

@@ -12,7 +12,7 @@ from synfiqa.actors.face_model.procedural import JAW_OPEN
 from synfiqa.actors.face_model.sh_light import light_of
 from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.actors.template_bank import Template, TemplateBank
-from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Expression, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 

@@ -9,7 +9,7 @@ import numpy as np
 from synfiqa.actors.capture_sampler import with_distance, with_faults
 from synfiqa.actors.degradation import sample_scale
 from synfiqa.actors.draws import bounded_normal, log_uniform, single, uniform
-from synfiqa.schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection, GenerateSection
+from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSection, GenerateSection
 from synfiqa.schemas.recipe import Background, Expression, Gaze, Kind, Light, Occluder, Pose, Profile, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 

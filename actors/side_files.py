@@ -4,7 +4,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from synfiqa.actors.model_store.digest import folder_files
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")

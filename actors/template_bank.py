@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from synfiqa.actors.face_model.parameters import Conditions
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.seeds import derive_seed, generator
 
 VERSION = 1

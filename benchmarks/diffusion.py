@@ -25,7 +25,7 @@ from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
 from synfiqa.actors.controlled_diffusion.text import CONTEXT
 from synfiqa.actors.controlled_diffusion.weights import Networks, load_networks, skeletons
 from synfiqa.actors.network import DTYPES, Running
-from synfiqa.schemas.config import Precision
+from synfiqa.schemas.config.base import Precision
 from synfiqa.schemas.model_card import ModelCard
 
 RELEASED_BATCH = 10

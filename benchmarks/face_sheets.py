@@ -27,7 +27,7 @@ from synfiqa.cluster.generations import current
 from synfiqa.cluster.run_folder import load_run
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.jobs.label import read_labels, require_calibration
-from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed
 

@@ -21,7 +21,7 @@ import torch
 from benchmarks.face_bars.bar import Bar, table, to_json
 from benchmarks.face_bars.networks import require_networks
 from benchmarks.face_bars.settings import Settings
-from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.schemas.errors import JobFailed, UserError
 
 SUBJECTS = (
     "detection",

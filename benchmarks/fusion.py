@@ -29,7 +29,7 @@ from synfiqa.fiqa_train.label_factors import flat_columns, severities
 from synfiqa.fiqa_train.labels import Components, fit, match_chance
 from synfiqa.fiqa_train.verification import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
 from synfiqa.jobs.evaluate import load_embedder
-from synfiqa.schemas.config import ModelsSection
+from synfiqa.schemas.config.models import ModelsSection
 
 MODES = tuple(product((1e-2, 1e-3), ("leaderboard", "fixed")))
 COLUMNS = ["identity", "kind", "image", "recognition", "vision_language", *label_factors.COLUMNS]

@@ -29,7 +29,7 @@ from synfiqa.jobs.config import load_config
 from synfiqa.jobs.identity_half import IdentityHalf
 from synfiqa.jobs.sample_half import plan_shards
 from synfiqa.jobs.stages import Stages
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 
 
 def sample_stages(config: RunConfig, target: Storage, fingerprint: str) -> list[Stage]:

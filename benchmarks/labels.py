@@ -22,7 +22,7 @@ from synfiqa.cluster.run_folder import open_run
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train import label_factors
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import REGIONS, SAMPLES, sample_id
 
 BAR_GB = 4.0

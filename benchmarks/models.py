@@ -37,7 +37,7 @@ from synfiqa.actors.preprocess import network_input, normalised
 from synfiqa.actors.recipe_sampler import candidate_recipe
 from synfiqa.actors.retinaface import anchors
 from synfiqa.cluster.stage import Work
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import CANDIDATES, IDENTITIES
 
 MODELS = (

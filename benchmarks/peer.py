@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
 from synfiqa.cluster.pipeline import stream
 from synfiqa.cluster.ray_session import prepare_environment, ray_session
-from synfiqa.schemas.config import PlacementSection
+from synfiqa.schemas.config.cluster import PlacementSection
 
 ROWS, PAYLOAD = 64, 5_000
 SYSTEMS = ("ours", "peer")

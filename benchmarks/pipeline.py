@@ -13,7 +13,7 @@ import time
 from benchmarks.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
 from synfiqa.cluster.pipeline import stream
 from synfiqa.cluster.ray_session import ray_session
-from synfiqa.schemas.config import PlacementSection
+from synfiqa.schemas.config.cluster import PlacementSection
 
 BAR = 1.05
 ROWS, PAYLOAD = 64, 5_000

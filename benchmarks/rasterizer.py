@@ -27,7 +27,7 @@ from synfiqa.actors.face_model.renderer import TorchRenderer
 from synfiqa.actors.parametric_bank import template_of
 from synfiqa.actors.recipe_sampler import degraded_recipes
 from synfiqa.actors.template_bank import conditions_of
-from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection
 
 
 def scene(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:

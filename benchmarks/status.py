@@ -17,7 +17,7 @@ from synfiqa.cluster.run_folder import open_run
 from synfiqa.cluster.run_status import read_status
 from synfiqa.cluster.shard_store import ShardStore, commit_path
 from synfiqa.cluster.storage import Storage
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import Commit, DataFile
 
 BAR = 1.5

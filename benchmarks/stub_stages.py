@@ -18,7 +18,7 @@ from synfiqa.cluster.shard_formats import Format
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.stage import Resources, Stage, Work
 from synfiqa.cluster.storage import Storage
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import Dead
 from synfiqa.schemas.rows import IDENTITIES, SAMPLES, image_path, sample_id
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from scipy.stats import binom
 
-from synfiqa.cluster.errors import TooManyDead
+from synfiqa.schemas.errors import TooManyDead
 
 CERTAINTY = 1e-3
 """A run under way stops when so many dead rows would come by chance this rarely at the rate that is allowed."""

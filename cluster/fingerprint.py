@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from synfiqa.schemas.config import PROCEDURAL, RunConfig
+from synfiqa.schemas.config.models import PROCEDURAL
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.rows import SCHEMA_VERSION
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.layout import EPOCH, GENERATION, LABEL_PART, Role, role_of
 from synfiqa.cluster.lease import newest_lease
 from synfiqa.cluster.shard_store import parse_commit_path
 from synfiqa.cluster.storage import Storage
 from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Commit
 
 DEFAULT_AGE_S = 24 * 3600.0

@@ -18,7 +18,6 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from synfiqa.cluster.dataset_summary import SUMMARY, summarise
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.fingerprint import recipe_fingerprint
 from synfiqa.cluster.layout import CALIBRATION, GENERATION, MODEL_FILE, role_of
 from synfiqa.cluster.lease import newest_lease
@@ -28,6 +27,7 @@ from synfiqa.cluster.storage import Storage
 from synfiqa.cluster.storage_base import Entry
 from synfiqa.cluster.unit_integrity import Found, Problem, check_file, check_ledger, check_unit, path_of
 from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.manifest import Commit, DataFile, DatasetSummary, RunManifest
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.rows import SCHEMA_VERSION

@@ -20,9 +20,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from synfiqa.cluster.errors import RunHeld, StorageRefused, StorageUnavailable
 from synfiqa.cluster.process_identity import born, machine, process_state
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import RunHeld, StorageRefused, StorageUnavailable
 from synfiqa.schemas.manifest import Record
 
 FOLDER = "lease"

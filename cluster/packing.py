@@ -8,10 +8,10 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
-from synfiqa.cluster import errors
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.stage import Work
 from synfiqa.cluster.stage_trace import StageTrace
+from synfiqa.schemas import errors
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Dead, DeadRow
 
 WIRE = pa.schema(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 RESERVE = 0.05
 """Share of a GPU's memory that is never given away: fragmentation, and what a measurement on few rows misses."""

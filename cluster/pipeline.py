@@ -8,14 +8,14 @@ from itertools import batched
 from typing import Any
 
 from synfiqa.cluster.attempts import Attempts
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.packing import pack, unpack
 from synfiqa.cluster.placement import Pool, plan_placement
 from synfiqa.cluster.ray_session import cluster_resources, quiet_ray
 from synfiqa.cluster.stage import Stage, Work
 from synfiqa.cluster.storage import Storage
 from synfiqa.cluster.worker import StageWorker
-from synfiqa.schemas.config import PlacementSection, ResilienceSection
+from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Dead
 
 WINDOW = 1000

@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.packing_gpu import check_packing, gpu_share
 from synfiqa.cluster.stage import Resources, Stage
-from synfiqa.schemas.config import PlacementSection
+from synfiqa.schemas.config.cluster import PlacementSection
+from synfiqa.schemas.errors import UserError
 
 
 @dataclass(frozen=True)

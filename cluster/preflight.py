@@ -6,9 +6,9 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from synfiqa.cluster.errors import StorageRefused, UserError
 from synfiqa.cluster.storage import Storage
 from synfiqa.cluster.storage_base import TMP
+from synfiqa.schemas.errors import StorageRefused, UserError
 from synfiqa.schemas.manifest import StoreTraits
 
 BUDGET_S = 30.0

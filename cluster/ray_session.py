@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.placement import require_gpu
-from synfiqa.schemas.config import PlacementSection
+from synfiqa.schemas.config.cluster import PlacementSection
+from synfiqa.schemas.errors import UserError
 
 _ENVIRONMENT = {
     # Under `uv run` Ray would rebuild the environment in every worker.

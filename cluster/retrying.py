@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from synfiqa.cluster.errors import StorageRefused, StorageUnavailable
 from synfiqa.cluster.storage_faults import Fault, fault_of
+from synfiqa.schemas.errors import StorageRefused, StorageUnavailable
 
 _FIRST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 20.0

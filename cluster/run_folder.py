@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from synfiqa.cluster.errors import StorageRefused, StorageUnavailable, UserError
 from synfiqa.cluster.fingerprint import LIBRARIES, differences, library_version, recipe_document, recipe_fingerprint
 from synfiqa.cluster.preflight import preflight
 from synfiqa.cluster.storage import Storage, redact_all
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import StorageRefused, StorageUnavailable, UserError
 from synfiqa.schemas.manifest import RunManifest, StoreTraits
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.rows import SCHEMA_VERSION

@@ -4,7 +4,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 """Variables that name the server, the first that is set wins."""

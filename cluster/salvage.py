@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from synfiqa.cluster.call_size import at_most
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.stage import Stage, Work
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 
 DEVICE_LOST = 70

@@ -14,10 +14,10 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.merkle import dataset_root
 from synfiqa.cluster.shard_formats import SUFFIX, Format, content_digest, decode, encode
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Commit, DataFile, DeadRow
 from synfiqa.schemas.rows import CANDIDATES, DEAD, SAMPLES, SCHEMA_VERSION
 

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from fsspec.implementations.local import LocalFileSystem
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.retrying import Retrying
 from synfiqa.cluster.storage_base import TMP, Entry, Store
 from synfiqa.cluster.storage_faults import fault_of
 from synfiqa.cluster.storage_fsspec import FsspecStore
 from synfiqa.cluster.storage_local import LocalStore
 from synfiqa.cluster.url_spelling import intended_url
+from synfiqa.schemas.errors import UserError
 
 __all__ = ["Entry", "Storage", "redact", "redact_all"]
 

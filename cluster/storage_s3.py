@@ -15,11 +15,11 @@ from typing import Any
 import s3fs
 from botocore.exceptions import ClientError
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.retrying import Retrying
 from synfiqa.cluster.s3_endpoint import ENDPOINTS, check_endpoint
 from synfiqa.cluster.storage_base import Entry
 from synfiqa.cluster.storage_faults import code_of
+from synfiqa.schemas.errors import UserError
 
 PART_BYTES = 32 * 2**20
 """Larger objects are uploaded in parts of this size, all equal but the last, as some stores want."""

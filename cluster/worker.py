@@ -10,13 +10,13 @@ from dataclasses import replace
 import pyarrow as pa
 
 from synfiqa.cluster.attempts import NO_MARKS, Attempts
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.gpu_trace import trace_gpu
 from synfiqa.cluster.packing import WIRE, pack, unpack
 from synfiqa.cluster.salvage import describe
 from synfiqa.cluster.stage import Stage, Work
 from synfiqa.cluster.stage_trace import StageTrace
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Dead
 
 _TRIES = 2

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.cluster.shard_formats import decode
 from synfiqa.cluster.shard_store import read_verified
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import Commit, DataFile
 
 _PART = re.compile(r"shard-(\d+)-")

@@ -14,13 +14,13 @@ from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.nets.iresnet import SmallIResNet
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.lease import Claim
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.data import TrainingFaces, augment, read_all
 from synfiqa.fiqa_train.label_parts import LabelledShard
 from synfiqa.fiqa_train.quality_net import ARCHITECTURE, BLOCKS, INPUT_SIZE, QualityNet, initialise_from
-from synfiqa.schemas.config import TrainSection
+from synfiqa.schemas.config.learn import TrainSection
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.seeds import derive_seed
 
 BETA = 0.1

@@ -18,12 +18,12 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchConfig, TorchTrainer
 from torch import nn
 
-from synfiqa.cluster.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
 from synfiqa.cluster.ray_session import cluster_limits
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.checkpoints import STATE, dump_state, model_folder, parse_state
 from synfiqa.fiqa_train.loop import TrainTask, fit
-from synfiqa.schemas.config import TrainSection
+from synfiqa.schemas.config.learn import TrainSection
+from synfiqa.schemas.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
 
 CHECKPOINTS = "checkpoints"
 HISTORY = "history.json"

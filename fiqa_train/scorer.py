@@ -9,8 +9,8 @@ import numpy as np
 from synfiqa.actors.alignment import align
 from synfiqa.actors.imaging import load_photo
 from synfiqa.actors.roles import Detection, Detector
-from synfiqa.cluster.errors import UserError
 from synfiqa.fiqa_train.quality_net import QualityModel
+from synfiqa.schemas.errors import UserError
 
 SUFFIXES = frozenset(
     f".{suffix}"

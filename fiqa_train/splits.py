@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.seeds import derive_seed, generator
 
 Split = Literal["train", "validation", "test"]

@@ -12,7 +12,6 @@ import torch
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.roles import Embedder
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.progress import Phase
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.baselines import random_quality, sharpness
@@ -24,6 +23,7 @@ from synfiqa.fiqa_train.checkpoints import load_quality_model
 from synfiqa.fiqa_train.quality_net import QualityModel
 from synfiqa.fiqa_train.verification import embed_flipped
 from synfiqa.jobs.evaluate import load_embedder
+from synfiqa.schemas.errors import JobFailed, UserError
 
 VERSUS = (("model", "sharpness"), ("model", "random"))
 

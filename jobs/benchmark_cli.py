@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.storage import redact
 from synfiqa.cluster.url_spelling import intended_url
+from synfiqa.schemas.errors import UserError
 
 
 def add_benchmark_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 
 from synfiqa.actors.model_store.catalogue import BUNDLED
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.run_folder import RecipeChanged
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
@@ -21,7 +20,8 @@ from synfiqa.fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_fol
 from synfiqa.jobs.config import load_config
 from synfiqa.jobs.evaluate import EVALUATION
 from synfiqa.jobs.run import run_all
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 CONFIG = Path(__file__).parents[1] / "configs" / "default-model.yaml"

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synfiqa.actors.footprint import Device, Footprint, measure
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.cluster.packing_gpu import RESERVE, Share, gpu_share
 from synfiqa.cluster.stage import Stage, Work
 from synfiqa.jobs.stages import Stages
-from synfiqa.schemas.config import FilterSection, RunConfig
+from synfiqa.schemas.config.generate import FilterSection
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.rows import CANDIDATES, IDENTITIES
 
 LENIENT = {"min_detection": 1e-6, "max_yaw": 90.0, "max_expression": 1.0, "max_glasses": 1.0}

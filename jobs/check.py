@@ -11,8 +11,8 @@ from synfiqa.actors.conditional_backends import backend_of
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import RunModels, model_digests, run_models
-from synfiqa.cluster.errors import UserError
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.generations import current
 from synfiqa.cluster.lease import Lease, hold
 from synfiqa.cluster.progress import stop_live_lines
@@ -16,7 +15,8 @@ from synfiqa.cluster.url_spelling import intended_url
 from synfiqa.jobs.benchmark_cli import add_benchmark_command
 from synfiqa.jobs.config import apply_overrides, load_config, parse_config
 from synfiqa.jobs.models_cli import add_models_command
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 INTERRUPTED = 130

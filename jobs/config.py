@@ -7,8 +7,8 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from synfiqa.cluster.errors import UserError
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 
 
 def load_config(path: str | None, overrides: list[str] | None = None, run_url: str | None = None) -> RunConfig:

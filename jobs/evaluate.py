@@ -32,7 +32,6 @@ from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import catalogue_of, run_models
 from synfiqa.actors.roles import Embedder
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.fingerprint import INPUT_FIELDS
 from synfiqa.cluster.lease import Lease, require_held
 from synfiqa.cluster.preflight import preflight
@@ -56,7 +55,8 @@ from synfiqa.fiqa_train.verification import (
 )
 from synfiqa.jobs.label import require_calibration, require_fresh_labels
 from synfiqa.jobs.train import finished_training, label_table, split_run, training_basis
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed, UserError
 
 EVALUATION = "evaluation.json"
 SCORES = "scores.parquet"

@@ -11,7 +11,6 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.run_folder import load_run
 from synfiqa.cluster.shard_formats import SUFFIX, Format, encode
 from synfiqa.cluster.shard_store import ShardStore
@@ -20,6 +19,7 @@ from synfiqa.fiqa_train.label_parts import pair_shards, read_part
 from synfiqa.jobs.dataset_card import dataset_card
 from synfiqa.jobs.label import require_calibration, require_fresh_labels
 from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.rows import LABELS
 
 Layout = Literal["synfiqa", "webdataset", "parquet"]

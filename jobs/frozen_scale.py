@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.storage import Storage, redact
 from synfiqa.fiqa_train.label_factors import FACTORS
 from synfiqa.jobs.match_threshold import AUTO
 from synfiqa.schemas.calibration import Calibration, Scale
-from synfiqa.schemas.config import LabelSection, RunConfig
+from synfiqa.schemas.config.learn import LabelSection
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.manifest import RunManifest
 
 Setting = str | float | None

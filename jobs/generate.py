@@ -14,7 +14,7 @@ from synfiqa.jobs.check import require_fit
 from synfiqa.jobs.identity_half import IdentityHalf
 from synfiqa.jobs.sample_half import SampleHalf
 from synfiqa.jobs.stages import Stages
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DatasetSummary
 
 

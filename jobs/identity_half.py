@@ -12,7 +12,6 @@ from synfiqa.actors.candidate_table import candidate_numbers, candidate_table, d
 from synfiqa.actors.identity_generator import candidate_seed, candidate_spec
 from synfiqa.actors.identity_registry import COLUMNS, IdentityRegistry
 from synfiqa.cluster.dead_limit import DeadLimit
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.cluster.lease import Lease
 from synfiqa.cluster.pipeline import stream
 from synfiqa.cluster.progress import Phase
@@ -21,7 +20,8 @@ from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.stage import Work
 from synfiqa.cluster.stage_trace import to_provenance
 from synfiqa.jobs.stages import Stages
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import Dead
 from synfiqa.schemas.rows import CANDIDATES
 

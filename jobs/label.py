@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.fingerprint import canonical_json
 from synfiqa.cluster.lease import RECENT_S, Lease, require_held
 from synfiqa.cluster.preflight import preflight
@@ -22,7 +21,9 @@ from synfiqa.fiqa_train.labels import Labels, apply, fit, invalid
 from synfiqa.jobs.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
 from synfiqa.jobs.match_threshold import match_threshold
 from synfiqa.schemas.calibration import Calibration, Scale
-from synfiqa.schemas.config import LabelSection, RunConfig
+from synfiqa.schemas.config.learn import LabelSection
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 
 Progress = Callable[[int, int], None]

@@ -4,9 +4,9 @@ from typing import Final
 
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.selection import catalogue_of
-from synfiqa.cluster.errors import UserError
 from synfiqa.schemas.calibration import Scale
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.manifest import RunManifest
 
 AUTO: Final = "auto"

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 if TYPE_CHECKING:
     # It brings torch and its like, for which --help need not wait.

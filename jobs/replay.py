@@ -4,7 +4,7 @@ import sys
 
 from synfiqa.cluster.storage import Storage
 from synfiqa.jobs.generate import run_generate
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DatasetSummary
 
 

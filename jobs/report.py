@@ -4,7 +4,7 @@ import sys
 
 from synfiqa.cluster.preflight import preflight
 from synfiqa.cluster.storage import Storage
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 
 PAGE = "report/index.html"
 

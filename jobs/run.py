@@ -6,7 +6,7 @@ from synfiqa.cluster.generations import current
 from synfiqa.cluster.lease import hold
 from synfiqa.cluster.ray_session import ray_session
 from synfiqa.jobs.summary import evaluation_lines
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 
 
 def run_all(config: RunConfig, *, new_generation: bool = False) -> None:

@@ -13,7 +13,7 @@ from synfiqa.cluster.progress import Phase
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.stage import Work
 from synfiqa.jobs.stages import Stages
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import Commit, Dead
 from synfiqa.schemas.rows import IDENTITIES, SAMPLES, identity_of, sample_id
 

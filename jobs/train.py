@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.fingerprint import differences
 from synfiqa.cluster.lease import Claim, Lease, require_held
 from synfiqa.cluster.preflight import preflight
@@ -26,7 +25,8 @@ from synfiqa.fiqa_train.ray_training import HISTORY, read_history, require_worke
 from synfiqa.fiqa_train.splits import SPLITS, Split, split_identities
 from synfiqa.jobs.label import require_calibration, require_fresh_labels
 from synfiqa.schemas.calibration import Calibration
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.manifest import RunManifest
 
 BASIS = "train.json"

@@ -2,11 +2,11 @@
 
 import sys
 
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.cluster.integrity import Verification, verify_run
 from synfiqa.cluster.progress import Phase
 from synfiqa.cluster.storage import Storage
 from synfiqa.jobs.gc import size_text
+from synfiqa.schemas.errors import JobFailed
 
 
 def run_verify(storage: Storage) -> None:

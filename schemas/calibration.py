@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from synfiqa.schemas.config import Spatial
+from synfiqa.schemas.config.learn import Spatial
 from synfiqa.schemas.manifest import DataFile, Record
 from synfiqa.schemas.rows import SCHEMA_VERSION
 

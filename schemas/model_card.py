@@ -137,3 +137,7 @@ class ModelCard(CardPart):
         if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
             raise ValueError(f"value_range must rise, not {list(self.value_range)}")
         return self
+
+
+FACE_EMBEDDING = 512
+"""Numbers of the face embedding (FaceNet's) that the control branch takes."""

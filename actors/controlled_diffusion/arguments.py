@@ -7,9 +7,6 @@ from pydantic import Field
 from synfiqa.actors.controlled_diffusion.prompts import PromptBook
 from synfiqa.schemas.model_card import CardPart
 
-FACE_EMBEDDING = 512
-"""Numbers of the face embedding (FaceNet's) that the control branch takes."""
-
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from synfiqa.actors.controlled_diffusion.arguments import FACE_EMBEDDING
+from synfiqa.schemas.model_card import FACE_EMBEDDING
 
 
 class IdentityContext(nn.Module):

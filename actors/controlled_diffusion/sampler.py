@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from synfiqa.actors.card_arguments import arguments_of
-from synfiqa.actors.controlled_diffusion.arguments import FACE_EMBEDDING, DiffusionArguments
+from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
 from synfiqa.actors.controlled_diffusion.control_net import CONTROL_CHANNELS, hard_masks, masked
 from synfiqa.actors.controlled_diffusion.ddim import schedule, starting_noise
 from synfiqa.actors.controlled_diffusion.layout import IMAGE_TO_LATENT, LATENT_CHANNELS
@@ -20,8 +20,8 @@ from synfiqa.actors.controlled_diffusion.text import PromptEncoder, check_prompt
 from synfiqa.actors.controlled_diffusion.weights import Networks, load_networks
 from synfiqa.actors.network import COMPILED, BatchedNetwork, Running
 from synfiqa.actors.preprocess import network_input
-from synfiqa.cluster.errors import UserError
-from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.model_card import FACE_EMBEDDING, ModelCard
 
 COARSEST = 64
 """Images are a multiple of this: latents are halved three times."""

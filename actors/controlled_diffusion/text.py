@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 CONTEXT = 77
 """Tokens of a prompt, its two end marks included."""

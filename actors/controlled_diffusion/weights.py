@@ -33,7 +33,7 @@ from synfiqa.actors.controlled_diffusion.layout import (
     unet_of,
 )
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import StateRules
 
 DIFFUSERS_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from synfiqa.actors.face_model.flame_pickle import read_flame_pickle
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 VERTICES, TRIANGLES, JOINTS = 5023, 9976, 5
 SHAPES, TEXTURES, EXPRESSIONS = 100, 50, 50

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 
 class _Held:

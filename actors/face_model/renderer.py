@@ -11,7 +11,7 @@ from torch import Tensor
 
 from synfiqa.actors.face3d import rasterizer
 from synfiqa.actors.face3d.rasterizer import Fragments
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 RendererName = Literal["torch", "pytorch3d"]
 

@@ -17,9 +17,9 @@ from synfiqa.actors.model_store.architectures import ARCHITECTURES, REHEARSAL_VE
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.fetch import download
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.fingerprint import INPUT_FIELDS
 from synfiqa.cluster.storage import redact
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, RANDOM
 
 LOCK_TIMEOUT_S = 3600.0

@@ -11,7 +11,7 @@ from synfiqa.actors.model_store.canary import LENGTH, ROLES, TOLERANCE, answer_o
 from synfiqa.actors.model_store.catalogue import Model, check_contract
 from synfiqa.actors.model_store.loading import play
 from synfiqa.actors.network import Running
-from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM, ModelCard
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import fsspec
 
-from synfiqa.cluster.errors import StorageRefused, UserError
 from synfiqa.cluster.retrying import Retrying
 from synfiqa.cluster.s3_endpoint import check_endpoint
 from synfiqa.cluster.storage import redact
+from synfiqa.schemas.errors import StorageRefused, UserError
 
 BLOCK = 1 << 24
 """Bytes a request; an interruption costs at most these."""

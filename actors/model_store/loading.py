@@ -9,7 +9,7 @@ from torch import nn
 from synfiqa.actors.model_store.architectures import ARCHITECTURES, load
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
 from synfiqa.actors.network import Running
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import RANDOM, ModelCard, StateRules
 
 

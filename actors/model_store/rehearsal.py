@@ -10,7 +10,7 @@ from synfiqa.actors.model_store.architectures import ARCHITECTURES, load
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.random_weights import random_state
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 DONE = ".whole"

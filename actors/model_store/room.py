@@ -11,7 +11,7 @@ from synfiqa.actors.model_store.architectures import ARCHITECTURES
 from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.network import Running
 from synfiqa.actors.side_files import CHECKPOINTS
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 GB = 10**9

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from synfiqa.actors.controlled_diffusion.arguments import FACE_EMBEDDING
 from synfiqa.actors.model_store.cache import digest_of, locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.digest import file_digest
-from synfiqa.cluster.errors import UserError
-from synfiqa.schemas.config import PROCEDURAL, ModelsSection, Precision, RunConfig
-from synfiqa.schemas.model_card import BUILT_IN, RANDOM, ModelCard
+from synfiqa.schemas.config.base import Precision
+from synfiqa.schemas.config.models import PROCEDURAL, ModelsSection
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.model_card import BUILT_IN, FACE_EMBEDDING, RANDOM, ModelCard
 
 MEASURED_BY = {"flame": "deca-coarse", "procedural-face": "procedural-encoder"}
 """Architecture of a face model -> that of the encoder that measures its parameters."""

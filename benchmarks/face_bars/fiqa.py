@@ -6,9 +6,9 @@ from typing import Any
 
 from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.settings import Settings
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.checkpoints import model_folder
+from synfiqa.schemas.errors import UserError
 
 SUBJECT = "fiqa"
 FMRS = (1e-3, 1e-2)

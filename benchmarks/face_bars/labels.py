@@ -18,14 +18,14 @@ from synfiqa.actors.conditional_backends import reference_text
 from synfiqa.actors.mirror_images import recognition_vectors
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.selection import RunModels, run_models
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.run_folder import load_run
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.label_factors import severities
 from synfiqa.fiqa_train.labels import Components, apply
 from synfiqa.jobs.label import require_calibration
 from synfiqa.schemas.calibration import Calibration
-from synfiqa.schemas.config import ModelsSection
+from synfiqa.schemas.config.models import ModelsSection
+from synfiqa.schemas.errors import UserError
 
 SUBJECT = "labels"
 NOT_JUDGED = ("gamma darker", "gamma lighter")

@@ -6,8 +6,8 @@ from typing import Any
 
 from synfiqa.actors.backends import player
 from synfiqa.actors.model_store.catalogue import read_bundled
-from synfiqa.cluster.errors import UserError
 from synfiqa.fiqa_train.bootstrap.everything import NETWORKS
+from synfiqa.schemas.errors import UserError
 
 _REMEDY = "name folders that `synfiqa bootstrap --part networks --out FOLDER` has written"
 

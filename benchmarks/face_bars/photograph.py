@@ -15,9 +15,9 @@ from benchmarks.face_bars.factors import Change
 from benchmarks.face_bars.settings import Settings
 from synfiqa.actors.alignment import ARCFACE_SIZE, align, similarity_transform
 from synfiqa.actors.detection import MtcnnDetector
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.fiqa_train.checkpoints import load_quality_model, model_folder
 from synfiqa.fiqa_train.quality_net import QualityModel
+from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 SUBJECT = "photograph"

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from synfiqa.actors.imaging import decode as decode_image
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.fingerprint import LIBRARIES, canonical_json, library_version
 from synfiqa.cluster.shard_formats import content_digest, decode
 from synfiqa.fiqa_train.benchmark.plan import VERSION, Settings
 from synfiqa.fiqa_train.benchmark.render import faces_version
+from synfiqa.schemas.errors import JobFailed, UserError
 
 DOCUMENT = "benchmark.json"
 IMAGE_TABLE = "images.parquet"

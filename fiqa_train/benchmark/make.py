@@ -19,7 +19,6 @@ import pyarrow as pa
 import torch
 from filelock import FileLock, Timeout
 
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.fingerprint import differences
 from synfiqa.cluster.shard_formats import decode, encode
 from synfiqa.cluster.storage import Storage
@@ -39,6 +38,7 @@ from synfiqa.fiqa_train.benchmark.folder import (
 from synfiqa.fiqa_train.benchmark.pairs import fixed_pairs
 from synfiqa.fiqa_train.benchmark.plan import Settings
 from synfiqa.fiqa_train.benchmark.render import IMAGES, render_identity
+from synfiqa.schemas.errors import JobFailed, UserError
 
 LOCK = "lock"
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.fiqa_train.benchmark.operators import Operator
-from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 from synfiqa.schemas.rows import image_path
 from synfiqa.schemas.seeds import derive_seed, generator

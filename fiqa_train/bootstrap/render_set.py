@@ -15,8 +15,8 @@ from synfiqa.actors.alignment import align
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.misalignment import believed_landmarks
 from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
-from synfiqa.cluster.errors import UserError
-from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.recipe import Light, Occluder, Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed
 

@@ -6,7 +6,7 @@ from synfiqa.actors.degradation import degrade, sample_scale
 from synfiqa.actors.draws import log_uniform
 from synfiqa.actors.operators import compress
 from synfiqa.fiqa_train.bootstrap.render_set import WIDE
-from synfiqa.schemas.config import DARK_BELOW
+from synfiqa.schemas.config.generate import DARK_BELOW
 from synfiqa.schemas.recipe import Recipe
 
 UNTOUCHED = 0.25

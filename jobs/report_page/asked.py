@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from synfiqa.actors.annotator import FEW_REFERENCES, MIN_REFERENCES
-from synfiqa.schemas.config import PROCEDURAL, DiffusionSection, RunConfig
+from synfiqa.schemas.config.generate import DiffusionSection
+from synfiqa.schemas.config.models import PROCEDURAL
+from synfiqa.schemas.config.run import RunConfig
 
 PROMPT_LIMIT = 12
 """Most prompts that are printed; what is left over is one row more."""

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synfiqa.cluster.dataset_summary import summarise
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.cluster.run_folder import planned_shards
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
 from synfiqa.jobs.label import read_calibration, read_labels
 from synfiqa.jobs.report_page.fusion import Fusion, fusion
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import Commit, DeadRow, RunManifest
 from synfiqa.schemas.recipe import Expression
 

@@ -10,7 +10,9 @@ from scipy.stats import spearmanr
 
 from synfiqa.jobs.report_page.data import EXPRESSIONS
 from synfiqa.jobs.report_page.plots import component_histogram, factor_boxes, factor_scatter
-from synfiqa.schemas.config import PROCEDURAL, RunConfig, Spatial
+from synfiqa.schemas.config.learn import Spatial
+from synfiqa.schemas.config.models import PROCEDURAL
+from synfiqa.schemas.config.run import RunConfig
 
 VISIBLE = 0.3
 """Strength from which an expression unit counts as an expression; recipes draw visible ones from 0.3 on."""

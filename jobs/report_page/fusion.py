@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from synfiqa.schemas.calibration import Calibration, Costs
-from synfiqa.schemas.config import Spatial
+from synfiqa.schemas.config.learn import Spatial
 
 SHOWN_FROM = 0.01
 """Least cost that the table shows."""

@@ -9,7 +9,7 @@ import pandas as pd
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.jobs.report_page.data import EXPRESSIONS, Commits, sample_images, spread
 from synfiqa.jobs.report_page.pictures import Picture, picture
-from synfiqa.schemas.config import BRIGHT_FROM, DARK_BELOW, FilterSection
+from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, FilterSection
 
 IDENTITY_LIMIT = 64
 SHOWCASES = 2

@@ -29,7 +29,8 @@ from synfiqa.jobs.report_page.passing import passing
 from synfiqa.jobs.report_page.plots import quality_histogram, reject_bars
 from synfiqa.jobs.report_page.provenance import provenance
 from synfiqa.jobs.report_page.training import Training, read_training
-from synfiqa.schemas.config import PROCEDURAL, RunConfig
+from synfiqa.schemas.config.models import PROCEDURAL
+from synfiqa.schemas.config.run import RunConfig
 
 
 @dataclass(frozen=True)

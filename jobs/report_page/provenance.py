@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.cluster.storage import Storage, redact
 from synfiqa.cluster.trace import read_trace
 from synfiqa.jobs.trace_table import COLUMNS, steady_sentences, trace_rows
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import RunManifest
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 

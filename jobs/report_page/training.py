@@ -7,7 +7,7 @@ from synfiqa.cluster.storage import Storage
 from synfiqa.jobs.report_page.data import of_this_version, read_json
 from synfiqa.jobs.report_page.factors import Plot
 from synfiqa.jobs.report_page.plots import training_curve
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 
 _QUANTITIES = (
     ("loss", "Loss", "training identities"),

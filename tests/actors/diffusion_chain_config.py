@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from tests.actors.model_store.cards import SMALL, catalogue_file
 
 DIFFUSION = {

@@ -13,9 +13,9 @@ from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.actors.network import COMPILED, Running
 from synfiqa.actors.seeded_noise import gaussian_noise
 from synfiqa.actors.unconditional import to_pixels
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.salvage import Salvage
 from synfiqa.cluster.stage import Stage
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 NETWORK = {"image_size": 16, "base": 32, "multipliers": [1, 2], "attention_at": [], "head_channels": 16}

@@ -10,7 +10,7 @@ from synfiqa.actors.annotator import AnnotatorStage, recognition_similarity
 from synfiqa.actors.captions import REFERENCE_CAPTION
 from synfiqa.actors.imaging import encode_jpeg
 from synfiqa.cluster.stage import Work
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import SAMPLES, recipe_to_row, sample_id

@@ -12,7 +12,7 @@ from synfiqa.actors.captions import REFERENCE_CAPTION
 from synfiqa.actors.nets.blip import BlipTowers, blip_config, parts_of
 from synfiqa.actors.network import Running
 from synfiqa.actors.preprocess import network_input
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules
 
 CAPTIONS = [REFERENCE_CAPTION, "Two small dogs, on the beach!"]

@@ -5,7 +5,7 @@ import torch
 from synfiqa.actors.candidate_bank import bank_of_candidates
 from synfiqa.actors.face_model.parameters import FaceParameters
 from synfiqa.actors.template_bank import TemplateBank
-from synfiqa.cluster.errors import JobFailed
+from synfiqa.schemas.errors import JobFailed
 
 
 def measured(count):

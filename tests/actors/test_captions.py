@@ -19,7 +19,7 @@ from synfiqa.actors.captions import (
 from synfiqa.actors.degradation import degrade
 from synfiqa.actors.nets.dual_encoder import UNKNOWN, WordTokenizer
 from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
-from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 
 

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
-from synfiqa.schemas.config import BRIGHT_FROM, DARK_BELOW, DegradedSection
+from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSection
 from synfiqa.schemas.recipe import Recipe
 
 SECTION = DegradedSection()

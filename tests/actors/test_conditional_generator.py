@@ -12,7 +12,7 @@ from synfiqa.actors.identity_generator import IdentityGeneratorStage
 from synfiqa.actors.roles import Unfit
 from synfiqa.cluster.shard_formats import content_digest, decode, encode
 from synfiqa.cluster.stage import Work
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import CANDIDATES, IDENTITIES, REGIONS
 
 CONFIG = RunConfig.model_validate({"generate": {"references": 2, "degraded": 7, "micro_batch": 8, "portrait_size": 64}})

@@ -16,7 +16,7 @@ from synfiqa.actors.degradation import (
 )
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.recipe_sampler import degraded_recipes
-from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Light, Recipe
 from synfiqa.schemas.seeds import generator
 

@@ -10,7 +10,7 @@ from skimage.data import astronaut
 
 from synfiqa.actors.detection import MtcnnDetector, mtcnn
 from synfiqa.actors.network import Running
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 WEIGHTS = Path(facenet_pytorch.__file__).parent / "data"

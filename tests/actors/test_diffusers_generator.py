@@ -11,7 +11,7 @@ from synfiqa.actors.diffusers_generator import INDEX, SCHEDULER, UNET, WEIGHTS, 
 from synfiqa.actors.model_store.loading import play
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.actors.network import Running
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(

@@ -19,8 +19,8 @@ from synfiqa.actors.face_model.procedural_encoder import ProceduralEncoder
 from synfiqa.actors.network import Running
 from synfiqa.actors.parametric_bank import parametric_bank
 from synfiqa.actors.roles import Detection, IdentitySource, Unfit
-from synfiqa.cluster.errors import UserError
-from synfiqa.schemas.config import DegradedSection, DiffusionSection
+from synfiqa.schemas.config.generate import DegradedSection, DiffusionSection
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.recipe import Recipe
 from tests.actors.diffusion_chain_config import DIFFUSION

@@ -11,7 +11,7 @@ from synfiqa.actors.model_store.random_weights import random_state
 from synfiqa.actors.network import Running
 from synfiqa.actors.preprocess import network_input
 from synfiqa.actors.roles import Detection
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 SMALL = ModelCard(

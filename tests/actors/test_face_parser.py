@@ -9,7 +9,7 @@ from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.actors.nets.bisenet import BiSeNet
 from synfiqa.actors.network import Running
 from synfiqa.actors.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules
 
 RULES = StateRules(

@@ -8,7 +8,7 @@ import pytest
 
 from synfiqa.actors.filter_rules import Measured, judge, published_crop
 from synfiqa.actors.roles import Detection
-from synfiqa.schemas.config import FilterSection
+from synfiqa.schemas.config.generate import FilterSection
 
 GOOD = {"detection": 0.99, "yaw": 3.0, "expression": 0.0, "glasses": 0.0}
 BAD = {"detection": 0.2, "yaw": -35.0, "glasses": 0.9, "expression": 0.7}

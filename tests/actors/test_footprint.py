@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from synfiqa.actors.footprint import measure
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.stage import Stage, Work
+from synfiqa.schemas.errors import JobFailed, UserError
 
 UNIT = Work("samples", 3, pa.table({"row": [1, 2]}))
 MB = 2**20

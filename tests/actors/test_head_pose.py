@@ -15,7 +15,7 @@ from synfiqa.actors.model_store.random_weights import random_state
 from synfiqa.actors.nets.sixdrepnet import SixDRepNet360
 from synfiqa.actors.network import Running
 from synfiqa.actors.pose import rotation_matrix
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.recipe import Pose, Recipe
 

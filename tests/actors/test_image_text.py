@@ -11,7 +11,7 @@ from synfiqa.actors.image_text import SmallClip
 from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.random_weights import random_state
 from synfiqa.actors.network import Running
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 CAPTIONS = [REFERENCE_CAPTION, "a very blurry photo of a person wearing a mask", "a scarf"]

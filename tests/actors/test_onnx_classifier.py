@@ -14,7 +14,7 @@ from synfiqa.actors.network import Running
 from synfiqa.actors.onnx_classifier import OnnxClassifier, OnnxExpression, OnnxGlasses
 from synfiqa.actors.onnx_input import face_boxes, network_pixels
 from synfiqa.actors.preprocess import network_input
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 LANDMARKS = np.array([[[205.0, 101.7], [246.8, 103.7], [224.7, 129.0], [201.7, 139.2], [245.3, 141.9]]])

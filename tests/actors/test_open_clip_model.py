@@ -13,7 +13,7 @@ from synfiqa.actors.network import Running
 from synfiqa.actors.open_clip_model import OpenClipImageText, write_random
 from synfiqa.actors.preprocess import network_input
 from synfiqa.actors.vocabulary import bert_vocabulary
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules
 
 CAPTIONS = [REFERENCE_CAPTION, "two small dogs on the beach"]

@@ -7,7 +7,7 @@ from synfiqa.actors.face3d import sample_identity
 from synfiqa.actors.procedural import ProceduralConditionalGenerator, ProceduralIdentityGenerator
 from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.actors.roles import IdentitySource
-from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection
 
 
 @pytest.fixture(scope="module")

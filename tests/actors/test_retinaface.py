@@ -13,7 +13,7 @@ from synfiqa.actors.model_store.random_weights import random_state
 from synfiqa.actors.nets.retinaface import RetinaFaceR50
 from synfiqa.actors.network import Running
 from synfiqa.actors.retinaface import RetinaFaceDetector, anchors, decode_boxes, decode_landmarks
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 FIVE = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synfiqa.actors.template_bank import Template, TemplateBank, conditions_of
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 
 def template(token, value=0.0, expression=50):

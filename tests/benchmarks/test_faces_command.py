@@ -8,7 +8,7 @@ import pytest
 from benchmarks import faces
 from benchmarks.face_bars import weights
 from benchmarks.face_bars.bar import Bar
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 
 def test_without_a_run_all_that_needs_none_is_measured():

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from benchmarks.face_bars.fiqa import bars_of, read_evaluation
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 INTERVAL = {"low": 0.5, "high": 0.7, "used": 200, "resamples": 200}
 

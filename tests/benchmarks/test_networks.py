@@ -11,7 +11,7 @@ from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.networks import network, require_networks
 from benchmarks.face_bars.settings import Settings
 from synfiqa.actors.model_store.catalogue import BUNDLED
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 
 def test_a_folder_of_weights_and_cards_gives_running_networks():

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from synfiqa.cluster.errors import RunHeld, StorageRefused, StorageUnavailable
 from synfiqa.cluster.integrity import verify_run
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import RunHeld, StorageRefused, StorageUnavailable
 from tests.chaos.driver import Order
 from tests.chaos.oracle import expected
 from tests.chaos.processes import Driver, Raylets, kill_some

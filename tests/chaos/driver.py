@@ -25,7 +25,7 @@ class Order:
 
 def config_of(order: Order):
     """The run config of an order: 24 identities in 12 shards of 16 samples, in units of 6 candidates."""
-    from synfiqa.schemas.config import RunConfig
+    from synfiqa.schemas.config.run import RunConfig
 
     tree = {
         "run": {"url": order.url, "seed": 5},

@@ -14,7 +14,7 @@ from synfiqa.cluster.shard_formats import encode
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
 from synfiqa.schemas.calibration import Calibration, RankTable, Scale
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DataFile, DeadRow
 from synfiqa.schemas.rows import CANDIDATES, LABELS, sample_id
 from tests.cluster.synthetic import MODELS, config, samples

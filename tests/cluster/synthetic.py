@@ -10,7 +10,7 @@ from synfiqa.actors.shard_writer import sample_counts
 from synfiqa.cluster.run_folder import open_run
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import RunManifest
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.rows import CANDIDATES, SAMPLES, image_path, sample_id

@@ -3,7 +3,7 @@
 import pytest
 
 from synfiqa.cluster.dead_limit import DeadLimit
-from synfiqa.cluster.errors import TooManyDead
+from synfiqa.schemas.errors import TooManyDead
 
 
 def limit(planned, dead, rate=0.02):

@@ -2,7 +2,7 @@ import pytest
 
 from synfiqa.cluster import fingerprint
 from synfiqa.cluster.fingerprint import canonical_json, differences, recipe_document
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.model_card import ModelCard
 
 MODELS = {"bundled-a": "1" * 64, "bundled-clip": "2" * 64}

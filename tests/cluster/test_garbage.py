@@ -6,11 +6,11 @@ import uuid
 
 import pytest
 
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.garbage import collect_garbage, find_garbage
 from synfiqa.cluster.integrity import verify_run
 from synfiqa.cluster.lease import hold
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import JobFailed, UserError
 from tests.cluster.finished_run import commit_shard, finished_run
 
 DAY = 24 * 3600.0

@@ -13,10 +13,10 @@ import uuid
 
 import pytest
 
-from synfiqa.cluster.errors import RunHeld, StorageUnavailable
 from synfiqa.cluster.lease import LeaseRecord, hold, newest_lease, require_held
 from synfiqa.cluster.process_identity import born, machine, process_state
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import RunHeld, StorageUnavailable
 
 QUIET = {"notify": lambda text: None}
 
@@ -422,7 +422,7 @@ def test_an_outage_at_the_end_of_the_job_is_no_failure_of_the_job(local):
 
 DRIVER = """
 import os, signal, sys, time
-from synfiqa.cluster.errors import RunHeld
+from synfiqa.schemas.errors import RunHeld
 from synfiqa.cluster.lease import hold
 from synfiqa.cluster.storage import Storage
 try:

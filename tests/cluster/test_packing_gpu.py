@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.packing_gpu import MOST_WORKERS, check_packing, gpu_share
 from synfiqa.cluster.placement import plan_placement
 from synfiqa.cluster.stage import Resources, Stage
-from synfiqa.schemas.config import PlacementSection
+from synfiqa.schemas.config.cluster import PlacementSection
+from synfiqa.schemas.errors import UserError
 
 
 def test_the_arithmetic_is_one_line():

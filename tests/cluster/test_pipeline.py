@@ -3,11 +3,11 @@
 import pytest
 
 from synfiqa.cluster import pipeline
-from synfiqa.cluster.errors import JobFailed, StorageRefused
 from synfiqa.cluster.pipeline import stream
 from synfiqa.cluster.ray_session import ray_session
 from synfiqa.cluster.storage import Storage
-from synfiqa.schemas.config import PlacementSection, ResilienceSection
+from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
+from synfiqa.schemas.errors import JobFailed, StorageRefused
 from synfiqa.schemas.manifest import Dead
 from tests.cluster.toy_stages import AddOne, BreakSetup, Dawdle, DieOn, FailOn, KillRow, Refuse, toy_units
 

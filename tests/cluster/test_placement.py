@@ -2,10 +2,10 @@
 
 import pytest
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.placement import plan_placement
 from synfiqa.cluster.stage import Resources, Stage
-from synfiqa.schemas.config import PlacementSection
+from synfiqa.schemas.config.cluster import PlacementSection
+from synfiqa.schemas.errors import UserError
 
 
 class Heavy(Stage):

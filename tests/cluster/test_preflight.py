@@ -7,10 +7,10 @@ from collections import namedtuple
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from synfiqa.cluster.errors import StorageRefused, StorageUnavailable, UserError
 from synfiqa.cluster.preflight import SPARE_BYTES, preflight
 from synfiqa.cluster.storage import Storage
 from synfiqa.cluster.storage_local import LocalStore
+from synfiqa.schemas.errors import StorageRefused, StorageUnavailable, UserError
 
 Usage = namedtuple("Usage", "total used free")
 

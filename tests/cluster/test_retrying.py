@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from synfiqa.cluster.errors import StorageRefused, StorageUnavailable
 from synfiqa.cluster.retrying import Retrying
+from synfiqa.schemas.errors import StorageRefused, StorageUnavailable
 
 
 class Clock:

@@ -2,10 +2,10 @@ import threading
 
 import pytest
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.run_folder import OtherVersion, RecipeChanged, load_run, open_run, planned_shards
 from synfiqa.cluster.storage import Storage
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.rows import SCHEMA_VERSION
 from tests.cluster import synthetic
 from tests.cluster.synthetic import MODELS

@@ -7,12 +7,12 @@ import uuid
 import pytest
 
 from synfiqa.cluster.dataset_summary import summarise
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.lease import hold
 from synfiqa.cluster.run_folder import open_run
 from synfiqa.cluster.run_status import read_status
 from synfiqa.cluster.shard_store import ShardStore, commit_path
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import UserError
 from tests.cluster.finished_run import DEAD_SAMPLE, commit_shard, commit_unit, finished_run
 from tests.cluster.synthetic import MODELS, config
 

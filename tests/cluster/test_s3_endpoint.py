@@ -3,10 +3,10 @@
 import pytest
 
 from synfiqa.actors.model_store.fetch import download
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.s3_endpoint import ENDPOINTS, check_endpoint
 from synfiqa.cluster.storage import Storage
 from synfiqa.jobs.cli import main
+from synfiqa.schemas.errors import UserError
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ import pytest
 
 from synfiqa.cluster.attempts import Attempts
 from synfiqa.cluster.call_size import call_size
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.cluster.salvage import DEVICE_LOST, Salvage, is_device_lost, is_out_of_memory
 from synfiqa.cluster.stage import Stage, Work
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import JobFailed
 
 TABLE = pa.table({"a": [1]})
 

@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from synfiqa.cluster import shard_store
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.shard_formats import content_digest
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES
 from tests.cluster import synthetic

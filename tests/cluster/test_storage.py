@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from synfiqa.cluster.errors import StorageRefused, StorageUnavailable, UserError
 from synfiqa.cluster.storage import Storage, redact
+from synfiqa.schemas.errors import StorageRefused, StorageUnavailable, UserError
 
 
 @pytest.fixture(params=["path", "file", "memory"])

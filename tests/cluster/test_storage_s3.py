@@ -14,11 +14,11 @@ from contextlib import suppress
 import pytest
 
 from synfiqa.cluster import storage_s3
-from synfiqa.cluster.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
 from synfiqa.cluster.garbage import collect_garbage
 from synfiqa.cluster.preflight import preflight
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import SETTLE_S, Storage
+from synfiqa.schemas.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
 from tests.cluster import synthetic
 from tests.stores.fault_proxy import Rule
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.storage import Storage
 from synfiqa.cluster.url_spelling import intended_url
 from synfiqa.jobs.cli import main
+from synfiqa.schemas.errors import UserError
 
 
 @pytest.mark.parametrize("mark", [":", ":/", "//", "///"])

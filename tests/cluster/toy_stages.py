@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from synfiqa.cluster.errors import StorageRefused
 from synfiqa.cluster.salvage import Salvage
 from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.schemas.errors import StorageRefused
 
 SCHEMA = pa.schema([("value", pa.int64())])
 

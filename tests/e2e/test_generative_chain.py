@@ -10,7 +10,7 @@ from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.imaging import decode
 from synfiqa.cluster.stage import Work
 from synfiqa.jobs.config import load_config
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import IDENTITIES, recipe_from_row
 from tests.e2e.test_published_models import chain
 

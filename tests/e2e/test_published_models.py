@@ -15,7 +15,7 @@ from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.cluster.shard_formats import content_digest
 from synfiqa.cluster.stage import Work
 from synfiqa.jobs.config import load_config
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import CANDIDATES, IDENTITIES
 
 SMALL = {"references": 2, "degraded": 2, "micro_batch": 4, "portrait_size": 128}

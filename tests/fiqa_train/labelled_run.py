@@ -9,7 +9,7 @@ from synfiqa.cluster.run_folder import open_run
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
 from synfiqa.jobs.label import run_label
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import SAMPLES, image_path, recipe_to_row, sample_id
 from synfiqa.schemas.seeds import derive_seed, generator

@@ -9,13 +9,13 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train import checkpoints
 from synfiqa.fiqa_train.checkpoints import dump_state, load_quality_model, load_trained, parse_state, publish
 from synfiqa.fiqa_train.loop import describe
 from synfiqa.fiqa_train.quality_net import QualityNet
-from synfiqa.schemas.config import TrainSection
+from synfiqa.schemas.config.learn import TrainSection
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 SECTION = TrainSection(width=4, initialise="random")

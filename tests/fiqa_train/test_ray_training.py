@@ -8,11 +8,11 @@ import pytest
 from ray._private.state import state
 
 from synfiqa.cluster import ray_session
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train import ray_training
 from synfiqa.fiqa_train.ray_training import read_history, require_workers
-from synfiqa.schemas.config import TrainSection
+from synfiqa.schemas.config.learn import TrainSection
+from synfiqa.schemas.errors import UserError
 
 
 def test_checkpoints_lie_in_the_run_folder_whatever_the_store(tmp_path):

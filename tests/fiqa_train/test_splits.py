@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.fiqa_train.splits import split_identities
+from synfiqa.schemas.errors import UserError
 
 
 @settings(max_examples=60, deadline=None)

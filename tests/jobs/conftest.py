@@ -7,7 +7,7 @@ from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.checkpoints import publish
 from synfiqa.fiqa_train.loop import describe
 from synfiqa.fiqa_train.quality_net import QualityNet
-from synfiqa.schemas.config import TrainSection
+from synfiqa.schemas.config.learn import TrainSection
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from synfiqa.fiqa_train.loop import spearman
 from synfiqa.fiqa_train.verification import enumerate_pairs, pair_similarity
 from synfiqa.jobs.identity_half import ledger_counts
 from synfiqa.jobs.label import read_labels, require_calibration
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import CANDIDATES, SAMPLES, image_path, recipe_to_row, sample_id
 

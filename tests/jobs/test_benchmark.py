@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.fiqa_train.benchmark.plan import Settings
 from synfiqa.jobs.benchmark import run_check, run_make, run_score
 from synfiqa.jobs.cli import build_parser, main
+from synfiqa.schemas.errors import UserError
 
 ARGUMENTS = ["--identities", "4", "--references", "1", "--mixed", "0", "--factors", "blur,noise", "--processes", "1"]
 

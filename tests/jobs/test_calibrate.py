@@ -9,12 +9,13 @@ import yaml
 
 from synfiqa.actors.candidate_table import candidate_table
 from synfiqa.actors.footprint import Footprint
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.packing_gpu import MOST_WORKERS, check_packing
 from synfiqa.cluster.stage import Stage
 from synfiqa.jobs.calibrate import LENIENT, run_calibrate
 from synfiqa.jobs.stages import Stages
-from synfiqa.schemas.config import FilterSection, RunConfig
+from synfiqa.schemas.config.generate import FilterSection
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import IDENTITIES, SAMPLES
 

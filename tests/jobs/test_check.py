@@ -12,10 +12,10 @@ from synfiqa.actors.controlled_diffusion.rehearsal import write_random
 from synfiqa.actors.model_store import loading
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.selection import cards_of_dataset
-from synfiqa.cluster.errors import UserError
 from synfiqa.jobs.check import run_check
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.config import load_config
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.diffusion_chain_config import DIFFUSION, config
 from tests.actors.test_diffusion_recipes import written

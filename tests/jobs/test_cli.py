@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import synfiqa.jobs
-from synfiqa.cluster.errors import JobFailed, RunHeld, StorageRefused, StorageUnavailable, TooManyDead, UserError
 from synfiqa.cluster.ray_session import Terminated
 from synfiqa.jobs import cli
 from synfiqa.jobs.cli import build_parser, main, run_command
+from synfiqa.schemas.errors import JobFailed, RunHeld, StorageRefused, StorageUnavailable, TooManyDead, UserError
 from tests.cluster.finished_run import finished_run
 
 JOBS = [

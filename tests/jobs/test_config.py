@@ -2,8 +2,8 @@
 
 import pytest
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.jobs.config import load_config
+from synfiqa.schemas.errors import UserError
 
 
 @pytest.fixture

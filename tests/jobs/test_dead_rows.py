@@ -5,7 +5,6 @@ import json
 import pytest
 
 from synfiqa.actors.candidate_table import candidate_table, dead_candidate
-from synfiqa.cluster.errors import JobFailed, RunHeld, TooManyDead, UserError
 from synfiqa.cluster.generations import current
 from synfiqa.cluster.integrity import verify_run
 from synfiqa.cluster.lease import hold
@@ -14,6 +13,7 @@ from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
 from synfiqa.jobs import check, generate
 from synfiqa.jobs.identity_half import ledger_counts
+from synfiqa.schemas.errors import JobFailed, RunHeld, TooManyDead, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import sample_id
 from tests.chaos.driver import MODELS, Order, config_of

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import synfiqa.jobs.evaluate as evaluate
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.checkpoints import parse_state, publish
 from synfiqa.fiqa_train.loop import build_network, fit
 from synfiqa.jobs.train import run_train, split_run, training_task
+from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.test_loop import Alone
 

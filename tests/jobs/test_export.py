@@ -7,13 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.run_folder import load_run, open_run
 from synfiqa.cluster.shard_formats import decode
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
 from synfiqa.jobs.export import run_export
 from synfiqa.jobs.label import read_labels, require_calibration, run_label
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES
 from tests.cluster import synthetic

@@ -5,13 +5,13 @@ import pytest
 
 from synfiqa.actors.identity_registry import IdentityRegistry
 from synfiqa.cluster import ray_session
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
 from synfiqa.jobs.generate import run_generate
 from synfiqa.jobs.identity_half import ledger_counts, next_units
 from synfiqa.jobs.sample_half import plan_shards
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.rows import CANDIDATES
 from tests.actors.diffusion_chain_config import DIFFUSION
 from tests.actors.diffusion_chain_config import config as chain_config

@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from synfiqa.cluster.errors import TooManyDead
 from synfiqa.cluster.generations import current
 from synfiqa.cluster.integrity import verify_run
 from synfiqa.cluster.ray_session import ray_session
 from synfiqa.cluster.storage import Storage
 from synfiqa.cluster.trace import read_trace
 from synfiqa.jobs import check, generate
+from synfiqa.schemas.errors import TooManyDead
 from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.oracle import expected
 from tests.chaos.stub_stages import Trouble, stub_stages

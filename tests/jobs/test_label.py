@@ -11,7 +11,6 @@ from scipy.special import expit
 
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Catalogue, bundled
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.run_folder import load_run, open_run
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.storage import Storage
@@ -20,6 +19,7 @@ from synfiqa.fiqa_train.label_factors import flat_columns, severities
 from synfiqa.fiqa_train.labels import Components, fit
 from synfiqa.jobs.label import read_calibration, read_labels, run_label
 from synfiqa.jobs.run import run_all
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.rows import LABELS
 from tests.cluster import synthetic
 from tests.jobs import synthetic_run

@@ -10,7 +10,6 @@ import yaml
 
 import synfiqa.fiqa_train.ray_training as ray_training
 import synfiqa.jobs.label
-from synfiqa.cluster.errors import RunHeld
 from synfiqa.cluster.lease import hold, newest_lease
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.checkpoints import parse_state
@@ -20,6 +19,7 @@ from synfiqa.jobs.cli import main
 from synfiqa.jobs.label import run_label
 from synfiqa.jobs.run import run_all
 from synfiqa.jobs.train import run_train
+from synfiqa.schemas.errors import RunHeld
 from synfiqa.schemas.manifest import DatasetSummary
 from tests.cluster.test_lease import put, record
 from tests.fiqa_train.labelled_run import make_run

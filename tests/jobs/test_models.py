@@ -8,9 +8,9 @@ import yaml
 
 from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.model_store.digest import weights_digest
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.models import run_check
+from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 from tests.actors.model_store.cards import SMALL, catalogue, catalogue_file, weights
 

@@ -16,7 +16,6 @@ from PIL import Image
 
 from synfiqa.actors.recipe_sampler import identity_recipes
 from synfiqa.actors.shard_writer import sample_counts
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.run_folder import load_run
 from synfiqa.cluster.shard_store import ShardStore, commit_path
 from synfiqa.cluster.stage_trace import StageTrace, to_provenance
@@ -28,7 +27,9 @@ from synfiqa.jobs.report_page.data import EXPRESSIONS
 from synfiqa.jobs.report_page.factors import commanded
 from synfiqa.jobs.report_page.page import render_page
 from synfiqa.jobs.report_page.pictures import SIDE, picture
-from synfiqa.schemas.config import GenerateSection, RunConfig
+from synfiqa.schemas.config.generate import GenerateSection
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES
 from tests.jobs.synthetic_run import MODELS, config, make_ledger, make_model, make_samples

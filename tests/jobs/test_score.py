@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from synfiqa.cluster.errors import UserError
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.score import COLUMNS, run_score
+from synfiqa.schemas.errors import UserError
 
 
 @pytest.fixture

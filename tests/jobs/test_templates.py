@@ -14,7 +14,6 @@ from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.parametric_bank import template_of
 from synfiqa.actors.pose import euler_angles
 from synfiqa.actors.template_bank import TemplateBank, conditions_of
-from synfiqa.cluster.errors import JobFailed, UserError
 from synfiqa.cluster.run_folder import open_run
 from synfiqa.cluster.shard_store import ShardStore
 from synfiqa.cluster.stage import Work
@@ -23,7 +22,8 @@ from synfiqa.jobs.cli import main
 from synfiqa.jobs.config import load_config
 from synfiqa.jobs.identity_half import ledger_counts
 from synfiqa.jobs.templates import run_templates
-from synfiqa.schemas.config import RunConfig
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 from synfiqa.schemas.rows import CANDIDATES
 from tests.actors.diffusion_chain_config import config

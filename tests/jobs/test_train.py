@@ -10,7 +10,6 @@ import yaml
 from safetensors.torch import load
 
 import synfiqa.fiqa_train.ray_training as ray_training
-from synfiqa.cluster.errors import UserError
 from synfiqa.cluster.run_folder import load_run
 from synfiqa.cluster.storage import Storage
 from synfiqa.fiqa_train.checkpoints import load_quality_model
@@ -18,6 +17,7 @@ from synfiqa.fiqa_train.loop import fit
 from synfiqa.jobs.label import require_calibration
 from synfiqa.jobs.run import run_all
 from synfiqa.jobs.train import run_train, training_basis, training_task
+from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import make_run, small_config
 from tests.fiqa_train.test_loop import Alone
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from synfiqa.cluster.errors import JobFailed
 from synfiqa.jobs.verify import run_verify
+from synfiqa.schemas.errors import JobFailed
 from tests.cluster.finished_run import finished_run
 
 

@@ -14,7 +14,7 @@ from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
 from synfiqa.actors.controlled_diffusion.weights import Networks
 from synfiqa.actors.network import Running
 from synfiqa.cluster.call_size import at_most
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from tests.actors.controlled_diffusion.conftest import RUNNING
 
 

@@ -12,7 +12,7 @@ from synfiqa.actors.controlled_diffusion.rehearsal import write_random
 from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
 from synfiqa.actors.controlled_diffusion.text import load_tokenizer
 from synfiqa.actors.controlled_diffusion.weights import load_networks
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from tests.actors.controlled_diffusion.conftest import FILES, RUNNING
 
 TINY = DiffusionArguments(size="tiny")

@@ -8,7 +8,7 @@ from synfiqa.actors.face_model.deca import CODE, DecaCoarse, DecaEncoder, face_c
 from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.model_store.random_weights import random_state
 from synfiqa.actors.network import Running
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(

@@ -5,7 +5,7 @@ import pytest
 
 from synfiqa.actors.face_model.flame_files import _rows, _template_obj, read_flame
 from synfiqa.actors.face_model.flame_random import random_model
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from tests.actors.face_model import python2_pickle
 
 

@@ -11,7 +11,7 @@ from synfiqa.actors.face_model.procedural import ProceduralFaceModel, code_of
 from synfiqa.actors.face_model.renderer import TorchRenderer
 from synfiqa.actors.parametric_bank import parametric_bank
 from synfiqa.actors.template_bank import conditions_of
-from synfiqa.schemas.config import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection
 
 SIDE = 64
 PEOPLE = 4

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from synfiqa.actors.face_model.renderer import Pytorch3dRenderer, TorchRenderer, renderer_named
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 
 
 @pytest.fixture(params=["torch", "pytorch3d"])

@@ -11,7 +11,7 @@ from synfiqa.actors.model_store import cache
 from synfiqa.actors.model_store.cache import WrongDigest, cache_folder, digest_of, locate, locked, verify
 from synfiqa.actors.model_store.catalogue import Model, bundled
 from synfiqa.actors.model_store.digest import file_digest, folder_files, weights_digest
-from synfiqa.cluster.errors import JobFailed, UserError
+from synfiqa.schemas.errors import JobFailed, UserError
 from tests.actors.model_store.cards import card, model, weights
 
 OTHER = "0" * 64

@@ -28,7 +28,7 @@ from synfiqa.actors.model_store.canary import (
 from synfiqa.actors.model_store.catalogue import Model, bundled, check_contract
 from synfiqa.actors.model_store.loading import play
 from synfiqa.actors.network import Running
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 from tests.actors.model_store.cards import SMALL, card
 from tests.actors.model_store.tiny_networks import TinyEmbedding

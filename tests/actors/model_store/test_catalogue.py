@@ -10,7 +10,7 @@ from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import BUNDLED, Catalogue, bundled, check_contract, read_bundled
 from synfiqa.actors.model_store.digest import file_digest
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from tests.actors.model_store.cards import ADAFACE, SMALL, card, catalogue, catalogue_file, weights
 
 TRAINED = ("bundled-a", "bundled-b", "bundled-clip")

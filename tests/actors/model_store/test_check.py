@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.canary import LENGTH, TOLERANCE, answer_of, wron
 from synfiqa.actors.model_store.catalogue import Model, bundled
 from synfiqa.actors.model_store.check import check_model, sensitivities
 from synfiqa.actors.model_store.digest import weights_digest
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.model_store.cards import card, model, weights
 from tests.actors.model_store.test_canary import NETWORKS, card_of

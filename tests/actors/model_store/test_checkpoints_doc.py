@@ -25,7 +25,8 @@ from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.onnx_classifier import ClassifierArguments
 from synfiqa.jobs.cli import build_parser
 from synfiqa.jobs.config import load_config
-from synfiqa.schemas.config import ModelsSection, RunConfig
+from synfiqa.schemas.config.models import ModelsSection
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.model_card import StateRules
 from tests.actors.face_model import python2_pickle
 from tests.actors.model_store.cards import catalogue

@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.cache import WrongDigest, locate
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.fetch import download
-from synfiqa.cluster.errors import StorageUnavailable, UserError
+from synfiqa.schemas.errors import StorageUnavailable, UserError
 from tests.actors.model_store.cards import card
 from tests.actors.model_store.web import Web, serve
 

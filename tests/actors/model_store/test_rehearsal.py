@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.model_store.random_weights import random_tensors
 from synfiqa.actors.model_store.rehearsal import DONE
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from tests.actors.model_store.cards import SMALL, model, state
 
 

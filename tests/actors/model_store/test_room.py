@@ -12,7 +12,7 @@ from synfiqa.actors.model_store import loading, room
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.model_store.room import free_memory, require_room, stored_numbers
 from synfiqa.actors.network import Running
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.model_store.cards import SMALL, catalogue_file
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import StateRules
 
 PUBLISHED = StateRules(unwrap=("model_state_dict", "state_dict", "model"), strip=("module.", "model."))

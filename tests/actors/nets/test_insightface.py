@@ -7,7 +7,7 @@ from torch.nn import functional
 from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.model_store.random_weights import random_state
 from synfiqa.actors.nets.insightface import IResNet
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules
 
 LAYERS = (2, 1, 1, 1)

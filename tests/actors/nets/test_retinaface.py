@@ -10,7 +10,7 @@ from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.model_store.random_weights import random_state
 from synfiqa.actors.nets.retinaface import RetinaFaceR50
 from synfiqa.actors.retinaface import anchors
-from synfiqa.cluster.errors import UserError
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(

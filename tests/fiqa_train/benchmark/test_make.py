@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from synfiqa.actors.imaging import decode
-from synfiqa.cluster.errors import UserError
 from synfiqa.fiqa_train.benchmark import make
 from synfiqa.fiqa_train.benchmark.folder import BASIS, DOCUMENT, Benchmark, problems
 from synfiqa.fiqa_train.benchmark.make import make_benchmark
 from synfiqa.fiqa_train.benchmark.plan import VERSION
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.rows import recipe_from_row
 from tests.fiqa_train.benchmark.conftest import SMALL
 

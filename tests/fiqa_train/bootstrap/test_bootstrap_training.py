@@ -4,7 +4,6 @@ import torch
 
 from synfiqa.actors.captions import FACTORS
 from synfiqa.actors.model_store.catalogue import read_bundled
-from synfiqa.cluster.errors import UserError
 from synfiqa.fiqa_train.bootstrap.augment import augment
 from synfiqa.fiqa_train.bootstrap.embedder import MARGIN, SCALE, CosFace, learnable, margin_at, train_embedder
 from synfiqa.fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
@@ -19,6 +18,7 @@ from synfiqa.fiqa_train.bootstrap.verification import (
     tar_at_fmr,
     threshold_at_fmr,
 )
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.recipe import Light, Pose, Recipe
 
 SMALL = SetSize(identities=4, references=4, varied=8, held_out=2, laddered=1)

@@ -1,0 +1,25 @@
+"""TODO."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+Interval = tuple[float, float]
+
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are errors, values are immutable once checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Rate = Annotated[float, Field(ge=0, le=1)]
+
+
+Weight = Annotated[float, Field(ge=0)]

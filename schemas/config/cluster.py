@@ -1,0 +1,63 @@
+"""TODO."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from synfiqa.schemas.config.base import Section
+
+
+class RunSection(Section):
+    """Where the run lives and the one seed that everything derives from."""
+
+    url: str = Field("runs/quickstart", min_length=1, description="folder or fsspec URL of the run")
+    seed: int = Field(0, ge=0, lt=2**63)
+
+
+class StorageSection(Section):
+    """File format of sample shards."""
+
+    format: Literal["parquet", "webdataset"] = "parquet"
+
+
+class PlacementSection(Section):
+    """How stages are laid out on the cluster. On one class of hardware it never changes what is made (promise 1)."""
+
+    mode: Literal["auto", "fused", "split"] = Field(
+        "auto",
+        description="fused: all stages of a half share one process; split: one pool per stage; auto chooses",
+    )
+    workers: int = Field(0, ge=0, le=4096, description="workers per pool; 0 means as many as the cluster holds")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    memory_mb: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description="stage name -> GPU memory of one worker, as `synfiqa calibrate` prints it"
+    )
+    gpu_memory_mb: int = Field(0, ge=0, description="memory of one GPU; with memory_mb, workers are packed onto it")
+    object_store_mb: int = Field(0, ge=0, description="bound on data in flight; 0 leaves it to Ray Data")
+    labels: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="stage name -> Ray node labels its workers must have, e.g. {annotator: {pool: small-gpu}}",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "PlacementSection":
+        if bool(self.memory_mb) != bool(self.gpu_memory_mb):
+            raise ValueError(
+                "memory_mb and gpu_memory_mb belong together: set both, as `synfiqa calibrate` prints them"
+            )
+        return self
+
+
+class ResilienceSection(Section):
+    """What the run puts up with before it sets work aside, stops, or takes over."""
+
+    max_attempts: int = Field(
+        3, ge=1, le=100, description="a unit that kills its process so often outside any row is dead; a row needs two"
+    )
+    max_dead_rate: float = Field(0.02, ge=0, le=1, description="share of dead rows above which the run stops, exit 3")
+    retry_budget_s: float = Field(
+        300.0, ge=0, le=86400, description="how long one storage request is retried through throttling and outages"
+    )
+    lease_s: float = Field(
+        60.0, ge=1, le=3600, description="a driver that gave no sign of life for so long has lost the run"
+    )

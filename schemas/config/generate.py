@@ -1,0 +1,151 @@
+"""TODO."""
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
+from synfiqa.schemas.recipe import Profile
+
+DARK_BELOW, BRIGHT_FROM = 0.5, 1.6
+"""Exposure gains beyond which a picture counts as badly exposed; recipes without that fault stay between them."""
+
+
+_LIMITS = {
+    "motion": (0.1, 30),
+    "noise": (0.1, 80),
+    "exposure": (0.001, 16),
+    "cast": (0.01, 1),
+    "coarse_jpeg": (1, 100),
+    "misalignment": (0.1, 90),
+    "near_camera": (1.2, 100),
+}
+
+
+class DegradedSection(Section):
+    """How degraded samples are drawn. Angles in degrees, rates and strengths in 0..1.
+
+    From `motion_rate` on: faults of the camera and of the aligner, which only the profile `corrected` draws. A rate is
+    the share of samples that show the fault; its strength is log-uniform in the range, so that severe ones are rare.
+    """
+
+    yaw_std: float = Field(28.0, ge=0, le=90)
+    pitch_std: float = Field(10.0, ge=0, le=45)
+    roll_std: float = Field(7.0, ge=0, le=90)
+    expression_rate: float = Field(0.4, ge=0, le=1)
+    harsh_light_rate: float = Field(0.3, ge=0, le=1)
+    occluder_rate: float = Field(0.3, ge=0, le=1)
+    scale_intervals: tuple[Interval, ...] = Field(
+        ((0.82, 1.6), (1.6, 2.5), (2.5, 4.0), (4.0, 8.0)),
+        description="intervals that the down-sampling factor s and the blur level b are drawn from, clamped to >= 1",
+    )
+    scale_weights: tuple[float, ...] = Field(
+        (0.80, 0.10, 0.08, 0.02), description="probability of each interval; the published values"
+    )
+    jpeg_quality: tuple[int, int] = Field((75, 75), description="inclusive range of JPEG quality")
+    motion_rate: Rate = 0.12
+    motion: Interval = Field((2.0, 30.0), description="length of a straight shake in pixels of the crop, at most 30")
+    noise_rate: Rate = 0.2
+    noise: Interval = Field((3.0, 45.0), description="sensor noise in grey levels, at most 80")
+    exposure_rate: Rate = 0.15
+    exposure: Interval = Field(
+        (0.05, 4.0), description="half are too dark, from .5 down to the first gain, half too bright, from 1.6 up"
+    )
+    cast_rate: Rate = 0.12
+    cast: Interval = Field((0.15, 1.0), description="strength of a coloured light or wrong white balance")
+    jpeg_rate: Rate = Field(0.25, description="share that is stored worse than jpeg_quality says")
+    coarse_jpeg: tuple[int, int] = Field((4, 60), description="inclusive range of the quality of those")
+    misalignment_rate: Rate = 0.12
+    misalignment: Interval = Field((4.0, 90.0), description="degrees of rotation that the aligner missed")
+    near_camera_rate: Rate = 0.15
+    near_camera: Interval = Field((1.3, 3.5), description="distance of a near camera in head heights; others 4 to 10")
+
+    @field_validator(*_LIMITS)
+    @classmethod
+    def _in_order(cls, interval: Interval, info: ValidationInfo) -> Interval:
+        least, most = _LIMITS[str(info.field_name)]
+        low, high = interval
+        if not least <= low <= high <= most:
+            raise ValueError(f"it must satisfy {least:g} <= low <= high <= {most:g}")
+        if info.field_name == "exposure" and not (low <= DARK_BELOW and high >= BRIGHT_FROM):
+            raise ValueError(f"it must reach from a low of at most {DARK_BELOW} to a high of at least {BRIGHT_FROM}")
+        return interval
+
+    @model_validator(mode="after")
+    def _check(self) -> "DegradedSection":
+        if len(self.scale_intervals) != len(self.scale_weights):
+            raise ValueError("scale_intervals and scale_weights must have the same length")
+        if abs(sum(self.scale_weights) - 1) > 1e-6 or min(self.scale_weights) < 0:
+            raise ValueError(f"scale_weights must be >= 0 and sum to 1, not {sum(self.scale_weights):g}")
+        if any(not 0 < low <= high <= 8 for low, high in self.scale_intervals):
+            raise ValueError("each of scale_intervals must satisfy 0 < low <= high <= 8")
+        low, high = self.jpeg_quality
+        if not 1 <= low <= high <= 100:
+            raise ValueError("jpeg_quality must satisfy 1 <= low <= high <= 100")
+        return self
+
+
+SkinTones = tuple[Weight, ...]
+
+
+class GenerateSection(Section):
+    """What is made: identities, samples of each, and how candidates are packed."""
+
+    identities: int = Field(64, ge=1, description="accepted identities wanted")
+    max_candidates: int = Field(0, ge=0, description="give up after so many candidates; 0 means 20 per identity")
+    candidates_per_unit: int = Field(16, ge=1, le=4096)
+    identities_per_shard: int = Field(8, ge=1, le=4096)
+    references: int = Field(4, ge=2, le=100, description="reference images per identity (R)")
+    degraded: int = Field(20, ge=1, le=1000, description="degraded samples per identity (D)")
+    portrait_size: int = Field(128, ge=64, le=1024, description="side of a rendered portrait in pixels")
+    skin_tones: SkinTones = Field(
+        (1.0,) * 10,
+        min_length=10,
+        max_length=10,
+        description="how often rendered candidates have each of the ten tones of the Monk scale, 1 lightest",
+    )
+    micro_batch: int = Field(8, ge=1, le=1024, description="images per model call; part of the recipe")
+    profile: Profile = Field("corrected", description="degradation operators: corrected, or as released")
+    degraded_distribution: DegradedSection = DegradedSection()
+
+    @field_validator("skin_tones")
+    @classmethod
+    def _some_tone(cls, weights: SkinTones) -> SkinTones:
+        if not any(weights):
+            raise ValueError("at least one weight must be above 0")
+        return weights
+
+    @property
+    def candidate_limit(self) -> int:
+        """Most candidates that are made before the run gives up."""
+        return self.max_candidates or 20 * self.identities
+
+
+class DiffusionSection(Section):
+    """How pictures are made where models.conditional_generator is diffusion; generate.profile decides on its details.
+
+    A picture without a face, of another person or with numbers that are not finite is made again from a new seed.
+    """
+
+    templates: str = Field("", description="file of a template bank; empty: drawn from generate.degraded_distribution")
+    tries: int = Field(3, ge=1, le=100, description="pictures of one sample until it is rejected with its reason")
+    min_identity: float = Field(
+        -1.0, ge=-1, le=1, description="cosine to the identity below which a picture shows another person; -1: never"
+    )
+    renderer: Literal["torch", "pytorch3d"] = Field("torch", description="who draws control maps; both draw the same")
+
+
+class FilterSection(Section):
+    """When a candidate becomes an identity; each rule keeps its reason and measured value."""
+
+    profile: Profile = Field("corrected", description="faithful: as released, see synfiqa.actors.filter_rules")
+    min_detection: float = Field(0.7, ge=0, le=1, description="lowest face probability of the detector")
+    max_yaw: float = Field(20.0, gt=0, le=90, description="degrees, exclusive")
+    max_expression: float = Field(0.25, ge=0, le=1, description="strongest expression unit that counts as neutral")
+    max_glasses: float = Field(0.5, ge=0, le=1, description="glasses score above which a face wears glasses")
+    max_similarity: float = Field(
+        0.6,
+        ge=-1,
+        le=1,
+        description="highest cosine to an identity accepted earlier (greedy, candidate order)",
+    )

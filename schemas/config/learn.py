@@ -1,0 +1,76 @@
+"""TODO."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from synfiqa.schemas.config.base import Name, Section
+
+Spatial = Literal["ranks", "costs"]
+
+
+class LabelSection(Section):
+    """Fusion of raw components into one label, m = (f_r + lambda * s_d) / (1 - kappa * v_l) (MR-FIQA, promise 5)."""
+
+    name: Name = "default"
+    spatial: Spatial = Field(
+        "ranks",
+        description="s_d is the worst of three ranks, as published, or 1 less what each factor costs recognition",
+    )
+    spatial_weight: float = Field(0.5, ge=0, le=10, description="lambda of the fusion")
+    vision_language_weight: float = Field(1.0, ge=0, le=1, description="kappa of the fusion; 1 as published")
+    match_threshold: Annotated[float, Field(gt=-1, lt=1)] | Literal["auto"] | None = Field(
+        None,
+        description="cosine above which f_r's network takes two faces for one person: f_r enters the fusion as the "
+        "chance of that, 1 / (1 + exp((threshold - f_r) / width)); auto: that of the frozen calibration or else of the "
+        "network's card; null: as the cosine, as published",
+    )
+    match_width: float = Field(0.08, ge=0.001, le=1, description="cosine over which that chance rises from 1/2 to .73")
+    embedder: Name | Literal[""] = Field(
+        "", description="one of models.more_embedders whose f_r the label takes; empty: models.embedder"
+    )
+    calibration: str = Field("", description="URL of a frozen calibration.json; empty fits one on this run")
+
+
+class TrainSection(Section):
+    """The FIQA model fitted to the labels."""
+
+    name: Name = "default"
+    epochs: int = Field(10, ge=1, le=10000)
+    batch_size: int = Field(32, ge=2, le=65536)
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    weight_decay: float = Field(1e-4, ge=0, le=1)
+    width: int = Field(16, ge=4, le=512, description="channels of the first stage of the IResNet")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="arithmetic of the forward pass; bfloat16 pays on GPUs and on CPUs with AMX"
+    )
+    initialise: Literal["random", "embedder"] = Field("embedder", description="start from the recognition network")
+    validation_fraction: float = Field(0.1, gt=0, lt=0.9, description="share of identities that choose the epoch")
+    test_fraction: float = Field(0.25, gt=0, lt=0.9, description="share of identities held out for evaluation")
+    workers: int = Field(1, ge=1, le=4096)
+    use_gpu: bool = False
+    max_failures: int = Field(3, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainSection":
+        if self.validation_fraction + self.test_fraction >= 0.95:
+            raise ValueError("validation_fraction + test_fraction must leave identities to train on (sum < 0.95)")
+        return self
+
+
+class EvaluateSection(Section):
+    """Error-versus-discard evaluation on held-out identities (spec 6.2-6.4)."""
+
+    fmr: tuple[float, ...] = Field((1e-2, 1e-3), min_length=1, description="target false match rates")
+    discard_limit: float = Field(0.3, gt=0, le=0.95, description="R: pAUC runs over discard 0..R")
+    pairs: Literal["probe-reference", "all"] = Field(
+        "probe-reference",
+        description="degraded probes against clean references, as at a gate, or every two held-out images",
+    )
+    bootstrap: int = Field(200, ge=0, le=10000, description="identity-level bootstrap resamples; 0 for none")
+
+    @model_validator(mode="after")
+    def _check(self) -> "EvaluateSection":
+        if any(not 0 < value < 1 for value in self.fmr):
+            raise ValueError("each fmr must lie strictly between 0 and 1")
+        return self

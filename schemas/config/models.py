@@ -1,0 +1,73 @@
+"""TODO."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from synfiqa.schemas.config.base import Name, Precision, Section
+
+NOT_RECIPE = ("catalogue", "cache", "offline", "require_commercial", "evaluation_embedder")
+"""Keys of the models section that change no byte of the dataset; weights enter the recipe by digest."""
+
+
+ONLY_DIFFUSION = ("face_model", "face_encoder", "face_parser", "conditional_diffusion", "control_embedder")
+"""Keys of the models section that say something where the conditional generator is diffusion."""
+
+
+PROCEDURAL = "procedural"
+"""Name of both embedded generators, which are no cards."""
+
+
+class ModelsSection(Section):
+    """Which model plays each role. Bundled names need no download."""
+
+    catalogue: str = Field("", description="models.yaml with cards of own checkpoints; bundled ones need none")
+    cache: str = Field(
+        "", description="folder on each node for fetched weights; empty: SYNFIQA_CACHE, ~/.cache/synfiqa"
+    )
+    offline: bool = Field(True, description="false lets a run fetch what `synfiqa models fetch` has not")
+    require_commercial: bool = Field(False, description="refuse models whose card does not allow commercial use")
+    precision: Precision = Field("float32", description="of weights and activations of all networks")
+    micro_batch: int = Field(
+        8,
+        ge=1,
+        le=4096,
+        description="images per network call, short ones are padded; raise it on GPUs; part of the recipe",
+    )
+    identity_generator: Name = Field("procedural", description="procedural, or a card that makes pseudo-identities")
+    conditional_generator: Literal["procedural", "diffusion"] = Field(
+        "procedural", description="diffusion: conditional_diffusion under control of a 3-D face, see section diffusion"
+    )
+    face_model: Name = Field("procedural-face", description="3-D face that control maps are drawn of")
+    face_encoder: Name = Field("procedural-encoder", description="measures the 3-D face of an identity")
+    face_parser: Name | Literal[""] = Field("", description="paints all but the face white for the image encoder")
+    conditional_diffusion: Name | Literal[""] = Field("", description="image model under control; diffusion needs one")
+    control_embedder: Name | Literal[""] = Field(
+        "", description="whose 512 numbers tell the image model who it shows; empty: models.embedder"
+    )
+    detector: Name = "mtcnn"
+    pose: Name = Field("landmark-pose", description="head pose of candidates, and of samples as measured_yaw")
+    glasses: Name = "line-glasses"
+    expression: Name = "commanded-expression"
+    uniqueness: Name | Literal[""] = Field("", description="embedder of the duplicate rule; empty: models.embedder")
+    embedder: Name = Field("bundled-a", description="recognition network of the label component f_r")
+    more_embedders: tuple[Name, ...] = Field((), description="further embedders whose f_r is measured beside")
+    mirrored_recognition: bool = Field(
+        False, description="f_r is that of a face and of its mirror image together, for twice the embedding time"
+    )
+    evaluation_embedder: Name = Field("bundled-b", description="independent network that evaluation verifies with")
+    image_text: Name = "bundled-clip"
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelsSection":
+        names = (self.embedder, *self.more_embedders)
+        if len(set(names)) != len(names):
+            raise ValueError(f"models.embedder and models.more_embedders must differ, not {', '.join(names)}")
+        if self.conditional_generator != PROCEDURAL and not self.conditional_diffusion:
+            raise ValueError("models.conditional_generator is diffusion: name its card in models.conditional_diffusion")
+        if self.conditional_generator == PROCEDURAL != self.identity_generator:
+            raise ValueError(
+                f"the procedural conditional generator cannot show the identities of {self.identity_generator}, for "
+                "it knows procedural heads only: set models.identity_generator to procedural as well"
+            )
+        return self

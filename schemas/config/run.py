@@ -1,0 +1,52 @@
+"""The run config: one pydantic tree, every value checked before any actor starts."""
+
+from pydantic import (
+    model_validator,
+)
+
+from synfiqa.schemas.config.base import Section
+from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection, RunSection, StorageSection
+from synfiqa.schemas.config.generate import DiffusionSection, FilterSection, GenerateSection
+from synfiqa.schemas.config.learn import EvaluateSection, LabelSection, TrainSection
+from synfiqa.schemas.config.models import NOT_RECIPE, ONLY_DIFFUSION, PROCEDURAL, ModelsSection
+
+
+class RunConfig(Section):
+    """Everything one run needs, from candidates to the report."""
+
+    run: RunSection = RunSection()
+    generate: GenerateSection = GenerateSection()
+    diffusion: DiffusionSection = DiffusionSection()
+    filter: FilterSection = FilterSection()
+    models: ModelsSection = ModelsSection()
+    storage: StorageSection = StorageSection()
+    placement: PlacementSection = PlacementSection()
+    resilience: ResilienceSection = ResilienceSection()
+    label: LabelSection = LabelSection()
+    train: TrainSection = TrainSection()
+    evaluate: EvaluateSection = EvaluateSection()
+
+    @model_validator(mode="after")
+    def _check(self) -> "RunConfig":
+        known = ("", self.models.embedder, *self.models.more_embedders)
+        if self.label.embedder not in known:
+            raise ValueError(
+                f"label.embedder is {self.label.embedder}, which the run does not measure: choose one of "
+                f"{', '.join(known[1:])}, or add it to models.more_embedders before generating"
+            )
+        return self
+
+    def recipe_sections(self) -> dict:
+        """The part that decides which bytes the dataset has, without placement, resilience, URL and evaluation."""
+        tree = self.model_dump(mode="json", include={"generate", "diffusion", "filter", "models", "storage"})
+        rendered = self.models.conditional_generator == PROCEDURAL
+        for key in (*NOT_RECIPE, *(ONLY_DIFFUSION if rendered else ())):
+            del tree["models"][key]
+        # Left out where it says nothing: a run that never heard of it stays the same run.
+        if not self.models.mirrored_recognition:
+            del tree["models"]["mirrored_recognition"]
+        # A bank enters by digest, as weights do.
+        del tree["diffusion"]["templates"]
+        if rendered:
+            del tree["diffusion"]
+        return {"seed": self.run.seed, **tree}
