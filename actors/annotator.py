@@ -11,8 +11,8 @@ from synfiqa.actors.conditional_backends import reference_text
 from synfiqa.actors.imaging import decode
 from synfiqa.actors.mirror_images import recognition_vectors
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.cluster.salvage import Salvage
-from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.cluster.pipeline.salvage import Salvage
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES, identity_of, kind_of, recipe_from_row

@@ -13,8 +13,8 @@ from synfiqa.actors.degradation import clean_crop_and_degrade
 from synfiqa.actors.imaging import decode, encode_jpeg
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.roles import IdentitySource, Portraits, Unfit
-from synfiqa.cluster.salvage import Salvage
-from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.cluster.pipeline.salvage import Salvage
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import REGIONS, SAMPLES, image_path, recipe_to_row, sample_id

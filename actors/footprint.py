@@ -12,8 +12,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
-from synfiqa.cluster.salvage import describe
-from synfiqa.cluster.stage import Stage, Work
+from synfiqa.cluster.pipeline.salvage import describe
+from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.schemas.errors import JobFailed, UserError
 
 Device = Literal["auto", "cpu", "cuda"]

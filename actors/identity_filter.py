@@ -11,8 +11,8 @@ from synfiqa.actors.filter_rules import Measured, judge, published_crop
 from synfiqa.actors.imaging import decode
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.roles import Detection
-from synfiqa.cluster.salvage import Salvage
-from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.cluster.pipeline.salvage import Salvage
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
 from synfiqa.schemas.config.run import RunConfig
 
 

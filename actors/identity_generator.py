@@ -6,8 +6,8 @@ from synfiqa.actors.backends import Players
 from synfiqa.actors.candidate_table import candidate_numbers, candidate_table, dead_candidate, fresh_candidate
 from synfiqa.actors.imaging import encode_jpeg
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.cluster.salvage import Salvage
-from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.cluster.pipeline.salvage import Salvage
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.seeds import derive_seed
 

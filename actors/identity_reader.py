@@ -5,9 +5,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.stage import Resources, Stage, Work
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.rows import IDENTITIES
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synfiqa.cluster.call_size import call_size
+from synfiqa.cluster.pipeline.micro_batch import call_size
 from synfiqa.schemas.config.base import Precision
 
 COMPILED = {"dynamic": False, "options": {"deterministic": True}}

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synfiqa.cluster.shard_formats import Format
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.stage import Resources, Stage, Work
-from synfiqa.cluster.stage_trace import to_provenance
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import Format
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.spans import to_provenance
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES, identity_of
 

@@ -23,9 +23,9 @@ from benchmarks.face_bars.people import REFERENCES, cleaned
 from synfiqa.actors.face3d import HeadRenderer, Identity, sample_identity
 from synfiqa.actors.imaging import decode
 from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
-from synfiqa.cluster.generations import current
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.generations import current
+from synfiqa.cluster.run.manifest import load_run
 from synfiqa.jobs.label import read_labels, require_calibration
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe

@@ -19,9 +19,9 @@ from scipy.stats import rankdata, spearmanr
 from synfiqa.actors.annotator import recognition_similarity
 from synfiqa.actors.imaging import decode
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.cluster.generations import current
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.generations import current
+from synfiqa.cluster.run.manifest import load_run
 from synfiqa.fiqa_train import label_factors
 from synfiqa.fiqa_train.edc import Pairs, pair_quality
 from synfiqa.fiqa_train.label_costs import fit_costs, kept

@@ -18,13 +18,13 @@ from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.identity_reader import IdentityReaderStage
 from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests
 from synfiqa.actors.shard_writer import ShardWriterStage
-from synfiqa.cluster.lease import hold
-from synfiqa.cluster.pipeline import stream
-from synfiqa.cluster.ray_session import cluster_resources, ray_session
-from synfiqa.cluster.run_folder import open_run, planned_shards
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.stage import Stage, Work
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline.ray_session import cluster_resources, ray_session
+from synfiqa.cluster.pipeline.stage import Stage, Work
+from synfiqa.cluster.pipeline.stream import stream
+from synfiqa.cluster.run.lease import hold
+from synfiqa.cluster.run.manifest import open_run, planned_shards
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.config import load_config
 from synfiqa.jobs.identity_half import IdentityHalf
 from synfiqa.jobs.sample_half import plan_shards

@@ -18,9 +18,9 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train import label_factors
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import REGIONS, SAMPLES, sample_id

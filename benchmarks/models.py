@@ -36,7 +36,7 @@ from synfiqa.actors.network import Running
 from synfiqa.actors.preprocess import network_input, normalised
 from synfiqa.actors.recipe_sampler import candidate_recipe
 from synfiqa.actors.retinaface import anchors
-from synfiqa.cluster.stage import Work
+from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import CANDIDATES, IDENTITIES
 

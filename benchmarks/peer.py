@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
-from synfiqa.cluster.pipeline import stream
-from synfiqa.cluster.ray_session import prepare_environment, ray_session
+from synfiqa.cluster.pipeline.ray_session import prepare_environment, ray_session
+from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.schemas.config.cluster import PlacementSection
 
 ROWS, PAYLOAD = 64, 5_000

@@ -6,7 +6,7 @@ from pathlib import Path
 from cosmos_xenna.pipelines import v1
 
 from benchmarks.stub_stages import images
-from synfiqa.cluster.shard_formats import encode
+from synfiqa.cluster.commits.shard_formats import encode
 
 Unit = dict
 

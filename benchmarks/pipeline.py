@@ -11,8 +11,8 @@ import tempfile
 import time
 
 from benchmarks.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
-from synfiqa.cluster.pipeline import stream
-from synfiqa.cluster.ray_session import ray_session
+from synfiqa.cluster.pipeline.ray_session import ray_session
+from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.schemas.config.cluster import PlacementSection
 
 BAR = 1.05

@@ -15,8 +15,8 @@ import tempfile
 import time
 
 from benchmarks.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
-from synfiqa.cluster.pipeline import stream
-from synfiqa.cluster.ray_session import ray_session
+from synfiqa.cluster.pipeline.ray_session import ray_session
+from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.schemas.config.cluster import PlacementSection
 
 MEMORY_BAR, PACE_BAR = 1.2, 1.1

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.run_status import read_status
-from synfiqa.cluster.shard_store import ShardStore, commit_path
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore, commit_path
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.status import read_status
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import Commit, DataFile
 

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from synfiqa.actors.shard_writer import ShardWriterStage
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.shard_formats import Format
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.stage import Resources, Stage, Work
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import Format
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import Dead
 from synfiqa.schemas.rows import IDENTITIES, SAMPLES, image_path, sample_id

@@ -14,8 +14,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from synfiqa.cluster.run_folder import MANIFEST
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.manifest import MANIFEST
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.quality_net import ARCHITECTURE, QualityModel, QualityNet
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUNDLED_QUALITY, ModelCard

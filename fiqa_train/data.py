@@ -9,8 +9,8 @@ import torch
 from torch.utils.data import IterableDataset
 
 from synfiqa.actors.imaging import decode as decode_image
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.label_parts import LabelledShard, read_part
 from synfiqa.fiqa_train.quality_net import to_gray
 from synfiqa.schemas.errors import JobFailed, UserError

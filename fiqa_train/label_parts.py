@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from synfiqa.cluster.shard_formats import decode
-from synfiqa.cluster.shard_store import read_verified
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import decode
+from synfiqa.cluster.commits.shard_store import read_verified
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import Commit, DataFile
 

@@ -14,8 +14,8 @@ from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.nets.iresnet import SmallIResNet
-from synfiqa.cluster.lease import Claim
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.lease import Claim
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.data import TrainingFaces, augment, read_all
 from synfiqa.fiqa_train.label_parts import LabelledShard
 from synfiqa.fiqa_train.quality_net import ARCHITECTURE, BLOCKS, INPUT_SIZE, QualityNet, initialise_from

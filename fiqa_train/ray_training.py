@@ -18,8 +18,8 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchConfig, TorchTrainer
 from torch import nn
 
-from synfiqa.cluster.ray_session import cluster_limits
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.pipeline.ray_session import cluster_limits
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.checkpoints import STATE, dump_state, model_folder, parse_state
 from synfiqa.fiqa_train.loop import TrainTask, fit
 from synfiqa.schemas.config.learn import TrainSection

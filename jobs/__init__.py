@@ -8,7 +8,7 @@ if __name__ == "jobs":
 
     sys.modules["jobs"] = synfiqa.jobs
 else:
-    from synfiqa.cluster.ray_session import prepare_environment
+    from synfiqa.cluster.pipeline.ray_session import prepare_environment
 
     # Ray reads its environment on import, so this comes before any job module can import it.
     prepare_environment()

@@ -12,8 +12,8 @@ import torch
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.roles import Embedder
-from synfiqa.cluster.progress import Phase
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.fiqa_train.baselines import random_quality, sharpness
 from synfiqa.fiqa_train.benchmark.folder import Benchmark, problems, read_document
 from synfiqa.fiqa_train.benchmark.make import make_benchmark

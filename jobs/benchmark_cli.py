@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from synfiqa.cluster.storage import redact
-from synfiqa.cluster.url_spelling import intended_url
+from synfiqa.cluster.storage.storage import redact
+from synfiqa.cluster.storage.url_spelling import intended_url
 from synfiqa.schemas.errors import UserError
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from synfiqa.actors.model_store.catalogue import BUNDLED
-from synfiqa.cluster.run_folder import RecipeChanged
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.manifest import RecipeChanged
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
 from synfiqa.fiqa_train.bootstrap.publish import publish_quality
 from synfiqa.fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_folder

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synfiqa.actors.footprint import Device, Footprint, measure
-from synfiqa.cluster.packing_gpu import RESERVE, Share, gpu_share
-from synfiqa.cluster.stage import Stage, Work
+from synfiqa.cluster.pipeline.gpu_packing import RESERVE, Share, gpu_share
+from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.jobs.stages import Stages
 from synfiqa.schemas.config.generate import FilterSection
 from synfiqa.schemas.config.run import RunConfig

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from synfiqa.cluster.generations import current
-from synfiqa.cluster.lease import Lease, hold
-from synfiqa.cluster.progress import stop_live_lines
-from synfiqa.cluster.ray_session import Terminated, terminate_like_interrupt
-from synfiqa.cluster.storage import Storage, redact
-from synfiqa.cluster.url_spelling import intended_url
+from synfiqa.cluster.pipeline.ray_session import Terminated, terminate_like_interrupt
+from synfiqa.cluster.run.generations import current
+from synfiqa.cluster.run.lease import Lease, hold
+from synfiqa.cluster.storage.storage import Storage, redact
+from synfiqa.cluster.storage.url_spelling import intended_url
+from synfiqa.cluster.telemetry.progress import stop_live_lines
 from synfiqa.jobs.benchmark_cli import add_benchmark_command
 from synfiqa.jobs.config import apply_overrides, load_config, parse_config
 from synfiqa.jobs.models_cli import add_models_command
@@ -182,7 +182,7 @@ def _storage(config: RunConfig) -> Storage:
 
 def _held(config: RunConfig, storage: Storage, job: str) -> AbstractContextManager[Lease]:
     """Hold an existing run while a job writes to it: two of them would undo each other's work, or double it."""
-    from synfiqa.cluster.run_folder import load_run
+    from synfiqa.cluster.run.manifest import load_run
 
     load_run(storage)
     return hold(storage, config.resilience.lease_s, job=job)
@@ -202,7 +202,7 @@ def resolve_config(options: argparse.Namespace) -> RunConfig:
 
 def _config_of_run(url: str, overrides: list[str]) -> RunConfig:
     """Return the config that a run was made with, as its newest generation recorded it."""
-    from synfiqa.cluster.run_folder import load_run
+    from synfiqa.cluster.run.manifest import load_run
 
     tree = apply_overrides(dict(load_run(current(url)).config), overrides)
     tree["run"] = {**tree.get("run", {}), "url": url}
@@ -223,7 +223,7 @@ def _generate(options: argparse.Namespace) -> None:
 
         run_check(config)
         return
-    from synfiqa.cluster.ray_session import ray_session
+    from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.jobs.generate import run_generate
 
     with ray_session():
@@ -235,7 +235,7 @@ def _generate(options: argparse.Namespace) -> None:
 
 def _replay(options: argparse.Namespace) -> None:
     config = _config_of_run(_run_url(options), options.set)
-    from synfiqa.cluster.ray_session import ray_session
+    from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.jobs.replay import run_replay
 
     storage = _storage(config)
@@ -259,7 +259,7 @@ def _label(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from synfiqa.cluster.ray_session import ray_session
+    from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.jobs.train import run_train
 
     storage = _storage(config)

@@ -32,14 +32,14 @@ from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import catalogue_of, run_models
 from synfiqa.actors.roles import Embedder
-from synfiqa.cluster.fingerprint import INPUT_FIELDS
-from synfiqa.cluster.lease import Lease, require_held
-from synfiqa.cluster.preflight import preflight
-from synfiqa.cluster.progress import Phase
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.shard_formats import encode
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import encode
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.fingerprint import INPUT_FIELDS
+from synfiqa.cluster.run.lease import Lease, require_held
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.preflight import preflight
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.fiqa_train.baselines import label_quality, random_quality, sharpness
 from synfiqa.fiqa_train.checkpoints import load_trained, model_folder
 from synfiqa.fiqa_train.evaluation import Protocol, compare, number, resolvable

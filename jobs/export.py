@@ -11,10 +11,10 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.shard_formats import SUFFIX, Format, encode
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import SUFFIX, Format, encode
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.label_parts import pair_shards, read_part
 from synfiqa.jobs.dataset_card import dataset_card
 from synfiqa.jobs.label import require_calibration, require_fresh_labels

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from synfiqa.cluster.storage import Storage, redact
+from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.fiqa_train.label_factors import FACTORS
 from synfiqa.jobs.match_threshold import AUTO
 from synfiqa.schemas.calibration import Calibration, Scale

@@ -4,9 +4,9 @@ import re
 import sys
 from collections import Counter
 
-from synfiqa.cluster.garbage import collect_garbage
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.garbage import collect_garbage
 from synfiqa.schemas.errors import UserError
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

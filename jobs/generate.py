@@ -3,13 +3,13 @@
 import sys
 
 from synfiqa.actors.model_store.selection import cards_of_dataset
-from synfiqa.cluster.dataset_summary import SUMMARY, summarise
-from synfiqa.cluster.generations import following
-from synfiqa.cluster.lease import hold
-from synfiqa.cluster.ray_session import device_class
-from synfiqa.cluster.run_folder import RecipeChanged, open_run, planned_shards
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline.ray_session import device_class
+from synfiqa.cluster.run.generations import following
+from synfiqa.cluster.run.lease import hold
+from synfiqa.cluster.run.manifest import RecipeChanged, open_run, planned_shards
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.check import require_fit
 from synfiqa.jobs.identity_half import IdentityHalf
 from synfiqa.jobs.sample_half import SampleHalf

@@ -11,14 +11,14 @@ import pyarrow as pa
 from synfiqa.actors.candidate_table import candidate_numbers, candidate_table, dead_candidate
 from synfiqa.actors.identity_generator import candidate_seed, candidate_spec
 from synfiqa.actors.identity_registry import COLUMNS, IdentityRegistry
-from synfiqa.cluster.dead_limit import DeadLimit
-from synfiqa.cluster.lease import Lease
-from synfiqa.cluster.pipeline import stream
-from synfiqa.cluster.progress import Phase
-from synfiqa.cluster.shard_formats import content_digest
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.stage import Work
-from synfiqa.cluster.stage_trace import to_provenance
+from synfiqa.cluster.commits.shard_formats import content_digest
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline.dead_limit import DeadLimit
+from synfiqa.cluster.pipeline.stage import Work
+from synfiqa.cluster.pipeline.stream import stream
+from synfiqa.cluster.run.lease import Lease
+from synfiqa.cluster.telemetry.progress import Phase
+from synfiqa.cluster.telemetry.spans import to_provenance
 from synfiqa.jobs.stages import Stages
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed

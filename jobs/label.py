@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from synfiqa.cluster.fingerprint import canonical_json
-from synfiqa.cluster.lease import RECENT_S, Lease, require_held
-from synfiqa.cluster.preflight import preflight
-from synfiqa.cluster.progress import Phase
-from synfiqa.cluster.run_folder import load_run, planned_shards
-from synfiqa.cluster.shard_formats import decode, encode
-from synfiqa.cluster.shard_store import ShardStore, read_verified
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import decode, encode
+from synfiqa.cluster.commits.shard_store import ShardStore, read_verified
+from synfiqa.cluster.run.fingerprint import canonical_json
+from synfiqa.cluster.run.lease import RECENT_S, Lease, require_held
+from synfiqa.cluster.run.manifest import load_run, planned_shards
+from synfiqa.cluster.storage.preflight import preflight
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.fiqa_train.label_rows import LabelRows, columns
 from synfiqa.fiqa_train.labels import Labels, apply, fit, invalid
 from synfiqa.jobs.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown

@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.cache import WrongDigest, locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.check import Finding, check_model
 from synfiqa.actors.model_store.digest import weights_digest
-from synfiqa.cluster.storage import redact_all
+from synfiqa.cluster.storage.storage import redact_all
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM
 

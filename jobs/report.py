@@ -2,8 +2,8 @@
 
 import sys
 
-from synfiqa.cluster.preflight import preflight
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.preflight import preflight
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.run import RunConfig
 
 PAGE = "report/index.html"

@@ -2,9 +2,9 @@
 
 import sys
 
-from synfiqa.cluster.generations import current
-from synfiqa.cluster.lease import hold
-from synfiqa.cluster.ray_session import ray_session
+from synfiqa.cluster.pipeline.ray_session import ray_session
+from synfiqa.cluster.run.generations import current
+from synfiqa.cluster.run.lease import hold
 from synfiqa.jobs.summary import evaluation_lines
 from synfiqa.schemas.config.run import RunConfig
 

@@ -6,12 +6,12 @@ from contextlib import closing
 
 from synfiqa.actors.identity_reader import IdentityReaderStage
 from synfiqa.actors.shard_writer import ShardWriterStage, sample_counts
-from synfiqa.cluster.dead_limit import DeadLimit
-from synfiqa.cluster.lease import Lease
-from synfiqa.cluster.pipeline import stream
-from synfiqa.cluster.progress import Phase
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.stage import Work
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline.dead_limit import DeadLimit
+from synfiqa.cluster.pipeline.stage import Work
+from synfiqa.cluster.pipeline.stream import stream
+from synfiqa.cluster.run.lease import Lease
+from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.jobs.stages import Stages
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import Commit, Dead

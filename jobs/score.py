@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from synfiqa.actors.detection import MtcnnDetector
-from synfiqa.cluster.preflight import preflight
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.preflight import preflight
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.checkpoints import load_quality_model
 from synfiqa.fiqa_train.scorer import NO_FACE, Score, find_photos, score_photos
 from synfiqa.schemas.errors import UserError

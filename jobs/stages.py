@@ -7,7 +7,7 @@ from synfiqa.actors.annotator import AnnotatorStage
 from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.identity_filter import IdentityFilterStage
 from synfiqa.actors.identity_generator import IdentityGeneratorStage
-from synfiqa.cluster.stage import Stage
+from synfiqa.cluster.pipeline.stage import Stage
 from synfiqa.schemas.config.run import RunConfig
 
 Factory = Callable[[RunConfig], list[Stage]]

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Mapping
 
-from synfiqa.cluster.progress import clock
-from synfiqa.cluster.run_status import RunStatus, read_status
-from synfiqa.cluster.storage import Storage
-from synfiqa.cluster.trace import RunTrace, read_trace
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import clock
+from synfiqa.cluster.upkeep.status import RunStatus, read_status
+from synfiqa.cluster.upkeep.utilisation import RunTrace, read_trace
 from synfiqa.jobs.trace_table import COLUMNS, steady_sentences, trace_rows
 
 

@@ -19,9 +19,9 @@ from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.parametric_bank import parametric_bank
 from synfiqa.actors.template_bank import TemplateBank
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
 

@@ -1,7 +1,7 @@
 """The trace of a run as people read it: one row a stage, one sentence a steady window."""
 
-from synfiqa.cluster.progress import clock
-from synfiqa.cluster.trace import RunTrace, Steady
+from synfiqa.cluster.telemetry.progress import clock
+from synfiqa.cluster.upkeep.utilisation import RunTrace, Steady
 
 COLUMNS = ("stage", "units", "busy", "s/unit", "workers", "busy share", "GPU busy", "GPU memory")
 """Names of the cells that `trace_rows` gives."""

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.cluster.fingerprint import differences
-from synfiqa.cluster.lease import Claim, Lease, require_held
-from synfiqa.cluster.preflight import preflight
-from synfiqa.cluster.progress import Phase
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.fingerprint import differences
+from synfiqa.cluster.run.lease import Claim, Lease, require_held
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.preflight import preflight
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.fiqa_train.checkpoints import CARD, METRICS, WEIGHTS, model_folder, publish
 from synfiqa.fiqa_train.data import batch_plan, read_label_table
 from synfiqa.fiqa_train.label_parts import LabelledShard, pair_shards

@@ -2,9 +2,9 @@
 
 import sys
 
-from synfiqa.cluster.integrity import Verification, verify_run
-from synfiqa.cluster.progress import Phase
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import Phase
+from synfiqa.cluster.upkeep.verify import Verification, verify_run
 from synfiqa.jobs.gc import size_text
 from synfiqa.schemas.errors import JobFailed
 

@@ -62,7 +62,7 @@ class Commit(Record):
     schema_version: int = SCHEMA_VERSION
     provenance: dict[str, str] = Field(
         default_factory=dict,
-        description="node, process, time and GPU per stage (synfiqa.cluster.stage_trace); not digested",
+        description="node, process, time and GPU per stage (synfiqa.cluster.telemetry.spans); not digested",
     )
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ import torch
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from synfiqa.cluster.ray_session import prepare_environment
+from synfiqa.cluster.pipeline.ray_session import prepare_environment
 from tests.stores.fixtures import (
     bucket,
     faulty,

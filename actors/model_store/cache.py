@@ -17,8 +17,8 @@ from synfiqa.actors.model_store.architectures import ARCHITECTURES, REHEARSAL_VE
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.fetch import download
-from synfiqa.cluster.fingerprint import INPUT_FIELDS
-from synfiqa.cluster.storage import redact
+from synfiqa.cluster.run.fingerprint import INPUT_FIELDS
+from synfiqa.cluster.storage.storage import redact
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, RANDOM
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import fsspec
 
-from synfiqa.cluster.retrying import Retrying
-from synfiqa.cluster.s3_endpoint import check_endpoint
-from synfiqa.cluster.storage import redact
+from synfiqa.cluster.storage.retrying import Retrying
+from synfiqa.cluster.storage.s3_endpoint import check_endpoint
+from synfiqa.cluster.storage.storage import redact
 from synfiqa.schemas.errors import StorageRefused, UserError
 
 BLOCK = 1 << 24

@@ -11,7 +11,7 @@ from benchmarks.face_bars.people import identity_seed
 from benchmarks.face_bars.settings import Settings
 from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.imaging import encode_jpeg
-from synfiqa.cluster.stage import Work
+from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import IDENTITIES, image_path
 

@@ -18,8 +18,8 @@ from synfiqa.actors.conditional_backends import reference_text
 from synfiqa.actors.mirror_images import recognition_vectors
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.selection import RunModels, run_models
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.label_factors import severities
 from synfiqa.fiqa_train.labels import Components, apply
 from synfiqa.jobs.label import require_calibration

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from synfiqa.actors.imaging import decode as decode_image
-from synfiqa.cluster.fingerprint import LIBRARIES, canonical_json, library_version
-from synfiqa.cluster.shard_formats import content_digest, decode
+from synfiqa.cluster.commits.shard_formats import content_digest, decode
+from synfiqa.cluster.run.fingerprint import LIBRARIES, canonical_json, library_version
 from synfiqa.fiqa_train.benchmark.plan import VERSION, Settings
 from synfiqa.fiqa_train.benchmark.render import faces_version
 from synfiqa.schemas.errors import JobFailed, UserError

@@ -19,9 +19,9 @@ import pyarrow as pa
 import torch
 from filelock import FileLock, Timeout
 
-from synfiqa.cluster.fingerprint import differences
-from synfiqa.cluster.shard_formats import decode, encode
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import decode, encode
+from synfiqa.cluster.run.fingerprint import differences
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.benchmark.folder import (
     BASIS,
     DOCUMENT,

@@ -12,7 +12,7 @@ from synfiqa.actors.degradation import clean_crop_and_degrade, portrait_recipe
 from synfiqa.actors.imaging import encode_jpeg
 from synfiqa.actors.procedural import ProceduralConditionalGenerator
 from synfiqa.actors.roles import IdentitySource, Portraits
-from synfiqa.cluster.fingerprint import RECIPE_VERSION
+from synfiqa.cluster.run.fingerprint import RECIPE_VERSION
 from synfiqa.fiqa_train.benchmark.operators import Operator, apply
 from synfiqa.fiqa_train.benchmark.plan import Frame, Settings, frames, identity_seed
 from synfiqa.schemas.recipe import Light, Pose, Recipe

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synfiqa.cluster.dataset_summary import summarise
-from synfiqa.cluster.run_folder import planned_shards
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.dataset_summary import summarise
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import planned_shards
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.label import read_calibration, read_labels
 from synfiqa.jobs.report_page.fusion import Fusion, fusion
 from synfiqa.schemas.config.run import RunConfig

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.report_page.data import of_this_version, read_json
 from synfiqa.jobs.report_page.factors import Plot
 from synfiqa.jobs.report_page.plots import edc_curves, pauc_intervals

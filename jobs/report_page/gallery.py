@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.jobs.report_page.data import EXPRESSIONS, Commits, sample_images, spread
 from synfiqa.jobs.report_page.pictures import Picture, picture
 from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, FilterSection

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.report_page.asked import asked
 from synfiqa.jobs.report_page.data import (
     Counts,

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from synfiqa.cluster.storage import Storage, redact
-from synfiqa.cluster.trace import read_trace
+from synfiqa.cluster.storage.storage import Storage, redact
+from synfiqa.cluster.upkeep.utilisation import read_trace
 from synfiqa.jobs.trace_table import COLUMNS, steady_sentences, trace_rows
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed

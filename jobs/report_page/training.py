@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.report_page.data import of_this_version, read_json
 from synfiqa.jobs.report_page.factors import Plot
 from synfiqa.jobs.report_page.plots import training_curve

@@ -13,8 +13,8 @@ from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.actors.network import COMPILED, Running
 from synfiqa.actors.seeded_noise import gaussian_noise
 from synfiqa.actors.unconditional import to_pixels
-from synfiqa.cluster.salvage import Salvage
-from synfiqa.cluster.stage import Stage
+from synfiqa.cluster.pipeline.salvage import Salvage
+from synfiqa.cluster.pipeline.stage import Stage
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

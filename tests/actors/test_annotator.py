@@ -9,7 +9,7 @@ import pytest
 from synfiqa.actors.annotator import AnnotatorStage, recognition_similarity
 from synfiqa.actors.captions import REFERENCE_CAPTION
 from synfiqa.actors.imaging import encode_jpeg
-from synfiqa.cluster.stage import Work
+from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.recipe import Recipe

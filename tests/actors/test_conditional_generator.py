@@ -10,8 +10,8 @@ from synfiqa.actors.conditional_backends import ProceduralBackend
 from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.identity_generator import IdentityGeneratorStage
 from synfiqa.actors.roles import Unfit
-from synfiqa.cluster.shard_formats import content_digest, decode, encode
-from synfiqa.cluster.stage import Work
+from synfiqa.cluster.commits.shard_formats import content_digest, decode, encode
+from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import CANDIDATES, IDENTITIES, REGIONS
 

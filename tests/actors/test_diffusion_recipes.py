@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests
 from synfiqa.actors.parametric_bank import parametric_bank
 from synfiqa.actors.recipe_sampler import degraded_recipes
 from synfiqa.actors.template_bank import TemplateBank
-from synfiqa.cluster.fingerprint import recipe_document, recipe_fingerprint
+from synfiqa.cluster.run.fingerprint import recipe_document, recipe_fingerprint
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError

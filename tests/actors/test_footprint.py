@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from synfiqa.actors.footprint import measure
-from synfiqa.cluster.stage import Stage, Work
+from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.schemas.errors import JobFailed, UserError
 
 UNIT = Work("samples", 3, pa.table({"row": [1, 2]}))

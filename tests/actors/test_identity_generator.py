@@ -8,8 +8,8 @@ from synfiqa.actors.backends import Players
 from synfiqa.actors.identity_generator import PORTRAIT_QUALITY, IdentityGeneratorStage, candidate_seed
 from synfiqa.actors.imaging import encode_jpeg
 from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests, run_models
-from synfiqa.cluster.fingerprint import recipe_document, recipe_fingerprint
-from synfiqa.cluster.stage import Work
+from synfiqa.cluster.pipeline.stage import Work
+from synfiqa.cluster.run.fingerprint import recipe_document, recipe_fingerprint
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.rows import CANDIDATES

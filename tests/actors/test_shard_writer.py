@@ -1,11 +1,11 @@
 """What a shard's commit says of the samples that were not made: rejected by reason, or dead."""
 
 from synfiqa.actors.shard_writer import ShardWriterStage, sample_counts
-from synfiqa.cluster.integrity import verify_run
-from synfiqa.cluster.run_status import read_status
-from synfiqa.cluster.stage import Work
-from synfiqa.cluster.stage_trace import Span, StageTrace, from_provenance
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.pipeline.stage import Work
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.spans import Span, StageTrace, from_provenance
+from synfiqa.cluster.upkeep.status import read_status
+from synfiqa.cluster.upkeep.verify import verify_run
 from synfiqa.jobs.status import status_lines
 from synfiqa.schemas.manifest import DeadRow
 from tests.cluster.finished_run import finished_run, samples

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from synfiqa.cluster.integrity import verify_run
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.verify import verify_run
 from synfiqa.schemas.errors import RunHeld, StorageRefused, StorageUnavailable
 from tests.chaos.driver import Order
 from tests.chaos.oracle import expected

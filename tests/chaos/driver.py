@@ -46,8 +46,8 @@ def config_of(order: Order):
 
 def run(order: Order) -> None:
     """Do the job; Ray is joined through RAY_ADDRESS."""
-    from synfiqa.cluster.generations import current
-    from synfiqa.cluster.ray_session import ray_session
+    from synfiqa.cluster.pipeline.ray_session import ray_session
+    from synfiqa.cluster.run.generations import current
     from synfiqa.jobs import check, generate
 
     check.model_digests = lambda config: MODELS

@@ -17,7 +17,7 @@ from synfiqa.actors.candidate_table import fresh_candidate
 from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.identity_filter import IdentityFilterStage
 from synfiqa.actors.identity_generator import IdentityGeneratorStage, candidate_seed
-from synfiqa.cluster.stage import Work
+from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.jobs.stages import Stages
 from synfiqa.schemas.rows import image_path, recipe_to_row, sample_id
 

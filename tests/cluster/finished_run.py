@@ -8,11 +8,11 @@ import pyarrow as pa
 import yaml
 
 from synfiqa.actors.shard_writer import sample_counts
-from synfiqa.cluster.dataset_summary import SUMMARY, summarise
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.shard_formats import encode
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
+from synfiqa.cluster.commits.shard_formats import encode
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.calibration import Calibration, RankTable, Scale
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DataFile, DeadRow

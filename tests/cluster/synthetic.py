@@ -7,9 +7,9 @@ import pyarrow as pa
 from PIL import Image
 
 from synfiqa.actors.shard_writer import sample_counts
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import RunManifest
 from synfiqa.schemas.model_card import ModelCard

@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
-from synfiqa.cluster.attempts import NO_MARKS, Attempts
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.pipeline.attempts import NO_MARKS, Attempts
+from synfiqa.cluster.storage.storage import Storage
 
 
 def die(folder, session, name):

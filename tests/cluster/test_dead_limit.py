@@ -2,7 +2,7 @@
 
 import pytest
 
-from synfiqa.cluster.dead_limit import DeadLimit
+from synfiqa.cluster.pipeline.dead_limit import DeadLimit
 from synfiqa.schemas.errors import TooManyDead
 
 

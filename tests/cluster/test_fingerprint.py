@@ -1,7 +1,7 @@
 import pytest
 
-from synfiqa.cluster import fingerprint
-from synfiqa.cluster.fingerprint import canonical_json, differences, recipe_document
+from synfiqa.cluster.run import fingerprint
+from synfiqa.cluster.run.fingerprint import canonical_json, differences, recipe_document
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.model_card import ModelCard
 

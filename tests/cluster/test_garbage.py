@@ -6,10 +6,10 @@ import uuid
 
 import pytest
 
-from synfiqa.cluster.garbage import collect_garbage, find_garbage
-from synfiqa.cluster.integrity import verify_run
-from synfiqa.cluster.lease import hold
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.lease import hold
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.garbage import collect_garbage, find_garbage
+from synfiqa.cluster.upkeep.verify import verify_run
 from synfiqa.schemas.errors import JobFailed, UserError
 from tests.cluster.finished_run import commit_shard, finished_run
 

@@ -1,7 +1,7 @@
 """Generations: another recipe beside the old data, never mixed with it."""
 
-from synfiqa.cluster.generations import current, following, number_of
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.generations import current, following, number_of
+from synfiqa.cluster.storage.storage import Storage
 
 
 def test_a_run_is_its_root_until_a_later_generation_has_a_run_json(tmp_path):

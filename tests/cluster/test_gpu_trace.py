@@ -6,7 +6,7 @@ import time
 import pynvml
 import pytest
 
-from synfiqa.cluster.gpu_trace import GpuTrace, Window, trace_gpu
+from synfiqa.cluster.telemetry.gpu_sampler import GpuTrace, Window, trace_gpu
 
 
 class Script:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from synfiqa.actors.shard_writer import sample_counts
-from synfiqa.cluster.integrity import Verification, verify_run
-from synfiqa.cluster.lease import hold
-from synfiqa.cluster.run_folder import OtherVersion
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.lease import hold
+from synfiqa.cluster.run.manifest import OtherVersion
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.verify import Verification, verify_run
 from synfiqa.schemas.errors import UserError
 from tests.cluster.finished_run import commit_shard, commit_unit, finished_run, ledger_rows
 from tests.cluster.synthetic import samples

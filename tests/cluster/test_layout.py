@@ -2,7 +2,7 @@
 
 import pytest
 
-from synfiqa.cluster.layout import role_of
+from synfiqa.cluster.run.file_roles import role_of
 from tests.cluster.finished_run import finished_run
 
 

@@ -13,9 +13,9 @@ import uuid
 
 import pytest
 
-from synfiqa.cluster.lease import LeaseRecord, hold, newest_lease, require_held
-from synfiqa.cluster.process_identity import born, machine, process_state
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.lease import LeaseRecord, hold, newest_lease, require_held
+from synfiqa.cluster.run.process_identity import born, machine, process_state
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import RunHeld, StorageUnavailable
 
 QUIET = {"notify": lambda text: None}
@@ -423,8 +423,8 @@ def test_an_outage_at_the_end_of_the_job_is_no_failure_of_the_job(local):
 DRIVER = """
 import os, signal, sys, time
 from synfiqa.schemas.errors import RunHeld
-from synfiqa.cluster.lease import hold
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.lease import hold
+from synfiqa.cluster.storage.storage import Storage
 try:
     with hold(Storage(sys.argv[1]), 1.0) as lease:
         with lease._turn:  # No beat is half done, which would be finished on waking: on its own epoch, without harm.

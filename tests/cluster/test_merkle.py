@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from synfiqa.cluster.merkle import dataset_root, merkle_root
+from synfiqa.cluster.commits.merkle import dataset_root, merkle_root
 from synfiqa.schemas.manifest import Commit, DataFile
 
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from synfiqa.cluster import nvml
-from synfiqa.cluster.nvml import NvmlGpu, own_gpu
+from synfiqa.cluster.telemetry import nvml
+from synfiqa.cluster.telemetry.nvml import NvmlGpu, own_gpu
 
 GPUS = ["GPU-aa11", "GPU-aa22", "GPU-bb33"]
 

@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
-from synfiqa.cluster.packing import WIRE, pack, unpack
-from synfiqa.cluster.stage import Work
-from synfiqa.cluster.stage_trace import StageTrace
+from synfiqa.cluster.pipeline.stage import Work
+from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
+from synfiqa.cluster.telemetry.spans import StageTrace
 from synfiqa.schemas.manifest import Dead
 
 TRACES = {"gen": StageTrace(1700000000.25, "node/1@2", "GPU-1", 0.75, 2**30), "look": StageTrace(1.5, "node/2@2")}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synfiqa.cluster.packing_gpu import MOST_WORKERS, check_packing, gpu_share
-from synfiqa.cluster.placement import plan_placement
-from synfiqa.cluster.stage import Resources, Stage
+from synfiqa.cluster.pipeline.gpu_packing import MOST_WORKERS, check_packing, gpu_share
+from synfiqa.cluster.pipeline.placement import plan_placement
+from synfiqa.cluster.pipeline.stage import Resources, Stage
 from synfiqa.schemas.config.cluster import PlacementSection
 from synfiqa.schemas.errors import UserError
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from synfiqa.cluster import pipeline
-from synfiqa.cluster.pipeline import stream
-from synfiqa.cluster.ray_session import ray_session
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.pipeline import stream as pipeline
+from synfiqa.cluster.pipeline.ray_session import ray_session
+from synfiqa.cluster.pipeline.stream import stream
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed, StorageRefused
 from synfiqa.schemas.manifest import Dead

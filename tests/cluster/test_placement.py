@@ -2,8 +2,8 @@
 
 import pytest
 
-from synfiqa.cluster.placement import plan_placement
-from synfiqa.cluster.stage import Resources, Stage
+from synfiqa.cluster.pipeline.placement import plan_placement
+from synfiqa.cluster.pipeline.stage import Resources, Stage
 from synfiqa.schemas.config.cluster import PlacementSection
 from synfiqa.schemas.errors import UserError
 

@@ -7,9 +7,9 @@ from collections import namedtuple
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from synfiqa.cluster.preflight import SPARE_BYTES, preflight
-from synfiqa.cluster.storage import Storage
-from synfiqa.cluster.storage_local import LocalStore
+from synfiqa.cluster.storage.local import LocalStore
+from synfiqa.cluster.storage.preflight import SPARE_BYTES, preflight
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import StorageRefused, StorageUnavailable, UserError
 
 Usage = namedtuple("Usage", "total used free")
@@ -81,7 +81,7 @@ def test_a_store_that_returns_other_bytes_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_store_that_hides_what_was_written_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("synfiqa.cluster.preflight._LISTING_S", 0)
+    monkeypatch.setattr("synfiqa.cluster.storage.preflight._LISTING_S", 0)
     monkeypatch.setattr(LocalStore, "scan", lambda *_: [])
     with pytest.raises(StorageRefused, match="does not list what was written"):
         preflight(Storage(str(tmp_path)))
@@ -99,7 +99,7 @@ def test_a_store_that_is_away_is_waited_for_within_the_preflights_own_budget(mon
     def away(self, *_, **__):
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("synfiqa.cluster.preflight.BUDGET_S", 0.05)
+    monkeypatch.setattr("synfiqa.cluster.storage.preflight.BUDGET_S", 0.05)
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", away)
     with pytest.raises(StorageUnavailable, match=r"for longer than 0\.05 s"):
         preflight(Storage("memory://x/run", retry_budget_s=3600))

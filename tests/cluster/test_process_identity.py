@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from synfiqa.cluster.process_identity import born, machine, process_state
+from synfiqa.cluster.run.process_identity import born, machine, process_state
 
 pytestmark = pytest.mark.skipif(not machine(), reason="this system does not tell processes apart")
 

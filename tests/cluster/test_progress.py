@@ -7,7 +7,7 @@ import re
 import threading
 import time
 
-from synfiqa.cluster.progress import Phase, stop_live_lines
+from synfiqa.cluster.telemetry.progress import Phase, stop_live_lines
 
 
 def fields(line: str) -> dict[str, str]:

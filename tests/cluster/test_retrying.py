@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from synfiqa.cluster.retrying import Retrying
+from synfiqa.cluster.storage.retrying import Retrying
 from synfiqa.schemas.errors import StorageRefused, StorageUnavailable
 
 

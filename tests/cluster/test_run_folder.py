@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from synfiqa.cluster.run_folder import OtherVersion, RecipeChanged, load_run, open_run, planned_shards
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.manifest import OtherVersion, RecipeChanged, load_run, open_run, planned_shards
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.rows import SCHEMA_VERSION

@@ -6,12 +6,12 @@ import uuid
 
 import pytest
 
-from synfiqa.cluster.dataset_summary import summarise
-from synfiqa.cluster.lease import hold
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.run_status import read_status
-from synfiqa.cluster.shard_store import ShardStore, commit_path
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.dataset_summary import summarise
+from synfiqa.cluster.commits.shard_store import ShardStore, commit_path
+from synfiqa.cluster.run.lease import hold
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.status import read_status
 from synfiqa.schemas.errors import UserError
 from tests.cluster.finished_run import DEAD_SAMPLE, commit_shard, commit_unit, finished_run
 from tests.cluster.synthetic import MODELS, config

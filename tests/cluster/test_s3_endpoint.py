@@ -3,8 +3,8 @@
 import pytest
 
 from synfiqa.actors.model_store.fetch import download
-from synfiqa.cluster.s3_endpoint import ENDPOINTS, check_endpoint
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.s3_endpoint import ENDPOINTS, check_endpoint
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.cli import main
 from synfiqa.schemas.errors import UserError
 

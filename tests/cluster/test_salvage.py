@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pytest
 
-from synfiqa.cluster.attempts import Attempts
-from synfiqa.cluster.call_size import call_size
-from synfiqa.cluster.salvage import DEVICE_LOST, Salvage, is_device_lost, is_out_of_memory
-from synfiqa.cluster.stage import Stage, Work
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.pipeline.attempts import Attempts
+from synfiqa.cluster.pipeline.micro_batch import call_size
+from synfiqa.cluster.pipeline.salvage import DEVICE_LOST, Salvage, is_device_lost, is_out_of_memory
+from synfiqa.cluster.pipeline.stage import Stage, Work
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import JobFailed
 
 TABLE = pa.table({"a": [1]})
@@ -162,7 +162,7 @@ def test_other_errors_are_neither(error):
 def test_a_lost_device_ends_its_process_and_leaves_the_mark(tmp_path):
     """Every later call of the process fails too: its rows would die one by one, up to the limit of the run."""
     program = """
-from synfiqa.cluster.salvage import Salvage
+from synfiqa.cluster.pipeline.salvage import Salvage
 from tests.cluster.test_salvage import AcceleratorError, Toy
 
 class Marks:

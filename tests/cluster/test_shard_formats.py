@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from synfiqa.cluster.shard_formats import content_digest, decode, encode
+from synfiqa.cluster.commits.shard_formats import content_digest, decode, encode
 from synfiqa.schemas.rows import CANDIDATES, SAMPLES
 from tests.cluster import synthetic
 

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from synfiqa.cluster import shard_store
-from synfiqa.cluster.shard_formats import content_digest
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits import shard_store
+from synfiqa.cluster.commits.shard_formats import content_digest
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES

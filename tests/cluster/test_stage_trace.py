@@ -1,6 +1,6 @@
 """What a commit remembers of a stage comes back as it was, and older commits are no error."""
 
-from synfiqa.cluster.stage_trace import Span, StageTrace, from_provenance, to_provenance
+from synfiqa.cluster.telemetry.spans import Span, StageTrace, from_provenance, to_provenance
 
 ON_GPU = StageTrace(1_700_000_000.125, "node-1/42@1699999990", "GPU-1", 0.9375, 12 * 2**30)
 ON_CPU = StageTrace(1_700_000_010.0, "node-1/43@1699999991")

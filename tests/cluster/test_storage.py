@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from synfiqa.cluster.storage import Storage, redact
+from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.schemas.errors import StorageRefused, StorageUnavailable, UserError
 
 

@@ -10,7 +10,7 @@ from botocore import exceptions as boto
 from fsspec.exceptions import FSTimeoutError
 from s3fs.errors import translate_boto_error
 
-from synfiqa.cluster.storage_faults import code_of, fault_of
+from synfiqa.cluster.storage.faults import code_of, fault_of
 
 
 def answer(code, status=400, message="", translated=False):

@@ -13,11 +13,11 @@ from contextlib import suppress
 
 import pytest
 
-from synfiqa.cluster import storage_s3
-from synfiqa.cluster.garbage import collect_garbage
-from synfiqa.cluster.preflight import preflight
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import SETTLE_S, Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.storage import s3 as storage_s3
+from synfiqa.cluster.storage.preflight import preflight
+from synfiqa.cluster.storage.storage import SETTLE_S, Storage
+from synfiqa.cluster.upkeep.garbage import collect_garbage
 from synfiqa.schemas.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
 from tests.cluster import synthetic
 from tests.stores.fault_proxy import Rule
@@ -361,7 +361,7 @@ def test_an_object_that_a_server_removes_for_an_earlier_cut_upload_is_put_again(
         if seconds == SETTLE_S and slept.count(SETTLE_S) == 1:
             storage.delete("a")
 
-    monkeypatch.setattr("synfiqa.cluster.storage.time.sleep", remove_late)
+    monkeypatch.setattr("synfiqa.cluster.storage.storage.time.sleep", remove_late)
     assert storage.create("a", b"x" * 10_000)
     assert SETTLE_S in slept
     assert storage.read("a") == b"x" * 10_000
@@ -489,7 +489,7 @@ def test_no_log_of_ours_and_no_error_shows_the_secret(faulty, bucket, caplog):
 
 def test_another_process_needs_nothing_but_the_environment(rclone, bucket):
     run_in(rclone, bucket).write("a", b"x")
-    program = f"from synfiqa.cluster.storage import Storage; print(Storage('s3://{bucket}/team/run').read('a'))"
+    program = f"from synfiqa.cluster.storage.storage import Storage; print(Storage('s3://{bucket}/team/run').read('a'))"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.stage_trace import Span, to_provenance
-from synfiqa.cluster.storage import Storage
-from synfiqa.cluster.trace import read_trace, trace_of
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.spans import Span, to_provenance
+from synfiqa.cluster.upkeep.utilisation import read_trace, trace_of
 from tests.cluster.finished_run import ledger_rows
 from tests.cluster.synthetic import MODELS, config
 

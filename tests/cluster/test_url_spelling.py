@@ -2,8 +2,8 @@
 
 import pytest
 
-from synfiqa.cluster.storage import Storage
-from synfiqa.cluster.url_spelling import intended_url
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.storage.url_spelling import intended_url
 from synfiqa.jobs.cli import main
 from synfiqa.schemas.errors import UserError
 

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 import ray
 
-from synfiqa.cluster import worker
-from synfiqa.cluster.attempts import Attempts
-from synfiqa.cluster.gpu_trace import GpuUse
-from synfiqa.cluster.packing import WIRE, pack, unpack
-from synfiqa.cluster.storage import Storage
-from synfiqa.cluster.worker import StageWorker
+from synfiqa.cluster.pipeline import worker
+from synfiqa.cluster.pipeline.attempts import Attempts
+from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
+from synfiqa.cluster.pipeline.worker import StageWorker
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.gpu_sampler import GpuUse
 from tests.cluster.toy_stages import AddOne, Dawdle, FailOn, toy_units
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from synfiqa.cluster.salvage import Salvage
-from synfiqa.cluster.stage import Resources, Stage, Work
+from synfiqa.cluster.pipeline.salvage import Salvage
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
 from synfiqa.schemas.errors import StorageRefused
 
 SCHEMA = pa.schema([("value", pa.int64())])

@@ -8,7 +8,7 @@ import pytest
 from synfiqa.actors.conditional_backends import backend_of
 from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.imaging import decode
-from synfiqa.cluster.stage import Work
+from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.jobs.config import load_config
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import IDENTITIES, recipe_from_row

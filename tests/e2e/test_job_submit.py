@@ -8,9 +8,9 @@ import time
 import pytest
 from ray.job_submission import JobSubmissionClient
 
-from synfiqa.cluster.integrity import verify_run
-from synfiqa.cluster.lease import newest_lease
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.lease import newest_lease
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.verify import verify_run
 from tests.e2e.command import ROOT, TINY
 from tests.e2e.ray_cluster import cluster
 

@@ -12,8 +12,8 @@ from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.identity_filter import IdentityFilterStage
 from synfiqa.actors.identity_generator import IdentityGeneratorStage
 from synfiqa.actors.model_store.catalogue import Catalogue
-from synfiqa.cluster.shard_formats import content_digest
-from synfiqa.cluster.stage import Work
+from synfiqa.cluster.commits.shard_formats import content_digest
+from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.jobs.config import load_config
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import CANDIDATES, IDENTITIES

@@ -5,9 +5,9 @@ import numpy as np
 import pyarrow as pa
 
 from synfiqa.actors.imaging import encode_jpeg
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.label import run_label
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.recipe import Recipe

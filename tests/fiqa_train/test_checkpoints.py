@@ -9,7 +9,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train import checkpoints
 from synfiqa.fiqa_train.checkpoints import dump_state, load_quality_model, load_trained, parse_state, publish
 from synfiqa.fiqa_train.loop import describe

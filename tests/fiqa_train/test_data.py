@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from synfiqa.actors.imaging import decode
-from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.fiqa_train.data import TrainingFaces, augment, batch_plan, read_all, read_faces
 from synfiqa.fiqa_train.label_parts import pair_shards
 from synfiqa.fiqa_train.quality_net import to_gray

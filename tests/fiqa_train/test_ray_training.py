@@ -7,8 +7,8 @@ import pyarrow.fs
 import pytest
 from ray._private.state import state
 
-from synfiqa.cluster import ray_session
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.pipeline import ray_session
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train import ray_training
 from synfiqa.fiqa_train.ray_training import read_history, require_workers
 from synfiqa.schemas.config.learn import TrainSection

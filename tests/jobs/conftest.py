@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.checkpoints import publish
 from synfiqa.fiqa_train.loop import describe
 from synfiqa.fiqa_train.quality_net import QualityNet

@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from synfiqa.actors.recipe_sampler import identity_recipes, reference_recipes
 from synfiqa.actors.shard_writer import sample_counts
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation import Protocol, compare
 from synfiqa.fiqa_train.loop import spearman
 from synfiqa.fiqa_train.verification import enumerate_pairs, pair_similarity

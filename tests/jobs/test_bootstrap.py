@@ -8,7 +8,7 @@ import yaml
 
 from synfiqa.actors.model_store.catalogue import BUNDLED
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.cluster.run_folder import RecipeChanged
+from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.fiqa_train.bootstrap.publish import publish_quality
 from synfiqa.fiqa_train.checkpoints import load_quality_model
 from synfiqa.fiqa_train.quality_net import QualityModel

@@ -9,8 +9,8 @@ import yaml
 
 from synfiqa.actors.candidate_table import candidate_table
 from synfiqa.actors.footprint import Footprint
-from synfiqa.cluster.packing_gpu import MOST_WORKERS, check_packing
-from synfiqa.cluster.stage import Stage
+from synfiqa.cluster.pipeline.gpu_packing import MOST_WORKERS, check_packing
+from synfiqa.cluster.pipeline.stage import Stage
 from synfiqa.jobs.calibrate import LENIENT, run_calibrate
 from synfiqa.jobs.stages import Stages
 from synfiqa.schemas.config.generate import FilterSection

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import synfiqa.jobs
-from synfiqa.cluster.ray_session import Terminated
+from synfiqa.cluster.pipeline.ray_session import Terminated
 from synfiqa.jobs import cli
 from synfiqa.jobs.cli import build_parser, main, run_command
 from synfiqa.schemas.errors import JobFailed, RunHeld, StorageRefused, StorageUnavailable, TooManyDead, UserError

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from synfiqa.actors.candidate_table import candidate_table, dead_candidate
-from synfiqa.cluster.generations import current
-from synfiqa.cluster.integrity import verify_run
-from synfiqa.cluster.lease import hold
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.generations import current
+from synfiqa.cluster.run.lease import hold
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.verify import verify_run
 from synfiqa.jobs import check, generate
 from synfiqa.jobs.identity_half import ledger_counts
 from synfiqa.schemas.errors import JobFailed, RunHeld, TooManyDead, UserError

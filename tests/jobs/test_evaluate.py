@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import synfiqa.jobs.evaluate as evaluate
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.checkpoints import parse_state, publish
 from synfiqa.fiqa_train.loop import build_network, fit
 from synfiqa.jobs.train import run_train, split_run, training_task

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from synfiqa.cluster.run_folder import load_run, open_run
-from synfiqa.cluster.shard_formats import decode
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import decode
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import load_run, open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.export import run_export
 from synfiqa.jobs.label import read_labels, require_calibration, run_label
 from synfiqa.schemas.errors import JobFailed, UserError

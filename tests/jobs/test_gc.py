@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.gc import run_gc, size_text, span_seconds
 from synfiqa.schemas.errors import UserError
 from tests.cluster.finished_run import finished_run

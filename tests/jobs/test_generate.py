@@ -4,9 +4,9 @@ import pyarrow as pa
 import pytest
 
 from synfiqa.actors.identity_registry import IdentityRegistry
-from synfiqa.cluster import ray_session
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline import ray_session
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generate import run_generate
 from synfiqa.jobs.identity_half import ledger_counts, next_units
 from synfiqa.jobs.sample_half import plan_shards

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from synfiqa.cluster.generations import current
-from synfiqa.cluster.integrity import verify_run
-from synfiqa.cluster.ray_session import ray_session
-from synfiqa.cluster.storage import Storage
-from synfiqa.cluster.trace import read_trace
+from synfiqa.cluster.pipeline.ray_session import ray_session
+from synfiqa.cluster.run.generations import current
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.utilisation import read_trace
+from synfiqa.cluster.upkeep.verify import verify_run
 from synfiqa.jobs import check, generate
 from synfiqa.schemas.errors import TooManyDead
 from tests.chaos.driver import MODELS, Order, config_of

@@ -11,9 +11,9 @@ from scipy.special import expit
 
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Catalogue, bundled
-from synfiqa.cluster.run_folder import load_run, open_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import load_run, open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.label_costs import fit_costs, kept
 from synfiqa.fiqa_train.label_factors import flat_columns, severities
 from synfiqa.fiqa_train.labels import Components, fit

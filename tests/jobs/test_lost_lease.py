@@ -10,8 +10,8 @@ import yaml
 
 import synfiqa.fiqa_train.ray_training as ray_training
 import synfiqa.jobs.label
-from synfiqa.cluster.lease import hold, newest_lease
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.lease import hold, newest_lease
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.checkpoints import parse_state
 from synfiqa.fiqa_train.loop import fit
 from synfiqa.jobs import evaluate

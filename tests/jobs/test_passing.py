@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.identity_half import ledger_counts
 from synfiqa.jobs.report_page import data
 from synfiqa.jobs.report_page.data import candidate_frame, list_commits, opened_units

@@ -16,10 +16,10 @@ from PIL import Image
 
 from synfiqa.actors.recipe_sampler import identity_recipes
 from synfiqa.actors.shard_writer import sample_counts
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.shard_store import ShardStore, commit_path
-from synfiqa.cluster.stage_trace import StageTrace, to_provenance
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore, commit_path
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.spans import StageTrace, to_provenance
 from synfiqa.jobs.label import read_calibration, read_labels, run_label
 from synfiqa.jobs.report import PAGE, run_report
 from synfiqa.jobs.report_page import data, factors

@@ -4,9 +4,9 @@ import json
 import subprocess
 import sys
 
-from synfiqa.cluster.lease import hold
-from synfiqa.cluster.shard_store import commit_path
-from synfiqa.cluster.stage_trace import StageTrace, to_provenance
+from synfiqa.cluster.commits.shard_store import commit_path
+from synfiqa.cluster.run.lease import hold
+from synfiqa.cluster.telemetry.spans import StageTrace, to_provenance
 from synfiqa.jobs.status import run_status
 from tests.cluster.finished_run import finished_run
 

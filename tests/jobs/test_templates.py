@@ -14,10 +14,10 @@ from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.parametric_bank import template_of
 from synfiqa.actors.pose import euler_angles
 from synfiqa.actors.template_bank import TemplateBank, conditions_of
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.stage import Work
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline.stage import Work
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.config import load_config
 from synfiqa.jobs.identity_half import ledger_counts

@@ -10,8 +10,8 @@ import yaml
 from safetensors.torch import load
 
 import synfiqa.fiqa_train.ray_training as ray_training
-from synfiqa.cluster.run_folder import load_run
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.checkpoints import load_quality_model
 from synfiqa.fiqa_train.loop import fit
 from synfiqa.jobs.label import require_calibration

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.storage.storage import Storage
 from tests.stores.fault_proxy import FAULTS, FaultProxy, Rule
 
 
@@ -26,7 +26,7 @@ def test_every_fault_is_seen_by_a_client_that_does_not_retry(faulty, bucket, fau
     storage = Storage(server.url(server.make_bucket(bucket) + "/run"), 0)
     storage.write("a", b"x" * 10_000)
     if fault == "stall":  # The others are seen without waiting; a busy server must not look like one that stands still.
-        monkeypatch.setattr("synfiqa.cluster.storage_s3.STALL_S", 0.3)
+        monkeypatch.setattr("synfiqa.cluster.storage.s3.STALL_S", 0.3)
     proxy.stall_s = 60
     proxy.rules = [Rule(fault)]
     with pytest.raises(Exception, match=r"cannot .* for longer than 0 s"):

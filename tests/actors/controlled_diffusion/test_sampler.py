@@ -13,7 +13,7 @@ from synfiqa.actors.controlled_diffusion.layout import TINY
 from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
 from synfiqa.actors.controlled_diffusion.weights import Networks
 from synfiqa.actors.network import Running
-from synfiqa.cluster.call_size import at_most
+from synfiqa.cluster.pipeline.micro_batch import at_most
 from synfiqa.schemas.errors import UserError
 from tests.actors.controlled_diffusion.conftest import RUNNING
 

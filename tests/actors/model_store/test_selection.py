@@ -9,9 +9,9 @@ from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.selection import cards_of_dataset, catalogue_of, model_digests, run_models
-from synfiqa.cluster.fingerprint import recipe_document, recipe_fingerprint
-from synfiqa.cluster.run_folder import open_run
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.run.fingerprint import recipe_document, recipe_fingerprint
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generate import run_generate
 from synfiqa.schemas.config.models import ModelsSection
 from synfiqa.schemas.config.run import RunConfig

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
-from synfiqa.cluster.garbage import collect_garbage
-from synfiqa.cluster.shard_formats import content_digest
-from synfiqa.cluster.shard_store import ShardStore, commit_path, parse_commit_path
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import content_digest
+from synfiqa.cluster.commits.shard_store import ShardStore, commit_path, parse_commit_path
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.garbage import collect_garbage
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import Commit, DataFile, DeadRow
 from synfiqa.schemas.rows import SAMPLES

@@ -14,10 +14,10 @@ from itertools import count
 from typing import Any, Literal, NamedTuple
 from unittest.mock import patch
 
-from synfiqa.cluster.lease import FOLDER
-from synfiqa.cluster.retrying import Retrying
-from synfiqa.cluster.storage import Storage
-from synfiqa.cluster.storage_base import TMP
+from synfiqa.cluster.run.lease import FOLDER
+from synfiqa.cluster.storage.base import TMP
+from synfiqa.cluster.storage.retrying import Retrying
+from synfiqa.cluster.storage.storage import Storage
 from tests.cluster.protocol.model_store import Answer, Pause, ReplayStore, Request, World, land, outcomes
 
 Timing = Literal["prompt", "asleep during gc", "any"]

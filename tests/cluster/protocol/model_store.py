@@ -4,7 +4,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from synfiqa.cluster.storage_base import Entry
+from synfiqa.cluster.storage.base import Entry
 
 LOST = "lost"
 """A put that the store does, while its sender only gets a time-out."""

@@ -5,11 +5,11 @@ from contextlib import suppress
 from typing import Any
 from unittest.mock import patch
 
-from synfiqa.cluster import garbage
-from synfiqa.cluster.garbage import collect_garbage, committed_paths
-from synfiqa.cluster.shard_formats import content_digest, decode
-from synfiqa.cluster.shard_store import ShardStore
-from synfiqa.cluster.storage import Storage
+from synfiqa.cluster.commits.shard_formats import content_digest, decode
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep import garbage
+from synfiqa.cluster.upkeep.garbage import collect_garbage, committed_paths
 from synfiqa.schemas.manifest import Commit
 from tests.cluster.protocol.actors import AGE_GUARD, FINGERPRINT
 

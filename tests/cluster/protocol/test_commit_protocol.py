@@ -13,9 +13,10 @@ from unittest.mock import patch
 
 import pytest
 
-from synfiqa.cluster import garbage, shard_store
-from synfiqa.cluster.garbage import committed_paths, find_garbage
-from synfiqa.cluster.shard_store import ShardStore
+from synfiqa.cluster.commits import shard_store
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.upkeep import garbage
+from synfiqa.cluster.upkeep.garbage import committed_paths, find_garbage
 from synfiqa.schemas.manifest import DeadRow
 from tests.cluster.protocol import seeded_bugs
 from tests.cluster.protocol.actors import collector, invariants, reader, replay, writer
@@ -268,7 +269,7 @@ def test_real_code_is_under_test():
             return super().commit(*args, **options)
 
     holds([writer("a", store=Watched)], enforcing=True)
-    assert set(seen) == {"synfiqa.cluster.storage"}
+    assert set(seen) == {"synfiqa.cluster.storage.storage"}
 
 
 # Larger.

@@ -1,0 +1,101 @@
+"""Attempt markers: they tell a unit that kills its process from one that never started.
+
+Ray restarts a dead worker for ever. Each worker therefore leaves a mark before it touches a unit and removes it
+after; marks left over by this session are deaths. A unit that has killed its process is re-made with marks on each
+model call too, which finds the row that does it.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
+
+from synfiqa.cluster.storage.storage import Storage
+
+
+class Marks(Protocol):
+    """Counts deaths by name."""
+
+    def deaths(self, name: str) -> int:
+        """Processes that died while they worked under this name."""
+        ...
+
+    def attempt(self, name: str) -> AbstractContextManager[None]:
+        """Mark the name as under way; the mark stays only if the process dies."""
+        ...
+
+
+class _NoMarks:
+    """Marks of a unit that never killed anything: they cost nothing."""
+
+    def deaths(self, name: str) -> int:
+        return 0
+
+    def attempt(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+NO_MARKS: Marks = _NoMarks()
+
+
+class Attempts:
+    """Deaths in one driver session, by unit; `calls` gives the marks of the model calls inside a unit."""
+
+    def __init__(self, storage: Storage, session: str) -> None:
+        self._storage = storage
+        self._folder = f"attempts/{session}"
+
+    def open(self) -> None:
+        """Leave the sign by which workers see that they write to the same folder as the driver."""
+        self._storage.write(f"{self._folder}/driver", b"")
+
+    def is_open(self) -> bool:
+        """Whether this process sees the driver's sign."""
+        return self._storage.exists(f"{self._folder}/driver")
+
+    def deaths(self, key: str) -> int:
+        """Processes that died while they worked on this unit."""
+        return self.count(f"{key}/unit")
+
+    def unexplained(self, key: str) -> int:
+        """Deaths on this unit that happened outside every marked model call."""
+        return self.deaths(key) - self.count(f"{key}/calls")
+
+    def attempt(self, key: str) -> AbstractContextManager[None]:
+        """Mark the unit as under way; the mark stays only if the process dies."""
+        return self._mark(f"{key}/unit")
+
+    def calls(self, key: str) -> Marks:
+        """Return the marks of the model calls inside a unit."""
+        return _Calls(self, f"{key}/calls")
+
+    def clear(self) -> None:
+        """Remove what this session left."""
+        for path in self._storage.list(self._folder):
+            self._storage.delete(path)
+        self._storage.prune(self._folder)
+
+    def count(self, name: str) -> int:
+        """Marks under a name of this session."""
+        return len(self._storage.list(f"{self._folder}/{name}"))
+
+    @contextmanager
+    def _mark(self, name: str) -> Iterator[None]:
+        marker = f"{self._folder}/{name}/{uuid.uuid4().hex}"
+        self._storage.write(marker, b"")
+        try:
+            yield
+        finally:
+            self._storage.delete(marker)
+
+
+class _Calls:
+    def __init__(self, attempts: Attempts, folder: str) -> None:
+        self._attempts = attempts
+        self._folder = folder
+
+    def deaths(self, name: str) -> int:
+        return self._attempts.count(f"{self._folder}/{name}")
+
+    def attempt(self, name: str) -> AbstractContextManager[None]:
+        return self._attempts._mark(f"{self._folder}/{name}")

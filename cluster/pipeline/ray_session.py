@@ -1,0 +1,125 @@
+"""Starting Ray quietly on this machine, or joining the cluster that a job was submitted to."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from synfiqa.cluster.pipeline.placement import require_gpu
+from synfiqa.schemas.config.cluster import PlacementSection
+from synfiqa.schemas.errors import UserError
+
+_ENVIRONMENT = {
+    # Under `uv run` Ray would rebuild the environment in every worker.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # Workers run at nice 15 by default and starve on a shared machine.
+    "RAY_worker_niceness": "0",
+    "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Harmless notes about constructor arguments are logged as errors by the core.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM, as `ray job stop` sends it): a Ctrl-C from afar."""
+
+
+def prepare_environment() -> None:
+    """Set what Ray reads from the environment when it is imported; values that the user set stay."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def ray_session(num_cpus: int | None = None) -> Iterator[None]:
+    """Have Ray ready inside the block: reuse a started one, join RAY_ADDRESS, or start one and end it after."""
+    prepare_environment()
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    if address := os.environ.get("RAY_ADDRESS"):
+        try:
+            ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"cannot join the Ray cluster at {address} ({reason}): start it, or unset RAY_ADDRESS to run here"
+            ) from error
+    else:
+        # `local`, or a cluster that somebody else left running on this machine would be joined.
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    # ray.init installs a handler of its own, which would leave no time to release the run.
+    with terminate_like_interrupt():
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def terminate_like_interrupt() -> Iterator[None]:
+    """Raise Terminated on SIGTERM inside the block, in the main thread; elsewhere do nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # `ray job stop` repeats the signal; a second one must not interrupt the clean-up of the first.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        with suppress(TypeError):
+            signal.signal(signal.SIGTERM, before)
+
+
+def quiet_ray() -> None:
+    """Leave only errors of Ray Data and Ray Train on the terminal; call after importing them, they set levels."""
+    for name in ("ray.data", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def cluster_resources() -> tuple[float, float]:
+    """CPUs and GPUs that the cluster holds now."""
+    import ray
+
+    resources = ray.cluster_resources()
+    return float(resources.get("CPU", 0.0)), float(resources.get("GPU", 0.0))
+
+
+def cluster_limits() -> tuple[float, float]:
+    """CPUs and GPUs that the cluster holds now or, where it scales itself, those that it may grow to."""
+    # Ray has no public way to the limits of its autoscaler; Ray Data and Ray Train read them like this.
+    from ray._private.state import state
+
+    limits = state.get_max_resources_from_cluster_config() or {}
+    cpus, gpus = cluster_resources()
+    return max(cpus, float(limits.get("CPU", 0.0))), max(gpus, float(limits.get("GPU", 0.0)))
+
+
+def device_class(placement: PlacementSection) -> str:
+    """Return `cpu` or `cuda`: what this run computes on, which decides the last bits of its floats (promise 1).
+
+    UserError when the config demands a GPU and the cluster has none.
+    """
+    if placement.device == "cpu":
+        return "cpu"
+    gpus = cluster_resources()[1]
+    require_gpu(placement, gpus)
+    return "cuda" if gpus > 0 else "cpu"

@@ -1,0 +1,121 @@
+"""Runs stages over units of work as a streaming Ray Data pipeline of actor pools, one unit a row."""
+
+import gc
+import uuid
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
+from itertools import batched
+from typing import Any
+
+from synfiqa.cluster.pipeline.attempts import Attempts
+from synfiqa.cluster.pipeline.placement import Pool, plan_placement
+from synfiqa.cluster.pipeline.ray_session import cluster_resources, quiet_ray
+from synfiqa.cluster.pipeline.stage import Stage, Work
+from synfiqa.cluster.pipeline.wire import pack, unpack
+from synfiqa.cluster.pipeline.worker import StageWorker
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
+from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.manifest import Dead
+
+WINDOW = 1000
+"""Units per Ray Data execution. Its driver keeps statistics of every block, and each block takes longer the more there
+are, so a long run is cut: starting the pools again costs seconds, a window of shards takes hours."""
+
+_CLEAR_S = 10.0
+"""Patience with the store when all that is left is to tidy up."""
+_DEFAULT_RESILIENCE = ResilienceSection()
+
+
+def stream(
+    stages: list[Stage],
+    units: Iterable[Work],
+    storage: Storage,
+    placement: PlacementSection,
+    resilience: ResilienceSection = _DEFAULT_RESILIENCE,
+    *,
+    ordered: bool = False,
+) -> Generator[Work | Dead]:
+    """Yield each unit after the last stage, or its dead record; in unit order when `ordered`, else as they finish.
+
+    Closing the iterator early stops the pipeline; what was in flight is lost and nothing else is. Raises the error
+    with which a worker ends the job, and JobFailed when the workers cannot be started or kept.
+    """
+    windows = batched(units, WINDOW)
+    window = next(windows, None)
+    if window is None:
+        return
+    cpus, gpus = cluster_resources()
+    # The session scopes attempt markers: deaths of an earlier driver's workers say nothing about a unit.
+    session = uuid.uuid4().hex
+    attempts = Attempts(storage, session)
+    attempts.open()
+    try:
+        while window is not None:
+            pools = plan_placement(stages, placement, cpus, gpus, len(window))
+            yield from _execute(_dataset(window, pools, storage, placement, resilience, session, ordered))
+            window = next(windows, None)
+            # A finished execution is full of cycles, and a driver makes too few objects to have them found soon.
+            gc.collect()
+    finally:
+        # What ended the stream is the news; marks that cannot be removed are for gc.
+        with suppress(UserError, JobFailed):
+            Attempts(Storage(storage.url, min(storage.retry_budget_s, _CLEAR_S)), session).clear()
+
+
+def _execute(dataset: Any) -> Generator[Work | Dead]:
+    import ray
+
+    rows = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+    try:
+        for batch in rows:
+            for row in batch.to_pylist():
+                yield unpack(row)
+    except (ray.exceptions.RayError, ray.exceptions.RaySystemError) as error:
+        told = str(error.__cause__ or "").strip() or str(error).strip() or type(error).__name__
+        raise JobFailed(
+            f"the workers could not go on ({told.splitlines()[-1]}): correct the cause and run the same command again"
+        ) from error
+    finally:
+        # Dropping the iterator is what makes Ray Data stop its executor and give the actors back.
+        del rows, dataset
+
+
+def _dataset(
+    units: Sequence[Work],
+    pools: list[Pool],
+    storage: Storage,
+    placement: PlacementSection,
+    resilience: ResilienceSection,
+    session: str,
+    ordered: bool,
+) -> Any:
+    import ray.data
+
+    quiet_ray()
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = ordered
+    context.execution_options.verbose_progress = False
+    context.enable_progress_bars = False
+    context.actor_init_retry_on_errors = True
+    context.max_consecutive_actor_init_deaths = 3
+    context.execution_no_progress_timeout_s = 7200
+    context.wait_for_min_actors_s = 0
+    if placement.object_store_mb:
+        context.execution_options.resource_limits = ray.data.ExecutionResources.for_limits(
+            object_store_memory=placement.object_store_mb * 1024**2
+        )
+    dataset: Any = ray.data.from_items([pack(unit) for unit in units], override_num_blocks=len(units))
+    for pool in pools:
+        dataset = dataset.map_batches(
+            StageWorker,
+            fn_constructor_args=(list(pool.stages), storage, session, resilience.max_attempts),
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=pool.resources.cpus,
+            num_gpus=pool.resources.gpus or None,
+            compute=ray.data.ActorPoolStrategy(size=pool.size),
+            udf_modifying_row_count=False,
+            **({"label_selector": pool.labels} if pool.labels else {}),
+        )
+    return dataset

@@ -1,0 +1,148 @@
+"""The Ray Data callable around stages: one actor process that runs one or several stages over whole units."""
+
+import os
+import socket
+import sys
+import time
+import traceback
+from dataclasses import replace
+
+import pyarrow as pa
+
+from synfiqa.cluster.pipeline.attempts import NO_MARKS, Attempts
+from synfiqa.cluster.pipeline.salvage import describe
+from synfiqa.cluster.pipeline.stage import Stage, Work
+from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.gpu_sampler import trace_gpu
+from synfiqa.cluster.telemetry.spans import StageTrace
+from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.manifest import Dead
+
+_TRIES = 2
+"""A stage that fails outside its rows is run once more before its unit is dead."""
+
+
+class StageWorker:
+    """Runs `stages` in order on each unit; an error makes a row or a unit dead, never the job.
+
+    Only an error that will not pass ends the job: a store that refuses, or damaged data.
+    """
+
+    def __init__(self, stages: list[Stage], storage: Storage, session: str, max_attempts: int) -> None:
+        import ray
+
+        has_gpu = bool(ray.get_gpu_ids())
+        if not has_gpu:
+            # Ray leaves all GPUs visible to a process that asked for none; a stage uses what it was given.
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        self._stages = stages
+        self._storage = storage
+        self._max_attempts = max_attempts
+        self._attempts = Attempts(storage, session)
+        self._shares_folder = False
+        self._name = f"{socket.gethostname()}/{os.getpid()}@{time.time():.0f}"
+        self._broken = self._set_up()
+        # After the stages: a PyTorch that is at work knows best which GPU it has.
+        self._gpu = trace_gpu() if has_gpu and self._broken is None else None
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Map one-row wire tables to one-row wire tables."""
+        rows = [self._advance(row) for row in batch.to_pylist()]
+        return pa.Table.from_pylist(rows, schema=WIRE)
+
+    def _set_up(self) -> UserError | JobFailed | None:
+        """Load the models. An error is told with the first unit: raised here, Ray would bury it in tracebacks."""
+        _single_thread()
+        for stage in self._stages:
+            for attempt in range(1, _TRIES + 1):
+                try:
+                    stage.setup()
+                    break
+                except (UserError, JobFailed) as error:
+                    return error
+                except Exception as error:
+                    if attempt == _TRIES:
+                        return JobFailed(
+                            f"the workers cannot set up {stage.name} on {socket.gethostname()} ({describe(error)}): "
+                            "correct the cause and run the same command again"
+                        )
+        _single_thread()
+        return None
+
+    def _advance(self, row: dict) -> dict:
+        if row["fatal"] or row["dead"]:
+            return row
+        if self._broken is not None:
+            return {**row, **pack(Work(row["kind"], row["number"], pa.table({})), fatal=self._broken)}
+        work = unpack(row)
+        assert isinstance(work, Work)
+        key = f"{work.kind}-{work.number:06d}-{self._stages[0].name}"
+        try:
+            self._check_folder()
+            deaths = self._attempts.deaths(key)
+            if deaths and (unexplained := self._attempts.unexplained(key)) >= self._max_attempts:
+                return pack(work, self._dead(work, self._stages[0], "the worker process died", unexplained))
+            marks = self._attempts.calls(key) if deaths else NO_MARKS
+            with self._attempts.attempt(key):
+                return self._run(work, marks)
+        except (UserError, JobFailed) as error:
+            return pack(work, fatal=error)
+
+    def _run(self, work: Work, marks: object) -> dict:
+        for stage in self._stages:
+            stage.marks = marks  # type: ignore[assignment]
+            for attempt in range(1, _TRIES + 1):
+                began, start = time.time(), time.perf_counter()
+                if self._gpu is not None:
+                    self._gpu.begin()
+                try:
+                    done = stage.process(work)
+                except (UserError, JobFailed):
+                    raise
+                except Exception as error:
+                    if attempt == _TRIES:
+                        return pack(work, self._dead(work, stage, describe(error), attempt, traceback.format_exc()))
+                else:
+                    seconds = work.busy.get(stage.name, 0.0) + time.perf_counter() - start
+                    traces = {**work.traces, stage.name: self._trace(began)}
+                    work = replace(done, busy={**work.busy, stage.name: round(seconds, 4)}, traces=traces)
+                    break
+        return pack(work)
+
+    def _trace(self, began: float) -> StageTrace:
+        if self._gpu is None:
+            return StageTrace(round(began, 3), self._name)
+        use = self._gpu.end()
+        return StageTrace(round(began, 3), self._name, use.gpu, use.utilisation, use.memory)
+
+    def _check_folder(self) -> None:
+        if self._shares_folder:
+            return
+        if not self._attempts.is_open():
+            raise UserError(
+                f"workers on {socket.gethostname()} do not see what the driver writes to {self._storage.uri()}: "
+                "use an object store, or a folder that is mounted on every node"
+            )
+        self._shares_folder = True
+
+    def _dead(self, work: Work, stage: Stage, error: str, attempts: int, trace: str = "") -> Dead:
+        kind = "identities" if work.kind == "identities" else "samples"
+        return Dead(
+            kind=kind,
+            number=work.number,
+            stage=stage.name,
+            error=error,
+            traceback=trace,
+            attempts=attempts,
+            node=socket.gethostname(),
+        )
+
+
+def _single_thread() -> None:
+    """One thread per worker: parallelism comes from workers, and sums keep one order (promise 1)."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+    # Stages without torch do not pay the seconds of its import.
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)

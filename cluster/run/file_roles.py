@@ -1,0 +1,55 @@
+"""Which files a run folder may hold, by name alone: everything else in it is foreign."""
+
+import re
+from typing import Literal
+
+from synfiqa.cluster.commits.shard_store import parse_commit_path
+
+Role = Literal[
+    "manifest",
+    "commit",
+    "data",
+    "dead rows",
+    "calibration",
+    "label part",
+    "model",
+    "report",
+    "attempt mark",
+    "lease",
+    "unfinished write",
+]
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_ATTEMPT = r"-[0-9a-f]{12}"
+
+DATA = re.compile(rf"(?:identities/unit-\d{{6,}}{_ATTEMPT}\.parquet|samples/shard-\d{{6,}}{_ATTEMPT}\.(?:parquet|tar))")
+DEAD = re.compile(rf"dead/(?:unit|shard)-\d{{6,}}{_ATTEMPT}\.parquet")
+EPOCH = re.compile(r"lease/(\d{6,})\.json")
+CALIBRATION = re.compile(rf"labels/({_NAME})/calibration\.json")
+LABEL_PART = re.compile(rf"labels/({_NAME})/shard-\d{{6,}}{_ATTEMPT}\.parquet")
+MODEL_FILE = re.compile(
+    rf"models/({_NAME})/(?:train\.json|history\.json|model\.safetensors|model\.yaml|metrics\.json|evaluation\.json"
+    r"|scores\.parquet|checkpoints/.+)"
+)
+GENERATION = re.compile(r"generation-\d{6,}/.*")
+"""Another run folder inside this one, which answers for itself."""
+
+_ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
+    (re.compile(r"(?:[^/]+/)*\.tmp-[^/]+"), "unfinished write"),
+    (re.compile(r"run\.json|dataset\.json"), "manifest"),
+    (DATA, "data"),
+    (DEAD, "dead rows"),
+    (LABEL_PART, "label part"),
+    (CALIBRATION, "calibration"),
+    (MODEL_FILE, "model"),
+    (re.compile(r"report/index\.html"), "report"),
+    (re.compile(r"attempts/[^/]+/.+"), "attempt mark"),
+    (EPOCH, "lease"),
+)
+
+
+def role_of(path: str) -> Role | None:
+    """Return what a file of a run folder is there for; None when no rule of the layout explains it."""
+    if parse_commit_path(path):
+        return "commit"
+    return next((role for pattern, role in _ROLES if pattern.fullmatch(path)), None)

@@ -1,0 +1,236 @@
+"""One run folder on any store: whole objects in, whole objects out, nothing ever half-written, errors by class."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from fsspec.implementations.local import LocalFileSystem
+
+from synfiqa.cluster.storage.base import TMP, Entry, Store
+from synfiqa.cluster.storage.faults import fault_of
+from synfiqa.cluster.storage.fsspec import FsspecStore
+from synfiqa.cluster.storage.local import LocalStore
+from synfiqa.cluster.storage.retrying import Retrying
+from synfiqa.cluster.storage.url_spelling import intended_url
+from synfiqa.schemas.errors import UserError
+
+__all__ = ["Entry", "Storage", "redact", "redact_all"]
+
+SETTLE_S = 0.5
+"""How long after a repeated create the object is looked at again."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+
+_TO_FOLDER = {"read": "read from", "write": "write to", "delete": "delete in", "list": "list"}
+
+
+def redact(url: str) -> str:
+    """Return the URL without user name, password and query, fit for manifests, messages and reports."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return url
+    # A secret with a slash in it ends the authority early: what stands before the last @ may be part of it.
+    if ":" in rest.partition("/")[0]:
+        rest = rest.rpartition("@")[2]
+    parts = urlsplit(f"{scheme}://{rest}")
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def redact_all(value: Any) -> Any:
+    """Return a JSON document with every URL in its texts redacted."""
+    if isinstance(value, Mapping):
+        return {key: redact_all(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_all(item) for item in value]
+    return _URL.sub(lambda found: redact(found[0]), value) if isinstance(value, str) else value
+
+
+class Storage:
+    """A run folder, given as a local path or an fsspec URL of an object store.
+
+    All paths are relative POSIX paths below the folder; absolute ones and `..` raise ValueError. A request that fails
+    transiently is repeated for `retry_budget_s` seconds, then StorageUnavailable; one that is refused raises
+    StorageRefused at once. Instances are picklable and hold no connection.
+    """
+
+    def __init__(self, url: str, retry_budget_s: float = 300.0) -> None:
+        _refuse_misspelt(url)
+        scheme = url.partition("://")[0] if "://" in url else "file"
+        is_local = scheme in LocalFileSystem.protocol
+        # Workers run in other folders than the driver, so a relative path must not travel.
+        self.url: str = LocalFileSystem._strip_protocol(url) if is_local else url.rstrip("/")
+        self.retry_budget_s = retry_budget_s
+        self._local = LocalStore(Path(self.url)) if is_local else None
+        self._retrying = Retrying(retry_budget_s)
+        try:
+            self._store: Store = self._local or self._remote(scheme)
+        except (ImportError, ValueError) as error:
+            raise UserError(
+                f"cannot open the run folder {redact(url)}: {error}; give a local path or a URL that fsspec knows"
+            ) from error
+
+    def _remote(self, scheme: str) -> Store:
+        if scheme not in ("s3", "s3a"):
+            return FsspecStore(self.url)
+        # The client takes most of a second to import, which runs on a disk need not pay.
+        from synfiqa.cluster.storage.s3 import S3Store
+
+        return S3Store(self.url, self._retrying)
+
+    def _try[T](self, verb: str, request: Callable[[], T], path: str = "") -> T:
+        # Nobody knows the names of our probes: what they show concerns the folder.
+        name = f"{_TO_FOLDER[verb]} the run folder {self.uri()}" if path.startswith(TMP) else f"{verb} {self.uri(path)}"
+        return self._retrying.call(request, f"cannot {name}")
+
+    def local(self) -> Path | None:
+        """Return the absolute local folder, or None when the run lives on a remote store."""
+        return self._local.root if self._local else None
+
+    def uri(self, path: str = "") -> str:
+        """Return the full name of a file for people: no credentials in it."""
+        return f"{redact(self.url)}/{_checked(path)}" if path else redact(self.url)
+
+    def read(self, path: str) -> bytes:
+        """Return the whole object; FileNotFoundError when it does not exist."""
+        path = _checked(path)
+        return self._try("read", lambda: self._store.read(path), path)
+
+    def read_many(self, paths: Sequence[str]) -> list[bytes]:
+        """Return several objects in the given order, fetched concurrently where the store can."""
+        names = [f"cannot read {self.uri(_checked(path))}" for path in paths]
+        return self._retrying.each(self._store.read_each, list(paths), names)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put the whole object, replacing an older one; on any error readers see what was there before."""
+        path = _checked(path)
+        self._try("write", lambda: self._store.put(path, data), path)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Put the whole object if none is there: True when this call made it, False when it existed.
+
+        Enforced by local disks, memory and stores with conditional writes (S3's If-None-Match); ask `enforces_create`.
+        A store without them only gets a check followed by a put; callers stay correct because equal commits have
+        equal content. Of two calls at one moment with the same bytes both may be told that they made the object.
+        """
+        path = _checked(path)
+        tries = 0
+
+        def attempt() -> bool:
+            nonlocal tries
+            unsure = tries > 0
+            if self._is_there(path) and not unsure:
+                return False
+            tries += 1
+            if self._store.put_if_absent(path, data):
+                return True
+            # The answer to an earlier request, ours or one that the client library repeated, may have been lost.
+            return self._store.read(path) == data
+
+        made = self._try("write", attempt, path)
+        if made and tries > 1:
+            # Some servers notice late that an upload was cut, and then remove what the next one has put there.
+            time.sleep(SETTLE_S)
+            if not self.exists(path):
+                return self.create(path, data)
+        return made
+
+    def exists(self, path: str) -> bool:
+        """Return whether the object exists."""
+        path = _checked(path)
+        return self._try("read", lambda: self._is_there(path), path)
+
+    def size(self, path: str) -> int:
+        """Return the length of the object in bytes."""
+        path = _checked(path)
+        return self._try("read", lambda: self._store.head(path), path).bytes
+
+    def delete(self, path: str) -> None:
+        """Remove the object; one that is already gone is fine."""
+        path = _checked(path)
+        self._try("delete", lambda: self._store.delete(path), path)
+
+    def entries(self) -> list[str]:
+        """Return the names directly in the run folder, without hidden ones; [] when it is missing."""
+        return sorted(name for name in self._try("list", self._store.children) if name and not name.startswith("."))
+
+    def stat(self, prefix: str = "") -> list[Entry]:
+        """Return every file below a folder with length and time, sorted by path, hidden `.tmp-` files too.
+
+        [] when the folder is missing. Compare the times with `now()`, never with this machine's clock.
+        """
+        prefix = _checked(prefix) if prefix else ""
+        return sorted(self._try("list", lambda: self._store.scan(prefix), prefix))
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Return every file below a folder, sorted, relative to the run folder; [] when the folder is missing."""
+        return [entry.path for entry in self.stat(prefix) if not PurePosixPath(entry.path).name.startswith(TMP)]
+
+    def now(self) -> float:
+        """Return the time by the store's own clock, in epoch seconds: that of a probe written for the purpose."""
+        folder = self._probe()
+        probe = f"{folder}/{TMP}clock"
+        self.write(probe, b"synfiqa")
+        try:
+            # From a listing like those of `stat`: the answer to a look at one object is rounded to a second.
+            listed = self.stat(folder)
+            return (listed[0] if listed else self._try("read", lambda: self._store.head(probe), probe)).modified
+        finally:
+            self.delete(probe)
+            self.prune(folder)
+
+    def enforces_create(self) -> bool:
+        """Return whether the store itself refuses a second create of one name, found out with a probe."""
+        probe = self._probe()
+        try:
+            self._try("write", lambda: self._store.put_if_absent(probe, b"first"), probe)
+            return not self._try("write", lambda: self._store.put_if_absent(probe, b"second"), probe)
+        finally:
+            self.delete(probe)
+
+    def check_shared(self) -> None:
+        """UserError when the run lives in this process alone, where workers cannot see it."""
+        if self.url.startswith("memory:"):
+            raise UserError("workers are other processes, which cannot see a memory:// run: use a folder or a store")
+
+    def prune(self, prefix: str) -> None:
+        """Remove a folder that holds no file any more; stores of objects have nothing to remove."""
+        prefix = _checked(prefix)
+        if self._local:
+            self._local.prune(prefix)
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._store.head(path)
+        except FileNotFoundError as error:
+            # A missing bucket is another thing than a missing object.
+            if fault_of(error) is not None:
+                raise
+            return False
+        return True
+
+    def _probe(self) -> str:
+        return f"{TMP}{uuid.uuid4().hex}"
+
+    def __reduce__(self) -> tuple[type["Storage"], tuple[str, float]]:
+        return Storage, (self.url, self.retry_budget_s)
+
+    def __repr__(self) -> str:
+        return f"Storage({self.uri()!r})"
+
+
+def _refuse_misspelt(url: str) -> None:
+    if (intended := intended_url(url)) is not None:
+        raise UserError(
+            f"the URL is misspelt: write {redact(intended)}, or begin the path with ./ if it is that of a local folder"
+        )
+
+
+def _checked(path: str) -> str:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\0" in path or "\\" in path:
+        raise ValueError(f"not a relative path inside the run folder: {path!r}")
+    return path

@@ -1,0 +1,146 @@
+"""What a run folder holds that nobody will ever read, and its removal.
+
+Only this module deletes data. A loser's file stays where it is, because a store without create-if-absent may see the
+delayed commit of a writer that everybody had given up, and that commit names the file.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from synfiqa.cluster.commits.shard_store import parse_commit_path
+from synfiqa.cluster.run.file_roles import EPOCH, GENERATION, LABEL_PART, Role, role_of
+from synfiqa.cluster.run.lease import newest_lease
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.manifest import Commit
+
+DEFAULT_AGE_S = 24 * 3600.0
+
+_KINDS: dict[Role, str] = {
+    "unfinished write": "unfinished write",
+    "data": "uncommitted data",
+    "dead rows": "uncommitted dead rows",
+    "attempt mark": "attempt mark",
+    "lease": "past lease",
+    "label part": "unused label part",
+}
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """One object that may go: where it is, how long, what it was."""
+
+    path: str
+    bytes: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a collection found: objects that are gone (or would be), and those still too young to tell."""
+
+    garbage: list[Garbage]
+    young: int
+
+
+def collect_garbage(
+    storage: Storage, older_than_s: float = DEFAULT_AGE_S, *, dry_run: bool = False, threads: int = 1
+) -> Collection:
+    """Remove what no commit names and nobody has touched for so long, by the store's clock; return what went.
+
+    Committed files and files that are not of a run's layout always stay. UserError when the age is too short beside a
+    driver that holds the run; JobFailed when a commit is unreadable, because then nobody knows what it protects.
+    """
+    found = find_garbage(storage, older_than_s)
+    if not dry_run:
+        paths = [garbage.path for garbage in found.garbage]
+        if threads > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(storage.delete, paths))
+        else:
+            for path in paths:
+                storage.delete(path)
+        storage.prune("attempts")
+    return found
+
+
+def find_garbage(storage: Storage, older_than_s: float = DEFAULT_AGE_S) -> Collection:
+    """Return what `collect_garbage` would remove.
+
+    The order of the looks is what makes it safe. The clock comes first, so that nothing looks older than it is. The
+    files come before the lease: a driver takes the lease before its first upload, so whoever wrote a listed file is
+    seen. The commits come last: a file that is listed and gets committed during the collection is named by the time
+    they are read. What remains is a writer that stands still between upload and commit for longer than the age guard:
+    it looks for its data again after its commit and uploads them anew, unless it wakes in this very moment. That is the
+    assumption: nobody's upload waits for its commit longer than the age guard.
+    """
+    now = storage.now()
+    entries = [entry for entry in storage.stat() if not GENERATION.fullmatch(entry.path)]
+    _require_patience(storage, older_than_s)
+    removable = [(entry, kind) for entry in entries if (kind := _kind(entry.path))]
+    keep = committed_paths(storage) | _label_parts(storage, [entry.path for entry, _ in removable])
+    newest = max((int(name[1]) for entry in entries if (name := EPOCH.fullmatch(entry.path))), default=0)
+    keep.add(f"lease/{newest:06d}.json")
+    garbage, young = [], 0
+    for entry, kind in removable:
+        if entry.path in keep:
+            continue
+        if now - entry.modified >= older_than_s:
+            garbage.append(Garbage(entry.path, entry.bytes, kind))
+        else:
+            young += 1
+    return Collection(garbage, young)
+
+
+def committed_paths(storage: Storage) -> set[str]:
+    """Return every data file that a commit of any revision names; JobFailed when one of them cannot be read."""
+    paths = [path for path in storage.list("commits") if parse_commit_path(path)]
+    named: set[str] = set()
+    for path, data in zip(paths, storage.read_many(paths), strict=True):
+        try:
+            commit = Commit.model_validate_json(data)
+        except ValidationError as error:
+            raise JobFailed(
+                f"{storage.uri(path)} is not readable, so nobody can tell which files it protects: "
+                "nothing was removed; see `synfiqa verify`"
+            ) from error
+        named.update(file.path for file in (commit.file, commit.dead) if file is not None)
+    return named
+
+
+def _kind(path: str) -> str | None:
+    role = role_of(path)
+    return _KINDS.get(role) if role else None
+
+
+def _label_parts(storage: Storage, candidates: list[str]) -> set[str]:
+    """Return the label parts among the candidates that must stay.
+
+    Parts are named by content, so a pass under way may be about to name one that an earlier pass has left: only a
+    finished pass, which nobody writes to any more, tells its leavings apart.
+    """
+    keep: set[str] = set()
+    parts = [(path, match[1]) for path in candidates if (match := LABEL_PART.fullmatch(path))]
+    for name in sorted({own for _, own in parts}):
+        try:
+            calibration = Calibration.model_validate_json(storage.read(f"labels/{name}/calibration.json"))
+        except (FileNotFoundError, ValidationError):
+            keep.update(path for path, own in parts if own == name)
+        else:
+            keep.update(part.path for part in calibration.parts)
+    return keep
+
+
+def _require_patience(storage: Storage, older_than_s: float) -> None:
+    lease = newest_lease(storage)
+    if lease is None or lease.record is None or not lease.held:
+        return
+    least = 2 * lease.record.ttl_s
+    if older_than_s < least:
+        raise UserError(
+            f"{storage.uri()} is held by {lease.holder()}: files younger than {least:g} s may be its own; "
+            f"give --older-than {least:g}s or more, or wait until it has ended"
+        )
