@@ -150,3 +150,14 @@ class ExpressionMeter(Protocol):
     ) -> np.ndarray:
         """Return float32 (N,) from 0 (neutral) to 1; `commanded` is what the generator says it made."""
         ...
+
+
+CODE = {"shape": 100, "texture": 50, "expression": 50, "pose": 6, "camera": 3, "light": 27}
+"""Numbers of each kind in the order in which the network gives them; light runs over harmonics, then R, G, B."""
+
+
+PARTS = (
+    *("background", "skin", "left brow", "right brow", "left eye", "right eye", "glasses", "left ear", "right ear"),
+    *("earring", "nose", "mouth", "upper lip", "lower lip", "neck", "necklace", "cloth", "hair", "hat"),
+)
+"""The classes of CelebAMask-HQ in the order of the published network."""

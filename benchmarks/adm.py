@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from synfiqa.actors.adm_generator import AdmIdentityGenerator
-from synfiqa.actors.diffusion_chain import Reversal, kept_steps, linear_betas, respaced
+from synfiqa.actors.generation.unconditional.adm import AdmIdentityGenerator
+from synfiqa.actors.generation.unconditional.diffusion_chain import Reversal, kept_steps, linear_betas, respaced
 from synfiqa.actors.model_store.loading import build_network, load_network
+from synfiqa.actors.model_store.network import Running
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
-from synfiqa.actors.network import Running
 from synfiqa.schemas.model_card import ModelCard
 
 PUBLISHED_GFLOP = 387.9

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from synfiqa.actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, warp_batch
+from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align, similarity_transform, warp_batch
 
 BAR = 5.0
 SIDES = (128, 224, 512)

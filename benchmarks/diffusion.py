@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 from torchvision.transforms import functional as vision
 
-from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
-from synfiqa.actors.controlled_diffusion.cost import count
-from synfiqa.actors.controlled_diffusion.ddim import schedule, starting_noise
-from synfiqa.actors.controlled_diffusion.layout import FULL, LAYOUTS, Layout
-from synfiqa.actors.controlled_diffusion.rehearsal import write_random, write_tokenizer
-from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
-from synfiqa.actors.controlled_diffusion.text import CONTEXT
-from synfiqa.actors.controlled_diffusion.weights import Networks, load_networks, skeletons
-from synfiqa.actors.network import DTYPES, Running
+from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.generation.controlled_diffusion.cost import count
+from synfiqa.actors.generation.controlled_diffusion.ddim import schedule, starting_noise
+from synfiqa.actors.generation.controlled_diffusion.layout import FULL, LAYOUTS, Layout
+from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random, write_tokenizer
+from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.generation.controlled_diffusion.text import CONTEXT
+from synfiqa.actors.generation.controlled_diffusion.weights import Networks, load_networks, skeletons
+from synfiqa.actors.model_store.network import DTYPES, Running
 from synfiqa.schemas.config.base import Precision
 from synfiqa.schemas.model_card import ModelCard
 

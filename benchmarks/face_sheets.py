@@ -20,9 +20,9 @@ from benchmarks.face_bars.factors import STEPS as LEVELS
 from benchmarks.face_bars.labels import NOT_JUDGED, fused_labels, networks_of
 from benchmarks.face_bars.ladder_set import Faces, ladder_faces
 from benchmarks.face_bars.people import REFERENCES, cleaned
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, Identity, sample_identity
-from synfiqa.actors.imaging import decode
-from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.imaging.codec import decode
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.stats import rankdata, spearmanr
 
-from synfiqa.actors.annotator import recognition_similarity
-from synfiqa.actors.imaging import decode
+from synfiqa.actors.imaging.codec import decode
 from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.stages.annotator import recognition_similarity
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import torch
 
-from synfiqa.actors.annotator import AnnotatorStage
-from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
-from synfiqa.actors.identity_reader import IdentityReaderStage
 from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests
-from synfiqa.actors.shard_writer import ShardWriterStage
+from synfiqa.actors.stages.annotator import AnnotatorStage
+from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.stages.identity_reader import IdentityReaderStage
+from synfiqa.actors.stages.shard_writer import ShardWriterStage
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.ray_session import cluster_resources, ray_session
 from synfiqa.cluster.pipeline.stage import Stage, Work

@@ -19,23 +19,24 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from synfiqa.actors.alignment import align
-from synfiqa.actors.annotator import BATCH, AnnotatorStage
-from synfiqa.actors.backends import Players, worker_device
-from synfiqa.actors.captions import REFERENCE_CAPTION
-from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
-from synfiqa.actors.detection import MtcnnDetector
+from synfiqa.actors.degradation.recipe_sampler import candidate_recipe
+from synfiqa.actors.device import worker_device
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
-from synfiqa.actors.identity_generator import IdentityGeneratorStage
-from synfiqa.actors.imaging import decode, encode_jpeg, load_photo
+from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
+from synfiqa.actors.face_analysis.retinaface import anchors
+from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
+from synfiqa.actors.imaging.alignment import align
+from synfiqa.actors.imaging.codec import decode, encode_jpeg, load_photo
+from synfiqa.actors.imaging.preprocess import network_input, normalised
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.loading import play
+from synfiqa.actors.model_store.network import Running
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.actors.network import Running
-from synfiqa.actors.preprocess import network_input, normalised
-from synfiqa.actors.recipe_sampler import candidate_recipe
-from synfiqa.actors.retinaface import anchors
+from synfiqa.actors.players import Players
+from synfiqa.actors.stages.annotator import BATCH, AnnotatorStage
+from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import CANDIDATES, IDENTITIES

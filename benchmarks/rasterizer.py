@@ -16,17 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synfiqa.actors.face3d.identity import sample_identity
-from synfiqa.actors.face3d.rasterizer import Fragments, rasterize
-from synfiqa.actors.face_model.camera import FRAME, to_crop, to_frame
-from synfiqa.actors.face_model.control_map import ControlMaps
-from synfiqa.actors.face_model.flame_random import random_model
-from synfiqa.actors.face_model.parameters import FaceParameters
-from synfiqa.actors.face_model.procedural import ProceduralFaceModel, code_of
-from synfiqa.actors.face_model.renderer import TorchRenderer
-from synfiqa.actors.parametric_bank import template_of
-from synfiqa.actors.recipe_sampler import degraded_recipes
-from synfiqa.actors.template_bank import conditions_of
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes
+from synfiqa.actors.face3d.render.rasterizer import Fragments, rasterize
+from synfiqa.actors.face3d.shape.identity import sample_identity
+from synfiqa.actors.generation.conditional.parametric_bank import template_of
+from synfiqa.actors.generation.conditional.template_bank import conditions_of
+from synfiqa.actors.generation.face_model.camera import FRAME, to_crop, to_frame
+from synfiqa.actors.generation.face_model.control_map import ControlMaps
+from synfiqa.actors.generation.face_model.flame_random import random_model
+from synfiqa.actors.generation.face_model.parameters import FaceParameters
+from synfiqa.actors.generation.face_model.procedural import ProceduralFaceModel, code_of
+from synfiqa.actors.generation.face_model.renderer import TorchRenderer
 from synfiqa.schemas.config.generate import DegradedSection
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from synfiqa.actors.shard_writer import ShardWriterStage
+from synfiqa.actors.stages.shard_writer import ShardWriterStage
 from synfiqa.cluster.commits.shard_formats import Format
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.stage import Resources, Stage, Work

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from synfiqa.actors.imaging import laplacian_variance
+from synfiqa.actors.imaging.codec import laplacian_variance
 from synfiqa.schemas.seeds import derive_seed, generator
 
 REFERENCE_LABEL = 1.0

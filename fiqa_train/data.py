@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 from torch.utils.data import IterableDataset
 
-from synfiqa.actors.imaging import decode as decode_image
+from synfiqa.actors.imaging.codec import decode as decode_image
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.label_parts import LabelledShard, read_part

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synfiqa.actors.columns import set_columns
+from synfiqa.actors.stages.columns import set_columns
 from synfiqa.fiqa_train import label_factors
 from synfiqa.fiqa_train.label_factors import Severities, flat_columns, severities
 from synfiqa.fiqa_train.labels import Components, Labels

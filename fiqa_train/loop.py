@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.nets.iresnet import SmallIResNet
+from synfiqa.actors.nets.small_iresnet import SmallIResNet
 from synfiqa.cluster.run.lease import Claim
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.data import TrainingFaces, augment, read_all

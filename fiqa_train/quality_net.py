@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from synfiqa.actors.nets.iresnet import LUMA, SmallIResNet, standardise
+from synfiqa.actors.imaging.gray import LUMA, standardise
+from synfiqa.actors.nets.small_iresnet import SmallIResNet
 from synfiqa.schemas.model_card import ModelCard
 
 ARCHITECTURE = "quality-net"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from synfiqa.actors.alignment import align
-from synfiqa.actors.imaging import load_photo
+from synfiqa.actors.imaging.alignment import align
+from synfiqa.actors.imaging.codec import load_photo
 from synfiqa.actors.roles import Detection, Detector
 from synfiqa.fiqa_train.quality_net import QualityModel
 from synfiqa.schemas.errors import UserError

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synfiqa.actors.mirror_images import both_sides
+from synfiqa.actors.recognition.mirrored import both_sides
 from synfiqa.actors.roles import Embedder
 from synfiqa.schemas.seeds import derive_seed, generator
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synfiqa.actors.footprint import Device, Footprint, measure
+from synfiqa.actors.stages.memory_footprint import Device, Footprint, measure
 from synfiqa.cluster.pipeline.gpu_packing import RESERVE, Share, gpu_share
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.jobs.stages import Stages

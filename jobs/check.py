@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from synfiqa.actors.backends import Players
-from synfiqa.actors.card_arguments import arguments_of
-from synfiqa.actors.conditional_backends import backend_of
+from synfiqa.actors.generation.conditional.backends import backend_of
 from synfiqa.actors.model_store.cache import locate
+from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import RunModels, model_digests, run_models
+from synfiqa.actors.players import Players
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM
@@ -63,7 +63,7 @@ def _check_chain(config: RunConfig, chosen: RunModels) -> int:
         check_card(model.card)
     if chosen.conditional is None:
         return 0
-    from synfiqa.actors.face_model.renderer import renderer_named
+    from synfiqa.actors.generation.face_model.renderer import renderer_named
 
     renderer_named(config.diffusion.renderer)
     return check_texts(chosen.conditional.diffusion)
@@ -71,10 +71,10 @@ def _check_chain(config: RunConfig, chosen: RunModels) -> int:
 
 def check_texts(model: Model) -> int:
     """Return how many texts of a conditional diffusion model fit its text encoder; UserError for one too long."""
-    from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
-    from synfiqa.actors.controlled_diffusion.layout import LAYOUTS
-    from synfiqa.actors.controlled_diffusion.rehearsal import write_tokenizer
-    from synfiqa.actors.controlled_diffusion.text import check_prompts, load_tokenizer, tokenizer_folder
+    from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
+    from synfiqa.actors.generation.controlled_diffusion.layout import LAYOUTS
+    from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_tokenizer
+    from synfiqa.actors.generation.controlled_diffusion.text import check_prompts, load_tokenizer, tokenizer_folder
 
     arguments = arguments_of(model.card, DiffusionArguments)
     texts = arguments.prompts.everything()

@@ -26,11 +26,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from synfiqa.actors.backends import player
-from synfiqa.actors.imaging import decode as decode_image
+from synfiqa.actors.imaging.codec import decode as decode_image
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import catalogue_of, run_models
+from synfiqa.actors.players import player
 from synfiqa.actors.roles import Embedder
 from synfiqa.cluster.commits.shard_formats import encode
 from synfiqa.cluster.commits.shard_store import ShardStore

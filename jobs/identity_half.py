@@ -8,9 +8,9 @@ from itertools import batched
 
 import pyarrow as pa
 
-from synfiqa.actors.candidate_table import candidate_numbers, candidate_table, dead_candidate
-from synfiqa.actors.identity_generator import candidate_seed, candidate_spec
-from synfiqa.actors.identity_registry import COLUMNS, IdentityRegistry
+from synfiqa.actors.stages.candidate_table import candidate_numbers, candidate_table, dead_candidate
+from synfiqa.actors.stages.identity_generator import candidate_seed, candidate_spec
+from synfiqa.actors.stages.identity_registry import COLUMNS, IdentityRegistry
 from synfiqa.cluster.commits.shard_formats import content_digest
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.dead_limit import DeadLimit

@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
-from synfiqa.actors.identity_reader import IdentityReaderStage
-from synfiqa.actors.shard_writer import ShardWriterStage, sample_counts
+from synfiqa.actors.stages.identity_reader import IdentityReaderStage
+from synfiqa.actors.stages.shard_writer import ShardWriterStage, sample_counts
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.dead_limit import DeadLimit
 from synfiqa.cluster.pipeline.stage import Work

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from synfiqa.actors.detection import MtcnnDetector
+from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.checkpoints import load_quality_model

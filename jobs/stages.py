@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from synfiqa.actors.annotator import AnnotatorStage
-from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
-from synfiqa.actors.identity_filter import IdentityFilterStage
-from synfiqa.actors.identity_generator import IdentityGeneratorStage
+from synfiqa.actors.stages.annotator import AnnotatorStage
+from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.stages.identity_filter import IdentityFilterStage
+from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
 from synfiqa.cluster.pipeline.stage import Stage
 from synfiqa.schemas.config.run import RunConfig
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pyarrow.compute as pc
 import torch
 
-from synfiqa.actors.backends import Players
-from synfiqa.actors.candidate_bank import MAX_REFERENCE_YAW, bank_of_candidates
-from synfiqa.actors.diffusion_generator import alignable
-from synfiqa.actors.diffusion_recipes import expression_space
-from synfiqa.actors.face_model.parameters import FaceParameters
-from synfiqa.actors.imaging import decode
+from synfiqa.actors.generation.conditional.candidate_bank import MAX_REFERENCE_YAW, bank_of_candidates
+from synfiqa.actors.generation.conditional.diffusion_backend import expression_space
+from synfiqa.actors.generation.conditional.diffusion_generator import alignable
+from synfiqa.actors.generation.conditional.parametric_bank import parametric_bank
+from synfiqa.actors.generation.conditional.template_bank import TemplateBank
+from synfiqa.actors.generation.face_model.parameters import FaceParameters
+from synfiqa.actors.imaging.codec import decode
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.actors.parametric_bank import parametric_bank
-from synfiqa.actors.template_bank import TemplateBank
+from synfiqa.actors.players import Players
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage

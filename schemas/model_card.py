@@ -71,7 +71,7 @@ class ModelCard(CardPart):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     role: Role
-    architecture: str = Field(description="key of synfiqa.actors.model_store.architectures.ARCHITECTURES")
+    architecture: str = Field(description="key of synfiqa.actors.model_store.architectures.table.ARCHITECTURES")
     arguments: dict = Field(default_factory=dict)
     source: str = Field(
         "", description="path or fsspec URL of a file or folder; built-in, random:SEED, package:...; empty: beside card"

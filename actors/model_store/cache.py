@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from synfiqa.actors.model_store.architectures import ARCHITECTURES, REHEARSAL_VERSION
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, REHEARSAL_VERSION
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.fetch import download

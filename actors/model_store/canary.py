@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from synfiqa.actors.face_model.deca import CODE
-from synfiqa.actors.face_parser import PARTS
-from synfiqa.actors.network import Running
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.roles import CODE, PARTS
 from synfiqa.schemas.model_card import ModelCard
 
 ROLES = frozenset(

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from synfiqa.actors.model_store.architectures import ARCHITECTURES, Contract
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, Contract
 from synfiqa.cluster.storage.storage import redact
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, RANDOM, ModelCard, Role, StateRules

@@ -10,7 +10,7 @@ from synfiqa.actors.model_store.cache import cache_folder, locate, verify
 from synfiqa.actors.model_store.canary import LENGTH, ROLES, TOLERANCE, answer_of, compare, moved, wrong_cards
 from synfiqa.actors.model_store.catalogue import Model, check_contract
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.network import Running
+from synfiqa.actors.model_store.network import Running
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM, ModelCard
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from synfiqa.actors.model_store.architectures import ARCHITECTURES, load
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, load
+from synfiqa.actors.model_store.network import Running
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
-from synfiqa.actors.network import Running
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import RANDOM, ModelCard, StateRules
 

@@ -12,7 +12,7 @@ _EPSILON = 1e-8
 class SixDRepNet360(ResNet50Trunk):
     """Maps (N, 3, 224, 224) to float32 rotation matrices (N, 3, 3), whatever the precision before (Hempel 2024).
 
-    23,520,326 parameters. What the matrix rotates is told in `synfiqa.actors.head_pose`.
+    23,520,326 parameters. What the matrix rotates is told in `synfiqa.actors.face_analysis.rotation_pose`.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from synfiqa.actors.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE
+from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE
 from synfiqa.fiqa_train.benchmark.operators import Operator, apply
 
 _GREY = 128

@@ -14,8 +14,8 @@ from benchmarks.face_bars.arithmetic import largest_fall, largest_rise
 from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.people import base_recipe, person, references
 from benchmarks.face_bars.settings import Settings, spread
-from synfiqa.actors.detection import MtcnnDetector
 from synfiqa.actors.face3d import HeadRenderer
+from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.schemas.recipe import Pose, Recipe
 
 SUBJECT = "detection"

@@ -7,7 +7,7 @@ def draw(verts: np.ndarray, faces: np.ndarray, height: int, width: int) -> tuple
     """Return the nearest face (H, W) or -1, its depth (H, W) and barycentrics (H, W, 3) of one mesh.
 
     `verts` (V, 3) are x, y in [-1, 1] of the frame (y down) and distance, `faces` (F, 3). As
-    `synfiqa.actors.face3d.rasterizer.rasterize` promises: strict edges, lowest face at ties, back faces drawn.
+    `synfiqa.actors.face3d.render.rasterizer.rasterize` promises: strict edges, lowest face at ties, back faces drawn.
     """
     found = np.full((height, width), -1)
     depths = np.full((height, width), -1.0)

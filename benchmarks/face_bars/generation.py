@@ -9,8 +9,8 @@ import torch
 from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.people import identity_seed
 from benchmarks.face_bars.settings import Settings
-from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
-from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.actors.imaging.codec import encode_jpeg
+from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import IDENTITIES, image_path

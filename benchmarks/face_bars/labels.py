@@ -12,12 +12,12 @@ from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.factors import FACTORS
 from benchmarks.face_bars.ladder_set import REFERENCE, Faces, ladder_set
 from benchmarks.face_bars.settings import Settings
-from synfiqa.actors.annotator import recognition_similarity
-from synfiqa.actors.backends import Players
-from synfiqa.actors.conditional_backends import reference_text
-from synfiqa.actors.mirror_images import recognition_vectors
+from synfiqa.actors.generation.conditional.backends import reference_text
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.selection import RunModels, run_models
+from synfiqa.actors.players import Players
+from synfiqa.actors.recognition.mirrored import recognition_vectors
+from synfiqa.actors.stages.annotator import recognition_similarity
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.label_factors import severities

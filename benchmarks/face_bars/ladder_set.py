@@ -10,10 +10,10 @@ import numpy as np
 from benchmarks.face_bars.factors import FACTORS, Factor
 from benchmarks.face_bars.people import base_recipe, drawing_digest, person, references
 from benchmarks.face_bars.settings import Settings, spread
-from synfiqa.actors.degradation import clean_crop_and_degrade, portrait_recipe
+from synfiqa.actors.degradation.degrade import clean_crop_and_degrade, portrait_recipe
 from synfiqa.actors.face3d import HeadRenderer, Identity
-from synfiqa.actors.imaging import decode, encode_jpeg
-from synfiqa.actors.pose import pose_from_landmarks
+from synfiqa.actors.face_analysis.landmark_pose import pose_from_landmarks
+from synfiqa.actors.imaging.codec import decode, encode_jpeg
 from synfiqa.fiqa_train.label_factors import COVERED, FLAT_COLUMNS
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import recipe_to_row
@@ -93,7 +93,7 @@ def ladder_faces(
 ) -> Faces:
     """Return one person's references, then every level of the factors from the base recipe.
 
-    As `synfiqa.actors.conditional_generator` makes a sample of the corrected profile: portrait, alignment by the true
+    As `synfiqa.actors.stages.conditional_generator` makes a sample of the corrected profile: portrait, alignment by the true
     landmarks, degradation, the factor's own change of the crop, JPEG.
     """
     levels = [(factor, level) for factor in factors for level in factor.levels]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from synfiqa.actors.backends import player
 from synfiqa.actors.model_store.catalogue import read_bundled
+from synfiqa.actors.players import player
 from synfiqa.fiqa_train.bootstrap.everything import NETWORKS
 from synfiqa.schemas.errors import UserError
 

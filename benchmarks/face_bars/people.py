@@ -3,18 +3,18 @@
 import hashlib
 from pathlib import Path
 
-import synfiqa.actors.alignment
-import synfiqa.actors.capture_sampler
-import synfiqa.actors.degradation
-import synfiqa.actors.draws
+import synfiqa.actors.degradation.capture_sampler
+import synfiqa.actors.degradation.degrade
+import synfiqa.actors.degradation.draws
+import synfiqa.actors.degradation.misalignment
+import synfiqa.actors.degradation.operators
+import synfiqa.actors.degradation.recipe_sampler
 import synfiqa.actors.face3d
-import synfiqa.actors.misalignment
-import synfiqa.actors.operators
-import synfiqa.actors.recipe_sampler
+import synfiqa.actors.imaging.alignment
 import synfiqa.fiqa_train.label_factors
 import synfiqa.schemas.recipe
+from synfiqa.actors.degradation.recipe_sampler import reference_recipes
 from synfiqa.actors.face3d import Identity, sample_identity
-from synfiqa.actors.recipe_sampler import reference_recipes
 from synfiqa.schemas.recipe import Expression, Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed
 
@@ -68,15 +68,15 @@ def drawing_digest() -> str:
 
 _DRAWING = (
     *(
-        synfiqa.actors.alignment,
-        synfiqa.actors.capture_sampler,
-        synfiqa.actors.degradation,
-        synfiqa.actors.draws,
-        synfiqa.actors.misalignment,
+        synfiqa.actors.imaging.alignment,
+        synfiqa.actors.degradation.capture_sampler,
+        synfiqa.actors.degradation.degrade,
+        synfiqa.actors.degradation.draws,
+        synfiqa.actors.degradation.misalignment,
     ),
     *(
-        synfiqa.actors.operators,
-        synfiqa.actors.recipe_sampler,
+        synfiqa.actors.degradation.operators,
+        synfiqa.actors.degradation.recipe_sampler,
         synfiqa.fiqa_train.label_factors,
         synfiqa.schemas.recipe,
     ),

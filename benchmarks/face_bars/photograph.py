@@ -13,8 +13,8 @@ from benchmarks.face_bars.arithmetic import rank_correlation
 from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.factors import Change
 from benchmarks.face_bars.settings import Settings
-from synfiqa.actors.alignment import ARCFACE_SIZE, align, similarity_transform
-from synfiqa.actors.detection import MtcnnDetector
+from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
+from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform
 from synfiqa.fiqa_train.checkpoints import load_quality_model, model_folder
 from synfiqa.fiqa_train.quality_net import QualityModel
 from synfiqa.schemas.errors import JobFailed

@@ -14,10 +14,10 @@ from benchmarks.face_bars import double_precision
 from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.people import base_recipe, person
 from benchmarks.face_bars.settings import Settings
-from synfiqa.actors.face3d.assets import build_assets
-from synfiqa.actors.face3d.mesh import assemble
-from synfiqa.actors.face3d.rasterizer import rasterize
-from synfiqa.actors.face3d.scene import compose_scene
+from synfiqa.actors.face3d.render.assets import build_assets
+from synfiqa.actors.face3d.render.rasterizer import rasterize
+from synfiqa.actors.face3d.render.scene import compose_scene
+from synfiqa.actors.face3d.shape.mesh import assemble
 from synfiqa.schemas.recipe import Pose
 
 SUBJECT = "rasteriser"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from synfiqa.actors.imaging import decode as decode_image
+from synfiqa.actors.imaging.codec import decode as decode_image
 from synfiqa.cluster.commits.shard_formats import content_digest, decode
 from synfiqa.cluster.run.fingerprint import LIBRARIES, canonical_json, library_version
 from synfiqa.fiqa_train.benchmark.plan import VERSION, Settings

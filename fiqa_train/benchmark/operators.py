@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synfiqa.actors.alignment import ARCFACE_SIZE
-from synfiqa.actors.operators import gaussian_blur, lower_resolution, sensor_noise
+from synfiqa.actors.degradation.operators import gaussian_blur, lower_resolution, sensor_noise
+from synfiqa.actors.imaging.alignment import ARCFACE_SIZE
 from synfiqa.schemas.seeds import derive_seed, generator
 
 

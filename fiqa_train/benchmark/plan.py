@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.fiqa_train.benchmark.operators import Operator
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe

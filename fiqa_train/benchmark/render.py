@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from synfiqa.actors.degradation import clean_crop_and_degrade, portrait_recipe
-from synfiqa.actors.imaging import encode_jpeg
-from synfiqa.actors.procedural import ProceduralConditionalGenerator
+from synfiqa.actors.degradation.degrade import clean_crop_and_degrade, portrait_recipe
+from synfiqa.actors.generation.conditional.procedural import ProceduralConditionalGenerator
+from synfiqa.actors.imaging.codec import encode_jpeg
 from synfiqa.actors.roles import IdentitySource, Portraits
 from synfiqa.cluster.run.fingerprint import RECIPE_VERSION
 from synfiqa.fiqa_train.benchmark.operators import Operator, apply

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from synfiqa.actors.captions import OCCLUSION, REFERENCE_CAPTION, WORDINGS, attributes
-from synfiqa.actors.image_text import SmallClip
+from synfiqa.actors.image_text.captions import OCCLUSION, REFERENCE_CAPTION, WORDINGS, attributes
+from synfiqa.actors.image_text.small_clip import SmallClip
 from synfiqa.fiqa_train.bootstrap.ladders import ladders
 from synfiqa.fiqa_train.bootstrap.render_set import RenderSet
 from synfiqa.fiqa_train.bootstrap.variation import degrade_all, draw_variation

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synfiqa.actors.backends import player
+from synfiqa.actors.imaging.gray import standardise
 from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
-from synfiqa.actors.nets.iresnet import SmallIResNet, standardise
+from synfiqa.actors.nets.small_iresnet import SmallIResNet
+from synfiqa.actors.players import player
 from synfiqa.fiqa_train.bootstrap.augment import augment
 from synfiqa.fiqa_train.bootstrap.publish import publish, write_card
 from synfiqa.fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set

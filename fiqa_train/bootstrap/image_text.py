@@ -15,10 +15,18 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synfiqa.actors.backends import player
-from synfiqa.actors.captions import FACTORS, HARSH_FROM, WORDINGS, attributes, caption, unevenness, vocabulary
+from synfiqa.actors.image_text.captions import (
+    FACTORS,
+    HARSH_FROM,
+    WORDINGS,
+    attributes,
+    caption,
+    unevenness,
+    vocabulary,
+)
 from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
-from synfiqa.actors.nets.dual_encoder import WordTokenizer, clip_input, small_clip
+from synfiqa.actors.nets.small_clip import WordTokenizer, clip_input, small_clip
+from synfiqa.actors.players import player
 from synfiqa.fiqa_train.bootstrap.caption_metrics import caption_metrics
 from synfiqa.fiqa_train.bootstrap.publish import publish, write_card
 from synfiqa.fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set

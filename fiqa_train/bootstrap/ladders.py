@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from synfiqa.actors.operators import compress, gaussian_blur, lower_resolution, motion_blur, sensor_noise
+from synfiqa.actors.degradation.operators import compress, gaussian_blur, lower_resolution, motion_blur, sensor_noise
 from synfiqa.fiqa_train.bootstrap.render_set import RenderSet
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.seeds import derive_seed, generator

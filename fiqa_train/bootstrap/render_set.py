@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from synfiqa.actors.alignment import align
+from synfiqa.actors.degradation.misalignment import believed_landmarks
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
-from synfiqa.actors.misalignment import believed_landmarks
-from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.imaging.alignment import align
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.recipe import Light, Occluder, Pose, Recipe

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from synfiqa.actors.degradation import degrade, sample_scale
-from synfiqa.actors.draws import log_uniform
-from synfiqa.actors.operators import compress
+from synfiqa.actors.degradation.degrade import degrade, sample_scale
+from synfiqa.actors.degradation.draws import log_uniform
+from synfiqa.actors.degradation.operators import compress
 from synfiqa.fiqa_train.bootstrap.render_set import WIDE
 from synfiqa.schemas.config.generate import DARK_BELOW
 from synfiqa.schemas.recipe import Recipe

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from synfiqa.actors.annotator import FEW_REFERENCES, MIN_REFERENCES
+from synfiqa.actors.stages.annotator import FEW_REFERENCES, MIN_REFERENCES
 from synfiqa.schemas.config.generate import DiffusionSection
 from synfiqa.schemas.config.models import PROCEDURAL
 from synfiqa.schemas.config.run import RunConfig

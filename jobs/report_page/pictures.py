@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from synfiqa.actors.imaging import decode
+from synfiqa.actors.imaging.codec import decode
 
 SIDE = 112
 """Longest side of an embedded picture in pixels: the size of an aligned face."""

@@ -138,7 +138,7 @@ class DiffusionSection(Section):
 class FilterSection(Section):
     """When a candidate becomes an identity; each rule keeps its reason and measured value."""
 
-    profile: Profile = Field("corrected", description="faithful: as released, see synfiqa.actors.filter_rules")
+    profile: Profile = Field("corrected", description="faithful: as released, see synfiqa.actors.stages.filter_rules")
     min_detection: float = Field(0.7, ge=0, le=1, description="lowest face probability of the detector")
     max_yaw: float = Field(20.0, gt=0, le=90, description="degrees, exclusive")
     max_expression: float = Field(0.25, ge=0, le=1, description="strongest expression unit that counts as neutral")

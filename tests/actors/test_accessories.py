@@ -6,10 +6,10 @@ import pytest
 import torch
 from skimage.data import astronaut
 
-from synfiqa.actors.accessories import LineGlasses, glasses_score
-from synfiqa.actors.alignment import align
+from synfiqa.actors.degradation.recipe_sampler import candidate_recipe
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
-from synfiqa.actors.recipe_sampler import candidate_recipe
+from synfiqa.actors.face_analysis.line_glasses import LineGlasses, glasses_score
+from synfiqa.actors.imaging.alignment import align
 from synfiqa.schemas.model_card import ModelCard
 
 LANDMARKS = np.array([[[205.0, 101.7], [246.8, 103.7], [224.7, 129.0], [201.7, 139.2], [245.3, 141.9]]])

@@ -5,14 +5,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from synfiqa.actors.adm_generator import PLAYER_ARGUMENTS, AdmIdentityGenerator
-from synfiqa.actors.diffusion_chain import Ancestral
-from synfiqa.actors.model_store.architectures import ARCHITECTURES
+from synfiqa.actors.generation.unconditional.adm import PLAYER_ARGUMENTS, AdmIdentityGenerator
+from synfiqa.actors.generation.unconditional.candidates import to_pixels
+from synfiqa.actors.generation.unconditional.diffusion_chain import Ancestral
+from synfiqa.actors.generation.unconditional.seeded_noise import gaussian_noise
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.loading import load_network, play
+from synfiqa.actors.model_store.network import COMPILED, Running
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
-from synfiqa.actors.network import COMPILED, Running
-from synfiqa.actors.seeded_noise import gaussian_noise
-from synfiqa.actors.unconditional import to_pixels
 from synfiqa.cluster.pipeline.salvage import Salvage
 from synfiqa.cluster.pipeline.stage import Stage
 from synfiqa.schemas.errors import UserError

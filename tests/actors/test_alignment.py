@@ -7,9 +7,16 @@ from hypothesis import strategies as st
 from skimage.data import astronaut
 from skimage.transform import estimate_transform
 
-from synfiqa.actors import alignment
-from synfiqa.actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, transform_points, warp, warp_batch
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.imaging import alignment
+from synfiqa.actors.imaging.alignment import (
+    ARCFACE_TEMPLATE,
+    align,
+    similarity_transform,
+    transform_points,
+    warp,
+    warp_batch,
+)
 from synfiqa.schemas.recipe import Pose, Recipe
 
 

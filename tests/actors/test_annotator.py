@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synfiqa.actors.annotator import AnnotatorStage, recognition_similarity
-from synfiqa.actors.captions import REFERENCE_CAPTION
-from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
+from synfiqa.actors.imaging.codec import encode_jpeg
+from synfiqa.actors.stages.annotator import AnnotatorStage, recognition_similarity
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DeadRow

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from synfiqa.actors.imaging import decode, load_photo
+from synfiqa.actors.imaging.codec import decode, load_photo
 from synfiqa.jobs.score import run_score
 
 FACE = np.ascontiguousarray(astronaut()[20:200, 130:300])

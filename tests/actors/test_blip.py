@@ -7,11 +7,11 @@ from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertTokenizer, BlipForImageTextRetrieval
 
-from synfiqa.actors.blip import BlipImageText, write_random
-from synfiqa.actors.captions import REFERENCE_CAPTION
-from synfiqa.actors.nets.blip import BlipTowers, blip_config, parts_of
-from synfiqa.actors.network import Running
-from synfiqa.actors.preprocess import network_input
+from synfiqa.actors.image_text.blip import BlipImageText, write_random
+from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
+from synfiqa.actors.imaging.preprocess import network_input
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.nets.blip_itc import BlipTowers, blip_config, parts_of
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules
 

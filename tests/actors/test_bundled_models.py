@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from synfiqa.actors.alignment import align
-from synfiqa.actors.backends import player
-from synfiqa.actors.captions import REFERENCE_CAPTION
-from synfiqa.actors.degradation import degrade
+from synfiqa.actors.degradation.degrade import degrade
+from synfiqa.actors.degradation.recipe_sampler import reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
+from synfiqa.actors.imaging.alignment import align
 from synfiqa.actors.model_store.catalogue import bundled
-from synfiqa.actors.network import Running
-from synfiqa.actors.recipe_sampler import reference_recipes
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.players import player
 from synfiqa.schemas.recipe import Pose, Recipe
 
 PEOPLE = range(900_000, 900_006)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.candidate_bank import bank_of_candidates
-from synfiqa.actors.face_model.parameters import FaceParameters
-from synfiqa.actors.template_bank import TemplateBank
+from synfiqa.actors.generation.conditional.candidate_bank import bank_of_candidates
+from synfiqa.actors.generation.conditional.template_bank import TemplateBank
+from synfiqa.actors.generation.face_model.parameters import FaceParameters
 from synfiqa.schemas.errors import JobFailed
 
 

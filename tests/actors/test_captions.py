@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synfiqa.actors.captions import (
+from synfiqa.actors.degradation.degrade import degrade
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.image_text.captions import (
     FACTORS,
     OCCLUSION,
     REFERENCE_CAPTION,
@@ -16,9 +18,7 @@ from synfiqa.actors.captions import (
     softness,
     vocabulary,
 )
-from synfiqa.actors.degradation import degrade
-from synfiqa.actors.nets.dual_encoder import UNKNOWN, WordTokenizer
-from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.nets.small_clip import UNKNOWN, WordTokenizer
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSection
 from synfiqa.schemas.recipe import Recipe
 

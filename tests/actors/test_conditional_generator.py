@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from synfiqa.actors.backends import procedural_samples
-from synfiqa.actors.conditional_backends import ProceduralBackend
-from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
-from synfiqa.actors.identity_generator import IdentityGeneratorStage
+from synfiqa.actors.generation.conditional.backends import ProceduralBackend
+from synfiqa.actors.generation.conditional.procedural import procedural_samples
 from synfiqa.actors.roles import Unfit
+from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
 from synfiqa.cluster.commits.shard_formats import content_digest, decode, encode
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig

@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.data import astronaut
 
-from synfiqa.actors.alignment import ARCFACE_TEMPLATE, align, similarity_transform, warp
-from synfiqa.actors.degradation import (
+from synfiqa.actors.degradation.degrade import (
     clean_crop_and_degrade,
     degrade,
     draw_kernel,
@@ -14,8 +13,9 @@ from synfiqa.actors.degradation import (
     portrait_recipe,
     sample_scale,
 )
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
-from synfiqa.actors.recipe_sampler import degraded_recipes
+from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align, similarity_transform, warp
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Light, Recipe
 from synfiqa.schemas.seeds import generator

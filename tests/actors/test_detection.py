@@ -8,8 +8,8 @@ import pytest
 import torch
 from skimage.data import astronaut
 
-from synfiqa.actors.detection import MtcnnDetector, mtcnn
-from synfiqa.actors.network import Running
+from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector, mtcnn
+from synfiqa.actors.model_store.network import Running
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

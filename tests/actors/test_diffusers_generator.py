@@ -7,10 +7,16 @@ import torch
 from diffusers import DDIMPipeline, DDPMPipeline
 from safetensors.torch import load_file, save_file
 
-from synfiqa.actors.diffusers_generator import INDEX, SCHEDULER, UNET, WEIGHTS, DiffusersIdentityGenerator
+from synfiqa.actors.generation.unconditional.diffusers_pipeline import (
+    INDEX,
+    SCHEDULER,
+    UNET,
+    WEIGHTS,
+    DiffusersIdentityGenerator,
+)
 from synfiqa.actors.model_store.loading import play
+from synfiqa.actors.model_store.network import Running
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
-from synfiqa.actors.network import Running
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

@@ -5,8 +5,15 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from synfiqa.actors.diffusion_chain import Ancestral, Reversal, kept_steps, linear_betas, respaced, step_back
-from synfiqa.actors.seeded_noise import gaussian_noise
+from synfiqa.actors.generation.unconditional.diffusion_chain import (
+    Ancestral,
+    Reversal,
+    kept_steps,
+    linear_betas,
+    respaced,
+    step_back,
+)
+from synfiqa.actors.generation.unconditional.seeded_noise import gaussian_noise
 
 SIZE = 4
 

@@ -9,15 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.alignment import ARCFACE_TEMPLATE, align
-from synfiqa.actors.controlled_diffusion.rehearsal import write_random
-from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
-from synfiqa.actors.diffusion_generator import DiffusionConditionalGenerator, Parts, aims_of, alignable
-from synfiqa.actors.embedding import conditioning_crop
-from synfiqa.actors.face_model.procedural import ProceduralFaceModel
-from synfiqa.actors.face_model.procedural_encoder import ProceduralEncoder
-from synfiqa.actors.network import Running
-from synfiqa.actors.parametric_bank import parametric_bank
+from synfiqa.actors.generation.conditional.diffusion_generator import (
+    DiffusionConditionalGenerator,
+    Parts,
+    aims_of,
+    alignable,
+)
+from synfiqa.actors.generation.conditional.parametric_bank import parametric_bank
+from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random
+from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.generation.face_model.procedural import ProceduralFaceModel
+from synfiqa.actors.generation.face_model.procedural_encoder import ProceduralEncoder
+from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.recognition.network_embedder import conditioning_crop
 from synfiqa.actors.roles import Detection, IdentitySource, Unfit
 from synfiqa.schemas.config.generate import DegradedSection, DiffusionSection
 from synfiqa.schemas.errors import UserError

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from synfiqa.actors.backends import Players
-from synfiqa.actors.conditional_backends import backend_of
-from synfiqa.actors.controlled_diffusion.prompts import PromptBook
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes
+from synfiqa.actors.generation.conditional.backends import backend_of
+from synfiqa.actors.generation.conditional.parametric_bank import parametric_bank
+from synfiqa.actors.generation.conditional.template_bank import TemplateBank
+from synfiqa.actors.generation.controlled_diffusion.prompts import PromptBook
 from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests, run_models
-from synfiqa.actors.parametric_bank import parametric_bank
-from synfiqa.actors.recipe_sampler import degraded_recipes
-from synfiqa.actors.template_bank import TemplateBank
+from synfiqa.actors.players import Players
 from synfiqa.cluster.run.fingerprint import recipe_document, recipe_fingerprint
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.config.run import RunConfig

@@ -5,11 +5,11 @@ from facenet_pytorch.models.utils.detect_face import extract_face
 from PIL import Image
 from safetensors.torch import save_file
 
-from synfiqa.actors.embedding import NetworkEmbedder, conditioning_crop
+from synfiqa.actors.imaging.preprocess import network_input
 from synfiqa.actors.model_store.loading import build_network, load_network
-from synfiqa.actors.model_store.random_weights import random_state
-from synfiqa.actors.network import Running
-from synfiqa.actors.preprocess import network_input
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.rehearsal import random_state
+from synfiqa.actors.recognition.network_embedder import NetworkEmbedder, conditioning_crop
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard

@@ -1,7 +1,7 @@
 import numpy as np
 
-from synfiqa.actors.expression import CommandedExpression
-from synfiqa.actors.procedural import ProceduralIdentityGenerator
+from synfiqa.actors.face_analysis.commanded_expression import CommandedExpression
+from synfiqa.actors.generation.conditional.procedural import ProceduralIdentityGenerator
 from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(

@@ -3,12 +3,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from synfiqa.actors.face_parser import NOT_FACE, PARTS, FaceParser
-from synfiqa.actors.model_store.random_weights import random_state
-from synfiqa.actors.model_store.rehearsal import write_rehearsal
+from synfiqa.actors.face_analysis.face_parser import NOT_FACE, FaceParser
+from synfiqa.actors.imaging.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.rehearsal import random_state, write_rehearsal
 from synfiqa.actors.nets.bisenet import BiSeNet
-from synfiqa.actors.network import Running
-from synfiqa.actors.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from synfiqa.actors.roles import PARTS
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules
 

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from synfiqa.actors.filter_rules import Measured, judge, published_crop
 from synfiqa.actors.roles import Detection
+from synfiqa.actors.stages.filter_rules import Measured, judge, published_crop
 from synfiqa.schemas.config.generate import FilterSection
 
 GOOD = {"detection": 0.99, "yaw": 3.0, "expression": 0.0, "glasses": 0.0}

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synfiqa.actors.footprint import measure
+from synfiqa.actors.stages.memory_footprint import measure
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.schemas.errors import JobFailed, UserError
 
@@ -100,7 +100,7 @@ def test_what_setup_keeps_and_what_a_unit_takes_for_a_moment():
 )
 def test_failures_are_one_sentence(stage, kind, message, monkeypatch):
     # A thread in place of the process: what is told does not hang on it.
-    monkeypatch.setattr("synfiqa.actors.footprint._process", lambda: ThreadPoolExecutor(1))
+    monkeypatch.setattr("synfiqa.actors.stages.memory_footprint._process", lambda: ThreadPoolExecutor(1))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(kind, match=message):
         measure(stage, UNIT, "cpu")

@@ -7,7 +7,16 @@ from scipy import ndimage
 from skimage.data import astronaut
 from skimage.filters import threshold_otsu
 
-from synfiqa.actors.glasses_edges import BRIDGE, CHEEKS, EYES, SIZE, EdgeGlasses, edge_measure, measure, score_of
+from synfiqa.actors.face_analysis.edge_glasses import (
+    BRIDGE,
+    CHEEKS,
+    EYES,
+    SIZE,
+    EdgeGlasses,
+    edge_measure,
+    measure,
+    score_of,
+)
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.test_accessories import rendered_heads

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
-from synfiqa.actors import head_pose
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
-from synfiqa.actors.head_pose import RotationNetPose, euler_degrees, head_angles
-from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.face_analysis import rotation_pose as head_pose
+from synfiqa.actors.face_analysis.rotation_pose import RotationNetPose, euler_degrees, head_angles
+from synfiqa.actors.imaging.rotation import rotation_matrix
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.sixdrepnet import SixDRepNet360
-from synfiqa.actors.network import Running
-from synfiqa.actors.pose import rotation_matrix
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.recipe import Pose, Recipe

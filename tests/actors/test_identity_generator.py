@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from synfiqa.actors.backends import Players
-from synfiqa.actors.identity_generator import PORTRAIT_QUALITY, IdentityGeneratorStage, candidate_seed
-from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.actors.imaging.codec import encode_jpeg
 from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests, run_models
+from synfiqa.actors.players import Players
+from synfiqa.actors.stages.identity_generator import PORTRAIT_QUALITY, IdentityGeneratorStage, candidate_seed
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.cluster.run.fingerprint import recipe_document, recipe_fingerprint
 from synfiqa.schemas.config.run import RunConfig

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synfiqa.actors.identity_registry import IdentityRegistry
+from synfiqa.actors.stages.identity_registry import IdentityRegistry
 from synfiqa.schemas.rows import CANDIDATES
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from synfiqa.actors.imaging import decode, encode_jpeg, laplacian_variance, load_photo
+from synfiqa.actors.imaging.codec import decode, encode_jpeg, laplacian_variance, load_photo
 
 PHOTO = astronaut()[:128, 160:288].copy()
 

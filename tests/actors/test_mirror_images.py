@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synfiqa.actors.mirror_images import both_sides, recognition_vectors
+from synfiqa.actors.recognition.mirrored import both_sides, recognition_vectors
 
 
 class Halves:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from synfiqa.actors.alignment import ARCFACE_TEMPLATE, similarity_transform, transform_points
-from synfiqa.actors.degradation import clean_crop_and_degrade
-from synfiqa.actors.misalignment import believed_landmarks
+from synfiqa.actors.degradation.degrade import clean_crop_and_degrade
+from synfiqa.actors.degradation.misalignment import believed_landmarks
+from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, similarity_transform, transform_points
 from synfiqa.schemas.recipe import Recipe
 
 TRUE = np.array([[45.0, 60.0], [82.0, 58.5], [65.0, 80.0], [50.0, 101.0], [79.0, 100.0]])

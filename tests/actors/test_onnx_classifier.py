@@ -9,11 +9,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from skimage.data import astronaut
 
-from synfiqa.actors.alignment import ARCFACE_TEMPLATE, align
-from synfiqa.actors.network import Running
-from synfiqa.actors.onnx_classifier import OnnxClassifier, OnnxExpression, OnnxGlasses
-from synfiqa.actors.onnx_input import face_boxes, network_pixels
-from synfiqa.actors.preprocess import network_input
+from synfiqa.actors.face_analysis.onnx_classifier import OnnxClassifier, OnnxExpression, OnnxGlasses
+from synfiqa.actors.face_analysis.onnx_input import face_boxes, network_pixels
+from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align
+from synfiqa.actors.imaging.preprocess import network_input
+from synfiqa.actors.model_store.network import Running
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from synfiqa.actors.captions import REFERENCE_CAPTION
-from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
+from synfiqa.actors.image_text.open_clip import OpenClipImageText, write_random
+from synfiqa.actors.image_text.word_pieces import bert_vocabulary
+from synfiqa.actors.imaging.preprocess import network_input
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.open_clip_towers import build_towers, published_config
-from synfiqa.actors.network import Running
-from synfiqa.actors.open_clip_model import OpenClipImageText, write_random
-from synfiqa.actors.preprocess import network_input
-from synfiqa.actors.vocabulary import bert_vocabulary
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules
 

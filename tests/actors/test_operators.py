@@ -3,8 +3,15 @@ import pytest
 from skimage import data
 from skimage.transform import resize
 
-from synfiqa.actors.imaging import laplacian_variance
-from synfiqa.actors.operators import compress, gaussian_blur, lower_resolution, motion_blur, motion_kernel, sensor_noise
+from synfiqa.actors.degradation.operators import (
+    compress,
+    gaussian_blur,
+    lower_resolution,
+    motion_blur,
+    motion_kernel,
+    sensor_noise,
+)
+from synfiqa.actors.imaging.codec import laplacian_variance
 
 FACE = (resize(data.astronaut()[0:200, 120:320], (112, 112)) * 255).astype(np.uint8)
 

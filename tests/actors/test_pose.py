@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
-from synfiqa.actors.network import Running
-from synfiqa.actors.pose import MEAN_FACE, LandmarkPose, euler_angles, pose_from_landmarks, rotation_matrix
+from synfiqa.actors.face_analysis.landmark_pose import MEAN_FACE, LandmarkPose, pose_from_landmarks
+from synfiqa.actors.imaging.rotation import euler_angles, rotation_matrix
+from synfiqa.actors.model_store.network import Running
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.recipe import Pose, Recipe
 

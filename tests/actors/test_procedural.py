@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.actors.face3d import sample_identity
-from synfiqa.actors.procedural import ProceduralConditionalGenerator, ProceduralIdentityGenerator
-from synfiqa.actors.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.generation.conditional.procedural import ProceduralConditionalGenerator, ProceduralIdentityGenerator
 from synfiqa.actors.roles import IdentitySource
 from synfiqa.schemas.config.generate import DegradedSection
 

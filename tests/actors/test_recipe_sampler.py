@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synfiqa.actors.recipe_sampler import OCCLUDERS, candidate_recipe, degraded_recipes, reference_recipes
+from synfiqa.actors.degradation.recipe_sampler import OCCLUDERS, candidate_recipe, degraded_recipes, reference_recipes
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import SAMPLES, recipe_from_row, recipe_to_row

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
-from synfiqa.actors import retinaface
-from synfiqa.actors.model_store.random_weights import random_state
-from synfiqa.actors.nets.retinaface import RetinaFaceR50
-from synfiqa.actors.network import Running
-from synfiqa.actors.retinaface import RetinaFaceDetector, anchors, decode_boxes, decode_landmarks
+from synfiqa.actors.face_analysis import retinaface
+from synfiqa.actors.face_analysis.retinaface import RetinaFaceDetector, anchors, decode_boxes, decode_landmarks
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.rehearsal import random_state
+from synfiqa.actors.nets.retinaface_r50 import RetinaFaceR50
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

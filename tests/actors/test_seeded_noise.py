@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from synfiqa.actors.seeded_noise import gaussian_noise, philox
+from synfiqa.actors.generation.unconditional.seeded_noise import gaussian_noise, philox
 
 WORD = 0xFFFFFFFF
 

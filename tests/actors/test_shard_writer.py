@@ -1,6 +1,6 @@
 """What a shard's commit says of the samples that were not made: rejected by reason, or dead."""
 
-from synfiqa.actors.shard_writer import ShardWriterStage, sample_counts
+from synfiqa.actors.stages.shard_writer import ShardWriterStage, sample_counts
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.spans import Span, StageTrace, from_provenance

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from synfiqa.actors.template_bank import Template, TemplateBank, conditions_of
+from synfiqa.actors.generation.conditional.template_bank import Template, TemplateBank, conditions_of
 from synfiqa.schemas.errors import UserError
 
 

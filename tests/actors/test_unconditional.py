@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.unconditional import candidates, to_pixels
+from synfiqa.actors.generation.unconditional.candidates import candidates, to_pixels
 
 
 def ramp(low, high):

@@ -1,7 +1,7 @@
 import pytest
 
-from synfiqa.actors.captions import REFERENCE_CAPTION, vocabulary
-from synfiqa.actors.vocabulary import SPECIAL, bert_vocabulary
+from synfiqa.actors.image_text.captions import REFERENCE_CAPTION, vocabulary
+from synfiqa.actors.image_text.word_pieces import SPECIAL, bert_vocabulary
 
 
 @pytest.mark.parametrize("size", [1000, 30_522])

@@ -11,7 +11,7 @@ from benchmarks.face_bars.crop_changes import (
     with_gamma,
     with_sunglasses,
 )
-from synfiqa.actors.alignment import ARCFACE_TEMPLATE
+from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE
 
 
 @pytest.fixture

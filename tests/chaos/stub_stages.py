@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from synfiqa.actors.annotator import AnnotatorStage
-from synfiqa.actors.candidate_table import fresh_candidate
-from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
-from synfiqa.actors.identity_filter import IdentityFilterStage
-from synfiqa.actors.identity_generator import IdentityGeneratorStage, candidate_seed
+from synfiqa.actors.stages.annotator import AnnotatorStage
+from synfiqa.actors.stages.candidate_table import fresh_candidate
+from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.stages.identity_filter import IdentityFilterStage
+from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage, candidate_seed
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.jobs.stages import Stages
 from synfiqa.schemas.rows import image_path, recipe_to_row, sample_id

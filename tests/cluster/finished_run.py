@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import yaml
 
-from synfiqa.actors.shard_writer import sample_counts
+from synfiqa.actors.stages.shard_writer import sample_counts
 from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
 from synfiqa.cluster.commits.shard_formats import encode
 from synfiqa.cluster.commits.shard_store import ShardStore

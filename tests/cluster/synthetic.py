@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from synfiqa.actors.shard_writer import sample_counts
+from synfiqa.actors.stages.shard_writer import sample_counts
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage

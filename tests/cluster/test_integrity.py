@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synfiqa.actors.shard_writer import sample_counts
+from synfiqa.actors.stages.shard_writer import sample_counts
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.lease import hold
 from synfiqa.cluster.run.manifest import OtherVersion

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from synfiqa.actors.conditional_backends import backend_of
-from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
-from synfiqa.actors.imaging import decode
+from synfiqa.actors.generation.conditional.backends import backend_of
+from synfiqa.actors.imaging.codec import decode
+from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.jobs.config import load_config
 from synfiqa.schemas.config.run import RunConfig

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import yaml
 
-from synfiqa.actors.annotator import AnnotatorStage
-from synfiqa.actors.conditional_generator import ConditionalGeneratorStage
-from synfiqa.actors.identity_filter import IdentityFilterStage
-from synfiqa.actors.identity_generator import IdentityGeneratorStage
 from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.actors.stages.annotator import AnnotatorStage
+from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
+from synfiqa.actors.stages.identity_filter import IdentityFilterStage
+from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
 from synfiqa.cluster.commits.shard_formats import content_digest
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.jobs.config import load_config

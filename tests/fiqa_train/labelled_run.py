@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from synfiqa.actors.imaging import encode_jpeg
+from synfiqa.actors.imaging.codec import encode_jpeg
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.imaging import decode
+from synfiqa.actors.imaging.codec import decode
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.fiqa_train.data import TrainingFaces, augment, batch_plan, read_all, read_faces
 from synfiqa.fiqa_train.label_parts import pair_shards

@@ -10,7 +10,7 @@ import torch
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.nets.iresnet import GlobalDepthwise
+from synfiqa.actors.nets.small_iresnet import GlobalDepthwise
 from synfiqa.fiqa_train.checkpoints import dump_state, parse_state
 from synfiqa.fiqa_train.loop import _advance, build_network, describe, fit, quality_loss, schedule, spearman
 from synfiqa.jobs.train import training_task

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.nets.iresnet import SmallIResNet, standardise_gray
+from synfiqa.actors.imaging.gray import standardise_gray
+from synfiqa.actors.nets.small_iresnet import SmallIResNet
 from synfiqa.fiqa_train.quality_net import QualityNet, exposure, initialise_from, to_gray
 
 

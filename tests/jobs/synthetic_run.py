@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFilter
 
-from synfiqa.actors.recipe_sampler import identity_recipes, reference_recipes
-from synfiqa.actors.shard_writer import sample_counts
+from synfiqa.actors.degradation.recipe_sampler import identity_recipes, reference_recipes
+from synfiqa.actors.stages.shard_writer import sample_counts
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage

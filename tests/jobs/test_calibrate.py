@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from synfiqa.actors.candidate_table import candidate_table
-from synfiqa.actors.footprint import Footprint
+from synfiqa.actors.stages.candidate_table import candidate_table
+from synfiqa.actors.stages.memory_footprint import Footprint
 from synfiqa.cluster.pipeline.gpu_packing import MOST_WORKERS, check_packing
 from synfiqa.cluster.pipeline.stage import Stage
 from synfiqa.jobs.calibrate import LENIENT, run_calibrate
@@ -192,7 +192,7 @@ def test_memory_that_ran_out_is_told(measured, capsys):
 
 def test_the_real_stages_run_on_what_is_made_for_them(monkeypatch, capsys):
     # Threads in place of processes: the numbers mean nothing here, the units do.
-    monkeypatch.setattr("synfiqa.actors.footprint._process", lambda: ThreadPoolExecutor(1))
+    monkeypatch.setattr("synfiqa.actors.stages.memory_footprint._process", lambda: ThreadPoolExecutor(1))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     config = RunConfig.model_validate(
         {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from synfiqa.actors.controlled_diffusion.rehearsal import write_random
+from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random
 from synfiqa.actors.model_store import loading
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.selection import cards_of_dataset

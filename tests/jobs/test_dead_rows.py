@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from synfiqa.actors.candidate_table import candidate_table, dead_candidate
+from synfiqa.actors.stages.candidate_table import candidate_table, dead_candidate
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.lease import hold

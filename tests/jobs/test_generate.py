@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from synfiqa.actors.identity_registry import IdentityRegistry
+from synfiqa.actors.stages.identity_registry import IdentityRegistry
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline import ray_session
 from synfiqa.cluster.storage.storage import Storage

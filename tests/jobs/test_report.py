@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from synfiqa.actors.recipe_sampler import identity_recipes
-from synfiqa.actors.shard_writer import sample_counts
+from synfiqa.actors.degradation.recipe_sampler import identity_recipes
+from synfiqa.actors.stages.shard_writer import sample_counts
 from synfiqa.cluster.commits.shard_store import ShardStore, commit_path
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage

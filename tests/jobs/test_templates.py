@@ -2,18 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.backends import Players
-from synfiqa.actors.diffusion_recipes import DiffusionBackend
-from synfiqa.actors.face3d.expression import UNITS
-from synfiqa.actors.face_model.camera import rotations
-from synfiqa.actors.face_model.sh_light import unevenness
-from synfiqa.actors.identity_filter import IdentityFilterStage
-from synfiqa.actors.identity_generator import IdentityGeneratorStage
-from synfiqa.actors.identity_registry import IdentityRegistry
+from synfiqa.actors.face3d.shape.expression import UNITS
+from synfiqa.actors.generation.conditional.diffusion_backend import DiffusionBackend
+from synfiqa.actors.generation.conditional.parametric_bank import template_of
+from synfiqa.actors.generation.conditional.template_bank import TemplateBank, conditions_of
+from synfiqa.actors.generation.face_model.camera import rotations
+from synfiqa.actors.generation.face_model.sh_light import unevenness
+from synfiqa.actors.imaging.rotation import euler_angles
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.actors.parametric_bank import template_of
-from synfiqa.actors.pose import euler_angles
-from synfiqa.actors.template_bank import TemplateBank, conditions_of
+from synfiqa.actors.players import Players
+from synfiqa.actors.stages.identity_filter import IdentityFilterStage
+from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
+from synfiqa.actors.stages.identity_registry import IdentityRegistry
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.cluster.run.manifest import open_run

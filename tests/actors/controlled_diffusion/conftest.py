@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
-from synfiqa.actors.controlled_diffusion.rehearsal import write_random
-from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
-from synfiqa.actors.network import Running
+from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random
+from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.model_store.network import Running
 from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from synfiqa.actors.controlled_diffusion.cost import count
-from synfiqa.actors.controlled_diffusion.layout import FULL
-from synfiqa.actors.controlled_diffusion.weights import skeletons
+from synfiqa.actors.generation.controlled_diffusion.cost import count
+from synfiqa.actors.generation.controlled_diffusion.layout import FULL
+from synfiqa.actors.generation.controlled_diffusion.weights import skeletons
 
 
 def test_full_size_has_the_published_parameters():

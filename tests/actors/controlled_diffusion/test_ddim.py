@@ -3,7 +3,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from synfiqa.actors.controlled_diffusion.ddim import schedule, starting_noise
+from synfiqa.actors.generation.controlled_diffusion.ddim import schedule, starting_noise
 
 
 def test_times_are_those_of_the_released_sampler():

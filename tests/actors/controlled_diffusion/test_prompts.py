@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from synfiqa.actors.captions import REFERENCE_CAPTION
-from synfiqa.actors.controlled_diffusion.prompts import OCCLUSIONS, SUFFIXES, PromptBook
+from synfiqa.actors.generation.controlled_diffusion.prompts import OCCLUSIONS, SUFFIXES, PromptBook
+from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 
 
 def test_the_list_has_the_published_weights():

@@ -5,9 +5,9 @@ import torch
 from diffusers.loaders import single_file_utils as theirs
 from safetensors.torch import load_file
 
-from synfiqa.actors.controlled_diffusion import published_keys as keys
-from synfiqa.actors.controlled_diffusion.layout import FULL, TINY
-from synfiqa.actors.controlled_diffusion.weights import skeletons, tables
+from synfiqa.actors.generation.controlled_diffusion import published_keys as keys
+from synfiqa.actors.generation.controlled_diffusion.layout import FULL, TINY
+from synfiqa.actors.generation.controlled_diffusion.weights import skeletons, tables
 from tests.actors.controlled_diffusion.conftest import FILES
 
 

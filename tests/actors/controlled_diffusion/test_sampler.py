@@ -7,12 +7,12 @@ from diffusers import AutoencoderKL
 from torchvision.transforms import functional as vision
 from transformers import CLIPImageProcessor
 
-from synfiqa.actors.controlled_diffusion.control_net import hard_masks
-from synfiqa.actors.controlled_diffusion.ddim import starting_noise
-from synfiqa.actors.controlled_diffusion.layout import TINY
-from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
-from synfiqa.actors.controlled_diffusion.weights import Networks
-from synfiqa.actors.network import Running
+from synfiqa.actors.generation.controlled_diffusion.control_net import hard_masks
+from synfiqa.actors.generation.controlled_diffusion.ddim import starting_noise
+from synfiqa.actors.generation.controlled_diffusion.layout import TINY
+from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.generation.controlled_diffusion.weights import Networks
+from synfiqa.actors.model_store.network import Running
 from synfiqa.cluster.pipeline.micro_batch import at_most
 from synfiqa.schemas.errors import UserError
 from tests.actors.controlled_diffusion.conftest import RUNNING

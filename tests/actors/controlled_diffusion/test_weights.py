@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
-from synfiqa.actors.controlled_diffusion.published_keys import DECODER, TEXT, UNET, VISION
-from synfiqa.actors.controlled_diffusion.rehearsal import write_random
-from synfiqa.actors.controlled_diffusion.sampler import ControlledDiffusion
-from synfiqa.actors.controlled_diffusion.text import load_tokenizer
-from synfiqa.actors.controlled_diffusion.weights import load_networks
+from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.generation.controlled_diffusion.published_keys import DECODER, TEXT, UNET, VISION
+from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random
+from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.generation.controlled_diffusion.text import load_tokenizer
+from synfiqa.actors.generation.controlled_diffusion.weights import load_networks
 from synfiqa.schemas.errors import UserError
 from tests.actors.controlled_diffusion.conftest import FILES, RUNNING
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from synfiqa.actors.face3d.coefficients import AGE_SHIFT, APPEARANCE, SEX_SHIFT, SHAPE
+from synfiqa.actors.face3d.shape.coefficients import AGE_SHIFT, APPEARANCE, SEX_SHIFT, SHAPE
 
 DOCS = (Path(__file__).parents[3] / "docs" / "faces.md").read_text(encoding="utf-8")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
-from synfiqa.actors.face3d.expression import UNITS, expressed_grid, expression_basis, lid_level
-from synfiqa.actors.face3d.head import COLUMNS, LIP_ROW, measure, neutral_grid
-from synfiqa.actors.face3d.mouth import lip_gap, mouth_parts
+from synfiqa.actors.face3d.shape.expression import UNITS, expressed_grid, expression_basis, lid_level
+from synfiqa.actors.face3d.shape.head import COLUMNS, LIP_ROW, measure, neutral_grid
+from synfiqa.actors.face3d.shape.mouth import lip_gap, mouth_parts
 from synfiqa.schemas.recipe import Expression, Gaze, Recipe
 
 PERSON = sample_identity(21).with_attributes(beard="none", hair_style="buzz", glasses=False, skin_tone=3)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from synfiqa.actors.degradation.recipe_sampler import OCCLUDERS
 from synfiqa.actors.face3d import sample_identity
-from synfiqa.actors.face3d.assets import build_assets
-from synfiqa.actors.face3d.lighting import lamp
-from synfiqa.actors.recipe_sampler import OCCLUDERS
+from synfiqa.actors.face3d.render.assets import build_assets
+from synfiqa.actors.face3d.render.lighting import lamp
 from synfiqa.schemas.recipe import Light, Pose, Recipe
 from synfiqa.schemas.rows import REGIONS
 

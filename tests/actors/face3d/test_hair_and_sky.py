@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from synfiqa.actors.face3d import sample_identity
-from synfiqa.actors.face3d.background import paint_background
-from synfiqa.actors.face3d.body import ears
-from synfiqa.actors.face3d.hair import STYLES, hanging_grid, shell_thickness
-from synfiqa.actors.face3d.head import measure, neutral_grid
-from synfiqa.actors.face3d.identity import HAIR_STYLES
-from synfiqa.actors.face3d.mesh import Part, grid_normals
-from synfiqa.actors.face3d.shadow import sky_share
+from synfiqa.actors.face3d.render.background import paint_background
+from synfiqa.actors.face3d.render.shadow import sky_share
+from synfiqa.actors.face3d.shape.head import measure, neutral_grid
+from synfiqa.actors.face3d.shape.identity import HAIR_STYLES
+from synfiqa.actors.face3d.shape.mesh import Part, grid_normals
+from synfiqa.actors.face3d.wear.body import ears
+from synfiqa.actors.face3d.wear.hair import STYLES, hanging_grid, shell_thickness
 from synfiqa.schemas.seeds import derive_seed
 
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synfiqa.actors.face3d import body, sample_identity
-from synfiqa.actors.face3d.coefficients import AGE_SHIFT, APPEARANCE, LIMIT, SEX_SHIFT, SHAPE
-from synfiqa.actors.face3d.head import LIP_ROW, ROWS, column_angles, measure, neutral_grid, row_of
-from synfiqa.actors.face3d.identity import APPEARANCE_NAMES, HAIR_COLOURS, HAIR_STYLES, SHAPE_NAMES
-from synfiqa.actors.face3d.texture import paint_texture
+from synfiqa.actors.face3d import sample_identity
+from synfiqa.actors.face3d.render.texture import paint_texture
+from synfiqa.actors.face3d.shape.coefficients import AGE_SHIFT, APPEARANCE, LIMIT, SEX_SHIFT, SHAPE
+from synfiqa.actors.face3d.shape.head import LIP_ROW, ROWS, column_angles, measure, neutral_grid, row_of
+from synfiqa.actors.face3d.shape.identity import APPEARANCE_NAMES, HAIR_COLOURS, HAIR_STYLES, SHAPE_NAMES
+from synfiqa.actors.face3d.wear import body
 
 
 def test_equal_seeds_give_equal_people():

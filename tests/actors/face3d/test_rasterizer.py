@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from benchmarks.face_bars import double_precision
-from synfiqa.actors.face3d import rasterizer
-from synfiqa.actors.face3d.rasterizer import depth_maps, rasterize, rasterize_hits
+from synfiqa.actors.face3d.render import rasterizer
+from synfiqa.actors.face3d.render.rasterizer import depth_maps, rasterize, rasterize_hits
 
 
 def draw(triangles, height, width=None, **options):

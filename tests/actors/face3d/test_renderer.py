@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from synfiqa.actors.detection import MtcnnDetector
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
-from synfiqa.actors.face3d.mesh import Part
-from synfiqa.actors.face3d.shadow import visibility
+from synfiqa.actors.face3d.render.shadow import visibility
+from synfiqa.actors.face3d.shape.mesh import Part
+from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 
 SIZE = 96

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from synfiqa.actors.face_model.flame import Flame
-from synfiqa.actors.face_model.flame_files import read_flame
-from synfiqa.actors.face_model.flame_random import write_random
+from synfiqa.actors.generation.face_model.flame import Flame
+from synfiqa.actors.generation.face_model.flame_files import read_flame
+from synfiqa.actors.generation.face_model.flame_random import write_random
 
 
 @pytest.fixture(scope="session")

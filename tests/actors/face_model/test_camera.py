@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from synfiqa.actors.face_model.camera import (
+from synfiqa.actors.generation.face_model.camera import (
     crop_transforms,
     head_axis_angle,
     rotations,

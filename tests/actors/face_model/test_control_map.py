@@ -3,11 +3,11 @@ import math
 import pytest
 import torch
 
-from synfiqa.actors.face_model.control_map import ControlMaps
-from synfiqa.actors.face_model.parameters import FaceParameters
-from synfiqa.actors.face_model.protocol import Sizes
-from synfiqa.actors.face_model.renderer import TorchRenderer
-from synfiqa.actors.face_model.sh_light import CONSTANTS
+from synfiqa.actors.generation.face_model.control_map import ControlMaps
+from synfiqa.actors.generation.face_model.parameters import FaceParameters
+from synfiqa.actors.generation.face_model.protocol import Sizes
+from synfiqa.actors.generation.face_model.renderer import TorchRenderer
+from synfiqa.actors.generation.face_model.sh_light import CONSTANTS
 
 AMBIENT = math.sqrt(4 * math.pi)
 """Of the constant harmonic, so that everything is lit by 1."""

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torchvision.models import resnet50
 
-from synfiqa.actors.face_model.deca import CODE, DecaCoarse, DecaEncoder, face_crops, in_frame
+from synfiqa.actors.generation.face_model.deca import DecaCoarse, DecaEncoder, face_crops, in_frame
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.random_weights import random_state
-from synfiqa.actors.network import Running
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.rehearsal import random_state
+from synfiqa.actors.roles import CODE
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

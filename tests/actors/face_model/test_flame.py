@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from synfiqa.actors.face_model.flame_files import PARENTS
+from synfiqa.actors.generation.face_model.flame_files import PARENTS
 
 
 def posed_one_by_one(arrays, shape, expression, pose):
@@ -87,7 +87,7 @@ def test_albedo_is_mean_plus_directions_turned_from_bgr_to_rgb(flame_model, flam
 
 
 def test_normals_of_the_random_files_look_outwards(flame_model):
-    from synfiqa.actors.face_model.camera import vertex_normals
+    from synfiqa.actors.generation.face_model.camera import vertex_normals
 
     vertices = flame_model.geometry(torch.zeros(1, 100), torch.zeros(1, 50), torch.zeros(1, 6))
     normals = vertex_normals(vertices, flame_model.faces)[0]

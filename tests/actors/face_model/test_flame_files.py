@@ -3,8 +3,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from synfiqa.actors.face_model.flame_files import _rows, _template_obj, read_flame
-from synfiqa.actors.face_model.flame_random import random_model
+from synfiqa.actors.generation.face_model.flame_files import _rows, _template_obj, read_flame
+from synfiqa.actors.generation.face_model.flame_random import random_model
 from synfiqa.schemas.errors import UserError
 from tests.actors.face_model import python2_pickle
 

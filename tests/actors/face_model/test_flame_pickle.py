@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 
-from synfiqa.actors.face_model.flame_pickle import read_flame_pickle
+from synfiqa.actors.generation.face_model.flame_pickle import read_flame_pickle
 from synfiqa.schemas.errors import UserError
 from tests.actors.face_model import python2_pickle
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from synfiqa.actors.face_model.parameters import Conditions, FaceParameters
+from synfiqa.actors.generation.face_model.parameters import Conditions, FaceParameters
 
 
 def conditions(count, value=0.0, expression=4):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.face3d.identity import sample_identity
-from synfiqa.actors.face_model.control_map import ControlMaps
-from synfiqa.actors.face_model.parameters import FaceParameters
-from synfiqa.actors.face_model.procedural import ProceduralFaceModel, code_of
-from synfiqa.actors.face_model.renderer import TorchRenderer
-from synfiqa.actors.parametric_bank import parametric_bank
-from synfiqa.actors.template_bank import conditions_of
+from synfiqa.actors.face3d.shape.identity import sample_identity
+from synfiqa.actors.generation.conditional.parametric_bank import parametric_bank
+from synfiqa.actors.generation.conditional.template_bank import conditions_of
+from synfiqa.actors.generation.face_model.control_map import ControlMaps
+from synfiqa.actors.generation.face_model.parameters import FaceParameters
+from synfiqa.actors.generation.face_model.procedural import ProceduralFaceModel, code_of
+from synfiqa.actors.generation.face_model.renderer import TorchRenderer
 from synfiqa.schemas.config.generate import DegradedSection
 
 SIDE = 64

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.face3d.expression import UNITS, expressed_grid, expression_basis
-from synfiqa.actors.face3d.head import COLUMNS, ROWS, measure, neutral_grid, row_of
-from synfiqa.actors.face3d.identity import sample_identity
-from synfiqa.actors.face_model.camera import vertex_normals
-from synfiqa.actors.face_model.control_map import ControlMaps
-from synfiqa.actors.face_model.parameters import FaceParameters
-from synfiqa.actors.face_model.procedural import JAW_OPEN, ProceduralFaceModel, code_of, identity_of
-from synfiqa.actors.face_model.procedural_encoder import ProceduralEncoder
-from synfiqa.actors.face_model.renderer import TorchRenderer
+from synfiqa.actors.face3d.shape.expression import UNITS, expressed_grid, expression_basis
+from synfiqa.actors.face3d.shape.head import COLUMNS, ROWS, measure, neutral_grid, row_of
+from synfiqa.actors.face3d.shape.identity import sample_identity
+from synfiqa.actors.generation.face_model.camera import vertex_normals
+from synfiqa.actors.generation.face_model.control_map import ControlMaps
+from synfiqa.actors.generation.face_model.parameters import FaceParameters
+from synfiqa.actors.generation.face_model.procedural import JAW_OPEN, ProceduralFaceModel, code_of, identity_of
+from synfiqa.actors.generation.face_model.procedural_encoder import ProceduralEncoder
+from synfiqa.actors.generation.face_model.renderer import TorchRenderer
 from synfiqa.schemas.recipe import Expression
 
 WIDEST_SEED = 2**63 - 1

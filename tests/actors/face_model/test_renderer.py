@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.face_model.renderer import Pytorch3dRenderer, TorchRenderer, renderer_named
+from synfiqa.actors.generation.face_model.renderer import Pytorch3dRenderer, TorchRenderer, renderer_named
 from synfiqa.schemas.errors import UserError
 
 

@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.face3d.lighting import lamp
-from synfiqa.actors.face_model.sh_light import CONSTANTS, light_of, shading, terms, unevenness, wrapped_cosine
+from synfiqa.actors.face3d.render.lighting import lamp
+from synfiqa.actors.generation.face_model.sh_light import (
+    CONSTANTS,
+    light_of,
+    shading,
+    terms,
+    unevenness,
+    wrapped_cosine,
+)
 from synfiqa.schemas.recipe import Light
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.loading import build_network
-from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.schemas.model_card import ModelCard
 
 SMALL = {

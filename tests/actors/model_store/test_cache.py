@@ -6,11 +6,11 @@ from pathlib import Path
 import facenet_pytorch
 import pytest
 
-from synfiqa.actors.backends import player
 from synfiqa.actors.model_store import cache
 from synfiqa.actors.model_store.cache import WrongDigest, cache_folder, digest_of, locate, locked, verify
 from synfiqa.actors.model_store.catalogue import Model, bundled
 from synfiqa.actors.model_store.digest import file_digest, folder_files, weights_digest
+from synfiqa.actors.players import player
 from synfiqa.schemas.errors import JobFailed, UserError
 from tests.actors.model_store.cards import card, model, weights
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from synfiqa.actors.model_store.architectures import ARCHITECTURES, Contract
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, Contract
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.canary import (
     ROLES,
@@ -27,7 +27,7 @@ from synfiqa.actors.model_store.canary import (
 )
 from synfiqa.actors.model_store.catalogue import Model, bundled, check_contract
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.network import Running
+from synfiqa.actors.model_store.network import Running
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 from tests.actors.model_store.cards import SMALL, card

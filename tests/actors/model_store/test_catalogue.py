@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from synfiqa.actors.model_store import catalogue as store
-from synfiqa.actors.model_store.architectures import ARCHITECTURES, load
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, load
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import BUNDLED, Catalogue, bundled, check_contract, read_bundled
 from synfiqa.actors.model_store.digest import file_digest

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from synfiqa.actors.model_store import check
-from synfiqa.actors.model_store.architectures import ARCHITECTURES
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.canary import LENGTH, TOLERANCE, answer_of, wrong_cards
 from synfiqa.actors.model_store.catalogue import Model, bundled
 from synfiqa.actors.model_store.check import check_model, sensitivities

@@ -12,17 +12,17 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from synfiqa.actors.card_arguments import arguments_of
-from synfiqa.actors.controlled_diffusion.arguments import DiffusionArguments
-from synfiqa.actors.model_store.architectures import ARCHITECTURES
+from synfiqa.actors.face_analysis.onnx_classifier import ClassifierArguments
+from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.canary import ROLES
+from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.catalogue import Catalogue, bundled
 from synfiqa.actors.model_store.check import check_model
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.actors.onnx_classifier import ClassifierArguments
 from synfiqa.jobs.cli import build_parser
 from synfiqa.jobs.config import load_config
 from synfiqa.schemas.config.models import ModelsSection

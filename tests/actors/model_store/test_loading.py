@@ -4,11 +4,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from synfiqa.actors.model_store.architectures import ARCHITECTURES
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.loading import build_network, load_network, play
-from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.model_store.state import fit_state, state_dict_of
-from synfiqa.actors.network import Running
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import StateRules
 from tests.actors.model_store.cards import card, state, weights

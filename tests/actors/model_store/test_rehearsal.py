@@ -10,8 +10,7 @@ from safetensors.torch import load_file
 from synfiqa.actors.model_store.cache import digest_of, locate
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.random_weights import random_tensors
-from synfiqa.actors.model_store.rehearsal import DONE
+from synfiqa.actors.model_store.rehearsal import DONE, random_tensors
 from synfiqa.schemas.errors import UserError
 from tests.actors.model_store.cards import SMALL, model, state
 

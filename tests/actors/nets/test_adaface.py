@@ -6,7 +6,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.adaface import AdaFaceIR
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard

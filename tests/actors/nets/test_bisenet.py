@@ -4,7 +4,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 
-from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.bisenet import BiSeNet
 
 

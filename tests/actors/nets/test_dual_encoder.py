@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.nets.dual_encoder import PAD, START, UNKNOWN, FaceTower, WordTokenizer, clip_input, small_clip
-from synfiqa.actors.nets.iresnet import SmallIResNet
+from synfiqa.actors.nets.small_clip import PAD, START, UNKNOWN, FaceTower, WordTokenizer, clip_input, small_clip
+from synfiqa.actors.nets.small_iresnet import SmallIResNet
 
 WORDS = ["a", "face", "mask", "photo", "sharp"]
 

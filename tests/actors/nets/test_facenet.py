@@ -4,11 +4,11 @@ import torch
 from facenet_pytorch import InceptionResnetV1
 from torch.utils.flop_counter import FlopCounterMode
 
-from synfiqa.actors.embedding import NetworkEmbedder
-from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.imaging.preprocess import network_input
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.facenet import facenet
-from synfiqa.actors.network import Running
-from synfiqa.actors.preprocess import network_input
+from synfiqa.actors.recognition.network_embedder import NetworkEmbedder
 from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(

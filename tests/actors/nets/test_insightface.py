@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.insightface import IResNet
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules

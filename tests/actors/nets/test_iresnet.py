@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from synfiqa.actors.nets.iresnet import STD_FLOOR, GlobalDepthwise, SmallIResNet, standardise_gray
+from synfiqa.actors.imaging.gray import STD_FLOOR, standardise_gray
+from synfiqa.actors.nets.small_iresnet import GlobalDepthwise, SmallIResNet
 
 
 @pytest.fixture(scope="module")

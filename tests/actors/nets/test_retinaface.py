@@ -6,10 +6,10 @@ from torch.nn import functional
 from torchvision.models import resnet50
 from torchvision.models._utils import IntermediateLayerGetter
 
+from synfiqa.actors.face_analysis.retinaface import anchors
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.random_weights import random_state
-from synfiqa.actors.nets.retinaface import RetinaFaceR50
-from synfiqa.actors.retinaface import anchors
+from synfiqa.actors.model_store.rehearsal import random_state
+from synfiqa.actors.nets.retinaface_r50 import RetinaFaceR50
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

@@ -6,7 +6,7 @@ import torch
 from torchvision.models import resnet50
 
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.random_weights import random_state
+from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.sixdrepnet import SixDRepNet360, rotation_from_6d
 from synfiqa.schemas.model_card import ModelCard
 

@@ -7,7 +7,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from synfiqa.actors.imaging import decode
+from synfiqa.actors.imaging.codec import decode
 from synfiqa.fiqa_train.benchmark import make
 from synfiqa.fiqa_train.benchmark.folder import BASIS, DOCUMENT, Benchmark, problems
 from synfiqa.fiqa_train.benchmark.make import make_benchmark

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from synfiqa.actors.degradation.recipe_sampler import OCCLUDERS
 from synfiqa.actors.face3d import sample_identity
-from synfiqa.actors.identity_generator import candidate_seed
-from synfiqa.actors.recipe_sampler import OCCLUDERS
+from synfiqa.actors.stages.identity_generator import candidate_seed
 from synfiqa.fiqa_train.benchmark import plan
 from synfiqa.fiqa_train.benchmark.operators import Operator
 from synfiqa.fiqa_train.benchmark.plan import LADDERS, Settings, frames, identity_seed

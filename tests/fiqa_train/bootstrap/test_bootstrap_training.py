@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.captions import FACTORS
+from synfiqa.actors.image_text.captions import FACTORS
 from synfiqa.actors.model_store.catalogue import read_bundled
 from synfiqa.fiqa_train.bootstrap.augment import augment
 from synfiqa.fiqa_train.bootstrap.embedder import MARGIN, SCALE, CosFace, learnable, margin_at, train_embedder

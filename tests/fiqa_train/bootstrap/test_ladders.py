@@ -1,6 +1,6 @@
 import numpy as np
 
-from synfiqa.actors.recipe_sampler import reference_recipes
+from synfiqa.actors.degradation.recipe_sampler import reference_recipes
 from synfiqa.fiqa_train.bootstrap.ladders import ladders
 from synfiqa.fiqa_train.bootstrap.render_set import RenderSet, ladder_recipes
 

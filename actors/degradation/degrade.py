@@ -1,0 +1,213 @@
+"""What a camera does to a face crop, in two profiles: `corrected`, and `faithful` to the MR-FIQA release.
+
+Both draw an anisotropic Gaussian kernel (variances U(0.175 s, s b), any angle, multiplicative tap noise), blur, then
+shrink and enlarge bicubically. The release also moves the content by s / 2 pixels (its kernel is off-centre),
+truncates to uint8, which darkens, and shrinks by s + 1, so that nothing keeps its resolution. `corrected` does not.
+It also knows faults that the release has none of, in a camera's order: shake before the loss of resolution, noise
+after it; and crops that an aligner has turned wrongly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from synfiqa.actors.degradation.misalignment import believed_landmarks
+from synfiqa.actors.degradation.operators import motion_blur, sensor_noise
+from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
+from synfiqa.schemas.recipe import Profile, Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
+
+KERNEL_SIZE = 21
+"""Taps per side of the blur kernel."""
+
+_MIN_VARIANCE = 0.175
+_TAP_NOISE = 0.1
+_FACE_BELOW_MOUTH = 0.7
+
+_AFTER_RENDERING = {
+    "misalignment": 0.0,
+    "downsample": 1.0,
+    "blur": 1.0,
+    "motion": 0.0,
+    "noise": 0.0,
+    "jpeg_quality": 100,
+}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A blur kernel (21, 21) of sum 1 and the Gaussian behind it: variances in px^2, angle in radians [0, pi)."""
+
+    taps: np.ndarray
+    lambda1: float
+    lambda2: float
+    theta: float
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A degraded uint8 RGB image (112, 112, 3) and its kernel's Gaussian; None where no blur was applied."""
+
+    image: np.ndarray
+    lambda1: float | None
+    lambda2: float | None
+    theta: float | None
+
+
+@dataclass(frozen=True)
+class DegradedFace:
+    """An aligned face before (`clean`) and after (`image`) degradation, uint8 RGB (112, 112, 3) each.
+
+    `landmarks` (5, 2) lie in both; `lambda1`, `lambda2` (px^2) and `theta` (radians) are None when unblurred.
+    """
+
+    clean: np.ndarray
+    image: np.ndarray
+    landmarks: np.ndarray
+    lambda1: float | None
+    lambda2: float | None
+    theta: float | None
+
+
+def sample_scale(rng: np.random.Generator, intervals: Sequence[tuple[float, float]], weights: Sequence[float]) -> float:
+    """Draw a down-sampling factor s or blur level b: an interval by weight, uniform inside, clamped to >= 1."""
+    edges = np.cumsum(weights)
+    choice = min(int(np.searchsorted(edges, rng.random() * edges[-1], side="right")), len(intervals) - 1)
+    low, high = intervals[choice]
+    return max(1.0, low + (high - low) * rng.random())
+
+
+def draw_kernel(rng: np.random.Generator, downsample: float, blur: float, profile: Profile) -> Kernel:
+    """Draw the blur kernel for factor s and level b > 1, to be applied as a correlation.
+
+    `corrected` mirrors the tap noise through the centre, so that the kernel is point-symmetric and moves nothing.
+    `faithful` has its centre of mass at tap 10 + s / 2 (MR-FIQA add_noise operator).
+    """
+    low, high = _MIN_VARIANCE * downsample, downsample * blur
+    lambda1, lambda2 = (float(value) for value in rng.uniform(low, high, size=2))
+    theta = float(rng.uniform(0, np.pi))
+    noise = 1 + rng.uniform(-_TAP_NOISE * blur, _TAP_NOISE * blur, size=(KERNEL_SIZE, KERNEL_SIZE))
+    middle = (KERNEL_SIZE - 1) / 2
+    if profile == "corrected":
+        half = noise.size // 2
+        mirrored = noise.ravel().copy()
+        mirrored[half + 1 :] = mirrored[:half][::-1]
+        taps = _gaussian(lambda1, lambda2, theta, middle) * mirrored.reshape(noise.shape)
+    else:
+        taps = _gaussian(lambda1, lambda2, theta, middle + 0.5 * (downsample - 1)) * noise
+        shift = middle + downsample / 2 - np.array(ndimage.center_of_mass(taps))
+        taps = ndimage.shift(taps, shift, order=3)
+    return Kernel(taps / taps.sum(), lambda1, lambda2, theta)
+
+
+def degrade(image: np.ndarray, recipe: Recipe) -> Degraded:
+    """Blur, shake, resample and add noise to a uint8 RGB crop (112, 112, 3) as the recipe and its seed say."""
+    if image.shape != (ARCFACE_SIZE, ARCFACE_SIZE, 3) or image.dtype != np.uint8:
+        raise ValueError(f"degrade takes uint8 images of shape (112, 112, 3), not {image.dtype} {image.shape}")
+    if recipe.blur <= 1:
+        return Degraded(_record(image, recipe), None, None, None)
+    kernel = draw_kernel(generator(derive_seed(recipe.seed, "degrade")), recipe.downsample, recipe.blur, recipe.profile)
+    blurred = cv2.filter2D(image.astype(np.float64), cv2.CV_64F, kernel.taps, borderType=cv2.BORDER_REFLECT)
+    if recipe.profile == "corrected":
+        blurred = np.rint(blurred)
+    image = np.clip(blurred, 0, 255).astype(np.uint8)
+    return Degraded(_record(image, recipe), kernel.lambda1, kernel.lambda2, kernel.theta)
+
+
+def portrait_recipe(recipe: Recipe) -> Recipe:
+    """Return what a renderer sees of a recipe: those that differ in their crop and its file alone share a portrait."""
+    return recipe.model_copy(update=_AFTER_RENDERING)
+
+
+def clean_crop_and_degrade(
+    portrait: np.ndarray, landmarks: np.ndarray, recipe: Recipe, box: np.ndarray | None = None
+) -> DegradedFace:
+    """Crop the face of a uint8 RGB portrait by its landmarks (5, 2), align it to 112 and degrade it.
+
+    `corrected` aligns, a face of twice the output's resolution and more without aliasing and as wrongly as the recipe
+    says (`landmarks` of the result are the true ones), then degrades. `faithful`
+    degrades the square face `box` at 112 and aligns by the landmarks of the undegraded box. References are only
+    aligned.
+    """
+    if recipe.profile == "corrected":
+        believed = believed_landmarks(landmarks, recipe)[None]
+        clean = align([portrait], believed, antialias=True)[0]
+        points = transform_points(landmarks[None], similarity_transform(believed))[0]
+        degraded = _degrade_unless_reference(clean, recipe)
+        return DegradedFace(clean, degraded.image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
+    crop, points = face_box_crop(portrait, landmarks, box)
+    degraded = _degrade_unless_reference(crop, recipe)
+    clean, image = align([crop, degraded.image], np.stack([points, points]))
+    points = transform_points(points[None], similarity_transform(points[None]))[0]
+    return DegradedFace(clean, image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
+
+
+def face_box_crop(
+    portrait: np.ndarray, landmarks: np.ndarray, box: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crop the square face box (black outside) to uint8 (112, 112, 3); returns it and the landmarks (5, 2) in it.
+
+    The detector's `box` (x0, y0, x1, y1) is raised to one eye-to-mouth distance above the eyes, rounded, and its
+    shorter sides are padded to a square, as released. Where nothing was detected, the box is drawn around the
+    landmarks: down to 0.7 of that distance below the mouth, as wide as high.
+    """
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    reach = float(np.hypot(*(mouth - eyes)))
+    if not np.isfinite(reach) or reach < 1:
+        raise ValueError("eyes and mouth of a face coincide, so there is no face box")
+    if box is None:
+        top, bottom = eyes[1] - reach, max(eyes[1], mouth[1]) + _FACE_BELOW_MOUTH * reach
+        middle = (landmarks[:, 0].min() + landmarks[:, 0].max()) / 2
+        x0, y0, side = _square(portrait, np.array([middle, top, middle, bottom]))
+    else:
+        forehead = landmarks[0, 1] - abs(landmarks[0, 1] - landmarks[3, 1])
+        x0, y0, side = _square(portrait, np.array([box[0], min(box[1], forehead), *box[2:]]))
+    crop = np.asarray(Image.fromarray(portrait).crop((x0, y0, x0 + side, y0 + side)))
+    crop = cv2.resize(crop, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_LINEAR)
+    return crop, (landmarks - (x0, y0) + 0.5) * (ARCFACE_SIZE / side) - 0.5
+
+
+def _square(portrait: np.ndarray, box: np.ndarray) -> tuple[int, int, int]:
+    """Return left, top and side of the square that a box is padded to, in whole pixels."""
+    # A wild box of a bad network must not cost gigabytes: beyond a picture's size around it all is black anyway.
+    height, width = portrait.shape[:2]
+    x0, y0, x1, y1 = np.rint(np.clip(box, [-width, -height] * 2, [2 * width, 2 * height] * 2)).astype(int).tolist()
+    side = max(1, x1 - x0, y1 - y0)
+    return x0 - (side - (x1 - x0)) // 2, y0 - (side - (y1 - y0)) // 2, side
+
+
+def _degrade_unless_reference(image: np.ndarray, recipe: Recipe) -> Degraded:
+    return Degraded(image, None, None, None) if recipe.kind == "reference" else degrade(image, recipe)
+
+
+def _gaussian(lambda1: float, lambda2: float, theta: float, centre: float) -> np.ndarray:
+    offset = np.arange(KERNEL_SIZE) - centre
+    along = np.cos(theta) * offset[None, :] + np.sin(theta) * offset[:, None]
+    across = np.cos(theta) * offset[:, None] - np.sin(theta) * offset[None, :]
+    return np.exp(-0.5 * (along**2 / lambda1 + across**2 / lambda2))
+
+
+def _record(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Return what the sensor keeps of the picture that the optics throw."""
+    if recipe.profile == "faithful":
+        return _resample(image, recipe)
+    if recipe.motion > 0:
+        angle = generator(derive_seed(recipe.seed, "motion")).uniform(0, np.pi)
+        image = motion_blur(image, recipe.motion, angle)
+    image = _resample(image, recipe)
+    if recipe.noise > 0:
+        image = sensor_noise(image, recipe.noise, generator(derive_seed(recipe.seed, "noise")))
+    return image
+
+
+def _resample(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+    corrected = recipe.profile == "corrected"
+    small = round(ARCFACE_SIZE / recipe.downsample) if corrected else int(ARCFACE_SIZE / (recipe.downsample + 1))
+    if small == ARCFACE_SIZE:
+        return image
+    shrunk = Image.fromarray(image).resize((small, small), Image.Resampling.BICUBIC)
+    return np.asarray(shrunk.resize((ARCFACE_SIZE, ARCFACE_SIZE), Image.Resampling.BICUBIC))

@@ -1,0 +1,69 @@
+"""What optics, sensor and file do to a crop, one exact strength each; uint8 RGB (H, W, 3) in and out."""
+
+import cv2
+import numpy as np
+
+from synfiqa.actors.imaging.codec import decode, encode_jpeg
+
+_SHADOW_SHARE = 0.2  # of the noise's variance at mid-grey that the sensor itself adds, whatever the light
+_SHADOW_LIMIT = 4.0  # how often that variance counts in the deepest shadows, where tone curves flatten out
+_CHROMA_SHARE = 0.3  # of the variance that differs between channels; raw converters smooth colour more than light
+_STEPS = 8  # samples of a motion path per pixel
+
+
+def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Return the image under an isotropic Gaussian, sigma in pixels; 0 leaves it alone."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma)) if sigma > 0 else image
+
+
+def lower_resolution(image: np.ndarray, side: int) -> np.ndarray:
+    """Return a square image shrunk to `side` pixels by averaging and enlarged again; its own side leaves it alone."""
+    size = image.shape[0]
+    if side >= size:
+        return image
+    small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC))
+
+
+def motion_kernel(length: float, angle: float) -> np.ndarray:
+    """Return the kernel (K, K) of sum 1 of a straight, even shake: length in pixels, angle in radians from x to y."""
+    reach = int(np.ceil(length / 2)) + 1
+    path = np.linspace(-length / 2, length / 2, max(2, int(np.ceil(_STEPS * length))))
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
+    x, y = reach + np.cos(angle) * path, reach + np.sin(angle) * path
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    # Every sample is shared between the four pixels around it.
+    for dx in (0, 1):
+        for dy in (0, 1):
+            np.add.at(kernel, (top + dy, left + dx), (1 - np.abs(x - left - dx)) * (1 - np.abs(y - top - dy)))
+    return kernel / kernel.sum()
+
+
+def motion_blur(image: np.ndarray, length: float, angle: float) -> np.ndarray:
+    """Return the image drawn out along a straight line of `length` pixels; nothing moves on average, 0 leaves it."""
+    if length <= 0:
+        return image
+    return np.asarray(cv2.filter2D(image, -1, motion_kernel(length, angle), borderType=cv2.BORDER_REFLECT))
+
+
+def sensor_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the image with noise of `sigma` grey levels at mid-grey; one generator gives one pattern at all strengths.
+
+    Shot noise grows with the root of the light, which a tone curve makes almost even over grey levels; what the sensor
+    adds itself is the same in all light, so that the curve lifts it in the shadows. Colour is a smaller, coarser part.
+    """
+    if sigma <= 0:
+        return image
+    light = rng.standard_normal((*image.shape[:2], 1), dtype=np.float32)
+    colour = cv2.GaussianBlur(rng.standard_normal(image.shape, dtype=np.float32), (3, 3), 0.7)
+    colour = colour / colour.std()
+    pattern = np.sqrt(1 - _CHROMA_SHARE) * light + np.sqrt(_CHROMA_SHARE) * colour
+    level = image.astype(np.float32)
+    shadows = np.minimum((np.maximum(level, 1) / 128) ** -2.4, _SHADOW_LIMIT)
+    local = sigma * np.sqrt(1 - _SHADOW_SHARE + _SHADOW_SHARE * shadows)
+    return np.clip(np.rint(level + local * pattern), 0, 255).astype(np.uint8)
+
+
+def compress(image: np.ndarray, quality: int) -> np.ndarray:
+    """Return the image as it comes out of a JPEG file of this quality, 1..100."""
+    return decode(encode_jpeg(image, quality))

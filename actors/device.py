@@ -1,0 +1,16 @@
+"""TODO."""
+
+from functools import cache
+
+
+@cache
+def worker_device() -> str:
+    """Return the device of this process: the GPU that Ray pinned it to, else the CPU (Ray hides all other GPUs)."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "cpu"
+    # float32 means float32, and the fastest kernel of the moment is no reason for other bits (promise 1).
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    return "cuda"

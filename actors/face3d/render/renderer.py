@@ -1,0 +1,280 @@
+"""The head renderer: identity and recipes in, portraits with exact landmarks and occlusion out."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from synfiqa.actors.face3d.paint.features import SCLERA
+from synfiqa.actors.face3d.render.assets import Assets, build_assets
+from synfiqa.actors.face3d.render.background import paint_background
+from synfiqa.actors.face3d.render.lighting import Lamp, backdrop_level, develop, lamp, shade, shade_hair, unit
+from synfiqa.actors.face3d.render.rasterizer import positive, rasterize_hits
+from synfiqa.actors.face3d.render.scene import Scene, compose_scene
+from synfiqa.actors.face3d.render.shadow import visibility
+from synfiqa.actors.face3d.shape.expression import lid_level
+from synfiqa.actors.face3d.shape.identity import Identity
+from synfiqa.actors.face3d.shape.mesh import Material, Mesh, Part, assemble
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.rows import REGIONS
+
+_CACHED_IDENTITIES = 4
+_SOFT = 0.15  # light up to this harshness casts no shadow beyond the sky's, which the texture holds
+_HAT_SHADE = 0.5  # of the key light that a brim takes even where light is soft, which no texture holds
+_HAIRED = 0.25  # scalp opacity from which the hair's shell is lit as hair; below, skin shows through its edge
+_TURNED = -0.5  # depth of a normal that no visible face of a closed part has
+_EYEBALL = 0.12  # radius in head units
+# rows of a mesh's attributes that a material needs: normal, light, then uv and strand direction, or colour
+_USED = {
+    Material.SKIN: (0, 1, 2, 8, 3, 4),
+    Material.HAIR: (0, 1, 2, 8, 3, 4, 5, 6, 7),
+    Material.PLAIN: (0, 1, 2, 8, 5, 6, 7),
+}
+_WHITE = tuple(float(v) ** 2.2 for v in SCLERA)
+
+
+@dataclass
+class RenderedFaces:
+    """N portraits: images uint8 (N, S, S, 3) RGB, true landmarks in pixels, and exact shares of pixels."""
+
+    images: np.ndarray
+    landmarks: np.ndarray  # (N, 5, 2) image-left eye, image-right eye, nose tip, left and right mouth corner
+    occluded_fraction: np.ndarray  # (N,) share of visible face skin hidden by the occluder, 0..1
+    occluded_regions: (
+        np.ndarray
+    )  # (N, 8) the same of each of `synfiqa.schemas.rows.REGIONS`; NaN where none of it is visible
+    face_fraction: np.ndarray  # (N,) share of the frame covered by the head with hair and ears
+
+
+@dataclass
+class _Layer:
+    """One rasterised mesh: the hit pixels of the supersampled frame and what was hit there."""
+
+    pixel: Tensor  # (P,) flat pixel index
+    depth: Tensor  # (P,)
+    face: Tensor  # (P,) index into mesh.faces
+    bary: Tensor  # (3, P)
+    mesh: Mesh
+    parts: list[Part]
+
+
+class HeadRenderer:
+    """Renders identities; one image at a time, so a result never depends on its neighbours in a batch.
+
+    With `hair_varies`, degraded samples may show another hair colour and volume: it keeps recognition networks in
+    training from leaning on hair. A dataset leaves it off, since no recipe commands it and no label may depend on it.
+    """
+
+    def __init__(self, device: str = "cpu", supersample: float = 1.5, hair_varies: bool = False) -> None:
+        self.device = torch.device(device)
+        self.hair_varies = hair_varies
+        self.supersample = supersample
+        self._cache: OrderedDict[tuple[object, ...], tuple[Assets, Tensor]] = OrderedDict()
+
+    @torch.inference_mode()
+    def render(self, identity: Identity, recipes: Sequence[Recipe], size: int) -> RenderedFaces:
+        """Return one portrait of the identity per recipe, size x size pixels."""
+        out = RenderedFaces(
+            np.zeros((len(recipes), size, size, 3), np.uint8),
+            np.zeros((len(recipes), 5, 2), np.float32),
+            np.zeros(len(recipes), np.float32),
+            np.zeros((len(recipes), len(REGIONS)), np.float32),
+            np.zeros(len(recipes), np.float32),
+        )
+        assets, texture = self._assets(identity)
+        for i, recipe in enumerate(recipes):
+            scene = compose_scene(identity, assets, recipe, self.hair_varies and recipe.kind == "degraded")
+            out.landmarks[i] = scene.camera.project(scene.landmarks, size)[:, :2]
+            drawn = self._draw(scene, assets, texture, recipe, size)
+            out.images[i], out.occluded_fraction[i], out.occluded_regions[i], out.face_fraction[i] = drawn
+        return out
+
+    def _assets(self, identity: Identity) -> tuple[Assets, Tensor]:
+        key = identity.key
+        if key not in self._cache:
+            assets = build_assets(identity)
+            self._cache[key] = (assets, torch.from_numpy(assets.texture).to(self.device)[None])
+            while len(self._cache) > _CACHED_IDENTITIES:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
+
+    def _draw(
+        self, scene: Scene, assets: Assets, texture: Tensor, recipe: Recipe, size: int
+    ) -> tuple[np.ndarray, float, np.ndarray, float]:
+        """Return the image, its occluded share, that of each region, and its head share."""
+        frame = round(size * self.supersample)
+        light = lamp(recipe.light, scene.tint, recipe.seed)
+        base = self._rasterize(scene.parts, scene, frame)
+        part_of = torch.from_numpy(base.mesh.face_part).to(self.device).index_select(0, base.face)
+        is_head = torch.tensor([p.name in ("head", "hair", "ear", "bun") for p in base.parts], device=self.device)
+        head_share = float(is_head.index_select(0, part_of).sum()) / frame**2
+
+        # planes of linear colour and coverage, as they are reduced later
+        canvas = torch.zeros(4, frame * frame, device=self.device)
+        self._shade(canvas, base, texture, scene, light, recipe)
+        occluded, regions = 0.0, np.zeros(len(REGIONS), np.float32)
+        if scene.occluder:
+            layer = self._rasterize(scene.occluder, scene, frame)
+            depth = torch.full((frame * frame,), torch.inf, device=self.device)
+            depth[base.pixel] = base.depth
+            wins = layer.depth < depth[layer.pixel]
+            layer = _Layer(
+                layer.pixel[wins], layer.depth[wins], layer.face[wins], layer.bary[:, wins], layer.mesh, layer.parts
+            )
+            covered = torch.zeros(frame * frame, dtype=torch.bool, device=self.device)
+            covered[layer.pixel] = True
+            occluded, regions = _hidden(base, assets, covered[base.pixel])
+            self._shade(canvas, layer, texture, scene, light, recipe)
+        image = self._composite(canvas.view(4, frame, frame), scene, light, recipe, size)
+        return image, occluded, regions, head_share
+
+    def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
+        mesh = assemble(parts)
+        hat = any(part.name == "hat" for part in scene.occluder)
+        cast = min(1.0, max(2.0 * (scene.harshness - _SOFT), _HAT_SHADE if hat else 0.0))
+        if cast > 0:
+            casters = [p for p in (*scene.parts, *scene.occluder) if p.name in ("head", "hair", "hat")]
+            # no face is seen whose corners all turn far away, unless from its inner side
+            seen = np.flatnonzero((mesh.attributes[2] > _TURNED) | mesh.thin)
+            lit = visibility(casters, mesh.verts[seen], scene.light_direction)
+            mesh.attributes[8, seen] = 1 - cast * (1 - lit)
+        screen = scene.camera.normalised(mesh.verts)
+        hits = rasterize_hits(
+            torch.from_numpy(screen).to(self.device)[None],
+            torch.from_numpy(mesh.faces).to(self.device),
+            frame,
+            frame,
+            cull_backfaces=torch.from_numpy(~mesh.double_sided).to(self.device),
+        )
+        return _Layer(hits.pixel, hits.depth, hits.face, hits.bary, mesh, parts)
+
+    def _shade(self, canvas: Tensor, layer: _Layer, texture: Tensor, scene: Scene, light: Lamp, recipe: Recipe) -> None:
+        """Draw the layer's pixels into the canvas (4, frame * frame), material by material."""
+        vertex = torch.from_numpy(layer.mesh.attributes).to(self.device)
+        corners = torch.from_numpy(layer.mesh.faces.T).to(self.device)
+        of_part = torch.from_numpy(layer.mesh.face_part).to(self.device).index_select(0, layer.face)
+
+        def of_pixels(values: list[float], places: Tensor) -> Tensor:
+            return torch.tensor(values, device=self.device).index_select(0, of_part.index_select(0, places))
+
+        kinds = torch.tensor([float(p.material) for p in layer.parts], device=self.device).index_select(0, of_part)
+        for material in sorted({p.material for p in layer.parts}):
+            places = positive(0.5 - (kinds - float(material)).abs())
+            if not places.numel():
+                continue
+            face, bary = layer.face.index_select(0, places), layer.bary.index_select(1, places)
+            corner = [c.index_select(0, face) for c in corners]
+            a = torch.stack(
+                [
+                    vertex[row].index_select(0, corner[0]) * bary[0]
+                    + vertex[row].index_select(0, corner[1]) * bary[1]
+                    + vertex[row].index_select(0, corner[2]) * bary[2]
+                    for row in _USED[material]
+                ]
+            )
+            normal, reach = unit(a[:3]), a[3]
+            flip = None
+            if any(p.double_sided for p in layer.parts if p.material == material):
+                # 1 where the inner side is seen
+                flip = of_pixels([float(p.double_sided) for p in layer.parts], places)
+                flip = (-normal[2]).sign_().mul_(flip).clamp_(min=0)
+                normal = normal * (1 - 2 * flip)
+            if material == Material.PLAIN:
+                lit = shade(a[4:7], normal, of_pixels([p.gloss for p in layer.parts], places), reach, light)
+            else:
+                uv = a[4:6].T.contiguous()
+                t = functional.grid_sample(texture, uv[None, None], align_corners=True)[0, :, 0]
+                hairy = material == Material.HAIR
+                albedo, gloss = _surface(t, hairy, scene, recipe)
+                lit = shade(albedo, normal, gloss, reach, light)
+                if hairy:
+                    strands = positive(t[8] - _HAIRED)
+                    if flip is not None:
+                        albedo = albedo * (1 - 0.55 * flip)  # the curtain's inner side is in its own shade
+                    of_hair = (v.index_select(-1, strands) for v in (albedo, normal, a[6:9], gloss, reach))
+                    colour, facing, strand, glow, reached = of_hair
+                    shone = shade_hair(colour, facing, strand, glow, reached, light, scene.gleam)
+                    lit.index_copy_(1, strands, shone)
+            pixel = layer.pixel.index_select(0, places)
+            canvas[:3].index_copy_(1, pixel, lit)
+        canvas[3].index_fill_(0, layer.pixel, 1.0)
+
+    def _composite(self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int) -> np.ndarray:
+        """Return the developed uint8 image: antialiased reduction of the drawn layers over the backdrop."""
+        small = canvas
+        if canvas.shape[1] != size:
+            small = functional.interpolate(canvas[None], (size, size), mode="bilinear", antialias=True)[0]
+        backdrop = torch.from_numpy(paint_background(recipe.background, scene.rng, size)).to(self.device)
+        level = backdrop_level(recipe.light)
+        linear = small[:3] + (1 - small[3]).clamp(0, 1) * level * backdrop.permute(2, 0, 1)
+        return develop(linear, light).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def _hidden(base: _Layer, assets: Assets, covered: Tensor) -> tuple[float, np.ndarray]:
+    """Return the covered share of the visible face skin and of each region's, by pixels of the base layer (P,)."""
+    face = base.face.cpu().numpy()
+    head = next(i for i, part in enumerate(base.parts) if part.name == "head")
+    skin = base.mesh.face_part[face] == head
+    region = assets.regions.ravel()[base.mesh.face_quad[face[skin]]].astype(np.int64) + 1
+    visible = np.bincount(region, minlength=len(REGIONS) + 1)[1:]
+    hidden = np.bincount(region[covered.cpu().numpy()[skin]], minlength=len(REGIONS) + 1)[1:]
+    shares = np.where(visible > 0, hidden / np.maximum(visible, 1), np.nan)
+    return float(hidden.sum() / max(1, visible.sum())), shares.astype(np.float32)
+
+
+def _surface(t: Tensor, hairy: bool, scene: Scene, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Return albedo (3, P) and gloss (P,) from texture samples (CHANNELS, P) of skin, or of the hair's shell."""
+    skin = _with_lids(_with_iris(t, scene, recipe), t, lid_level(recipe.expression, recipe.gaze))
+    hair = torch.tensor(scene.hair_colour, device=t.device)[:, None] * t[9]
+    facial = torch.tensor(scene.facial_hair_colour, device=t.device)[:, None] * (0.55 + 0.45 * t[9])
+    skin = skin + t[7] * (facial - skin)
+    opacity = torch.clamp(t[8] * 2.4, max=1.0) if hairy else t[8]
+    albedo = skin + opacity * (hair - skin)
+    gloss = t[10] * (1 - opacity) + 0.3 * opacity
+    if hairy:
+        gloss = torch.where(t[8] > _HAIRED, t[9], gloss)  # the strands' brightness
+    return albedo, gloss
+
+
+def _with_iris(t: Tensor, scene: Scene, recipe: Recipe) -> Tensor:
+    """Return the skin (3, P) with iris, pupil and catch-light on the eyeballs, where the gaze puts them."""
+    skin = t[0:3]
+    ball = positive(t[11] - 0.02)
+    if not ball.numel():
+        return skin
+    gaze = recipe.gaze
+    right, up = _EYEBALL * np.sin(np.radians(gaze.yaw)), _EYEBALL * np.sin(np.radians(gaze.pitch))
+    dx, dy = t[12, ball], t[13, ball] - 0.004
+    radius = float(scene.iris[3])
+    r = torch.sqrt((dx - right) ** 2 + (dy - up) ** 2) / radius
+    colour = torch.from_numpy(scene.iris[:3]).to(t.device)[:, None]
+    white = skin.index_select(1, ball)
+    lit = white / torch.tensor(_WHITE, device=t.device)[:, None]  # the lids' shadow on the ball holds for the iris too
+    limbus = 1 - 0.65 * ((r - 0.7) / 0.3).clamp(0, 1)
+    pupil = ((0.46 - r) / 0.12 + 0.5).clamp(0, 1)
+    iris = colour * (0.75 + 0.6 * r) * limbus * (1 - 0.95 * pupil) * lit
+    cover = ((1 - r) / 0.16 + 0.5).clamp(0, 1) * t[11, ball]
+    eye = white + cover * (iris - white)
+    lx, ly, _ = scene.light_direction
+    glint = torch.exp(
+        -(((dx - right * 0.5 - 0.034 * lx) / 0.013) ** 2) - ((dy - up * 0.5 - 0.012 - 0.03 * ly) / 0.013) ** 2
+    )
+    eye = eye + 0.75 * glint * t[11, ball] * (0.9 - eye)
+    return skin.clone().index_copy_(1, ball, eye)
+
+
+def _with_lids(skin: Tensor, t: Tensor, level: float) -> Tensor:
+    """Return the skin (3, P) with the upper lids down by a level 0..1."""
+    near = positive(1.9 - t[6])  # elsewhere the texture says 2: never
+    if level <= 0 or not near.numel():
+        return skin
+    lid, open_, closed = t[6].index_select(0, near), skin.index_select(1, near), t[3:6].index_select(1, near)
+    shut = ((level * 1.06 - lid) / 0.06).clamp(0, 1)
+    # half-shut lids end in a dark lash line
+    edge = torch.exp(-(((lid - level) / 0.16) ** 2)) * (4 * lid * (1 - lid)).clamp(min=0)
+    return skin.clone().index_copy_(1, near, (open_ + shut * (closed - open_)) * (1 - 0.8 * edge))

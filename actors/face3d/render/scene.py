@@ -1,0 +1,215 @@
+"""One image's scene: posed parts, camera and nuisance draws, from identity, assets and recipe."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from synfiqa.actors.face3d.paint.canvas import to_linear
+from synfiqa.actors.face3d.render.assets import Assets, sample_grid
+from synfiqa.actors.face3d.render.lighting import lamp
+from synfiqa.actors.face3d.shape.expression import expressed_grid
+from synfiqa.actors.face3d.shape.head import LIP_ROW, attachment, column_angles, row_of, smoothstep
+from synfiqa.actors.face3d.shape.identity import HAIR_COLOURS, Identity
+from synfiqa.actors.face3d.shape.mesh import Material, Part
+from synfiqa.actors.face3d.shape.mouth import lip_gap, mouth_parts
+from synfiqa.actors.face3d.wear.body import bun, torso
+from synfiqa.actors.face3d.wear.fringe import fringe
+from synfiqa.actors.face3d.wear.hair import COLOURS, style_of
+from synfiqa.actors.face3d.wear.hat import PRESSED_HAIR
+from synfiqa.actors.face3d.wear.held_object import FaceBox, held_object
+from synfiqa.actors.face3d.wear.occluders import build_occluder
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
+
+_PIVOT = np.array([0.0, -0.75, -0.2], np.float32)  # where the skull turns on the neck
+_HEAD_HEIGHT = 2.4  # head units in which recipes measure the camera's distance
+_SKULL = np.array([0.0, 0.0, -0.12], np.float32)  # the axis round which hair hangs
+_UNDER_HAT = 0.15  # height from which hair lies under a hat
+_MAX_NECK_ROLL = 22.0  # degrees; what exceeds it tilts the camera, not the neck
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera: scale in frame heights per head unit at the face, the head origin's place in the frame, distance."""
+
+    scale: float
+    centre: tuple[float, float]  # frame position 0..1 of the origin, x right, y down
+    roll: float  # degrees clockwise of the whole picture
+    distance: float  # from the head's origin in head units
+
+    def normalised(self, points: np.ndarray) -> np.ndarray:
+        """Return points (V, 3) as x, y in [-1, 1] of the frame (y down) and distance from the camera."""
+        p = points @ rotation(0, 0, self.roll).T if self.roll else points
+        depth = self.distance - p[:, 2]
+        grow = 2 * self.scale * (self.distance - 0.5) / depth
+        x = p[:, 0] * grow + (2 * self.centre[0] - 1)
+        y = -p[:, 1] * grow + (2 * self.centre[1] - 1)
+        return np.stack((x, y, depth), 1).astype(np.float32)
+
+    def project(self, points: np.ndarray, size: int) -> np.ndarray:
+        """Return points (K, 3) in pixels of a size x size frame; pixel centres are whole numbers."""
+        out = self.normalised(points)
+        out[:, :2] = (out[:, :2] + 1) * (size / 2) - 0.5
+        return out
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What one image shows."""
+
+    parts: list[Part]
+    occluder: list[Part]
+    landmarks: np.ndarray  # (5, 3)
+    camera: Camera
+    hair_colour: np.ndarray
+    facial_hair_colour: np.ndarray
+    gleam: float  # of the hair's highlights
+    iris: np.ndarray  # (4,) linear colour and radius
+    tint: float
+    harshness: float
+    light_direction: tuple[float, float, float]
+    rng: np.random.Generator  # for the backdrop, after all other draws
+
+
+def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Return the (3, 3) rotation of a head pose in degrees: pitch first, then yaw, then roll (clockwise)."""
+    y, p, r = np.radians([yaw, pitch, roll])
+    turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    nod = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
+    tilt = np.array([[np.cos(r), np.sin(r), 0], [-np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    return (tilt @ turn @ nod).astype(np.float32)
+
+
+def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varies: bool = False) -> Scene:
+    """Return the scene of one recipe; every free choice comes from the recipe's seed."""
+    rng = generator(derive_seed(recipe.seed, "face3d", "nuisance"))
+    jitter = rng.uniform(-1, 1, 8)
+    body = torso(generator(derive_seed(recipe.seed, "face3d", "clothes")), identity)
+    hair_rng = generator(derive_seed(recipe.seed, "face3d", "hair"))
+    hair_scale = float(hair_rng.uniform(0.75, 1.3)) if hair_varies else 1.0
+    colour = _hair_colour(identity, hair_rng, hair_varies)
+
+    pose = recipe.pose
+    neck_roll = float(np.clip(pose.roll, -_MAX_NECK_ROLL, _MAX_NECK_ROLL))
+    turn = rotation(pose.yaw, pose.pitch, neck_roll)
+    settle = rotation(0.25 * pose.yaw, 0, 0)
+
+    def rigid(points: np.ndarray) -> np.ndarray:
+        return (points - _PIVOT) @ turn.T + _PIVOT
+
+    grid = expressed_grid(assets.grid, assets.basis, recipe.expression)
+    follow = attachment()[..., None]
+    posed = follow * rigid(grid) + (1 - follow) * (grid @ settle.T)
+    inside = mouth_parts(assets.grid, grid, assets.measures)
+    keep = assets.bare_quads
+    if inside:
+        keep = keep.copy()
+        keep[LIP_ROW] &= ~lip_gap(assets.measures, grid)
+    head = Part("head", posed.astype(np.float32), Material.SKIN, uv=assets.uv, wrap=True, keep=keep)
+    parts = [head, *(replace(part, grid=rigid(part.grid).astype(np.float32)) for part in inside)]
+    parts += [replace(body, grid=(body.grid @ settle.T).astype(np.float32))]
+    parts += [replace(ear, grid=rigid(ear.grid).astype(np.float32)) for ear in assets.ears]
+    parts += _hair_parts(identity, assets, hair_scale, recipe.occluder == "hat", rigid)
+
+    occluder_rng = generator(derive_seed(recipe.seed, "face3d", "occluder"))
+    kind = recipe.occluder
+    if kind == "none" and identity.attributes["glasses"]:
+        # one's own glasses are the same in every picture
+        own = generator(derive_seed(identity.seed, "face3d", "glasses"))
+        worn = build_occluder("glasses", grid, assets.measures, own, 0.0, assets.skin)
+        parts += [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in worn]
+    coverage = recipe.occluder_coverage
+    if kind == "object":
+        occluder = held_object(_face_box(posed), occluder_rng, coverage, assets.skin)
+    else:
+        if kind == "hair":
+            occluder = fringe(grid, assets.measures, occluder_rng, coverage, colour, assets.hair is not None)
+        else:
+            occluder = build_occluder(kind, grid, assets.measures, occluder_rng, coverage, assets.skin)
+        occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in occluder]
+
+    middle = rigid(np.array([[0.0, -0.02, 0.0]], np.float32))[0]
+    roll = pose.roll - neck_roll
+    scale = 0.667 / 2.45 * (1 + 0.05 * float(jitter[0]))
+    if roll:
+        middle = rotation(0, 0, roll) @ middle
+    centre = (
+        0.5 - scale * 0.8 * float(middle[0]) + 0.025 * float(jitter[1]),
+        0.5 + scale * float(middle[1]) + 0.02 * float(jitter[2]),
+    )
+    return Scene(
+        parts=parts,
+        occluder=occluder,
+        landmarks=sample_grid(posed, assets.landmark_grid),
+        camera=Camera(scale, centre, roll, _HEAD_HEIGHT * recipe.camera_distance),
+        hair_colour=colour,
+        facial_hair_colour=colour * 0.75,
+        gleam=1 - 0.75 * min(1.0, style_of(identity).curl),
+        iris=assets.iris,
+        tint=float(jitter[3]),
+        harshness=recipe.light.harshness,
+        light_direction=lamp(recipe.light).direction,
+        rng=rng,
+    )
+
+
+def _hair_colour(identity: Identity, rng: np.random.Generator, varies: bool) -> np.ndarray:
+    """Return linear hair albedo; varied, it is dyed in a fifth of the pictures and lighter or darker in all."""
+    name = str(identity.attributes["hair_colour"])
+    base = to_linear(np.array(COLOURS[name], np.float32)) * (1 + 0.12 * identity.a("hair_dark"))
+    swap, pick, gain = rng.random(), int(rng.integers(len(HAIR_COLOURS))), float(np.exp(rng.normal(0, 0.25)))
+    if not varies:
+        return base.astype(np.float32)
+    if swap < 0.2:
+        base = to_linear(np.array(COLOURS[HAIR_COLOURS[pick]], np.float32))
+    return (base * gain).astype(np.float32)
+
+
+def _face_box(posed: np.ndarray) -> FaceBox:
+    """Return where the posed face lies for what is held before it."""
+    front = posed[row_of("hairline") : row_of("chin_bottom"), np.abs(column_angles()) < 1.2]
+    (left, bottom, _), (right, top, near) = front.min((0, 1)), front.max((0, 1))
+    return FaceBox(float(left), float(right), float(bottom), float(top), float(near))
+
+
+def _hair_parts(
+    identity: Identity, assets: Assets, scale: float, under_hat: bool, rigid: Callable[[np.ndarray], np.ndarray]
+) -> list[Part]:
+    """Return the hair shell, hanging hair and bun; a hat presses the hair flat and hides the bun."""
+    parts: list[Part] = []
+    if assets.hair is not None:
+        last = row_of("under")
+        thick = np.where(assets.hair > 0, assets.hair * scale, assets.hair)[:last]
+        if under_hat:
+            thick = np.where(assets.grid[:last, :, 1] > _UNDER_HAT, np.minimum(thick, PRESSED_HAIR), thick)
+        surface = assets.grid[:last] + assets.normals[:last] * thick[..., None]
+        corner = np.stack((thick[:-1, :-1], thick[1:, :-1], thick[:-1, 1:], thick[1:, 1:]))
+        parts.append(
+            Part(
+                "hair", rigid(surface).astype(np.float32), Material.HAIR, uv=assets.uv[:last], wrap=True,
+                keep=np.asarray((corner > -0.03).any(0)),
+            )
+        )  # fmt: skip
+    if assets.hanging is not None:
+        rows, columns = assets.hanging.shape[:2]
+        u = np.linspace(-0.95, 0.95, columns, dtype=np.float32)
+        v = np.linspace(-0.95, -0.80, rows, dtype=np.float32)
+        uv = np.stack(np.meshgrid(u, v), -1)
+        hanging, low = assets.hanging, None
+        if under_hat:
+            # Tucked in where the hat's edge runs, and nothing above it.
+            height = hanging[..., 1:2]
+            tucked = 1 - 0.09 * smoothstep(-0.05, 0.25, height)
+            hanging = (hanging - _SKULL) * np.concatenate((tucked, np.ones_like(tucked), tucked), -1) + _SKULL
+            low = height[:-1, :-1, 0] < 0.36
+        parts.append(
+            Part(
+                "hair", rigid(hanging).astype(np.float32), Material.HAIR, uv=uv, double_sided=True,
+                keep=low,
+            )
+        )  # fmt: skip
+    if style_of(identity).bun and not under_hat:
+        knot = bun()
+        parts.append(replace(knot, grid=rigid(knot.grid).astype(np.float32)))
+    return parts

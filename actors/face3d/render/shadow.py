@@ -1,0 +1,82 @@
+"""Shadows per vertex from depth maps: the key light's cast shadow of a scene, and what each point sees of the sky."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+
+from synfiqa.actors.face3d.render.rasterizer import depth_maps
+from synfiqa.actors.face3d.shape.mesh import Part, assemble
+
+_MAP = 72  # pixels of the depth map over 4 head units; vertices are about as far apart
+_REACH = 2.0  # half extent of the map in head units
+_SKY_REACH = 1.5  # the same for the sky, which is seen by the head alone
+_SKY_BIAS = 0.035
+_SKY = np.array(
+    [(0, 1, 0.25), (0, 0.55, 0.85), (0, 0, 1), (0.75, 0.6, 0.3), (-0.75, 0.6, 0.3), (0.8, 0.1, 0.6), (-0.8, 0.1, 0.6),
+     (0.45, -0.4, 0.8), (-0.45, -0.4, 0.8)],
+    np.float32,
+)  # fmt: skip
+_SKY /= np.linalg.norm(_SKY, axis=1, keepdims=True)
+_BIAS = 0.07  # head units; less and the coarse casters shade themselves
+_SOFTNESS = 0.05  # head units behind a caster over which its shadow sets in
+_TAPS = (
+    (1, 1, 0.28), (1, 2, 0.12), (2, 1, 0.12), (1, 0, 0.12), (0, 1, 0.12),
+    (2, 2, 0.06), (0, 0, 0.06), (2, 0, 0.06), (0, 2, 0.06),
+)  # fmt: skip
+"""Row, column and weight of the map pixels that a point asks, around the middle (1, 1)."""
+
+
+def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[float, float, float]) -> np.ndarray:
+    """Return how much of the key light reaches each point (V, 3), 0..1, past every second vertex of the casters."""
+    frame = _frame(direction)
+    coarse = assemble([Part(c.name, np.ascontiguousarray(c.grid[::2, ::2])) for c in casters])
+    screen = torch.from_numpy(_project(coarse.verts, frame))[None]
+    depth = depth_maps(screen, torch.from_numpy(coarse.faces), _MAP, _MAP, cull_backfaces=True)[0].numpy()
+    q = _project(points, frame)
+    col, row = (q[:, 0] + 1) * (_MAP / 2) - 0.5, (q[:, 1] + 1) * (_MAP / 2) - 0.5
+    padded = np.pad(depth, 1, mode="edge").ravel()
+    width = _MAP + 2
+    at = np.rint(np.clip(row, 0, _MAP - 1)).astype(np.int32) * width + np.rint(np.clip(col, 0, _MAP - 1)).astype(
+        np.int32
+    )
+    onset = q[:, 2] - _BIAS  # casters nearer than this begin to shade the point
+    unlit = np.zeros(len(points), np.float32)
+    for dr, dc, weight in _TAPS:
+        shade = padded.take(at + (dr * width + dc))
+        np.subtract(onset, shade, out=shade)
+        unlit += np.clip(shade, 0, _SOFTNESS, out=shade) * np.float32(weight / _SOFTNESS)
+    return 1 - unlit
+
+
+def sky_share(casters: Sequence[Part], points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Return how much of a bright upper sky each point (V, 3) sees past the casters, 0..1: ambient occlusion."""
+    mesh = assemble(casters)
+    directions = _SKY
+    frames = [_frame((float(x), float(y), float(z))) for x, y, z in directions]
+    screens = torch.from_numpy(np.stack([_project(mesh.verts, frame, _SKY_REACH) for frame in frames]))
+    depths = depth_maps(screens, torch.from_numpy(mesh.faces), _MAP, _MAP, cull_backfaces=True).numpy()
+    depths = np.minimum(depths, np.float32(99))  # infinity cannot be interpolated
+    total, seen = np.full(len(points), 1e-6, np.float32), np.zeros(len(points), np.float32)
+    for direction, frame, depth in zip(directions, frames, depths, strict=True):
+        weight = np.maximum(normals @ direction, 0.0) * (1 + 0.5 * direction[1])
+        q = _project(points, frame, _SKY_REACH)
+        col, row = (q[:, 0] + 1) * (_MAP / 2) - 0.5, (q[:, 1] + 1) * (_MAP / 2) - 0.5
+        nearest = cv2.remap(depth, col[:, None], row[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+        total += weight
+        seen += weight * np.clip(1 - (q[:, 2] - nearest - _SKY_BIAS) / 0.05, 0, 1)
+    return seen / total
+
+
+def _frame(direction: tuple[float, float, float]) -> np.ndarray:
+    """Return the rows right, up and towards the light (3, 3) of a light's view."""
+    forward = np.array(direction, np.float32)
+    side = np.cross(np.array([0.0, 1.0, 0.0] if abs(forward[1]) < 0.95 else [0.0, 0.0, 1.0]), forward)
+    side /= np.linalg.norm(side)
+    return np.stack((side, np.cross(forward, side), forward)).astype(np.float32)
+
+
+def _project(points: np.ndarray, frame: np.ndarray, reach: float = _REACH) -> np.ndarray:
+    q = points @ frame.T
+    return np.stack((q[:, 0] / reach, (-q[:, 1] - 0.1) / reach, 8.0 - q[:, 2]), 1).astype(np.float32)

@@ -1,0 +1,43 @@
+"""Face parsing: which part of a face every pixel shows, and portraits with everything but the face painted white."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synfiqa.actors.imaging.preprocess import normalised
+from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.model_store.network import BatchedNetwork, Running
+from synfiqa.schemas.model_card import ModelCard
+
+NOT_FACE = (0, 7, 8, 9, 14, 15, 16, 17, 18)
+"""Classes that say nothing about who somebody is to the published identity encoder: painted white before it looks."""
+
+
+class FaceParser:
+    """BiSeNet on whole portraits at the size that they have."""
+
+    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+        """Load the weights of the card; UserError when they do not fit."""
+        self.card = card
+        self._network = BatchedNetwork(load_network(card, path), running)
+
+    def parts(self, images: np.ndarray) -> np.ndarray:
+        """Return uint8 (N, H, W), indices into `PARTS`, of uint8 RGB portraits (N, H, W, 3)."""
+        if not len(images):
+            return np.zeros(images.shape[:3], np.uint8)
+        return self._network(images, self._input, self._likeliest).astype(np.uint8)
+
+    def white_out(self, images: np.ndarray) -> np.ndarray:
+        """Return the portraits with background, ears, neck, clothes, hair and hat white; glasses stay."""
+        whitened = images.copy()
+        whitened[np.isin(self.parts(images), NOT_FACE)] = 255
+        return whitened
+
+    def _input(self, images: np.ndarray) -> Tensor:
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._network.running.device)
+        return normalised(pixels.permute(0, 3, 1, 2).float(), self.card)
+
+    def _likeliest(self, pixels: Tensor) -> Tensor:
+        return self._network.module(pixels).argmax(dim=1)

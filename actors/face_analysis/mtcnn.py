@@ -1,0 +1,144 @@
+"""Face detection with MTCNN (facenet-pytorch): box, probability and five landmarks; and what all detectors share."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+from pydantic import Field
+
+from synfiqa.actors.model_store.card_files import arguments_of
+from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.state import fit_state, read_state
+from synfiqa.actors.roles import Detection
+from synfiqa.schemas.model_card import CardPart, ModelCard, StateRules
+
+Select = Literal["largest", "probability"]
+MIN_SIDE = 20
+"""Smallest image side in pixels that can hold a face for MTCNN."""
+
+
+class MtcnnArguments(CardPart):
+    """What a card may say about the search; the defaults are what `MtcnnDetector` does without a card."""
+
+    select: Select = "largest"
+    micro_batch: int = Field(1, ge=1, description="images per search; beyond 1, neighbours touch the last float bits")
+
+
+def mtcnn(card: ModelCard, path: Path, running: Running) -> "MtcnnDetector":
+    """Return the detector of a card; weights are `pnet.pt`, `rnet.pt`, `onet.pt` in the folder.
+
+    It always computes in float32 and in its own micro-batch of 1: the cascade decides by thresholds on three networks,
+    and results of the embedded detector stay what they are, to the last bit.
+    """
+    arguments = arguments_of(card, MtcnnArguments)
+    folder = None if path == Path() else path
+    return MtcnnDetector(running.device, arguments.select, card.input_size, arguments.micro_batch, folder)
+
+
+_LANDMARK_SHIFT = 1.0
+"""Pixels by which facenet-pytorch puts landmarks too far right and down: it measures them from the face's box as it
+is, but cuts the face out at whole pixels below (half a pixel on average), and from a pixel's edge, not its centre."""
+
+
+class MtcnnDetector:
+    """`Detector` on MTCNN with its default thresholds (0.6, 0.7, 0.7); weights from a folder, else the package's own.
+
+    `select` says which of several faces is returned. Images whose long side exceeds `max_side` pixels are searched at
+    that size; coordinates come back in pixels of the image given. Images of one call are searched in micro-batches of
+    equal size in the order given. Beyond float rounding a result does not depend on its micro-batch; with
+    `micro_batch=1`, the default, it does not depend on it at all.
+    """
+
+    def __init__(
+        self,
+        device: str = "cpu",
+        select: Select = "largest",
+        max_side: int = 640,
+        micro_batch: int = 1,
+        folder: Path | None = None,
+    ) -> None:
+        if max_side < MIN_SIDE or micro_batch < 1:
+            raise ValueError(f"max_side must be at least {MIN_SIDE} and micro_batch at least 1")
+        self._select: Select = select
+        self._max_side = max_side
+        self._micro_batch = micro_batch
+        self._network = MTCNN(keep_all=True, device=torch.device(device))
+        if folder is not None:
+            for name in ("pnet", "rnet", "onet"):
+                state = read_state(folder / f"{name}.pt")
+                fit_state(getattr(self._network, name), state, StateRules(), f"{folder / name}.pt")
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detection | None]:
+        """Return the most prominent face of each uint8 RGB (H, W, 3) image, or None when there is none."""
+        return [found[0] if found else None for found in self.faces(images)]
+
+    def faces(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """Return every face of each uint8 RGB (H, W, 3) image, the most prominent first."""
+        found: list[list[Detection]] = [[] for _ in images]
+        for indices, stack in searched(images, self._max_side, MIN_SIDE):
+            for start in range(0, len(indices), self._micro_batch):
+                chunk = stack[start : start + self._micro_batch]
+                boxes, probabilities, points = self._network.detect(chunk, landmarks=True)
+                for row, index in enumerate(indices[start : start + self._micro_batch]):
+                    for face in self._faces(boxes[row], probabilities[row], points[row]):
+                        found[index].append(enlarged(face, chunk.shape[1:3], images[index].shape[:2]))
+        return found
+
+    def _faces(self, boxes: np.ndarray | None, probabilities: np.ndarray, points: np.ndarray | None) -> list[Detection]:
+        # facenet-pytorch hands out None for an image without faces, and arrays of dtype object otherwise.
+        if boxes is None or points is None or len(boxes) == 0:
+            return []
+        boxes, scores = np.asarray(boxes, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
+        landmarks = np.asarray(points, dtype=np.float64) - _LANDMARK_SHIFT
+        order = foremost(len(boxes), most_prominent(boxes, scores, self._select))
+        return [Detection(float(scores[row]), boxes[row], landmarks[row]) for row in order]
+
+
+def searched(images: Sequence[np.ndarray], max_side: int, min_side: int) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Yield images of one size after another, as indices and uint8 (n, H, W, 3), none larger than `max_side`.
+
+    Images with a side below `min_side` are left out. Raises ValueError for what is no uint8 RGB image.
+    """
+    shrunk = [_shrink(image, max_side) for image in images]
+    by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, image in enumerate(shrunk):
+        if min(image.shape[:2]) >= min_side:
+            by_shape[image.shape].append(index)
+    for indices in by_shape.values():
+        yield indices, np.stack([shrunk[index] for index in indices])
+
+
+def enlarged(face: Detection, small: tuple[int, ...], full: tuple[int, ...]) -> Detection:
+    """Map a detection from a searched copy of (height, width) to the image; pixel centres are integers in both."""
+    if small == full:
+        return face
+    scale = np.array([full[1] / small[1], full[0] / small[0]])
+    box = (face.box.reshape(2, 2) + 0.5) * scale - 0.5
+    return Detection(face.probability, box.reshape(4), (face.landmarks + 0.5) * scale - 0.5)
+
+
+def most_prominent(boxes: np.ndarray, scores: np.ndarray, select: Select) -> int:
+    """Return which of the boxes (N, 4) is the largest, or has the highest score."""
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return int(np.argmax(area if select == "largest" else scores))
+
+
+def foremost(count: int, first: int) -> list[int]:
+    """Return 0 .. count - 1 with `first` brought to the front."""
+    return [first, *(index for index in range(count) if index != first)]
+
+
+def _shrink(image: np.ndarray, max_side: int) -> np.ndarray:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"detect takes uint8 RGB images of shape (H, W, 3), not {image.dtype} {image.shape}")
+    height, width = image.shape[:2]
+    if max(height, width) <= max_side:
+        return image
+    scale = max_side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,133 @@
+"""Which samples an identity gets by diffusion: templates of a bank, prompts of a book, degradations of the run."""
+
+from collections import Counter
+
+import numpy as np
+import torch
+
+from synfiqa.actors.degradation.recipe_sampler import identity_recipes
+from synfiqa.actors.face3d.shape.expression import UNITS
+from synfiqa.actors.generation.conditional.parametric_bank import ExpressionSpace, parametric_bank
+from synfiqa.actors.generation.conditional.template_bank import Template, TemplateBank
+from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
+from synfiqa.actors.generation.face_model.camera import rotations
+from synfiqa.actors.generation.face_model.flame_files import EXPRESSIONS
+from synfiqa.actors.imaging.rotation import euler_angles
+from synfiqa.actors.model_store.card_files import arguments_of
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.players import Players
+from synfiqa.actors.roles import ConditionalGenerator
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.recipe import Pose, Recipe
+from synfiqa.schemas.seeds import derive_seed
+
+_LIMITS = (100.0, 60.0, 180.0)  # of a recipe's yaw, pitch, roll
+
+
+class DiffusionBackend:
+    """A 3-D face under templates of a bank, painted by Stable Diffusion.
+
+    Recipes name template and prompt; their pose is that of the template's head. Expression and light are the
+    template's too, and no columns of the recipe.
+    """
+
+    def __init__(self, config: RunConfig, players: Players) -> None:
+        """Read the bank; UserError when it does not fit the run, before anything heavy loads."""
+        chosen = players.models.conditional
+        assert chosen is not None, "the config says so"
+        self._config, self._players = config, players
+        self.models = (*(model.name for model in chosen.everything()), players.models.detector.name)
+        self._prompts = arguments_of(chosen.diffusion.card, DiffusionArguments).prompts
+        self._space = expression_space(chosen.face_model)
+        path = config.diffusion.templates
+        # It travels with the stage, for no worker need see the file.
+        self._file = TemplateBank.load(path) if path else None
+        if self._file:
+            self._check(self._file)
+
+    @property
+    def bank(self) -> TemplateBank:
+        """The bank of the file, or ten times as many templates as an identity has samples, drawn from the run seed."""
+        generate = self._config.generate
+        return self._file or parametric_bank(
+            derive_seed(self._config.run.seed, "templates"),
+            generate.references,
+            max(200, 10 * generate.degraded),
+            self._space,
+            generate.degraded_distribution,
+        )
+
+    def recipes(self, candidate: int) -> list[Recipe]:
+        """Return the recipes of an identity, references first; they hang on its candidate number, not on its rank."""
+        generate, seed = self._config.generate, self._config.run.seed
+        identity = derive_seed(seed, "identity", candidate)
+        templates = [*self.bank.reference(generate.references), *self.bank.degraded(identity, generate.degraded)]
+        # A template shows the light; the noise of pictures taken in the dark would stand there without a reason.
+        lit = generate.degraded_distribution.model_copy(update={"exposure_rate": 0.0})
+        drawn = identity_recipes(seed, candidate, generate.model_copy(update={"degraded_distribution": lit}))
+        return [
+            self._recipe(recipe, index, template)
+            for index, (recipe, template) in enumerate(zip(drawn, templates, strict=True))
+        ]
+
+    def generator(self) -> ConditionalGenerator:
+        """Return the generator of this process, its models loaded."""
+        from synfiqa.actors.generation.conditional.diffusion_generator import generator_of
+
+        return generator_of(self._config, self._players, self.bank)
+
+    def _recipe(self, drawn: Recipe, index: int, template: Template) -> Recipe:
+        generate = self._config.generate
+        prompt = self._prompts.prompt(
+            drawn.kind,
+            index if drawn.kind == "reference" else index - generate.references,
+            derive_seed(drawn.seed, "prompt"),
+            generate.profile,
+            # The released list begins with as many reference prompts as there are degraded samples.
+            released=max(0, generate.degraded - generate.references),
+        )
+        return Recipe(
+            kind=drawn.kind,
+            seed=drawn.seed,
+            pose=pose_of(template),
+            misalignment=drawn.misalignment,
+            downsample=drawn.downsample,
+            blur=drawn.blur,
+            motion=drawn.motion,
+            noise=drawn.noise,
+            jpeg_quality=drawn.jpeg_quality,
+            profile=drawn.profile,
+            template=template.token,
+            prompt=prompt,
+        )
+
+    def _check(self, bank: TemplateBank) -> None:
+        generate = self._config.generate
+        bank.reference(generate.references)
+        bank.degraded(0, generate.degraded)
+        numbers = EXPRESSIONS if self._space == "flame" else len(UNITS)
+        if bank.expression_size != numbers:
+            raise UserError(
+                f"the template bank ({bank.source}) has expressions of {bank.expression_size} numbers but "
+                f"{self._config.models.face_model} takes {numbers}: make a bank for this face model"
+            )
+        for templates in (bank.references, bank.degradations):
+            (token, times), *_ = Counter(template.token for template in templates).most_common(1)
+            if times > 1:
+                raise UserError(
+                    f"the template bank ({bank.source}) has {times} templates '{token}': rename all but one"
+                )
+
+
+def expression_space(face_model: Model) -> ExpressionSpace:
+    """Return which expressions a 3-D face takes."""
+    return "flame" if face_model.card.architecture == "flame" else "procedural"
+
+
+def pose_of(template: Template) -> Pose:
+    """Return the head pose of a template in degrees, as float32 holds it, within what a recipe may say."""
+    turned = rotations(torch.from_numpy(template.pose[None, :3]).double()).numpy()
+    limits = np.array(_LIMITS)
+    yaw, pitch, roll = np.clip(euler_angles(turned)[0], -limits, limits).astype(np.float32)
+    return Pose(yaw=float(yaw), pitch=float(pitch), roll=float(roll))

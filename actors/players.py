@@ -1,0 +1,96 @@
+"""From a chosen model to the object that plays its role in this process. Heavy imports stay inside the functions."""
+
+from typing import TYPE_CHECKING, Any
+
+from synfiqa.actors.device import worker_device
+from synfiqa.actors.generation.conditional.procedural import procedural_identities
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.roles import (
+    Detector,
+    Embedder,
+    ExpressionMeter,
+    GlassesMeter,
+    IdentityGenerator,
+    ImageText,
+    PoseMeter,
+)
+from synfiqa.schemas.config.base import Precision
+
+if TYPE_CHECKING:
+    from synfiqa.actors.model_store.selection import RunModels
+
+
+_players: dict[tuple[Any, ...], Any] = {}
+
+
+def player(model: Model, precision: Precision = "float32", micro_batch: int = 8) -> Any:
+    """Return the object that plays the model's role; one instance per process, shared by all its stages."""
+    key = (*model.key, precision, micro_batch)
+    if key not in _players:
+        from synfiqa.actors.model_store.cache import locate
+        from synfiqa.actors.model_store.loading import play
+        from synfiqa.actors.model_store.memory_check import require_room
+        from synfiqa.actors.model_store.network import Running
+
+        path, running = locate(model), Running(worker_device(), precision, micro_batch)
+        require_room(model.card, path, running)
+        _players[key] = play(model.card, path, running)
+    return _players[key]
+
+
+class Players:
+    """The players of one run's models in this process."""
+
+    def __init__(self, models: "RunModels") -> None:
+        self.models = models
+
+    def of(self, model: Model) -> Any:
+        """Return the player of a model, loaded in this process."""
+        return player(model, self.models.precision, self.models.micro_batch)
+
+    def identity_generator(self, portrait_size: int, skin_tones: tuple[float, ...]) -> IdentityGenerator:
+        """Make pseudo-identities; size and skin tone weights are for rendered ones, a model's card says its own."""
+        model = self.models.identity_generator
+        found: IdentityGenerator = self.of(model) if model else procedural_identities(portrait_size, skin_tones)
+        return found
+
+    @property
+    def detector(self) -> Detector:
+        """Find faces."""
+        found: Detector = self.of(self.models.detector)
+        return found
+
+    @property
+    def pose(self) -> PoseMeter:
+        """Measure head pose."""
+        found: PoseMeter = self.of(self.models.pose)
+        return found
+
+    @property
+    def glasses(self) -> GlassesMeter:
+        """Tell glasses."""
+        found: GlassesMeter = self.of(self.models.glasses)
+        return found
+
+    @property
+    def expression(self) -> ExpressionMeter:
+        """Measure expression."""
+        found: ExpressionMeter = self.of(self.models.expression)
+        return found
+
+    @property
+    def uniqueness(self) -> Embedder:
+        """Embed candidates for the duplicate rule."""
+        found: Embedder = self.of(self.models.uniqueness)
+        return found
+
+    @property
+    def embedders(self) -> list[Embedder]:
+        """Embed samples for the label: `models.embedder` first, then those measured beside."""
+        return [self.of(model) for model in (self.models.embedder, *self.models.more_embedders)]
+
+    @property
+    def image_text(self) -> ImageText:
+        """Compare images with captions."""
+        found: ImageText = self.of(self.models.image_text)
+        return found

@@ -1,0 +1,114 @@
+"""Stage 5: the raw label components of each sample, measured on the stored (encoded) image (MR-FIQA)."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+
+from synfiqa.actors.generation.conditional.backends import reference_text
+from synfiqa.actors.imaging.codec import decode
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.players import Players
+from synfiqa.actors.recognition.mirrored import recognition_vectors
+from synfiqa.cluster.pipeline.salvage import Salvage
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.manifest import DeadRow
+from synfiqa.schemas.rows import SAMPLES, identity_of, kind_of, recipe_from_row
+
+MIN_REFERENCES = 2
+"""With fewer, a reference has nobody to be compared with (leave-one-out)."""
+FEW_REFERENCES = "few_references"
+"""Why samples are rejected whose identity has fewer, because others of its references were rejected."""
+
+BATCH = 32
+"""Images per network call; batches never span two identities."""
+
+
+class AnnotatorStage(Stage):
+    """Recognition f_r against the identity's references, and vision-language v_l against the text of references."""
+
+    name = "annotator"
+    resources = Resources(cpus=1, gpus=0.25)
+    batch_size = BATCH
+
+    def __init__(self, config: RunConfig) -> None:
+        self._players = Players(run_models(config.models))
+        chosen = self._players.models
+        self.text = reference_text(chosen)
+        self.models = tuple(model.name for model in (chosen.embedder, *chosen.more_embedders, chosen.image_text))
+
+    def setup(self) -> None:
+        """Load the embedders and the image-text network; they share this process."""
+        _ = self._players.embedders, self._players.image_text
+
+    def process(self, work: Work) -> Work:
+        """Fill in `recognition` and `vision_language`; a sample that cannot be measured is dead."""
+        salvage = Salvage(self)
+        rows = work.table.to_pylist()
+        kept = [
+            row
+            for _, members in groupby(rows, key=lambda row: row["identity"])
+            for row in self._annotate(salvage, list(members), work.dead)
+        ]
+        return salvage.finish(work, pa.Table.from_pylist(kept, schema=SAMPLES))
+
+    def _annotate(self, salvage: Salvage, rows: list[dict], lost: Sequence[DeadRow]) -> list[dict]:
+        measured = salvage.map(rows, self._measure, self.batch_size, name=lambda row: row["sample_id"], spec=_recipe)
+        survivors = [(row, values) for row, values in zip(rows, measured, strict=True) if values is not None]
+        kept = [row for row, _ in survivors]
+        references = sum(row["kind"] == "reference" for row in kept)
+        if references < MIN_REFERENCES:
+            # Of references that are dead a replay may make more; those that were rejected stay so.
+            dead = [row for row in (*lost, *salvage.dead) if not row.reason and kind_of(row.item) == "reference"]
+            reason = "" if rows[0]["identity"] in {identity_of(row.item) for row in dead} else FEW_REFERENCES
+            for row in kept:
+                told = f"only {references} references of its identity are left"
+                salvage.bury(row["sample_id"], told, _recipe(row), reason=reason, value=float(references))
+            return []
+        is_reference = np.array([row["kind"] == "reference" for row in kept])
+        # One column of cosines for each embedder, models.embedder first.
+        cosines = np.stack(
+            [
+                recognition_similarity(np.stack(vectors), np.zeros(len(kept), np.int64), is_reference)
+                for vectors in zip(*(values[0] for _, values in survivors), strict=True)
+            ],
+            axis=1,
+        )
+        others = [model.name for model in self._players.models.more_embedders]
+        for (row, (_, similarity)), (first, *rest) in zip(survivors, cosines.tolist(), strict=True):
+            beside = [{"embedder": name, "cosine": cosine} for name, cosine in zip(others, rest, strict=True)]
+            row.update(recognition=first, vision_language=similarity, more_recognition=beside)
+        return kept
+
+    def _measure(self, rows: list[dict]) -> list[tuple[list[np.ndarray], float]]:
+        images = np.stack([decode(row["image"]["bytes"]) for row in rows])
+        mirrored = self._players.models.mirrored_recognition
+        embeddings = [recognition_vectors(embedder, images, mirrored) for embedder in self._players.embedders]
+        similarity = self._players.image_text.similarity(images, self.text)
+        return [
+            (vectors, float(cosine))
+            for *vectors, cosine in zip(*embeddings, similarity, strict=True)  # type: ignore[misc]
+        ]
+
+
+def _recipe(row: dict) -> dict:
+    return recipe_from_row(row).model_dump(mode="json")
+
+
+def recognition_similarity(embeddings: np.ndarray, identity: np.ndarray, is_reference: np.ndarray) -> np.ndarray:
+    """Return f_r = cos(E(x), mean of the identity's reference embeddings), (N,) in [-1, 1].
+
+    The mean of unit vectors is not renormalised before the cosine (generation spec 4). A reference is measured
+    against the other references of its identity, else it would meet itself.
+    """
+    result = np.empty(len(embeddings), np.float32)
+    for person in np.unique(identity):
+        members = np.flatnonzero(identity == person)
+        references = members[is_reference[members]]
+        total = embeddings[references].sum(axis=0)
+        for row in members:
+            mean = (total - embeddings[row]) / (len(references) - 1) if is_reference[row] else total / len(references)
+            result[row] = embeddings[row] @ mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return result

@@ -1,0 +1,152 @@
+"""Stage 4: references and degraded samples of each identity, aligned and encoded."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from synfiqa.actors.degradation.degrade import clean_crop_and_degrade
+from synfiqa.actors.generation.conditional.backends import backend_of
+from synfiqa.actors.imaging.alignment import align, similarity_transform, transform_points
+from synfiqa.actors.imaging.codec import decode, encode_jpeg
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.players import Players
+from synfiqa.actors.roles import IdentitySource, Portraits, Unfit
+from synfiqa.cluster.pipeline.salvage import Salvage
+from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.rows import REGIONS, SAMPLES, image_path, recipe_to_row, sample_id
+
+
+class ConditionalGeneratorStage(Stage):
+    """Makes R references and D degraded samples per identity, each from its own recipe and seed."""
+
+    name = "conditional_generator"
+    resources = Resources(cpus=1, gpus=1.0)
+
+    def __init__(self, config: RunConfig) -> None:
+        self._settings = config.generate
+        self._players = Players(run_models(config.models))
+        self._backend = backend_of(config, self._players)
+        self.models = (*self._backend.models, self._players.models.pose.name)
+        self.batch_size = config.generate.micro_batch
+
+    def setup(self) -> None:
+        """Load the generator and the pose model."""
+        self._backend.generator()
+        _ = self._players.pose
+
+    def process(self, work: Work) -> Work:
+        """Return the shard's samples, label components still empty; micro-batches never span two identities.
+
+        A sample that the generator gives up is rejected with its reason, one that an error costs is dead.
+        """
+        salvage = Salvage(self)
+        rows = [row for source in work.table.to_pylist() for row in self._samples(salvage, source)]
+        return salvage.finish(work, pa.Table.from_pylist(rows, schema=SAMPLES))
+
+    def _samples(self, salvage: Salvage, source: dict) -> list[dict]:
+        recipes = self._backend.recipes(source["candidate"])
+        references = self._settings.references
+        planned = [
+            _Planned(recipe, index if recipe.kind == "reference" else index - references)
+            for index, recipe in enumerate(recipes)
+        ]
+
+        def name(item: _Planned) -> str:
+            return sample_id(source["identity"], item.recipe.kind, item.index)
+
+        def spec(item: _Planned) -> dict:
+            return item.recipe.model_dump(mode="json")
+
+        made = salvage.map(
+            planned,
+            lambda batch: self._make(source, batch),
+            self.batch_size,
+            name=name,
+            spec=spec,
+        )
+        rows = []
+        for item, outcome in zip(planned, made, strict=True):
+            if isinstance(outcome, Unfit):
+                salvage.bury(
+                    name(item),
+                    outcome.told,
+                    spec(item),
+                    attempts=outcome.attempts,
+                    reason=outcome.reason,
+                    value=outcome.value,
+                )
+            elif outcome is not None:
+                rows.append(outcome)
+        return rows
+
+    def _make(self, source: dict, batch: list["_Planned"]) -> list[dict | Unfit]:
+        model = self._backend.generator()
+        identity = IdentitySource(
+            identity=source["identity"],
+            seed=source["seed"],
+            attributes=json.loads(source["attributes"]),
+            image=decode(source["image"]["bytes"]),
+        )
+        portraits = model.generate(identity, [item.recipe for item in batch])
+        fit = [index for index in range(len(batch)) if portraits.fit(index)]
+        yaw = dict(zip(fit, self._poses(portraits, fit)[:, 0], strict=True)) if fit else {}
+        rows: list[dict | Unfit] = []
+        for offset, item in enumerate(batch):
+            recipe = item.recipe
+            if offset not in yaw:
+                rows.append(portraits.unfit[offset])  # type: ignore[arg-type]
+                continue
+            image, landmarks = portraits.images[offset], portraits.landmarks[offset]
+            face = clean_crop_and_degrade(image, landmarks, recipe, portraits.box(offset))
+            rows.append(
+                {
+                    **recipe_to_row(recipe),
+                    "sample_id": sample_id(identity.identity, recipe.kind, item.index),
+                    "identity": identity.identity,
+                    "candidate": source["candidate"],
+                    "index": item.index,
+                    "image": {
+                        "bytes": encode_jpeg(face.image, recipe.jpeg_quality),
+                        "path": image_path(identity.identity, recipe.kind, item.index),
+                    },
+                    "measured_yaw": float(yaw[offset]),
+                    "occluded_fraction": float(portraits.occluded_fraction[offset]),
+                    "occluded_regions": _regions(portraits.occluded_regions, offset),
+                    "kernel_lambda1": _value(face.lambda1),
+                    "kernel_lambda2": _value(face.lambda2),
+                    "kernel_theta": _value(face.theta),
+                    "landmarks": np.asarray(face.landmarks, np.float32).ravel().tolist(),
+                }
+            )
+        return rows
+
+    def _poses(self, portraits: Portraits, fit: list[int]) -> np.ndarray:
+        """Measure the clean pictures: whole portraits, or as released the aligned crops (generation spec 3.6)."""
+        images, landmarks = portraits.images[fit], portraits.landmarks[fit]
+        if self._settings.profile == "corrected":
+            return self._players.pose.pose(list(images), landmarks)
+        places = transform_points(landmarks, similarity_transform(landmarks))
+        return self._players.pose.pose(list(align(images, landmarks)), places)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """One sample to make: its recipe, and its number among those of its kind."""
+
+    recipe: Recipe
+    index: int
+
+
+def _regions(shares: np.ndarray | None, row: int) -> dict[str, float | None] | None:
+    """Return the column `occluded_regions` of a picture: null where unknown or turned away."""
+    if shares is None:
+        return None
+    return {name: _value(float(share)) for name, share in zip(REGIONS, shares[row], strict=True)}
+
+
+def _value(number: float | None) -> float | None:
+    return None if number is None or np.isnan(number) else float(number)
