@@ -26,7 +26,7 @@ from synfiqa.actors.imaging.codec import decode
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run
-from synfiqa.jobs.label import read_labels, require_calibration
+from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed

@@ -22,13 +22,13 @@ from synfiqa.actors.stages.annotator import recognition_similarity
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run
-from synfiqa.fiqa_train import label_factors
-from synfiqa.fiqa_train.edc import Pairs, pair_quality
-from synfiqa.fiqa_train.label_costs import fit_costs, kept
-from synfiqa.fiqa_train.label_factors import flat_columns, severities
-from synfiqa.fiqa_train.labels import Components, fit, match_chance
-from synfiqa.fiqa_train.verification import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
-from synfiqa.jobs.evaluate import load_embedder
+from synfiqa.fiqa_train.evaluation.edc import Pairs, pair_quality
+from synfiqa.fiqa_train.evaluation.evaluate_run import load_embedder
+from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
+from synfiqa.fiqa_train.labels import severities as label_factors
+from synfiqa.fiqa_train.labels.costs import fit_costs, kept
+from synfiqa.fiqa_train.labels.fusion import Components, fit, match_chance
+from synfiqa.fiqa_train.labels.severities import flat_columns, severities
 from synfiqa.schemas.config.models import ModelsSection
 
 MODES = tuple(product((1e-2, 1e-3), ("leaderboard", "fixed")))

@@ -21,7 +21,7 @@ import pyarrow as pa
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train import label_factors
+from synfiqa.fiqa_train.labels import severities as label_factors
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import REGIONS, SAMPLES, sample_id
 
@@ -86,7 +86,7 @@ def make(folder: str, rows: int) -> None:
 
 def label(folder: str, rows: int, spatial: str) -> None:
     """Run the pass and print what it took, as JSON; memory before it is that of the imports."""
-    from synfiqa.jobs.label import run_label
+    from synfiqa.fiqa_train.labels.label_pass import run_label
 
     run = config(folder, rows, spatial)
     before, start = _peak_gb(), time.perf_counter()

@@ -11,18 +11,18 @@ import torch
 
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.actors.nets.quality_net import QualityModel
 from synfiqa.actors.roles import Embedder
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.baselines import random_quality, sharpness
-from synfiqa.fiqa_train.benchmark.folder import Benchmark, problems, read_document
-from synfiqa.fiqa_train.benchmark.make import make_benchmark
-from synfiqa.fiqa_train.benchmark.plan import Settings
-from synfiqa.fiqa_train.benchmark.score import EVALUATOR, measure
-from synfiqa.fiqa_train.checkpoints import load_quality_model
-from synfiqa.fiqa_train.quality_net import QualityModel
-from synfiqa.fiqa_train.verification import embed_flipped
-from synfiqa.jobs.evaluate import load_embedder
+from synfiqa.fiqa_train.evaluation.baselines import random_quality, sharpness
+from synfiqa.fiqa_train.evaluation.evaluate_run import load_embedder
+from synfiqa.fiqa_train.evaluation.pairs import embed_flipped
+from synfiqa.fiqa_train.rendered_benchmark.folder import Benchmark, problems, read_document
+from synfiqa.fiqa_train.rendered_benchmark.make import make_benchmark
+from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
+from synfiqa.fiqa_train.rendered_benchmark.score import EVALUATOR, measure
+from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.schemas.errors import JobFailed, UserError
 
 VERSUS = (("model", "sharpness"), ("model", "random"))

@@ -56,7 +56,7 @@ def _action(
 def _make(options: argparse.Namespace) -> None:
     from pydantic import ValidationError
 
-    from synfiqa.fiqa_train.benchmark.plan import Settings
+    from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
     from synfiqa.jobs.benchmark import run_make
 
     chosen: dict[str, Any] = {name: getattr(options, name) for name in ("seed", "identities", "references", "mixed")}

@@ -14,11 +14,11 @@ import yaml
 from synfiqa.actors.model_store.catalogue import BUNDLED
 from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
-from synfiqa.fiqa_train.bootstrap.publish import publish_quality
-from synfiqa.fiqa_train.checkpoints import BUNDLED_FILE, load_trained, model_folder
+from synfiqa.fiqa_train.bundled.everything import NETWORKS, bootstrap_networks
+from synfiqa.fiqa_train.bundled.publish import publish_quality
+from synfiqa.fiqa_train.evaluation.evaluate_run import EVALUATION
+from synfiqa.fiqa_train.training.checkpoints import BUNDLED_FILE, load_trained, model_folder
 from synfiqa.jobs.config import load_config
-from synfiqa.jobs.evaluate import EVALUATION
 from synfiqa.jobs.run import run_all
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError

@@ -249,7 +249,7 @@ def _replay(options: argparse.Namespace) -> None:
 
 def _label(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from synfiqa.jobs.label import run_label
+    from synfiqa.fiqa_train.labels.label_pass import run_label
 
     storage = _storage(config)
     with _held(config, storage, "label") as lease:
@@ -260,7 +260,7 @@ def _label(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     from synfiqa.cluster.pipeline.ray_session import ray_session
-    from synfiqa.jobs.train import run_train
+    from synfiqa.fiqa_train.training.train_run import run_train
 
     storage = _storage(config)
     with ray_session(), _held(config, storage, "train") as lease:
@@ -270,7 +270,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from synfiqa.jobs.evaluate import run_evaluate
+    from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
     from synfiqa.jobs.summary import evaluation_lines
 
     storage = _storage(config)
@@ -281,7 +281,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.score import run_score
+    from synfiqa.fiqa_train.scoring.score_file import run_score
 
     counts = run_score(options.paths, options.model, _local_out(options))
     told = ", ".join(f"{count} {what}" for what, count in counts.most_common())
@@ -299,7 +299,7 @@ def _report(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from synfiqa.jobs.export import run_export
+    from synfiqa.fiqa_train.export.layouts import run_export
 
     run_export(_storage(config), _local_out(options), options.layout, config.label.name)
     _say(f"exported to {options.out}")

@@ -11,14 +11,14 @@ from synfiqa.schemas.config.run import RunConfig
 
 def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     """Run every phase that is not finished yet, then print where to look and the figures that matter."""
-    from synfiqa.fiqa_train.ray_training import require_workers
-    from synfiqa.jobs.evaluate import run_evaluate
-    from synfiqa.jobs.frozen_scale import frozen_scale, measured_by
+    from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
+    from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, measured_by
+    from synfiqa.fiqa_train.labels.label_pass import run_label
+    from synfiqa.fiqa_train.labels.match_threshold import match_threshold
+    from synfiqa.fiqa_train.training.on_ray import require_workers
+    from synfiqa.fiqa_train.training.train_run import is_trained, run_train
     from synfiqa.jobs.generate import run_generate
-    from synfiqa.jobs.label import run_label
-    from synfiqa.jobs.match_threshold import match_threshold
     from synfiqa.jobs.report import run_report
-    from synfiqa.jobs.train import is_trained, run_train
 
     # Found out now, not after hours of generating.
     measured = measured_by(config)

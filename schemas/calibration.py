@@ -19,7 +19,7 @@ class RankTable(Record):
 class FactorCost(Record):
     """What a factor costs: the sum over its knots of weight * max(severity - knot, 0) / top, in units of f_r."""
 
-    factor: str = Field(description="one of synfiqa.fiqa_train.label_factors.FACTORS")
+    factor: str = Field(description="one of synfiqa.fiqa_train.labels.severities.FACTORS")
     top: float = Field(gt=0, description="largest severity among the N samples")
     knots: list[float] = Field(description="severities at which the cost bends, ascending from 0")
     weights: list[Annotated[float, Field(ge=0)]] = Field(description="one a knot")

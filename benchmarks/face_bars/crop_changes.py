@@ -1,6 +1,6 @@
 """What spoils an aligned crop in one exact strength: uint8 RGB (112, 112, 3) in and out, strength 0 (or 1) is nothing.
 
-Blur, loss of resolution and noise are those of `synfiqa.fiqa_train.benchmark.operators`.
+Blur, loss of resolution and noise are those of `synfiqa.fiqa_train.rendered_benchmark.operators`.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE
-from synfiqa.fiqa_train.benchmark.operators import Operator, apply
+from synfiqa.fiqa_train.rendered_benchmark.operators import Operator, apply
 
 _GREY = 128
 _LENS = (13, 9)  # half axes in pixels, a little wider than an eye and its lids

@@ -6,8 +6,8 @@ from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.embedders import held_out_renders
 from benchmarks.face_bars.networks import network
 from benchmarks.face_bars.settings import Settings
-from synfiqa.fiqa_train.bootstrap.caption_metrics import caption_metrics
-from synfiqa.fiqa_train.bootstrap.render_set import RenderSet
+from synfiqa.fiqa_train.bundled.caption_metrics import caption_metrics
+from synfiqa.fiqa_train.bundled.render_set import RenderSet
 
 SUBJECT = "dual encoder"
 LIMITS = {

@@ -11,8 +11,8 @@ from benchmarks.face_bars.ladder_set import REFERENCE, Faces, ladder_set
 from benchmarks.face_bars.networks import network
 from benchmarks.face_bars.people import drawing_digest
 from benchmarks.face_bars.settings import Settings
-from synfiqa.fiqa_train.bootstrap.render_set import RenderSet, SetSize, cached_render_set
-from synfiqa.fiqa_train.bootstrap.verification import verification_rates
+from synfiqa.fiqa_train.bundled.embedder_metrics import verification_rates
+from synfiqa.fiqa_train.bundled.render_set import RenderSet, SetSize, cached_render_set
 from synfiqa.schemas.seeds import derive_seed
 
 SUBJECT = "embedders"

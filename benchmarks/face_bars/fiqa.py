@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.face_bars.bar import Bar, medians
 from benchmarks.face_bars.settings import Settings
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.checkpoints import model_folder
+from synfiqa.fiqa_train.training.checkpoints import model_folder
 from synfiqa.schemas.errors import UserError
 
 SUBJECT = "fiqa"

@@ -20,9 +20,9 @@ from synfiqa.actors.recognition.mirrored import recognition_vectors
 from synfiqa.actors.stages.annotator import recognition_similarity
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.label_factors import severities
-from synfiqa.fiqa_train.labels import Components, apply
-from synfiqa.jobs.label import require_calibration
+from synfiqa.fiqa_train.labels.fusion import Components, apply
+from synfiqa.fiqa_train.labels.label_pass import require_calibration
+from synfiqa.fiqa_train.labels.severities import severities
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.models import ModelsSection
 from synfiqa.schemas.errors import UserError

@@ -14,7 +14,7 @@ from synfiqa.actors.degradation.degrade import clean_crop_and_degrade, portrait_
 from synfiqa.actors.face3d import HeadRenderer, Identity
 from synfiqa.actors.face_analysis.landmark_pose import pose_from_landmarks
 from synfiqa.actors.imaging.codec import decode, encode_jpeg
-from synfiqa.fiqa_train.label_factors import COVERED, FLAT_COLUMNS
+from synfiqa.fiqa_train.labels.severities import COVERED, FLAT_COLUMNS
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import recipe_to_row
 
@@ -28,7 +28,7 @@ class Faces:
     """N stored faces: JPEG bytes, identity number, factor ("reference" for references), level, and label components.
 
     `yaw` is |degrees| as a run measures them of the true landmarks, `downsample` and `blur` are s and b of the recipe.
-    `columns` are the `FLAT_COLUMNS` of `synfiqa.fiqa_train.label_factors` that a run would store, a structured float32
+    `columns` are the `FLAT_COLUMNS` of `synfiqa.fiqa_train.labels.severities` that a run would store, a structured float32
     array. Rows are in the order of identity, factor, level.
     """
 

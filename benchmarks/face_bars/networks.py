@@ -6,7 +6,7 @@ from typing import Any
 
 from synfiqa.actors.model_store.catalogue import read_bundled
 from synfiqa.actors.players import player
-from synfiqa.fiqa_train.bootstrap.everything import NETWORKS
+from synfiqa.fiqa_train.bundled.everything import NETWORKS
 from synfiqa.schemas.errors import UserError
 
 _REMEDY = "name folders that `synfiqa bootstrap --part networks --out FOLDER` has written"

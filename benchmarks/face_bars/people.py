@@ -11,7 +11,7 @@ import synfiqa.actors.degradation.operators
 import synfiqa.actors.degradation.recipe_sampler
 import synfiqa.actors.face3d
 import synfiqa.actors.imaging.alignment
-import synfiqa.fiqa_train.label_factors
+import synfiqa.fiqa_train.labels.severities
 import synfiqa.schemas.recipe
 from synfiqa.actors.degradation.recipe_sampler import reference_recipes
 from synfiqa.actors.face3d import Identity, sample_identity
@@ -77,7 +77,7 @@ _DRAWING = (
     *(
         synfiqa.actors.degradation.operators,
         synfiqa.actors.degradation.recipe_sampler,
-        synfiqa.fiqa_train.label_factors,
+        synfiqa.fiqa_train.labels.severities,
         synfiqa.schemas.recipe,
     ),
 )

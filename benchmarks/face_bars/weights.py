@@ -3,7 +3,7 @@
 from benchmarks.face_bars.bar import Bar
 from benchmarks.face_bars.settings import Settings
 from synfiqa.actors.model_store.catalogue import BUNDLED
-from synfiqa.fiqa_train.checkpoints import BUNDLED_FILE
+from synfiqa.fiqa_train.training.checkpoints import BUNDLED_FILE
 
 SUBJECT = "weights"
 

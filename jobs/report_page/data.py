@@ -13,7 +13,7 @@ from synfiqa.cluster.commits.dataset_summary import summarise
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import planned_shards
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.label import read_calibration, read_labels
+from synfiqa.fiqa_train.labels.label_pass import read_calibration, read_labels
 from synfiqa.jobs.report_page.fusion import Fusion, fusion
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed

@@ -16,7 +16,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from synfiqa.actors.imaging.codec import decode, load_photo
-from synfiqa.jobs.score import run_score
+from synfiqa.fiqa_train.scoring.score_file import run_score
 
 FACE = np.ascontiguousarray(astronaut()[20:200, 130:300])
 GREY = cv2.cvtColor(FACE, cv2.COLOR_RGB2GRAY)
@@ -123,7 +123,7 @@ def folder(tmp_path_factory):
 def rows(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "scores.csv"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synfiqa.jobs.score.load_quality_model", lambda _: Brightness())
+        patch.setattr("synfiqa.fiqa_train.scoring.score_file.load_quality_model", lambda _: Brightness())
         run_score([folder], "stand-in", out)
     with out.open(newline="", encoding="utf-8") as file:
         return {row["path"].rpartition("/")[2]: row for row in csv.DictReader(file)}

@@ -15,7 +15,7 @@ from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.labels import Components, fit
+from synfiqa.fiqa_train.labels.fusion import Components, fit
 from synfiqa.schemas.calibration import Calibration, Costs, FactorCost
 from synfiqa.schemas.config.models import ModelsSection
 from synfiqa.schemas.errors import UserError

@@ -8,7 +8,7 @@ from benchmarks.face_bars.factors import FACTORS, STEPS
 from benchmarks.face_bars.ladder_set import REFERENCE, Faces, joined, ladder_faces
 from benchmarks.face_bars.people import base_recipe, identity_seed, person, references
 from synfiqa.actors.face3d import HeadRenderer
-from synfiqa.fiqa_train.label_factors import FLAT_COLUMNS, severities
+from synfiqa.fiqa_train.labels.severities import FLAT_COLUMNS, severities
 
 BY_RECIPE = [factor for factor in FACTORS.values() if factor.command]
 

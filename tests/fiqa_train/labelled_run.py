@@ -8,7 +8,7 @@ from synfiqa.actors.imaging.codec import encode_jpeg
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.label import run_label
+from synfiqa.fiqa_train.labels.label_pass import run_label
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import SAMPLES, image_path, recipe_to_row, sample_id

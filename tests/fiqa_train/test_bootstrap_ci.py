@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from synfiqa.fiqa_train.bootstrap_ci import Bootstrap, bootstrap_pauc
-from synfiqa.fiqa_train.edc import Pairs
-from synfiqa.fiqa_train.verification import enumerate_pairs
+from synfiqa.fiqa_train.evaluation.edc import Pairs
+from synfiqa.fiqa_train.evaluation.intervals import Bootstrap, bootstrap_pauc
+from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs
 
 
 def faces(rng, identities, images, good=1.0):

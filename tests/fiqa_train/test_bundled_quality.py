@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from benchmarks.face_bars.photograph import bars_of, ladders
-from synfiqa.fiqa_train.checkpoints import BUNDLED_FILE, load_quality_model
+from synfiqa.fiqa_train.training.checkpoints import BUNDLED_FILE, load_quality_model
 from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 

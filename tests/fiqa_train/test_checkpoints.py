@@ -9,11 +9,11 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from synfiqa.actors.nets.quality_net import QualityNet
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train import checkpoints
-from synfiqa.fiqa_train.checkpoints import dump_state, load_quality_model, load_trained, parse_state, publish
-from synfiqa.fiqa_train.loop import describe
-from synfiqa.fiqa_train.quality_net import QualityNet
+from synfiqa.fiqa_train.training import checkpoints
+from synfiqa.fiqa_train.training.checkpoints import dump_state, load_quality_model, load_trained, parse_state, publish
+from synfiqa.fiqa_train.training.loop import describe
 from synfiqa.schemas.config.learn import TrainSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUNDLED_QUALITY

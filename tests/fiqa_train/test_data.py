@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from synfiqa.actors.imaging.codec import decode
+from synfiqa.actors.nets.quality_net import to_gray
 from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.fiqa_train.data import TrainingFaces, augment, batch_plan, read_all, read_faces
-from synfiqa.fiqa_train.label_parts import pair_shards
-from synfiqa.fiqa_train.quality_net import to_gray
-from synfiqa.jobs.label import read_labels, require_calibration
+from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration
+from synfiqa.fiqa_train.labels.parts import pair_shards
+from synfiqa.fiqa_train.training.augment import augment
+from synfiqa.fiqa_train.training.data import TrainingFaces, batch_plan, read_all, read_faces
 from synfiqa.schemas.errors import JobFailed, UserError
 from tests.fiqa_train.labelled_run import make_run
 

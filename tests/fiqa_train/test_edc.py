@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from synfiqa.fiqa_train.edc import Pairs, check_resolution, edc, normalised_pauc, pair_quality, step_area
+from synfiqa.fiqa_train.evaluation.edc import Pairs, check_resolution, edc, normalised_pauc, pair_quality, step_area
 
 
 def loop_threshold(fmr, pairs):

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from synfiqa.fiqa_train.baselines import label_quality, random_quality, sharpness
-from synfiqa.fiqa_train.edc import edc, pair_quality
-from synfiqa.fiqa_train.evaluation import CURVE_POINTS, Protocol, compare, number, resolvable
-from synfiqa.fiqa_train.verification import enumerate_pairs
+from synfiqa.fiqa_train.evaluation.baselines import label_quality, random_quality, sharpness
+from synfiqa.fiqa_train.evaluation.compare import CURVE_POINTS, Protocol, compare, number, resolvable
+from synfiqa.fiqa_train.evaluation.edc import edc, pair_quality
+from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs
 from tests.fiqa_train.labelled_run import blurred, portrait
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synfiqa.fiqa_train import label_costs
-from synfiqa.fiqa_train.label_costs import fit_costs, kept
-from synfiqa.fiqa_train.label_factors import FACTORS
+from synfiqa.fiqa_train.labels import costs as label_costs
+from synfiqa.fiqa_train.labels.costs import fit_costs, kept
+from synfiqa.fiqa_train.labels.severities import FACTORS
 from synfiqa.schemas.calibration import Costs
 
 PLANTED = {"yaw": 0.5, "noise": 0.2, "motion": 0.3}

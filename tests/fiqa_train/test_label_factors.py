@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.face_bars.factors import FACTORS as LADDERS
 from benchmarks.face_bars.people import base_recipe
-from synfiqa.fiqa_train.label_factors import COLUMNS, FACTORS, FLAT_COLUMNS, flat_columns, severities
+from synfiqa.fiqa_train.labels.severities import COLUMNS, FACTORS, FLAT_COLUMNS, flat_columns, severities
 from synfiqa.schemas.recipe import Expression, Recipe
 from synfiqa.schemas.rows import REGIONS, SAMPLES, recipe_to_row
 

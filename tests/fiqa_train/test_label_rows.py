@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synfiqa.fiqa_train import label_rows
-from synfiqa.fiqa_train.label_factors import FACTORS
-from synfiqa.fiqa_train.label_rows import COLUMNS, LabelRows, columns
-from synfiqa.fiqa_train.labels import fit
+from synfiqa.fiqa_train.labels import columns as label_rows
+from synfiqa.fiqa_train.labels.columns import COLUMNS, LabelRows, columns
+from synfiqa.fiqa_train.labels.fusion import fit
+from synfiqa.fiqa_train.labels.severities import FACTORS
 from synfiqa.schemas.rows import LABELS, SAMPLES
 from tests.cluster import synthetic
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from synfiqa.fiqa_train import labels as labels_module
-from synfiqa.fiqa_train.label_costs import fit_costs, kept
-from synfiqa.fiqa_train.label_factors import FACTORS
-from synfiqa.fiqa_train.labels import Components, apply, fit, invalid, match_chance
+from synfiqa.fiqa_train.labels import fusion as labels_module
+from synfiqa.fiqa_train.labels.costs import fit_costs, kept
+from synfiqa.fiqa_train.labels.fusion import Components, apply, fit, invalid, match_chance
+from synfiqa.fiqa_train.labels.severities import FACTORS
 from synfiqa.schemas.calibration import Scale
 
 

@@ -11,9 +11,11 @@ from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.nets.small_iresnet import GlobalDepthwise
-from synfiqa.fiqa_train.checkpoints import dump_state, parse_state
-from synfiqa.fiqa_train.loop import _advance, build_network, describe, fit, quality_loss, schedule, spearman
-from synfiqa.jobs.train import training_task
+from synfiqa.actors.quality.correlation import spearman
+from synfiqa.fiqa_train.training.checkpoints import dump_state, parse_state
+from synfiqa.fiqa_train.training.loop import _advance, build_network, describe, fit, schedule
+from synfiqa.fiqa_train.training.losses import quality_loss
+from synfiqa.fiqa_train.training.train_run import training_task
 from synfiqa.schemas.config.learn import TrainSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from synfiqa.actors.imaging.gray import standardise_gray
+from synfiqa.actors.nets.quality_net import QualityNet, exposure, initialise_from, to_gray
 from synfiqa.actors.nets.small_iresnet import SmallIResNet
-from synfiqa.fiqa_train.quality_net import QualityNet, exposure, initialise_from, to_gray
 
 
 def test_gray_is_that_of_the_embedders_up_to_rounding():

@@ -9,8 +9,8 @@ from ray._private.state import state
 
 from synfiqa.cluster.pipeline import ray_session
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train import ray_training
-from synfiqa.fiqa_train.ray_training import read_history, require_workers
+from synfiqa.fiqa_train.training import on_ray as ray_training
+from synfiqa.fiqa_train.training.on_ray import read_history, require_workers
 from synfiqa.schemas.config.learn import TrainSection
 from synfiqa.schemas.errors import UserError
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from synfiqa.actors.roles import Detection
-from synfiqa.fiqa_train.scorer import BATCH, NO_FACE, find_photos, score_photos
+from synfiqa.fiqa_train.scoring.photographs import BATCH, NO_FACE, find_photos, score_photos
 from synfiqa.schemas.errors import UserError
 
 TEMPLATE = np.array([[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]])

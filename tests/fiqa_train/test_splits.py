@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from synfiqa.fiqa_train.splits import split_identities
+from synfiqa.fiqa_train.training.splits import split_identities
 from synfiqa.schemas.errors import UserError
 
 

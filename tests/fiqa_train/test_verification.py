@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synfiqa.fiqa_train.verification import (
+from synfiqa.fiqa_train.evaluation.pairs import (
     count_pairs,
     embed_flipped,
     enumerate_pairs,

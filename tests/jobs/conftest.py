@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from synfiqa.actors.nets.quality_net import QualityNet
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.checkpoints import publish
-from synfiqa.fiqa_train.loop import describe
-from synfiqa.fiqa_train.quality_net import QualityNet
+from synfiqa.fiqa_train.training.checkpoints import publish
+from synfiqa.fiqa_train.training.loop import describe
 from synfiqa.schemas.config.learn import TrainSection
 
 

@@ -8,15 +8,15 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFilter
 
 from synfiqa.actors.degradation.recipe_sampler import identity_recipes, reference_recipes
+from synfiqa.actors.quality.correlation import spearman
 from synfiqa.actors.stages.shard_writer import sample_counts
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.evaluation import Protocol, compare
-from synfiqa.fiqa_train.loop import spearman
-from synfiqa.fiqa_train.verification import enumerate_pairs, pair_similarity
+from synfiqa.fiqa_train.evaluation.compare import Protocol, compare
+from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs, pair_similarity
+from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration
 from synfiqa.jobs.identity_half import ledger_counts
-from synfiqa.jobs.label import read_labels, require_calibration
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import CANDIDATES, SAMPLES, image_path, recipe_to_row, sample_id

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from synfiqa.fiqa_train.benchmark.plan import Settings
+from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
 from synfiqa.jobs.benchmark import run_check, run_make, run_score
 from synfiqa.jobs.cli import build_parser, main
 from synfiqa.schemas.errors import UserError

@@ -8,10 +8,10 @@ import yaml
 
 from synfiqa.actors.model_store.catalogue import BUNDLED
 from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.nets.quality_net import QualityModel
 from synfiqa.cluster.run.manifest import RecipeChanged
-from synfiqa.fiqa_train.bootstrap.publish import publish_quality
-from synfiqa.fiqa_train.checkpoints import load_quality_model
-from synfiqa.fiqa_train.quality_net import QualityModel
+from synfiqa.fiqa_train.bundled.publish import publish_quality
+from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.jobs import bootstrap
 from synfiqa.jobs.bootstrap import FIELDS, figures, quality_run, run_bootstrap
 from synfiqa.schemas.errors import UserError

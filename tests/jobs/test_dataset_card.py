@@ -1,6 +1,6 @@
 import yaml
 
-from synfiqa.jobs.dataset_card import dataset_card
+from synfiqa.fiqa_train.export.dataset_card import dataset_card
 from synfiqa.schemas.manifest import RunManifest
 from synfiqa.schemas.model_card import ModelCard
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import synfiqa.jobs.evaluate as evaluate
+import synfiqa.fiqa_train.evaluation.evaluate_run as evaluate
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.checkpoints import parse_state, publish
-from synfiqa.fiqa_train.loop import build_network, fit
-from synfiqa.jobs.train import run_train, split_run, training_task
+from synfiqa.fiqa_train.training.checkpoints import parse_state, publish
+from synfiqa.fiqa_train.training.loop import build_network, fit
+from synfiqa.fiqa_train.training.train_run import run_train, split_run, training_task
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.test_loop import Alone
@@ -47,8 +47,8 @@ def trained_once(tmp_path_factory):
         return parse_state(session.stored)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synfiqa.jobs.train.require_workers", lambda section: None)
-        patch.setattr("synfiqa.jobs.train.train_on_ray", here)
+        patch.setattr("synfiqa.fiqa_train.training.train_run.require_workers", lambda section: None)
+        patch.setattr("synfiqa.fiqa_train.training.train_run.train_on_ray", here)
         run_train(config, storage)
     return config, folder
 

@@ -11,8 +11,8 @@ from synfiqa.cluster.commits.shard_formats import decode
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run, open_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.export import run_export
-from synfiqa.jobs.label import read_labels, require_calibration, run_label
+from synfiqa.fiqa_train.export.layouts import run_export
+from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration, run_label
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES

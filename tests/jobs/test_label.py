@@ -14,10 +14,10 @@ from synfiqa.actors.model_store.catalogue import Catalogue, bundled
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run, open_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.label_costs import fit_costs, kept
-from synfiqa.fiqa_train.label_factors import flat_columns, severities
-from synfiqa.fiqa_train.labels import Components, fit
-from synfiqa.jobs.label import read_calibration, read_labels, run_label
+from synfiqa.fiqa_train.labels.costs import fit_costs, kept
+from synfiqa.fiqa_train.labels.fusion import Components, fit
+from synfiqa.fiqa_train.labels.label_pass import read_calibration, read_labels, run_label
+from synfiqa.fiqa_train.labels.severities import flat_columns, severities
 from synfiqa.jobs.run import run_all
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.rows import LABELS

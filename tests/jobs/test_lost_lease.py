@@ -8,17 +8,17 @@ import pytest
 import ray
 import yaml
 
-import synfiqa.fiqa_train.ray_training as ray_training
-import synfiqa.jobs.label
+import synfiqa.fiqa_train.labels.label_pass
+import synfiqa.fiqa_train.training.on_ray as ray_training
 from synfiqa.cluster.run.lease import hold, newest_lease
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.checkpoints import parse_state
-from synfiqa.fiqa_train.loop import fit
-from synfiqa.jobs import evaluate
+from synfiqa.fiqa_train.evaluation import evaluate_run as evaluate
+from synfiqa.fiqa_train.labels.label_pass import run_label
+from synfiqa.fiqa_train.training.checkpoints import parse_state
+from synfiqa.fiqa_train.training.loop import fit
+from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.jobs.cli import main
-from synfiqa.jobs.label import run_label
 from synfiqa.jobs.run import run_all
-from synfiqa.jobs.train import run_train
 from synfiqa.schemas.errors import RunHeld
 from synfiqa.schemas.manifest import DatasetSummary
 from tests.cluster.test_lease import put, record
@@ -85,7 +85,7 @@ def ready(cluster, tmp_path, monkeypatch):
             tmp_path / "run", labels=job != "label", train={"test_fraction": 0.5}, generate={"identities": 16}
         )
         monkeypatch.setattr(evaluate, "load_embedder", lambda model: Detail(model.name))
-        monkeypatch.setattr("synfiqa.jobs.train.train_on_ray", here)
+        monkeypatch.setattr("synfiqa.fiqa_train.training.train_run.train_on_ray", here)
         if job == "evaluate":
             run_train(config, storage)
         return config, storage
@@ -121,7 +121,9 @@ def test_a_run_is_overtaken_in_whichever_job_it_is(ready, tmp_path, monkeypatch,
 
 def test_labels_stop_between_two_parts(ready, monkeypatch):
     config, storage = ready("label")
-    monkeypatch.setattr(synfiqa.jobs.label, "RECENT_S", 0.0)  # a second of writing is let pass otherwise
+    monkeypatch.setattr(
+        synfiqa.fiqa_train.labels.label_pass, "RECENT_S", 0.0
+    )  # a second of writing is let pass otherwise
     rival = Rival(storage)
 
     def progress(done, planned):
@@ -143,7 +145,7 @@ def test_a_model_that_is_trained_too_late_is_not_published(ready, monkeypatch):
         rival.take_over()
         return state
 
-    monkeypatch.setattr("synfiqa.jobs.train.train_on_ray", slow)
+    monkeypatch.setattr("synfiqa.fiqa_train.training.train_run.train_on_ray", slow)
     with hold(storage, 60) as lease, pytest.raises(RunHeld, match=TOLD):
         run_train(config, storage, lease=lease)
     rival.assert_undisturbed()

@@ -20,7 +20,7 @@ from synfiqa.cluster.commits.shard_store import ShardStore, commit_path
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.spans import StageTrace, to_provenance
-from synfiqa.jobs.label import read_calibration, read_labels, run_label
+from synfiqa.fiqa_train.labels.label_pass import read_calibration, read_labels, run_label
 from synfiqa.jobs.report import PAGE, run_report
 from synfiqa.jobs.report_page import data, factors
 from synfiqa.jobs.report_page.data import EXPRESSIONS

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from synfiqa.fiqa_train.scoring.score_file import COLUMNS, run_score
 from synfiqa.jobs.cli import main
-from synfiqa.jobs.score import COLUMNS, run_score
 from synfiqa.schemas.errors import UserError
 
 
@@ -77,7 +77,7 @@ def test_an_older_csv_survives_a_failing_job(photos, model, tmp_path, monkeypatc
     def fail(*_):
         raise RuntimeError("detector gone")
 
-    monkeypatch.setattr("synfiqa.jobs.score.MtcnnDetector", fail)
+    monkeypatch.setattr("synfiqa.fiqa_train.scoring.score_file.MtcnnDetector", fail)
     with pytest.raises(RuntimeError):
         run_score([photos], model, out)
     assert out.read_text() == "precious"

@@ -9,14 +9,14 @@ import torch
 import yaml
 from safetensors.torch import load
 
-import synfiqa.fiqa_train.ray_training as ray_training
+import synfiqa.fiqa_train.training.on_ray as ray_training
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.checkpoints import load_quality_model
-from synfiqa.fiqa_train.loop import fit
-from synfiqa.jobs.label import require_calibration
+from synfiqa.fiqa_train.labels.label_pass import require_calibration
+from synfiqa.fiqa_train.training.checkpoints import load_quality_model
+from synfiqa.fiqa_train.training.loop import fit
+from synfiqa.fiqa_train.training.train_run import run_train, training_basis, training_task
 from synfiqa.jobs.run import run_all
-from synfiqa.jobs.train import run_train, training_basis, training_task
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import make_run, small_config
 from tests.fiqa_train.test_loop import Alone
@@ -71,7 +71,7 @@ def test_a_dying_worker_changes_nothing_and_a_second_call_does_nothing(cluster, 
     def no_training(*_):
         raise AssertionError("a finished model was trained again")
 
-    monkeypatch.setattr("synfiqa.jobs.train.train_on_ray", no_training)
+    monkeypatch.setattr("synfiqa.fiqa_train.training.train_run.train_on_ray", no_training)
     assert run_train(config, storage) == metrics
     same_on_other_machines = config.model_copy(update={"train": config.train.model_copy(update={"workers": 2})})
     assert run_train(same_on_other_machines, storage) == metrics

@@ -217,7 +217,7 @@ def test_a_bundled_card_describes_the_file_beside_it(name):
     assert model.name == name
     assert file_digest(locate(model)) == model.card.sha256
     assert model.card.commercial_use
-    assert model.card.command.startswith("python -m synfiqa.fiqa_train.bootstrap.")
+    assert model.card.command.startswith("python -m synfiqa.fiqa_train.bundled.")
     assert model.card.metrics
 
 

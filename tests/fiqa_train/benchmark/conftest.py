@@ -2,8 +2,8 @@
 
 import pytest
 
-from synfiqa.fiqa_train.benchmark.make import make_benchmark
-from synfiqa.fiqa_train.benchmark.plan import Settings
+from synfiqa.fiqa_train.rendered_benchmark.make import make_benchmark
+from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
 
 SMALL = Settings(identities=3, references=2, mixed=1, factors=("yaw", "noise"))
 

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from synfiqa.actors.imaging.codec import decode
-from synfiqa.fiqa_train.benchmark import make
-from synfiqa.fiqa_train.benchmark.folder import BASIS, DOCUMENT, Benchmark, problems
-from synfiqa.fiqa_train.benchmark.make import make_benchmark
-from synfiqa.fiqa_train.benchmark.plan import VERSION
+from synfiqa.fiqa_train.rendered_benchmark import make
+from synfiqa.fiqa_train.rendered_benchmark.folder import BASIS, DOCUMENT, Benchmark, problems
+from synfiqa.fiqa_train.rendered_benchmark.make import make_benchmark
+from synfiqa.fiqa_train.rendered_benchmark.plan import VERSION
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.rows import recipe_from_row
 from tests.fiqa_train.benchmark.conftest import SMALL

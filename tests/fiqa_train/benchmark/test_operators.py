@@ -5,7 +5,7 @@ import pytest
 from skimage import data
 from skimage.transform import resize
 
-from synfiqa.fiqa_train.benchmark.operators import Operator, apply
+from synfiqa.fiqa_train.rendered_benchmark.operators import Operator, apply
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from synfiqa.fiqa_train.benchmark.pairs import fixed_pairs, pair_positions
-from synfiqa.fiqa_train.benchmark.plan import Settings
+from synfiqa.fiqa_train.rendered_benchmark.pairs import fixed_pairs, pair_positions
+from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
 
 
 def rows_of(identities, references=2, probes=3):

@@ -7,11 +7,11 @@ from pydantic import ValidationError
 from synfiqa.actors.degradation.recipe_sampler import OCCLUDERS
 from synfiqa.actors.face3d import sample_identity
 from synfiqa.actors.stages.identity_generator import candidate_seed
-from synfiqa.fiqa_train.benchmark import plan
-from synfiqa.fiqa_train.benchmark.operators import Operator
-from synfiqa.fiqa_train.benchmark.plan import LADDERS, Settings, frames, identity_seed
-from synfiqa.fiqa_train.bootstrap import render_set
-from synfiqa.fiqa_train.bootstrap.render_set import SetSize
+from synfiqa.fiqa_train.bundled import render_set
+from synfiqa.fiqa_train.bundled.render_set import SetSize
+from synfiqa.fiqa_train.rendered_benchmark import plan
+from synfiqa.fiqa_train.rendered_benchmark.operators import Operator
+from synfiqa.fiqa_train.rendered_benchmark.plan import LADDERS, Settings, frames, identity_seed
 from synfiqa.schemas.recipe import Expression, Recipe
 
 

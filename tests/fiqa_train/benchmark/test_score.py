@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from synfiqa.fiqa_train.benchmark.folder import Benchmark
-from synfiqa.fiqa_train.benchmark.pairs import pair_positions
-from synfiqa.fiqa_train.benchmark.score import mean_genuine, measure
-from synfiqa.fiqa_train.verification import PairTable, embed_flipped, pair_similarity
+from synfiqa.fiqa_train.evaluation.pairs import PairTable, embed_flipped, pair_similarity
+from synfiqa.fiqa_train.rendered_benchmark.folder import Benchmark
+from synfiqa.fiqa_train.rendered_benchmark.pairs import pair_positions
+from synfiqa.fiqa_train.rendered_benchmark.score import mean_genuine, measure
 
 
 class Pixels:
@@ -36,7 +36,7 @@ def measured(small):
     }
     # three people give 72 impostor pairs: enough for neither rate, so the test asks for one that they show
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synfiqa.fiqa_train.benchmark.score.FMRS", (0.001, 0.05))
+        patch.setattr("synfiqa.fiqa_train.rendered_benchmark.score.FMRS", (0.001, 0.05))
         return measure(benchmark, vectors, qualities, 20, [("model", "random")])
 
 

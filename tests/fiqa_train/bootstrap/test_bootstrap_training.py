@@ -4,20 +4,20 @@ import torch
 
 from synfiqa.actors.image_text.captions import FACTORS
 from synfiqa.actors.model_store.catalogue import read_bundled
-from synfiqa.fiqa_train.bootstrap.augment import augment
-from synfiqa.fiqa_train.bootstrap.embedder import MARGIN, SCALE, CosFace, learnable, margin_at, train_embedder
-from synfiqa.fiqa_train.bootstrap.everything import NETWORKS, bootstrap_networks
-from synfiqa.fiqa_train.bootstrap.image_text import contrastive_loss, mention, train_image_text, truth
-from synfiqa.fiqa_train.bootstrap.publish import publish
-from synfiqa.fiqa_train.bootstrap.render_set import RenderSet, SetSize, cache_path, cached_render_set, render_set
-from synfiqa.fiqa_train.bootstrap.variation import draw_variation
-from synfiqa.fiqa_train.bootstrap.verification import (
+from synfiqa.fiqa_train.bundled.augment import augment
+from synfiqa.fiqa_train.bundled.embedder import MARGIN, SCALE, CosFace, learnable, margin_at, train_embedder
+from synfiqa.fiqa_train.bundled.embedder_metrics import (
     equal_error_rate,
     match_cosine,
     pair_scores,
     tar_at_fmr,
     threshold_at_fmr,
 )
+from synfiqa.fiqa_train.bundled.everything import NETWORKS, bootstrap_networks
+from synfiqa.fiqa_train.bundled.image_text import contrastive_loss, mention, train_image_text, truth
+from synfiqa.fiqa_train.bundled.publish import publish
+from synfiqa.fiqa_train.bundled.render_set import RenderSet, SetSize, cache_path, cached_render_set, render_set
+from synfiqa.fiqa_train.bundled.variation import draw_variation
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.recipe import Light, Pose, Recipe
 

@@ -1,8 +1,8 @@
 import numpy as np
 
 from synfiqa.actors.degradation.recipe_sampler import reference_recipes
-from synfiqa.fiqa_train.bootstrap.ladders import ladders
-from synfiqa.fiqa_train.bootstrap.render_set import RenderSet, ladder_recipes
+from synfiqa.fiqa_train.bundled.ladders import ladders
+from synfiqa.fiqa_train.bundled.render_set import RenderSet, ladder_recipes
 
 
 def held_out(people: int = 2) -> RenderSet:

@@ -1,0 +1,39 @@
+"""Makes the bundled networks behind labels and evaluation from nothing: renders once, then trains them side by side."""
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from synfiqa.actors.model_store.catalogue import BUNDLED
+from synfiqa.fiqa_train.bundled.embedder import PLANS, train_embedder
+from synfiqa.fiqa_train.bundled.image_text import NAME, THREADS, train_image_text
+from synfiqa.fiqa_train.bundled.render_set import SetSize, cache_path, cached_render_set
+from synfiqa.schemas.model_card import ModelCard
+
+NETWORKS = (*PLANS, NAME)
+"""Names of what is trained, in the order in which trainings start."""
+
+
+def bootstrap_networks(
+    out_dir: Path = BUNDLED, seed: int = 0, work_dir: Path = Path("runs/bootstrap"), size: SetSize | None = None
+) -> list[ModelCard]:
+    """Render, train and publish the embedders and the image-text network in two processes; returns their cards.
+
+    The renders are kept in `work_dir` and used again by the next call. Torch has a fixed number of threads, which is
+    what makes the result repeatable on a machine: one for the embedders, which learn side by side, and two for the
+    image-text network, which comes last and soon has both cores.
+    """
+    size = size or SetSize()
+    cached_render_set(cache_path(seed, work_dir), seed, size)
+    jobs = [(name, out_dir, seed, work_dir, size) for name in NETWORKS]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_train, jobs))
+
+
+def _train(job: tuple[str, Path, int, Path, SetSize]) -> ModelCard:
+    name, out_dir, seed, work_dir, size = job
+    torch.set_num_threads(THREADS if name == NAME else 1)
+    faces = cached_render_set(cache_path(seed, work_dir), seed, size)
+    return train_image_text(faces, out_dir, seed) if name == NAME else train_embedder(name, faces, out_dir, seed)

@@ -1,0 +1,54 @@
+"""Stores trained networks as half-precision weights with their model card."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from synfiqa.actors.nets.quality_net import QualityModel
+from synfiqa.schemas.model_card import ModelCard
+
+LICENCE = "Apache-2.0"
+
+
+def publish(net: nn.Module, folder: Path, **card: Any) -> ModelCard:
+    """Write `<name>.safetensors` and `<name>.yaml` into the folder; `card` holds all of `ModelCard` but the digest."""
+    content = save(in_half(net.state_dict()))
+    described = ModelCard(sha256=hashlib.sha256(content).hexdigest(), licence=LICENCE, commercial_use=True, **card)
+    return _write(content, described, folder)
+
+
+def publish_quality(model: QualityModel, metrics: dict[str, float], target: Path) -> ModelCard:
+    """Write a trained quality model as one file that also carries its card, and the card beside it to read."""
+    card = model.card.model_dump(mode="json", exclude={"sha256"})
+    card |= {"name": target.stem, "metrics": metrics, "licence": LICENCE, "command": "synfiqa bootstrap"}
+    content = save(in_half(model.state_dict()), metadata={"card": json.dumps(card, sort_keys=True)})
+    return _write(content, ModelCard(**card, sha256=hashlib.sha256(content).hexdigest()), target.parent)
+
+
+def in_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors with floats in half precision; ValueError names those that it cannot hold."""
+    tensors = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in state.items()}
+    broken = [key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(f"weights {', '.join(broken)} are not finite in half precision")
+    return tensors
+
+
+def _write(content: bytes, card: ModelCard, folder: Path) -> ModelCard:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{card.name}.safetensors").write_bytes(content)
+    write_card(card, folder)
+    return card
+
+
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Write a card beside its weights."""
+    text = yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    (folder / f"{card.name}.yaml").write_text(text, encoding="utf-8")

@@ -1,0 +1,236 @@
+"""Job: fuse the raw components of all committed samples into quality labels, without touching an image (promise 5)."""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from synfiqa.cluster.commits.shard_formats import decode, encode
+from synfiqa.cluster.commits.shard_store import ShardStore, read_verified
+from synfiqa.cluster.run.fingerprint import canonical_json
+from synfiqa.cluster.run.lease import RECENT_S, Lease, require_held
+from synfiqa.cluster.run.manifest import load_run, planned_shards
+from synfiqa.cluster.storage.preflight import preflight
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import Phase
+from synfiqa.fiqa_train.labels.columns import LabelRows, columns
+from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
+from synfiqa.fiqa_train.labels.fusion import Labels, apply, fit, invalid
+from synfiqa.fiqa_train.labels.match_threshold import match_threshold
+from synfiqa.schemas.calibration import Calibration, Scale
+from synfiqa.schemas.config.learn import LabelSection
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
+
+Progress = Callable[[int, int], None]
+"""Called with shards done and shards planned; each shard counts once when read and once when labelled."""
+
+
+def run_label(
+    config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
+) -> dict[str, Any]:
+    """Write `labels/<name>/` for the finished run and return a summary; a pass that already exists is left alone.
+
+    UserError when the name holds other labels or the frozen calibration does not fit; JobFailed when generation has not
+    finished or a sample has no valid components; RunHeld, before the next write, when the run is taken over from
+    `lease`. `calibration.json` is written last: labels exist whole or not at all.
+    """
+    manifest = load_run(storage)
+    store = ShardStore(storage, manifest.fingerprint)
+    commits = _finished(storage, store, manifest)
+    dataset = store.dataset_digest()
+    measured = measured_in(config.label, manifest)
+    frozen = frozen_scale(config.label, measured)
+    threshold = match_threshold(config, measured.embedder, frozen, manifest)
+    existing = read_calibration(storage, config.label.name)
+    if existing is not None:
+        _require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)
+        return _summary(existing, reused=True)
+
+    preflight(storage)
+    phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
+    report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
+    # Empty: the run's own embedder, whose cosines have a column of their own.
+    embedder = "" if measured.embedder == manifest.recipe["models"]["embedder"] else measured.embedder
+    costs = config.label.spatial == "costs"
+    samples = LabelRows(sum(commit.file.rows for commit in commits), embedder, costs)
+    for index, commit in enumerate(commits):
+        samples.add(store.read(commit, columns(embedder, costs)))
+        report(index + 1, 2 * len(commits))
+    scale, labels = _label(samples, config.label, threshold, frozen)
+
+    require_held(lease)
+    parts: list[DataFile] = []
+    for index, commit in enumerate(commits):
+        rows = samples.labelled(index, labels)
+        if rows.num_rows:
+            require_held(lease, RECENT_S)
+            parts.append(_write_part(storage, config.label.name, commit.number, rows))
+        report(len(commits) + index + 1, 2 * len(commits))
+    if phase is not None:
+        phase.close(f"{len(samples)} labels")
+    calibration = Calibration(
+        name=config.label.name,
+        fingerprint=manifest.fingerprint,
+        dataset_sha256=dataset,
+        embedder=measured.embedder,
+        image_text=measured.image_text,
+        mirrored=measured.mirrored,
+        frozen_from="" if frozen is None else _digest(frozen),
+        samples=len(samples),
+        clipped=labels.clipped,
+        scale=scale,
+        parts=parts,
+    )
+    require_held(lease)
+    if not storage.create(_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
+        first = require_calibration(storage, config.label.name)
+        _require_same(storage, first, config.label, threshold, measured.embedder, dataset, frozen)
+        return _summary(first, reused=True)
+    return _summary(calibration, reused=False)
+
+
+def read_labels(storage: Storage, name: str) -> pa.Table:
+    """Return all labels of a finished pass (schema `LABELS`) in shard order; join them by `sample_id`."""
+    parts = require_calibration(storage, name).parts
+    return pa.concat_tables([decode(read_verified(storage, part), "parquet") for part in parts])
+
+
+def read_calibration(storage: Storage, name: str) -> Calibration | None:
+    """Return the calibration of a finished label pass, or None when there is none of that name."""
+    try:
+        return parse_calibration(storage.uri(_path(name)), storage.read(_path(name)))
+    except FileNotFoundError:
+        return None
+
+
+def require_calibration(storage: Storage, name: str) -> Calibration:
+    """Return the calibration of a label pass; UserError when it has not been run."""
+    calibration = read_calibration(storage, name)
+    if calibration is None:
+        raise UserError(f"{storage.uri()} has no labels named {name!r}; run `synfiqa label` first")
+    return calibration
+
+
+def require_fresh_labels(store: ShardStore, calibration: Calibration) -> None:
+    """Raise UserError when shards were committed since the labels were made."""
+    if store.dataset_digest() != calibration.dataset_sha256:
+        raise UserError(
+            f"labels '{calibration.name}' of {store.storage.uri()} are older than its shards; "
+            "choose another label.name and run `synfiqa label`"
+        )
+
+
+def _path(name: str) -> str:
+    return f"labels/{name}/calibration.json"
+
+
+def _finished(storage: Storage, store: ShardStore, manifest: RunManifest) -> list[Commit]:
+    committed, planned = store.committed("samples"), planned_shards(manifest)
+    if missing := [number for number in range(planned) if number not in committed]:
+        raise JobFailed(
+            f"generate has not finished: {planned - len(missing)} of {planned} shards are in {storage.uri()} "
+            f"(shard {missing[0]} is missing); run `synfiqa generate` again"
+        )
+    return list(committed.values())
+
+
+def _require_same(
+    storage: Storage,
+    existing: Calibration,
+    section: LabelSection,
+    threshold: float | None,
+    embedder: str,
+    dataset: str,
+    frozen: Scale | None,
+) -> None:
+    checks = {
+        "embedder": (existing.embedder or embedder, embedder),
+        **{
+            f"label.{field}": (shown(theirs), shown(ours))
+            for field, ours, theirs in fusion_fields(section, threshold, existing.scale)
+        },
+        "label.calibration": (existing.frozen_from[:12] or "none", "none" if frozen is None else _digest(frozen)[:12]),
+        "dataset digest": (existing.dataset_sha256[:12], dataset[:12]),
+    }
+    changed = [f"{field}: {old} -> {new}" for field, (old, new) in checks.items() if old != new]
+    if changed:
+        raise UserError(
+            f"labels named {section.name!r} of {storage.uri()} were made differently ({'; '.join(changed)}); "
+            f"choose another label.name, or delete labels/{section.name}"
+        )
+
+
+def _label(
+    samples: LabelRows, section: LabelSection, threshold: float | None, frozen: Scale | None
+) -> tuple[Scale, Labels]:
+    if not len(samples):
+        raise JobFailed("there are no degraded samples to label; generate some first")
+    if (repeated := samples.repeated_id()) is not None:
+        raise JobFailed(
+            f"two committed samples share one sample_id ({repeated}); "
+            "the dataset is damaged, generate it in a new folder"
+        )
+    components = samples.components()
+    bad = np.flatnonzero(invalid(components))
+    if len(bad):
+        values = {name: float(column[bad[0]]) for name, column in vars(components).items()}
+        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        raise JobFailed(
+            f"sample {samples.sample_id(bad[0])} cannot be labelled ({shown}; {len(bad)} such samples): components "
+            "must be finite and vision_language below 1, so check the models that measured them"
+        )
+    if frozen is not None:
+        return frozen, apply(frozen, components, samples.severities())
+    try:
+        return fit(
+            components,
+            section.spatial_weight,
+            section.vision_language_weight,
+            samples.severities(),
+            threshold,
+            section.match_width,
+        )
+    except ValueError as error:
+        raise JobFailed(f"labels cannot be scaled: {error}; generate more samples") from error
+
+
+def _write_part(storage: Storage, name: str, number: int, rows: pa.Table) -> DataFile:
+    data = encode(rows, "parquet", {"kind": "labels", "name": name, "number": str(number)})
+    digest = hashlib.sha256(data).hexdigest()
+    # Named by content: passes that race or repeat write the same bytes, passes that differ write other files.
+    path = f"labels/{name}/shard-{number:06d}-{digest[:12]}.parquet"
+    storage.write(path, data)
+    return DataFile(path=path, sha256=digest, bytes=len(data), rows=rows.num_rows)
+
+
+def _digest(scale: Scale) -> str:
+    # Without what an older version did not know, so that its passes still name their scale.
+    return hashlib.sha256(canonical_json(scale.model_dump(exclude_defaults=True))).hexdigest()
+
+
+def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
+    return {
+        "name": calibration.name,
+        "samples": calibration.samples,
+        "parts": len(calibration.parts),
+        "spatial": calibration.scale.spatial,
+        "spatial_weight": calibration.scale.spatial_weight,
+        "vision_language_weight": calibration.scale.vision_language_weight,
+        "match_threshold": calibration.scale.match_threshold,
+        "raw_min": calibration.scale.raw_min,
+        "raw_max": calibration.scale.raw_max,
+        "clipped": calibration.clipped,
+        "calibration": _path(calibration.name),
+        "reused": reused,
+    }
+
+
+if __name__ == "__main__":
+    from synfiqa.jobs.cli import main
+
+    main(["label", *sys.argv[1:]])

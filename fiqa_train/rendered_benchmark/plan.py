@@ -1,0 +1,193 @@
+"""What the benchmark shows of every identity: clean references, ladders of one factor each, and mixed probes.
+
+All seeds derive from paths that begin with "benchmark". Runs derive those of their identities from "candidate", the
+bundled networks from "bootstrap", so no network or label of this project has met a person of the benchmark.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.fiqa_train.rendered_benchmark.operators import Operator
+from synfiqa.schemas.config.generate import DegradedSection
+from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
+from synfiqa.schemas.rows import image_path
+from synfiqa.schemas.seeds import derive_seed, generator
+
+VERSION = 2
+"""Raised by every change to ladders, strengths, pairs or operators: figures of two versions do not compare."""
+
+Role = Literal["reference", "probe"]
+
+LADDERS: dict[str, tuple[float, ...]] = {
+    "yaw": (15, 30, 45, 60, 75),
+    "pitch": (10, 20, 30),
+    "expression": (0.35, 0.7, 1.0),
+    "sidelight": (0.4, 0.7, 1.0),
+    "backlight": (0.4, 0.7, 1.0),
+    "cast": (0.3, 0.6, 1.0),
+    "dark": (0.4, 0.15, 0.05, 0.015),
+    "bright": (1.8, 2.6, 4.0),
+    "near": (2.5, 1.8, 1.3),
+    "sunglasses": (0.0, 0.5, 1.0),
+    "mask": (0.3, 0.6, 1.0),
+    "scarf": (0.3, 0.6, 0.9),
+    "hand": (0.3, 0.6, 1.0),
+    "hat": (0.0, 0.5, 1.0),
+    "hair": (0.3, 0.6, 1.0),
+    "object": (0.3, 0.6, 0.9),
+    "misalignment": (6, 12, 25, 50),
+    "motion": (4, 8, 14, 20, 28),
+    "blur": (1, 2, 3, 4, 5.5),
+    "resolution": (56, 32, 20, 14, 11),
+    "noise": (10, 20, 35, 50, 70),
+    "compression": (30, 12, 6, 3),
+}
+"""Levels of each factor from mild to severe, one probe each, all else as in the identity's clean probe.
+
+Degrees of yaw and pitch (to a side that the identity's seed chooses), strength of two expression units, harshness of a
+light from one side or from behind, strength of a colour cast, exposure gain (dark, bright), distance of the camera in
+head heights, coverage of the occluder, degrees that the aligner missed, pixels of a shake, sigma of blur in pixels,
+side in pixels, sigma of noise in grey levels, JPEG quality.
+"""
+
+CLEAN, MIXED = "clean", "mixed"
+"""Factors of the probe that every ladder starts from, and of probes with many factors at once."""
+
+MIXTURE = DegradedSection(
+    yaw_std=20,
+    pitch_std=7,
+    roll_std=7,
+    expression_rate=0.4,
+    harsh_light_rate=0.3,
+    occluder_rate=0.25,
+    scale_intervals=((0.82, 1.6), (1.6, 2.5), (2.5, 4.0), (4.0, 8.0)),
+    scale_weights=(0.6, 0.2, 0.15, 0.05),
+    jpeg_quality=(60, 90),
+    motion_rate=0,
+    noise_rate=0,
+    exposure_rate=0,
+    cast_rate=0,
+    jpeg_rate=0,
+    misalignment_rate=0,
+    near_camera_rate=0,
+)
+"""How mixed probes are drawn: every value is written out, so that no default of runs moves the benchmark."""
+
+UNITS = (
+    *("mouth_open", "smile", "brow_raise", "frown", "pucker", "inner_brow_raise"),
+    *("squint", "nose_wrinkle", "corners_down", "lips_pressed", "eyes_closed"),
+)
+
+
+class Settings(BaseModel):
+    """What decides the benchmark, apart from the code: two makes with equal settings make equal bytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    seed: int = Field(0, ge=0)
+    identities: int = Field(100, ge=2, le=100_000)
+    references: int = Field(4, ge=1, le=50, description="clean images per identity")
+    mixed: int = Field(10, ge=0, le=500, description="probes per identity with many factors at once")
+    impostors: int = Field(25, ge=1, description="other identities that each probe is compared with")
+    factors: tuple[str, ...] = Field(tuple(LADDERS), description="ladders to climb, in this order")
+
+    @field_validator("factors")
+    @classmethod
+    def _known(cls, factors: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(factors) <= LADDERS.keys() or len(set(factors)) < len(factors):
+            raise ValueError(f"factors are some of {', '.join(LADDERS)}, none twice")
+        return factors
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image to make: `step` is its place on its factor's ladder (0 off ladders, 1 mildest), `level` the strength.
+
+    `path` is relative to the benchmark's folder.
+    """
+
+    path: str
+    role: Role
+    factor: str
+    step: int
+    level: float | None
+    recipe: Recipe
+    operator: Operator
+
+
+def identity_seed(seed: int, number: int) -> int:
+    """Return the seed of the person with this number, 0 .. identities - 1."""
+    return derive_seed(seed, "benchmark", "identity", number)
+
+
+def frames(settings: Settings, number: int) -> list[Frame]:
+    """Return all images of one identity: references, the clean probe, ladders, mixed probes."""
+    recipe_seed = derive_seed(settings.seed, "benchmark", "recipes")
+    # The clean probe is a further reference, drawn last so that its recipe is no reference's.
+    *references, clean = reference_recipes(recipe_seed, number, settings.references + 1, "corrected")
+    shown = [
+        Frame(_path(number, "reference", index), "reference", CLEAN, 0, None, recipe, Operator())
+        for index, recipe in enumerate(references)
+    ]
+    base = clean.model_copy(update={"kind": "degraded"})
+    ladders = _ladders(base, settings.factors, derive_seed(settings.seed, "benchmark", "ladders", number))
+    probes = [(CLEAN, 0, None, base, Operator()), *ladders]
+    mixed = degraded_recipes(recipe_seed, number, settings.mixed, MIXTURE, "corrected")
+    probes += [(MIXED, 0, None, recipe, Operator()) for recipe in mixed]
+    return shown + [Frame(_path(number, "probe", index), "probe", *probe) for index, probe in enumerate(probes)]
+
+
+def _ladders(
+    base: Recipe, factors: tuple[str, ...], seed: int
+) -> Iterator[tuple[str, int, float | None, Recipe, Operator]]:
+    rng = generator(seed)
+    side, nod, from_side = (int(sign) for sign in rng.choice([-1, 1], 3))
+    units = tuple(str(unit) for unit in rng.permutation(UNITS)[:2])
+    turn = int(rng.choice([-1, 1]))
+    for factor in factors:
+        for step, level in enumerate(LADDERS[factor], start=1):
+            recipe, operator = base, Operator()
+            match factor:
+                case "yaw":
+                    recipe = _with(base, pose=Pose(yaw=side * level, pitch=base.pose.pitch, roll=base.pose.roll))
+                case "pitch":
+                    recipe = _with(base, pose=Pose(yaw=base.pose.yaw, pitch=nod * level, roll=base.pose.roll))
+                case "expression":
+                    recipe = _with(base, expression=Expression(**dict.fromkeys(units, level)))
+                case "sidelight":
+                    recipe = _with(base, light=Light(azimuth=from_side * 70, elevation=20, harshness=level))
+                case "backlight":
+                    recipe = _with(base, light=Light(azimuth=from_side * 150, elevation=20, harshness=level))
+                case "cast":
+                    recipe = _with(base, light=base.light.model_copy(update={"cast": level}))
+                case "near":
+                    recipe = _with(base, camera_distance=level)
+                case "misalignment":
+                    recipe = _with(base, misalignment=turn * level)
+                case "motion":
+                    recipe = _with(base, motion=level)
+                case "dark" | "bright":
+                    recipe = _with(base, light=base.light.model_copy(update={"exposure": level}))
+                case "blur":
+                    operator = Operator(blur_sigma=level)
+                case "resolution":
+                    operator = Operator(resolution=int(level))
+                case "noise":
+                    operator = Operator(noise_sigma=level)
+                case "compression":
+                    recipe = _with(base, jpeg_quality=int(level))
+                case _:
+                    recipe = _with(base, occluder=factor, occluder_coverage=level)
+            yield factor, step, float(level), recipe, operator
+
+
+def _with(base: Recipe, **changes: object) -> Recipe:
+    # Unlike model_copy this checks the ranges of what is changed.
+    return Recipe(**{**dict(base), **changes})
+
+
+def _path(number: int, role: Role, index: int) -> str:
+    return f"data/{image_path(number, 'reference' if role == 'reference' else 'degraded', index)}"

@@ -1,0 +1,228 @@
+"""Ray Train around the loop: workers, their checkpoints in the run folder, failures, and progress for people."""
+
+import json
+import math
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import ray.train.torch
+from fsspec.core import url_to_fs
+from pyarrow.fs import FSSpecHandler, PyFileSystem
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer
+from torch import nn
+
+from synfiqa.cluster.pipeline.ray_session import cluster_limits
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.fiqa_train.training.checkpoints import STATE, dump_state, model_folder, parse_state
+from synfiqa.fiqa_train.training.loop import TrainTask, fit
+from synfiqa.schemas.config.learn import TrainSection
+from synfiqa.schemas.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
+
+CHECKPOINTS = "checkpoints"
+HISTORY = "history.json"
+KEPT = 2
+POLL_SECONDS = 1.0
+Watch = Callable[[list[dict[str, float]]], None]
+"""Called with the metrics of all finished epochs whenever another one has finished."""
+
+
+class RaySession:
+    """A worker's `Session` on Ray Train."""
+
+    def __init__(self, task: TrainTask) -> None:
+        context = ray.train.get_context()
+        self.rank, self.world = context.get_world_rank(), context.get_world_size()
+        # parallelism comes from workers: two threads gained 1.7 x on idle cores and lost 8 x on busy ones
+        self.threads = 1
+        self.device = ray.train.torch.get_device()
+        self._task = task
+
+    def prepare(self, network: nn.Module) -> nn.Module:
+        """Return the network on this worker's device, wrapped in DistributedDataParallel if there are several."""
+        prepared: nn.Module = ray.train.torch.prepare_model(network)
+        return prepared
+
+    def restore(self) -> dict[str, Any] | None:
+        """Return the state of the latest checkpoint, None at the first start."""
+        checkpoint = ray.train.get_checkpoint()
+        return None if checkpoint is None else read_state(checkpoint)
+
+    def report(self, metrics: dict[str, float], state: Callable[[], dict[str, Any]]) -> None:
+        """Report an epoch; returns when the checkpoint of rank 0 is safe.
+
+        Rank 0, which alone writes, raises RunHeld instead when another driver has taken the run over.
+        """
+        if self.rank != 0:
+            ray.train.report(metrics)
+            return
+        self._task.require_held()
+        kept = state()
+        storage, folder = Storage(self._task.url), model_folder(self._task.section.name)
+
+        def upload(_: Checkpoint, name: str) -> Checkpoint:
+            # Ray's own upload copies through pyarrow, which takes a refused last request for success.
+            storage.write(f"{folder}/{CHECKPOINTS}/{name}/{STATE}", dump_state(kept))
+            place = _place(self._task.url, self._task.section.name)
+            return Checkpoint(f"{place['storage_path']}/{CHECKPOINTS}/{name}", place.get("storage_filesystem"))
+
+        with tempfile.TemporaryDirectory() as empty:
+            ray.train.report(metrics, checkpoint=Checkpoint.from_directory(empty), checkpoint_upload_fn=upload)
+        self._task.require_held()
+        storage.write(f"{folder}/{HISTORY}", json.dumps(kept["history"]).encode())
+
+
+class EndWhenTakenOver(ray.train.UserCallback):
+    """Ends a training that has lost its run, where Ray Train would start its workers again.
+
+    Runs in the process that watches over the workers.
+    """
+
+    def __init__(self, task: TrainTask) -> None:
+        self._task = task
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """Raise RunHeld, which ends the training, when another driver has taken the run over."""
+        # An outage proves nothing: whether the workers start again is then a matter of `train.max_failures`.
+        with suppress(StorageRefused, StorageUnavailable, OSError):
+            self._task.require_held()
+
+
+def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the training state that a checkpoint holds."""
+    with checkpoint.as_directory() as folder:
+        return parse_state((Path(folder) / STATE).read_bytes())
+
+
+def train_worker(config: dict[str, Any]) -> None:
+    """What each Ray Train worker runs."""
+    fit(config["task"], RaySession(config["task"]))
+
+
+def require_workers(section: TrainSection) -> None:
+    """Raise UserError when a training wants more workers than the cluster can hold; needs Ray to be ready.
+
+    Each takes a GPU with `train.use_gpu`, else a CPU. For workers that cannot be placed Ray Train waits without end or
+    word.
+    """
+    cpus, gpus = cluster_limits()
+    what, there = ("GPU", gpus) if section.use_gpu else ("CPU", cpus)
+    if section.workers <= there:
+        return
+    why = f"train.workers={section.workers}" + (" and train.use_gpu=true" if section.use_gpu else "")
+    raise UserError(
+        f"training wants {_count(section.workers, what)} ({why}) but the cluster has {_count(there, what)}: "
+        f"{_remedy(section, math.floor(there))}a cluster with {'more' if there else 'some'}"
+    )
+
+
+def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
+    """Train on the Ray that is ready, resuming from checkpoints in the run folder, and return the last state.
+
+    Raises JobFailed, one sentence, when the training failed more often than `train.max_failures` allows; RunHeld when
+    it ended because another driver has taken the run over.
+    """
+    section = task.section
+    callbacks: list[Any] = [EndWhenTakenOver(task)]
+    _quicken()
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config={"task": task},
+        torch_config=TorchConfig(backend="nccl" if section.use_gpu else "gloo"),
+        scaling_config=ScalingConfig(num_workers=section.workers, use_gpu=section.use_gpu),
+        run_config=RunConfig(
+            name=CHECKPOINTS,
+            **_place(task.url, section.name),
+            failure_config=FailureConfig(max_failures=section.max_failures),
+            checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
+            callbacks=callbacks,
+        ),
+    )
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(Storage(task.url), section.name, watch, stop), daemon=True)
+    watcher.start()
+    try:
+        result = trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        task.require_held()
+        raise JobFailed(
+            f"training '{section.name}' failed after {section.max_failures + 1} attempts ({_cause(error)}); "
+            "remove the cause and run it again: it goes on from the last epoch"
+        ) from error
+    finally:
+        stop.set()
+        watcher.join()
+    if result.checkpoint is None:
+        raise JobFailed(f"training '{section.name}' ended without a checkpoint; run it again")
+    return read_state(result.checkpoint)
+
+
+def _count(amount: float, what: str) -> str:
+    return f"{amount:g} {what}" + ("" if amount == 1 else "s")
+
+
+def _remedy(section: TrainSection, room: int) -> str:
+    if room:
+        return f"use --set train.workers={room}, or "
+    return "use --set train.use_gpu=false, or " if section.use_gpu else "use "
+
+
+def _quicken() -> None:
+    """Choose Ray Train settings that suit small trainings on busy machines; those in the environment win."""
+    # the controller looks after its workers every 2 s by default, which a small training waits for several times
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
+    # a worker that starts late on a busy machine is no failure
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
+    if "RAY_ADDRESS" not in os.environ:
+        # a process of its own that watches for preempted nodes, of which one machine has none
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+
+
+def _place(url: str, name: str) -> dict[str, Any]:
+    storage = Storage(url)
+    local = storage.local()
+    if local is not None:
+        return {"storage_path": str(local / model_folder(name))}
+    filesystem, base = url_to_fs(storage.url, use_listings_cache=False)
+    return {
+        "storage_path": f"{base.rstrip('/')}/{model_folder(name)}",
+        "storage_filesystem": PyFileSystem(FSSpecHandler(filesystem)),
+    }
+
+
+def _watch(storage: Storage, name: str, watch: Watch, stop: threading.Event) -> None:
+    seen = 0
+    while True:
+        last = stop.wait(POLL_SECONDS)
+        history = read_history(storage, name)
+        if len(history) > seen:
+            seen = len(history)
+            watch(history)
+        if last:
+            return
+
+
+def read_history(storage: Storage, name: str) -> list[dict[str, float]]:
+    """Return the metrics of the epochs that a training in progress has finished."""
+    try:
+        history: list[dict[str, float]] = json.loads(storage.read(f"{model_folder(name)}/{HISTORY}"))
+    except (FileNotFoundError, ValueError):
+        # Some stores show an object while it is being written; the next look finds it whole.
+        return []
+    return history
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost message of a failure that Ray reports, as one line."""
+    failures = getattr(error, "worker_failures", None) or {}
+    innermost: BaseException = next(iter(failures.values()), error)
+    while innermost.__cause__ is not None:
+        innermost = innermost.__cause__
+    text = " ".join(str(innermost).split()) or type(innermost).__name__
+    return text if len(text) <= 300 else text[:300] + " ..."
