@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from synfiqa.jobs.benchmark import figure
+from synfiqa.jobs.workflows.verification_benchmark import figure
 
 MODES = ("leaderboard", "fixed")
 

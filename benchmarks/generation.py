@@ -26,9 +26,9 @@ from synfiqa.cluster.run.lease import hold
 from synfiqa.cluster.run.manifest import open_run, planned_shards
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.config import load_config
-from synfiqa.jobs.identity_half import IdentityHalf
-from synfiqa.jobs.sample_half import plan_shards
-from synfiqa.jobs.stages import Stages
+from synfiqa.jobs.generation.identity_half import IdentityHalf
+from synfiqa.jobs.generation.sample_half import plan_shards
+from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.config.run import RunConfig
 
 

@@ -57,7 +57,7 @@ def _make(options: argparse.Namespace) -> None:
     from pydantic import ValidationError
 
     from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
-    from synfiqa.jobs.benchmark import run_make
+    from synfiqa.jobs.workflows.verification_benchmark import run_make
 
     chosen: dict[str, Any] = {name: getattr(options, name) for name in ("seed", "identities", "references", "mixed")}
     if options.factors:
@@ -75,13 +75,13 @@ def _make(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.benchmark import run_check
+    from synfiqa.jobs.workflows.verification_benchmark import run_check
 
     run_check(_local(options.folder))
 
 
 def _score(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.benchmark import run_score
+    from synfiqa.jobs.workflows.verification_benchmark import run_score
 
     run_score(_local(options.folder), options.model, _local(options.out), max(0, options.bootstrap))
 

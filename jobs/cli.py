@@ -211,7 +211,7 @@ def _config_of_run(url: str, overrides: list[str]) -> RunConfig:
 
 def _run(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from synfiqa.jobs.run import run_all
+    from synfiqa.jobs.workflows.whole_run import run_all
 
     run_all(config, new_generation=options.new_generation)
 
@@ -219,12 +219,12 @@ def _run(options: argparse.Namespace) -> None:
 def _generate(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     if options.check:
-        from synfiqa.jobs.check import run_check
+        from synfiqa.jobs.generation.readiness import run_check
 
         run_check(config)
         return
     from synfiqa.cluster.pipeline.ray_session import ray_session
-    from synfiqa.jobs.generate import run_generate
+    from synfiqa.jobs.generation.dataset import run_generate
 
     with ray_session():
         dataset = run_generate(config, _storage(config), new_generation=options.new_generation)
@@ -236,7 +236,7 @@ def _generate(options: argparse.Namespace) -> None:
 def _replay(options: argparse.Namespace) -> None:
     config = _config_of_run(_run_url(options), options.set)
     from synfiqa.cluster.pipeline.ray_session import ray_session
-    from synfiqa.jobs.replay import run_replay
+    from synfiqa.jobs.generation.replay_dead import run_replay
 
     storage = _storage(config)
     with ray_session():
@@ -271,7 +271,7 @@ def _train(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     config = resolve_config(options)
     from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
-    from synfiqa.jobs.summary import evaluation_lines
+    from synfiqa.jobs.terminal.summary import evaluation_lines
 
     storage = _storage(config)
     with _held(config, storage, "evaluate") as lease:
@@ -290,7 +290,7 @@ def _score(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from synfiqa.jobs.report import run_report
+    from synfiqa.jobs.report_page.write_report import run_report
 
     storage = _storage(config)
     run_report(config, storage)
@@ -306,40 +306,40 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.status import run_status
+    from synfiqa.jobs.terminal.status_text import run_status
 
     storage = current(_run_url(options), retry_budget_s=LOOK_BUDGET_S)
     run_status(storage, as_json=options.json, trace=options.trace)
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.verify import run_verify
+    from synfiqa.jobs.terminal.verification_text import run_verify
 
     run_verify(current(_run_url(options)))
 
 
 def _gc(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.gc import run_gc
+    from synfiqa.jobs.terminal.garbage_text import run_gc
 
     run_gc(current(_run_url(options)), options.older_than, dry_run=options.dry_run)
 
 
 def _templates(options: argparse.Namespace) -> None:
     config = resolve_config(options)
-    from synfiqa.jobs.templates import run_templates
+    from synfiqa.jobs.workflows.template_banks import run_templates
 
     candidates = current(options.candidates) if options.candidates else None
     run_templates(config, _local_out(options), degraded=options.degraded, candidates=candidates)
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.calibrate import run_calibrate
+    from synfiqa.jobs.workflows.gpu_plan import run_calibrate
 
     run_calibrate(resolve_config(options), options.gpu_memory_mb)
 
 
 def _bootstrap(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.bootstrap import run_bootstrap
+    from synfiqa.jobs.workflows.bundled_networks import run_bootstrap
 
     run_bootstrap(_local_out(options) if options.out else None, options.seed, options.part)
 

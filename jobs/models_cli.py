@@ -56,13 +56,13 @@ def _catalogue(options: argparse.Namespace) -> "Catalogue":
 
 
 def _list(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.models import run_list
+    from synfiqa.jobs.terminal.model_tables import run_list
 
     run_list(_catalogue(options))
 
 
 def _check(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.models import run_check
+    from synfiqa.jobs.terminal.model_tables import run_check
 
     catalogue = _catalogue(options)
     chosen = [catalogue.model(name) for name in options.name] or catalogue.own()
@@ -70,19 +70,19 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.models import run_fetch
+    from synfiqa.jobs.terminal.model_tables import run_fetch
 
     catalogue = _catalogue(options)
     run_fetch([catalogue.model(name) for name in options.names] or catalogue.own())
 
 
 def _card(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.models import run_card
+    from synfiqa.jobs.terminal.model_tables import run_card
 
     run_card(_catalogue(options).model(options.name))
 
 
 def _digest(options: argparse.Namespace) -> None:
-    from synfiqa.jobs.models import run_digest
+    from synfiqa.jobs.terminal.model_tables import run_digest
 
     run_digest(options.path)

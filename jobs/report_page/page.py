@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.report_page.asked import asked
+from synfiqa.jobs.report_page.acceptance_by_group import passing
 from synfiqa.jobs.report_page.data import (
     Counts,
     LabelPass,
@@ -25,8 +25,8 @@ from synfiqa.jobs.report_page.data import (
 from synfiqa.jobs.report_page.evaluation import Evaluation, read_evaluation
 from synfiqa.jobs.report_page.factors import Plot, commanded, component_plots, factor_plots
 from synfiqa.jobs.report_page.gallery import PER_REASON, gallery, rejects
-from synfiqa.jobs.report_page.passing import passing
 from synfiqa.jobs.report_page.plots import quality_histogram, reject_bars
+from synfiqa.jobs.report_page.prompts import asked
 from synfiqa.jobs.report_page.provenance import provenance
 from synfiqa.jobs.report_page.training import Training, read_training
 from synfiqa.schemas.config.models import PROCEDURAL

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.cluster.upkeep.utilisation import read_trace
-from synfiqa.jobs.trace_table import COLUMNS, steady_sentences, trace_rows
+from synfiqa.jobs.terminal.trace_table import COLUMNS, steady_sentences, trace_rows
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import RunManifest

@@ -6,7 +6,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.spans import Span, StageTrace, from_provenance
 from synfiqa.cluster.upkeep.status import read_status
 from synfiqa.cluster.upkeep.verify import verify_run
-from synfiqa.jobs.status import status_lines
+from synfiqa.jobs.terminal.status_text import status_lines
 from synfiqa.schemas.manifest import DeadRow
 from tests.cluster.finished_run import finished_run, samples
 

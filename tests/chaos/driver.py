@@ -48,7 +48,8 @@ def run(order: Order) -> None:
     """Do the job; Ray is joined through RAY_ADDRESS."""
     from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.cluster.run.generations import current
-    from synfiqa.jobs import check, generate
+    from synfiqa.jobs.generation import dataset as generate
+    from synfiqa.jobs.generation import readiness as check
 
     check.model_digests = lambda config: MODELS
     config = config_of(order)

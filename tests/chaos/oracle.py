@@ -7,7 +7,7 @@ from synfiqa.cluster.commits.dataset_summary import summarise
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import open_run, planned_shards
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs import identity_half, sample_half
+from synfiqa.jobs.generation import identity_half, sample_half
 from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.stub_stages import Trouble, stub_stages
 

@@ -18,7 +18,7 @@ from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStag
 from synfiqa.actors.stages.identity_filter import IdentityFilterStage
 from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage, candidate_seed
 from synfiqa.cluster.pipeline.stage import Work
-from synfiqa.jobs.stages import Stages
+from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.rows import image_path, recipe_to_row, sample_id
 
 IMAGE_BYTES = 3000

@@ -16,7 +16,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation.compare import Protocol, compare
 from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs, pair_similarity
 from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration
-from synfiqa.jobs.identity_half import ledger_counts
+from synfiqa.jobs.generation.identity_half import ledger_counts
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import CANDIDATES, SAMPLES, image_path, recipe_to_row, sample_id

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
-from synfiqa.jobs.benchmark import run_check, run_make, run_score
 from synfiqa.jobs.cli import build_parser, main
+from synfiqa.jobs.workflows.verification_benchmark import run_check, run_make, run_score
 from synfiqa.schemas.errors import UserError
 
 ARGUMENTS = ["--identities", "4", "--references", "1", "--mixed", "0", "--factors", "blur,noise", "--processes", "1"]

@@ -12,8 +12,8 @@ from synfiqa.actors.nets.quality_net import QualityModel
 from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.fiqa_train.bundled.publish import publish_quality
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model
-from synfiqa.jobs import bootstrap
-from synfiqa.jobs.bootstrap import FIELDS, figures, quality_run, run_bootstrap
+from synfiqa.jobs.workflows import bundled_networks as bootstrap
+from synfiqa.jobs.workflows.bundled_networks import FIELDS, figures, quality_run, run_bootstrap
 from synfiqa.schemas.errors import UserError
 
 

@@ -11,8 +11,8 @@ from synfiqa.actors.stages.candidate_table import candidate_table
 from synfiqa.actors.stages.memory_footprint import Footprint
 from synfiqa.cluster.pipeline.gpu_packing import MOST_WORKERS, check_packing
 from synfiqa.cluster.pipeline.stage import Stage
-from synfiqa.jobs.calibrate import LENIENT, run_calibrate
-from synfiqa.jobs.stages import Stages
+from synfiqa.jobs.generation.stages import Stages
+from synfiqa.jobs.workflows.gpu_plan import LENIENT, run_calibrate
 from synfiqa.schemas.config.generate import FilterSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
@@ -68,7 +68,7 @@ class Measured:
 @pytest.fixture
 def measured(monkeypatch):
     stand_in = Measured()
-    monkeypatch.setattr("synfiqa.jobs.calibrate.measure", stand_in)
+    monkeypatch.setattr("synfiqa.jobs.workflows.gpu_plan.measure", stand_in)
     return stand_in
 
 

@@ -12,9 +12,9 @@ from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_rando
 from synfiqa.actors.model_store import loading
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.selection import cards_of_dataset
-from synfiqa.jobs.check import run_check
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.config import load_config
+from synfiqa.jobs.generation.readiness import run_check
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.diffusion_chain_config import DIFFUSION, config

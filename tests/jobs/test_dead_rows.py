@@ -11,8 +11,9 @@ from synfiqa.cluster.run.lease import hold
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.upkeep.verify import verify_run
-from synfiqa.jobs import check, generate
-from synfiqa.jobs.identity_half import ledger_counts
+from synfiqa.jobs.generation import dataset as generate
+from synfiqa.jobs.generation import readiness as check
+from synfiqa.jobs.generation.identity_half import ledger_counts
 from synfiqa.schemas.errors import JobFailed, RunHeld, TooManyDead, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import sample_id

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.gc import run_gc, size_text, span_seconds
+from synfiqa.jobs.terminal.garbage_text import run_gc, span_seconds
+from synfiqa.jobs.terminal.sizes import size_text
 from synfiqa.schemas.errors import UserError
 from tests.cluster.finished_run import finished_run
 

@@ -7,9 +7,9 @@ from synfiqa.actors.stages.identity_registry import IdentityRegistry
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline import ray_session
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.generate import run_generate
-from synfiqa.jobs.identity_half import ledger_counts, next_units
-from synfiqa.jobs.sample_half import plan_shards
+from synfiqa.jobs.generation.dataset import run_generate
+from synfiqa.jobs.generation.identity_half import ledger_counts, next_units
+from synfiqa.jobs.generation.sample_half import plan_shards
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.rows import CANDIDATES

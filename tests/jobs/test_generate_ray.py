@@ -9,7 +9,8 @@ from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.upkeep.utilisation import read_trace
 from synfiqa.cluster.upkeep.verify import verify_run
-from synfiqa.jobs import check, generate
+from synfiqa.jobs.generation import dataset as generate
+from synfiqa.jobs.generation import readiness as check
 from synfiqa.schemas.errors import TooManyDead
 from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.oracle import expected

@@ -18,7 +18,7 @@ from synfiqa.fiqa_train.labels.costs import fit_costs, kept
 from synfiqa.fiqa_train.labels.fusion import Components, fit
 from synfiqa.fiqa_train.labels.label_pass import read_calibration, read_labels, run_label
 from synfiqa.fiqa_train.labels.severities import flat_columns, severities
-from synfiqa.jobs.run import run_all
+from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.rows import LABELS
 from tests.cluster import synthetic

@@ -9,7 +9,7 @@ import yaml
 from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.jobs.cli import main
-from synfiqa.jobs.models import run_check
+from synfiqa.jobs.terminal.model_tables import run_check
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 from tests.actors.model_store.cards import SMALL, catalogue, catalogue_file, weights

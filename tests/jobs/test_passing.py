@@ -9,11 +9,11 @@ import pytest
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.identity_half import ledger_counts
+from synfiqa.jobs.generation.identity_half import ledger_counts
 from synfiqa.jobs.report_page import data
+from synfiqa.jobs.report_page.acceptance_by_group import group_names, passing
 from synfiqa.jobs.report_page.data import candidate_frame, list_commits, opened_units
 from synfiqa.jobs.report_page.page import render_page
-from synfiqa.jobs.report_page.passing import group_names, passing
 from synfiqa.schemas.rows import CANDIDATES
 from tests.jobs import synthetic_run
 

@@ -21,12 +21,12 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.spans import StageTrace, to_provenance
 from synfiqa.fiqa_train.labels.label_pass import read_calibration, read_labels, run_label
-from synfiqa.jobs.report import PAGE, run_report
 from synfiqa.jobs.report_page import data, factors
 from synfiqa.jobs.report_page.data import EXPRESSIONS
 from synfiqa.jobs.report_page.factors import commanded
 from synfiqa.jobs.report_page.page import render_page
 from synfiqa.jobs.report_page.pictures import SIDE, picture
+from synfiqa.jobs.report_page.write_report import PAGE, run_report
 from synfiqa.schemas.config.generate import GenerateSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError

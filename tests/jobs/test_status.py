@@ -7,7 +7,7 @@ import sys
 from synfiqa.cluster.commits.shard_store import commit_path
 from synfiqa.cluster.run.lease import hold
 from synfiqa.cluster.telemetry.spans import StageTrace, to_provenance
-from synfiqa.jobs.status import run_status
+from synfiqa.jobs.terminal.status_text import run_status
 from tests.cluster.finished_run import finished_run
 
 

@@ -1,6 +1,6 @@
 """The closing lines: the figures that matter, with their setting, or plainly undefined."""
 
-from synfiqa.jobs.summary import evaluation_lines
+from synfiqa.jobs.terminal.summary import evaluation_lines
 
 EVALUATION = {
     "spearman": {"model": 0.8126, "laplacian": 0.2},

@@ -20,8 +20,8 @@ from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.config import load_config
-from synfiqa.jobs.identity_half import ledger_counts
-from synfiqa.jobs.templates import run_templates
+from synfiqa.jobs.generation.identity_half import ledger_counts
+from synfiqa.jobs.workflows.template_banks import run_templates
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe

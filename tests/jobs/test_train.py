@@ -16,7 +16,7 @@ from synfiqa.fiqa_train.labels.label_pass import require_calibration
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.fiqa_train.training.loop import fit
 from synfiqa.fiqa_train.training.train_run import run_train, training_basis, training_task
-from synfiqa.jobs.run import run_all
+from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import make_run, small_config
 from tests.fiqa_train.test_loop import Alone
@@ -132,7 +132,7 @@ def test_a_run_with_a_finished_model_needs_no_workers_for_it(cluster, tmp_path, 
     def generate(*_, **__):
         raise Generates
 
-    monkeypatch.setattr("synfiqa.jobs.generate.run_generate", generate)
+    monkeypatch.setattr("synfiqa.jobs.generation.dataset.run_generate", generate)
     with pytest.raises(Generates):
         run_all(config)
     with pytest.raises(UserError, match="wants 2 GPUs"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synfiqa.jobs.verify import run_verify
+from synfiqa.jobs.terminal.verification_text import run_verify
 from synfiqa.schemas.errors import JobFailed
 from tests.cluster.finished_run import finished_run
 

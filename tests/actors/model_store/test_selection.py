@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.selection import cards_of_dataset, catalogue_of,
 from synfiqa.cluster.run.fingerprint import recipe_document, recipe_fingerprint
 from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.generate import run_generate
+from synfiqa.jobs.generation.dataset import run_generate
 from synfiqa.schemas.config.models import ModelsSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError

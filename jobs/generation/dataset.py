@@ -10,10 +10,10 @@ from synfiqa.cluster.run.generations import following
 from synfiqa.cluster.run.lease import hold
 from synfiqa.cluster.run.manifest import RecipeChanged, open_run, planned_shards
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.check import require_fit
-from synfiqa.jobs.identity_half import IdentityHalf
-from synfiqa.jobs.sample_half import SampleHalf
-from synfiqa.jobs.stages import Stages
+from synfiqa.jobs.generation.identity_half import IdentityHalf
+from synfiqa.jobs.generation.readiness import require_fit
+from synfiqa.jobs.generation.sample_half import SampleHalf
+from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DatasetSummary
 

@@ -7,7 +7,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import clock
 from synfiqa.cluster.upkeep.status import RunStatus, read_status
 from synfiqa.cluster.upkeep.utilisation import RunTrace, read_trace
-from synfiqa.jobs.trace_table import COLUMNS, steady_sentences, trace_rows
+from synfiqa.jobs.terminal.trace_table import COLUMNS, steady_sentences, trace_rows
 
 
 def run_status(storage: Storage, *, as_json: bool = False, trace: bool = False) -> None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from synfiqa.actors.stages.memory_footprint import Device, Footprint, measure
 from synfiqa.cluster.pipeline.gpu_packing import RESERVE, Share, gpu_share
 from synfiqa.cluster.pipeline.stage import Stage, Work
-from synfiqa.jobs.stages import Stages
+from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.config.generate import FilterSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed

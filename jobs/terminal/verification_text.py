@@ -5,7 +5,7 @@ import sys
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.cluster.upkeep.verify import Verification, verify_run
-from synfiqa.jobs.gc import size_text
+from synfiqa.jobs.terminal.sizes import size_text
 from synfiqa.schemas.errors import JobFailed
 
 

@@ -12,7 +12,7 @@ from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.cluster.run.lease import Lease
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.jobs.stages import Stages
+from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import Commit, Dead
 from synfiqa.schemas.rows import IDENTITIES, SAMPLES, identity_of, sample_id

@@ -5,7 +5,7 @@ import sys
 from synfiqa.cluster.pipeline.ray_session import ray_session
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.lease import hold
-from synfiqa.jobs.summary import evaluation_lines
+from synfiqa.jobs.terminal.summary import evaluation_lines
 from synfiqa.schemas.config.run import RunConfig
 
 
@@ -17,8 +17,8 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.fiqa_train.labels.match_threshold import match_threshold
     from synfiqa.fiqa_train.training.on_ray import require_workers
     from synfiqa.fiqa_train.training.train_run import is_trained, run_train
-    from synfiqa.jobs.generate import run_generate
-    from synfiqa.jobs.report import run_report
+    from synfiqa.jobs.generation.dataset import run_generate
+    from synfiqa.jobs.report_page.write_report import run_report
 
     # Found out now, not after hours of generating.
     measured = measured_by(config)

@@ -19,7 +19,7 @@ from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.cluster.run.lease import Lease
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.cluster.telemetry.spans import to_provenance
-from synfiqa.jobs.stages import Stages
+from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import Dead

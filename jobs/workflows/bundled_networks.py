@@ -19,7 +19,7 @@ from synfiqa.fiqa_train.bundled.publish import publish_quality
 from synfiqa.fiqa_train.evaluation.evaluate_run import EVALUATION
 from synfiqa.fiqa_train.training.checkpoints import BUNDLED_FILE, load_trained, model_folder
 from synfiqa.jobs.config import load_config
-from synfiqa.jobs.run import run_all
+from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard

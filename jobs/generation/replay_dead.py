@@ -3,7 +3,7 @@
 import sys
 
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.generate import run_generate
+from synfiqa.jobs.generation.dataset import run_generate
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DatasetSummary
 

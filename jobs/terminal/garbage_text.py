@@ -7,10 +7,10 @@ from collections import Counter
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.upkeep.garbage import collect_garbage
+from synfiqa.jobs.terminal.sizes import size_text
 from synfiqa.schemas.errors import UserError
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZES = ("B", "KB", "MB", "GB", "TB")
 
 
 def run_gc(storage: Storage, older_than: str = "24h", *, dry_run: bool = False) -> None:
@@ -36,15 +36,6 @@ def span_seconds(text: str) -> float:
     if match is None:
         raise UserError(f"--older-than {text!r} is not a span of time: give a number with s, m, h or d, such as 24h")
     return float(match[1]) * _UNITS[match[2] or "s"]
-
-
-def size_text(size: float) -> str:
-    """Return a size as people read it: `1.3 MB`."""
-    for unit in _SIZES[:-1]:
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} {_SIZES[-1]}"
 
 
 def _say(text: str) -> None:
