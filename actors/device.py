@@ -1,4 +1,4 @@
-"""TODO."""
+"""Device of the worker process."""
 
 from functools import cache
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Faults of cameras and aligners: drawn as recipes, applied as operators."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Detectors, head pose, glasses, expression and face parsing."""

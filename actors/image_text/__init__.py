@@ -1,1 +1,1 @@
-"""TODO."""
+"""Image-text models, captions and word pieces."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Image codecs, alignment, preprocessing and rotations."""

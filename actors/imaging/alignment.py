@@ -2,7 +2,7 @@
 
 Images are warped by OpenCV on a CPU and by torch, in batches, on a GPU. Both sample bilinearly at the same places, and
 differ by less than a hundredth of a grey level on average (OpenCV 5; older ones look up to 1/64 pixel beside). `device`
-decides, because on a CPU torch reaches but a fraction of OpenCV's pace (`benchmarks/alignment.py`).
+decides, because on a CPU torch reaches but a fraction of OpenCV's pace (`benchmarks/speed/alignment.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Standardised luma: one grey channel with zero mean and unit deviation per image."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Rotation matrices and Euler angles of a head."""
 
 import numpy as np
 

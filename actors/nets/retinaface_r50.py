@@ -1,8 +1,8 @@
 """RetinaFace on ResNet-50, key for key the network of the public PyTorch checkpoints; what comes out is still encoded.
 
 The trunk's last three stages meet in a feature pyramid, each level goes through a context module of 3 x 3 convolutions
-(SSH), and three 1 x 1 heads say for both anchors of every cell what is there (Deng 2020; `synfiqa.actors.face_analysis.retinaface`
-decodes).
+(SSH), and three 1 x 1 heads say for both anchors of every cell what is there (Deng 2020;
+`synfiqa.actors.face_analysis.retinaface` decodes).
 """
 
 import math

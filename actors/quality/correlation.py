@@ -1,4 +1,4 @@
-"""TODO."""
+"""Spearman rank correlation."""
 
 import numpy as np
 from scipy.stats import spearmanr

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Face recognition embedders."""

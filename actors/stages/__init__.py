@@ -1,1 +1,1 @@
-"""TODO."""
+"""The stages of the pipeline: identity half, sample half, registry, filter rules."""

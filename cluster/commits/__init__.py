@@ -1,1 +1,1 @@
-"""TODO."""
+"""Exactly-once commits of units and shards."""

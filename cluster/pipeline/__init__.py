@@ -1,1 +1,1 @@
-"""TODO."""
+"""Stages on Ray: streams of units, workers, placement, retries."""

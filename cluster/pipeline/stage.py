@@ -44,8 +44,8 @@ class Stage(ABC):
 
     `process` must depend on its argument alone: seeds come from the rows, micro-batches are cut inside the unit, so
     that worker count and order of arrival never change a byte (promise 1). Model calls go through
-    `synfiqa.cluster.pipeline.salvage.Salvage`, so that an error costs a row; an exception that leaves `process` costs the whole
-    unit.
+    `synfiqa.cluster.pipeline.salvage.Salvage`, so that an error costs a row; an exception that leaves `process` costs
+    the whole unit.
     """
 
     name: ClassVar[str]

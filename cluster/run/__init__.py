@@ -1,1 +1,1 @@
-"""TODO."""
+"""One run folder: manifest, fingerprint, generations, lease."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Bytes on any store, with retries and classified faults."""

@@ -1,5 +1,5 @@
-"""What every kind of store can do for a run folder; `synfiqa.cluster.storage.storage` adds names, retries and error classes to
-it."""
+"""What every kind of store can do for a run folder; `synfiqa.cluster.storage.storage` adds names, retries and error
+classes to it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Spans, GPU samples, progress and utilisation windows."""

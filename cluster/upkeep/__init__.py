@@ -1,1 +1,1 @@
-"""TODO."""
+"""Status, verification, garbage collection and utilisation of a run."""

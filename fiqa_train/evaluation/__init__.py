@@ -1,1 +1,1 @@
-"""TODO."""
+"""EDC, pAUC, pairs, intervals and the evaluation of a run."""

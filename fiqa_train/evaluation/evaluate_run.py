@@ -17,7 +17,6 @@ Methods are `model`, `label` (the oracle), `laplacian` and `random`. Numbers wit
 """
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -252,9 +251,3 @@ def _headline(result: dict[str, Any]) -> dict[str, Any]:
         name: {"pauc": method["pauc"], "interval": method["interval"]} for name, method in result["methods"].items()
     }
     return {**{key: result[key] for key in ("embedder", "mode", "fmr", "discard_limit", "fnmr0")}, "methods": figures}
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["evaluate", *sys.argv[1:]])

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Published layouts of a labelled dataset."""

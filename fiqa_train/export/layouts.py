@@ -1,7 +1,6 @@
 """Job: write a finished run in a layout that other tools expect; appears whole under its name or not at all."""
 
 import shutil
-import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -141,9 +140,3 @@ def _with_labels(samples: pa.Table, labels: pa.Table) -> pa.Table:
     for name in ("quality", "group"):
         samples = samples.append_column(name, labels[name].take(rows))
     return samples
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["export", *sys.argv[1:]])

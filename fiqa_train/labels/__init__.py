@@ -1,1 +1,1 @@
-"""TODO."""
+"""From raw components to one quality label per degraded sample."""

@@ -1,6 +1,7 @@
 """All degraded samples of a run as flat columns: what the label pass keeps of the shards.
 
-Some fifty bytes a row, and four more for each of `synfiqa.fiqa_train.labels.severities.FACTORS` where s_d is made of costs.
+Some fifty bytes a row, and four more for each of `synfiqa.fiqa_train.labels.severities.FACTORS` where s_d is made of
+costs.
 """
 
 import numpy as np

@@ -1,7 +1,6 @@
 """Job: fuse the raw components of all committed samples into quality labels, without touching an image (promise 5)."""
 
 import hashlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -228,9 +227,3 @@ def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
         "calibration": _path(calibration.name),
         "reused": reused,
     }
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["label", *sys.argv[1:]])

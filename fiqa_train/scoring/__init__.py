@@ -1,1 +1,1 @@
-"""TODO."""
+"""Quality scores of photographs."""

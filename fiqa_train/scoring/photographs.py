@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.actors.imaging.alignment import align
 from synfiqa.actors.imaging.codec import load_photo
 from synfiqa.actors.nets.quality_net import QualityModel
 from synfiqa.actors.roles import Detection, Detector
+from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 SUFFIXES = frozenset(
     f".{suffix}"
@@ -51,6 +54,16 @@ def find_photos(paths: Sequence[str | Path]) -> list[Path]:
     if not found:
         raise UserError(f"there is no photograph in {', '.join(map(str, paths))}: name files, or folders with images")
     return list(found)
+
+
+def score(paths: Sequence[str | Path], model: str = BUNDLED_QUALITY, device: str = "cpu") -> list[Score]:
+    """Score photographs, or all below folders, in the order of `find_photos`; higher is better.
+
+    `model` is a run folder, a model folder or a .safetensors file (path or URL); the bundled one by default. What
+    cannot be scored has a reason instead of a score. UserError for a missing path or a model that is none.
+    """
+    network = load_quality_model(str(model), device)
+    return list(score_photos(find_photos(paths), network, MtcnnDetector(device)))
 
 
 def score_photos(photos: Iterable[Path], model: QualityModel, detector: Detector) -> Iterator[Score]:

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,9 +105,3 @@ def to_csv(scores: Sequence[Score]) -> bytes:
             ]
         )
     return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["score", *sys.argv[1:]])

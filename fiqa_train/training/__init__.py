@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training of quality models on Ray Train."""

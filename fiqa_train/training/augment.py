@@ -1,4 +1,4 @@
-"""TODO."""
+"""Augmentation of aligned faces during training."""
 
 import torch
 

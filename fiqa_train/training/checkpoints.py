@@ -24,7 +24,7 @@ WEIGHTS = "model.safetensors"
 CARD = "model.yaml"
 STATE = "state.pt"
 METRICS = "metrics.json"
-BUNDLED_FILE = Path(__file__).parent / "weights" / f"{BUNDLED_QUALITY}.safetensors"
+BUNDLED_FILE = Path(__file__).parents[1] / "weights" / f"{BUNDLED_QUALITY}.safetensors"
 """The quality model that ships with the package (fp16, card inside), made by `synfiqa bootstrap`."""
 
 

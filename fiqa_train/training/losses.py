@@ -1,4 +1,4 @@
-"""TODO."""
+"""Losses of label regression: Smooth-L1 and a ranking margin."""
 
 from torch import Tensor, nn
 

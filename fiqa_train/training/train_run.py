@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -192,9 +191,3 @@ def training_task(config: RunConfig, storage: Storage, claim: Claim | None = Non
 
 def _json(document: dict[str, Any]) -> bytes:
     return json.dumps(document, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["train", *sys.argv[1:]])

@@ -1,7 +1,5 @@
 """Job: make the dataset. The identity half fills the ledger in candidate order; the sample half fills the shards."""
 
-import sys
-
 from synfiqa.actors.model_store.selection import cards_of_dataset
 from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
 from synfiqa.cluster.commits.shard_store import ShardStore
@@ -55,9 +53,3 @@ def run_generate(
         summary = summarise(store.committed("identities").values(), store.committed("samples").values())
         storage.write(SUMMARY, summary.model_dump_json(indent=2).encode() + b"\n")
     return summary
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["generate", *sys.argv[1:]])

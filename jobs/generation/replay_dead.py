@@ -1,7 +1,5 @@
 """Job: make the dead rows of a run again, after their cause is gone, so that the totals still add up."""
 
-import sys
-
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generation.dataset import run_generate
 from synfiqa.schemas.config.run import RunConfig
@@ -15,9 +13,3 @@ def run_replay(config: RunConfig, storage: Storage) -> DatasetSummary:
     revision, in which the replayed identities are what they would have been at first; the others are unchanged.
     """
     return run_generate(config, storage, replay=True)
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["replay", *sys.argv[1:]])

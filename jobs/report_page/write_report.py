@@ -1,7 +1,5 @@
 """Job: one static page about a run, `report/index.html`: no network, no script, everything embedded."""
 
-import sys
-
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.run import RunConfig
@@ -17,9 +15,3 @@ def run_report(config: RunConfig, storage: Storage) -> None:
     page = render_page(config, storage)
     preflight(storage)
     storage.write(PAGE, page.encode())
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["report", *sys.argv[1:]])

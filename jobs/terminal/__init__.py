@@ -1,1 +1,1 @@
-"""TODO."""
+"""Results of jobs as lines and tables for a terminal."""

@@ -40,9 +40,3 @@ def span_seconds(text: str) -> float:
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["gc", *sys.argv[1:]])

@@ -88,9 +88,3 @@ def _presence(model: Model) -> str:
 def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["models", *sys.argv[1:]])

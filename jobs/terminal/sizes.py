@@ -1,4 +1,4 @@
-"""TODO."""
+"""Byte counts as text."""
 
 _SIZES = ("B", "KB", "MB", "GB", "TB")
 

@@ -87,9 +87,3 @@ def _reasons(rejected: Mapping[str, int]) -> str:
 def _share(part: int, whole: int) -> str:
     # Rounded down: 100 % is said when it is true.
     return f"({100 * part // whole} %)" if whole else "(none planned)"
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["status", *sys.argv[1:]])

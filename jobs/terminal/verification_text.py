@@ -45,9 +45,3 @@ def verification_lines(found: Verification) -> list[str]:
         f"root        {total.digest}{' of what is readable' if found.problems else ''}",
         f"problems    {len(found.problems) or 'none'}",
     ]
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["verify", *sys.argv[1:]])

@@ -24,7 +24,7 @@ from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
-CONFIG = Path(__file__).parents[1] / "configs" / "default-model.yaml"
+CONFIG = Path(__file__).parents[2] / "configs" / "default-model.yaml"
 WORK = Path("runs/bootstrap")
 FIELDS = dict(zip(NETWORKS, ("embedder", "evaluation_embedder", "image_text"), strict=True))
 """Network -> the field of section `models` in which a run names it."""

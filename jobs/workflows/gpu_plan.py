@@ -113,9 +113,3 @@ def _snippet(placement: dict[str, Any]) -> list[str]:
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["calibrate", *sys.argv[1:]])

@@ -101,9 +101,3 @@ def _rejected(storage: Storage) -> Iterator[dict]:
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["templates", *sys.argv[1:]])

@@ -155,9 +155,3 @@ def figure(method: dict[str, Any]) -> str:
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["benchmark", *sys.argv[1:]])

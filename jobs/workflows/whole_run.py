@@ -43,9 +43,3 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
         f"report     {storage.uri('report/index.html')}",
     ]
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["run", *sys.argv[1:]])

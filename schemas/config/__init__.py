@@ -1,1 +1,1 @@
-"""TODO."""
+"""The run config, one module a section."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Types that all config sections share."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Config sections of run, storage, placement and resilience."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Config sections of generation: recipe, diffusion, filter."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Config sections of label, training and evaluation."""
 
 from typing import Annotated, Literal
 

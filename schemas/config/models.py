@@ -1,4 +1,4 @@
-"""TODO."""
+"""Config section of the models."""
 
 from typing import Literal
 

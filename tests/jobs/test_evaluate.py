@@ -17,7 +17,7 @@ from synfiqa.fiqa_train.training.loop import build_network, fit
 from synfiqa.fiqa_train.training.train_run import run_train, split_run, training_task
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.test_loop import Alone
+from tests.fiqa_train.training.test_loop import Alone
 
 
 class Detail:

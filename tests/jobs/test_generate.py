@@ -13,9 +13,9 @@ from synfiqa.jobs.generation.sample_half import plan_shards
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.rows import CANDIDATES
-from tests.actors.diffusion_chain_config import DIFFUSION
-from tests.actors.diffusion_chain_config import config as chain_config
-from tests.actors.test_diffusion_recipes import written
+from tests.actors.generation.conditional.test_diffusion_backend import written
+from tests.actors.generation.diffusion_chain_config import DIFFUSION
+from tests.actors.generation.diffusion_chain_config import config as chain_config
 
 
 def config(**generate):

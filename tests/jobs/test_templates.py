@@ -26,7 +26,7 @@ from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 from synfiqa.schemas.rows import CANDIDATES
-from tests.actors.diffusion_chain_config import config
+from tests.actors.generation.diffusion_chain_config import config
 
 
 def angles(templates):

@@ -19,7 +19,7 @@ from synfiqa.fiqa_train.training.train_run import run_train, training_basis, tra
 from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import make_run, small_config
-from tests.fiqa_train.test_loop import Alone
+from tests.fiqa_train.training.test_loop import Alone
 
 
 class Dying(ray_training.RaySession):

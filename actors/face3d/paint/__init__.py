@@ -1,1 +1,1 @@
-"""TODO."""
+"""Colours of the face: features, skin and what is drawn on it."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Rasteriser, light, shadow and background: from a scene to pixels."""

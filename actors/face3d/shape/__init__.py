@@ -1,1 +1,1 @@
-"""TODO."""
+"""Geometry of the head: identity, expression, mesh, regions."""

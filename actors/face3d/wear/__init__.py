@@ -1,1 +1,1 @@
-"""TODO."""
+"""What a head wears or holds: body, hair, hats, occluders."""

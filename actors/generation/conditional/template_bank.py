@@ -27,7 +27,7 @@ _PUBLISHED = {"pose": "pose", "light": "light", "expression": "exp", "camera": "
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """One way to show a face; float32 arrays as the rows of `synfiqa.actors.generation.face_model.parameters.Conditions`."""
+    """One way to show a face; float32 arrays as the rows of `face_model.parameters.Conditions`."""
 
     token: str
     pose: np.ndarray

@@ -40,7 +40,7 @@ _CACHED = 8
 
 
 class ProceduralFaceModel:
-    """`FaceModel` on the procedural head; the expression is `synfiqa.actors.face3d.shape.expression.UNITS`, each 0 to 1.
+    """`FaceModel` on the procedural head; the expression is `face3d.shape.expression.UNITS`, each 0 to 1.
 
     The jaw's angle about x adds to the first unit, which opens the mouth; its other angles do nothing.
     """

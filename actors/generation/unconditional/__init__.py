@@ -1,1 +1,1 @@
-"""TODO."""
+"""Candidate identities, rendered or by unconditional diffusion."""

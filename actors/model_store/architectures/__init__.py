@@ -1,1 +1,1 @@
-"""TODO."""
+"""The architectures that a model card may name."""

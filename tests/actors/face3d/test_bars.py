@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.face_bars.detection import look
-from benchmarks.face_bars.people import base_recipe, person, references
-from benchmarks.face_bars.rasteriser import head, mismatches
+from benchmarks.quality.face_bars.detection import look
+from benchmarks.quality.face_bars.people import base_recipe, person, references
+from benchmarks.quality.face_bars.rasteriser import head, mismatches
 from synfiqa.actors.face3d import HeadRenderer
 from synfiqa.schemas.recipe import Pose
 

@@ -28,7 +28,7 @@ from synfiqa.jobs.config import load_config
 from synfiqa.schemas.config.models import ModelsSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.model_card import StateRules
-from tests.actors.face_model import python2_pickle
+from tests.actors.generation.face_model import python2_pickle
 from tests.actors.model_store.cards import catalogue
 
 ROOT = Path(__file__).parents[3]

@@ -38,7 +38,7 @@ GENERATIVE = {
     "conditional_diffusion": "conditional_diffusion",
     "control_embedder": "embedder",
 }
-"""The same for the generative chain: tests/actors/test_diffusion_recipes.py and test_identity_generator.py."""
+"""The same for the generative chain: conditional/test_diffusion_backend.py and stages/test_identity_generator.py."""
 NO_ROLE = {"mirrored_recognition", "conditional_generator", "precision", "micro_batch"} | {
     *("catalogue", "cache", "offline", "require_commercial")
 }

@@ -1,0 +1,1 @@
+"""Measures quality: bars of faces, label fusion, sheets, benchmark tables."""

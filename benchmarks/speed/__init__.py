@@ -1,0 +1,1 @@
+"""Measures pace and memory as ratios side by side in one run."""

@@ -1,0 +1,1 @@
+"""Datasets to read: runs of this project, opened from their folder or URL."""
