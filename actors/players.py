@@ -30,9 +30,9 @@ def player(model: Model, precision: Precision = "float32", micro_batch: int = 8)
         from synfiqa.actors.model_store.cache import locate
         from synfiqa.actors.model_store.loading import play
         from synfiqa.actors.model_store.memory_check import require_room
-        from synfiqa.actors.model_store.network import Running
+        from synfiqa.actors.model_store.network import Execution
 
-        path, running = locate(model), Running(worker_device(), precision, micro_batch)
+        path, running = locate(model), Execution(worker_device(), precision, micro_batch)
         require_room(model.card, path, running)
         _players[key] = play(model.card, path, running)
     return _players[key]

@@ -36,7 +36,7 @@ class IdentitySource:
 
 
 @dataclass(frozen=True)
-class Unfit:
+class Rejection:
     """Why a generator gave a sample up: tried `attempts` times with new seeds, and found unfit each time.
 
     `reason` is counted (no_face, other_person, not_finite), `told` says it in words, `value` is the last measurement.
@@ -60,7 +60,7 @@ class Portraits:
     images: np.ndarray
     landmarks: np.ndarray
     occluded_fraction: np.ndarray
-    unfit: Sequence[Unfit | None] = ()
+    unfit: Sequence[Rejection | None] = ()
     boxes: np.ndarray | None = None
     occluded_regions: np.ndarray | None = None
 

@@ -9,13 +9,13 @@ import numpy as np
 from synfiqa.schemas.model_card import ModelCard
 
 if TYPE_CHECKING:
-    from synfiqa.actors.model_store.network import Running
+    from synfiqa.actors.model_store.network import Execution
 
 
 class CommandedExpression:
     """`synfiqa.actors.roles.ExpressionMeter` that believes the generator: exact for rendered heads, blind to pixels."""
 
-    def __init__(self, card: ModelCard, path: Path = Path(), running: "Running | None" = None) -> None:
+    def __init__(self, card: ModelCard, path: Path = Path(), running: "Execution | None" = None) -> None:
         self.name = card.name
 
     def strength(

@@ -13,7 +13,7 @@ from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
 if TYPE_CHECKING:
-    from synfiqa.actors.model_store.network import Running
+    from synfiqa.actors.model_store.network import Execution
 
 PUBLISHED_THRESHOLD = 0.15
 """Measure above which a face wears glasses, as published."""
@@ -46,7 +46,7 @@ class EdgeGlasses:
     is the measure at which `score` is exactly 0.5.
     """
 
-    def __init__(self, card: ModelCard, path: Path = Path(), running: "Running | None" = None) -> None:
+    def __init__(self, card: ModelCard, path: Path = Path(), running: "Execution | None" = None) -> None:
         self.name = card.name
         self.threshold = arguments_of(card, EdgeArguments).threshold
 

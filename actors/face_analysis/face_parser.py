@@ -8,7 +8,7 @@ from torch import Tensor
 
 from synfiqa.actors.imaging.preprocess import normalised
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Running
+from synfiqa.actors.model_store.network import BatchedNetwork, Execution
 from synfiqa.schemas.model_card import ModelCard
 
 NOT_FACE = (0, 7, 8, 9, 14, 15, 16, 17, 18)
@@ -18,7 +18,7 @@ NOT_FACE = (0, 7, 8, 9, 14, 15, 16, 17, 18)
 class FaceParser:
     """BiSeNet on whole portraits at the size that they have."""
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load the weights of the card; UserError when they do not fit."""
         self.card = card
         self._network = BatchedNetwork(load_network(card, path), running)

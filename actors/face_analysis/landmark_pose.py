@@ -11,7 +11,7 @@ import numpy as np
 from synfiqa.actors.imaging.rotation import euler_angles
 
 if TYPE_CHECKING:
-    from synfiqa.actors.model_store.network import Running
+    from synfiqa.actors.model_store.network import Execution
     from synfiqa.schemas.model_card import ModelCard
 
 MEAN_FACE = np.array([[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -0.70, 0.68], [-0.4, -1.1, -0.05], [0.4, -1.1, -0.05]])
@@ -25,7 +25,7 @@ _ITERATIONS = 12
 class LandmarkPose:
     """`PoseMeter` that needs no weights and no pixels: it measures the five landmarks alone."""
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Take what every player takes; nothing of it is needed."""
 
     def pose(self, images: Sequence[np.ndarray], landmarks: np.ndarray | None) -> np.ndarray:

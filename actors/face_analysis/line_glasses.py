@@ -10,7 +10,7 @@ import numpy as np
 from synfiqa.schemas.model_card import ModelCard
 
 if TYPE_CHECKING:
-    from synfiqa.actors.model_store.network import Running
+    from synfiqa.actors.model_store.network import Execution
 
 _LINE_REACH = 2
 _BRIDGE = (slice(46, 58), (slice(53, 59),))
@@ -31,7 +31,7 @@ _FLOOR = 2e-3
 class LineGlasses:
     """`synfiqa.actors.roles.GlassesMeter` by thin lines on the aligned face; needs no weights."""
 
-    def __init__(self, card: ModelCard, path: Path = Path(), running: "Running | None" = None) -> None:
+    def __init__(self, card: ModelCard, path: Path = Path(), running: "Execution | None" = None) -> None:
         self.name = card.name
 
     def score(self, images: Sequence[np.ndarray], landmarks: np.ndarray, aligned: np.ndarray) -> np.ndarray:

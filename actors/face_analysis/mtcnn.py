@@ -12,7 +12,7 @@ from facenet_pytorch import MTCNN
 from pydantic import Field
 
 from synfiqa.actors.model_store.card_files import arguments_of
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.state import fit_state, read_state
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.model_card import CardPart, ModelCard, StateRules
@@ -29,7 +29,7 @@ class MtcnnArguments(CardPart):
     micro_batch: int = Field(1, ge=1, description="images per search; beyond 1, neighbours touch the last float bits")
 
 
-def mtcnn(card: ModelCard, path: Path, running: Running) -> "MtcnnDetector":
+def mtcnn(card: ModelCard, path: Path, running: Execution) -> "MtcnnDetector":
     """Return the detector of a card; weights are `pnet.pt`, `rnet.pt`, `onet.pt` in the folder.
 
     It always computes in float32 and in its own micro-batch of 1: the cascade decides by thresholds on three networks,

@@ -13,7 +13,7 @@ from synfiqa.actors.face_analysis.onnx_file import onnx_file
 from synfiqa.actors.face_analysis.onnx_input import face_boxes, network_pixels
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE
 from synfiqa.actors.model_store.card_files import arguments_of
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
@@ -41,8 +41,8 @@ class OnnxClassifier:
     before the first face.
     """
 
-    def __init__(self, card: ModelCard, path: Path, running: Running | None = None) -> None:
-        running = running or Running()
+    def __init__(self, card: ModelCard, path: Path, running: Execution | None = None) -> None:
+        running = running or Execution()
         self.name = card.name
         self.arguments = _arguments(card)
         self.card = card
@@ -131,7 +131,7 @@ class OnnxGlasses(OnnxClassifier):
 
     WANTED = "glasses"
 
-    def __init__(self, card: ModelCard, path: Path, running: Running | None = None) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution | None = None) -> None:
         super().__init__(card, path, running)
         self._require(self.WANTED)
 
@@ -145,7 +145,7 @@ class OnnxExpression(OnnxClassifier):
 
     WANTED = "neutral"
 
-    def __init__(self, card: ModelCard, path: Path, running: Running | None = None) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution | None = None) -> None:
         super().__init__(card, path, running)
         self._require(self.WANTED)
 

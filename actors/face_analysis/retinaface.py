@@ -22,7 +22,7 @@ from synfiqa.actors.face_analysis.mtcnn import Select, enlarged, foremost, most_
 from synfiqa.actors.imaging.preprocess import normalised
 from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Running
+from synfiqa.actors.model_store.network import BatchedNetwork, Execution
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
@@ -51,7 +51,7 @@ class RetinaFaceDetector:
     on a CPU to the last bit, and between two sizes of micro-batch to 1e-6 of the outputs.
     """
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         self.card = card
         self._rules = arguments_of(card, RetinaFaceArguments)
         self._network = BatchedNetwork(load_network(card, path), running)

@@ -25,7 +25,7 @@ from synfiqa.actors.imaging.preprocess import network_input
 from synfiqa.actors.imaging.rotation import euler_angles
 from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Running
+from synfiqa.actors.model_store.network import BatchedNetwork, Execution
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
 Angles = Literal["recipe", "published"]
@@ -68,7 +68,7 @@ class RotationNetArguments(CardPart):
 class RotationNetPose:
     """`PoseMeter` on a rotation network, which looks at the whole picture; of an oblong one, at its middle square."""
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         self.card = card
         self._angles = arguments_of(card, RotationNetArguments).angles
         self._network = BatchedNetwork(load_network(card, path), running)

@@ -15,7 +15,7 @@ from synfiqa.actors.image_text.word_pieces import bert_vocabulary
 from synfiqa.actors.imaging.preprocess import CLIP_MEAN, CLIP_STD
 from synfiqa.actors.model_store.card_files import only_checkpoint, side_path
 from synfiqa.actors.model_store.loading import rules_for
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_tensors
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
 from synfiqa.actors.nets.blip_itc import CONTEXT, HUGGING_FACE, ORIGINAL, BlipTowers, blip_config, parts_of
@@ -37,7 +37,7 @@ class BlipImageText(DualEncoder):
     itself; `vocab` is the name of the vocabulary in the folder where it is another one.
     """
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load weights and vocabulary; UserError when a part is missing, damaged or disagrees with the card."""
         arguments = _arguments(card)
         if not path.is_dir():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synfiqa.actors.imaging.preprocess import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, network_input
-from synfiqa.actors.model_store.network import BatchedNetwork, Running
+from synfiqa.actors.model_store.network import BatchedNetwork, Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
@@ -18,7 +18,7 @@ from synfiqa.schemas.model_card import ModelCard
 class DualEncoder(ABC):
     """An `ImageText` (`synfiqa.actors.roles`) of two towers. Subclasses run the towers; captions are encoded once."""
 
-    def __init__(self, card: ModelCard, module: nn.Module, running: Running) -> None:
+    def __init__(self, card: ModelCard, module: nn.Module, running: Execution) -> None:
         self.name = card.name
         self.card = card
         self._network = BatchedNetwork(module, running)

@@ -13,7 +13,7 @@ from torch import Tensor
 from synfiqa.actors.image_text.dual_encoder import DualEncoder, check_input, mean_and_deviation
 from synfiqa.actors.model_store.card_files import only_checkpoint, side_path
 from synfiqa.actors.model_store.loading import rules_for
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
 from synfiqa.actors.nets.open_clip_towers import (
@@ -59,7 +59,7 @@ class OpenClipImageText(DualEncoder):
     inside that folder with files of transformers, where a model needs them.
     """
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load weights and tokenizer; UserError when a part is missing, damaged or disagrees with the card."""
         folder = path if path.is_dir() else None
         by_card = folder is None or (not (folder / CONFIG).exists() and bool(card.arguments.keys() & _DESCRIBING))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from synfiqa.actors.image_text.dual_encoder import DualEncoder
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.nets.small_clip import WordTokenizer, clip_input, small_clip
 from synfiqa.schemas.model_card import ModelCard
 
@@ -18,7 +18,7 @@ from synfiqa.schemas.model_card import ModelCard
 class SmallClip(DualEncoder):
     """The CLIP whose size and vocabulary are on its card; its images are area-resized, as it was trained."""
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load the weights of the card; UserError when they do not fit."""
         clip = load_network(card, path)
         assert isinstance(clip, CLIP)

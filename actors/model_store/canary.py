@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.roles import CODE, PARTS
 from synfiqa.schemas.model_card import ModelCard
 
@@ -48,7 +48,7 @@ def canary_images(count: int = 2, side: int = SIDE) -> np.ndarray:
     return np.rint(np.clip(np.stack(pictures), 0, 1) * 255).astype(np.uint8)
 
 
-def answer(card: ModelCard, path: Path, running: Running | None = None) -> np.ndarray:
+def answer(card: ModelCard, path: Path, running: Execution | None = None) -> np.ndarray:
     """Return float64 outputs of the model on the canary, flat; what they are depends on the role."""
     from synfiqa.actors.model_store.loading import play
 

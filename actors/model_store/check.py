@@ -10,7 +10,7 @@ from synfiqa.actors.model_store.cache import cache_folder, locate, verify
 from synfiqa.actors.model_store.canary import LENGTH, ROLES, TOLERANCE, answer_of, compare, moved, wrong_cards
 from synfiqa.actors.model_store.catalogue import Model, check_contract
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM, ModelCard
 
@@ -37,7 +37,7 @@ def check_model(model: Model, *, fetch: bool = False) -> Finding:
         path = locate(model, fetch=fetch)
         if model.origin != BUILT_IN and not model.origin.startswith(RANDOM):
             verify(path, model.card.sha256, model.name, cache_folder(model.cache), again=True)
-        player = play(model.card, path, Running(micro_batch=2))
+        player = play(model.card, path, Execution(micro_batch=2))
     except (UserError, JobFailed) as error:
         finding.problems.append(str(error))
         return finding

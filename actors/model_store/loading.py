@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, load
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import RANDOM, ModelCard, StateRules
@@ -58,9 +58,9 @@ def rules_for(card: ModelCard, published: StateRules) -> StateRules:
     return published if card.source.startswith(RANDOM) else card.state or published
 
 
-def play(card: ModelCard, path: Path, running: Running | None = None) -> Any:
+def play(card: ModelCard, path: Path, running: Execution | None = None) -> Any:
     """Return the object that plays the card's role, ready to use (see `synfiqa.actors.roles`)."""
-    return load(ARCHITECTURES[card.architecture].player)(card, path, running or Running())
+    return load(ARCHITECTURES[card.architecture].player)(card, path, running or Execution())
 
 
 def _initialised(card: ModelCard) -> nn.Module:

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.card_files import CHECKPOINTS
 from synfiqa.actors.model_store.loading import build_network
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
@@ -26,7 +26,7 @@ _CGROUPS = (
 )
 
 
-def require_room(card: ModelCard, path: Path, running: Running) -> None:
+def require_room(card: ModelCard, path: Path, running: Execution) -> None:
     """Raise UserError when this node has too little memory left for the weights alone, on the CPU or on the GPU."""
     if path == Path():
         return

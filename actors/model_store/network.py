@@ -19,7 +19,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 @dataclass(frozen=True)
-class Running:
+class Execution:
     """How models run in this process: device, floating-point precision, images per network call."""
 
     device: str = "cpu"
@@ -40,7 +40,7 @@ class Running:
 class BatchedNetwork:
     """A network in evaluation mode on its device. Short calls are padded to the micro-batch (promise 1)."""
 
-    def __init__(self, module: nn.Module, running: Running) -> None:
+    def __init__(self, module: nn.Module, running: Execution) -> None:
         self.module = module.to(running.device, running.dtype).eval().requires_grad_(False)
         self.running = running
 

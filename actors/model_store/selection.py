@@ -26,7 +26,7 @@ class ConditionalModels:
     diffusion: Model
     embedder: Model
 
-    def everything(self) -> list[Model]:
+    def all_models(self) -> list[Model]:
         """Return every model."""
         parser = [self.face_parser] if self.face_parser else []
         return [self.face_model, self.face_encoder, *parser, self.diffusion, self.embedder]
@@ -58,13 +58,13 @@ class RunModels:
         """Return every model whose output ends up in the dataset, each once."""
         played = [
             *([self.identity_generator] if self.identity_generator else []),
-            *(self.conditional.everything() if self.conditional else []),
+            *(self.conditional.all_models() if self.conditional else []),
             *(self.detector, self.pose, self.glasses, self.expression, self.uniqueness),
             *(self.embedder, *self.more_embedders, self.image_text),
         ]
         return list({model.name: model for model in played}.values())
 
-    def everything(self) -> list[Model]:
+    def all_models(self) -> list[Model]:
         """Return every model that the run names, each once."""
         return list({model.name: model for model in (*self.of_dataset(), self.evaluation_embedder)}.values())
 
@@ -96,7 +96,7 @@ def run_models(section: ModelsSection) -> RunModels:
         mirrored_recognition=section.mirrored_recognition,
     )
     if section.require_commercial:
-        _require_commercial(chosen.everything())
+        _require_commercial(chosen.all_models())
     return chosen
 
 
@@ -107,7 +107,7 @@ def model_digests(config: RunConfig) -> dict[str, str]:
     evaluation embedder too, for it is loaded long after the dataset is made.
     """
     chosen = run_models(config.models)
-    for model in chosen.everything():
+    for model in chosen.all_models():
         if not model.origin.startswith(RANDOM):
             locate(model)
     found = {model.name: digest_of(model) for model in chosen.of_dataset() if digest_of(model) != BUILT_IN}

@@ -12,7 +12,7 @@ from torch.nn import functional
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE
 from synfiqa.actors.imaging.preprocess import network_input
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Running
+from synfiqa.actors.model_store.network import BatchedNetwork, Execution
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.model_card import ModelCard
 
@@ -28,7 +28,7 @@ class NetworkEmbedder:
     Beside aligned faces it takes crops of the card's own input size, which are not resized.
     """
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load the weights of the card; UserError when they do not fit."""
         self.name = card.name
         self.card = card

@@ -12,7 +12,7 @@ from synfiqa.actors.imaging.alignment import align, similarity_transform, transf
 from synfiqa.actors.imaging.codec import decode, encode_jpeg
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.players import Players
-from synfiqa.actors.roles import IdentitySource, Portraits, Unfit
+from synfiqa.actors.roles import IdentitySource, Portraits, Rejection
 from synfiqa.cluster.pipeline.salvage import Salvage
 from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
 from synfiqa.schemas.config.run import RunConfig
@@ -70,7 +70,7 @@ class ConditionalGeneratorStage(Stage):
         )
         rows = []
         for item, outcome in zip(planned, made, strict=True):
-            if isinstance(outcome, Unfit):
+            if isinstance(outcome, Rejection):
                 salvage.bury(
                     name(item),
                     outcome.told,
@@ -83,7 +83,7 @@ class ConditionalGeneratorStage(Stage):
                 rows.append(outcome)
         return rows
 
-    def _make(self, source: dict, batch: list["_Planned"]) -> list[dict | Unfit]:
+    def _make(self, source: dict, batch: list["_Planned"]) -> list[dict | Rejection]:
         model = self._backend.generator()
         identity = IdentitySource(
             identity=source["identity"],
@@ -94,7 +94,7 @@ class ConditionalGeneratorStage(Stage):
         portraits = model.generate(identity, [item.recipe for item in batch])
         fit = [index for index in range(len(batch)) if portraits.fit(index)]
         yaw = dict(zip(fit, self._poses(portraits, fit)[:, 0], strict=True)) if fit else {}
-        rows: list[dict | Unfit] = []
+        rows: list[dict | Rejection] = []
         for offset, item in enumerate(batch):
             recipe = item.recipe
             if offset not in yaw:

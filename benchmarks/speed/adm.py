@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from synfiqa.actors.generation.unconditional.adm import AdmIdentityGenerator
 from synfiqa.actors.generation.unconditional.diffusion_chain import Reversal, kept_steps, linear_betas, respaced
 from synfiqa.actors.model_store.loading import build_network, load_network
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.schemas.model_card import ModelCard
 
@@ -105,7 +105,7 @@ def tiny_loop(folder: Path, count: int, batch: int, rounds: int) -> None:
     torch.set_num_threads(1)
     small = card(TINY, TINY["image_size"])
     weights = write_rehearsal(small, folder, seed=1)
-    player = AdmIdentityGenerator(small, weights, Running(micro_batch=batch))
+    player = AdmIdentityGenerator(small, weights, Execution(micro_batch=batch))
     network = load_network(small, weights)
     ways = {
         "player": lambda: player.generate(range(count)),
@@ -142,7 +142,7 @@ def on_gpu(folder: Path, batch: int, rounds: int, compiled: bool, device: str = 
     weights = write_rehearsal(full, folder, seed=1)
     tflop = gflop(full) * STEPS / 1e3
     start = time.perf_counter()
-    player = AdmIdentityGenerator(full, weights, Running(device, "bfloat16", batch))
+    player = AdmIdentityGenerator(full, weights, Execution(device, "bfloat16", batch))
     player.generate(range(batch))
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; first batch {time.perf_counter() - start:.0f} s")
     network = load_network(full, weights).to(device)

@@ -24,7 +24,7 @@ from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_rando
 from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
 from synfiqa.actors.generation.controlled_diffusion.text import CONTEXT
 from synfiqa.actors.generation.controlled_diffusion.weights import Networks, load_networks, skeletons
-from synfiqa.actors.model_store.network import DTYPES, Running
+from synfiqa.actors.model_store.network import DTYPES, Execution
 from synfiqa.schemas.config.base import Precision
 from synfiqa.schemas.model_card import ModelCard
 
@@ -143,9 +143,9 @@ def on_cpu(rounds: int) -> None:
     card, images = card_of("tiny", 64), RELEASED_BATCH
     with tempfile.TemporaryDirectory() as folder:
         write_random(card, Path(folder), 0)
-        model = ControlledDiffusion(card, Path(folder), Running(micro_batch=images))
+        model = ControlledDiffusion(card, Path(folder), Execution(micro_batch=images))
         networks = load_networks(Path(folder), DiffusionArguments(size="tiny"))
-    request = requested(images, 64, LAYOUTS["tiny"], model.prompts.everything()[2:])
+    request = requested(images, 64, LAYOUTS["tiny"], model.prompts.all_prompts()[2:])
     with torch.inference_mode():
         theirs = released(networks, model._texts, model.prompts.negative, request, "cpu")
         ours, _ = model.generate(**vars(request))
@@ -180,8 +180,8 @@ def ours_on_gpu(batch: int, precision: Precision, compiled: bool, rounds: int) -
     card, settings = card_of("full", 512, compiled), DiffusionArguments()
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(Path(folder) / settings.clip, FULL.text["vocab_size"], settings.prompts)
-        model = ControlledDiffusion(card, Path(folder), Running("cuda", precision, batch), networks)
-    request = requested(batch, 512, FULL, model.prompts.everything()[2:])
+        model = ControlledDiffusion(card, Path(folder), Execution("cuda", precision, batch), networks)
+    request = requested(batch, 512, FULL, model.prompts.all_prompts()[2:])
     taken = seconds(lambda: model.generate(**vars(request)), rounds) / batch
     print(f"peak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
     with torch.inference_mode():

@@ -31,7 +31,7 @@ from synfiqa.actors.imaging.preprocess import network_input, normalised
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.players import Players
 from synfiqa.actors.stages.annotator import BATCH, AnnotatorStage
@@ -151,7 +151,7 @@ def best_seconds(ways: dict[str, Callable[[], Any]], limit: float) -> dict[str, 
 def measure(model: Model, faces: Faces, batches: Sequence[int], precision: Any, limit: float) -> str:
     """Return one line: images/s at each micro-batch, the gain of the best over 1, and over the released loop."""
     path = locate(model)
-    players = {size: play(model.card, path, Running(worker_device(), precision, size)) for size in batches}
+    players = {size: play(model.card, path, Execution(worker_device(), precision, size)) for size in batches}
     arrays = faces.portraits, faces.landmarks, faces.aligned
     ways: dict[str, Callable[[], Any]] = {
         str(size): (lambda player=player: call(model, player, *arrays)) for size, player in players.items()

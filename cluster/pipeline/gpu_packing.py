@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from synfiqa.schemas.errors import UserError
 
 RESERVE = 0.05
-"""Share of a GPU's memory that is never given away: fragmentation, and what a measurement on few rows misses."""
+"""GpuShare of a GPU's memory that is never given away: fragmentation, and what a measurement on few rows misses."""
 
 MOST_WORKERS = 64
 """Most workers of a stage on one GPU; Ray counts GPUs in steps of 1/10,000, so finer shares would not add up."""
@@ -16,7 +16,7 @@ _STEPS = 10_000
 
 
 @dataclass(frozen=True)
-class Share:
+class GpuShare:
     """`per_gpu` workers fit one GPU, each takes `fraction` of it (1/per_gpu, cut to Ray's steps); `text` shows why."""
 
     per_gpu: int
@@ -24,7 +24,7 @@ class Share:
     text: str
 
 
-def gpu_share(footprint_mb: float, gpu_memory_mb: float, reserve: float = RESERVE, stage: str = "a worker") -> Share:
+def gpu_share(footprint_mb: float, gpu_memory_mb: float, reserve: float = RESERVE, stage: str = "a worker") -> GpuShare:
     """Return how many workers of a stage fit one GPU by memory (MB of 1024^2 bytes), with the arithmetic in words.
 
     UserError when not even one does.
@@ -46,7 +46,7 @@ def gpu_share(footprint_mb: float, gpu_memory_mb: float, reserve: float = RESERV
     placed = f"{fitting} worker{'s' * (fitting != 1)}" + (f", at most {count} of them" if count < fitting else "")
     # Ray rounds to its steps: seven shares of 1/7 would be more than a GPU.
     fraction = math.floor(_STEPS / count) / _STEPS
-    return Share(count, fraction, f"{need} = {placed}, {'1' if count == 1 else f'1/{count}'} GPU each")
+    return GpuShare(count, fraction, f"{need} = {placed}, {'1' if count == 1 else f'1/{count}'} GPU each")
 
 
 def check_packing(

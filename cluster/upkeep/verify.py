@@ -25,7 +25,7 @@ from synfiqa.cluster.run.lease import newest_lease
 from synfiqa.cluster.run.manifest import MANIFEST, OtherVersion, load_run, planned_shards
 from synfiqa.cluster.storage.base import Entry
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.cluster.upkeep.verify_unit import Found, Problem, check_file, check_ledger, check_unit, path_of
+from synfiqa.cluster.upkeep.verify_unit import Problem, UnitFindings, check_file, check_ledger, check_unit, path_of
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.manifest import Commit, DataFile, DatasetSummary, RunManifest
@@ -72,7 +72,7 @@ def verify_run(storage: Storage, threads: int = 0, progress: Progress | None = N
     result.problems += unreadable
     named |= {part.path for calibration in calibrations.values() for part in calibration.parts}
 
-    tasks: list[Callable[[], Found]] = [partial(check_unit, storage, commit, manifest) for commit in commits]
+    tasks: list[Callable[[], UnitFindings]] = [partial(check_unit, storage, commit, manifest) for commit in commits]
     tasks += [partial(_part, storage, part) for calibration in calibrations.values() for part in calibration.parts]
     tasks += [partial(_model, storage, name) for name in _models(paths)]
     ledger: list[np.ndarray] = []
@@ -193,9 +193,9 @@ def _beyond_plan(commits: Iterable[Commit], manifest: RunManifest | None) -> lis
     ]
 
 
-def _in_threads(tasks: list[Callable[[], Found]], threads: int) -> Iterator[Found]:
+def _in_threads(tasks: list[Callable[[], UnitFindings]], threads: int) -> Iterator[UnitFindings]:
     with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
-        futures: list[Future[Found]] = [pool.submit(task) for task in tasks]
+        futures: list[Future[UnitFindings]] = [pool.submit(task) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -227,11 +227,11 @@ def _models(paths: set[str]) -> list[str]:
     return sorted({match[1] for path in paths if (match := MODEL_FILE.fullmatch(path)) and path.endswith("model.yaml")})
 
 
-def _part(storage: Storage, part: DataFile) -> Found:
+def _part(storage: Storage, part: DataFile) -> UnitFindings:
     return check_file(storage, part)[1]
 
 
-def _model(storage: Storage, name: str) -> Found:
+def _model(storage: Storage, name: str) -> UnitFindings:
     """Compare the weights of a model with the digest on its card."""
     weights, card = f"models/{name}/model.safetensors", f"models/{name}/model.yaml"
     try:
@@ -239,15 +239,17 @@ def _model(storage: Storage, name: str) -> Found:
         stated = ModelCard.model_validate(fields).sha256
     except (yaml.YAMLError, ValueError) as error:
         reason = _first(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
-        return Found([Problem(card, "unreadable", f"{reason}; restore it, or train again under another train.name")])
+        return UnitFindings(
+            [Problem(card, "unreadable", f"{reason}; restore it, or train again under another train.name")]
+        )
     try:
         data = storage.read(weights)
     except FileNotFoundError:
-        return Found([Problem(weights, "missing", "its card is there but the weights are gone; restore them")])
+        return UnitFindings([Problem(weights, "missing", "its card is there but the weights are gone; restore them")])
     if hashlib.sha256(data).hexdigest() != stated:
         text = "its SHA-256 differs from the one on its card; restore it, or train again under another train.name"
-        return Found([Problem(weights, "damaged", text)], len(data))
-    return Found(bytes=len(data))
+        return UnitFindings([Problem(weights, "damaged", text)], len(data))
+    return UnitFindings(bytes=len(data))
 
 
 def _compare_with_plan(

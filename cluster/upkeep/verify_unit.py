@@ -31,7 +31,7 @@ class Problem:
 
 
 @dataclass
-class Found:
+class UnitFindings:
     """What the thread that read one unit has to say."""
 
     problems: list[Problem] = field(default_factory=list)
@@ -40,13 +40,13 @@ class Found:
     """Numbers, whether decided, and identities (-1 for none), one row each."""
 
 
-def check_file(storage: Storage, file: DataFile) -> tuple[bytes | None, Found]:
+def check_file(storage: Storage, file: DataFile) -> tuple[bytes | None, UnitFindings]:
     """Return the bytes of a committed file when they are as committed, and what is wrong with them otherwise."""
     try:
         data = storage.read(file.path)
     except FileNotFoundError:
-        return None, Found([Problem(file.path, "missing", "it is committed but gone; restore it from a copy")])
-    found = Found(bytes=len(data))
+        return None, UnitFindings([Problem(file.path, "missing", "it is committed but gone; restore it from a copy")])
+    found = UnitFindings(bytes=len(data))
     if len(data) != file.bytes:
         kind = "short" if len(data) < file.bytes else "long"
         found.problems.append(Problem(file.path, kind, f"it has {len(data)} of {file.bytes} bytes; restore it"))
@@ -58,7 +58,7 @@ def check_file(storage: Storage, file: DataFile) -> tuple[bytes | None, Found]:
     return None, found
 
 
-def check_unit(storage: Storage, commit: Commit, manifest: RunManifest | None) -> Found:
+def check_unit(storage: Storage, commit: Commit, manifest: RunManifest | None) -> UnitFindings:
     """Read a unit's rows and dead rows and compare them with the commit, and with the plan where it is known."""
     data, found = check_file(storage, commit.file)
     dead: list[str] | None = []
@@ -101,7 +101,7 @@ def path_of(commit: Commit) -> str:
     return commit_path(commit.kind, commit.number, commit.revision)
 
 
-def _rows(commit: Commit, data: bytes, found: Found) -> pa.Table | None:
+def _rows(commit: Commit, data: bytes, found: UnitFindings) -> pa.Table | None:
     path = commit.file.path
     format: Format = "webdataset" if path.endswith("." + SUFFIX["webdataset"]) else "parquet"
     try:
@@ -141,7 +141,7 @@ def _miscounts(commit: Commit, table: pa.Table) -> Iterator[str]:
         yield "planned is not accepted + rejected + dead"
 
 
-def _dead_items(file: DataFile, data: bytes, found: Found) -> list[str] | None:
+def _dead_items(file: DataFile, data: bytes, found: UnitFindings) -> list[str] | None:
     try:
         table = decode(data, "parquet")
     except pa.ArrowInvalid as error:

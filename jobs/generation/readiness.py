@@ -42,7 +42,7 @@ def require_fit(config: RunConfig) -> Fitness:
 def run_check(config: RunConfig) -> None:
     """Print a line a model and what a run would make; UserError in one sentence for the first thing that is wrong."""
     fit = require_fit(config)
-    for model in fit.models.everything():
+    for model in fit.models.all_models():
         allowed = "commercial use" if model.card.commercial_use else "no commercial use"
         _say(f"{model.name}: {model.card.role}, {_place(model)}, {model.card.licence}, {allowed}")
     _say(f"{fit.texts} prompts fit" if fit.texts else "no prompts: samples are rendered")
@@ -54,7 +54,7 @@ def run_check(config: RunConfig) -> None:
 
 def _check_chain(config: RunConfig, chosen: RunModels) -> int:
     """Check what workers would find out about the generative chain, some of them hours later; return how many texts."""
-    chain = [chosen.identity_generator, *(chosen.conditional.everything() if chosen.conditional else [])]
+    chain = [chosen.identity_generator, *(chosen.conditional.all_models() if chosen.conditional else [])]
     if not any(chain):
         return 0
     from synfiqa.actors.model_store.loading import check_card
@@ -77,7 +77,7 @@ def check_texts(model: Model) -> int:
     from synfiqa.actors.generation.controlled_diffusion.text import check_prompts, load_tokenizer, tokenizer_folder
 
     arguments = arguments_of(model.card, DiffusionArguments)
-    texts = arguments.prompts.everything()
+    texts = arguments.prompts.all_prompts()
     if model.origin.startswith(RANDOM):
         with TemporaryDirectory() as folder:
             write_tokenizer(Path(folder), LAYOUTS[arguments.size].text["vocab_size"], arguments.prompts)

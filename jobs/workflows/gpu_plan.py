@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synfiqa.actors.stages.memory_footprint import Device, Footprint, measure
-from synfiqa.cluster.pipeline.gpu_packing import RESERVE, Share, gpu_share
+from synfiqa.cluster.pipeline.gpu_packing import RESERVE, GpuShare, gpu_share
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.config.generate import FilterSection
@@ -95,7 +95,7 @@ def _measurement(stage: Stage, footprint: Footprint, forced: str) -> str:
     )
 
 
-def _arithmetic(shares: dict[str, Share], on_gpu: bool) -> list[str]:
+def _arithmetic(shares: dict[str, GpuShare], on_gpu: bool) -> list[str]:
     lines = ["", *(share.text for share in shares.values())]
     if shares and not on_gpu:
         lines.append("measured on a CPU, which stands in badly for a GPU: calibrate on a GPU node before a large run")

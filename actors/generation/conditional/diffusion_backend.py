@@ -37,7 +37,7 @@ class DiffusionBackend:
         chosen = players.models.conditional
         assert chosen is not None, "the config says so"
         self._config, self._players = config, players
-        self.models = (*(model.name for model in chosen.everything()), players.models.detector.name)
+        self.models = (*(model.name for model in chosen.all_models()), players.models.detector.name)
         self._prompts = arguments_of(chosen.diffusion.card, DiffusionArguments).prompts
         self._space = expression_space(chosen.face_model)
         path = config.diffusion.templates

@@ -22,7 +22,7 @@ from synfiqa.actors.generation.face_model.renderer import renderer_named
 from synfiqa.actors.imaging.alignment import align, similarity_transform
 from synfiqa.actors.players import Players
 from synfiqa.actors.recognition.network_embedder import Crop, conditioning_crop
-from synfiqa.actors.roles import Detection, Detector, Embedder, IdentitySource, Portraits, Unfit
+from synfiqa.actors.roles import Detection, Detector, Embedder, IdentitySource, Portraits, Rejection
 from synfiqa.schemas.config.generate import DiffusionSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -95,12 +95,12 @@ class DiffusionConditionalGenerator:
         landmarks, boxes = np.zeros((len(recipes), 5, 2)), np.zeros((len(recipes), 4))
         person = self._person(source.image)
         if person is None:
-            lost = Unfit("not_finite", "the encoding of the identity's portrait is not finite", None, 1)
+            lost = Rejection("not_finite", "the encoding of the identity's portrait is not finite", None, 1)
             return Portraits(images, landmarks, np.zeros(len(recipes)), [lost] * len(recipes), boxes)
         shown = conditions_of([self._templates[recipe.kind, recipe.template] for recipe in recipes])
         control = self._maps.draw(person.parameters.replaced_by(shown))
         aims = aims_of(control)
-        unfit: list[Unfit | None] = [None] * len(recipes)
+        unfit: list[Rejection | None] = [None] * len(recipes)
         missing = list(range(len(recipes)))
         for attempt in range(self._settings.tries):
             pictures, finite = self._paint(person, control, recipes, missing, attempt)
@@ -190,15 +190,15 @@ class DiffusionConditionalGenerator:
             likeness[rows] = self._parts.embedder.embed(crops) @ person.embedding[0]
         return likeness
 
-    def _verdict(self, finite: bool, face: Detection | None, likeness: float, attempts: int) -> Unfit | None:
+    def _verdict(self, finite: bool, face: Detection | None, likeness: float, attempts: int) -> Rejection | None:
         if not finite:
-            return Unfit("not_finite", f"the numbers of picture {attempts} are not finite", None, attempts)
+            return Rejection("not_finite", f"the numbers of picture {attempts} are not finite", None, attempts)
         if face is None:
-            return Unfit("no_face", f"no face was found in picture {attempts}", None, attempts)
+            return Rejection("no_face", f"no face was found in picture {attempts}", None, attempts)
         # A likeness that is no number is none.
         if not likeness >= self._settings.min_identity:
             told = f"picture {attempts} shows another person"
-            return Unfit("other_person", told, float(likeness) if np.isfinite(likeness) else None, attempts)
+            return Rejection("other_person", told, float(likeness) if np.isfinite(likeness) else None, attempts)
         return None
 
     def _crop(self, image: np.ndarray, face: Detection | None) -> np.ndarray:
@@ -244,7 +244,7 @@ def generator_of(config: RunConfig, players: Players, bank: TemplateBank) -> Dif
     chosen = players.models.conditional
     assert chosen is not None, "the config says so"
     key = (
-        *(model.key for model in (*chosen.everything(), players.models.detector)),
+        *(model.key for model in (*chosen.all_models(), players.models.detector)),
         *(players.models.precision, players.models.micro_batch, config.diffusion, config.generate, bank),
     )
     if key not in _made:

@@ -67,7 +67,7 @@ class PromptBook(CardPart):
             return self.reference
         return self.degraded(seed)
 
-    def everything(self) -> list[str]:
+    def all_prompts(self) -> list[str]:
         """Return every distinct text that can reach the text encoder."""
         return list(dict.fromkeys([self.reference, self.negative, *(self._with(one) for one in self.suffixes)]))
 

@@ -75,7 +75,7 @@ def write_tokenizer(folder: Path, size: int, book: PromptBook) -> None:
     words = [*letters, *(f"{letter}</w>" for letter in letters)]
     merges: list[str] = []
     room = size - len(MARKS)
-    texts = " ".join([REFERENCE_CAPTION, *book.everything()]).lower()
+    texts = " ".join([REFERENCE_CAPTION, *book.all_prompts()]).lower()
     for word in sorted({"".join(c for c in one if c.isalpha() and c.isascii()) for one in texts.split()} - {""}):
         pieces = [*word[:-1], f"{word[-1]}</w>"]
         grown = pieces[0]

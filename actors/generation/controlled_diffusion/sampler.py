@@ -24,7 +24,7 @@ from synfiqa.actors.generation.controlled_diffusion.text import (
 from synfiqa.actors.generation.controlled_diffusion.weights import Networks, load_networks
 from synfiqa.actors.imaging.preprocess import network_input
 from synfiqa.actors.model_store.card_files import arguments_of
-from synfiqa.actors.model_store.network import COMPILED, BatchedNetwork, Running
+from synfiqa.actors.model_store.network import COMPILED, BatchedNetwork, Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import FACE_EMBEDDING, ModelCard
 
@@ -35,7 +35,7 @@ COARSEST = 64
 class ControlledDiffusion:
     """Stable Diffusion 1.5 with a control branch. The card's input size is the side of the images, in pixels."""
 
-    def __init__(self, card: ModelCard, path: Path, running: Running, networks: Networks | None = None) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution, networks: Networks | None = None) -> None:
         """Load the weights in the folder; UserError when a prompt is too long (before anything heavy) or a part wrong.
 
         `networks` replaces the weights of the folder, which then need hold the tokenizer only.
@@ -44,7 +44,7 @@ class ControlledDiffusion:
         self.arguments = settings_of(card)
         self.prompts = self.arguments.prompts
         tokenizer = load_tokenizer(tokenizer_folder(path, self.arguments))
-        check_prompts(self.prompts.everything(), tokenizer)
+        check_prompts(self.prompts.all_prompts(), tokenizer)
         networks = networks or load_networks(path, self.arguments)
         if len(tokenizer) > networks.text.config.vocab_size:
             raise UserError(
@@ -127,7 +127,7 @@ class ControlledDiffusion:
         without, with_text = both.chunk(2)
         return without + self.arguments.guidance * (with_text - without)
 
-    def _place(self, networks: Networks, running: Running) -> None:
+    def _place(self, networks: Networks, running: Execution) -> None:
         layout = torch.channels_last if torch.device(running.device).type == "cuda" else torch.contiguous_format
         self._unet, self._control, self._decoder = networks.unet, networks.control, networks.decoder
         modules: tuple[nn.Module, ...] = self._unet, self._control, self._decoder

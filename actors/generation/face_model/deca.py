@@ -13,7 +13,7 @@ from synfiqa.actors.generation.face_model.camera import CROP, FRAME, crop_transf
 from synfiqa.actors.generation.face_model.parameters import FaceParameters
 from synfiqa.actors.imaging.preprocess import network_input, normalised
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Running
+from synfiqa.actors.model_store.network import BatchedNetwork, Execution
 from synfiqa.actors.nets.resnet_trunk import ResNet50Trunk
 from synfiqa.actors.roles import CODE
 from synfiqa.schemas.model_card import ModelCard
@@ -45,7 +45,7 @@ class DecaCoarse(nn.Module):
 class DecaEncoder:
     """`FaceEncoder` of FLAME parameters. The face is cropped as the released pipeline does."""
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load the weights of the card; UserError when they do not fit."""
         self.card = card
         self._network = BatchedNetwork(load_network(card, path), running)

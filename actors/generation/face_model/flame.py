@@ -15,7 +15,7 @@ from synfiqa.actors.generation.face_model.flame_files import (
     read_flame,
 )
 from synfiqa.actors.generation.face_model.protocol import Sizes
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.model_card import ModelCard
 
 _JAW = 2
@@ -65,7 +65,7 @@ class Flame:
         return (found / 255).flip(-1).permute(0, 3, 1, 2).contiguous()
 
 
-def flame(card: ModelCard, path: Path, running: Running) -> Flame:
+def flame(card: ModelCard, path: Path, running: Execution) -> Flame:
     """Return the `FaceModel` of a folder of FLAME files; UserError when they are not what they should be."""
     return Flame(read_flame(path), running.device)
 

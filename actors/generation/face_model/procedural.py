@@ -22,7 +22,7 @@ from synfiqa.actors.face3d.shape.mesh import quad_faces
 from synfiqa.actors.face3d.wear.hair import COLOURS
 from synfiqa.actors.generation.face_model.camera import rotations
 from synfiqa.actors.generation.face_model.protocol import TEXTURE_SIDE, Sizes
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.model_card import ModelCard
 
 JAW_OPEN = 0.35
@@ -124,7 +124,7 @@ def identity_of(texture: Tensor) -> Identity:
     return Identity(seed, shape, appearance, {**named, **chosen, "glasses": False})
 
 
-def procedural(card: ModelCard, path: Path, running: Running) -> ProceduralFaceModel:
+def procedural(card: ModelCard, path: Path, running: Execution) -> ProceduralFaceModel:
     """Return the `FaceModel` that needs no files."""
     return ProceduralFaceModel(running.device)
 

@@ -13,7 +13,7 @@ from synfiqa.actors.generation.face_model.deca import in_frame
 from synfiqa.actors.generation.face_model.parameters import FaceParameters
 from synfiqa.actors.generation.face_model.procedural import ProceduralFaceModel, code_of
 from synfiqa.actors.generation.face_model.sh_light import light_of
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.recipe import Light
 from synfiqa.schemas.seeds import SEED_BITS
@@ -29,7 +29,7 @@ class ProceduralEncoder:
     and expression are neutral; the crop transform is that of the box.
     """
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Take what every player takes; nothing of it is needed."""
 
     def encode(self, images: Sequence[np.ndarray], boxes: np.ndarray) -> FaceParameters:

@@ -11,7 +11,7 @@ from synfiqa.actors.generation.unconditional.candidates import PixelMap, candida
 from synfiqa.actors.generation.unconditional.diffusion_chain import TRAINING_STEPS, Ancestral
 from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.loading import build_network, load_network
-from synfiqa.actors.model_store.network import COMPILED, Running
+from synfiqa.actors.model_store.network import COMPILED, Execution
 from synfiqa.actors.nets.adm_unet import AdmUNet
 from synfiqa.actors.roles import Candidate
 from synfiqa.schemas.errors import UserError
@@ -36,7 +36,7 @@ class AdmIdentityGenerator:
     Micro-batches have constant size, so that a portrait does not depend on those made with it.
     """
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load the weights of the card; UserError when they do not fit or the card gives another size."""
         self._arguments = settings_of(card)
         network = load_network(card, path)
@@ -58,7 +58,7 @@ class AdmIdentityGenerator:
         return self.chain.sample(self.network, seeds, self.card.input_size)
 
 
-def _placed(network: AdmUNet, running: Running) -> AdmUNet:
+def _placed(network: AdmUNet, running: Execution) -> AdmUNet:
     network = network.to_precision(running.dtype).to(running.device)
     # Tensor cores read images with their channels side by side.
     return network.to(memory_format=torch.channels_last) if running.device != "cpu" else network

@@ -20,7 +20,7 @@ from torch import Tensor
 from synfiqa.actors.generation.unconditional.candidates import PixelMap, candidates
 from synfiqa.actors.generation.unconditional.diffusion_chain import TRAINING_STEPS
 from synfiqa.actors.model_store.card_files import arguments_of
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.model_store.state import fit_state, read_state
 from synfiqa.actors.roles import Candidate
@@ -54,7 +54,7 @@ class DiffusersArguments(CardPart):
 class DiffusersIdentityGenerator:
     """`IdentityGenerator` on an unconditional diffusers pipeline: a generator per image, constant micro-batches."""
 
-    def __init__(self, card: ModelCard, path: Path, running: Running) -> None:
+    def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load network and scheduler of the folder; UserError when a part is missing, damaged or of another kind."""
         self.card = card
         self.running = running

@@ -5,7 +5,7 @@ from safetensors.torch import load_file
 
 from synfiqa.actors.face_analysis.face_parser import NOT_FACE, FaceParser
 from synfiqa.actors.imaging.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state, write_rehearsal
 from synfiqa.actors.nets.bisenet import BiSeNet
 from synfiqa.actors.roles import PARTS
@@ -29,7 +29,7 @@ CARD = ModelCard(
     licence="MIT; data CelebAMask-HQ non-commercial",
     commercial_use=False,
 )
-RUNNING = Running(micro_batch=2)
+RUNNING = Execution(micro_batch=2)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 from skimage.data import astronaut
 
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector, mtcnn
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
@@ -115,7 +115,7 @@ class TestPlayer:
         described = {"input_size": 640, "channels": "rgb", "value_range": (-1, 1), "output": "a face"}
         licence = {"licence": "MIT", "commercial_use": True, "sha256": "0" * 64}
         card = ModelCard(name="mtcnn", arguments=arguments, **fields, **described, **licence)
-        return mtcnn(card, path, Running("cpu", "bfloat16", micro_batch=16))
+        return mtcnn(card, path, Execution("cpu", "bfloat16", micro_batch=16))
 
     @pytest.mark.parametrize("path", [WEIGHTS, Path()])
     def test_finds_what_the_detector_without_a_card_finds_to_the_last_bit(self, detector, path):

@@ -13,7 +13,7 @@ from synfiqa.actors.face_analysis.onnx_classifier import OnnxClassifier, OnnxExp
 from synfiqa.actors.face_analysis.onnx_input import face_boxes, network_pixels
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align
 from synfiqa.actors.imaging.preprocess import network_input
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
@@ -182,7 +182,7 @@ class TestBatches:
     @pytest.mark.parametrize("batch", ["n", 1, 4])
     def test_a_result_does_not_depend_on_its_batch(self, tmp_path, batch):
         path, _ = linear(tmp_path / "linear.onnx", batch=batch)
-        model = OnnxClassifier(card(), path, Running(micro_batch=4))
+        model = OnnxClassifier(card(), path, Execution(micro_batch=4))
         together = model.probabilities(**on(NOISE))
         alone = np.concatenate([model.probabilities(**on(NOISE[index : index + 1])) for index in range(len(NOISE))])
         np.testing.assert_array_equal(together, alone)
@@ -201,7 +201,7 @@ class TestDevice:
         )
         path, _ = linear(tmp_path / "linear.onnx")
         for device in ("cpu", "cuda"):
-            OnnxClassifier(card(), path, Running(device=device))
+            OnnxClassifier(card(), path, Execution(device=device))
         assert asked == [["CPUExecutionProvider"]] * 2
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from synfiqa.actors.face_analysis import retinaface
 from synfiqa.actors.face_analysis.retinaface import RetinaFaceDetector, anchors, decode_boxes, decode_landmarks
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.retinaface_r50 import RetinaFaceR50
 from synfiqa.schemas.errors import UserError
@@ -85,7 +85,7 @@ class LooksForWhite(Stub):
 
 @pytest.fixture
 def detector(monkeypatch):
-    def build(network, running=Running(micro_batch=2), **changes):  # noqa: B008
+    def build(network, running=Execution(micro_batch=2), **changes):  # noqa: B008
         monkeypatch.setattr(retinaface, "load_network", lambda card, path: network)
         return RetinaFaceDetector(card(**changes), Path(), running)
 
@@ -243,7 +243,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def player(weights):
-    return RetinaFaceDetector(card(), weights, Running(micro_batch=2))
+    return RetinaFaceDetector(card(), weights, Execution(micro_batch=2))
 
 
 class TestWholeNetwork:
@@ -264,6 +264,6 @@ class TestWholeNetwork:
 
     def test_the_size_of_micro_batches_touches_only_the_last_bits(self, player, weights):
         noise = np.random.default_rng(2).integers(0, 256, (2, 48, 40, 3)).astype(np.uint8)
-        single = RetinaFaceDetector(card(), weights, Running(micro_batch=1))
+        single = RetinaFaceDetector(card(), weights, Execution(micro_batch=1))
         for face, other in zip(player.detect(list(noise)), single.detect(list(noise)), strict=True):
             np.testing.assert_allclose(face.landmarks, other.landmarks, atol=1e-3)

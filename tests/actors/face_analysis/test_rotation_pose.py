@@ -12,7 +12,7 @@ from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.face_analysis import rotation_pose as head_pose
 from synfiqa.actors.face_analysis.rotation_pose import RotationNetPose, euler_degrees, head_angles
 from synfiqa.actors.imaging.rotation import rotation_matrix
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.sixdrepnet import SixDRepNet360
 from synfiqa.schemas.errors import UserError
@@ -139,7 +139,7 @@ class Compass(nn.Module):
 def compass(monkeypatch):
     def build(**changes):
         monkeypatch.setattr(head_pose, "load_network", lambda card, path: Compass())
-        return RotationNetPose(card(**changes), Path(), Running(micro_batch=2))
+        return RotationNetPose(card(**changes), Path(), Execution(micro_batch=2))
 
     return build
 
@@ -181,7 +181,7 @@ class TestPlayer:
         state = random_state(skeleton, 0)
         SixDRepNet360.rehearse(state)
         save_file(state, tmp_path / "weights.safetensors")
-        player = RotationNetPose(card(input_size=64), tmp_path / "weights.safetensors", Running(micro_batch=2))
+        player = RotationNetPose(card(input_size=64), tmp_path / "weights.safetensors", Execution(micro_batch=2))
         noise = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
         together = player.pose(list(noise))
         assert np.abs(together).max() < 45

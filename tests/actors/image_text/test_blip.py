@@ -10,7 +10,7 @@ from transformers import BertTokenizer, BlipForImageTextRetrieval
 from synfiqa.actors.image_text.blip import BlipImageText, write_random
 from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 from synfiqa.actors.imaging.preprocess import network_input
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.nets.blip_itc import BlipTowers, blip_config, parts_of
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules
@@ -31,7 +31,7 @@ CARD = ModelCard(
     licence="BSD-3-Clause",
     commercial_use=True,
 )
-RUNNING = Running(micro_batch=2)
+RUNNING = Execution(micro_batch=2)
 
 
 def with_arguments(**arguments):
@@ -228,7 +228,7 @@ def test_input_contract_moves_the_cosine(model, faces):
 
 
 def test_bfloat16_moves_cosines_little(folder, model, faces):
-    half = BlipImageText(CARD, folder, Running(precision="bfloat16", micro_batch=2)).similarities(faces, CAPTIONS)
+    half = BlipImageText(CARD, folder, Execution(precision="bfloat16", micro_batch=2)).similarities(faces, CAPTIONS)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - model.similarities(faces, CAPTIONS)).max() < 2e-2
 

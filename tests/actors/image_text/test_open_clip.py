@@ -10,7 +10,7 @@ from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 from synfiqa.actors.image_text.open_clip import OpenClipImageText, write_random
 from synfiqa.actors.image_text.word_pieces import bert_vocabulary
 from synfiqa.actors.imaging.preprocess import network_input
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.open_clip_towers import build_towers, published_config
 from synfiqa.schemas.errors import UserError
@@ -38,7 +38,7 @@ CARD = ModelCard(
     licence="MIT",
     commercial_use=True,
 )
-RUNNING = Running(micro_batch=2)
+RUNNING = Execution(micro_batch=2)
 
 
 def with_arguments(**arguments):
@@ -253,7 +253,7 @@ def test_input_contract_moves_the_cosine(model, faces):
 
 
 def test_bfloat16_moves_cosines_little(folder, model, faces):
-    running = Running(precision="bfloat16", micro_batch=2)
+    running = Execution(precision="bfloat16", micro_batch=2)
     half = OpenClipImageText(with_arguments(), folder, running).similarities(faces, CAPTIONS)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - model.similarities(faces, CAPTIONS)).max() < 2e-2

@@ -9,7 +9,7 @@ from synfiqa.actors.image_text.captions import REFERENCE_CAPTION, vocabulary
 from synfiqa.actors.image_text.dual_encoder import check_input
 from synfiqa.actors.image_text.small_clip import SmallClip
 from synfiqa.actors.model_store.loading import build_network
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
@@ -41,7 +41,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(weights):
-    return SmallClip(CARD, weights, Running(micro_batch=4))
+    return SmallClip(CARD, weights, Execution(micro_batch=4))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_result_depends_on_neither_neighbours_nor_other_captions(model, faces):
 
 
 def test_each_caption_is_encoded_once(weights, faces, monkeypatch):
-    model = SmallClip(CARD, weights, Running(micro_batch=2))
+    model = SmallClip(CARD, weights, Execution(micro_batch=2))
     encoded = []
     original = model.text_features
     monkeypatch.setattr(model, "text_features", lambda caption: encoded.append(caption) or original(caption))
@@ -91,7 +91,7 @@ def test_channel_order_matters(model, faces):
 
 
 def test_bfloat16_moves_cosines_little(weights, model, faces):
-    half = SmallClip(CARD, weights, Running(precision="bfloat16", micro_batch=4)).similarities(faces, CAPTIONS)
+    half = SmallClip(CARD, weights, Execution(precision="bfloat16", micro_batch=4)).similarities(faces, CAPTIONS)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - model.similarities(faces, CAPTIONS)).max() < 2e-2
 
@@ -101,7 +101,7 @@ def test_wrong_images_and_wrong_arguments_are_refused(model, weights):
         model.similarity(np.zeros((1, 112, 112, 3), np.float32), REFERENCE_CAPTION)
     without = {key: value for key, value in CARD.arguments.items() if key != "vocabulary"}
     with pytest.raises(UserError, match="vocabulary"):
-        SmallClip(CARD.model_copy(update={"arguments": without}), weights, Running())
+        SmallClip(CARD.model_copy(update={"arguments": without}), weights, Execution())
 
 
 HALF = CARD.model_copy(update={"normalise": "range", "value_range": (-1.0, 1.0)})

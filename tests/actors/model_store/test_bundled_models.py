@@ -10,7 +10,7 @@ from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 from synfiqa.actors.imaging.alignment import align
 from synfiqa.actors.model_store.catalogue import bundled
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.players import player
 from synfiqa.schemas.recipe import Pose, Recipe
 
@@ -48,7 +48,7 @@ def test_embeddings_are_unit_vectors(embedder, references):
 
 def test_result_does_not_depend_on_the_callers_batches(embedder, image_text, references):
     images = references.reshape(-1, 112, 112, 3)
-    assert len(images) % Running().micro_batch
+    assert len(images) % Execution().micro_batch
     for function in (embedder.embed, lambda some: image_text.similarity(some, REFERENCE_CAPTION)):
         together = function(images)
         for row in (0, 7, len(images) - 1):

@@ -27,7 +27,7 @@ from synfiqa.actors.model_store.canary import (
 )
 from synfiqa.actors.model_store.catalogue import Model, bundled, check_contract
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 from tests.actors.model_store.cards import SMALL, card
@@ -69,7 +69,7 @@ SETTINGS = {
     "open-clip": {"arguments": {"config": TINY_CLIP}, "input_size": 32},
     "retinaface-r50": {"arguments": {"min_confidence": 0.0}, "input_size": 128},
 }
-RUNNING = Running(micro_batch=2)
+RUNNING = Execution(micro_batch=2)
 
 
 class TinyCode(TinyEmbedding):

@@ -193,7 +193,7 @@ def test_the_paper_runs_on_the_documented_cards(documented, monkeypatch):
     rehearsed = Catalogue.load(section.catalogue)
     monkeypatch.setattr(Catalogue, "load", lambda *_, **__: documented)
     chosen = run_models(ModelsSection.model_validate(section.model_dump() | {"catalogue": "models.yaml"}))
-    used = {model.name for model in chosen.everything()} - bundled().keys()
+    used = {model.name for model in chosen.all_models()} - bundled().keys()
     assert used >= set(PAPER)
     for name in used:
         own, random = documented.model(name).card, rehearsed.model(name).card

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.loading import build_network, load_network, play
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.model_store.state import fit_state, state_dict_of
 from synfiqa.schemas.errors import UserError
@@ -125,7 +125,7 @@ def test_weights_that_a_checkpoint_lacks_are_refused_whatever_the_rules_say(tmp_
 
 def test_a_player_runs_as_it_is_told(tmp_path):
     path, _ = weights(tmp_path)
-    player = play(card(), path, Running(precision="bfloat16", micro_batch=3))
+    player = play(card(), path, Execution(precision="bfloat16", micro_batch=3))
     assert player.name == "mine"
     assert player._network.running.micro_batch == 3
     assert next(player._network.module.parameters()).dtype == torch.bfloat16

@@ -12,7 +12,7 @@ from synfiqa.actors.model_store import loading
 from synfiqa.actors.model_store import memory_check as room
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.model_store.memory_check import free_memory, require_room, stored_numbers
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.model_store.cards import SMALL, catalogue_file
@@ -42,18 +42,18 @@ def test_numbers_are_counted_by_the_header_whatever_their_type(weights, tmp_path
 def test_a_model_fits_until_one_byte_is_missing(weights, monkeypatch):
     path, count = weights
     monkeypatch.setattr(room, "free_memory", lambda: 4 * count)
-    require_room(CARD, path, Running())
+    require_room(CARD, path, Execution())
     monkeypatch.setattr(room, "free_memory", lambda: 4 * count - 1)
     with pytest.raises(UserError, match=r"model 'small' takes .* GB of memory for its weights but .* use a node with"):
-        require_room(CARD, path, Running())
+        require_room(CARD, path, Execution())
     monkeypatch.setattr(room, "free_memory", lambda: None)
-    require_room(CARD, path, Running())
+    require_room(CARD, path, Execution())
 
 
 @pytest.mark.parametrize(("precision", "size"), [("float32", 4), ("bfloat16", 2)])
 def test_a_gpu_needs_room_for_the_precision_of_the_run(weights, monkeypatch, precision, size):
     path, count = weights
-    running = Running("cuda", precision)
+    running = Execution("cuda", precision)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (size * count, 10**12))
     require_room(CARD, path, running)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (size * count - 1, 10**12))
@@ -66,7 +66,7 @@ def test_what_a_training_checkpoint_holds_beside_the_network_needs_no_room(weigh
     padded = tmp_path / "padded.pth"
     padded.write_bytes(path.read_bytes() + bytes(10 * 4 * count))
     monkeypatch.setattr(room, "free_memory", lambda: 5 * count)
-    require_room(CARD, padded, Running())
+    require_room(CARD, padded, Execution())
 
 
 def test_a_damaged_file_is_left_to_whoever_loads_it(tmp_path):

@@ -70,7 +70,7 @@ def test_every_field_that_names_a_model_is_covered():
 
 def test_the_defaults_need_no_catalogue():
     chosen = run_models(ModelsSection())
-    assert {model.name for model in chosen.everything()} <= bundled().keys()
+    assert {model.name for model in chosen.all_models()} <= bundled().keys()
     assert chosen.uniqueness.name == chosen.embedder.name
 
 
@@ -94,12 +94,12 @@ def test_own_models_can_be_chosen_in_every_field(tmp_path, field):
     entry = like.card.model_dump(mode="json", exclude={"name"}, exclude_unset=True) | {"source": like.origin}
     value = ["mine"] if field == "more_embedders" else "mine"
     chosen = run_models(config(tmp_path, entries={"mine": entry}, **{field: value}).models)
-    assert "mine" in {model.name for model in chosen.everything()}
+    assert "mine" in {model.name for model in chosen.all_models()}
 
 
 def test_the_cache_and_being_offline_reach_every_model(tmp_path):
     chosen = run_models(config(tmp_path, offline=False, embedder="mine").models)
-    assert {(model.cache, model.offline) for model in chosen.everything()} == {(str(tmp_path / "cache"), False)}
+    assert {(model.cache, model.offline) for model in chosen.all_models()} == {(str(tmp_path / "cache"), False)}
     assert {model.offline for model in catalogue_of(ModelsSection())} == {True}
 
 
@@ -119,7 +119,7 @@ def test_the_dataset_is_made_by_all_models_but_the_evaluating_one(tmp_path):
             "bundled-clip",
         ]
     )
-    assert [model.name for model in chosen.everything()] == [*names, "bundled-b"]
+    assert [model.name for model in chosen.all_models()] == [*names, "bundled-b"]
 
 
 def test_models_without_commercial_use_are_refused_where_that_is_required(tmp_path):

@@ -5,7 +5,7 @@ from facenet_pytorch import InceptionResnetV1
 from torch.utils.flop_counter import FlopCounterMode
 
 from synfiqa.actors.imaging.preprocess import network_input
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.facenet import facenet
 from synfiqa.actors.recognition.network_embedder import NetworkEmbedder
@@ -41,7 +41,7 @@ def published():
 def embedder(published, tmp_path_factory):
     path = tmp_path_factory.mktemp("facenet") / "20180402-114759-vggface2.pt"
     torch.save(published[1], path)
-    return NetworkEmbedder(CARD, path, Running(micro_batch=2))
+    return NetworkEmbedder(CARD, path, Execution(micro_batch=2))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from synfiqa.actors.imaging.preprocess import network_input
 from synfiqa.actors.model_store.loading import build_network, load_network
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.recognition.network_embedder import NetworkEmbedder, conditioning_crop
 from synfiqa.actors.roles import Detection
@@ -59,7 +59,7 @@ def faces():
 
 
 def embedder(card, weights, **running):
-    return NetworkEmbedder(card, weights / f"{card.name}.safetensors", Running(**running))
+    return NetworkEmbedder(card, weights / f"{card.name}.safetensors", Execution(**running))
 
 
 @pytest.fixture(scope="module")
@@ -178,4 +178,4 @@ def test_half_precision_moves_embeddings_little_and_gives_float32(weights, small
 
 def test_weights_of_another_network_are_refused(weights):
     with pytest.raises(UserError, match="does not fit its architecture"):
-        NetworkEmbedder(SMALL, weights / "colour.safetensors", Running())
+        NetworkEmbedder(SMALL, weights / "colour.safetensors", Execution())

@@ -7,7 +7,7 @@ import pytest
 
 from synfiqa.actors.generation.conditional.backends import ProceduralBackend
 from synfiqa.actors.generation.conditional.procedural import procedural_samples
-from synfiqa.actors.roles import Unfit
+from synfiqa.actors.roles import Rejection
 from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
 from synfiqa.cluster.commits.shard_formats import content_digest, decode, encode
@@ -62,7 +62,7 @@ class Picky:
     def generate(self, identity, recipes):
         made = self._model.generate(identity, recipes)
         unfit = [
-            Unfit("no_face", "no face was found in 3 pictures", 0.2, 3) if recipe.seed in self._unfit else None
+            Rejection("no_face", "no face was found in 3 pictures", 0.2, 3) if recipe.seed in self._unfit else None
             for recipe in recipes
         ]
         made.landmarks[[entry is not None for entry in unfit]] = float("nan")

@@ -21,9 +21,9 @@ from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDif
 from synfiqa.actors.generation.face_model.procedural import ProceduralFaceModel
 from synfiqa.actors.generation.face_model.procedural_encoder import ProceduralEncoder
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.recognition.network_embedder import conditioning_crop
-from synfiqa.actors.roles import Detection, IdentitySource, Unfit
+from synfiqa.actors.roles import Detection, IdentitySource, Rejection
 from synfiqa.schemas.config.generate import DegradedSection, DiffusionSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
@@ -77,12 +77,12 @@ class Named:
 def diffusion(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sd")
     write_random(CARD, folder, seed=1)
-    return ControlledDiffusion(CARD, folder, Running(micro_batch=2))
+    return ControlledDiffusion(CARD, folder, Execution(micro_batch=2))
 
 
 @pytest.fixture(scope="module")
 def parts(diffusion):
-    encoder = ProceduralEncoder(CARD, None, Running())
+    encoder = ProceduralEncoder(CARD, None, Execution())
     return Parts(ProceduralFaceModel(), encoder, None, diffusion, Named(), Told())
 
 
@@ -320,7 +320,7 @@ def test_an_identity_whose_encoding_is_not_finite_is_given_up_once_and_nothing_p
     for recipes in (RECIPES[:2], RECIPES[2:]):
         given_up = made.generate(source, recipes)
         told = "the encoding of the identity's portrait is not finite"
-        assert given_up.unfit == [Unfit("not_finite", told, None, 1)] * len(recipes)
+        assert given_up.unfit == [Rejection("not_finite", told, None, 1)] * len(recipes)
         assert given_up.images.shape == (len(recipes), 64, 64, 3)
     assert len(detector.seen) == 1, "it is encoded once for all micro-batches"
 

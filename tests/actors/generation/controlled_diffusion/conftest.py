@@ -9,7 +9,7 @@ import torch
 from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
 from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random
 from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(
@@ -26,7 +26,7 @@ CARD = ModelCard(
     licence="CC BY-NC 4.0",
     commercial_use=False,
 )
-RUNNING = Running(micro_batch=2)
+RUNNING = Execution(micro_batch=2)
 FILES = DiffusionArguments()
 
 

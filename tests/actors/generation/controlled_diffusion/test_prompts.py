@@ -42,6 +42,6 @@ def test_a_seed_draws_by_weight():
 
 def test_a_book_of_ones_own():
     book = PromptBook(reference="sharp", stem="face", suffixes=("", "in fog", "in fog"), negative="art")
-    assert book.everything() == ["sharp", "art", "face", "face in fog"]
+    assert book.all_prompts() == ["sharp", "art", "face", "face in fog"]
     with pytest.raises(ValidationError):
         PromptBook(suffixes=())

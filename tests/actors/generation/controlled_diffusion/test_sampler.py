@@ -12,7 +12,7 @@ from synfiqa.actors.generation.controlled_diffusion.ddim import starting_noise
 from synfiqa.actors.generation.controlled_diffusion.layout import TINY
 from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
 from synfiqa.actors.generation.controlled_diffusion.weights import Networks
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.cluster.pipeline.micro_batch import at_most
 from synfiqa.schemas.errors import UserError
 from tests.actors.generation.controlled_diffusion.conftest import RUNNING
@@ -188,7 +188,7 @@ def test_portraits_are_prepared_as_clip_does(model):
 
 
 def test_half_precision_keeps_the_image(card, folder, request_of_three, pictures):
-    half = ControlledDiffusion(card, folder, Running(precision="bfloat16", micro_batch=2))
+    half = ControlledDiffusion(card, folder, Execution(precision="bfloat16", micro_batch=2))
     images, finite = half.generate(*request_of_three)
     assert finite.all()
     likeness = np.corrcoef(images.reshape(3, -1), pictures[0].reshape(3, -1))[:3, 3:]

@@ -6,7 +6,7 @@ from torchvision.models import resnet50
 
 from synfiqa.actors.generation.face_model.deca import DecaCoarse, DecaEncoder, face_crops, in_frame
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.roles import CODE
 from synfiqa.schemas.errors import UserError
@@ -44,7 +44,7 @@ def encoder(state, tmp_path_factory):
     path = tmp_path_factory.mktemp("deca") / "deca_model.tar"
     detail = {"layers.0.weight": torch.zeros(2, 2)}
     torch.save({"E_flame": state, "E_detail": detail, "D_detail": {"z": torch.zeros(1)}}, path)
-    return DecaEncoder(CARD, path, Running(micro_batch=2))
+    return DecaEncoder(CARD, path, Execution(micro_batch=2))
 
 
 @pytest.fixture(scope="module")

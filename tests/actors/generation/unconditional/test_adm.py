@@ -11,7 +11,7 @@ from synfiqa.actors.generation.unconditional.diffusion_chain import Ancestral
 from synfiqa.actors.generation.unconditional.seeded_noise import gaussian_noise
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.loading import load_network, play
-from synfiqa.actors.model_store.network import COMPILED, Running
+from synfiqa.actors.model_store.network import COMPILED, Execution
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.cluster.pipeline.salvage import Salvage
 from synfiqa.cluster.pipeline.stage import Stage
@@ -46,7 +46,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def generator(weights):
-    return AdmIdentityGenerator(CARD, weights, Running(micro_batch=2))
+    return AdmIdentityGenerator(CARD, weights, Execution(micro_batch=2))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def portraits(generator):
 
 
 def test_a_card_of_the_registry_is_played(weights, portraits):
-    player = play(CARD, weights, Running(micro_batch=2))
+    player = play(CARD, weights, Execution(micro_batch=2))
     assert isinstance(player, AdmIdentityGenerator)
     assert ARCHITECTURES["adm-unet"].player_arguments == PLAYER_ARGUMENTS
     assert np.array_equal(player.generate(SEEDS[:1])[0].image, portraits[0])
@@ -83,7 +83,7 @@ def test_portrait_depends_on_its_seed_alone(generator, portraits):
 
 
 def test_size_of_micro_batches_moves_portraits_by_rounding_at_most(weights, portraits):
-    larger = AdmIdentityGenerator(CARD, weights, Running(micro_batch=5)).generate(SEEDS)
+    larger = AdmIdentityGenerator(CARD, weights, Execution(micro_batch=5)).generate(SEEDS)
     difference = np.abs(np.stack([candidate.image for candidate in larger]).astype(int) - portraits)
     assert difference.max() <= 1
 
@@ -91,7 +91,7 @@ def test_size_of_micro_batches_moves_portraits_by_rounding_at_most(weights, port
 def test_stretched_pixels_are_a_choice_of_the_card(weights):
     found = {}
     for pixels in ("fixed", "stretched"):
-        generator = AdmIdentityGenerator(with_arguments(pixels=pixels), weights, Running(micro_batch=2))
+        generator = AdmIdentityGenerator(with_arguments(pixels=pixels), weights, Execution(micro_batch=2))
         # Random weights leave images black and white; where more than all is called noise, they are grey.
         generator.network = lambda x, steps: torch.cat([1.2 * x, torch.full_like(x, -1)], dim=1)
         found[pixels] = generator.generate(SEEDS[:1])[0].image
@@ -100,12 +100,12 @@ def test_stretched_pixels_are_a_choice_of_the_card(weights):
 
 
 def test_number_of_steps_is_a_choice_of_the_card(weights, portraits):
-    longer = AdmIdentityGenerator(with_arguments(steps=8), weights, Running(micro_batch=2))
+    longer = AdmIdentityGenerator(with_arguments(steps=8), weights, Execution(micro_batch=2))
     assert not np.array_equal(longer.generate(SEEDS[:1])[0].image, portraits[0])
 
 
 def test_half_precision_moves_portraits_little(weights, portraits):
-    half = AdmIdentityGenerator(CARD, weights, Running(micro_batch=2, precision="bfloat16"))
+    half = AdmIdentityGenerator(CARD, weights, Execution(micro_batch=2, precision="bfloat16"))
     assert {module.weight.dtype for module in half.network.modules() if hasattr(module, "weight")} == {
         torch.bfloat16,
         torch.float32,
@@ -122,7 +122,7 @@ class OneStage(Stage):
 
 
 def test_a_portrait_of_numbers_that_are_not_finite_costs_its_own_row(weights, portraits):
-    generator = AdmIdentityGenerator(CARD, weights, Running(micro_batch=4))
+    generator = AdmIdentityGenerator(CARD, weights, Execution(micro_batch=4))
     network, poisoned = generator.network, SEEDS[2]
     start = gaussian_noise(torch.tensor([poisoned]), 0, (3, 16, 16))[0]
 
@@ -150,7 +150,7 @@ def test_compiled_network_and_steps_are_asked_for_kernels_chosen_by_rule(weights
         return compiler(function, backend="eager", **{key: options[key] for key in ("dynamic", "fullgraph")})
 
     monkeypatch.setattr(torch, "compile", eager)
-    compiled = AdmIdentityGenerator(with_arguments(compile=True), weights, Running(micro_batch=2))
+    compiled = AdmIdentityGenerator(with_arguments(compile=True), weights, Execution(micro_batch=2))
     assert np.array_equal(compiled.generate(SEEDS[:2])[1].image, portraits[1])
     assert asked == [{**COMPILED, "fullgraph": True}] * 2
     known = torch._inductor.list_options()
@@ -169,22 +169,22 @@ def test_compiled_network_and_steps_are_asked_for_kernels_chosen_by_rule(weights
 )
 def test_arguments_that_do_not_fit_are_named(weights, change, message):
     with pytest.raises(UserError, match=message):
-        AdmIdentityGenerator(with_arguments(**change), weights, Running())
+        AdmIdentityGenerator(with_arguments(**change), weights, Execution())
 
 
 def test_size_of_card_and_network_must_agree(weights):
     card = CARD.model_copy(update={"input_size": 32})
     with pytest.raises(UserError, match="input_size is 32 but its network makes images of 16 pixels"):
-        AdmIdentityGenerator(card, weights, Running())
+        AdmIdentityGenerator(card, weights, Execution())
 
 
 def test_wrong_and_truncated_weights_are_named(weights, tmp_path):
     truncated = tmp_path / "short.safetensors"
     truncated.write_bytes(weights.read_bytes()[:5000])
     with pytest.raises(UserError, match="no whole safetensors file"):
-        AdmIdentityGenerator(CARD, truncated, Running())
+        AdmIdentityGenerator(CARD, truncated, Execution())
     save_file({"conv_in.weight": torch.zeros(1)}, wrong := tmp_path / "wrong.safetensors")
     with pytest.raises(
         UserError, match=r"keys are missing \(time_embed.0.weight.* 1 are unexpected \(conv_in.weight\)"
     ):
-        AdmIdentityGenerator(CARD, wrong, Running())
+        AdmIdentityGenerator(CARD, wrong, Execution())

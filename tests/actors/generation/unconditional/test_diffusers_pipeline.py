@@ -15,7 +15,7 @@ from synfiqa.actors.generation.unconditional.diffusers_pipeline import (
     DiffusersIdentityGenerator,
 )
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.model_store.network import Running
+from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
@@ -54,7 +54,7 @@ def ddim(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def generator(folder):
-    return DiffusersIdentityGenerator(CARD, folder, Running(micro_batch=2))
+    return DiffusersIdentityGenerator(CARD, folder, Execution(micro_batch=2))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_portraits_are_those_of_the_librarys_pipeline(folder, portraits, seed):
 
 def test_ddim_portraits_are_those_of_the_librarys_pipeline(ddim):
     card, path = ddim
-    found = DiffusersIdentityGenerator(card, path, Running(micro_batch=2)).generate(SEEDS)
+    found = DiffusersIdentityGenerator(card, path, Execution(micro_batch=2)).generate(SEEDS)
     pipeline = DDIMPipeline.from_pretrained(path, local_files_only=True)
     for seed, candidate in zip(SEEDS, found, strict=True):
         expected = by_library(pipeline, seed, num_inference_steps=3, eta=0.5)
@@ -99,7 +99,7 @@ def test_ddim_portraits_are_those_of_the_librarys_pipeline(ddim):
 
 
 def test_a_card_of_the_registry_is_played(folder):
-    assert isinstance(play(CARD, folder, Running()), DiffusersIdentityGenerator)
+    assert isinstance(play(CARD, folder, Execution()), DiffusersIdentityGenerator)
 
 
 def test_portrait_depends_on_its_seed_alone(generator, portraits):
@@ -113,7 +113,7 @@ def test_portrait_depends_on_its_seed_alone(generator, portraits):
 
 def test_stateful_schedulers_start_afresh_with_each_batch(folder, tmp_path):
     path = changed(folder, tmp_path / "a", INDEX, scheduler=["diffusers", "DPMSolverMultistepScheduler"])
-    generator = DiffusersIdentityGenerator(CARD, path, Running(micro_batch=1))
+    generator = DiffusersIdentityGenerator(CARD, path, Execution(micro_batch=1))
     first, second = generator.generate([5, 5])
     assert np.array_equal(first.image, second.image)
 
@@ -123,20 +123,20 @@ def test_learned_variance_needs_a_network_that_gives_it(tmp_path):
         unet=CARD.arguments["unet"] | {"out_channels": 6}, scheduler={"variance_type": "learned_range"}
     )
     path = write_rehearsal(learned, tmp_path, seed=2)
-    assert DiffusersIdentityGenerator(learned, path, Running(micro_batch=1)).generate([3])[0].image.std() > 5
+    assert DiffusersIdentityGenerator(learned, path, Execution(micro_batch=1)).generate([3])[0].image.std() > 5
     broken = changed(path, tmp_path / "broken", SCHEDULER, variance_type="fixed_small")
     with pytest.raises(UserError, match="gives 6 channels, which its scheduler, a DDPMScheduler without learned"):
-        DiffusersIdentityGenerator(learned, broken, Running())
+        DiffusersIdentityGenerator(learned, broken, Execution())
 
 
 def test_steps_are_the_pipelines_own_unless_the_card_says(folder, ddim):
     silent = with_arguments(steps=None)
-    assert DiffusersIdentityGenerator(silent, folder, Running()).steps == 1000
-    assert DiffusersIdentityGenerator(silent, ddim[1], Running()).steps == 50
+    assert DiffusersIdentityGenerator(silent, folder, Execution()).steps == 1000
+    assert DiffusersIdentityGenerator(silent, ddim[1], Execution()).steps == 50
 
 
 def test_half_precision_moves_portraits_little(folder, portraits):
-    half = DiffusersIdentityGenerator(CARD, folder, Running(micro_batch=2, precision="bfloat16"))
+    half = DiffusersIdentityGenerator(CARD, folder, Execution(micro_batch=2, precision="bfloat16"))
     found = np.stack([candidate.image for candidate in half.generate(SEEDS)]).astype(int)
     assert 0 < np.abs(found - portraits).mean() < 3
 
@@ -152,7 +152,7 @@ def test_checkpoints_of_before_2023_load_under_their_old_names(folder, portraits
         renamed[key] = value
     assert renamed.keys() != state.keys()
     save_file(renamed, old / WEIGHTS)
-    found = DiffusersIdentityGenerator(CARD, old, Running(micro_batch=2)).generate(SEEDS[:1])
+    found = DiffusersIdentityGenerator(CARD, old, Execution(micro_batch=2)).generate(SEEDS[:1])
     assert np.array_equal(found[0].image, portraits[0])
 
 
@@ -175,7 +175,7 @@ def test_checkpoints_of_before_2023_load_under_their_old_names(folder, portraits
 )
 def test_folders_that_fit_nothing_are_explained(folder, tmp_path, part, changes, message):
     with pytest.raises(UserError, match=message):
-        DiffusersIdentityGenerator(CARD, changed(folder, tmp_path / "copy", part, **changes), Running())
+        DiffusersIdentityGenerator(CARD, changed(folder, tmp_path / "copy", part, **changes), Execution())
 
 
 @pytest.mark.parametrize("part", [INDEX, UNET, SCHEDULER])
@@ -183,10 +183,10 @@ def test_damaged_and_missing_descriptions_are_named(folder, tmp_path, part):
     copy = changed(folder, tmp_path / "copy", part)
     (copy / part).write_text("{")
     with pytest.raises(UserError, match=rf"{part} describes no diffusers model"):
-        DiffusersIdentityGenerator(CARD, copy, Running())
+        DiffusersIdentityGenerator(CARD, copy, Execution())
     (copy / part).unlink()
     with pytest.raises(UserError, match=rf"{part} describes no diffusers model"):
-        DiffusersIdentityGenerator(CARD, copy, Running())
+        DiffusersIdentityGenerator(CARD, copy, Execution())
 
 
 def test_weights_must_be_safetensors_and_whole(folder, tmp_path):
@@ -194,16 +194,16 @@ def test_weights_must_be_safetensors_and_whole(folder, tmp_path):
     whole = (copy / WEIGHTS).read_bytes()
     (copy / WEIGHTS).write_bytes(whole[:-100])
     with pytest.raises(UserError, match="no whole safetensors file"):
-        DiffusersIdentityGenerator(CARD, copy, Running())
+        DiffusersIdentityGenerator(CARD, copy, Execution())
     (copy / WEIGHTS).rename(copy / "unet/diffusion_pytorch_model.bin")
     with pytest.raises(UserError, match=f"holds no {WEIGHTS}"):
-        DiffusersIdentityGenerator(CARD, copy, Running())
+        DiffusersIdentityGenerator(CARD, copy, Execution())
 
 
 def test_arguments_of_a_rehearsal_are_refused_beside_a_real_folder(folder):
     card = CARD.model_copy(update={"source": str(folder), "sha256": "0" * 64})
     with pytest.raises(UserError, match="its folder says what unet is"):
-        DiffusersIdentityGenerator(card, folder, Running())
+        DiffusersIdentityGenerator(card, folder, Execution())
 
 
 @pytest.mark.parametrize(
