@@ -236,7 +236,7 @@ def test_a_commit_under_another_number_is_named(storage, table):
     store = ShardStore(storage, "f")
     store.commit("samples", 1, table, {})
     storage.write("commits/shard-000002.json", storage.read("commits/shard-000001.json"))
-    with pytest.raises(JobFailed, match=r"shard-000002.json says it is samples 1"):
+    with pytest.raises(JobFailed, match=r"shard-000002.json is the commit of samples 1"):
         store.committed("samples")
 
 

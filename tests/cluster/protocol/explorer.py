@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, Literal, NamedTuple
 from unittest.mock import patch
 
-from synfiqa.cluster.run.lease import FOLDER
+from synfiqa.cluster.run.lease_record import FOLDER
 from synfiqa.cluster.storage.base import TMP
 from synfiqa.cluster.storage.retrying import Retrying
 from synfiqa.cluster.storage.storage import Storage

@@ -13,7 +13,8 @@ import uuid
 
 import pytest
 
-from synfiqa.cluster.run.lease import LeaseRecord, hold, newest_lease, require_held
+from synfiqa.cluster.run.lease import hold, require_held
+from synfiqa.cluster.run.lease_record import LeaseRecord, newest_lease
 from synfiqa.cluster.run.process_identity import born, machine, process_state
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import RunHeld, StorageUnavailable
@@ -427,7 +428,7 @@ from synfiqa.cluster.run.lease import hold
 from synfiqa.cluster.storage.storage import Storage
 try:
     with hold(Storage(sys.argv[1]), 1.0) as lease:
-        with lease._turn:  # No beat is half done, which would be finished on waking: on its own epoch, without harm.
+        with lease._lock:  # No beat is half done, which would be finished on waking: on its own epoch, without harm.
             os.kill(os.getpid(), signal.SIGSTOP)
         while True:
             lease.check()

@@ -190,8 +190,8 @@ def test_a_create_whose_answer_got_lost_knows_its_own_object(broken, bucket):
 REFUSALS = [
     (403, "AccessDenied", "access is denied .*let these credentials read, write, list and delete"),
     (400, "ExpiredToken", "the credentials have expired .*renew them and run the same command again"),
-    (403, "InvalidAccessKeyId", "the store does not know the access key"),
-    (403, "SignatureDoesNotMatch", "the secret key is not the one of the access key"),
+    (403, "InvalidAccessKeyId", "the access key does not exist"),
+    (403, "SignatureDoesNotMatch", "the secret key does not match the access key"),
     (403, "RequestTimeTooSkewed", "this machine's clock is wrong"),
     (507, "XMinioStorageFull", "the store is full"),
 ]
@@ -230,10 +230,10 @@ def test_every_refusal_stops_at_once_and_is_named(faulty, bucket, status, code, 
 def test_wrong_and_missing_credentials_are_told_apart(rclone, bucket, monkeypatch):
     storage = run_in(rclone, bucket)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
-    with pytest.raises(StorageRefused, match="the secret key is not the one of the access key"):
+    with pytest.raises(StorageRefused, match="the secret key does not match the access key"):
         storage.exists("run.json")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "not-the-key")
-    with pytest.raises(StorageRefused, match="the store does not know the access key"):
+    with pytest.raises(StorageRefused, match="the access key does not exist"):
         storage.exists("run.json")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

@@ -46,7 +46,7 @@ def test_the_first_visible_gpu_is_this_processs_own(visible, expected):
 
 @pytest.mark.parametrize("visible", ["", "3", "-1", "GPU-aa", "GPU-cc", "NoDevFiles"])
 def test_a_name_of_no_gpu_or_of_several_is_refused(visible):
-    with pytest.raises(LookupError, match="names none of 3 GPUs"):
+    with pytest.raises(LookupError, match="matches none of 3 GPUs"):
         own_gpu(GPUS, visible)
 
 
