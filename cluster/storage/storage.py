@@ -70,7 +70,7 @@ class Storage:
             self._store: Store = self._local or self._remote(scheme)
         except (ImportError, ValueError) as error:
             raise UserError(
-                f"cannot open the run folder {redact(url)}: {error}; give a local path or a URL that fsspec knows"
+                f"cannot open the run folder {redact(url)}: {error}; give a local path or a URL that fsspec supports"
             ) from error
 
     def _remote(self, scheme: str) -> Store:
