@@ -74,10 +74,10 @@ def find_garbage(storage: Storage, older_than_s: float = DEFAULT_AGE_S) -> Colle
     Assumes that no upload waits for its commit longer than `older_than_s`.
     """
     # The order of the reads makes it safe. The clock comes first, so that no file looks older than it is. Files come
-    # before the lease: a driver takes the lease before its first upload, so the writer of a listed file is seen. Commits
-    # come last: a listed file that is committed during the collection is named by the time they are read. What remains
-    # is a writer suspended between upload and commit for longer than the age guard: it checks for its data after the
-    # commit and uploads them again, unless it resumes during the collection; hence the assumption above.
+    # before the lease: a driver takes the lease before its first upload, so the writer of a listed file is seen.
+    # Commits come last: a listed file that is committed during the collection is named by the time they are read.
+    # What remains is a writer suspended between upload and commit for longer than the age guard: it checks for its
+    # data after the commit and uploads them again, unless it resumes during the collection; hence the assumption above.
     now = storage.now()
     entries = [entry for entry in storage.stat() if not GENERATION.fullmatch(entry.path)]
     _require_patience(storage, older_than_s)
