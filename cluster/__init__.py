@@ -1,4 +1,4 @@
-"""Where a run lives: storage, shard store, placement, Ray sessions, progress."""
+"""Storage, commits, pipeline, telemetry and upkeep of a run; independent of faces and models."""
 
 if __name__ != "synfiqa.cluster":
     # A second import under another name would load every module twice, with classes that are not equal.

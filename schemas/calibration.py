@@ -1,4 +1,4 @@
-"""`calibration.json`: how raw components became labels, exact enough to label new data on the same scale."""
+"""`calibration.json`: the scale of a label pass, exact enough to label new data on the same scale."""
 
 from typing import Annotated
 
@@ -10,44 +10,46 @@ from synfiqa.schemas.rows import SCHEMA_VERSION
 
 
 class RankTable(Record):
-    """Distinct values of one column, ascending, with the average rank (1..N) that each has among the N samples."""
+    """Distinct values of one column, ascending, with their average ranks (1..N) among the N samples."""
 
     values: list[float]
     ranks: list[float]
 
 
 class FactorCost(Record):
-    """What a factor costs: the sum over its knots of weight * max(severity - knot, 0) / top, in units of f_r."""
+    """Cost of a factor in units of f_r: sum over its knots of weight * max(severity - knot, 0) / top."""
 
     factor: str = Field(description="one of synfiqa.fiqa_train.labels.severities.FACTORS")
     top: float = Field(gt=0, description="largest severity among the N samples")
-    knots: list[float] = Field(description="severities at which the cost bends, ascending from 0")
-    weights: list[Annotated[float, Field(ge=0)]] = Field(description="one a knot")
+    knots: list[float] = Field(description="severities at which the slope changes, ascending from 0")
+    weights: list[Annotated[float, Field(ge=0)]] = Field(description="one for each knot")
 
     @property
     def at_top(self) -> float:
-        """The cost of the largest severity."""
+        """Cost of the largest severity."""
         bends = zip(self.knots, self.weights, strict=True)
         return sum(weight * (self.top - knot) / self.top for knot, weight in bends)
 
 
 class Costs(Record):
-    """The spatial domain as costs: 1 - f_r is expected to be the constant and the sum of all factors' costs."""
+    """Linear model of 1 - f_r: a constant plus the costs of all factors."""
 
-    constant: float = Field(description="1 - f_r that is expected of a sample that nothing harms; no part of s_d")
-    factors: list[FactorCost] = Field(description="factors that cost something")
+    constant: float = Field(description="expected 1 - f_r of a sample without degradation; not part of s_d")
+    factors: list[FactorCost] = Field(description="factors with a cost above 0")
 
 
 class Scale(Record):
-    """The global part of a label: everything that one sample's label needs to know about all the others."""
+    """Parameters of a label pass that depend on all its samples; the label of a sample depends on nothing else."""
 
     samples: int = Field(ge=1, description="N, degraded samples that the scale was fitted on")
     spatial_weight: float = Field(description="lambda of the fusion")
     vision_language_weight: float = Field(1.0, description="kappa of the fusion; 1 in passes of older versions")
     match_threshold: float | None = Field(
-        None, description="f_r is fused as the chance of a match above this cosine; null: as the cosine"
+        None, description="f_r is fused as the probability of a match at this threshold; null: as the cosine"
     )
-    match_width: float = Field(0.08, gt=0, description="cosine over which that chance rises from 1/2 to .73")
+    match_width: float = Field(
+        0.08, gt=0, description="difference of cosine over which that probability rises from 1/2 to 0.73"
+    )
     costs: Costs | None = Field(None, description="s_d is 1 - their sum; null: the smallest of three shares of ranks")
     yaw: RankTable = Field(description="|yaw| in degrees")
     downsample: RankTable
@@ -58,20 +60,22 @@ class Scale(Record):
 
     @property
     def spatial(self) -> Spatial:
-        """What s_d is on this scale, as `label.spatial` names it."""
+        """Kind of s_d on this scale, as in `label.spatial`."""
         return "ranks" if self.costs is None else "costs"
 
 
 class Calibration(Record):
-    """The commit of a label pass, written last: its labels exist if and only if this object exists."""
+    """Commit of a label pass, written last: its labels exist if and only if this object exists."""
 
     schema_version: int = SCHEMA_VERSION
     name: str
-    fingerprint: str = Field(description="recipe of the labelled run")
+    fingerprint: str = Field(description="fingerprint of the labelled run")
     dataset_sha256: str = Field(description="digest of all committed content that was labelled")
-    embedder: str = Field("", description="whose f_r the labels take; empty in passes of older versions")
-    image_text: str = Field("", description="what measured v_l; empty in passes of older versions")
-    mirrored: bool = Field(False, description="f_r is that of a face and of its mirror image")
+    embedder: str = Field("", description="embedder of the fused f_r; empty in passes of older versions")
+    image_text: str = Field("", description="image-text model of v_l; empty in passes of older versions")
+    mirrored: bool = Field(
+        False, description="f_r is that of the sum of the embeddings of a face and of its mirror image"
+    )
     frozen_from: str = Field(description="SHA-256 of the scale when it came from another pass; empty when fitted here")
     samples: int = Field(description="degraded samples labelled")
     clipped: int = Field(description="samples outside a frozen scale, set to 0 or 1")

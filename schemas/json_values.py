@@ -1,11 +1,14 @@
-"""Values that JSON can say, and so every record of a run: YAML knows more of them."""
+"""Checks that a value is JSON-serialisable (YAML also has dates and NaN)."""
 
 import math
 from typing import Any
 
 
 def check_json(value: Any, place: str) -> None:
-    """ValueError names the first value inside that is no text, finite number, truth value, null, list or mapping."""
+    """Raise ValueError naming the first value that is no text, finite number, boolean, null, list or mapping.
+
+    `place` is the name of the value itself; parts are named below it, as in `arguments.layers.0`.
+    """
     try:
         _check(value, place)
     except RecursionError:
@@ -25,5 +28,5 @@ def _check(value: Any, place: str) -> None:
         raise ValueError(f"{place} is {value}: a number must be finite")
     elif not isinstance(value, str | int | float | bool | None):
         raise ValueError(
-            f"{place} is a {type(value).__name__}, which JSON does not know: put it in quotes if it is text"
+            f"{place} is a {type(value).__name__}, which JSON does not have: put it in quotes if it is text"
         )

@@ -1,4 +1,4 @@
-"""What the words of a licence say about commercial use: enough to refuse a card that claims more than its licence."""
+"""Detects licences that forbid commercial use, to refuse a model card that claims more than its licence."""
 
 import re
 import unicodedata
@@ -10,12 +10,12 @@ _BARRED = re.compile(
             r"(?<![a-z])NC(?![a-z])",
             r"\bnon[\s-]*commercial",
             r"\b(?:no|without)\s+commercial",
-            # In one clause: what follows a comma or semicolon is about something else.
+            # Within one clause only: text after a comma or semicolon has another subject.
             r"\bnot\b[^,;.]*\bcommercial",
             r"\bcommercial[^,;.]*\b(?:not|prohibited|forbidden|excluded)\b",
             _PURPOSE + r"\b.*\bonly\b",
             _PURPOSE + r"[\s-]+(?:use|purposes?|licen[cs]e)\b",
-            # Without a licence nothing is allowed.
+            # Without a licence no use is permitted.
             r"\b(?:none|not|nothing)\s+(?:stated|specified|given|declared|known)",
             r"\bno\s+licen[cs]e",
             r"\b(?:unknown|unclear|unstated|unspecified)\b",
@@ -27,7 +27,7 @@ _BARRED = re.compile(
 
 
 def bars_commercial_use(licence: str) -> bool:
-    """Tell whether a licence, as a card names it, forbids commercial use or grants nothing; any Unicode dash counts."""
+    """Return whether a licence text forbids commercial use or grants no rights; any Unicode dash counts."""
     text = unicodedata.normalize("NFKC", licence)
     plain = "".join("-" if unicodedata.category(letter) == "Pd" or letter == "\u2212" else letter for letter in text)
     return _BARRED.search(plain) is not None

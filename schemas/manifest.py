@@ -1,4 +1,4 @@
-"""The small JSON objects that make things exist: run manifest, shard commits, unit commits, dead records."""
+"""JSON records of a run: run manifest, commits of units and shards, dataset summary, dead rows."""
 
 import json
 from typing import Literal
@@ -10,13 +10,13 @@ from synfiqa.schemas.rows import SCHEMA_VERSION
 
 
 class Record(BaseModel):
-    """Base of every manifest: unknown keys are errors, so a reader never guesses."""
+    """Base of every JSON record: rejects unknown keys; values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DataFile(Record):
-    """One immutable data file, by its path inside the run folder."""
+    """Immutable data file: path inside the run folder, digest, length, number of rows."""
 
     path: str
     sha256: str
@@ -25,25 +25,27 @@ class DataFile(Record):
 
 
 class DeadRow(Record):
-    """A candidate or sample that was not made, with all that is needed to find out why and to replay it.
+    """Candidate or sample that was not made, with its error and the specification to replay it.
 
-    Dead: an error, which a replay may mend. With a `reason`, a sample is rejected: tried as often as the config allows
-    and found unfit each time, which is finished work.
+    Without a `reason` it is dead: an error, which a replay may repair. With a `reason` it is a rejected sample: it
+    failed a check in every permitted try and is finished work.
     """
 
     item: str = Field(description="sample_id, or candidate number")
     stage: str
-    error: str = Field(description="type and message of the last error, in one line; of a rejected sample, in words")
+    error: str = Field(
+        description="type and message of the last error in one line; of a rejected sample, the reason in words"
+    )
     reason: str = Field("", description="why a sample is rejected, such as no_face; empty for a dead row")
-    value: float | None = Field(None, description="the measurement that rejected")
+    value: float | None = Field(None, description="measurement that the reason is about")
     traceback: str = ""
     attempts: int = Field(ge=1)
     node: str = ""
-    spec: str = Field("", description="JSON of what was asked for: the recipe of a sample, the seed of a candidate")
+    spec: str = Field("", description="JSON specification: the recipe of a sample, the seed of a candidate")
 
 
 class Commit(Record):
-    """A unit of finished work. It exists if and only if this object exists (promise 2).
+    """Record of a finished unit, which exists if and only if this object exists (docs/architecture.md, promise 2).
 
     A replay of dead rows makes the next `revision` of the unit: a commit of its own, which readers prefer.
     """
@@ -56,7 +58,7 @@ class Commit(Record):
         None,
         description="Parquet of synfiqa.schemas.rows.DEAD, present when rows of the unit are dead, or samples rejected",
     )
-    content_sha256: str = Field(description="digest of the rows themselves, equal for every file format")
+    content_sha256: str = Field(description="digest of the rows, equal for every file format")
     counts: dict[str, int] = Field(description="rows by outcome: planned = accepted + rejected + dead, and more")
     fingerprint: str
     schema_version: int = SCHEMA_VERSION
@@ -74,28 +76,33 @@ class Commit(Record):
 
 
 class StoreTraits(Record):
-    """What the preflight found out about the store of a run."""
+    """Properties of the store of a run, measured by the preflight."""
 
     create_if_absent: Literal["enforced", "last writer wins"]
 
 
 class RunManifest(Record):
-    """`run.json`: what this run is. Written once; a later submit must agree with it."""
+    """Content of `run.json`: config, fingerprint and models of a run; written once, later submits must match it."""
 
     schema_version: int = SCHEMA_VERSION
     fingerprint: str
-    recipe: dict = Field(description="recipe sections of the config, as fingerprinted")
+    recipe: dict = Field(description="fingerprint document: all that determines the dataset's bytes")
     config: dict = Field(description="the whole config at first submit")
     code_version: str
     models: dict[str, str] = Field(description="model name -> digest")
-    cards: tuple[ModelCard, ...] = Field((), description="of the models that made the dataset, with their licences")
+    cards: tuple[ModelCard, ...] = Field(
+        (), description="cards of the models that made the dataset, with their licences"
+    )
     versions: dict[str, str] = Field(description="library versions at first submit; recorded, not enforced")
     store: StoreTraits | None = None
     created: str
 
 
 class DatasetSummary(Record):
-    """`dataset.json`: what a finished generate job made. planned = accepted + rejected + dead, of both kinds of row."""
+    """Content of `dataset.json`: totals of a finished generate job.
+
+    planned = accepted + rejected + dead, for candidates and for samples.
+    """
 
     planned: int = Field(description="candidates")
     accepted: int
@@ -111,7 +118,7 @@ class DatasetSummary(Record):
 
 
 class Dead(Record):
-    """A whole unit that could not be made: its process died again and again, or a stage failed outside its rows."""
+    """Unit that could not be made: its process died repeatedly, or a stage failed outside its rows."""
 
     kind: Literal["samples", "identities"]
     number: int
@@ -122,7 +129,7 @@ class Dead(Record):
     node: str = ""
 
     def row(self, item: str, spec: dict | None = None) -> DeadRow:
-        """Return the record of one of the unit's rows."""
+        """Return the dead row of one item of the unit."""
         return DeadRow(
             item=item,
             stage=self.stage,

@@ -1,4 +1,4 @@
-"""The recipe of one image: the commanded value of every factor, complete enough to make it again alone."""
+"""The recipe of one image: the commanded value of every factor; it suffices to generate the image again."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Profile = Literal["corrected", "faithful"]
 
 
 class Pose(BaseModel):
-    """Head rotation in degrees: yaw > 0 turns the nose to image-right, pitch > 0 up, roll > 0 clockwise."""
+    """Head rotation in degrees; yaw > 0 turns the nose to image-right, pitch > 0 up, roll > 0 clockwise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     yaw: float = Field(0.0, ge=-100, le=100)
@@ -42,7 +42,7 @@ class Expression(BaseModel):
 
 
 class Gaze(BaseModel):
-    """Where the eyes look in degrees relative to the head: yaw > 0 to image-right, pitch > 0 up."""
+    """Direction of gaze relative to the head in degrees; yaw > 0 to image-right, pitch > 0 up."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     yaw: float = Field(0.0, ge=-35, le=35)
@@ -50,7 +50,7 @@ class Gaze(BaseModel):
 
 
 class Light(BaseModel):
-    """One key light over an ambient: direction in degrees, harshness 0 (even) to 1 (hard), exposure gain, colour."""
+    """Key light over ambient light: direction in degrees, harshness 0 (even) to 1 (hard), exposure gain, colour."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     azimuth: float = Field(0.0, ge=-180, le=180, description="degrees, > 0 from image-right, 0 from the camera")
@@ -59,12 +59,15 @@ class Light(BaseModel):
     exposure: float = Field(1.0, gt=0, le=16, description="linear gain; 1 is a well-exposed portrait")
     temperature: float = Field(0.0, ge=-1, le=1, description="white balance, -1 cold to 1 warm")
     cast: float = Field(
-        0.0, ge=0, le=1, description="a coloured key light or a wrong white balance; which, and the hue: by the seed"
+        0.0,
+        ge=0,
+        le=1,
+        description="strength of a coloured key light or of a wrong white balance; the seed selects which, and the hue",
     )
 
 
 class Recipe(BaseModel):
-    """Every commanded factor of one image; the seed fixes all that is left (clothes, backdrop, kernels, noise)."""
+    """Commanded factors of one image; the seed fixes all others (clothes, backdrop, kernels, noise)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Kind
@@ -80,13 +83,13 @@ class Recipe(BaseModel):
         5.0, ge=1.2, le=100, description="from the middle of the head in head heights of 24 cm; near lenses distort"
     )
     misalignment: float = Field(
-        0.0, ge=-90, le=90, description="degrees by which the aligner has turned the crop wrongly, > 0 clockwise"
+        0.0, ge=-90, le=90, description="rotation error of the aligned crop in degrees, > 0 clockwise"
     )
     downsample: float = Field(1.0, ge=1, le=8, description="resolution factor s; 1 leaves the image alone")
     blur: float = Field(1.0, ge=1, le=8, description="blur level b; 1 leaves the image alone")
-    motion: float = Field(0.0, ge=0, le=30, description="pixels of the crop that a straight shake draws out")
+    motion: float = Field(0.0, ge=0, le=30, description="length of a straight camera shake in pixels of the crop")
     noise: float = Field(0.0, ge=0, le=80, description="sensor noise, sigma in grey levels of the crop at mid-grey")
     jpeg_quality: int = Field(90, ge=1, le=100)
     profile: Profile = "corrected"
     template: str = Field("", description="entry of the template bank that the face is shown under; empty: none")
-    prompt: str = Field("", description="what the picture was asked for in words; empty: nothing")
+    prompt: str = Field("", description="text prompt of the diffusion model; empty: none")

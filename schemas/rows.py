@@ -1,4 +1,4 @@
-"""Arrow schemas of the run folder's tables, version 5. `docs/formats.md` gives every column's unit and range."""
+"""Arrow schemas of the tables of a run folder, version 5; `docs/formats.md` gives unit and range of each column."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe
 SCHEMA_VERSION = 5
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-"""Encoded image plus its relative path: the struct that Hugging Face `datasets` decodes as an image."""
+"""Encoded image and its relative path: the struct that Hugging Face `datasets` decodes as an image."""
 
 _f32 = pa.float32()
 LANDMARKS = pa.list_(_f32, 10)
@@ -35,14 +35,14 @@ CANDIDATES = pa.schema(
         ("expression", _f32),
         ("glasses", _f32),
         ("embedding", pa.list_(_f32)),
-        ("status", pa.string()),  # accepted | rejected | dead; the registry has the last word
+        ("status", pa.string()),  # accepted | rejected | dead; set by the registry
         ("reason", pa.string()),  # empty when accepted
-        ("value", _f32),  # the measurement that decided
+        ("value", _f32),  # the measurement that the reason is about
         ("identity", pa.int64()),  # accepted number in candidate order, else null
         ("error", pa.string()),
     ]
 )
-"""The identity ledger: one row a candidate, one file a unit, decided in candidate order."""
+"""The identity ledger: one row for each candidate, one file for each unit, in candidate order."""
 
 MORE_RECOGNITION = pa.list_(pa.struct([("embedder", pa.string()), ("cosine", _f32)]))
 """f_r of one sample by embedder, beside the column `recognition`; empty where a run has one embedder."""
@@ -56,7 +56,7 @@ IDENTITIES = pa.schema(
         ("image", IMAGE),
     ]
 )
-"""What the sample half receives of an accepted identity."""
+"""Columns of an accepted identity that the sample half reads."""
 
 _RECIPE = [
     ("seed", pa.int64()),
@@ -109,10 +109,8 @@ SAMPLES = pa.schema(
         ("measured_yaw", _f32),  # degrees, signed, from the landmarks of the clean crop
         ("occluded_fraction", _f32),
         ("occluded_regions", OCCLUDED_REGIONS),
-        (
-            "kernel_lambda1",
-            _f32,
-        ),  # variances (px^2) and angle (radians) of the applied blur; null when unblurred
+        # variances (px^2) and angle (radians) of the applied blur; null when unblurred
+        ("kernel_lambda1", _f32),
         ("kernel_lambda2", _f32),
         ("kernel_theta", _f32),
         ("landmarks", LANDMARKS),  # in the aligned 112 x 112 image
@@ -121,7 +119,7 @@ SAMPLES = pa.schema(
         ("more_recognition", MORE_RECOGNITION),  # f_r by each of models.more_embedders
     ]
 )
-"""One row an image. The label components are raw; fusion happens in the label pass (promise 5)."""
+"""The samples: one row for each image, with raw label components; the label pass fuses them."""
 
 LABELS = pa.schema(
     [
@@ -138,7 +136,7 @@ LABELS = pa.schema(
         ("group", pa.string()),  # Q0 (worst decile) .. Q9 (best)
     ]
 )
-"""One row a degraded sample, joined to samples by `sample_id`."""
+"""The labels: one row for each degraded sample, joined to samples by `sample_id`."""
 
 DEAD = pa.schema(
     [
@@ -153,11 +151,11 @@ DEAD = pa.schema(
         ("spec", pa.string()),
     ]
 )
-"""One row a dead row or rejected sample, as `synfiqa.schemas.manifest.DeadRow`; named by the commit of its unit."""
+"""Rows that were not made: one for each dead row or rejected sample, as `synfiqa.schemas.manifest.DeadRow`."""
 
 
 def sample_id(identity: int, kind: str, index: int) -> str:
-    """Name of a sample inside its run: `000012/Ref-3` or `000012/17`."""
+    """Return the name of a sample inside its run: `000012/Ref-3` or `000012/17`."""
     return f"{identity:06d}/Ref-{index}" if kind == "reference" else f"{identity:06d}/{index}"
 
 
@@ -172,7 +170,7 @@ def kind_of(sample: str) -> str:
 
 
 def image_path(identity: int, kind: str, index: int) -> str:
-    """Path of a sample in the published layout, relative to `data/`."""
+    """Return the path of a sample in the published layout, relative to `data/`."""
     return sample_id(identity, kind, index) + ".jpg"
 
 
@@ -180,7 +178,7 @@ _FLAT = ("pose", "expression", "gaze", "light")  # parts of a recipe with a colu
 
 
 def recipe_to_row(recipe: Recipe) -> dict[str, float | int | str]:
-    """Flatten a recipe into the columns it has in `SAMPLES` (and `kind`)."""
+    """Flatten a recipe into its columns of `SAMPLES`, `kind` among them."""
     light = {f"light_{name}": value for name, value in recipe.light.model_dump().items()}
     gaze = {f"gaze_{name}": value for name, value in recipe.gaze.model_dump().items()}
     rest = recipe.model_dump(exclude=set(_FLAT))

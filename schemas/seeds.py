@@ -1,4 +1,4 @@
-"""Seeds derived from what is made, never from when or where it is made (DESIGN promise 1)."""
+"""Seeds derived from the run seed and a path, never from time or place (docs/architecture.md, promise 1)."""
 
 import hashlib
 

@@ -1,1 +1,1 @@
-"""Exactly-once commits of units and shards."""
+"""Commits of units and shards, each made exactly once."""

@@ -1,4 +1,4 @@
-"""Adding up commits: what a dataset holds, by the truth alone."""
+"""Totals of a dataset, summed over its commits."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -7,7 +7,7 @@ from synfiqa.cluster.commits.merkle import dataset_root
 from synfiqa.schemas.manifest import Commit, DatasetSummary
 
 SUMMARY = "dataset.json"
-"""Where a finished generate job leaves its summary."""
+"""Path of the summary of a finished generate job."""
 
 
 def candidate_totals(counts: Counter[str]) -> tuple[int, dict[str, int], int]:
@@ -19,7 +19,7 @@ def candidate_totals(counts: Counter[str]) -> tuple[int, dict[str, int], int]:
 
 
 def rejected_by_reason(counts: Counter[str]) -> dict[str, int]:
-    """Return the rejected of summed counts by reason, the most frequent first."""
+    """Return the rejected rows by reason from summed counts, most frequent first."""
     reasons = {key.partition(":")[2]: count for key, count in counts.items() if key.startswith("rejected:")}
     return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 

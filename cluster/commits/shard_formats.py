@@ -1,4 +1,4 @@
-"""Shard files as deterministic bytes: the same rows always make the same Parquet file or WebDataset tar."""
+"""Encodes shards as deterministic bytes: equal rows give equal Parquet files or WebDataset tars."""
 
 import hashlib
 import io
@@ -24,12 +24,12 @@ _METADATA_HEADER = "SYNFIQA.metadata"
 
 
 def encode(table: pa.Table, format: Format, metadata: Mapping[str, str]) -> bytes:
-    """Return the file that holds the rows; chunking and schema metadata of the table leave no trace in it."""
+    """Return the rows as the bytes of a file, independent of chunking and schema metadata of the table."""
     return _to_parquet(table, metadata) if format == "parquet" else _to_tar(table, metadata)
 
 
 def decode(data: bytes, format: Format, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the rows of an encoded file with their exact types, without schema metadata."""
+    """Return the rows of an encoded file with exact types and without schema metadata."""
     if format == "parquet":
         read = pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
         return read.replace_schema_metadata(None)
@@ -38,7 +38,7 @@ def decode(data: bytes, format: Format, columns: Sequence[str] | None = None) ->
 
 
 def content_digest(table: pa.Table) -> str:
-    """Return the SHA-256 (hex) of names, types and values in row order; file format and chunking do not matter."""
+    """Return the SHA-256 (hex) of names, types and values in row order, independent of file format and chunking."""
     digest = hashlib.sha256(f"rows:{table.num_rows}".encode())
     for field, column in zip(table.schema, table.columns, strict=True):
         digest.update(f"\n{field.name}:{_type_name(field.type)}\n".encode())
@@ -57,12 +57,12 @@ def _type_name(kind: pa.DataType) -> str:
 
 
 def _canonical(array: pa.Array) -> list[bytes | memoryview]:
-    """Validity, then lengths, then values, with whatever hides under a null set to zero."""
+    """Return validity, lengths and values as bytes; values under a null are set to zero."""
     kind = array.type
     missing = np.asarray(array.is_null().to_numpy(zero_copy_only=False), dtype=np.uint8)
     head = [missing.tobytes()]
     if pa.types.is_struct(kind):
-        # flatten() hands the parent's nulls down, so that fields under a null struct compare equal.
+        # flatten() applies the parent's nulls to the fields, so that fields under a null struct compare equal.
         return head + [part for child in array.flatten() for part in _canonical(child)]
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         lengths = array.value_lengths().fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
@@ -76,11 +76,11 @@ def _canonical(array: pa.Array) -> list[bytes | memoryview]:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         filled = array.fill_null(False if pa.types.is_boolean(kind) else 0).to_numpy(zero_copy_only=False)
         return [*head, np.ascontiguousarray(filled).astype(filled.dtype.newbyteorder("<")).tobytes()]
-    raise TypeError(f"column type {kind} has no place in a shard")
+    raise TypeError(f"column type {kind} cannot be stored in a shard")
 
 
 def _leaves(field: pa.Field, path: str = "") -> list[tuple[str, pa.DataType]]:
-    """Parquet column paths of a field, as the writer's options name them."""
+    """Return the Parquet column paths of a field, as in the writer's options, with their types."""
     path = path + field.name
     if pa.types.is_struct(field.type):
         return [leaf for child in field.type for leaf in _leaves(child, f"{path}.")]
@@ -97,7 +97,7 @@ def _to_parquet(table: pa.Table, metadata: Mapping[str, str]) -> bytes:
         }
     )
     leaves = [leaf for field in schema for leaf in _leaves(field)]
-    # Encoded images neither compress nor make useful minimum and maximum values.
+    # Encoded images do not compress, and their minimum and maximum are useless.
     plain = [path for path, kind in leaves if not pa.types.is_binary(kind)]
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -115,7 +115,7 @@ def _to_parquet(table: pa.Table, metadata: Mapping[str, str]) -> bytes:
 
 
 def _feature(kind: pa.DataType) -> dict[str, Any]:
-    """The column in the vocabulary of Hugging Face `datasets`; `Sequence` is the name that all its versions know."""
+    """Return the column as a feature of Hugging Face `datasets`; all its versions support `Sequence`."""
     if pa.types.is_struct(kind) and {field.name for field in kind} == {"bytes", "path"}:
         return {"_type": "Image"}
     if pa.types.is_struct(kind):

@@ -1,7 +1,7 @@
-"""Exactly-once shards: data under attempt-unique names, and one small commit object that makes them exist.
+"""Exactly-once commits: data files under names unique to the attempt, and one commit object for each unit.
 
-A commit is never changed. Rows that were dead and could be made later come as the next revision of their unit, a
-commit of its own; readers take the highest. Nothing here deletes: see `cluster/upkeep/garbage.py` for why and when.
+A unit exists if and only if its commit does. A commit is never changed: a replay of dead rows makes the next revision
+of the unit, and readers take the highest. This module deletes nothing; `cluster/upkeep/garbage.py` does.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ Kind = Literal["samples", "identities"]
 SCHEMAS: dict[Kind, pa.Schema] = {"samples": SAMPLES, "identities": CANDIDATES}
 STEM: dict[Kind, str] = {"samples": "shard", "identities": "unit"}
 _SETTLING_S = (0.1, 0.4, 1.5)
-"""Pauses before a commit that cannot be parsed is read again."""
+"""Seconds to wait before each repeated read of a commit that cannot be parsed."""
 _COMMIT_NAME = re.compile(r"commits/(shard|unit)-(\d{6,})(?:\.r(\d{3,}))?\.json")
 
 
 def commit_path(kind: Kind, number: int, revision: int = 0) -> str:
-    """Return where the commit of a unit lives: `commits/shard-000012.json`, `commits/shard-000012.r001.json`."""
+    """Return the path of a unit's commit: `commits/shard-000012.json`, `commits/shard-000012.r001.json`."""
     return f"commits/{STEM[kind]}-{number:06d}" + (f".r{revision:03d}" if revision else "") + ".json"
 
 
 def parse_commit_path(path: str) -> tuple[Kind, int, int] | None:
-    """Return (kind, number, revision) of a commit's path, or None when it is not one."""
+    """Return (kind, number, revision) of the path of a commit, or None for any other path."""
     match = _COMMIT_NAME.fullmatch(path)
     if match is None:
         return None
@@ -46,11 +46,11 @@ def parse_commit_path(path: str) -> tuple[Kind, int, int] | None:
 
 
 class UnreadableRecord(JobFailed):
-    """A commit object that is not one (exit code 1)."""
+    """Commit object that cannot be parsed (exit code 1)."""
 
 
 class ShardStore:
-    """The shards and ledger units of one run. Readers see what commits name, nothing else (promise 2)."""
+    """Shards and ledger units of one run, read through their commits only (docs/architecture.md, promise 2)."""
 
     def __init__(self, storage: Storage, fingerprint: str, format: Format = "parquet") -> None:
         self.storage = storage
@@ -68,11 +68,11 @@ class ShardStore:
         dead: Sequence[DeadRow] = (),
         revision: int = 0,
     ) -> Commit:
-        """Store the rows and make them exist; when another writer was first, return its commit.
+        """Upload the rows and create their commit; return the existing commit when another writer was first.
 
-        A loser leaves its files to `gc`: on a store that does not enforce create-if-absent, a request that it gave up
-        on may still land and name them. ValueError for rows of another schema; JobFailed when the upload is short, or
-        when the first writer made other rows from the same recipe, because then determinism is broken.
+        The files of a losing writer stay for `gc`: on a store that does not enforce create-if-absent, its delayed
+        commit request may still arrive and name them. ValueError for rows of another schema; JobFailed when the upload
+        is short, or when the first writer made other rows from the same recipe, because then determinism is broken.
         """
         if not table.schema.equals(SCHEMAS[kind]):
             raise ValueError(f"{kind} {number}: columns are not those of synfiqa.schemas.rows: {table.schema}")
@@ -95,12 +95,12 @@ class ShardStore:
             self._upload(path, data)
         if self.storage.create(commit_path(kind, number, revision), _json(ours)):
             for path, data in files.items():
-                # A process that slept through gc's age guard finds its upload gone: it still holds the bytes.
+                # gc removes uncommitted files older than its age guard; a process suspended for longer uploads again.
                 if not self._holds(path, data):
                     self._upload(path, data)
             return ours
         theirs = self._load(commit_path(kind, number, revision))
-        # Dead rows are what one attempt could not make: two attempts may differ in them without breaking a promise.
+        # Two attempts may differ in their dead rows without breaking determinism.
         if theirs.content_sha256 != ours.content_sha256 and not (dead or theirs.dead):
             raise JobFailed(
                 f"{kind} {number} was made twice with different content: committed {theirs.content_sha256} in "
@@ -109,18 +109,18 @@ class ShardStore:
         return theirs
 
     def committed(self, kind: Kind) -> dict[int, Commit]:
-        """Return the newest commit of every unit, ascending; UserError when one belongs to another recipe."""
+        """Return the newest commit of every unit by number; UserError when one belongs to another recipe."""
         newest: dict[int, tuple[int, str]] = {}
         for path, number, revision in self._names(kind):
             newest[number] = max(newest.get(number, (revision, path)), (revision, path))
         return {commit.number: commit for commit in self._read_commits([path for _, path in newest.values()])}
 
     def revisions(self, kind: Kind) -> list[Commit]:
-        """Return every commit ever made, superseded ones too, by number and revision."""
+        """Return all commits, superseded ones too, sorted by number and revision."""
         return self._read_commits([path for path, _, _ in self._names(kind)])
 
     def get(self, kind: Kind, number: int, revision: int = 0) -> Commit:
-        """Return one commit; JobFailed when that unit is not committed."""
+        """Return one commit; JobFailed when the unit is not committed."""
         try:
             return self._load(commit_path(kind, number, revision))
         except FileNotFoundError:
@@ -129,16 +129,16 @@ class ShardStore:
             ) from None
 
     def read(self, commit: Commit, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows of a commit; JobFailed naming the file when it is missing or its bytes changed."""
+        """Return the rows of a commit; JobFailed with the file's name when it is missing or damaged."""
         return decode(read_verified(self.storage, commit.file), _format_of(commit), columns)
 
     def tables(self, kind: Kind, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Yield the rows of every commit in number order, one table each."""
+        """Yield the rows of every unit as one table, in order of number."""
         for commit in self.committed(kind).values():
             yield self.read(commit, columns)
 
     def dead_rows(self, commit: Commit) -> list[DeadRow]:
-        """Return the dead rows of a unit, with their errors and specifications."""
+        """Return the dead rows of a unit with their errors and specifications."""
         if commit.dead is None:
             return []
         table = decode(read_verified(self.storage, commit.dead), "parquet")
@@ -147,12 +147,12 @@ class ShardStore:
     def dataset_digest(self) -> str:
         """Return the Merkle root (hex) over all committed content in order.
 
-        It does not depend on the file format, the attempts, or who finished first (promise 1).
+        Independent of file format, attempts and order of completion (docs/architecture.md, promise 1).
         """
         return dataset_root(self.committed("identities").values(), self.committed("samples").values())
 
     def _format(self, kind: Kind, table: pa.Table) -> Format:
-        # The ledger is read back on resume and stays Parquet; a tar without members is not readable.
+        # The ledger is always Parquet, since a resumed run reads it; a tar without members is not readable.
         return self.format if kind == "samples" and table.num_rows else "parquet"
 
     def _upload(self, path: str, data: bytes) -> None:
@@ -171,14 +171,18 @@ class ShardStore:
         return [(path, name[1], name[2]) for path, name in found if name is not None and name[0] == kind]
 
     def _read_commits(self, paths: Sequence[str]) -> list[Commit]:
-        found = [self._settled(path, data) for path, data in zip(paths, self.storage.read_many(paths), strict=True)]
+        found = [
+            self._parse_with_rereads(path, data)
+            for path, data in zip(paths, self.storage.read_many(paths), strict=True)
+        ]
         return sorted(found, key=lambda commit: (commit.number, commit.revision))
 
     def _load(self, path: str) -> Commit:
-        return self._settled(path, self.storage.read(path))
+        return self._parse_with_rereads(path, self.storage.read(path))
 
-    def _settled(self, path: str, data: bytes) -> Commit:
-        """Parse a commit; stores such as rclone show an object while it is written, so a torn one is read again."""
+    def _parse_with_rereads(self, path: str, data: bytes) -> Commit:
+        """Parse a commit, and read it again when it is incomplete."""
+        # Stores such as rclone show an object while it is written.
         for pause in _SETTLING_S:
             try:
                 return self._parse(path, data)
@@ -191,18 +195,18 @@ class ShardStore:
         commit = _validated(self.storage, path, data, Commit)
         if path != commit_path(commit.kind, commit.number, commit.revision):
             raise JobFailed(
-                f"{self.storage.uri(path)} says it is {commit.kind} {commit.number}; delete it and run again"
+                f"{self.storage.uri(path)} is the commit of {commit.kind} {commit.number}; delete it and run again"
             )
         if commit.fingerprint != self.fingerprint:
             raise UserError(
                 f"{self.storage.uri(path)} was made by another recipe ({commit.fingerprint[:12]}, "
-                f"this one is {self.fingerprint[:12]}); choose another folder with --run"
+                f"not {self.fingerprint[:12]}); choose another folder with --run"
             )
         return commit
 
 
 def read_verified(storage: Storage, file: DataFile) -> bytes:
-    """Return the bytes of a data file; JobFailed naming it when it is missing or its checksum differs."""
+    """Return the bytes of a data file; JobFailed with its name when it is missing or its checksum differs."""
     try:
         data = storage.read(file.path)
     except FileNotFoundError as error:
@@ -225,7 +229,7 @@ def _stem(kind: Kind, number: int) -> str:
 def _data_file(
     stem: str, table: pa.Table, format: Format, labels: Mapping[str, str], files: dict[str, bytes]
 ) -> DataFile:
-    """Encode a table into `files` under a name that no other attempt has."""
+    """Encode a table into `files` under a name unique to this attempt."""
     data = encode(table, format, {**labels, "schema_version": str(SCHEMA_VERSION)})
     path = f"{stem}-{uuid.uuid4().hex[:12]}.{SUFFIX[format]}"
     files[path] = data

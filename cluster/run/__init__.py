@@ -1,1 +1,1 @@
-"""One run folder: manifest, fingerprint, generations, lease."""
+"""Manifest, fingerprint, generations, file roles and lease of a run folder."""

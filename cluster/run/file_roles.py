@@ -1,4 +1,4 @@
-"""Which files a run folder may hold, by name alone: everything else in it is foreign."""
+"""Roles of the files of a run folder by name; a file without a role is foreign."""
 
 import re
 from typing import Literal
@@ -32,7 +32,7 @@ MODEL_FILE = re.compile(
     r"|scores\.parquet|checkpoints/.+)"
 )
 GENERATION = re.compile(r"generation-\d{6,}/.*")
-"""Another run folder inside this one, which answers for itself."""
+"""Files of a later generation, which is a run folder of its own."""
 
 _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"(?:[^/]+/)*\.tmp-[^/]+"), "unfinished write"),
@@ -49,7 +49,7 @@ _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
 
 
 def role_of(path: str) -> Role | None:
-    """Return what a file of a run folder is there for; None when no rule of the layout explains it."""
+    """Return the role of a file of a run folder; None for a foreign file."""
     if parse_commit_path(path):
         return "commit"
     return next((role for pattern, role in _ROLES if pattern.fullmatch(path)), None)

@@ -1,7 +1,7 @@
-"""Generations of a run: another recipe in the same folder, never mixed with the one before.
+"""Generations of a run: run folders with different fingerprints below one URL.
 
-The root is the first generation. A later one is a complete run folder of its own below it, `generation-000002/`, and
-exists once its `run.json` does; the newest is the run. Older ones stay as they are until somebody deletes them.
+The root is generation 1. A later one is a complete run folder below it, `generation-000002/`, and exists if and only if
+its `run.json` does. Jobs use the newest one; older ones stay unchanged.
 """
 
 import re
@@ -12,7 +12,7 @@ _FOLDER = re.compile(r"generation-(\d{6})")
 
 
 def current(url: str, retry_budget_s: float = 300.0) -> Storage:
-    """Return the newest generation of the run at `url`; the root when there is no other."""
+    """Return the newest generation of the run at `url`, which may be the root."""
     root = Storage(url, retry_budget_s)
     numbers = sorted((int(match[1]) for name in root.entries() if (match := _FOLDER.fullmatch(name))), reverse=True)
     for number in numbers:
@@ -23,7 +23,7 @@ def current(url: str, retry_budget_s: float = 300.0) -> Storage:
 
 
 def following(storage: Storage) -> Storage:
-    """Return the folder of the generation after this one; it is empty until a run is opened there."""
+    """Return the folder of the next generation, which is empty until a run is opened there."""
     base, _, name = storage.url.rpartition("/")
     match = _FOLDER.fullmatch(name)
     if match is None:
@@ -32,7 +32,7 @@ def following(storage: Storage) -> Storage:
 
 
 def number_of(storage: Storage) -> int:
-    """Return which generation a folder is; the root is 1."""
+    """Return the generation number of a folder; the root is 1."""
     match = _FOLDER.fullmatch(storage.url.rpartition("/")[2])
     return int(match[1]) if match else 1
 

@@ -1,13 +1,11 @@
-"""Which process a pid names, and whether it still runs, as far as the kernel tells (Linux)."""
+"""Identify a process across reuse of its pid, and read its state (Linux)."""
 
 from pathlib import Path
 
 
 def machine() -> str:
-    """Name the kernel's boot and the process namespace; empty where the kernel does not tell.
-
-    Only within both does a pid name one process: containers of one machine share the boot and count pids on their own.
-    """
+    """Return boot id and process namespace of this process; empty where the system has none."""
+    # A pid is unique within both only: containers of one machine share the boot but number their own pids.
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
@@ -16,16 +14,16 @@ def machine() -> str:
 
 
 def born(pid: int) -> str:
-    """Return when the process started, in the kernel's own count: it tells a pid that was used again."""
+    """Return the start time of a process in kernel ticks, which distinguishes a reused pid; empty if it is gone."""
     return process_state(pid)[1]
 
 
 def process_state(pid: int) -> tuple[str, str]:
-    """Return the one-letter state of a process and when it started; both empty when there is none."""
+    """Return the one-letter state of a process and its start time in kernel ticks; both empty if it is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "", ""
-    # The name stands in brackets and may hold anything, brackets and spaces too.
+    # The name is in brackets and may itself contain brackets and spaces.
     fields = text.rpartition(")")[2].split()
     return fields[0], fields[19]

@@ -1,1 +1,1 @@
-"""Bytes on any store, with retries and classified faults."""
+"""Read and write whole objects on any store, with retries and classified errors."""

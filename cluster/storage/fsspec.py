@@ -1,4 +1,4 @@
-"""A run folder on any store that fsspec knows and that has no module of its own here: memory, SFTP, GCS, Azure."""
+"""A run folder on other stores supported by fsspec: memory, SFTP, GCS, Azure."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -16,24 +16,24 @@ _CREATE = threading.Lock()  # memory:// checks and puts in two steps
 
 
 class FsspecStore:
-    """The objects below one URL. It holds no connection: fsspec keeps one per process."""
+    """Objects below one URL; holds no connection, since fsspec keeps one for each process."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._remote()
 
     def _remote(self) -> tuple[AbstractFileSystem, str]:
-        # Other processes write to the same folder: a cached listing would be a stale one.
+        # Other processes write to the same folder, so cached listings would be stale.
         filesystem, base = url_to_fs(self._url, use_listings_cache=False)
         return filesystem, base.rstrip("/") + "/"
 
     def read(self, path: str) -> bytes:
-        """Return the whole object, its length compared with the one that the store names."""
+        """Return the whole object after comparing its length with that in the store's metadata."""
         filesystem, base = self._remote()
         return _whole(filesystem, base + path, filesystem.cat_file(base + path))
 
     def read_each(self, paths: Sequence[str]) -> list[bytes | Exception]:
-        """Read concurrently where the client can."""
+        """Read the objects, concurrently where the client supports it."""
         if not paths:
             return []
         filesystem, base = self._remote()
@@ -48,12 +48,13 @@ class FsspecStore:
         return found
 
     def put(self, path: str, data: bytes) -> None:
-        """Put the whole object in one call: an fsspec `open` block would publish a part of it on an exception."""
+        """Write the whole object in one call."""
+        # An fsspec `open` block would publish a part of the object on an exception.
         filesystem, base = self._remote()
         filesystem.pipe_file(base + path, data)
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
-        """Put the object with the create mode of the client; a plain put where it has none."""
+        """Write the object with the client's create mode, or unconditionally where it has none."""
         filesystem, base = self._remote()
         with _CREATE:
             try:
@@ -65,16 +66,16 @@ class FsspecStore:
         return True
 
     def head(self, path: str) -> Entry:
-        """Return length and time of an object."""
+        """Return length and time of the object."""
         filesystem, base = self._remote()
-        # fsspec's own isfile() answers False to every error: lost credentials would look like a missing object.
+        # fsspec's isfile() returns False on every error, so that lost credentials would look like a missing object.
         info = filesystem.info(base + path)
         if info["type"] != "file":
             raise FileNotFoundError(base + path)
         return _entry(path, info)
 
     def delete(self, path: str) -> None:
-        """Remove the object if it is there."""
+        """Delete the object; a missing one is no error."""
         filesystem, base = self._remote()
         try:
             self.head(path)
@@ -90,7 +91,7 @@ class FsspecStore:
             found: Mapping[str, Mapping[str, Any]] = filesystem.find(top.rstrip("/"), detail=True)
         except FileNotFoundError:
             return []
-        # An object whose name ends in "/" is a folder marker that other tools leave behind.
+        # An object whose name ends in "/" is a folder marker of another tool.
         return [
             _entry(name.removeprefix(base), info)
             for name, info in found.items()
@@ -98,7 +99,7 @@ class FsspecStore:
         ]
 
     def children(self) -> list[str]:
-        """List the folder itself."""
+        """Return the names directly in the folder."""
         filesystem, base = self._remote()
         try:
             return [PurePosixPath(name).name for name in filesystem.ls(base.rstrip("/"), detail=False)]
@@ -109,7 +110,7 @@ class FsspecStore:
 def _whole(filesystem: AbstractFileSystem, key: str, data: bytes) -> bytes:
     size = filesystem.info(key)["size"]
     if size is not None and size != len(data):
-        raise TimeoutError(f"{len(data)} of {size} bytes came")
+        raise TimeoutError(f"{len(data)} of {size} bytes were read")
     return data
 
 

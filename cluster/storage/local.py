@@ -1,4 +1,4 @@
-"""A run folder on a disk: temporary file, flush to the device, then one rename or link."""
+"""A run folder on a disk: writes a temporary file, flushes it, then renames or links it."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
 class LocalStore:
-    """The files below one absolute folder, which need not exist yet."""
+    """Files below one absolute folder, which need not exist yet."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -25,11 +25,12 @@ class LocalStore:
             data = file.read()
             size = os.fstat(file.fileno()).st_size
         if len(data) != size:
-            raise TimeoutError(f"{len(data)} of {size} bytes came")
+            raise TimeoutError(f"{len(data)} of {size} bytes were read")
         return data
 
     def read_each(self, paths: Sequence[str]) -> list[bytes | Exception]:
-        """Read one after the other: a disk gains nothing from concurrency."""
+        """Read the files one after the other."""
+        # A disk gains nothing from concurrency.
         found: list[bytes | Exception] = []
         for path in paths:
             try:
@@ -50,7 +51,8 @@ class LocalStore:
         _sync_folder(target.parent)
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
-        """Make the file by a hard link, which no file system lets two callers win; by a rename where there are none."""
+        """Create the file by a hard link, or by a rename where the file system has no hard links."""
+        # Of two links to one name a file system lets only one succeed.
         target = self.root / path
         temporary = _temporary(target, data)
         try:
@@ -67,7 +69,7 @@ class LocalStore:
         return True
 
     def head(self, path: str) -> Entry:
-        """Return length and time of a file."""
+        """Return length and time of the file."""
         target = self.root / path
         with _missing(target):
             status = target.stat()
@@ -76,31 +78,31 @@ class LocalStore:
         return Entry(path, status.st_size, status.st_mtime)
 
     def delete(self, path: str) -> None:
-        """Remove the file."""
+        """Delete the file; a missing one is no error."""
         target = self.root / path
         with suppress(FileNotFoundError), _missing(target):
             target.unlink()
 
     def scan(self, prefix: str) -> list[Entry]:
-        """Walk the folder; a file that goes away meanwhile is left out."""
+        """List every file below the folder; omits files deleted meanwhile."""
         return list(_walk(self.root / prefix if prefix else self.root, prefix))
 
     def children(self) -> list[str]:
-        """Return the names in the folder."""
+        """Return the names directly in the folder."""
         with suppress(FileNotFoundError, NotADirectoryError):
             return [child.name for child in self.root.iterdir()]
         return []
 
     def prune(self, prefix: str) -> None:
-        """Remove a folder that holds no file any more, and the empty folders in it."""
+        """Remove a folder without files, and the empty folders in it."""
         for folder, _, _ in (self.root / prefix).walk(top_down=False):
-            # A folder that a late writer has just filled stays.
+            # A folder that another writer has filled meanwhile stays.
             with suppress(OSError):
                 folder.rmdir()
 
 
 class _missing:
-    """A path that leads through a file is no error of the disk: there is no such object."""
+    """Turns NotADirectoryError (a path that leads through a file) into FileNotFoundError."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -114,7 +116,7 @@ class _missing:
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
-    # Errors other than a folder that went away must not look like an empty folder.
+    # Only a folder deleted meanwhile counts as empty; other errors are raised.
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as children:
         for child in children:
             path = f"{prefix}/{child.name}" if prefix else child.name
@@ -137,7 +139,7 @@ def _temporary(target: Path, data: bytes) -> Path:
             file = path.open("xb")
             break
         except FileNotFoundError:
-            # Another worker has just pruned the folder, which was empty.
+            # Another worker has pruned the empty folder meanwhile.
             continue
     try:
         with file:

@@ -1,4 +1,4 @@
-"""What a job finds out about its store before it loads a model: every request it will need, tried once."""
+"""Tests a store before a job loads a model: tries every kind of request once."""
 
 import shutil
 import time
@@ -12,19 +12,19 @@ from synfiqa.schemas.errors import StorageRefused, UserError
 from synfiqa.schemas.manifest import StoreTraits
 
 BUDGET_S = 30.0
-"""A store that fails for so long at the start is reported; later ones get the run's whole retry budget."""
+"""Retry budget in seconds at the start of a job; later requests have the run's whole budget."""
 SPARE_BYTES = 256 * 2**20
-"""Room that a disk must keep beside the data: logs, checkpoints in the making, other users."""
+"""Bytes a disk must have free beside the data, for logs, checkpoints and other users."""
 
 _PROBE = b"synfiqa"
 _LISTING_S = 5.0
 
 
 def preflight(storage: Storage, needed_bytes: int = 0) -> StoreTraits:
-    """Write, read, list and delete a probe, ask for create-if-absent, look at the free disk; return what was found.
+    """Write, read, list and delete a probe, test create-if-absent, check the free disk; return the store's traits.
 
-    StorageRefused names what the store refuses, StorageUnavailable one that cannot be reached, and UserError a disk
-    without room for `needed_bytes`. Nothing is left behind.
+    StorageRefused for a refused request, StorageUnavailable for a store that cannot be reached, UserError for a disk
+    without room for `needed_bytes`. The probe is removed.
     """
     brief = Storage(storage.url, min(storage.retry_budget_s, BUDGET_S))
     if (folder := brief.local()) is not None:
@@ -42,7 +42,7 @@ def preflight(storage: Storage, needed_bytes: int = 0) -> StoreTraits:
                 f"the run folder {storage.uri()} does not list what was written; choose another with --run"
             )
     except BaseException:
-        # A store that refuses one thing may refuse to clean up too; what it refused first is the news.
+        # Cleaning up may fail as well; do not mask the original error.
         with suppress(Exception):
             brief.delete(probe)
         brief.prune(place)
@@ -55,7 +55,7 @@ def preflight(storage: Storage, needed_bytes: int = 0) -> StoreTraits:
 
 
 def _listed(storage: Storage, place: str, probe: str) -> bool:
-    # Some stores list a new object a moment after it can be read.
+    # Some stores list a new object only some time after it can be read.
     deadline = time.monotonic() + _LISTING_S
     while True:
         if any(entry.path == probe for entry in storage.stat(place)):

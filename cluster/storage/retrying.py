@@ -1,4 +1,4 @@
-"""Trying again: transient errors with growing, fully random waits until a budget of time is spent."""
+"""Retries requests after transient errors, with growing random waits, within a budget of time."""
 
 import logging
 import math
@@ -17,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Retrying:
-    """Runs requests to a store until they succeed, are refused, or have failed for `budget_s` seconds.
+    """Repeats requests to a store until they succeed, are refused, or have failed for `budget_s` seconds.
 
-    The waits are random between nothing and a bound that doubles, so that a thousand workers that a store has
-    throttled at one moment do not come back at one moment.
+    Each wait is uniform between 0 and a bound that doubles, so that workers throttled at one moment do not all retry
+    at one moment.
     """
 
     budget_s: float = 300.0
@@ -29,10 +29,10 @@ class Retrying:
     uniform: Callable[[float, float], float] = random.uniform
 
     def call[T](self, request: Callable[[], T], name: str) -> T:
-        """Return what the request returns; `name` is what people are told failed, free of credentials.
+        """Return the result of the request; `name` is the failed action in messages, without credentials.
 
-        StorageRefused for a final error, StorageUnavailable when the budget is spent; errors that say something
-        about the object (missing, existing) or that no store has made pass unchanged.
+        StorageRefused for a permanent error, StorageUnavailable when the budget is spent; errors about the object
+        (missing, existing) and errors that come from no store are raised unchanged.
         """
 
         def once(_: Sequence[None]) -> list[T | Exception]:
@@ -46,7 +46,7 @@ class Retrying:
     def each[K, T](
         self, request: Callable[[Sequence[K]], Sequence[T | Exception]], keys: Sequence[K], names: Sequence[str]
     ) -> list[T]:
-        """Return one result a key, asking again only for the keys that failed; the budget restarts with progress."""
+        """Return one result for each key; repeats only failed keys, and the budget restarts with progress."""
         results: dict[int, T] = {}
         open_keys = list(range(len(keys)))
         attempt, deadline = 0, math.inf
@@ -56,7 +56,7 @@ class Retrying:
                 if not isinstance(outcome, Exception):
                     results[at] = outcome
                     continue
-                fault = _transient(outcome, names[at])
+                fault = _transient_fault(outcome, names[at])
                 failed.append(at)
             if len(failed) < len(open_keys) or deadline == math.inf:
                 attempt, deadline = 0, self.clock() + self.budget_s
@@ -78,9 +78,9 @@ class Retrying:
         self.sleep(wait)
 
 
-def _transient(error: Exception, name: str) -> Fault:
+def _transient_fault(error: Exception, name: str) -> Fault:
     if isinstance(error, StorageRefused | StorageUnavailable):
-        raise error  # a request inside this one has been tried to the end
+        raise error  # an inner request has spent its own budget
     fault = fault_of(error)
     if fault is None:
         raise error

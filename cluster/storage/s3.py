@@ -1,9 +1,8 @@
-"""A run folder on S3 or anything that speaks its protocol: each operation is as few requests as it can be.
+"""A run folder on S3 and compatible stores, with as few requests for an operation as possible."""
 
-s3fs makes the client and runs its event loop; the requests are ours, because its own operations wait and retry on
-their own, ask for sizes first, fill a short answer to a range with zeros, and leave parts in flight when an upload
-fails.
-"""
+# s3fs makes the client and runs its event loop; the requests are ours, because its own operations wait and retry on
+# their own, request sizes first, fill a short answer to a range with zeros, and leave parts behind when an upload
+# fails.
 
 import asyncio
 import errno
@@ -22,14 +21,14 @@ from synfiqa.cluster.storage.s3_endpoint import ENDPOINTS, check_endpoint
 from synfiqa.schemas.errors import UserError
 
 PART_BYTES = 32 * 2**20
-"""Larger objects are uploaded in parts of this size, all equal but the last, as some stores want."""
+"""Size of the parts of a multipart upload; all equal but the last, as some stores require."""
 STALL_S = 20.0
-"""A connection that moves nothing for so long is given up."""
+"""Seconds without a transferred byte after which a connection is closed."""
 SLOWEST_BYTES_PER_S = 2**18
-"""An upload may take as long as it takes at this rate, and STALL_S on top."""
+"""Slowest accepted rate of an upload: its time limit is size / rate + STALL_S."""
 
 PAGE = 1000
-"""Names that a store is asked for in one request of a listing; none gives more."""
+"""Names requested in one page of a listing, the most that S3 returns."""
 
 _ENVIRONMENT = (
     *ENDPOINTS,
@@ -43,15 +42,15 @@ _CONCURRENT = 32
 _ABORT_S = 30.0
 _KEPT = 4
 _clients: dict[tuple[object, ...], s3fs.S3FileSystem] = {}
-_answered: set[str] = set()  # buckets that are known to exist
+_existing: set[str] = set()  # buckets that have answered a request
 
 
 class S3Store:
-    """The objects below `s3://bucket/prefix`. Endpoint, region and credentials come from the AWS_* environment."""
+    """Objects below `s3://bucket/prefix`; endpoint, region and credentials come from the AWS_* environment."""
 
     def __init__(self, url: str, retrying: Retrying) -> None:
         scheme, _, path = url.partition("://")
-        # A secret may hold a slash, which cuts it off here; no name of a bucket holds a colon.
+        # A slash inside a secret cuts it off here; bucket names contain no colon.
         if {"@", ":"} & set(path.partition("/")[0]):
             raise UserError(
                 f"the {scheme}:// URL of the run holds credentials; "
@@ -59,7 +58,7 @@ class S3Store:
             )
         self._bucket, _, prefix = path.partition("/")
         if not self._bucket:
-            raise UserError(f"{url} names no bucket; give s3://bucket/folder")
+            raise UserError(f"{url} has no bucket; give s3://bucket/folder")
         check_endpoint()
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._retrying = retrying
@@ -69,7 +68,7 @@ class S3Store:
         return self._wait(self._read(path))
 
     def read_each(self, paths: Sequence[str]) -> list[bytes | Exception]:
-        """Read a few dozen objects at a time."""
+        """Read the objects, a few dozen concurrently."""
 
         async def read_all() -> list[bytes | Exception]:
             found: list[bytes | Exception] = [FileNotFoundError()] * len(paths)
@@ -88,14 +87,14 @@ class S3Store:
         return self._wait(read_all())
 
     def put(self, path: str, data: bytes) -> None:
-        """Put the object in one request, or in parts that are given up together."""
+        """Write the object in one request, or as a multipart upload that is aborted on an error."""
         if len(data) <= 2 * PART_BYTES:
             self._send("put_object", data, Key=self._prefix + path)
         else:
             self._put_parts(path, data)
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
-        """Put the object with If-None-Match; a plain put where the store has no such request."""
+        """Write the object with If-None-Match, or unconditionally where the store does not support it."""
         absent = {"IfNoneMatch": "*"}
         try:
             if len(data) <= 2 * PART_BYTES:
@@ -112,11 +111,11 @@ class S3Store:
         return True
 
     def head(self, path: str) -> Entry:
-        """Return length and time of an object."""
+        """Return length and time of the object."""
         return self._wait(self._head(path), 2 * _limit(0))
 
     def delete(self, path: str) -> None:
-        """Remove the object; the request does not mind a missing one."""
+        """Delete the object; a missing one is no error."""
         with suppress(FileNotFoundError):
             self._wait(self._call("delete_object", Key=self._prefix + path), _limit(0))
 
@@ -127,12 +126,12 @@ class S3Store:
             Entry(found["Key"].removeprefix(self._prefix), int(found["Size"]), found["LastModified"].timestamp())
             for page in self._pages(Prefix=top)
             for found in page.get("Contents", ())
-            # An object whose name ends in "/" is a folder marker that other tools leave behind.
+            # An object whose name ends in "/" is a folder marker of another tool.
             if not found["Key"].endswith("/")
         ]
 
     def children(self) -> list[str]:
-        """List the folder itself."""
+        """Return the names directly in the folder."""
         names: list[str] = []
         for page in self._pages(Prefix=self._prefix, Delimiter="/"):
             names += [found["Key"] for found in page.get("Contents", ())]
@@ -147,7 +146,7 @@ class S3Store:
         if size is None:
             size = (await self._head(path)).bytes
         if len(data) != size:
-            raise TimeoutError(f"{len(data)} of {size} bytes came")
+            raise TimeoutError(f"{len(data)} of {size} bytes were read")
         return data
 
     async def _head(self, path: str) -> Entry:
@@ -155,15 +154,15 @@ class S3Store:
         try:
             answer = await self._call("head_object", Key=key)
         except Exception as error:
-            # The answer to HEAD has no body to hold a code: 404 may be a missing bucket, 400 and 403 anything.
-            if code_of(error) in ("400", "403") or (code_of(error) == "404" and self._bucket not in _answered):
+            # The answer to HEAD has no body and so no error code: 404 may be a missing bucket, 400 and 403 many errors.
+            if code_of(error) in ("400", "403") or (code_of(error) == "404" and self._bucket not in _existing):
                 await self._call("list_objects_v2", Prefix=key, MaxKeys=1)
             raise
         return Entry(path, int(answer["ContentLength"]), answer["LastModified"].timestamp())
 
     def _pages(self, **request: Any) -> Iterator[dict[str, Any]]:
         while True:
-            # One page of a long listing may be throttled without the others being asked for again.
+            # Retries one page of a long listing without repeating the others.
             page = self._retrying.call(
                 lambda: self._wait(self._call("list_objects_v2", MaxKeys=PAGE, **request), 3 * _limit(0)),
                 self._cannot("list"),
@@ -199,11 +198,11 @@ class S3Store:
             try:
                 self._wait(self._call("abort_multipart_upload", **place), _limit(0))
             except Exception as error:
-                # It has been completed and only the answer was lost, or the store has dropped it.
+                # The upload was completed and its answer lost, or the store has dropped it.
                 if code_of(error) != "NoSuchUpload":
                     raise
 
-        # Stored parts are paid for although nobody sees them; but the error that brought us here matters more.
+        # Stored parts cost money although they are invisible. An error here must not mask the original one.
         with suppress(Exception):
             Retrying(min(self._retrying.budget_s, _ABORT_S)).call(abort, name)
 
@@ -222,18 +221,18 @@ class S3Store:
             raise FileNotFoundError(
                 errno.ENOENT, "no such object", f"s3://{self._bucket}/{request.get('Key', '')}"
             ) from error
-        _answered.add(self._bucket)
+        _existing.add(self._bucket)
         return answer
 
     def _wait[T](self, work: Coroutine[Any, Any, T], limit: float | None = None) -> T:
         client = _client()
         try:
-            # Making the client reads megabytes of API descriptions: that is no stall of the store.
+            # Connecting reads megabytes of API descriptions, which must not count as a stall of the store.
             client.connect()
         except BaseException:
             work.close()
             raise
-        # The client's own time-outs cover waiting for answers, but not a store that takes no more of a request.
+        # The client's time-outs cover waiting for an answer, but not a store that stops reading a request.
         future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, limit), client.loop)
         try:
             return future.result()
@@ -247,7 +246,7 @@ def _limit(size: int) -> float:
 
 
 def _client() -> s3fs.S3FileSystem:
-    # Renewed credentials or another endpoint in the environment need another client; so does a forked process.
+    # Renewed credentials, another endpoint in the environment or a forked process need a new client.
     key = (os.getpid(), STALL_S, *map(os.environ.get, _ENVIRONMENT))
     client = _clients.get(key)
     if client is None:

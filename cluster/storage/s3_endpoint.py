@@ -1,4 +1,4 @@
-"""The address of an S3 server, as the environment gives it: checked before a client is made."""
+"""Checks the address of the S3 server in the environment before a client is made."""
 
 import os
 import re
@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 from synfiqa.schemas.errors import UserError
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-"""Variables that name the server, the first that is set wins."""
+"""Environment variables of the server's URL, in order of precedence."""
 
 _IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 
 
 def check_endpoint() -> None:
-    """Raise UserError, one sentence, if the variable that names the server holds no http(s) URL."""
+    """Raise UserError if the environment variable of the server's URL holds no http(s) URL."""
     name = next((name for name in ENDPOINTS if os.environ.get(name)), None)
     if name is None or os.environ.get(_IGNORED, "").lower() == "true" or _is_url(os.environ[name]):
         return
@@ -22,12 +22,12 @@ def check_endpoint() -> None:
     better = f"http://{host}" if _is_url(f"http://{host}") else "http://127.0.0.1:9000"
     raise UserError(
         f"{name} is {value!r}, which is no URL of a server: set it to one that begins with http:// or https:// and "
-        f"names the host in letters, digits, dots and hyphens, such as {better}"
+        f"has a host of letters, digits, dots and hyphens, such as {better}"
     )
 
 
 def _is_url(text: str) -> bool:
-    # the judgement of the client library, which runs on a disk need not import
+    # botocore's own checks, imported here because runs on a disk do not need it
     from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
     try:

@@ -1,4 +1,4 @@
-"""One run folder on any store: whole objects in, whole objects out, nothing ever half-written, errors by class."""
+"""A run folder on any store: atomic reads and writes of whole objects, retries, classified errors."""
 
 import re
 import time
@@ -21,7 +21,7 @@ from synfiqa.schemas.errors import UserError
 __all__ = ["Entry", "Storage", "redact", "redact_all"]
 
 SETTLE_S = 0.5
-"""How long after a repeated create the object is looked at again."""
+"""Seconds after a repeated create until the object is checked again."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
@@ -29,11 +29,11 @@ _TO_FOLDER = {"read": "read from", "write": "write to", "delete": "delete in", "
 
 
 def redact(url: str) -> str:
-    """Return the URL without user name, password and query, fit for manifests, messages and reports."""
+    """Return the URL without user name, password and query, for manifests, messages and reports."""
     scheme, mark, rest = url.partition("://")
     if not mark:
         return url
-    # A secret with a slash in it ends the authority early: what stands before the last @ may be part of it.
+    # A slash inside a secret ends the authority early: all text before the last @ may belong to the secret.
     if ":" in rest.partition("/")[0]:
         rest = rest.rpartition("@")[2]
     parts = urlsplit(f"{scheme}://{rest}")
@@ -50,7 +50,7 @@ def redact_all(value: Any) -> Any:
 
 
 class Storage:
-    """A run folder, given as a local path or an fsspec URL of an object store.
+    """Run folder, given as a local path or an fsspec URL of an object store.
 
     All paths are relative POSIX paths below the folder; absolute ones and `..` raise ValueError. A request that fails
     transiently is repeated for `retry_budget_s` seconds, then StorageUnavailable; one that is refused raises
@@ -70,19 +70,19 @@ class Storage:
             self._store: Store = self._local or self._remote(scheme)
         except (ImportError, ValueError) as error:
             raise UserError(
-                f"cannot open the run folder {redact(url)}: {error}; give a local path or a URL that fsspec knows"
+                f"cannot open the run folder {redact(url)}: {error}; give a local path or a URL that fsspec supports"
             ) from error
 
     def _remote(self, scheme: str) -> Store:
         if scheme not in ("s3", "s3a"):
             return FsspecStore(self.url)
-        # The client takes most of a second to import, which runs on a disk need not pay.
+        # The client takes most of a second to import; runs on a disk do not need it.
         from synfiqa.cluster.storage.s3 import S3Store
 
         return S3Store(self.url, self._retrying)
 
     def _try[T](self, verb: str, request: Callable[[], T], path: str = "") -> T:
-        # Nobody knows the names of our probes: what they show concerns the folder.
+        # Names of probes are random: the error concerns the folder.
         name = f"{_TO_FOLDER[verb]} the run folder {self.uri()}" if path.startswith(TMP) else f"{verb} {self.uri(path)}"
         return self._retrying.call(request, f"cannot {name}")
 
@@ -91,7 +91,7 @@ class Storage:
         return self._local.root if self._local else None
 
     def uri(self, path: str = "") -> str:
-        """Return the full name of a file for people: no credentials in it."""
+        """Return the full URL of a file without credentials, for messages."""
         return f"{redact(self.url)}/{_checked(path)}" if path else redact(self.url)
 
     def read(self, path: str) -> bytes:
@@ -105,16 +105,16 @@ class Storage:
         return self._retrying.each(self._store.read_each, list(paths), names)
 
     def write(self, path: str, data: bytes) -> None:
-        """Put the whole object, replacing an older one; on any error readers see what was there before."""
+        """Write or replace the whole object; after an error readers see the previous content."""
         path = _checked(path)
         self._try("write", lambda: self._store.put(path, data), path)
 
     def create(self, path: str, data: bytes) -> bool:
-        """Put the whole object if none is there: True when this call made it, False when it existed.
+        """Write the whole object if none exists; return True when this call made it, False when it existed.
 
-        Enforced by local disks, memory and stores with conditional writes (S3's If-None-Match); ask `enforces_create`.
-        A store without them only gets a check followed by a put; callers stay correct because equal commits have
-        equal content. Of two calls at one moment with the same bytes both may be told that they made the object.
+        Enforced by local disks, memory and stores with conditional writes (S3's If-None-Match), see `enforces_create`.
+        Other stores get a check followed by a put; callers stay correct because equal commits have equal content. Two
+        simultaneous calls with the same bytes may both return True.
         """
         path = _checked(path)
         tries = 0
@@ -132,7 +132,7 @@ class Storage:
 
         made = self._try("write", attempt, path)
         if made and tries > 1:
-            # Some servers notice late that an upload was cut, and then remove what the next one has put there.
+            # Some servers detect a cut upload late and then remove the object of the following one.
             time.sleep(SETTLE_S)
             if not self.exists(path):
                 return self.create(path, data)
@@ -149,16 +149,16 @@ class Storage:
         return self._try("read", lambda: self._store.head(path), path).bytes
 
     def delete(self, path: str) -> None:
-        """Remove the object; one that is already gone is fine."""
+        """Delete the object; a missing one is no error."""
         path = _checked(path)
         self._try("delete", lambda: self._store.delete(path), path)
 
     def entries(self) -> list[str]:
-        """Return the names directly in the run folder, without hidden ones; [] when it is missing."""
+        """Return the sorted names directly in the run folder, without hidden ones; [] when it is missing."""
         return sorted(name for name in self._try("list", self._store.children) if name and not name.startswith("."))
 
     def stat(self, prefix: str = "") -> list[Entry]:
-        """Return every file below a folder with length and time, sorted by path, hidden `.tmp-` files too.
+        """Return every file below a folder with length and time, sorted by path, `.tmp-` files too.
 
         [] when the folder is missing. Compare the times with `now()`, never with this machine's clock.
         """
@@ -170,12 +170,12 @@ class Storage:
         return [entry.path for entry in self.stat(prefix) if not PurePosixPath(entry.path).name.startswith(TMP)]
 
     def now(self) -> float:
-        """Return the time by the store's own clock, in epoch seconds: that of a probe written for the purpose."""
+        """Return the time by the store's own clock in Unix seconds, measured by writing a probe."""
         folder = self._probe()
         probe = f"{folder}/{TMP}clock"
         self.write(probe, b"synfiqa")
         try:
-            # From a listing like those of `stat`: the answer to a look at one object is rounded to a second.
+            # From a listing, as in `stat`: HEAD requests round the time to a second.
             listed = self.stat(folder)
             return (listed[0] if listed else self._try("read", lambda: self._store.head(probe), probe)).modified
         finally:
@@ -183,7 +183,7 @@ class Storage:
             self.prune(folder)
 
     def enforces_create(self) -> bool:
-        """Return whether the store itself refuses a second create of one name, found out with a probe."""
+        """Return whether the store itself refuses a second create of one name, measured with a probe."""
         probe = self._probe()
         try:
             self._try("write", lambda: self._store.put_if_absent(probe, b"first"), probe)
@@ -192,12 +192,14 @@ class Storage:
             self.delete(probe)
 
     def check_shared(self) -> None:
-        """UserError when the run lives in this process alone, where workers cannot see it."""
+        """Raise UserError when the run is in the memory of this process, which workers cannot read."""
         if self.url.startswith("memory:"):
-            raise UserError("workers are other processes, which cannot see a memory:// run: use a folder or a store")
+            raise UserError(
+                "workers are other processes, which cannot read a memory:// run: use a folder or an object store"
+            )
 
     def prune(self, prefix: str) -> None:
-        """Remove a folder that holds no file any more; stores of objects have nothing to remove."""
+        """Remove a folder without files; object stores have no folders to remove."""
         prefix = _checked(prefix)
         if self._local:
             self._local.prune(prefix)
@@ -206,7 +208,7 @@ class Storage:
         try:
             self._store.head(path)
         except FileNotFoundError as error:
-            # A missing bucket is another thing than a missing object.
+            # A missing bucket is an error; a missing object is not.
             if fault_of(error) is not None:
                 raise
             return False

@@ -1,4 +1,4 @@
-"""URLs with a slash or a colon too few, which would pass for relative paths."""
+"""Detects URLs with a missing slash or colon, which would otherwise be taken for relative paths."""
 
 import re
 
@@ -8,14 +8,14 @@ _PROTOCOLS = frozenset(known_implementations) | {"abfss"}
 _FOLDERS = frozenset(
     "box cached dask data dir dropbox dvc generic gist git github jupyter local reference root tar wandb zip".split()  # noqa: SIM905
 )
-"""Protocols that are also what people call folders: `data//run` is a path."""
+"""Protocols that are also common folder names: `data//run` is a path."""
 _ON_DISK = ("file", "local")
 
 _MISSPELT = re.compile(r"([A-Za-z][A-Za-z0-9+._-]*)(:/?|//+)(?!/)(.*)", re.DOTALL)
 
 
 def intended_url(text: str) -> str | None:
-    """Return the URL that `s3:/bucket`, `s3:bucket` or `s3//bucket` means; None for a URL and for a path."""
+    """Return the correct form of `s3:/bucket`, `s3:bucket` or `s3//bucket`; None for a valid URL and for a path."""
     found = None if "://" in text else _MISSPELT.fullmatch(text)
     if found is None:
         return None

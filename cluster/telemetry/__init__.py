@@ -1,1 +1,1 @@
-"""Spans, GPU samples, progress and utilisation windows."""
+"""Stage spans, GPU samples, progress lines and steady windows."""

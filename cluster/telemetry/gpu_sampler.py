@@ -1,6 +1,6 @@
-"""How busy and how full this process's GPU is while a stage works, sampled by a thread of the worker.
+"""Samples utilisation and memory of this process's GPU in a thread while a stage works.
 
-Only processes that were given a GPU have the thread; a trace that cannot be had is said once in the log.
+Only processes with a GPU have the thread. If the GPU cannot be read, one warning is logged and the work goes on.
 """
 
 import logging
@@ -16,20 +16,20 @@ _log = logging.getLogger(__name__)
 
 
 class Gpu(Protocol):
-    """One GPU as its driver sees it, with all that runs on it; a method may raise when the driver fails."""
+    """GPU as reported by its driver, all processes on it included; methods may raise when the driver fails."""
 
     uuid: str
 
     def utilisation(self) -> float | None:
-        """Return the share 0..1 of the last moments with a kernel running; None when that is unknown."""
+        """Return the share 0..1 of the driver's last sample period with a kernel running; None when unknown."""
 
     def memory(self) -> int | None:
-        """Return the bytes in use; None when that is unknown."""
+        """Return the bytes in use; None when unknown."""
 
 
 @dataclass(frozen=True)
 class GpuUse:
-    """A GPU over a window: mean utilisation 0..1 and the most bytes in use; None is unknown."""
+    """Mean utilisation 0..1 and peak of bytes in use of a GPU over a window; None is unknown."""
 
     gpu: str
     utilisation: float | None
@@ -37,7 +37,9 @@ class GpuUse:
 
 
 class Window:
-    """Adds up readings over time. Each stands for the time since the one before it: the driver's figure looks back."""
+    """Time-weighted sum of readings, each of which counts for the time since the previous one."""
+
+    # The driver's figure describes the time before the reading.
 
     def __init__(self, now: float) -> None:
         self._last = now
@@ -45,7 +47,7 @@ class Window:
         self._memory: int | None = None
 
     def add(self, now: float, utilisation: float | None, memory: int | None) -> None:
-        """Take a reading made at `now`, in seconds of any one clock."""
+        """Add a reading made at `now`, in seconds of any one clock."""
         if utilisation is not None:
             self._busy += utilisation * (now - self._last)
             self._known += now - self._last
@@ -54,12 +56,12 @@ class Window:
             self._memory = max(memory, self._memory or 0)
 
     def use(self, gpu: str) -> GpuUse:
-        """Return what the readings come to."""
+        """Return mean utilisation and peak memory of the readings."""
         return GpuUse(gpu, self._busy / self._known if self._known else None, self._memory)
 
 
 class GpuTrace:
-    """Samples one GPU in a daemon thread. A worker has one window open at a time."""
+    """Sampler of one GPU in a daemon thread, with at most one open window."""
 
     def __init__(self, gpu: Gpu, period_s: float = PERIOD_S) -> None:
         self._gpu = gpu
@@ -70,12 +72,12 @@ class GpuTrace:
         threading.Thread(target=self._sample, name="gpu-trace", daemon=True).start()
 
     def begin(self) -> None:
-        """Open a window; one that is still open, because its stage failed, is forgotten."""
+        """Open a window; discards one left open by a failed stage."""
         with self._lock:
             self._window = Window(time.monotonic())
 
     def end(self) -> GpuUse:
-        """Close the window with a last reading and return what it saw; ValueError when none is open."""
+        """Close the window with a last reading and return its use; ValueError when none is open."""
         with self._lock:
             self._read()
             window, self._window = self._window, None
@@ -84,7 +86,7 @@ class GpuTrace:
         return window.use(self._gpu.uuid)
 
     def close(self) -> None:
-        """Let the thread end."""
+        """End the thread."""
         self._closed.set()
 
     def _sample(self) -> None:
@@ -98,15 +100,15 @@ class GpuTrace:
         try:
             utilisation, memory = self._gpu.utilisation(), self._gpu.memory()
         except Exception as error:
-            _tell(error)
+            _warn(error)
             self._closed.set()
         else:
             self._window.add(time.monotonic(), utilisation, memory)
 
 
 def trace_gpu() -> GpuTrace | None:
-    """Start sampling the GPU of this process; None, and a line in the log, when its driver says nothing about it."""
-    # The package is imported where there is a GPU to ask about.
+    """Start sampling the GPU of this process; returns None and logs a warning when it cannot be read."""
+    # Imported only in processes with a GPU.
     import pynvml
 
     from synfiqa.cluster.telemetry.nvml import NvmlGpu
@@ -114,9 +116,9 @@ def trace_gpu() -> GpuTrace | None:
     try:
         return GpuTrace(NvmlGpu())
     except (pynvml.NVMLError, LookupError) as error:
-        _tell(error)
+        _warn(error)
         return None
 
 
-def _tell(error: Exception) -> None:
+def _warn(error: Exception) -> None:
     _log.warning("the GPU is not traced, the work goes on (%s: %s)", type(error).__name__, error)

@@ -1,4 +1,4 @@
-"""Which GPU this process has, how busy and how full it is, as NVIDIA's management library says."""
+"""Reads utilisation and memory of this process's GPU from NVIDIA's management library (NVML)."""
 
 import os
 import sys
@@ -8,12 +8,12 @@ import pynvml
 
 
 class NvmlGpu:
-    """The first GPU that this process sees. `pynvml.NVMLError` without library or GPU, LookupError without a match."""
+    """First GPU visible to this process; `pynvml.NVMLError` without library or GPU, LookupError without a match."""
 
     def __init__(self) -> None:
         pynvml.nvmlInit()
         handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        # MIG slices are not among the GPUs that can be listed, but are known by their UUID.
+        # MIG slices are not listed, but can be opened by UUID.
         self.uuid = own_gpu(
             [pynvml.nvmlDeviceGetUUID(handle) for handle in handles],
             os.environ.get("CUDA_VISIBLE_DEVICES"),
@@ -24,7 +24,7 @@ class NvmlGpu:
     def utilisation(self) -> float | None:
         """Return the share 0..1 of the driver's last sample period (1/6 to 1 s) with a kernel running.
 
-        None where there is no such figure, as on MIG slices.
+        None where the driver has no such figure, as on MIG slices.
         """
         try:
             return float(pynvml.nvmlDeviceGetUtilizationRates(self._handle).gpu) / 100
@@ -32,7 +32,7 @@ class NvmlGpu:
             return None
 
     def memory(self) -> int | None:
-        """Return the bytes in use, by whomever; None where they are unknown."""
+        """Return the bytes in use by all processes; None where unknown."""
         try:
             return int(pynvml.nvmlDeviceGetMemoryInfo(self._handle).used)
         except pynvml.NVMLError_NotSupported:
@@ -42,8 +42,8 @@ class NvmlGpu:
 def own_gpu(uuids: Sequence[str], visible: str | None, computing: str = "") -> str:
     """Return the UUID of CUDA's device 0, given all GPUs of the machine and CUDA_VISIBLE_DEVICES (None: unset).
 
-    `computing` is the UUID that CUDA itself names, where it is known; it wins, because CUDA may count GPUs of
-    different models in another order than the driver does. LookupError when no GPU is meant.
+    `computing` is the UUID reported by CUDA itself, empty when unknown; it takes precedence, because CUDA may number
+    GPUs of different models in another order than the driver. LookupError when no GPU matches.
     """
     if computing in uuids:
         return computing
@@ -54,15 +54,15 @@ def own_gpu(uuids: Sequence[str], visible: str | None, computing: str = "") -> s
         if int(first) < len(uuids):
             return uuids[int(first)]
     elif first:
-        # CUDA takes any beginning of a UUID that only one GPU has.
+        # CUDA accepts any unique prefix of a UUID.
         found = [uuid for uuid in uuids if uuid.startswith(first)]
         if len(found) == 1:
             return found[0]
-    raise LookupError(f"CUDA_VISIBLE_DEVICES={visible} names none of {len(uuids)} GPUs")
+    raise LookupError(f"CUDA_VISIBLE_DEVICES={visible} matches none of {len(uuids)} GPUs")
 
 
 def _computing() -> str:
-    # Asking a torch that is not at work yet would open a CUDA context.
+    # A query before torch has initialised CUDA would open a CUDA context.
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return ""

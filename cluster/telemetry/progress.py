@@ -1,4 +1,4 @@
-"""What people see while a run works: a live line per phase on a terminal, one structured line now and then in logs."""
+"""Progress of a phase: a live line on a terminal, regular `key=value` lines in logs."""
 
 import json
 import re
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 LOG_INTERVAL_S = 30.0
+"""Seconds between two progress lines in a log."""
 
 _LIVE: list[Progress] = []
 _TICKING: "weakref.WeakSet[Phase]" = weakref.WeakSet()
@@ -23,7 +24,8 @@ _NO_KEY = re.compile(r'[\s="\\]')
 
 
 def stop_live_lines() -> None:
-    """Leave the terminal and the log alone when a job ends in the middle of a phase: a live line hides the cursor."""
+    """Stop the output of all open phases, as when a job ends in the middle of one."""
+    # A live line hides the cursor until it is stopped.
     while _LIVE:
         _LIVE.pop().stop()
     for phase in list(_TICKING):
@@ -31,10 +33,10 @@ def stop_live_lines() -> None:
 
 
 class Phase:
-    """Counts of one phase. `done` never exceeds `planned`; rate and ETA leave out what an earlier submit had done.
+    """Counts of one phase; `done` never exceeds `planned`, rate and ETA exclude the work of an earlier submit.
 
-    On a terminal a line lives at the bottom; elsewhere a line of `key=value` pairs comes every `log_interval` seconds,
-    whether there was progress or not, so that a log shows the difference between slow and dead.
+    On a terminal the line at the bottom is updated; elsewhere a line of `key=value` pairs is written every
+    `log_interval` seconds, with or without progress, so that a log distinguishes a slow job from a dead one.
     """
 
     def __init__(
@@ -52,24 +54,24 @@ class Phase:
         self._live = _live_line(self, self._stream) if self._stream.isatty() else None
         if self._live is None:
             _TICKING.add(self)
-            # A phase that nobody closes must not be kept alive, or go on talking, because of its clock.
+            # The thread holds a weak reference, so that a phase that is never closed can be collected.
             clock = threading.Thread(target=_tick, args=(weakref.ref(self), self._ended, log_interval), daemon=True)
             clock.start()
 
     def resume(self, done: int, counts: Mapping[str, int] | None = None) -> None:
-        """Account for work of an earlier submit; may be called for each piece of it."""
+        """Add work of an earlier submit; may be called repeatedly."""
         before = self.done
         self.advance(done, counts)
         self._found += self.done - before
 
     def advance(self, amount: int = 1, counts: Mapping[str, int] | None = None) -> None:
-        """Account for finished work and its outcomes, such as `{"rejected:glasses": 3, "dead": 1}`."""
+        """Add finished work and its outcomes, such as `{"rejected:glasses": 3, "dead": 1}`."""
         self.done = min(self.done + amount, self.planned)
-        # A new object each time: the clock's thread may be reading the old one.
+        # A new object each time, since the log thread may be reading the old one.
         self.counts = self.counts + Counter(counts or {})
 
     def close(self, note: str = "") -> None:
-        """End the phase; its last line always equals the final counts."""
+        """End the phase and write a last line with the final counts."""
         self.stop()
         if self._live is not None:
             stop_live_lines()
@@ -78,12 +80,12 @@ class Phase:
             self._write(self.log_line(note))
 
     def stop(self) -> None:
-        """End the regular lines without a last one."""
+        """Stop the regular lines without writing a last one."""
         self._ended.set()
         _TICKING.discard(self)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the phase as plain JSON values: for the lease, which tells it to `synfiqa status`."""
+        """Return the phase as JSON values, for the lease and so for `synfiqa status`."""
         rate = self._rate()
         return {
             "phase": self.name,
@@ -96,7 +98,7 @@ class Phase:
         }
 
     def line(self, note: str = "") -> str:
-        """The phase as one line for people: done/planned, outcomes, rate, ETA or time taken."""
+        """Return the phase as one line of text: done/planned, outcomes, rate, ETA or time taken."""
         rate = self._rate()
         parts = [f"{self.name:<10} {self.done}/{self.planned} {self.unit}"]
         parts += [f"{count} {name}" for name, count in self.counts.items()]
@@ -107,7 +109,7 @@ class Phase:
         return " | ".join([*parts, note] if note else parts)
 
     def log_line(self, note: str = "") -> str:
-        """The phase as `key=value` pairs for logs: `phase=samples done=1200 planned=2496 dead=3 rate=12/s eta=1:45`."""
+        """Return the phase as `key=value` pairs: `phase=samples done=1200 planned=2496 dead=3 rate=12/s eta=1:45`."""
         rate = self._rate()
         pairs: dict[str, Any] = {"phase": self.name, "done": self.done, "planned": self.planned, **self.counts}
         if rate:
@@ -149,13 +151,13 @@ def _tick(phase: "weakref.ref[Phase]", ended: threading.Event, interval: float) 
             if alive.done < alive.planned:
                 alive._write(alive.log_line())
         except (OSError, ValueError):
-            # Nobody listens any more: the stream is closed, and the job has other ways to say so.
+            # The stream is closed; the job reports its end elsewhere.
             return
         del alive
 
 
 class _LineColumn(ProgressColumn):
-    """Shows the phase's own line, so that terminal and log never tell different stories."""
+    """Column that shows the phase's own line, so that terminal and log agree."""
 
     def __init__(self, phase: Phase) -> None:
         super().__init__()
@@ -176,7 +178,7 @@ def _live_line(phase: Phase, stream: TextIO) -> Progress:
 
 
 def clock(seconds: float) -> str:
-    """Return a span of time as people read it: `1:45`, `2:03:05`."""
+    """Return seconds as `1:45` or `2:03:05`."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

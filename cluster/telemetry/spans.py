@@ -1,8 +1,8 @@
-"""What is remembered of each stage's work on a unit, and how its commit carries that.
+"""Time, worker and GPU use of each stage on a unit, encoded in the provenance of its commit.
 
-A commit's provenance is flat text: `seconds_<stage>`, `began_<stage>`, `worker_<stage>`, and of a worker with a GPU
-`gpu_<stage>`, `device_<stage>` and `memory_<stage>`. None of it enters a digest. No key begins as another does, so that
-the name of a stage never makes one out of another.
+Provenance is flat text: `seconds_<stage>`, `began_<stage>`, `worker_<stage>`, and for a worker with a GPU
+`gpu_<stage>`, `device_<stage>` and `memory_<stage>`. None of it enters a digest. No prefix is a prefix of another, so
+that the name of a stage cannot turn one key into another.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ _SECONDS = "seconds_"
 
 @dataclass(frozen=True)
 class StageTrace:
-    """When a stage began a unit (Unix seconds), in which worker, and what it saw of its GPU meanwhile.
+    """Start of a stage on a unit (Unix seconds), its worker, and the use of the worker's GPU meanwhile.
 
     `worker` is host/pid@start, `gpu` the GPU's UUID (empty without one), `utilisation` the mean share 0..1 of the time
-    in which the GPU ran kernels, whoever's, `memory` the most bytes that were taken of it; None is unknown.
+    in which the GPU ran kernels of any process, `memory` the peak of its bytes in use; None is unknown.
     """
 
     began: float
@@ -28,18 +28,18 @@ class StageTrace:
 
 @dataclass(frozen=True)
 class Span(StageTrace):
-    """A stage's work on one unit with its length."""
+    """Trace of a stage on one unit with its duration in seconds."""
 
     seconds: float = 0.0
 
     @property
     def ended(self) -> float:
-        """Unix seconds."""
+        """End in Unix seconds."""
         return self.began + self.seconds
 
 
 def to_provenance(busy: Mapping[str, float], traces: Mapping[str, StageTrace]) -> dict[str, str]:
-    """Return the provenance entries of a unit: seconds by stage, and what else is known of each stage."""
+    """Return the provenance entries of a unit from seconds and traces by stage."""
     entries = {f"{_SECONDS}{stage}": f"{seconds:.3f}" for stage, seconds in busy.items()}
     for stage, trace in traces.items():
         entries[f"began_{stage}"] = f"{trace.began:.3f}"
@@ -54,7 +54,7 @@ def to_provenance(busy: Mapping[str, float], traces: Mapping[str, StageTrace]) -
 
 
 def from_provenance(provenance: Mapping[str, str]) -> dict[str, Span]:
-    """Return the spans by stage; a stage of which no begin is known, as in older runs, is left out."""
+    """Return the spans by stage; omits stages without a start time, as in older runs."""
     spans = {}
     for key, seconds in provenance.items():
         stage = key.removeprefix(_SECONDS)

@@ -1,6 +1,6 @@
-"""The steady window: the time in which a pool of workers is full, without its start and its end.
+"""The steady window: the time in which all workers of the slowest pool have work.
 
-It is taken of the pool that sets the pace. Pools before it run ahead and are out of work early, pools after it wait.
+Pools before the slowest one run ahead and finish early, pools after it wait.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from synfiqa.cluster.telemetry.spans import Span
 
 @dataclass(frozen=True)
 class SteadyWindow:
-    """From when every worker of a pool had finished a unit until the first was out of work, in Unix seconds."""
+    """Time in Unix seconds from when every worker of a pool has finished a unit until the first has no more work."""
 
     began: float
     ended: float
@@ -20,7 +20,7 @@ class SteadyWindow:
 
 
 class Worker:
-    """One process and what it did: the spans of each of its units, by stage."""
+    """Spans of one process, from those of each of its units by stage."""
 
     def __init__(self, units: Iterable[Mapping[str, Span]]) -> None:
         parts = sorted(units, key=lambda part: min(span.began for span in part.values()))
@@ -31,15 +31,15 @@ class Worker:
         self.ended = max(span.ended for span in self.spans)
 
     def busy(self, window: SteadyWindow) -> float:
-        """Return the seconds of a window in which it ran a stage."""
+        """Return the seconds of a window in which the process ran a stage."""
         return sum(max(0.0, min(span.ended, window.ended) - max(span.began, window.began)) for span in self.spans)
 
 
 def steady_windows(workers: Sequence[Worker]) -> tuple[tuple[str, ...], int, list[SteadyWindow]]:
-    """Return the stages of the pool that sets the pace, its most workers at once, and its windows, one an execution.
+    """Return the stages of the slowest pool, its largest number of simultaneous workers, and its steady windows.
 
-    A pool is the workers that run the same stages; its executions are apart in time. There may be no window: then
-    some worker had fewer than two units.
+    A pool is the workers with the same stages; its executions are separate in time and have one window each, or none
+    when some worker had fewer than two units.
     """
     pools: dict[tuple[str, ...], list[Worker]] = defaultdict(list)
     for worker in workers:
@@ -64,7 +64,7 @@ def steady_windows(workers: Sequence[Worker]) -> tuple[tuple[str, ...], int, lis
 
 @dataclass(frozen=True)
 class GpuTime:
-    """Seconds of GPUs, summed over GPUs: `busy_s` with kernels running, out of `seconds`; `gpus` names them."""
+    """Seconds summed over the GPUs `gpus`: `busy_s` with kernels running, out of `seconds`."""
 
     gpus: frozenset[str]
     busy_s: float
@@ -72,7 +72,10 @@ class GpuTime:
 
 
 def gpu_time(spans: Iterable[Span], windows: Sequence[SteadyWindow]) -> GpuTime:
-    """Return how busy the GPUs were over the windows that they had work in; with nobody at work one counts as idle."""
+    """Return the busy seconds of the GPUs over the windows in which they had work.
+
+    A GPU without a running stage counts as idle.
+    """
     by_gpu: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
         if span.utilisation is not None:
@@ -81,7 +84,7 @@ def gpu_time(spans: Iterable[Span], windows: Sequence[SteadyWindow]) -> GpuTime:
     busy_s = seconds = 0.0
     for window in windows:
         for gpu, found in by_gpu.items():
-            # A resumed run may have other GPUs than before.
+            # A resumed run may use other GPUs than before.
             inside = [span for span in found if span.began < window.ended and span.ended > window.began]
             if inside:
                 seen.add(gpu)
@@ -91,7 +94,8 @@ def gpu_time(spans: Iterable[Span], windows: Sequence[SteadyWindow]) -> GpuTime:
 
 
 def _busy_seconds(spans: Iterable[Span], window: SteadyWindow) -> float:
-    """Utilisation times seconds of one GPU. Each figure is of the whole GPU: workers that share it do not add up."""
+    """Return utilisation times seconds of one GPU."""
+    # Each figure is that of the whole GPU, so figures of workers that share it are averaged, not added.
     edges: list[tuple[float, int, float]] = []
     for span in spans:
         use = span.utilisation or 0.0
@@ -105,7 +109,7 @@ def _busy_seconds(spans: Iterable[Span], window: SteadyWindow) -> float:
 
 
 def _executions(pool: Iterable[Worker]) -> list[list[Worker]]:
-    """Part the workers where for a while there was none: a resumed run, a replay, the next window of a long one."""
+    """Split the workers at times without any worker: a resumed run, a replay, the next window of a long run."""
     parts: list[list[Worker]] = []
     ended = float("-inf")
     for worker in sorted(pool, key=lambda worker: worker.began):
@@ -117,7 +121,7 @@ def _executions(pool: Iterable[Worker]) -> list[list[Worker]]:
 
 
 def _slots(workers: Iterable[Worker]) -> list[list[Worker]]:
-    """Chain workers of an execution: one that starts when another has ended takes its place, as after a death."""
+    """Chain the workers of an execution: one that starts after another has ended replaces it, as after a crash."""
     slots: list[list[Worker]] = []
     for worker in sorted(workers, key=lambda worker: worker.began):
         free = [slot for slot in slots if slot[-1].ended <= worker.began]

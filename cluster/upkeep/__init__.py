@@ -1,1 +1,1 @@
-"""Status, verification, garbage collection and utilisation of a run."""
+"""Status, verification, garbage collection and utilisation of a run folder."""

@@ -1,7 +1,7 @@
-"""What a run folder holds that nobody will ever read, and its removal.
+"""Finds and removes the files of a run folder that no commit names.
 
-Only this module deletes data. A loser's file stays where it is, because a store without create-if-absent may see the
-delayed commit of a writer that everybody had given up, and that commit names the file.
+Only this module deletes data. A losing writer leaves its file in place, because on a store without create-if-absent its
+delayed commit may still arrive and name the file.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +11,14 @@ from pydantic import ValidationError
 
 from synfiqa.cluster.commits.shard_store import parse_commit_path
 from synfiqa.cluster.run.file_roles import EPOCH, GENERATION, LABEL_PART, Role, role_of
-from synfiqa.cluster.run.lease import newest_lease
+from synfiqa.cluster.run.lease_record import newest_lease
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Commit
 
 DEFAULT_AGE_S = 24 * 3600.0
+"""The age guard: younger files are kept."""
 
 _KINDS: dict[Role, str] = {
     "unfinished write": "unfinished write",
@@ -31,7 +32,7 @@ _KINDS: dict[Role, str] = {
 
 @dataclass(frozen=True)
 class Garbage:
-    """One object that may go: where it is, how long, what it was."""
+    """Object that can be removed: path, length, kind."""
 
     path: str
     bytes: int
@@ -40,7 +41,7 @@ class Garbage:
 
 @dataclass(frozen=True)
 class Collection:
-    """What a collection found: objects that are gone (or would be), and those still too young to tell."""
+    """Result of a collection: removed (or removable) objects, and the number of those that are too young."""
 
     garbage: list[Garbage]
     young: int
@@ -49,10 +50,10 @@ class Collection:
 def collect_garbage(
     storage: Storage, older_than_s: float = DEFAULT_AGE_S, *, dry_run: bool = False, threads: int = 1
 ) -> Collection:
-    """Remove what no commit names and nobody has touched for so long, by the store's clock; return what went.
+    """Remove files older than `older_than_s` by the store's clock that no commit names; return them.
 
-    Committed files and files that are not of a run's layout always stay. UserError when the age is too short beside a
-    driver that holds the run; JobFailed when a commit is unreadable, because then nobody knows what it protects.
+    Committed and foreign files are always kept. UserError when the age is too short while a driver holds the run;
+    JobFailed when a commit is unreadable, because the files that it names are unknown.
     """
     found = find_garbage(storage, older_than_s)
     if not dry_run:
@@ -70,13 +71,13 @@ def collect_garbage(
 def find_garbage(storage: Storage, older_than_s: float = DEFAULT_AGE_S) -> Collection:
     """Return what `collect_garbage` would remove.
 
-    The order of the looks is what makes it safe. The clock comes first, so that nothing looks older than it is. The
-    files come before the lease: a driver takes the lease before its first upload, so whoever wrote a listed file is
-    seen. The commits come last: a file that is listed and gets committed during the collection is named by the time
-    they are read. What remains is a writer that stands still between upload and commit for longer than the age guard:
-    it looks for its data again after its commit and uploads them anew, unless it wakes in this very moment. That is the
-    assumption: nobody's upload waits for its commit longer than the age guard.
+    Assumes that no upload waits for its commit longer than `older_than_s`.
     """
+    # The order of the reads makes it safe. The clock comes first, so that no file looks older than it is. Files come
+    # before the lease: a driver takes the lease before its first upload, so the writer of a listed file is seen.
+    # Commits come last: a listed file that is committed during the collection is named by the time they are read.
+    # What remains is a writer suspended between upload and commit for longer than the age guard: it checks for its
+    # data after the commit and uploads them again, unless it resumes during the collection; hence the assumption above.
     now = storage.now()
     entries = [entry for entry in storage.stat() if not GENERATION.fullmatch(entry.path)]
     _require_patience(storage, older_than_s)
@@ -96,7 +97,7 @@ def find_garbage(storage: Storage, older_than_s: float = DEFAULT_AGE_S) -> Colle
 
 
 def committed_paths(storage: Storage) -> set[str]:
-    """Return every data file that a commit of any revision names; JobFailed when one of them cannot be read."""
+    """Return every data file named by a commit of any revision; JobFailed when a commit cannot be read."""
     paths = [path for path in storage.list("commits") if parse_commit_path(path)]
     named: set[str] = set()
     for path, data in zip(paths, storage.read_many(paths), strict=True):
@@ -104,7 +105,7 @@ def committed_paths(storage: Storage) -> set[str]:
             commit = Commit.model_validate_json(data)
         except ValidationError as error:
             raise JobFailed(
-                f"{storage.uri(path)} is not readable, so nobody can tell which files it protects: "
+                f"{storage.uri(path)} is not readable, so the files that it names are unknown: "
                 "nothing was removed; see `synfiqa verify`"
             ) from error
         named.update(file.path for file in (commit.file, commit.dead) if file is not None)
@@ -117,11 +118,8 @@ def _kind(path: str) -> str | None:
 
 
 def _label_parts(storage: Storage, candidates: list[str]) -> set[str]:
-    """Return the label parts among the candidates that must stay.
-
-    Parts are named by content, so a pass under way may be about to name one that an earlier pass has left: only a
-    finished pass, which nobody writes to any more, tells its leavings apart.
-    """
+    """Return the label parts among the candidates that must be kept: those named by a pass, or of an unfinished one."""
+    # Parts are named by content, so a running pass may reuse a part that an earlier attempt has left behind.
     keep: set[str] = set()
     parts = [(path, match[1]) for path in candidates if (match := LABEL_PART.fullmatch(path))]
     for name in sorted({own for _, own in parts}):
@@ -141,6 +139,6 @@ def _require_patience(storage: Storage, older_than_s: float) -> None:
     least = 2 * lease.record.ttl_s
     if older_than_s < least:
         raise UserError(
-            f"{storage.uri()} is held by {lease.holder()}: files younger than {least:g} s may be its own; "
+            f"{storage.uri()} is held by {lease.holder()}: files younger than {least:g} s may belong to it; "
             f"give --older-than {least:g}s or more, or wait until it has ended"
         )

@@ -1,36 +1,33 @@
-"""How far a run is, from its folder alone: no cluster, no driver to ask, nothing changed.
+"""Status of a run, read from its folder alone, without a cluster and without changing anything.
 
-Status is what people and dashboards call again and again, so it reads the counts of each commit and leaves the rest of
-it unparsed: reading 10,000 commits as models takes four times as long as reading their bytes. Whether every commit is
-sound is the business of `synfiqa verify`.
+Status is called often, so it parses only the counts of each commit: reading 10,000 commits as models takes four times
+as long as reading their bytes. `synfiqa verify` checks the commits as a whole.
 """
 
 import json
-import os
 import re
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
 
 from synfiqa.cluster.commits.dataset_summary import candidate_totals, rejected_by_reason
 from synfiqa.cluster.commits.shard_store import Kind, commit_path, parse_commit_path
-from synfiqa.cluster.run.lease import LeaseView, newest_lease
+from synfiqa.cluster.run.lease_record import LeaseView, newest_lease
 from synfiqa.cluster.run.manifest import load_run, planned_shards
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.upkeep.status_reads import file_names, read_all, subfolders, times_of
 from synfiqa.cluster.upkeep.utilisation import RunTrace
 from synfiqa.schemas.manifest import Record, RunManifest
 
 RECENT = 64
-"""Commits that the rate is taken from when no driver tells its own."""
+"""Number of the latest commits from which the rate is computed without a driver."""
 
 _COUNTS = re.compile(rb'"counts"\s*:\s*(\{[^{}]*\})')
-_CHUNK = 1 << 16
 
 
 class Candidates(Record):
-    """The identity half: planned = accepted + rejected + dead; enough are accepted when `wanted` is reached."""
+    """Counts of the identity half; planned = accepted + rejected + dead, `wanted` is the target of accepted."""
 
     wanted: int
     planned: int
@@ -41,7 +38,7 @@ class Candidates(Record):
 
 
 class Samples(Record):
-    """The sample half: `made` of `planned` rows are decided, and made = accepted + rejected + dead."""
+    """Counts of the sample half; `made` of `planned` rows are finished, made = accepted + rejected + dead."""
 
     planned: int
     made: int
@@ -52,14 +49,14 @@ class Samples(Record):
 
 
 class Shards(Record):
-    """Output shards: committed of planned."""
+    """Counts of output shards: planned, and committed as `done`."""
 
     planned: int
     done: int
 
 
 class Driver(Record):
-    """Who holds the run, or held it last."""
+    """Driver that holds the run, or held it last."""
 
     held: bool
     epoch: int
@@ -67,12 +64,12 @@ class Driver(Record):
     host: str
     pid: int
     since: str
-    last_sign_s: float | None = Field(description="seconds since the last sign of life, by the store's clock")
+    last_sign_s: float | None = Field(description="seconds since the last heartbeat, by the store's clock")
     progress: dict[str, Any]
 
 
 class RunStatus(Record):
-    """One look at a run."""
+    """Status of a run at one moment."""
 
     run: str
     state: str = Field(description="running, finished, or unfinished: submit the same command to go on")
@@ -81,22 +78,24 @@ class RunStatus(Record):
     samples: Samples
     shards: Shards
     unreadable: int = Field(description="commits whose counts are not readable; `synfiqa verify` names them")
-    rate: float | None = Field(description="samples per second lately, or units of the phase that the driver is in")
+    rate: float | None = Field(
+        description="recent samples per second, or units per second of the driver's current phase"
+    )
     eta_s: float | None
     labels: list[str]
     models: list[str]
     report: bool
     driver: Driver | None
-    lease: str = Field(description="the driver in words")
-    trace: RunTrace | None = Field(None, description="how busy stages and GPUs were, when asked for")
+    lease: str = Field(description="the driver as text")
+    trace: RunTrace | None = Field(None, description="use of stages and GPUs, when requested")
 
 
 def read_status(storage: Storage) -> RunStatus:
-    """Look at the run; UserError when the folder is none."""
+    """Return the status of a run; UserError when the folder is no run folder."""
     manifest = load_run(storage)
     newest = _newest_commits(storage)
-    units, broken_units = _add(storage, "identities", newest["identities"])
-    rows, broken_shards = _add(storage, "samples", newest["samples"])
+    units, broken_units = _sum_counts(storage, "identities", newest["identities"])
+    rows, broken_shards = _sum_counts(storage, "samples", newest["samples"])
     generate = manifest.recipe["generate"]
     shards = Shards(planned=planned_shards(manifest), done=len(newest["samples"]))
     samples = Samples(
@@ -109,7 +108,7 @@ def read_status(storage: Storage) -> RunStatus:
     )
     lease = newest_lease(storage)
     driver = _driver(lease)
-    rate, eta = _pace(storage, newest["samples"], samples, driver)
+    rate, eta = _rate_and_eta(storage, newest["samples"], samples, driver)
     return RunStatus(
         run=storage.uri(),
         state=_state(storage, shards, driver),
@@ -120,8 +119,8 @@ def read_status(storage: Storage) -> RunStatus:
         unreadable=broken_units + broken_shards,
         rate=rate,
         eta_s=eta,
-        labels=[name for name in _folders(storage, "labels") if storage.exists(f"labels/{name}/calibration.json")],
-        models=[name for name in _folders(storage, "models") if storage.exists(f"models/{name}/metrics.json")],
+        labels=[name for name in subfolders(storage, "labels") if storage.exists(f"labels/{name}/calibration.json")],
+        models=[name for name in subfolders(storage, "models") if storage.exists(f"models/{name}/metrics.json")],
         report=storage.exists("report/index.html"),
         driver=driver,
         lease=lease.holder() if lease is not None and lease.held else "no driver",
@@ -131,7 +130,7 @@ def read_status(storage: Storage) -> RunStatus:
 def _newest_commits(storage: Storage) -> dict[Kind, dict[int, int]]:
     """Return the highest revision of every committed unit."""
     found: dict[Kind, dict[int, int]] = {"identities": {}, "samples": {}}
-    for path in _names(storage, "commits"):
+    for path in file_names(storage, "commits"):
         name = parse_commit_path(path)
         if name is not None:
             kind, number, revision = name
@@ -139,12 +138,12 @@ def _newest_commits(storage: Storage) -> dict[Kind, dict[int, int]]:
     return found
 
 
-def _add(storage: Storage, kind: Kind, newest: dict[int, int]) -> tuple[Counter[str], int]:
-    """Return the sums of all counts, and how many commits have none that can be read."""
+def _sum_counts(storage: Storage, kind: Kind, newest: dict[int, int]) -> tuple[Counter[str], int]:
+    """Return the sums of all counts, and the number of commits without readable counts."""
     paths = [commit_path(kind, number, revision) for number, revision in newest.items()]
-    # Most shards of a run have the very same counts: each distinct text is parsed once.
+    # Most shards of a run have equal counts, so each distinct text is parsed once.
     texts: Counter[bytes] = Counter()
-    for data in _read(storage, paths):
+    for data in read_all(storage, paths):
         match = _COUNTS.search(data)
         texts[match[1] if match else b""] += 1
     total: Counter[str] = Counter()
@@ -194,69 +193,17 @@ def _state(storage: Storage, shards: Shards, driver: Driver | None) -> str:
     return "finished" if shards.done >= shards.planned and storage.exists("dataset.json") else "unfinished"
 
 
-def _pace(
+def _rate_and_eta(
     storage: Storage, newest: dict[int, int], samples: Samples, driver: Driver | None
 ) -> tuple[float | None, float | None]:
-    """Return rate and ETA: the driver's own while there is one, else how fast the latest shards came and no ETA."""
+    """Return rate and ETA of the driver that holds the run, else the rate of the latest shards and no ETA."""
     if driver is not None and driver.held and driver.progress.get("rate"):
         return driver.progress["rate"], driver.progress.get("eta_s")
-    # Shards end roughly in the order of their numbers, so the highest ones are the latest.
+    # Shards are finished roughly in order of number, so the highest ones are the latest.
     latest = sorted(newest)[-RECENT:]
-    times = _modified(storage, [commit_path("samples", number, newest[number]) for number in latest])
+    times = times_of(storage, [commit_path("samples", number, newest[number]) for number in latest])
     if len(times) < 2 or max(times) <= min(times):
         return None, None
     rate = samples.made / len(newest) * (len(times) - 1) / (max(times) - min(times))
     left = samples.planned - samples.made
     return rate, left / rate if driver is not None and driver.held and rate else None
-
-
-# Local disks are read without the retries of Storage, which cost more than the reads themselves; whatever fails goes
-# through Storage after all, which knows what the error means.
-
-
-def _names(storage: Storage, folder: str) -> list[str]:
-    root = storage.local()
-    if root is None:
-        return storage.list(folder)
-    try:
-        with os.scandir(root / folder) as children:
-            return [f"{folder}/{child.name}" for child in children]
-    except OSError:
-        return storage.list(folder)
-
-
-def _read(storage: Storage, paths: Sequence[str]) -> list[bytes]:
-    root = storage.local()
-    if root is None:
-        return storage.read_many(paths)
-    return [_read_local(storage, f"{root}/{path}", path) for path in paths]
-
-
-def _read_local(storage: Storage, name: str, path: str) -> bytes:
-    try:
-        handle = os.open(name, os.O_RDONLY)
-        try:
-            data = os.read(handle, _CHUNK)
-        finally:
-            os.close(handle)
-    except OSError:
-        return storage.read(path)
-    return data if len(data) < _CHUNK else storage.read(path)
-
-
-def _modified(storage: Storage, paths: Sequence[str]) -> list[float]:
-    root = storage.local()
-    if root is None:
-        wanted = set(paths)
-        return [entry.modified for entry in storage.stat("commits") if entry.path in wanted]
-    return [(root / path).stat().st_mtime for path in paths]
-
-
-def _folders(storage: Storage, folder: str) -> list[str]:
-    root = storage.local()
-    if root is None:
-        return sorted({path.split("/")[1] for path in storage.list(folder) if path.count("/") > 1})
-    try:
-        return sorted(child.name for child in (root / folder).iterdir() if child.is_dir())
-    except OSError:
-        return []

@@ -1,7 +1,7 @@
-"""How busy a run's stages, workers and GPUs were, from what its commits remember.
+"""Utilisation of a run's stages, workers and GPUs, from the provenance of its commits.
 
-Every revision of every unit counts: work that a replay has superseded was work. Units that were never committed, and
-the writer of a shard, which cannot tell of itself, are not seen.
+All revisions of all units count, superseded ones too. Units that were never committed are missing, and so is the shard
+writer, whose time is not known when it writes the commit.
 """
 
 import json
@@ -19,25 +19,25 @@ from synfiqa.schemas.manifest import Record
 
 
 class StageUse(Record):
-    """One stage over all units of its half."""
+    """Use of one stage over all units of its half."""
 
     half: Kind
     stage: str
     units: int
     busy_s: float
     median_s: float = Field(description="seconds per unit")
-    workers: int = Field(description="processes that ran it, one after the other too")
+    workers: int = Field(description="processes that ran it, also one after another")
     busy: float = Field(description="share of its workers' time, from their first unit to the end of their last")
     gpu: float | None = Field(description="mean GPU utilisation while it worked, 0..1; null when unknown")
     gpu_memory: int | None = Field(description="most bytes in use on a GPU while it worked; null when unknown")
 
 
 class Steady(Record):
-    """The steady windows of a half: every worker of its slowest pool has had a unit, and none is out of work yet."""
+    """Use of workers and GPUs over the steady windows of a half (see `synfiqa.cluster.telemetry.steady_window`)."""
 
     half: Kind
-    pool: list[str] = Field(description="stages of the pool that sets the pace: most busy seconds per worker")
-    workers: int = Field(description="most at the same time")
+    pool: list[str] = Field(description="stages of the slowest pool: most busy seconds per worker")
+    workers: int = Field(description="largest number at the same time")
     seconds: float = Field(description="length, summed over executions")
     busy: float = Field(description="share of the workers' time in which their stages ran, 0..1")
     gpus: int = Field(description="GPUs that were traced")
@@ -45,7 +45,7 @@ class Steady(Record):
 
 
 class RunTrace(Record):
-    """A run's use of its machines; `gpu_busy` is the GPUs' mean over the steady windows of both halves."""
+    """Use of stages and GPUs of a run; `gpu_busy` is the GPUs' mean over the steady windows of both halves."""
 
     stages: list[StageUse]
     steady: list[Steady]
@@ -54,7 +54,7 @@ class RunTrace(Record):
 
 
 def read_trace(storage: Storage) -> RunTrace:
-    """Read the trace of a run; commits that are not readable are left to `synfiqa verify`."""
+    """Return the trace of a run; skips unreadable commits, which `synfiqa verify` reports."""
     paths = [path for path in storage.list("commits") if parse_commit_path(path)]
     commits = []
     for path, data in zip(paths, storage.read_many(paths), strict=True):
@@ -69,7 +69,7 @@ def read_trace(storage: Storage) -> RunTrace:
 
 
 def trace_of(commits: Iterable[tuple[Kind, Mapping[str, Span]]]) -> RunTrace:
-    """Return the trace of units, each given by its half and its spans by stage."""
+    """Return the trace of units given as half and spans by stage."""
     halves: dict[Kind, list[Mapping[str, Span]]] = defaultdict(list)
     for kind, spans in commits:
         halves[kind].append(spans)
@@ -91,7 +91,7 @@ def trace_of(commits: Iterable[tuple[Kind, Mapping[str, Span]]]) -> RunTrace:
 
 
 def _workers(units: list[Mapping[str, Span]]) -> dict[str, Worker]:
-    """Return the processes by name, each with its units."""
+    """Return the worker processes by name."""
     found: dict[str, list[dict[str, Span]]] = defaultdict(list)
     for spans in units:
         own: dict[str, dict[str, Span]] = defaultdict(dict)
@@ -148,5 +148,5 @@ def _steady(half: Kind, workers: Mapping[str, Worker]) -> list[tuple[Steady, Gpu
 
 
 def _share(part: float, whole: float) -> float | None:
-    # Clocks that are set meanwhile make no share above 1.
+    # A clock that was adjusted meanwhile must not give a share above 1.
     return round(min(1.0, part / whole), 4) if whole else None

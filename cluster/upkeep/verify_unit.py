@@ -1,4 +1,4 @@
-"""One committed unit against its commit and against the plan: bytes, rows, counts, names."""
+"""Compares a committed unit with its commit and with the plan: bytes, rows, counts, names."""
 
 import hashlib
 from collections import Counter
@@ -15,12 +15,12 @@ from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 from synfiqa.schemas.rows import DEAD, sample_id
 
 SHOWN = 3
-"""Rows that a problem names before it only counts them."""
+"""Largest number of rows listed in a problem; the others are only counted."""
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong with one object."""
+    """Fault of one object of the run folder."""
 
     path: str
     kind: str
@@ -32,16 +32,16 @@ class Problem:
 
 @dataclass
 class UnitFindings:
-    """What the thread that read one unit has to say."""
+    """Problems of one unit, bytes read, and the ledger rows of an identity unit."""
 
     problems: list[Problem] = field(default_factory=list)
     bytes: int = 0
     candidates: np.ndarray | None = None
-    """Numbers, whether decided, and identities (-1 for none), one row each."""
+    """Candidate number, 1 if decided, identity or -1; int64 (N, 3), one row for each candidate."""
 
 
 def check_file(storage: Storage, file: DataFile) -> tuple[bytes | None, UnitFindings]:
-    """Return the bytes of a committed file when they are as committed, and what is wrong with them otherwise."""
+    """Return the bytes of a committed file, or None with the problems when they are not as committed."""
     try:
         data = storage.read(file.path)
     except FileNotFoundError:
@@ -59,7 +59,7 @@ def check_file(storage: Storage, file: DataFile) -> tuple[bytes | None, UnitFind
 
 
 def check_unit(storage: Storage, commit: Commit, manifest: RunManifest | None) -> UnitFindings:
-    """Read a unit's rows and dead rows and compare them with the commit, and with the plan where it is known."""
+    """Compare the rows and dead rows of a unit with its commit, and with the plan if there is a manifest."""
     data, found = check_file(storage, commit.file)
     dead: list[str] | None = []
     if commit.dead is not None:
@@ -79,7 +79,7 @@ def check_unit(storage: Storage, commit: Commit, manifest: RunManifest | None) -
 
 
 def check_ledger(parts: list[np.ndarray], manifest: RunManifest | None) -> list[Problem]:
-    """Look at the ledger as a whole: a candidate is decided once, an accepted identity has one number."""
+    """Return the problems of the whole ledger: doubly decided candidates; doubled, missing or unplanned identities."""
     if not parts:
         return []
     rows = np.concatenate(parts)
@@ -89,7 +89,7 @@ def check_ledger(parts: list[np.ndarray], manifest: RunManifest | None) -> list[
         found, times = np.unique(values, return_counts=True)
         problems += _rows_problem("identities/", "duplicate", what, map(str, found[times > 1].tolist()))
     gaps = sorted(set(range(identities.max() + 1 if len(identities) else 0)) - set(identities.tolist()))
-    problems += _rows_problem("identities/", "missing", "identities that nobody was given", map(str, gaps))
+    problems += _rows_problem("identities/", "missing", "identity numbers without a candidate", map(str, gaps))
     if manifest is not None and len(identities) and identities.max() >= manifest.recipe["generate"]["identities"]:
         text = f"identity {identities.max()} is beyond the {manifest.recipe['generate']['identities']} wanted"
         problems.append(Problem("identities/", "out-of-plan", text))
@@ -97,7 +97,7 @@ def check_ledger(parts: list[np.ndarray], manifest: RunManifest | None) -> list[
 
 
 def path_of(commit: Commit) -> str:
-    """Return where a commit lives."""
+    """Return the path of a commit."""
     return commit_path(commit.kind, commit.number, commit.revision)
 
 
@@ -106,12 +106,20 @@ def _rows(commit: Commit, data: bytes, found: UnitFindings) -> pa.Table | None:
     format: Format = "webdataset" if path.endswith("." + SUFFIX["webdataset"]) else "parquet"
     try:
         table = decode(data, format)
-    except Exception as error:  # the many ways of a foreign Parquet file or tar; all mean the same here
+    except Exception as error:  # a foreign Parquet file or tar raises many kinds of errors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        found.problems.append(Problem(path, "unreadable", f"its bytes are those committed, but no {format} ({reason})"))
+        found.problems.append(
+            Problem(
+                path,
+                "unreadable",
+                f"its bytes are those committed, but they are no {format} file ({reason}); restore it from a copy",
+            )
+        )
         return None
     if not table.schema.equals(SCHEMAS[commit.kind]):
-        found.problems.append(Problem(path, "unreadable", f"its columns are not those of {commit.kind}"))
+        found.problems.append(
+            Problem(path, "unreadable", f"its columns are not those of {commit.kind}; restore it from a copy")
+        )
         return None
     if content_digest(table) != commit.content_sha256:
         text = f"its content digest is not that of the rows in {path}; restore it from a copy"
@@ -122,9 +130,9 @@ def _rows(commit: Commit, data: bytes, found: UnitFindings) -> pa.Table | None:
 def _miscounts(commit: Commit, table: pa.Table) -> Iterator[str]:
     counts = commit.counts
     if commit.file.rows != table.num_rows:
-        yield f"it says {commit.file.rows} rows, its file has {table.num_rows}"
+        yield f"it states {commit.file.rows} rows, its file has {table.num_rows}"
     lost = 0 if commit.dead is None else commit.dead.rows
-    # The rejected candidates of a ledger unit are rows of its file; rejected samples are not.
+    # Rejected candidates are rows of a ledger unit's file; rejected samples are not rows of a shard.
     counted = counts.get("dead", 0) + (counts.get("rejected", 0) if commit.kind == "samples" else 0)
     if counted != lost:
         yield f"it counts {counted} rows that were not made but names {lost}"
@@ -154,7 +162,7 @@ def _dead_items(file: DataFile, data: bytes, found: UnitFindings) -> list[str] |
 
 
 def _compare_samples(commit: Commit, table: pa.Table, dead: list[str], manifest: RunManifest) -> list[Problem]:
-    """Compare names and places of a shard's samples with the plan: each exactly once, made or dead."""
+    """Compare the samples of a shard with the plan: each exactly once, made, rejected or dead."""
     generate = manifest.recipe["generate"]
     size = generate["identities_per_shard"]
     own = range(commit.number * size, min((commit.number + 1) * size, generate["identities"]))
@@ -171,7 +179,7 @@ def _compare_samples(commit: Commit, table: pa.Table, dead: list[str], manifest:
     path = commit.file.path
     return [
         *_rows_problem(path, "duplicate", "rows with a sample_id twice", (name for name in times if times[name] > 1)),
-        *_rows_problem(path, "out-of-plan", "samples of no identity of this shard", times.keys() - plan),
+        *_rows_problem(path, "out-of-plan", "samples that are not planned in this shard", times.keys() - plan),
         *_rows_problem(
             path, "missing", "planned samples that are neither made nor rejected nor dead", plan - times.keys()
         ),

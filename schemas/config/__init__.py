@@ -1,1 +1,1 @@
-"""The run config, one module a section."""
+"""The run config, in one module for each group of sections."""

@@ -1,4 +1,4 @@
-"""Types that all config sections share."""
+"""Types shared by the config sections."""
 
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class Section(BaseModel):
-    """Base of every section: unknown keys are errors, values are immutable once checked."""
+    """Base of every config section: rejects unknown keys, NaN and infinity; values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -8,7 +8,7 @@ from synfiqa.schemas.config.base import Section
 
 
 class RunSection(Section):
-    """Where the run lives and the one seed that everything derives from."""
+    """Location of the run, and the seed that all other seeds derive from."""
 
     url: str = Field("runs/quickstart", min_length=1, description="folder or fsspec URL of the run")
     seed: int = Field(0, ge=0, lt=2**63)
@@ -21,7 +21,10 @@ class StorageSection(Section):
 
 
 class PlacementSection(Section):
-    """How stages are laid out on the cluster. On one class of hardware it never changes what is made (promise 1)."""
+    """Layout of the stages on the cluster.
+
+    On one class of hardware it does not change the dataset (docs/architecture.md, promise 1).
+    """
 
     mode: Literal["auto", "fused", "split"] = Field(
         "auto",
@@ -49,15 +52,15 @@ class PlacementSection(Section):
 
 
 class ResilienceSection(Section):
-    """What the run puts up with before it sets work aside, stops, or takes over."""
+    """Limits of retries and of dead rows, and the time after which a silent driver loses the run."""
 
     max_attempts: int = Field(
-        3, ge=1, le=100, description="a unit that kills its process so often outside any row is dead; a row needs two"
+        3, ge=1, le=100, description="deaths of a process outside any row until its unit is dead; for a row two suffice"
     )
     max_dead_rate: float = Field(0.02, ge=0, le=1, description="share of dead rows above which the run stops, exit 3")
     retry_budget_s: float = Field(
-        300.0, ge=0, le=86400, description="how long one storage request is retried through throttling and outages"
+        300.0, ge=0, le=86400, description="seconds that one storage request is retried through throttling and outages"
     )
     lease_s: float = Field(
-        60.0, ge=1, le=3600, description="a driver that gave no sign of life for so long has lost the run"
+        60.0, ge=1, le=3600, description="seconds without a heartbeat after which a driver loses the run"
     )

@@ -8,7 +8,7 @@ from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
 from synfiqa.schemas.recipe import Profile
 
 DARK_BELOW, BRIGHT_FROM = 0.5, 1.6
-"""Exposure gains beyond which a picture counts as badly exposed; recipes without that fault stay between them."""
+"""Exposure gains below and from which an image counts as badly exposed; other recipes stay between them."""
 
 
 _LIMITS = {
@@ -23,7 +23,7 @@ _LIMITS = {
 
 
 class DegradedSection(Section):
-    """How degraded samples are drawn. Angles in degrees, rates and strengths in 0..1.
+    """Distribution of the factors of degraded samples; angles in degrees, rates and strengths in 0..1.
 
     From `motion_rate` on: faults of the camera and of the aligner, which only the profile `corrected` draws. A rate is
     the share of samples that show the fault; its strength is log-uniform in the range, so that severe ones are rare.
@@ -49,14 +49,16 @@ class DegradedSection(Section):
     noise: Interval = Field((3.0, 45.0), description="sensor noise in grey levels, at most 80")
     exposure_rate: Rate = 0.15
     exposure: Interval = Field(
-        (0.05, 4.0), description="half are too dark, from .5 down to the first gain, half too bright, from 1.6 up"
+        (0.05, 4.0), description="half are too dark, from 0.5 down to the first gain, half too bright, from 1.6 up"
     )
     cast_rate: Rate = 0.12
     cast: Interval = Field((0.15, 1.0), description="strength of a coloured light or wrong white balance")
-    jpeg_rate: Rate = Field(0.25, description="share that is stored worse than jpeg_quality says")
-    coarse_jpeg: tuple[int, int] = Field((4, 60), description="inclusive range of the quality of those")
+    jpeg_rate: Rate = Field(
+        0.25, description="share that is stored with a quality of coarse_jpeg instead of jpeg_quality"
+    )
+    coarse_jpeg: tuple[int, int] = Field((4, 60), description="inclusive range of JPEG quality of that share")
     misalignment_rate: Rate = 0.12
-    misalignment: Interval = Field((4.0, 90.0), description="degrees of rotation that the aligner missed")
+    misalignment: Interval = Field((4.0, 90.0), description="degrees of rotation left in the crop by the aligner")
     near_camera_rate: Rate = 0.15
     near_camera: Interval = Field((1.3, 3.5), description="distance of a near camera in head heights; others 4 to 10")
 
@@ -89,10 +91,10 @@ SkinTones = tuple[Weight, ...]
 
 
 class GenerateSection(Section):
-    """What is made: identities, samples of each, and how candidates are packed."""
+    """Numbers of identities, candidates and samples, and how they are packed into units and shards."""
 
     identities: int = Field(64, ge=1, description="accepted identities wanted")
-    max_candidates: int = Field(0, ge=0, description="give up after so many candidates; 0 means 20 per identity")
+    max_candidates: int = Field(0, ge=0, description="most candidates until the run ends; 0 means 20 per identity")
     candidates_per_unit: int = Field(16, ge=1, le=4096)
     identities_per_shard: int = Field(8, ge=1, le=4096)
     references: int = Field(4, ge=2, le=100, description="reference images per identity (R)")
@@ -102,7 +104,7 @@ class GenerateSection(Section):
         (1.0,) * 10,
         min_length=10,
         max_length=10,
-        description="how often rendered candidates have each of the ten tones of the Monk scale, 1 lightest",
+        description="relative frequency of the ten tones of the Monk scale among rendered candidates, lightest first",
     )
     micro_batch: int = Field(8, ge=1, le=1024, description="images per model call; part of the recipe")
     profile: Profile = Field("corrected", description="degradation operators: corrected, or as released")
@@ -117,26 +119,30 @@ class GenerateSection(Section):
 
     @property
     def candidate_limit(self) -> int:
-        """Most candidates that are made before the run gives up."""
+        """Largest number of candidates made before the run ends."""
         return self.max_candidates or 20 * self.identities
 
 
 class DiffusionSection(Section):
-    """How pictures are made where models.conditional_generator is diffusion; generate.profile decides on its details.
+    """Settings of the conditional generator `diffusion`; `generate.profile` selects its details.
 
-    A picture without a face, of another person or with numbers that are not finite is made again from a new seed.
+    An image without a face, of another person or with values that are not finite is generated again from a new seed.
     """
 
     templates: str = Field("", description="file of a template bank; empty: drawn from generate.degraded_distribution")
-    tries: int = Field(3, ge=1, le=100, description="pictures of one sample until it is rejected with its reason")
-    min_identity: float = Field(
-        -1.0, ge=-1, le=1, description="cosine to the identity below which a picture shows another person; -1: never"
+    tries: int = Field(
+        3, ge=1, le=100, description="images generated for one sample until it is rejected with its reason"
     )
-    renderer: Literal["torch", "pytorch3d"] = Field("torch", description="who draws control maps; both draw the same")
+    min_identity: float = Field(
+        -1.0, ge=-1, le=1, description="cosine to the identity below which an image counts as another person; -1: never"
+    )
+    renderer: Literal["torch", "pytorch3d"] = Field(
+        "torch", description="rasteriser of control maps: ours or PyTorch3D's"
+    )
 
 
 class FilterSection(Section):
-    """When a candidate becomes an identity; each rule keeps its reason and measured value."""
+    """Thresholds a candidate must meet to become an identity; a rejection keeps its reason and measured value."""
 
     profile: Profile = Field("corrected", description="faithful: as released, see synfiqa.actors.stages.filter_rules")
     min_detection: float = Field(0.7, ge=0, le=1, description="lowest face probability of the detector")

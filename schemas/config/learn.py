@@ -10,22 +10,24 @@ Spatial = Literal["ranks", "costs"]
 
 
 class LabelSection(Section):
-    """Fusion of raw components into one label, m = (f_r + lambda * s_d) / (1 - kappa * v_l) (MR-FIQA, promise 5)."""
+    """Fusion of raw components into one label, m = (f_r + lambda * s_d) / (1 - kappa * v_l), as in MR-FIQA."""
 
     name: Name = "default"
     spatial: Spatial = Field(
         "ranks",
-        description="s_d is the worst of three ranks, as published, or 1 less what each factor costs recognition",
+        description="s_d: the smallest of three shares of ranks, as published, or 1 minus the costs of all factors",
     )
     spatial_weight: float = Field(0.5, ge=0, le=10, description="lambda of the fusion")
     vision_language_weight: float = Field(1.0, ge=0, le=1, description="kappa of the fusion; 1 as published")
     match_threshold: Annotated[float, Field(gt=-1, lt=1)] | Literal["auto"] | None = Field(
         None,
-        description="cosine above which f_r's network takes two faces for one person: f_r enters the fusion as the "
-        "chance of that, 1 / (1 + exp((threshold - f_r) / width)); auto: that of the frozen calibration or else of the "
-        "network's card; null: as the cosine, as published",
+        description="cosine above which the embedder of f_r accepts two faces as one person: f_r enters the fusion as "
+        "the probability of a match, 1 / (1 + exp((threshold - f_r) / width)); auto: the threshold of the frozen "
+        "calibration or else of the embedder's card; null: f_r enters as the cosine, as published",
     )
-    match_width: float = Field(0.08, ge=0.001, le=1, description="cosine over which that chance rises from 1/2 to .73")
+    match_width: float = Field(
+        0.08, ge=0.001, le=1, description="difference of cosine over which that probability rises from 1/2 to 0.73"
+    )
     embedder: Name | Literal[""] = Field(
         "", description="one of models.more_embedders whose f_r the label takes; empty: models.embedder"
     )
@@ -33,7 +35,7 @@ class LabelSection(Section):
 
 
 class TrainSection(Section):
-    """The FIQA model fitted to the labels."""
+    """Architecture, split and optimiser of the FIQA model trained on the labels."""
 
     name: Name = "default"
     epochs: int = Field(10, ge=1, le=10000)
@@ -42,10 +44,14 @@ class TrainSection(Section):
     weight_decay: float = Field(1e-4, ge=0, le=1)
     width: int = Field(16, ge=4, le=512, description="channels of the first stage of the IResNet")
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="arithmetic of the forward pass; bfloat16 pays on GPUs and on CPUs with AMX"
+        "float32", description="arithmetic of the forward pass; bfloat16 is faster on GPUs and on CPUs with AMX"
     )
-    initialise: Literal["random", "embedder"] = Field("embedder", description="start from the recognition network")
-    validation_fraction: float = Field(0.1, gt=0, lt=0.9, description="share of identities that choose the epoch")
+    initialise: Literal["random", "embedder"] = Field(
+        "embedder", description="initial weights: random, or those of the embedder"
+    )
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=0.9, description="share of identities on which the epoch is selected"
+    )
     test_fraction: float = Field(0.25, gt=0, lt=0.9, description="share of identities held out for evaluation")
     workers: int = Field(1, ge=1, le=4096)
     use_gpu: bool = False
@@ -59,13 +65,13 @@ class TrainSection(Section):
 
 
 class EvaluateSection(Section):
-    """Error-versus-discard evaluation on held-out identities (spec 6.2-6.4)."""
+    """Error-versus-discard evaluation on held-out identities (Grother and Tabassi 2007; ISO/IEC 29794-1)."""
 
     fmr: tuple[float, ...] = Field((1e-2, 1e-3), min_length=1, description="target false match rates")
-    discard_limit: float = Field(0.3, gt=0, le=0.95, description="R: pAUC runs over discard 0..R")
+    discard_limit: float = Field(0.3, gt=0, le=0.95, description="R: pAUC integrates over discard fractions 0..R")
     pairs: Literal["probe-reference", "all"] = Field(
         "probe-reference",
-        description="degraded probes against clean references, as at a gate, or every two held-out images",
+        description="degraded probes against clean references, or all pairs of held-out images",
     )
     bootstrap: int = Field(200, ge=0, le=10000, description="identity-level bootstrap resamples; 0 for none")
 

@@ -1,8 +1,6 @@
-"""The run config: one pydantic tree, every value checked before any actor starts."""
+"""The run config: one pydantic tree, validated before any actor starts."""
 
-from pydantic import (
-    model_validator,
-)
+from pydantic import model_validator
 
 from synfiqa.schemas.config.base import Section
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection, RunSection, StorageSection
@@ -12,7 +10,7 @@ from synfiqa.schemas.config.models import NOT_RECIPE, ONLY_DIFFUSION, PROCEDURAL
 
 
 class RunConfig(Section):
-    """Everything one run needs, from candidates to the report."""
+    """Config of one run, from candidates to the report."""
 
     run: RunSection = RunSection()
     generate: GenerateSection = GenerateSection()
@@ -37,15 +35,15 @@ class RunConfig(Section):
         return self
 
     def recipe_sections(self) -> dict:
-        """The part that decides which bytes the dataset has, without placement, resilience, URL and evaluation."""
+        """Return the sections that determine the dataset's bytes: no placement, resilience, URL or evaluation."""
         tree = self.model_dump(mode="json", include={"generate", "diffusion", "filter", "models", "storage"})
         rendered = self.models.conditional_generator == PROCEDURAL
         for key in (*NOT_RECIPE, *(ONLY_DIFFUSION if rendered else ())):
             del tree["models"][key]
-        # Left out where it says nothing: a run that never heard of it stays the same run.
+        # Omits defaults of fields added later, so that fingerprints of older runs stay valid.
         if not self.models.mirrored_recognition:
             del tree["models"]["mirrored_recognition"]
-        # A bank enters by digest, as weights do.
+        # A template bank enters the fingerprint by digest, as weights do.
         del tree["diffusion"]["templates"]
         if rendered:
             del tree["diffusion"]

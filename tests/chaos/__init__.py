@@ -1,1 +1,1 @@
-"""Runs under fire: seeded mixes of kills, take-overs, full disks and failing stores, each checked to the last row."""
+"""Chaos tests: seeded mixes of kills, take-overs, full disks and failing stores, each checked to the last row."""

@@ -12,7 +12,7 @@ from tests.chaos.scenarios import make_scenarios
 
 
 def main() -> int:
-    """Fight every scenario on one battlefield and print what came of it."""
+    """Play every scenario on one cluster and print its outcome."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--scenarios", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)

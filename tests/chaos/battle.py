@@ -1,4 +1,4 @@
-"""Playing one scenario: start drivers, do harm at random moments, start again until the run is whole, and check it."""
+"""Plays one scenario: starts drivers, injects disasters, restarts until the run is complete, and checks it."""
 
 import json
 import random
@@ -22,14 +22,14 @@ from tests.stores.fault_proxy import FaultProxy
 
 PATIENCE_S = 240.0
 COMMITS = 18
-"""Commits of a whole run, 6 ledger units and 12 shards: where in it a disaster strikes is drawn from this."""
+"""Commits of a complete run, 6 ledger units and 12 shards; the moment of a disaster is drawn from this range."""
 STARTS = 8
 _BALLAST_BYTES = 384 * 2**20
 
 
 @dataclass
 class Battlefield:
-    """What scenarios share: the cluster, the S3 server behind its proxy, and a folder for everything."""
+    """Resources shared by scenarios: the cluster, the S3 server behind its proxy, and a folder."""
 
     raylets: Raylets
     folder: Path
@@ -41,7 +41,7 @@ class Battlefield:
 
 @dataclass
 class Outcome:
-    """What a scenario took: drivers started, disasters that struck, units computed more than once."""
+    """Outcome of a scenario: drivers started, disasters injected, units computed more than once."""
 
     drivers: int = 0
     struck: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Battle:
         self._worklog = self._folder / "work.log"
         self._outcome = Outcome()
         self._starts: list[tuple[int, set[int]]] = []
-        """Of each driver: how long the work log was when it started, and which shards were committed."""
+        """For each driver: length of the work log at its start, and the shards committed by then."""
 
     def fight(self) -> Outcome:
         """Play the scenario to its end; AssertionError names the promise that broke."""
@@ -83,7 +83,7 @@ class Battle:
 
     @contextmanager
     def _place(self):
-        """Where the run lives, as a URL for the drivers and as a folder for our own eyes."""
+        """Yield the location of the run: a URL for the drivers and a local folder for the checks."""
         name = f"run-{self._scenario.seed}-{self._scenario.number}"
         if self._scenario.store == "s3":
             yield f"s3://{self._field.bucket.name}/{name}", self._field.bucket / name
@@ -120,7 +120,7 @@ class Battle:
         }
         if name not in strike:
             return driver
-        # A run that is already whole cannot be hurt; what struck is counted, so that a suite of misses shows.
+        # A complete run cannot be damaged; injected disasters are counted, so that a suite without any is noticed.
         if not self._wait_for_commits(driver, moment):
             return driver
         self._outcome.struck.append(name)
@@ -151,7 +151,7 @@ class Battle:
         driver.send(signal.SIGTERM)
         code = driver.wait(PATIENCE_S)
         if code == -signal.SIGTERM:
-            # Before it has put its own handler in place, or after it has told its result and is on its way out.
+            # Before it has installed its own handler, or after it has printed its result and is exiting.
             words = driver.words()
             assert not words or '"digest":' in words, f"a driver that had begun must end in a sentence: {words}"
         else:
@@ -178,7 +178,7 @@ class Battle:
         return self._start()
 
     def _freeze_driver(self, driver: Driver) -> Driver:
-        """The owner stops, another takes the run over and ends it, the owner wakes up: a zombie does no harm."""
+        """Stop the owner, let another driver take over and finish, resume the owner: it must change nothing."""
         driver.send(signal.SIGSTOP)
         heir = self._start()
         code = heir.wait(PATIENCE_S)
@@ -219,7 +219,7 @@ class Battle:
         return {path.name: path.read_bytes() for path in (self._seen / "commits").iterdir()}
 
     def _finish(self, driver: Driver) -> None:
-        """Submit the same command until it ends well, as a user would."""
+        """Submit the same command until it succeeds, as a user would."""
         code = driver.wait(PATIENCE_S)
         while code != 0:
             retryable = (StorageUnavailable.exit_code, RunHeld.exit_code, -signal.SIGKILL, -signal.SIGABRT)
@@ -242,7 +242,7 @@ class Battle:
         self._check_recomputation()
 
     def _check_recomputation(self) -> None:
-        """What was committed when a driver started is not made again, but for what was still at work then."""
+        """Check that a driver does not repeat shards committed before its start, except units in progress then."""
         lines = self._worklog.read_text().splitlines()
         runs = Counter(line for line in lines if " samples " in line)
         self._outcome.recomputed = sum(count - 1 for count in runs.values())

@@ -1,6 +1,6 @@
 """A generate or replay job over stub stages, as a process of its own: `python -m tests.chaos.driver '{"url": ...}'`.
 
-Everything but the stages is the real thing, down to messages and exit codes.
+Everything but the stages is production code, down to messages and exit codes.
 """
 
 import json
@@ -15,7 +15,7 @@ MODELS = {"stub": "0" * 64}
 
 @dataclass(frozen=True)
 class Order:
-    """What a driver is told: where, how, and with which trouble."""
+    """Order for a driver: run URL, settings and trouble."""
 
     url: str
     settings: dict[str, Any] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class Order:
 
 
 def config_of(order: Order):
-    """The run config of an order: 24 identities in 12 shards of 16 samples, in units of 6 candidates."""
+    """Return the run config of an order: 24 identities in 12 shards of 16 samples, in units of 6 candidates."""
     from synfiqa.schemas.config.run import RunConfig
 
     tree = {
@@ -45,7 +45,7 @@ def config_of(order: Order):
 
 
 def run(order: Order) -> None:
-    """Do the job; Ray is joined through RAY_ADDRESS."""
+    """Run the job on the cluster of RAY_ADDRESS."""
     from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.cluster.run.generations import current
     from synfiqa.jobs.generation import dataset as generate

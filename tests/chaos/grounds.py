@@ -1,4 +1,4 @@
-"""Setting up a battlefield: rclone behind a fault proxy, then a cluster whose nodes know how to reach it."""
+"""Sets up a battlefield: rclone behind a fault proxy, then a cluster configured to use it."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What an undisturbed run makes, found without Ray: the same stages in a plain loop over the same plan."""
+"""The expected result of a scenario: the same stages in a plain loop over the same plan, without Ray."""
 
 import functools
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ class _NoLease:
 
 
 def plain_loop(stages, units, storage, placement, resilience, *, ordered=False):
-    """Stands in for `synfiqa.cluster.pipeline.stream`: no Ray, no workers, one unit after the other."""
+    """Replace `synfiqa.cluster.pipeline.stream`: no Ray, no workers, one unit after the other."""
     for unit in units:
         work = unit
         for stage in stages:
@@ -31,7 +31,7 @@ def plain_loop(stages, units, storage, placement, resilience, *, ordered=False):
 
 @contextmanager
 def without_ray():
-    """Have both halves of a generate job run in a plain loop inside the block."""
+    """Run both halves of a generate job in a plain loop inside the block."""
     before = identity_half.stream, sample_half.stream
     identity_half.stream = sample_half.stream = plain_loop
     try:
@@ -42,7 +42,7 @@ def without_ray():
 
 @functools.cache
 def expected(poison: float, folder: str):
-    """The summary of the run that has these poison rows; its digest is what every scenario must come to."""
+    """Return the summary of an undisturbed run with these poison rows, whose digest every scenario must have."""
     config = config_of(Order(f"{folder}/oracle-{poison:g}"))
     storage = Storage(config.run.url)
     manifest = open_run(storage, config, MODELS)

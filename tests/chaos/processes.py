@@ -1,4 +1,4 @@
-"""What gets hurt: a cluster of three raylets on this machine, and the drivers that run jobs on it."""
+"""Processes under test: a cluster of three raylets on this machine, and the drivers of jobs on it."""
 
 import json
 import os
@@ -21,7 +21,7 @@ START_TRIES = 4
 
 
 class Raylets:
-    """A head and two nodes with two pretended GPUs each, labelled pool=a and pool=b."""
+    """Head and two nodes with two simulated GPUs each, labelled pool=a and pool=b."""
 
     def __init__(self) -> None:
         self._cluster: Any = None
@@ -42,14 +42,14 @@ class Raylets:
             self._add(pool)
 
     def stop(self) -> None:
-        """End all three without a word."""
+        """End all three, ignoring errors."""
         with suppress(Exception):
             self._cluster.shutdown()
         self._cluster, self._nodes = None, {}
 
     @property
     def address(self) -> str:
-        """What a driver finds in RAY_ADDRESS."""
+        """Address of the cluster, the RAY_ADDRESS of drivers."""
         return self._cluster.address
 
     def replace_node(self, pool: str) -> None:
@@ -63,7 +63,7 @@ class Raylets:
         self.start()
 
     def workers(self) -> list[psutil.Process]:
-        """The processes in which stages run."""
+        """Return the processes in which stages run."""
         found = []
         for node in [self._cluster.head_node, *self._nodes.values()]:
             for raylet in node.all_processes.get("raylet", []):
@@ -81,7 +81,7 @@ class Raylets:
 
 
 class Driver:
-    """One driver process; what it says goes to a file."""
+    """Driver process whose output goes to a file."""
 
     def __init__(self, order: Order, address: str, environment: dict[str, str], log: Path) -> None:
         self.log = log
@@ -108,7 +108,7 @@ class Driver:
         self._file.close()
 
     def wait(self, timeout: float) -> int:
-        """Return its exit code; AssertionError with its last words when it does not end."""
+        """Return its exit code; AssertionError with the end of its output when it does not end."""
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -118,11 +118,11 @@ class Driver:
         return code
 
     def ended(self) -> bool:
-        """Whether it has come to an end."""
+        """Return whether it has ended."""
         return self.process.poll() is not None
 
     def words(self) -> str:
-        """The end of what it said."""
+        """Return the end of its output."""
         return self.log.read_text(errors="replace")[-1500:]
 
 

@@ -1,4 +1,4 @@
-"""Which disasters a scenario is made of; a seed gives the same list for ever."""
+"""Scenarios as seeded lists of disasters; a seed always gives the same list."""
 
 import random
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ DISASTERS = (
     "kill head",
     "full disk",
 )
-"""Each scenario begins with one of these in turn, so that ten scenarios have seen all of them."""
+"""Disasters; each scenario begins with the next one, so that ten scenarios contain all of them."""
 
 _SECOND = ("kill driver", "kill workers", "terminate driver", "poison rows", "")
 _S3_ONLY = ("storage faults",)
@@ -24,7 +24,7 @@ _LOCAL_ONLY = ("full disk",)
 
 @dataclass(frozen=True)
 class Scenario:
-    """One run: its disasters in order, where it lives and how it is laid out."""
+    """One run: its disasters in order, store, placement and file format."""
 
     number: int
     seed: int
@@ -44,7 +44,7 @@ class Scenario:
 
 
 def make_scenarios(count: int, seed: int, stores: tuple[str, ...] = ("local", "s3")) -> list[Scenario]:
-    """Return `count` scenarios; every disaster comes up within ten, every one after that in another mix."""
+    """Return `count` scenarios; ten in a row contain every disaster, each ten in another mix."""
     return [_scenario(number, seed, stores) for number in range(count)]
 
 
@@ -76,4 +76,4 @@ PINNED = {
     "identity_generator": {"pool": "b"},
     "identity_filter": {"pool": "a"},
 }
-"""Stages on different nodes, so that losing one node stops a stage and not the others."""
+"""Labels that place stages on different nodes, so that losing one node stops some stages only."""

@@ -1,6 +1,6 @@
-"""The stages of a real job with their models taken out: same reading, batching, salvage and rows, pixels from a hash.
+"""Stages of a real job without models: same reading, batching, salvage and rows, pixels from a hash.
 
-What is under fire is the job system, so a scenario must spend its seconds there and not in a renderer.
+The job system is under test, so a scenario must spend its time there and not in a renderer.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ IMAGE_BYTES = 3000
 
 @dataclass(frozen=True)
 class Trouble:
-    """What goes wrong inside the stages: the share of rows that raise, rows that raise by name, rows that kill.
+    """Faults inside the stages: share of rows that raise, rows that raise by name, rows that kill.
 
-    `log` gets a line a unit and stage, so that recomputation can be counted. A unit takes `seconds` and up to `jitter`
-    more.
+    `log` gets a line for each unit and stage, so that recomputation can be counted. A unit takes `seconds` and up to
+    `jitter` more.
     """
 
     poison: float = 0.0
@@ -40,18 +40,18 @@ class Trouble:
     log: str = ""
 
     def strike(self, name: str) -> None:
-        """Raise or die when the row is one of those; which rows raise depends on their names alone."""
+        """Raise or exit for a faulty row; the choice depends on the name of the row alone."""
         if name in self.killers:
             os._exit(1)
         if name in self.rows or _number("poison", name) % 10_000 < self.poison * 10_000:
             raise ValueError(f"row {name} is poison")
 
     def begin(self, stage: str, work: Work) -> None:
-        """Note that a stage starts on a unit, and take the time that a model would."""
+        """Log that a stage starts on a unit, and sleep for the time of a model."""
         if self.log:
             with Path(self.log).open("a") as file:
                 file.write(f"{stage} {work.kind} {work.number}\n")
-        # Chance alone decides how long: what finishes first must not matter.
+        # The duration is random, since the order of completion must not matter.
         time.sleep(self.seconds + random.random() * self.jitter)
 
 
@@ -65,7 +65,7 @@ def _pixels(*parts: object) -> bytes:
 
 
 class _Stub:
-    """Replaces loading a model by carrying trouble."""
+    """Mixin that replaces the loading of a model by faults."""
 
     def __init__(self, config, trouble):
         super().__init__(config)
@@ -137,7 +137,7 @@ class StubAnnotator(_Stub, AnnotatorStage):
 
 
 def stub_stages(trouble: Trouble) -> Stages:
-    """The stages of both halves, in trouble."""
+    """Return the stages of both halves with faults."""
     return Stages(
         identities=lambda config: [StubIdentityGenerator(config, trouble), StubIdentityFilter(config, trouble)],
         samples=lambda config: [StubConditionalGenerator(config, trouble), StubAnnotator(config, trouble)],

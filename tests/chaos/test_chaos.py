@@ -1,4 +1,4 @@
-"""Eight scenarios of the chaos suite on S3, on one cluster of three raylets; all of it is `python -m tests.chaos`."""
+"""Eight scenarios of the chaos suite on S3 and three raylets; `python -m tests.chaos` runs the whole suite."""
 
 import pytest
 
@@ -18,12 +18,12 @@ def field(tmp_path_factory):
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_a_run_under_fire_is_the_run_that_nobody_disturbed(field, scenario):
+def test_a_disturbed_run_equals_the_undisturbed_one(field, scenario):
     outcome = Battle(field, scenario).fight()
     assert outcome.struck or scenario.poison, "no disaster struck: the scenario shows nothing"
 
 
-def test_a_seed_gives_the_same_scenarios_and_ten_of_them_see_every_disaster():
+def test_a_seed_gives_the_same_scenarios_and_ten_of_them_contain_every_disaster():
     assert make_scenarios(50, 0) == make_scenarios(50, 0)
     assert {name for scenario in make_scenarios(10, 0) for name in scenario.disasters} >= set(DISASTERS)
     assert {scenario.store for scenario in make_scenarios(10, 0)} == {"local", "s3"}

@@ -1,4 +1,4 @@
-"""A small finished run with everything that a run folder may hold, made without any model."""
+"""A small finished run with every kind of file of a run folder, made without models."""
 
 import hashlib
 import json
@@ -84,7 +84,7 @@ def label(storage: Storage, store: ShardStore, name: str = "default") -> None:
 
 
 def model(storage: Storage, name: str = "default") -> None:
-    """Write weights that are only bytes, and the card that names their digest."""
+    """Write placeholder weights and a card with their digest."""
     card = {
         "name": name,
         "role": "quality",

@@ -1,4 +1,4 @@
-"""Small stages with which the tests watch the pipeline: they add, fail, die or dawdle on chosen units."""
+"""Toy stages for pipeline tests: they add, fail, exit or are slow on chosen units."""
 
 import os
 import time
@@ -86,7 +86,7 @@ class KillRow(Stage):
 
 
 class Refuse(AddOne):
-    """Meets a store that will not serve it any more."""
+    """Raises StorageRefused, as after expired credentials."""
 
     name = "refuse"
 
@@ -95,7 +95,7 @@ class Refuse(AddOne):
 
 
 class BreakSetup(AddOne):
-    """Cannot load its model."""
+    """Fails to load its model."""
 
     name = "break_setup"
 

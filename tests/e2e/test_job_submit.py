@@ -8,7 +8,7 @@ import time
 import pytest
 from ray.job_submission import JobSubmissionClient
 
-from synfiqa.cluster.run.lease import newest_lease
+from synfiqa.cluster.run.lease_record import newest_lease
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.upkeep.verify import verify_run
 from tests.e2e.command import ROOT, TINY

@@ -69,5 +69,5 @@ def test_refused_credentials_end_a_job_with_the_remedy(stored, rclone_server):
     environment = {**rclone_server.environment, "AWS_SECRET_ACCESS_KEY": "not-the-secret"}
     result = synfiqa("generate", rclone_server.url(f"{bucket}/team/run"), environment=environment)
     assert result.returncode == 2
-    assert "the secret key is not the one of the access key (SignatureDoesNotMatch)" in result.stderr
+    assert "the secret key does not match the access key (SignatureDoesNotMatch)" in result.stderr
     assert "Traceback" not in result.stderr

@@ -10,7 +10,8 @@ import yaml
 
 import synfiqa.fiqa_train.labels.label_pass
 import synfiqa.fiqa_train.training.on_ray as ray_training
-from synfiqa.cluster.run.lease import hold, newest_lease
+from synfiqa.cluster.run.lease import hold
+from synfiqa.cluster.run.lease_record import newest_lease
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation import evaluate_run as evaluate
 from synfiqa.fiqa_train.labels.label_pass import run_label

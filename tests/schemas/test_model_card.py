@@ -25,7 +25,7 @@ def refused(**changes) -> str:
     return str(caught.value)
 
 
-def test_nothing_that_decides_pixels_has_a_silent_default():
+def test_fields_that_affect_the_input_have_no_default():
     required = {name for name, field in ModelCard.model_fields.items() if field.is_required()}
     assert required == {
         *("name", "role", "architecture", "input_size", "channels", "value_range"),
@@ -33,7 +33,7 @@ def test_nothing_that_decides_pixels_has_a_silent_default():
     }
 
 
-def test_only_an_embedder_decides_whether_two_faces_match():
+def test_match_cosine_is_for_embedders_only():
     assert ModelCard(**FIELDS | {"match_cosine": 0.3}).match_cosine == 0.3
     assert "less than 1" in refused(match_cosine=1.0)
     assert "match_cosine is for embedders, not for the role detector: leave it out" in refused(
@@ -70,7 +70,7 @@ def test_a_card_cannot_be_changed():
         ),
     ],
 )
-def test_a_licence_that_bars_commercial_use_cannot_be_said_to_allow_it(licence):
+def test_commercial_use_is_refused_for_a_licence_that_forbids_it(licence):
     assert f"commercial_use is true but the licence is '{licence}': set it to false" in refused(
         licence=licence, commercial_use=True
     )
@@ -90,7 +90,7 @@ def test_a_licence_that_bars_commercial_use_cannot_be_said_to_allow_it(licence):
         "not copyleft; commercial use allowed",
     ],
 )
-def test_licences_that_allow_commercial_use_may_say_so(licence):
+def test_commercial_use_is_accepted_for_a_licence_that_allows_it(licence):
     assert ModelCard(**FIELDS | {"licence": licence, "commercial_use": True}).commercial_use
 
 
@@ -101,23 +101,23 @@ def test_a_licence_must_be_named(licence):
     assert "licence" in refused(licence=licence)
 
 
-def test_having_none_stated_can_be_said():
+def test_none_stated_is_a_valid_licence_text():
     assert ModelCard(**FIELDS | {"licence": "none stated; data CC BY-NC-SA 4.0"})
 
 
 @pytest.mark.parametrize("sha256", ["", "abc", "0" * 63, "0" * 65, "A" * 64, "g" * 64])
 @pytest.mark.parametrize("source", ["w.pth", "", "s3://zoo/w.pth", "package:facenet_pytorch/data"])
-def test_weights_have_a_digest(source, sha256):
+def test_a_card_with_weights_needs_a_digest(source, sha256):
     assert "sha256" in refused(source=source, sha256=sha256)
 
 
 @pytest.mark.parametrize("source", ["built-in", "random:0"])
-def test_code_and_random_weights_have_none(source):
+def test_built_in_and_random_models_need_no_digest(source):
     assert ModelCard(**FIELDS | {"source": source, "sha256": ""})
 
 
 @pytest.mark.parametrize("source", ["w.pth", "random:0"])
-def test_a_range_is_stated_unless_the_input_is_standardised(source):
+def test_value_range_is_required_when_normalise_is_range(source):
     assert "value_range is needed when normalise is range" in refused(source=source, value_range=None)
     for changes in ({"normalise": "clip"}, {"normalise": "imagenet"}, {"normalise": "per-image", "channels": "gray"}):
         assert ModelCard(**FIELDS | {"value_range": None} | changes)
@@ -125,12 +125,12 @@ def test_a_range_is_stated_unless_the_input_is_standardised(source):
 
 
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
-def test_only_grey_images_are_standardised_one_by_one(channels):
+def test_per_image_standardisation_needs_grey_input(channels):
     assert "normalise per-image is for channels gray" in refused(channels=channels, normalise="per-image")
 
 
 @pytest.mark.parametrize("value_range", [(1, 1), (1, -1)])
-def test_a_range_rises(value_range):
+def test_a_value_range_that_does_not_rise_is_refused(value_range):
     assert "value_range must rise, not" in refused(value_range=value_range)
 
 
@@ -163,8 +163,8 @@ def test_rules_that_cannot_be_applied_are_refused(rename):
 @pytest.mark.parametrize(
     ("written", "complaint"),
     [
-        ("{since: 2024-05-01}", "arguments.since is a date, which JSON does not know: put it in quotes if it is text"),
-        ("{layers: [{at: 2024-05-01 10:00:00}]}", "arguments.layers.0.at is a datetime, which JSON does not know"),
+        ("{since: 2024-05-01}", "arguments.since is a date, which JSON does not have: put it in quotes if it is text"),
+        ("{layers: [{at: 2024-05-01 10:00:00}]}", "arguments.layers.0.at is a datetime, which JSON does not have"),
         ("{gain: .nan}", "arguments.gain is nan: a number must be finite"),
         ("{gains: [1, -.inf]}", "arguments.gains.1 is -inf: a number must be finite"),
         ("{classes: !!set {a}}", "arguments.classes is a set"),
@@ -174,9 +174,8 @@ def test_rules_that_cannot_be_applied_are_refused(rename):
         ("{loop: &loop [*loop]}", "contains itself"),
     ],
 )
-def test_arguments_are_what_json_can_say(written, complaint):
-    said = refused(arguments=yaml.safe_load(written))
-    assert complaint in said
+def test_arguments_that_are_not_json_serialisable_are_refused(written, complaint):
+    assert complaint in refused(arguments=yaml.safe_load(written))
 
 
 def test_arguments_may_nest_every_kind_of_json():

@@ -1,1 +1,1 @@
-"""S3 servers for the tests, and a proxy that breaks what passes through it."""
+"""S3 servers for the tests, and a proxy that injects faults."""

@@ -1,4 +1,4 @@
-"""An HTTP proxy that breaks some of the requests passing through it, by script or by a seeded plan.
+"""An HTTP proxy that injects faults into requests, by script or by a seeded plan.
 
 It forwards bytes as they are, so that signatures stay valid. As a program, for the chaos suite:
 `python -m tests.stores.fault_proxy --listen 0 --upstream HOST:PORT --seed 1 --rate 0.2`
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 FAULTS = ("slow_down", "internal_error", "cut_upload", "cut_download", "truncate", "lost_answer", "stall")
-"""What the seeded plan chooses from; scripts also have `answer`, `unframed` and `stall_upload`."""
+"""Faults of the seeded plan; scripts also have `answer`, `unframed` and `stall_upload`."""
 
 _ANSWERS = {"slow_down": (503, "SlowDown"), "internal_error": (500, "InternalError")}
 _PIECE = 2**14
@@ -26,8 +26,8 @@ _PIECE = 2**14
 class Rule:
     """One scripted fault: it strikes the matching requests, `times` of them after `skip` others.
 
-    `at` is the number of body bytes that pass before a cut (-1: a random number); `status` and `code` are what the
-    fault `answer` says.
+    `at` is the number of body bytes that pass before a cut (-1: a random number); `status` and `code` are those
+    of the fault `answer`.
     """
 
     fault: str
@@ -40,7 +40,7 @@ class Rule:
     code: str = "AccessDenied"
 
     def strikes(self, method: str, path: str) -> bool:
-        """Whether this request is broken; counts it."""
+        """Return whether this request gets the fault, and count it."""
         if (self.method and method != self.method) or self.path not in path or self.times <= 0:
             return False
         if self.skip > 0:
@@ -90,7 +90,7 @@ class FaultProxy:
     def reset(
         self, rules: Sequence[Rule] = (), *, rate: float = 0.0, faults: Sequence[str] = FAULTS, stall_s: float = 60.0
     ) -> None:
-        """Forget what has happened and begin anew, with the same seed."""
+        """Clear the history and start again with the same seed."""
         self.rules = list(rules)
         self.rate = rate
         self.faults = tuple(faults)
@@ -106,7 +106,7 @@ class FaultProxy:
 
     @property
     def struck(self) -> Counter[str]:
-        """How often each fault has struck."""
+        """Number of requests that got each fault."""
         return Counter(fault for _, _, fault in self.requests if fault)
 
     def __enter__(self) -> "FaultProxy":
@@ -134,7 +134,7 @@ class FaultProxy:
         for rule in self.rules:
             if rule.strikes(method, path):
                 return rule
-        # Both numbers are drawn for every request: the plan of the next one does not depend on this one's fate.
+        # Both numbers are drawn for every request, so that the plan of the next one does not depend on this one.
         lot, fault = self._random.random(), self._random.choice(self.faults)
         return Rule(fault) if lot < self.rate else None
 
@@ -157,7 +157,7 @@ class FaultProxy:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> bool:
-        """Carry one request and its answer; False when the connection is over."""
+        """Forward one request and its answer; return False when the connection is closed."""
         fault = rule.fault if rule else ""
         if fault in ("slow_down", "internal_error", "answer"):
             status, code = _ANSWERS.get(fault, (rule.status, rule.code) if rule else (0, ""))
@@ -199,7 +199,7 @@ class FaultProxy:
         if fault == "stall_upload":
             await _idle(reader, self.stall_s)
         if broken:
-            # What has been sent shall arrive before the connection breaks, else every cut is one at byte 0.
+            # The bytes sent must arrive before the connection breaks, else every cut would be at byte 0.
             await asyncio.sleep(0.01)
         return not broken
 
@@ -250,7 +250,7 @@ async def _head(reader: asyncio.StreamReader) -> _Head | None:
 
 
 async def _body(reader: asyncio.StreamReader, head: _Head, none: bool) -> AsyncIterator[bytes]:
-    """The bytes of a body as they came; `none`: a body without a length is an empty one (requests)."""
+    """Yield the raw bytes of a body; `none`: a body without a length is empty (requests)."""
     length = head.length
     if length is None and none:
         return
@@ -289,7 +289,7 @@ async def _refuse(
 
 
 async def _idle(reader: asyncio.StreamReader, seconds: float) -> None:
-    """Let a client wait; reading on is the only way to see that it has given up."""
+    """Keep a client waiting until it disconnects, which only a read can detect."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while await reader.read(_PIECE):

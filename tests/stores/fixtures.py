@@ -1,4 +1,4 @@
-"""Pytest fixtures of the S3 servers; `tests/conftest.py` hands them to every test."""
+"""Pytest fixtures of the S3 servers, imported by `tests/conftest.py`."""
 
 import uuid
 
@@ -54,14 +54,14 @@ def moto_proxy(moto_server):
 
 @pytest.fixture
 def faulty(rclone_server, rclone_proxy, monkeypatch):
-    """Rclone behind a proxy that breaks what the test tells it to: the pair (server, proxy)."""
+    """Rclone behind a fault proxy: the pair (server, proxy)."""
     rclone_proxy.reset()
     return _use(rclone_server.at(rclone_proxy.endpoint), monkeypatch), rclone_proxy
 
 
 @pytest.fixture
 def faulty_moto(moto_server, moto_proxy, monkeypatch):
-    """Moto behind such a proxy: the pair (server, proxy)."""
+    """Moto behind a fault proxy: the pair (server, proxy)."""
     moto_proxy.reset()
     return _use(moto_server.at(moto_proxy.endpoint), monkeypatch), moto_proxy
 

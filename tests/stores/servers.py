@@ -20,7 +20,7 @@ from botocore.config import Config
 
 @dataclass(frozen=True)
 class S3Server:
-    """An S3 endpoint and what a process needs in its environment to use it."""
+    """S3 endpoint with its credentials and environment variables."""
 
     endpoint: str
     key: str = field(default_factory=lambda: f"key{uuid.uuid4().hex[:16]}")
@@ -38,7 +38,7 @@ class S3Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The AWS_* variables; nothing of the machine's own configuration shines through."""
+        """AWS_* variables that override the machine's own configuration."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.key,
@@ -50,7 +50,7 @@ class S3Server:
         }
 
     def at(self, endpoint: str) -> "S3Server":
-        """The same server by another way, such as a proxy."""
+        """Return the same server behind another endpoint, such as a proxy."""
         return replace(self, endpoint=endpoint)
 
     def make_bucket(self, name: str) -> str:
@@ -59,16 +59,16 @@ class S3Server:
         return name
 
     def client(self) -> Any:
-        """A boto3 client that shares nothing with the code under test."""
+        """Return a boto3 client that shares nothing with the code under test."""
         return _client(self.endpoint, self.key, self.secret)
 
     def names(self, bucket: str, prefix: str = "") -> list[str]:
-        """Every object's name, listed past the code under test."""
+        """Return the name of every object, without the code under test."""
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [found["Key"] for page in pages for found in page.get("Contents", ())]
 
     def objects(self, bucket: str, prefix: str = "") -> dict[str, bytes]:
-        """Every object, read past the code under test."""
+        """Return every object by name, without the code under test."""
         read = self.client().get_object
         return {name: read(Bucket=bucket, Key=name)["Body"].read() for name in self.names(bucket, prefix)}
 
@@ -116,7 +116,7 @@ def rclone(folder: Path) -> Iterator[S3Server]:
 
 @contextmanager
 def moto() -> Iterator[S3Server]:
-    """Serve S3 from memory in a thread, on a free port; it enforces conditional writes and asks for no credentials."""
+    """Serve S3 from memory in a thread, on a free port; it enforces conditional writes and needs no credentials."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -1,4 +1,4 @@
-"""The proxy must break what it is told to and nothing else, or the tests behind it prove nothing."""
+"""The proxy injects the configured faults and nothing else."""
 
 import random
 import subprocess
@@ -10,7 +10,7 @@ from synfiqa.cluster.storage.storage import Storage
 from tests.stores.fault_proxy import FAULTS, FaultProxy, Rule
 
 
-def test_what_passes_unbroken_is_unchanged(faulty, bucket):
+def test_requests_without_a_fault_are_unchanged(faulty, bucket):
     server, proxy = faulty
     storage = Storage(server.url(server.make_bucket(bucket) + "/run"), 0)
     data = random.Random(1).randbytes(3_000_000)
@@ -25,7 +25,7 @@ def test_every_fault_is_seen_by_a_client_that_does_not_retry(faulty, bucket, fau
     server, proxy = faulty
     storage = Storage(server.url(server.make_bucket(bucket) + "/run"), 0)
     storage.write("a", b"x" * 10_000)
-    if fault == "stall":  # The others are seen without waiting; a busy server must not look like one that stands still.
+    if fault == "stall":  # The other faults need no wait; a busy server must not look stalled.
         monkeypatch.setattr("synfiqa.cluster.storage.s3.STALL_S", 0.3)
     proxy.stall_s = 60
     proxy.rules = [Rule(fault)]
@@ -36,11 +36,11 @@ def test_every_fault_is_seen_by_a_client_that_does_not_retry(faulty, bucket, fau
 
 def test_rules_count_the_requests_they_match():
     rule = Rule("slow_down", "PUT", path="/b/", skip=1, times=2)
-    asked = [("GET", "/b/x"), ("PUT", "/c/x"), ("PUT", "/b/x"), ("PUT", "/b/y"), ("PUT", "/b/z"), ("PUT", "/b/w")]
-    assert [rule.strikes(*request) for request in asked] == [False, False, False, True, True, False]
+    requests = [("GET", "/b/x"), ("PUT", "/c/x"), ("PUT", "/b/x"), ("PUT", "/b/y"), ("PUT", "/b/z"), ("PUT", "/b/w")]
+    assert [rule.strikes(*request) for request in requests] == [False, False, False, True, True, False]
 
 
-def test_a_seed_is_a_plan():
+def test_a_seed_determines_the_plan():
     def plan(seed):
         proxy = FaultProxy("127.0.0.1:1", seed=seed, rate=0.2)
         return [rule.fault if (rule := proxy._choose("PUT", "/")) else "" for _ in range(2000)]

@@ -1,4 +1,4 @@
-"""The Merkle root: the published construction, one root per dataset whatever the order of arrival."""
+"""The Merkle root: the construction of RFC 9162, independent of the order of completion."""
 
 import hashlib
 
@@ -35,7 +35,7 @@ def test_a_known_answer_of_other_implementations():
 
 
 @pytest.mark.parametrize("count", range(1, 9))
-def test_every_leaf_its_place_and_the_number_of_leaves_count(count):
+def test_the_root_depends_on_every_leaf_on_order_and_on_number(count):
     leaves = [bytes([number]) for number in range(count)]
     others = [[*leaves[:place], b"x", *leaves[place + 1 :]] for place in range(count)]
     others += [leaves[:-1], [*leaves, leaves[-1]]] + ([leaves[::-1]] if count > 1 else [])

@@ -59,7 +59,7 @@ def test_missing_values_survive(format):
     assert decode(encode(odd, format, {}), format).equals(odd)
 
 
-def test_no_rows_are_a_parquet_file_but_no_tar(table):
+def test_an_empty_table_is_a_valid_parquet_file_but_no_tar(table):
     assert decode(encode(table.slice(0, 0), "parquet", {}), "parquet").equals(table.slice(0, 0))
     with pytest.raises(ValueError, match="at least one sample"):
         encode(table.slice(0, 0), "webdataset", {})
@@ -101,7 +101,7 @@ def test_the_digest_ignores_chunks_but_nothing_else(table):
     assert len(digests) == len(changed)
 
 
-def test_the_digest_tells_where_one_text_ends_and_the_next_begins():
+def test_the_digest_distinguishes_boundaries_between_values():
     def digest(*values, kind):
         return content_digest(pa.table({"x": pa.array(values, kind)}))
 
@@ -118,7 +118,7 @@ def test_the_digest_is_pinned():
     assert content_digest(pa.table(columns)) == "963f222482624637cdbd0f8e43bb63ec8fea1b3276260f8d7af7f3d19b33720f"
 
 
-def test_what_hides_under_a_null_does_not_count():
+def test_values_under_a_null_do_not_enter_the_digest():
     values = pa.array([1, 99], pa.int64())
     masked = pa.Array.from_buffers(pa.int64(), 2, [pa.py_buffer(b"\x01"), values.buffers()[1]])
     assert content_digest(pa.table({"x": masked})) == content_digest(pa.table({"x": pa.array([1, None], pa.int64())}))
@@ -179,7 +179,7 @@ def test_two_samples_of_one_key_are_refused():
         encode(pa.Table.from_pylist(rows, schema=SAMPLES), "webdataset", {})
 
 
-def test_a_number_that_json_cannot_hold_is_named():
+def test_a_number_that_is_not_json_is_refused():
     row = dict.fromkeys(SAMPLES.names) | {"sample_id": "000001/2", "blur": float("nan")}
     with pytest.raises(ValueError, match="sample 000001_2"):
         encode(pa.Table.from_pylist([row], schema=SAMPLES), "webdataset", {})

@@ -16,11 +16,11 @@ from tests.cluster import synthetic
 
 
 class Crash(BaseException):
-    """Like SIGKILL: no handler of the code under test may run to completion by catching it."""
+    """Stands for SIGKILL: the code under test must not catch it."""
 
 
 class CrashingStorage(Storage):
-    """Dies at the N-th operation: before it took effect, or right after."""
+    """Raises Crash at the N-th operation, before or right after its effect."""
 
     def __init__(self, url, steps, after):
         super().__init__(url)
@@ -77,7 +77,7 @@ def test_a_shard_exists_once_committed_and_reads_back(storage, table, format):
     assert storage.list("commits") == ["commits/shard-000003.json"]
 
 
-def test_a_reader_needs_no_knowledge_of_the_format(storage, table):
+def test_a_reader_detects_the_format(storage, table):
     commit = ShardStore(storage, "f", "webdataset").commit("samples", 0, table, {})
     assert ShardStore(storage, "f").read(commit).equals(table)
 
@@ -144,7 +144,7 @@ def test_a_crash_at_any_operation_leaves_nothing_or_the_whole_shard(storage, tab
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("steps", range(1, 5))
-def test_a_loser_that_crashes_harms_nobody(storage, table, steps, after):
+def test_a_losing_writer_that_crashes_does_no_harm(storage, table, steps, after):
     store = ShardStore(storage, "f")
     first = store.commit("samples", 0, table, {})
     with pytest.raises(Crash):
@@ -153,7 +153,7 @@ def test_a_loser_that_crashes_harms_nobody(storage, table, steps, after):
     assert store.read(first).equals(table)
 
 
-def test_a_create_whose_answer_got_lost_keeps_its_own_data(storage, table):
+def test_a_create_whose_answer_was_lost_keeps_its_own_data(storage, table):
     class Retried(Storage):
         def create(self, path, data):
             super().create(path, data)
@@ -192,7 +192,7 @@ def test_racing_writers_make_one_commit(tmp_path, table, url):
     assert ShardStore(storage, "f").read(results[0]).equals(table)
 
 
-def test_committing_looks_at_no_other_shard(storage, table, monkeypatch):
+def test_a_commit_lists_no_other_shard(storage, table, monkeypatch):
     monkeypatch.setattr(Storage, "list", lambda *_: pytest.fail("listed"))
     monkeypatch.setattr(Storage, "entries", lambda *_: pytest.fail("listed"))
     ShardStore(storage, "f").commit("samples", 0, table, {})
@@ -214,7 +214,7 @@ def test_every_flipped_byte_is_found_and_the_file_named(storage, table):
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"{}", b'{"kind": "samples"}', b"\xff"])
-def test_a_torn_commit_is_named(storage, text, monkeypatch):
+def test_an_incomplete_commit_is_reported(storage, text, monkeypatch):
     monkeypatch.setattr(shard_store, "_SETTLING_S", (0.001,))
     storage.write("commits/shard-000001.json", text)
     with pytest.raises(JobFailed, match=r"commits/shard-000001.json is not readable .*run again"):
@@ -232,11 +232,11 @@ def test_a_commit_that_is_still_being_written_is_read_again(storage, table, monk
     assert store.committed("samples") == {1: commit}
 
 
-def test_a_commit_under_another_number_is_named(storage, table):
+def test_a_commit_under_another_number_is_reported(storage, table):
     store = ShardStore(storage, "f")
     store.commit("samples", 1, table, {})
     storage.write("commits/shard-000002.json", storage.read("commits/shard-000001.json"))
-    with pytest.raises(JobFailed, match=r"shard-000002.json says it is samples 1"):
+    with pytest.raises(JobFailed, match=r"shard-000002.json is the commit of samples 1"):
         store.committed("samples")
 
 
@@ -313,14 +313,14 @@ def test_a_replay_is_a_revision_that_readers_prefer_and_the_first_stays(storage,
     assert storage.list("commits") == ["commits/shard-000004.json", "commits/shard-000004.r001.json"]
 
 
-def test_two_attempts_may_differ_in_what_died_without_breaking_determinism(storage, table):
-    """An error that passes can cost one attempt a row and spare the other: the first commit stands."""
+def test_two_attempts_may_differ_in_dead_rows_without_breaking_determinism(storage, table):
+    """A transient error may make a row dead in one attempt only: the first commit remains."""
     store = ShardStore(storage, "f")
     first = store.commit("samples", 0, table.slice(1), {}, dead=[dead_row()])
     assert store.commit("samples", 0, table, {}) == first
 
 
-def test_the_loser_of_a_race_leaves_its_file_because_a_lost_commit_request_may_still_land(storage, table):
+def test_a_losing_writer_leaves_its_file_because_a_lost_commit_request_may_still_arrive(storage, table):
     """A store without create-if-absent once let a delayed commit name the file that its writer had removed."""
     store = ShardStore(storage, "f")
     first = store.commit("samples", 0, table, {})
@@ -328,7 +328,7 @@ def test_the_loser_of_a_race_leaves_its_file_because_a_lost_commit_request_may_s
     assert len(storage.list("samples")) == 2
 
 
-def test_a_writer_that_slept_while_its_upload_was_collected_uploads_it_again(storage, table):
+def test_a_writer_suspended_while_its_upload_was_collected_uploads_it_again(storage, table):
     class Collected(Storage):
         def create(self, path, data):
             for found in self.list("samples"):

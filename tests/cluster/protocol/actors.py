@@ -1,4 +1,4 @@
-"""Who meets in a run folder, as programs over its `Storage`, and what must always hold for them."""
+"""Writers, readers and gc as programs over a `Storage`, and the invariants of the commit protocol."""
 
 import functools
 import hashlib
@@ -18,12 +18,12 @@ from tests.cluster.protocol.model_store import World
 
 FINGERPRINT = "f" * 64
 AGE_GUARD = 1.0
-"""One step of the model's clock."""
+"""Age guard of gc: one step of the model's clock."""
 
 
 @functools.cache
 def rows(content: str) -> pa.Table:
-    """One sample; `content` tells apart what different attempts made."""
+    """Return one sample; `content` distinguishes the rows of different attempts."""
     row = dict.fromkeys(SAMPLES.names) | {"sample_id": content, "identity": 0, "kind": "degraded", "index": 0}
     return pa.Table.from_pylist([row], schema=SAMPLES)
 
@@ -36,7 +36,7 @@ def writer(
     dead: Sequence[DeadRow] = (),
     store: type[ShardStore] = ShardStore,
 ) -> Actor:
-    """A worker, or its retry, or a zombie, that has made shard 0 and commits it."""
+    """Return a worker, retry or replaced worker that has made shard 0 and commits it."""
 
     def program(storage: Storage) -> Commit:
         counts = {"planned": 1 + len(dead), "accepted": 1, "rejected": 0, "dead": len(dead)}
@@ -46,7 +46,7 @@ def writer(
 
 
 def replay(name: str, *, content: str = "repaired", store: type[ShardStore] = ShardStore) -> Actor:
-    """A worker that makes the next revision of shard 0, if it is committed at all."""
+    """Return a worker that commits the next revision of shard 0 if the shard is committed."""
 
     def program(storage: Storage) -> Commit | None:
         shards = store(storage, FINGERPRINT)
@@ -58,7 +58,7 @@ def replay(name: str, *, content: str = "repaired", store: type[ShardStore] = Sh
 
 
 def reader(name: str = "reader") -> Actor:
-    """A label pass, a training or an export: reads what the commits name."""
+    """Return a label pass, training or export: it reads what the commits name."""
 
     def program(storage: Storage) -> list[tuple[int, str]]:
         store = ShardStore(storage, FINGERPRINT)
@@ -69,19 +69,19 @@ def reader(name: str = "reader") -> Actor:
 
 
 def collector(name: str = "gc", collect: Callable[[Storage], object] | None = None) -> Actor:
-    """`synfiqa gc`, alone or as a changed version of itself."""
+    """Return `synfiqa gc`, or a changed version of it."""
     return Actor(name, "gc", collect or (lambda storage: collect_garbage(storage, AGE_GUARD)))
 
 
 def invariants(
     *, strict: bool = True, frozen: bool = False, loud: bool = False, contents: Sequence[str] = ("made",)
 ) -> Invariants:
-    """What promise 2 says.
+    """Return the invariants of promise 2 (docs/architecture.md).
 
-    strict: in no state a commit is visible without its data; otherwise, in none where nobody is at work any more.
+    strict: in no state a commit is visible without its data; otherwise in no final state.
     frozen: a commit keeps every byte, as on a store that enforces create-if-absent; otherwise its content.
-    loud: a writer may fail and say so, as long as nothing is lost: its job runs again.
-    contents: what attempts at the shard may make.
+    loud: a writer may fail with an error as long as nothing is lost: its job runs again.
+    contents: rows that attempts at the shard may make.
     """
     allowed = [{content_digest(rows(content)) for content in contents}, {content_digest(rows("repaired"))}]
 
@@ -92,7 +92,7 @@ def invariants(
         for path in _commits(world):
             commit = commit_of(world, path)
             if commit.content_sha256 not in allowed[commit.revision]:
-                return f"{path} names content that nobody was asked for"
+                return f"{path} names content that no attempt makes"
             for file in (commit.file, commit.dead):
                 if file is not None and (broken := _broken(world, file)):
                     return f"{path} names {file.path}, which {broken}"

@@ -1,9 +1,9 @@
 """Exhaustive search over every order of every actor's requests, crashes, clock steps and faults of the store.
 
 An actor is real code with a `Storage` of its own. It is a function of the answers that it has got so far, so it needs
-no thread: it is run again from the start with those answers until it wants to send one request more. A state of the
-search is the store and what each actor has been told; equal states are visited once, breadth first, so that the first
-violation found has a shortest history. A crash is an actor that is never heard of again, after any of its requests.
+no thread: it is run again from the start with those answers until it sends one request more. A state of the search is
+the store and the answers of each actor; equal states are visited once, breadth first, so that the first violation found
+has a shortest history. A crash is an actor that is never scheduled again after one of its requests.
 """
 
 import uuid
@@ -14,26 +14,26 @@ from itertools import count
 from typing import Any, Literal, NamedTuple
 from unittest.mock import patch
 
-from synfiqa.cluster.run.lease import FOLDER
+from synfiqa.cluster.run.lease_record import FOLDER
 from synfiqa.cluster.storage.base import TMP
 from synfiqa.cluster.storage.retrying import Retrying
 from synfiqa.cluster.storage.storage import Storage
 from tests.cluster.protocol.model_store import Answer, Pause, ReplayStore, Request, World, land, outcomes
 
 Timing = Literal["prompt", "asleep during gc", "any"]
-"""How slow an actor may be. The age guard of gc is one step of the store's clock.
+"""Delays allowed to an actor; the age guard of gc is one step of the store's clock.
 
-prompt: nobody but gc stands still in the middle of its work for as long as the guard, and what it sent arrives by then.
-asleep during gc: work may stand still for ever, but goes on only while no gc is under way.
-any: everybody may stand still anywhere, and go on at any moment.
+prompt: no actor but gc is suspended during its work for as long as the guard, and its requests arrive by then.
+asleep during gc: an actor may be suspended without limit, but resumes only while no gc is running.
+any: every actor may be suspended anywhere, and resume at any moment.
 """
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A process: its role (writer, reader, gc) and what it does.
+    """Process with a role (writer, reader, gc) and a program.
 
-    Actors of one `kind` do the same under other names, so that the one named first may always begin first.
+    Actors of one `kind` do the same under other names, so that the first one may always begin first.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Actor:
 
 @dataclass(frozen=True)
 class Invariants:
-    """What must hold; each returns a sentence when it does not.
+    """Checks that return a sentence on a violation.
 
     world: in every state. change: from one state to the next. result: in every state after an actor's end, of what it
-    returned or raised. end: when nobody is in the middle of anything any more.
+    returned or raised. end: when no actor is in the middle of its work.
     """
 
     world: Callable[[World], str | None] = lambda world: None
@@ -58,7 +58,7 @@ class Invariants:
 
 @dataclass
 class Report:
-    """What the search saw: distinct states, or the first violation and how it came about."""
+    """Result of a search: number of distinct states, and the first violation with its history."""
 
     states: int
     violation: str | None = None
@@ -71,7 +71,7 @@ class Report:
 
 
 class _Node(NamedTuple):
-    """An actor that has got some answers: it wants to send a request, or it has ended."""
+    """Actor after some answers: about to send a request, or ended."""
 
     actor: int
     answers: tuple[Answer, ...]
@@ -83,11 +83,11 @@ class _Node(NamedTuple):
 
 
 _Label = tuple[object, ...]
-"""Who did what to what effect; put into words only for a trace."""
+"""Actor, action and effect of a step; formatted only for a trace."""
 
 
 class _State(NamedTuple):
-    """Indexes into the search's tables, so that states are cheap to compare."""
+    """State as indexes into the search's tables, which are cheap to compare."""
 
     world: int
     nodes: tuple[int, ...]
@@ -163,7 +163,7 @@ class Search:
             yield ("clock", "the age guard passes"), _State(later, state.nodes)
 
     def _moves(self, state: _State, index: int) -> Iterator[tuple[_Label, _State]]:
-        """What the request of one actor may lead to, and the actor's end before it."""
+        """Yield the outcomes of the next request of one actor, and a crash before it."""
         key = (state.world, state.nodes[index])
         if key not in self._ways:
             self._ways[key] = list(self._answered(*key))
@@ -214,7 +214,7 @@ class Search:
         return self._kept(_execute(index, self._actors[index], answers))
 
     def _kept(self, node: _Node) -> int:
-        """How an actor came to its end says nothing about what may follow: ends that are equal are one."""
+        """Return the index of a node; equal ends of an actor are one node, since its history no longer matters."""
         key = (node.actor, node.status, repr(node.result)) if node.status != "ready" else (node.actor, node.answers)
         if key not in self._node_ids:
             self._node_ids[key] = len(self._nodes)
@@ -233,17 +233,17 @@ class Search:
             node = self._nodes[index]
             working |= node.working
             if node.status in ("returned", "raised"):
-                asked = self._actors[node.actor], node.result, world
-                found = self._once(("result", index, new.world), lambda asked=asked: self._invariants.result(*asked))
+                ended = self._actors[node.actor], node.result, world
+                found = self._once(("result", index, new.world), lambda ended=ended: self._invariants.result(*ended))
                 if found is not None:
                     return found
         if world.wire or working:
             return None
         return self._once(("end", new.world), lambda: self._invariants.end(world))
 
-    def _once[T](self, key: tuple, ask: Callable[[], T]) -> T:
+    def _once[T](self, key: tuple, compute: Callable[[], T]) -> T:
         if key not in self._known:
-            self._known[key] = ask()
+            self._known[key] = compute()
         return self._known[key]
 
 
@@ -276,6 +276,6 @@ def _execute(index: int, actor: Actor, answers: tuple[Answer, ...]) -> _Node:
 def _trace(came: dict[_State, tuple[_State, _Label] | None], state: _State) -> list[str]:
     steps: list[str] = []
     while (step := came[state]) is not None:
-        state, (who, what, *told) = step
-        steps.append(f"{who}: {what}" + "".join(f" -> {answer}" for answer in told))
+        state, (who, what, *answers) = step
+        steps.append(f"{who}: {what}" + "".join(f" -> {answer}" for answer in answers))
     return [f"{number:3d} {label}" for number, label in enumerate(reversed(steps), start=1)]

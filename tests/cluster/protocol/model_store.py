@@ -1,4 +1,4 @@
-"""An object store small enough to search: a request is one step, a bad day of the network one more outcome of it."""
+"""Model of an object store for the search: a request is one step, a network fault one of its outcomes."""
 
 import functools
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from synfiqa.cluster.storage.base import Entry
 
 LOST = "lost"
-"""A put that the store does, while its sender only gets a time-out."""
+"""A put that is executed while its sender gets a time-out."""
 LATE = "late"
-"""A put whose sender gets a time-out, and which the store does at any later moment."""
+"""A put whose sender gets a time-out, and which is executed at any later moment."""
 CUT = "cut"
-"""A put of data of which the store keeps a part and says nothing. Commits are taken to arrive whole: they are small."""
+"""A put of data that is stored in part without an error; commits are small and assumed to arrive whole."""
 
 
 class Request(NamedTuple):
@@ -30,14 +30,14 @@ _WORDS = {None: "done", True: "made", False: "exists"}
 
 
 class Answer(NamedTuple):
-    """What the sender of a request gets: a value, or an error."""
+    """Answer to a request: a value or an error."""
 
     value: Any = None
     error: type[Exception] | None = None
 
     def give(self) -> Any:
         if self.error is not None:
-            raise self.error("the model says so")
+            raise self.error("fault of the model store")
         return self.value
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class World(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One way that a request can go."""
+    """Possible outcome of a request."""
 
     answer: Answer
     world: World
@@ -79,7 +79,7 @@ class Outcome(NamedTuple):
 
 
 def outcomes(world: World, request: Request, enforcing: bool) -> list[Outcome]:
-    """Return every way that a request can go now."""
+    """Return every possible outcome of a request."""
     path, found = request.path, world.files().get(request.path)
     if request.operation == "scan":
         top = f"{path}/" if path else ""
@@ -114,7 +114,7 @@ def _puts(world: World, request: Request, enforcing: bool) -> list[Outcome]:
 
 
 def land(world: World, request: Request, enforcing: bool) -> tuple[Answer, World]:
-    """A put arrives. Only a store that enforces create-if-absent looks at what is there."""
+    """Execute a put; only a store that enforces create-if-absent checks for an existing object."""
     conditional = request.operation == "put_if_absent"
     if conditional and enforcing and request.path in world.files():
         return Answer(False), world
@@ -122,7 +122,7 @@ def land(world: World, request: Request, enforcing: bool) -> tuple[Answer, World
 
 
 class Pause(BaseException):
-    """Unwinds an actor that wants to send a request; no BaseException handler of real code may hide it."""
+    """Unwinds an actor at its next request; no BaseException handler of real code may hide it."""
 
 
 class ReplayStore:

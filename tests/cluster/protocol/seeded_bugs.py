@@ -1,4 +1,4 @@
-"""The protocol with one thing wrong: what the search must find. Each changes the real code as little as it can."""
+"""Seeded bugs of the commit protocol, each a minimal change of the real code, that the search must find."""
 
 import uuid
 from contextlib import suppress
@@ -43,7 +43,7 @@ class _ChangedStore(ShardStore):
 
 
 class CommitBeforeData(_ChangedStore):
-    """The commit object is written first, and then what it names."""
+    """Writes the commit object before its data."""
 
     class changed(_Changed):
         def write(self, path: str, data: bytes) -> None:
@@ -60,7 +60,7 @@ class CommitBeforeData(_ChangedStore):
 
 
 class LoserDeletes(_ChangedStore):
-    """A writer that finds another's commit tidies up after itself, although it has asked for its own before."""
+    """Deletes its own data when another commit exists, although its own commit request may still arrive."""
 
     class changed(_Changed):
         def create(self, path: str, data: bytes) -> bool:
@@ -78,7 +78,7 @@ class LoserDeletes(_ChangedStore):
 
 
 class WinnerSweeps(_ChangedStore):
-    """Whoever finds its shard committed removes all other data files of it."""
+    """Removes all other data files of a committed shard."""
 
     def commit(self, *args: Any, **options: Any) -> Commit:
         commit = super().commit(*args, **options)
@@ -89,7 +89,7 @@ class WinnerSweeps(_ChangedStore):
 
 
 class NoSecondLook(_ChangedStore):
-    """A writer that was first does not look for its data again."""
+    """Does not check for its data after its commit."""
 
     class changed(_Changed):
         def size(self, path: str) -> int:
@@ -97,7 +97,7 @@ class NoSecondLook(_ChangedStore):
 
 
 class NoSizeCheck(_ChangedStore):
-    """An upload without an error is taken for a whole one."""
+    """Does not check the size of an upload."""
 
     class changed(_Changed):
         def size(self, path: str) -> int:
@@ -105,7 +105,7 @@ class NoSizeCheck(_ChangedStore):
 
 
 class Overwriting(_ChangedStore):
-    """The commit is a plain write, as if the last writer knew best."""
+    """Writes the commit unconditionally, so that the last writer wins."""
 
     class changed(_Changed):
         def create(self, path: str, data: bytes) -> bool:
@@ -114,7 +114,7 @@ class Overwriting(_ChangedStore):
 
 
 class OneNameForAll(ShardStore):
-    """Every attempt writes the same data file."""
+    """Uses one data file name for all attempts."""
 
     def commit(self, *args: Any, **options: Any) -> Commit:
         with patch("uuid.uuid4", lambda: uuid.UUID(int=0)):
@@ -122,7 +122,7 @@ class OneNameForAll(ShardStore):
 
 
 def read_by_listing(storage: Storage) -> list[tuple[int, str]]:
-    """Read every data file that is there."""
+    """Read every data file, committed or not."""
     paths = storage.list("samples")
     return [(int(path[14:20]), content_digest(decode(storage.read(path), "parquet"))) for path in paths]
 
@@ -140,7 +140,7 @@ def collect_commits_first(storage: Storage) -> object:
 
 
 def collect_superseded(storage: Storage) -> object:
-    """Take only the newest revision of a shard for committed."""
+    """Treat only the newest revision of a shard as committed."""
 
     def newest(storage: Storage) -> set[str]:
         shards = ShardStore(storage, FINGERPRINT).committed("samples")

@@ -2,9 +2,9 @@
 
 The sizes here take seconds. `SYNFIQA_MODEL=large` adds the larger ones, some minutes in all; `-s` shows states.
 
-What the model takes for granted: a put of a commit arrives whole or not at all, and reads and listings see the latest
-put. What gc needs beside that is said by `explorer.Timing`: when nobody's work outlasts the age guard, everything holds
-on every store; see "What gc needs" for what holds otherwise.
+Assumptions of the model: a put of a commit arrives whole or not at all, and reads and listings see the latest put.
+`explorer.Timing` has the assumption of gc: when no upload waits for its commit longer than the age guard, all
+invariants hold on every store; the tests below "What gc needs" show what holds otherwise.
 """
 
 import os
@@ -30,7 +30,7 @@ DEAD = DeadRow(item="000000/1", stage="annotator", error="ValueError: poison", a
 
 @pytest.fixture(autouse=True)
 def remembered(monkeypatch):
-    """Encoding is a pure function, called again with the same rows for every history of every writer."""
+    """Cache the encoding, a pure function that is called with the same rows for every history of every writer."""
     for name in ("encode", "content_digest"):
         monkeypatch.setattr(shard_store, name, _remembering(getattr(shard_store, name)))
 
@@ -48,7 +48,7 @@ def _remembering(function):
 
 
 def holds(actors, *, enforcing, loud=False, strict=True, contents=("made",), **options):
-    """Search, and show what was found."""
+    """Search and assert that there is no violation."""
     rules = invariants(strict=strict, frozen=enforcing, loud=loud, contents=contents)
     report = Search(actors, rules, enforcing=enforcing, **options).run()
     sys.stdout.write(f"{report}\n")
@@ -57,7 +57,7 @@ def holds(actors, *, enforcing, loud=False, strict=True, contents=("made",), **o
 
 
 def breaks(actors, *, enforcing=True, loud=True, strict=True, **options):
-    """Search for a violation and return the report that tells how it comes about."""
+    """Search for a violation and return the report with its history."""
     rules = invariants(strict=strict, frozen=enforcing, loud=loud, contents=("made", "other"))
     report = Search(actors, rules, enforcing=enforcing, **options).run()
     sys.stdout.write(f"{report}\n")
@@ -118,7 +118,7 @@ def test_without_create_if_absent_attempts_that_differ_do_replace_each_other():
     assert report.violation == "commits/shard-000000.json has changed to other content"
 
 
-# Each of these bugs has been somebody's protocol. The search is only worth something if it finds them.
+# Protocols in use elsewhere have had each of these bugs; the search must find them.
 
 
 def test_bug_the_commit_is_written_before_the_data():
@@ -139,7 +139,7 @@ def test_bug_a_loser_deletes_its_data():
     holds(writers, enforcing=True, faults=(LATE,))
 
 
-def test_bug_whoever_finds_a_commit_sweeps_beside_it():
+def test_bug_a_writer_removes_other_files_of_a_committed_shard():
     """Without create-if-absent the swept file may be named a moment later, by a writer that had looked before."""
     writers = [writer(name, store=seeded_bugs.WinnerSweeps) for name in "ab"]
     report = breaks(writers, enforcing=False)
@@ -169,7 +169,7 @@ def test_bug_gc_takes_superseded_revisions_for_garbage():
 
 
 def test_bug_no_second_look_at_the_data_after_the_commit():
-    """A writer that slept through gc: with the second look it uploads again, without it the shard is an empty name."""
+    """A writer was suspended during gc: with the second check it uploads again, without it the commit has no data."""
     options = {"strict": False, "timing": "asleep during gc"}
     report = breaks([writer("a", store=seeded_bugs.NoSecondLook), collector()], **options)
     assert report.violation.endswith("which is not there")
@@ -203,7 +203,7 @@ def test_bug_data_is_read_by_listing():
 
 
 @ENFORCING
-def test_a_writer_that_outsleeps_the_guard_and_wakes_during_gc_can_lose_its_data(enforcing):
+def test_a_writer_suspended_beyond_the_age_guard_that_resumes_during_gc_can_lose_its_data(enforcing):
     """The assumption is needed on both kinds of store; that is why the guard is hours, and commits take seconds."""
     report = breaks([writer("a"), collector()], enforcing=enforcing, strict=False, timing="any")
     assert "gc: delete samples/shard-000000-a" in report.trace[-1]
@@ -239,12 +239,12 @@ def test_what_is_left_beside_a_commit_may_go_at_any_time_where_the_store_enforce
 
 
 def reached(actors, event, *, enforcing=True, **options):
-    """Whether the search comes upon a change of the store."""
+    """Return whether the search reaches a change of the store."""
     wanted = Invariants(change=lambda old, new: "reached" if event(old.files(), new.files()) else None)
     return Search(actors, wanted, enforcing=enforcing, **options).run().violation == "reached"
 
 
-def test_the_search_comes_upon_what_it_is_about():
+def test_the_search_reaches_collections_and_overwritten_commits():
     commit, two = "commits/shard-000000.json", [writer("a"), writer("b")]
 
     def collected(old, new):

@@ -1,4 +1,4 @@
-"""The layout of a run folder: every name has one role, and no name can lead out of its folder into a role."""
+"""The layout of a run folder: every name has one role, and no path with `..` has one."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_names_have_roles(path, role):
         "commits/shard-000000.r1.json",
     ],
 )
-def test_other_names_have_none(path):
+def test_other_names_have_no_role(path):
     assert role_of(path) is None
 
 

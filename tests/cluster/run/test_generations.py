@@ -1,4 +1,4 @@
-"""Generations: another recipe beside the old data, never mixed with it."""
+"""Generations: data of different fingerprints are never mixed."""
 
 from synfiqa.cluster.run.generations import current, following, number_of
 from synfiqa.cluster.storage.storage import Storage

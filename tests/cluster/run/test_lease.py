@@ -1,4 +1,4 @@
-"""The lease: a second driver is told who holds the run, a silent one is replaced, a revived one stops by itself."""
+"""The lease: a second driver is refused, a silent one is replaced, a resumed one stops by itself."""
 
 import json
 import os
@@ -13,7 +13,8 @@ import uuid
 
 import pytest
 
-from synfiqa.cluster.run.lease import LeaseRecord, hold, newest_lease, require_held
+from synfiqa.cluster.run.lease import hold, require_held
+from synfiqa.cluster.run.lease_record import LeaseRecord, newest_lease
 from synfiqa.cluster.run.process_identity import born, machine, process_state
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import RunHeld, StorageUnavailable
@@ -32,7 +33,7 @@ def local(tmp_path):
 
 
 def record(**changes) -> LeaseRecord:
-    """What a driver on another machine would write."""
+    """Return the record of a driver on another machine."""
     fields = {
         "owner": "theirs",
         "job": "generate",
@@ -57,7 +58,7 @@ def get(storage: Storage, epoch: int) -> dict:
 def until(condition, seconds: float = 5.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it never happened"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.01)
 
 
@@ -83,15 +84,15 @@ def test_a_run_is_held_and_released_and_every_driver_takes_an_epoch_of_its_own(s
     assert get(storage, 1)["released"]
 
 
-def test_a_second_driver_is_told_at_once_who_holds_the_run_and_what_to_do(storage):
-    with hold(storage, 60) as first, pytest.raises(RunHeld) as told, hold(storage, 60):
+def test_a_second_driver_is_refused_at_once_with_holder_and_remedy(storage):
+    with hold(storage, 60) as first, pytest.raises(RunHeld) as refused, hold(storage, 60):
         pytest.fail("two drivers hold one run")
-    message = str(told.value)
+    message = str(refused.value)
     assert f"pid {os.getpid()}" in message
     assert "held by generate on" in message
     assert re.search(r"last sign of life \d+ s ago", message)
     assert "wait for it to end, or end it; a silent driver loses the run after 60 s" in message
-    assert told.value.exit_code == 4
+    assert refused.value.exit_code == 4
     assert not lost(first)
 
 
@@ -112,7 +113,7 @@ def test_beats_carry_the_progress_of_the_job(local):
 
 def test_a_live_driver_elsewhere_is_recognised_by_its_next_beat(local):
     put(local, 1, record(ttl_s=6))
-    told, ended = [], threading.Event()
+    notices, ended = [], threading.Event()
 
     def live():
         for beat in range(1, 1000):
@@ -124,11 +125,11 @@ def test_a_live_driver_elsewhere_is_recognised_by_its_next_beat(local):
     driver.start()
     try:
         with pytest.raises(RunHeld, match=r"far-away \(pid 4711\) since 2031-01-01 12:30:05 UTC"):
-            hold(local, 0.2, notify=told.append).__enter__()
+            hold(local, 0.2, notify=notices.append).__enter__()
     finally:
         ended.set()
         driver.join()
-    assert all("up to 6 s" in text for text in told), "it is the holder's own ttl that counts"
+    assert all("up to 6 s" in text for text in notices), "the holder's own ttl counts"
 
 
 def test_a_silent_driver_elsewhere_loses_the_run_after_its_ttl(storage):
@@ -147,7 +148,7 @@ def test_silence_before_the_first_look_counts_by_the_clock_of_the_store(local):
         assert lease.epoch == 2
 
 
-def test_a_store_that_will_not_tell_the_time_is_watched_on_the_own_clock(local, monkeypatch):
+def test_without_the_clock_of_the_store_silence_is_measured_on_the_own_clock(local, monkeypatch):
     def refuse(self):
         raise PermissionError("read only")
 
@@ -169,7 +170,7 @@ def test_clocks_in_the_future_and_in_the_past_change_nothing(local):
         assert time.monotonic() - start >= 0.4, "a file from the future is no older than new"
 
 
-def test_a_driver_that_releases_while_it_is_watched_is_followed_at_once(local):
+def test_a_driver_that_releases_the_run_is_replaced_at_once(local):
     put(local, 1, record(ttl_s=6))
     threading.Timer(0.1, put, (local, 1, record(ttl_s=6, beat=1, released=True))).start()
     with hold(local, 60, **QUIET) as lease:
@@ -185,12 +186,12 @@ def test_an_unreadable_epoch_is_waited_for_and_then_replaced(local):
 
 
 def mine(pid: int, **changes) -> LeaseRecord:
-    """What the process of that pid would write on this machine."""
+    """Return the record of the process with that pid on this machine."""
     return record(machine=machine(), pid=pid, born=born(pid), ttl_s=600, **changes)
 
 
 @pytest.mark.skipif(not machine(), reason="this system does not tell processes apart")
-def test_a_dead_driver_of_this_machine_is_replaced_at_once_reaped_or_not(local):
+def test_a_dead_driver_of_this_machine_is_replaced_at_once_even_as_a_zombie_process(local):
     with subprocess.Popen(["sleep", "60"]) as driver:
         try:
             put(local, 1, mine(driver.pid))
@@ -211,7 +212,7 @@ def test_another_process_with_the_pid_of_the_dead_driver_does_not_hold_the_run(l
 
 
 @pytest.mark.skipif(not machine(), reason="this system does not tell processes apart")
-def test_the_same_pid_in_another_container_says_nothing(local):
+def test_a_pid_of_another_container_is_not_looked_up_here(local):
     put(local, 1, mine(1).model_copy(update={"machine": machine() + "/other", "pid": 2**22}))
     assert newest_lease(local).held
 
@@ -254,7 +255,7 @@ def test_of_many_drivers_started_together_exactly_one_wins(storage, seed):
 
 
 class LastWriterWins(Storage):
-    """A store that knows no create-if-absent: first looks come before all puts, and these before second looks."""
+    """Store without create-if-absent, on which all first reads precede all puts, and these all second reads."""
 
     meet: threading.Barrier
 
@@ -266,7 +267,7 @@ class LastWriterWins(Storage):
 
 
 class SlowBeats(Storage):
-    """Its beats wait until they may be written."""
+    """Store on which heartbeats wait until they may be written."""
 
     may_write: threading.Event
     waiting = False
@@ -301,19 +302,19 @@ def test_without_create_if_absent_the_last_writer_holds_the_run_and_the_other_st
 
 
 def test_of_two_racing_drivers_one_stays_however_slow_the_store_is(local):
-    """A driver that looked while its own heart was writing could give up, and its late beat then ended the other."""
+    """A driver that checked during its own heartbeat could give up, and its late heartbeat then ended the other."""
     slow, may_write = SlowBeats(local.url), threading.Event()
     slow.may_write = may_write
     with hold(slow, 0.6) as mine:
         until(lambda: slow.waiting)
-        put(local, 1, record())  # The heart has looked, found its own name, and is about to write it again.
-        time.sleep(0.5)  # It misses beats, so that `check` looks for itself.
+        put(local, 1, record())  # The heartbeat has read its own name and is about to write it again.
+        time.sleep(0.5)  # Heartbeats are late, so that `check` reads the store itself.
         threading.Timer(0.1, may_write.set).start()
         assert not lost(mine), "the last writer holds the run"
         assert get(local, 1)["owner"] != "theirs"
 
 
-def test_a_late_first_put_of_another_driver_is_noticed_after_the_own_look_at_the_epoch(local):
+def test_a_late_first_put_of_another_driver_is_noticed_at_the_next_heartbeat(local):
     """A store without create-if-absent may take the other's put after this driver has read its own epoch back."""
     with hold(local, 0.3) as lease:
         theirs = record()
@@ -323,21 +324,21 @@ def test_a_late_first_put_of_another_driver_is_noticed_after_the_own_look_at_the
     assert get(local, 1)["owner"] == "theirs"
 
 
-def test_a_driver_that_was_replaced_stops_and_never_touches_the_files_of_the_lease_again(local):
-    with hold(local, 0.3) as zombie:
+def test_a_replaced_driver_stops_and_writes_no_lease_file_again(local):
+    with hold(local, 0.3) as replaced:
         put(local, 2, record(started="2031-01-01T12:30:05+00:00"))
-        until(lambda: lost(zombie))
+        until(lambda: lost(replaced))
         with pytest.raises(
             RunHeld, match=r"taken over by far-away pid 4711 at 2031-01-01 12:30:05 UTC; .* nothing is lost"
         ):
-            zombie.check()
+            replaced.check()
         before = [local.read(path) for path in local.list("lease")]
         time.sleep(0.25)
     assert [local.read(path) for path in local.list("lease")] == before
     assert not get(local, 1)["released"]
 
 
-def test_before_a_write_the_lease_is_looked_at_and_not_only_at_the_next_beat(storage):
+def test_the_lease_is_checked_before_a_write_and_not_only_at_the_next_heartbeat(storage):
     """Between two beats a driver would have written for up to a third of the lease time to a run that it had lost."""
     with hold(storage, 60) as lease:
         require_held(lease)
@@ -348,11 +349,11 @@ def test_before_a_write_the_lease_is_looked_at_and_not_only_at_the_next_beat(sto
             require_held(lease)
         assert lost(lease)
         storage.delete("lease/000002.json")
-        assert lost(lease), "what is lost stays lost"
-    require_held(None)  # nobody holds the run of a benchmark
+        assert lost(lease), "a lost lease is not regained"
+    require_held(None)  # a benchmark has no lease
 
 
-def test_workers_find_out_from_the_store_whether_their_driver_still_holds_the_run(local):
+def test_workers_check_in_the_store_that_their_driver_still_holds_the_run(local):
     with hold(local, 60) as lease:
         claim = pickle.loads(pickle.dumps(lease.claim))
         claim.check()
@@ -365,7 +366,7 @@ def test_workers_find_out_from_the_store_whether_their_driver_still_holds_the_ru
             claim.check()
 
 
-def test_nothing_is_written_while_the_store_does_not_say_who_holds_the_run(local):
+def test_a_failed_check_of_the_lease_raises_instead_of_permitting_a_write(local):
     store = Faulty(local.url)
     with hold(store, 60) as lease:
         store.down = True
@@ -375,16 +376,16 @@ def test_nothing_is_written_while_the_store_does_not_say_who_holds_the_run(local
         require_held(lease)
 
 
-def test_a_zombie_whose_epoch_was_collected_does_not_bring_it_back(local):
-    with hold(local, 0.3) as zombie:
+def test_a_replaced_driver_does_not_write_its_collected_epoch_again(local):
+    with hold(local, 0.3) as replaced:
         put(local, 2, record())
         local.delete("lease/000001.json")
-        until(lambda: lost(zombie))
+        until(lambda: lost(replaced))
     assert local.list("lease") == ["lease/000002.json"]
 
 
 class Faulty(Storage):
-    """A store whose writes and lists fail for as long as `down` is set."""
+    """Store whose writes and listings fail while `down` is set."""
 
     down = False
 
@@ -427,7 +428,7 @@ from synfiqa.cluster.run.lease import hold
 from synfiqa.cluster.storage.storage import Storage
 try:
     with hold(Storage(sys.argv[1]), 1.0) as lease:
-        with lease._turn:  # No beat is half done, which would be finished on waking: on its own epoch, without harm.
+        with lease._lock:  # No heartbeat is half done; it would be finished on resuming, without harm.
             os.kill(os.getpid(), signal.SIGSTOP)
         while True:
             lease.check()
@@ -438,8 +439,8 @@ except RunHeld as error:
 """
 
 
-def test_a_driver_that_was_stopped_and_wakes_after_a_take_over_ends_without_harm(local):
-    """SIGSTOP is what a laptop lid, a hypervisor or a debugger does: the process knows nothing of the lost time."""
+def test_a_driver_that_is_stopped_and_resumes_after_a_take_over_ends_without_harm(local):
+    """SIGSTOP stands for a laptop lid, a hypervisor or a debugger: the process does not notice the lost time."""
     with subprocess.Popen([sys.executable, "-c", DRIVER, local.url], stdout=subprocess.PIPE, text=True) as driver:
         try:
             until(lambda: process_state(driver.pid)[0] == "T", 60)

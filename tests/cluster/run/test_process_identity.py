@@ -1,4 +1,4 @@
-"""Processes: the same pid is not always the same process."""
+"""Processes: a reused pid is another process."""
 
 import os
 import subprocess
@@ -7,10 +7,10 @@ import pytest
 
 from synfiqa.cluster.run.process_identity import born, machine, process_state
 
-pytestmark = pytest.mark.skipif(not machine(), reason="this system does not tell processes apart")
+pytestmark = pytest.mark.skipif(not machine(), reason="this system has no process identity")
 
 
-def test_this_process_runs_and_was_born_once_and_a_later_one_later():
+def test_a_start_time_is_constant_and_grows_with_later_processes():
     assert process_state(os.getpid())[0] == "R"
     assert born(os.getpid()) == born(os.getpid())
     with subprocess.Popen(["sleep", "60"]) as process:
@@ -21,7 +21,7 @@ def test_this_process_runs_and_was_born_once_and_a_later_one_later():
             process.kill()
 
 
-def test_a_process_whose_name_looks_like_fields_is_read_right(tmp_path):
+def test_a_process_name_that_looks_like_fields_is_parsed(tmp_path):
     program = tmp_path / "a) R 1 ("
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([str(program), "60"]) as process:
@@ -32,7 +32,7 @@ def test_a_process_whose_name_looks_like_fields_is_read_right(tmp_path):
             process.kill()
 
 
-def test_a_process_that_is_gone_has_neither_state_nor_birth():
+def test_a_process_that_is_gone_has_no_state_and_no_start_time():
     with subprocess.Popen(["true"]) as process:
         process.wait()
     assert process_state(process.pid) == ("", "")

@@ -1,4 +1,4 @@
-"""Every error that a store can make, and what it means."""
+"""Classification of the errors of stores."""
 
 import errno
 import re
@@ -25,7 +25,7 @@ TRANSIENT += [("RequestLimitExceeded", 503), ("TooManyRequests", 429), ("Request
 TRANSIENT += [("500", 500), ("502", 502), ("503", 503), ("504", 504), ("429", 429), ("SlowDownWrite", 503)]
 TRANSIENT += [("BadDigest", 400), ("IncompleteBody", 400), ("ConditionalRequestConflict", 409), ("Whatever", 503)]
 FINAL = [("AccessDenied", 403, "access is denied"), ("403", 403, "access is denied"), ("Unheard", 403, "denied")]
-FINAL += [("InvalidAccessKeyId", 403, "does not know the access key"), ("SignatureDoesNotMatch", 403, "secret key")]
+FINAL += [("InvalidAccessKeyId", 403, "access key does not exist"), ("SignatureDoesNotMatch", 403, "secret key")]
 FINAL += [("ExpiredToken", 400, "credentials have expired"), ("InvalidToken", 400, "token is not valid")]
 FINAL += [("NoSuchBucket", 404, "bucket does not exist"), ("RequestTimeTooSkewed", 403, "clock is wrong")]
 FINAL += [("PermanentRedirect", 301, "another region"), ("QuotaExceeded", 403, "store is full")]
@@ -35,13 +35,13 @@ FINAL += [("NotImplemented", 501, "refuses the request")]
 
 @pytest.mark.parametrize("translated", [False, True], ids=["as botocore says it", "as s3fs says it"])
 @pytest.mark.parametrize(("code", "status"), TRANSIENT)
-def test_answers_that_pass(code, status, translated):
+def test_transient_answers(code, status, translated):
     assert fault_of(answer(code, status, translated=translated)).transient
 
 
 @pytest.mark.parametrize("translated", [False, True], ids=["as botocore says it", "as s3fs says it"])
 @pytest.mark.parametrize(("code", "status", "words"), FINAL)
-def test_answers_that_stay(code, status, words, translated):
+def test_permanent_answers(code, status, words, translated):
     fault = fault_of(answer(code, status, translated=translated))
     assert not fault.transient
     assert re.search(words, fault.what)
@@ -53,7 +53,7 @@ def test_answers_about_the_object_are_no_faults(code):
     assert fault_of(answer(code, int(code) if code.isdigit() else {"NoSuchKey": 404}.get(code, 412))) is None
 
 
-def test_a_missing_bucket_is_no_missing_object_although_the_client_says_so():
+def test_a_missing_bucket_is_a_fault_although_the_client_raises_file_not_found():
     error = answer("NoSuchBucket", 404, translated=True)
     assert isinstance(error, FileNotFoundError)
     assert "bucket" in fault_of(error).what
@@ -116,10 +116,10 @@ def test_errors_of_disks(number, transient):
 
 
 class HttpError(Exception):
-    """The way the clients of Google's and Azure's stores keep the answer."""
+    """Error with the HTTP status as in the clients of Google's and Azure's stores."""
 
     def __init__(self, status):
-        super().__init__("said the store")
+        super().__init__("refused")
         self.status_code = status
 
 
@@ -138,10 +138,10 @@ def test_a_short_body_is_transient_although_the_client_calls_it_a_bad_request():
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), FileNotFoundError(), FileExistsError()])
-def test_errors_that_no_store_makes(error):
+def test_errors_that_come_from_no_store(error):
     assert fault_of(error) is None
 
 
-def test_the_code_is_found_behind_the_clients_own_errors():
+def test_the_code_is_found_in_the_cause_of_the_clients_own_errors():
     assert code_of(answer("PreconditionFailed", 412, translated=True)) == "PreconditionFailed"
     assert code_of(ValueError("x")) == ""

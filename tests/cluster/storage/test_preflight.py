@@ -1,4 +1,4 @@
-"""What a job finds out before it starts; the stores of S3 are in test_storage_s3.py."""
+"""The preflight on disks and memory; S3 servers are in test_s3.py."""
 
 import shutil
 import uuid
@@ -49,7 +49,7 @@ def test_a_disk_must_hold_the_run_and_some_room(tmp_path, monkeypatch, free, eno
     ("number", "words"),
     [(28, "the disk is full; make room"), (30, "the disk is read-only"), (13, "access is denied"), (122, "quota")],
 )
-def test_a_disk_that_takes_nothing_is_named(tmp_path, monkeypatch, number, words):
+def test_a_disk_that_refuses_writes_is_reported(tmp_path, monkeypatch, number, words):
     def refuse(handle):
         raise OSError(number, "no")
 
@@ -80,21 +80,21 @@ def test_a_store_that_returns_other_bytes_is_refused(tmp_path, monkeypatch):
         preflight(Storage(str(tmp_path)))
 
 
-def test_a_store_that_hides_what_was_written_is_refused(tmp_path, monkeypatch):
+def test_a_store_that_does_not_list_written_files_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("synfiqa.cluster.storage.preflight._LISTING_S", 0)
     monkeypatch.setattr(LocalStore, "scan", lambda *_: [])
     with pytest.raises(StorageRefused, match="does not list what was written"):
         preflight(Storage(str(tmp_path)))
 
 
-def test_a_store_that_keeps_what_was_deleted_is_refused(tmp_path, monkeypatch):
+def test_a_store_that_keeps_deleted_files_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(LocalStore, "delete", lambda *_: None)
     with pytest.raises(StorageRefused, match="keeps deleted files"):
         preflight(Storage(str(tmp_path)))
 
 
-def test_a_store_that_is_away_is_waited_for_within_the_preflights_own_budget(monkeypatch):
-    """A run may put up with an hour of outage later; at the start a person is looking."""
+def test_an_outage_is_retried_within_the_preflights_own_budget(monkeypatch):
+    """A run may tolerate an hour of outage later; at the start an error must appear soon."""
 
     def away(self, *_, **__):
         raise ConnectionRefusedError

@@ -1,4 +1,4 @@
-"""Retries, with a clock and waits of the test's own: nothing here sleeps."""
+"""Retries with a simulated clock; nothing here sleeps."""
 
 import random
 
@@ -35,7 +35,7 @@ def failing(times, error=ConnectionResetError, clock=None, takes=0.0):
             clock.time += takes
         if left[0] > 0:
             left[0] -= 1
-            raise error("said the store")
+            raise error("refused")
         return "done"
 
     return request
@@ -85,7 +85,7 @@ def test_slow_failures_count_against_the_budget(clock):
     assert clock.time <= 20 + 60 + 20
 
 
-def test_a_refusal_is_told_at_once(clock):
+def test_a_permanent_error_is_raised_at_once(clock):
     with pytest.raises(StorageRefused, match="cannot write x: access is denied") as info:
         retrying(clock).call(failing(10**6, PermissionError), "cannot write x")
     assert clock.waits == []
@@ -93,7 +93,7 @@ def test_a_refusal_is_told_at_once(clock):
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError, FileExistsError, ValueError, KeyError])
-def test_what_is_no_fault_of_the_store_passes_unchanged(clock, error):
+def test_errors_that_come_from_no_store_are_raised_unchanged(clock, error):
     with pytest.raises(error):
         retrying(clock).call(failing(10**6, error), "x")
     assert clock.waits == []
@@ -107,7 +107,7 @@ def test_a_budget_that_was_spent_inside_is_not_spent_again(clock):
     assert clock.time == pytest.approx(10)
 
 
-def test_of_many_keys_only_the_failed_ones_are_asked_for_again(clock):
+def test_of_many_keys_only_the_failed_ones_are_repeated(clock):
     asked = []
 
     def request(keys):
@@ -118,8 +118,8 @@ def test_of_many_keys_only_the_failed_ones_are_asked_for_again(clock):
     assert asked == [[0, 1, 2, 3, 4, 5], [1, 4]]
 
 
-def test_many_keys_have_their_budget_anew_with_every_key_that_succeeds(clock):
-    """Ten thousand commits behind a throttled store take longer than one budget, and still make headway."""
+def test_the_budget_of_many_keys_restarts_with_every_key_that_succeeds(clock):
+    """Reading ten thousand commits from a throttled store takes longer than one budget but makes progress."""
     clock_step = 4.0
 
     def request(keys):

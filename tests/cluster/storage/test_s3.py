@@ -1,4 +1,4 @@
-"""S3 for real: rclone checks credentials and has no conditional writes, moto is the opposite, a proxy breaks both."""
+"""S3 servers: rclone (credentials, no conditional writes) and moto (the opposite), each also behind a faulty proxy."""
 
 import json
 import logging
@@ -84,7 +84,7 @@ def test_listings_longer_than_a_page_are_whole(server, bucket, monkeypatch):
     assert storage.entries() == ["commits"]
 
 
-def test_the_stores_clock_stamps_the_entries(server, bucket):
+def test_entries_have_the_time_of_the_stores_clock(server, bucket):
     storage = run_in(server, bucket)
     before = storage.now()
     storage.write("a", b"123")
@@ -95,7 +95,7 @@ def test_the_stores_clock_stamps_the_entries(server, bucket):
     assert abs(before - time.time()) < 10
 
 
-def test_a_storage_travels_without_credentials(server, bucket):
+def test_a_pickled_storage_holds_no_credentials(server, bucket):
     storage = run_in(server, bucket, budget=7)
     storage.write("a", b"x")
     data = pickle.dumps(storage)
@@ -127,7 +127,7 @@ def test_the_second_of_two_creates_loses(server, bucket):
     assert storage.read("commits/a") == b"first"
 
 
-def test_a_conditional_store_lets_one_of_two_writers_win_however_late_the_other_looks(moto, bucket, monkeypatch):
+def test_a_conditional_store_lets_one_of_two_writers_win_without_a_check_before_the_put(moto, bucket, monkeypatch):
     storage = run_in(moto, bucket)
     monkeypatch.setattr(Storage, "_is_there", lambda *_: False)
     assert storage.create("commits/a", b"first")
@@ -145,7 +145,7 @@ def test_large_objects_are_created_once_too_and_a_loser_leaves_no_parts(moto, bu
     assert uploads(moto, bucket) == []
 
 
-def test_the_probe_tells_the_two_kinds_of_stores_apart_and_leaves_nothing(rclone, moto_server, bucket, monkeypatch):
+def test_the_probe_distinguishes_the_two_kinds_of_stores_and_is_removed(rclone, moto_server, bucket, monkeypatch):
     storage = run_in(rclone, bucket)
     assert not storage.enforces_create()
     assert preflight(storage).create_if_absent == "last writer wins"
@@ -159,7 +159,7 @@ def test_the_probe_tells_the_two_kinds_of_stores_apart_and_leaves_nothing(rclone
 
 
 def test_without_conditional_writes_two_writers_of_one_shard_do_no_harm(rclone, bucket, monkeypatch):
-    """Both look before either puts; the last commit stands, and its data is whole and equal to the other's."""
+    """Both check before either puts; the last commit remains, with complete data equal to the other's."""
     storage = run_in(rclone, bucket)
     monkeypatch.setattr(Storage, "_is_there", lambda *_: False)
     table = synthetic.samples(range(1), 1, 2)
@@ -173,8 +173,8 @@ def test_without_conditional_writes_two_writers_of_one_shard_do_no_harm(rclone, 
     assert store.read(standing).equals(store.read(first))
 
 
-def test_a_create_whose_answer_got_lost_knows_its_own_object(broken, bucket):
-    """The client library repeats such a request on its own, so that the store says "exists" to the first writer."""
+def test_a_create_whose_answer_was_lost_recognises_its_own_object(broken, bucket):
+    """The client library repeats such a request by itself, so that the store reports the object as existing."""
     server, proxy = broken
     storage = run_in(server, bucket)
     proxy.rules = [Rule("lost_answer", "PUT", times=1), Rule("lost_answer", "PUT", skip=1, times=2)]
@@ -190,8 +190,8 @@ def test_a_create_whose_answer_got_lost_knows_its_own_object(broken, bucket):
 REFUSALS = [
     (403, "AccessDenied", "access is denied .*let these credentials read, write, list and delete"),
     (400, "ExpiredToken", "the credentials have expired .*renew them and run the same command again"),
-    (403, "InvalidAccessKeyId", "the store does not know the access key"),
-    (403, "SignatureDoesNotMatch", "the secret key is not the one of the access key"),
+    (403, "InvalidAccessKeyId", "the access key does not exist"),
+    (403, "SignatureDoesNotMatch", "the secret key does not match the access key"),
     (403, "RequestTimeTooSkewed", "this machine's clock is wrong"),
     (507, "XMinioStorageFull", "the store is full"),
 ]
@@ -200,7 +200,7 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("status", "code", "words"), REFUSALS, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_every_refusal_stops_at_once_and_is_named(faulty, bucket, status, code, words):
+def test_a_permanent_error_is_raised_at_once_with_its_code(faulty, bucket, status, code, words):
     server, proxy = faulty
     storage = run_in(server, bucket, budget=300)
     storage.write("there", b"x")
@@ -227,13 +227,13 @@ def test_every_refusal_stops_at_once_and_is_named(faulty, bucket, status, code, 
     assert time.monotonic() - start < 5
 
 
-def test_wrong_and_missing_credentials_are_told_apart(rclone, bucket, monkeypatch):
+def test_wrong_and_missing_credentials_have_different_messages(rclone, bucket, monkeypatch):
     storage = run_in(rclone, bucket)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
-    with pytest.raises(StorageRefused, match="the secret key is not the one of the access key"):
+    with pytest.raises(StorageRefused, match="the secret key does not match the access key"):
         storage.exists("run.json")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "not-the-key")
-    with pytest.raises(StorageRefused, match="the store does not know the access key"):
+    with pytest.raises(StorageRefused, match="the access key does not exist"):
         storage.exists("run.json")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -241,7 +241,7 @@ def test_wrong_and_missing_credentials_are_told_apart(rclone, bucket, monkeypatc
         storage.exists("run.json")
 
 
-def test_a_missing_bucket_is_no_empty_run(server, bucket):
+def test_a_missing_bucket_is_not_treated_as_an_empty_run(server, bucket):
     storage = Storage(server.url(f"{bucket}/run"))
     for use in (storage.list, storage.entries, lambda: storage.exists("run.json"), lambda: storage.read("run.json")):
         with pytest.raises(StorageRefused, match="the bucket does not exist"):
@@ -257,7 +257,7 @@ def test_credentials_in_the_url_are_refused_without_being_repeated():
 # --- what passes ------------------------------------------------------------------------------------------------------
 
 
-def test_a_fifth_of_all_requests_throttled_costs_time_and_nothing_else(broken, bucket):
+def test_throttling_of_a_fifth_of_all_requests_loses_nothing(broken, bucket):
     server, proxy = broken
     storage = run_in(server, bucket)
     proxy.rate, proxy.faults = 0.2, ("slow_down",)
@@ -269,7 +269,7 @@ def test_a_fifth_of_all_requests_throttled_costs_time_and_nothing_else(broken, b
 
 
 @pytest.mark.parametrize("fault", ["cut_download", "truncate", "unframed"])
-def test_a_short_answer_is_never_taken_for_the_object(broken, bucket, fault):
+def test_a_truncated_answer_is_read_again(broken, bucket, fault):
     server, proxy = broken
     storage = run_in(server, bucket)
     data = random.Random(2).randbytes(100_000)
@@ -282,7 +282,7 @@ def test_a_short_answer_is_never_taken_for_the_object(broken, bucket, fault):
     assert proxy.struck[fault] == 8
 
 
-def test_a_short_listing_is_never_taken_for_the_folder(broken, bucket):
+def test_a_truncated_listing_is_read_again(broken, bucket):
     server, proxy = broken
     storage = run_in(server, bucket)
     for number in range(5):
@@ -294,7 +294,7 @@ def test_a_short_listing_is_never_taken_for_the_folder(broken, bucket):
 
 
 @pytest.mark.parametrize("fault", ["stall", "stall_upload"])
-def test_a_stall_is_noticed_and_the_request_made_again(broken, bucket, fault, monkeypatch):
+def test_a_stalled_request_is_repeated(broken, bucket, fault, monkeypatch):
     server, proxy = broken
     storage = run_in(server, bucket)
     monkeypatch.setattr(storage_s3, "STALL_S", 0.4)
@@ -303,10 +303,10 @@ def test_a_stall_is_noticed_and_the_request_made_again(broken, bucket, fault, mo
     proxy.rules = [Rule(fault, "PUT", times=1)]
     start = time.monotonic()
     storage.write("a", b"x" * 50_000)
-    assert time.monotonic() - start < proxy.stall_s / 2, "nobody waited for the stall to end"
+    assert time.monotonic() - start < proxy.stall_s / 2, "the stall was not waited for"
     proxy.rules = [Rule("stall", times=1)]
-    # Not "a": when this server notices late that the first upload was cut, it removes what the second one has put
-    # there. Commits look twice for that reason.
+    # Not "a": this server may detect the cut of the first upload late and then remove the object of the second one.
+    # Commits are checked twice for that reason.
     assert storage.read("before") == b"x" * 50_000
     assert proxy.struck[fault] >= 1
 
@@ -315,7 +315,7 @@ def test_stalls_are_noticed_within_twenty_seconds_by_default():
     assert storage_s3.STALL_S <= 20
 
 
-def test_an_outage_longer_than_the_budget_is_named(faulty, bucket):
+def test_an_outage_longer_than_the_budget_is_storage_unavailable(faulty, bucket):
     server, proxy = faulty
     storage = run_in(server, bucket, budget=0.5)
     proxy.rules = [Rule("slow_down")]
@@ -325,14 +325,14 @@ def test_an_outage_longer_than_the_budget_is_named(faulty, bucket):
         storage.exists("run.json")
 
 
-def test_a_store_that_is_not_there_is_named(bucket, rclone, monkeypatch):
+def test_a_store_that_cannot_be_reached_is_storage_unavailable(bucket, rclone, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable, match="cannot be reached"):
         preflight(Storage(f"s3://{bucket}/run", 0.3))
 
 
 def test_renewed_credentials_and_another_endpoint_are_used_at_once(rclone, moto_server, bucket, monkeypatch):
-    """The file-system cache of the client library would have gone on with the old ones."""
+    """The file-system cache of the client library would have kept the old ones."""
     storage = run_in(rclone, bucket)
     storage.write("a", b"on rclone")
     moto_server.make_bucket(bucket)
@@ -368,7 +368,7 @@ def test_an_object_that_a_server_removes_for_an_earlier_cut_upload_is_put_again(
 
 
 def test_a_hundred_cut_uploads_leave_no_short_shard(faulty, bucket):
-    """Uploads are cut at random offsets, data and commit alike, until the writer gets through or gives up."""
+    """Uploads of data and commits are cut at random offsets until the writer succeeds or gives up."""
     server, proxy = faulty
     storage, giving_up = run_in(server, bucket), run_in(server, bucket + "-2", budget=0)
     store, careless = ShardStore(storage, "f" * 64), ShardStore(giving_up, "f" * 64)
@@ -400,7 +400,7 @@ def test_a_hundred_cut_uploads_leave_no_short_shard(faulty, bucket):
 
 
 class Stop(BaseException):
-    """What a person's Ctrl-C or a job's end raises in the middle of anything."""
+    """Interrupt, as raised by Ctrl-C or the end of a job at any moment."""
 
 
 def test_an_upload_that_is_interrupted_anywhere_leaves_no_object(broken, bucket):
@@ -423,7 +423,7 @@ def test_an_upload_that_is_interrupted_anywhere_leaves_no_object(broken, bucket)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
     proxy.rules = []
-    # rclone shows an object in the making until it notices that its client is gone, and then removes it
+    # rclone lists an unfinished object until it detects the disconnected client, and then removes it
     deadline = time.monotonic() + 10
     while (left := server.names(bucket)) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -460,7 +460,7 @@ def test_a_large_upload_repeats_the_parts_that_fail_and_no_others(faulty, bucket
     assert parts == ["1", "2", "2", "2", "2", "3"]
 
 
-def test_a_large_upload_whose_last_answer_got_lost_is_made_again_from_the_start(faulty_moto, bucket, small_parts):
+def test_a_large_upload_whose_last_answer_was_lost_is_repeated_from_the_start(faulty_moto, bucket, small_parts):
     server, proxy = faulty_moto
     storage = run_in(server, bucket)
     proxy.rules = [Rule("lost_answer", "POST", path="uploadId", times=1)]
@@ -487,7 +487,7 @@ def test_no_log_of_ours_and_no_error_shows_the_secret(faulty, bucket, caplog):
     assert server.key not in shown
 
 
-def test_another_process_needs_nothing_but_the_environment(rclone, bucket):
+def test_another_process_needs_only_the_environment(rclone, bucket):
     run_in(rclone, bucket).write("a", b"x")
     program = f"from synfiqa.cluster.storage.storage import Storage; print(Storage('s3://{bucket}/team/run').read('a'))"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

@@ -1,4 +1,4 @@
-"""The address of an S3 server in the environment: a wrong one is named before anything is sent."""
+"""A wrong address of the S3 server in the environment is refused before a request."""
 
 import pytest
 
@@ -48,12 +48,12 @@ def test_an_endpoint_that_is_no_url_is_named_with_its_variable(monkeypatch, vari
 @pytest.mark.parametrize(
     "value", ["", "http://127.0.0.1:9000", "https://minio.example/", "HTTP://minio:9000/s3", "http://[::1]:9000"]
 )
-def test_a_url_is_fine(monkeypatch, value):
+def test_a_valid_url_is_accepted(monkeypatch, value):
     monkeypatch.setenv("AWS_ENDPOINT_URL", value)
     check_endpoint()
 
 
-def test_only_the_variable_that_counts_is_looked_at(monkeypatch):
+def test_only_the_variable_in_effect_is_checked(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:9000")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9000")
     check_endpoint()
@@ -70,7 +70,7 @@ def test_no_credentials_are_shown(monkeypatch):
         assert "s3c" not in str(caught.value)
 
 
-def test_a_local_run_does_not_care(monkeypatch, tmp_path):
+def test_a_local_run_ignores_the_endpoint(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:9000")
     assert Storage(str(tmp_path)).list() == []
 

@@ -53,7 +53,7 @@ def test_a_folder_is_no_object(storage):
     assert not storage.exists("folder")
 
 
-def test_list_is_sorted_relative_recursive_and_keeps_to_its_folder(storage):
+def test_list_is_sorted_relative_recursive_and_limited_to_its_folder(storage):
     assert storage.list("commits") == []
     assert storage.list() == []
     assert storage.entries() == []
@@ -113,7 +113,7 @@ def test_a_relative_folder_stays_where_it_was_when_the_working_folder_changes(tm
     assert storage.local() == tmp_path / "runs" / "a"
 
 
-def test_a_failing_local_write_leaves_the_old_object_and_no_litter(tmp_path, monkeypatch):
+def test_a_failing_local_write_leaves_the_old_object_and_no_temporary_file(tmp_path, monkeypatch):
     storage = Storage(str(tmp_path))
     storage.write("a", b"old")
 
@@ -193,16 +193,16 @@ def test_stat_gives_length_and_time_of_everything_hidden_files_too(storage):
     assert all(before <= entry.modified <= storage.now() for entry in entries)
 
 
-def test_asking_for_the_time_leaves_nothing(storage):
+def test_reading_the_clock_leaves_no_file(storage):
     assert abs(storage.now() - time.time()) < 5
     assert storage.stat() == []
     if folder := storage.local():
         assert list(folder.iterdir()) == []
 
 
-def test_the_store_itself_is_asked_whether_it_enforces_create(storage, monkeypatch):
-    """The look that comes before a create would answer for the store."""
-    monkeypatch.setattr(Storage, "_is_there", lambda *_: pytest.fail("asked Storage, not the store"))
+def test_create_if_absent_is_tested_on_the_store_itself(storage, monkeypatch):
+    """The check that precedes a create would hide the behaviour of the store."""
+    monkeypatch.setattr(Storage, "_is_there", lambda *_: pytest.fail("checked before the put"))
     assert storage.enforces_create()
     assert storage.stat() == []
 
@@ -216,8 +216,8 @@ def test_a_disk_without_hard_links_does_not_enforce_create(tmp_path, monkeypatch
     assert Storage(str(tmp_path)).stat() == []
 
 
-def test_a_create_that_was_refused_but_is_ours_counts(tmp_path, monkeypatch):
-    """A network file system repeats a link whose answer it lost, and then says that the name exists."""
+def test_a_refused_create_whose_object_is_our_own_succeeds(tmp_path, monkeypatch):
+    """A network file system repeats a link whose answer was lost, and then reports that the name exists."""
     link = os.link
 
     def twice(source, target):
@@ -231,16 +231,16 @@ def test_a_create_that_was_refused_but_is_ours_counts(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.EAGAIN])
-def test_a_disk_that_stumbles_is_asked_again(tmp_path, monkeypatch, number):
+def test_transient_disk_errors_are_retried(tmp_path, monkeypatch, number):
     sync, left = os.fsync, [3]
 
-    def stumbling(handle):
+    def failing(handle):
         if left[0]:
             left[0] -= 1
-            raise OSError(number, "stumbled")
+            raise OSError(number, "transient")
         sync(handle)
 
-    monkeypatch.setattr(os, "fsync", stumbling)
+    monkeypatch.setattr(os, "fsync", failing)
     storage = Storage(str(tmp_path), 30)
     assert storage.create("a", b"x")
     storage.write("b", b"y")
@@ -258,7 +258,7 @@ def test_a_disk_that_fails_for_good_is_unavailable(tmp_path, monkeypatch):
         Storage(str(tmp_path), 0.05).list()
 
 
-def test_a_folder_that_may_not_be_looked_into_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+def test_a_folder_without_read_permission_is_not_treated_as_empty(tmp_path, monkeypatch):
     """Path.walk() skips it, so that a run would seem to have no commits."""
 
     def denied(*_):
@@ -269,8 +269,8 @@ def test_a_folder_that_may_not_be_looked_into_is_not_taken_for_an_empty_one(tmp_
         Storage(str(tmp_path)).list()
 
 
-def test_a_folder_that_goes_away_while_a_file_is_made_in_it_is_made_again(tmp_path, monkeypatch):
-    """Workers prune the folders of their marks, which others are just writing to."""
+def test_a_folder_deleted_during_a_write_is_made_again(tmp_path, monkeypatch):
+    """Workers prune the folders of their marks while others write to them."""
     storage, opened = Storage(str(tmp_path)), Path.open
 
     def open_late(path, *args, **kwargs):
@@ -285,8 +285,8 @@ def test_a_folder_that_goes_away_while_a_file_is_made_in_it_is_made_again(tmp_pa
     assert storage.read("attempts/a") == b"x"
 
 
-def test_a_short_answer_of_any_store_is_asked_for_again(monkeypatch):
-    """Not every client compares what came with the length that the store named."""
+def test_a_truncated_answer_of_any_store_is_read_again(monkeypatch):
+    """Some clients do not compare the bytes read with the length in the store's metadata."""
     whole, left = MemoryFileSystem.cat_file, [4]
 
     def short(self, path, start=None, end=None, **kwargs):
@@ -301,12 +301,12 @@ def test_a_short_answer_of_any_store_is_asked_for_again(monkeypatch):
     assert storage.read("a") == b"whole"
 
 
-def test_an_unknown_kind_of_url_is_the_users_error():
+def test_an_unknown_kind_of_url_is_a_user_error():
     with pytest.raises(UserError, match="cannot open the run folder"):
         Storage("nosuchstore://bucket/run")
 
 
-def test_lost_credentials_are_not_taken_for_a_missing_object(monkeypatch):
+def test_lost_credentials_are_not_treated_as_a_missing_object(monkeypatch):
     def denied(self, path, **_):
         raise PermissionError("AccessDenied")
 

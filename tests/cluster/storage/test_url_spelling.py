@@ -1,4 +1,4 @@
-"""A URL with a slash or a colon too few: refused with the right spelling, never a local folder of that name."""
+"""URLs with a missing slash or colon are refused with the right spelling instead of making a local folder."""
 
 import pytest
 
@@ -31,14 +31,14 @@ def test_a_misspelt_url_is_refused_with_the_right_one(tmp_path, monkeypatch, pro
         ("local:/tmp/x", "local:///tmp/x"),
     ],
 )
-def test_what_is_meant(text, url):
+def test_the_intended_url(text, url):
     assert intended_url(text) == url
 
 
 @pytest.mark.parametrize(
     "path", ["./s3:/x", "./s3//x", "./s3/x", "s3/x", "s3", "data//run", "/s3:/x", "runs/s3:/x", "a:/x", "../gs//x"]
 )
-def test_a_local_folder_may_bear_such_a_name(tmp_path, monkeypatch, path):
+def test_a_local_folder_may_have_such_a_name(tmp_path, monkeypatch, path):
     assert intended_url(path) is None
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -49,7 +49,7 @@ def test_a_local_folder_may_bear_such_a_name(tmp_path, monkeypatch, path):
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/x", "file:///tmp/x", "memory://x", "simplecache::s3://bucket/x"])
-def test_a_url_is_none_misspelt(url):
+def test_a_valid_url_is_not_misspelt(url):
     assert intended_url(url) is None
 
 

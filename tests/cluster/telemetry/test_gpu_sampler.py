@@ -1,4 +1,4 @@
-"""The sampler: means over time, not over readings; a driver that fails costs the trace and nothing else."""
+"""The sampler: time-weighted means; a failing driver ends the trace and nothing else."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from synfiqa.cluster.telemetry.gpu_sampler import GpuTrace, Window, trace_gpu
 
 
 class Script:
-    """A GPU that plays readings and stays at the last one; an exception among them is raised."""
+    """GPU with scripted readings, of which the last is repeated; an exception among them is raised."""
 
     uuid = "GPU-script"
 
@@ -53,7 +53,7 @@ def test_a_reading_stands_for_the_time_since_the_one_before():
     assert use.utilisation == pytest.approx((1 * 1.0 + 3 * 0.2) / 4), "the unknown second counts neither way"
 
 
-def test_a_window_without_any_reading_knows_nothing():
+def test_a_window_without_a_reading_has_unknown_use():
     use = Window(0.0).use("GPU-1")
     assert (use.utilisation, use.memory) == (None, None)
 
@@ -80,7 +80,7 @@ def test_a_stage_shorter_than_the_period_is_read_at_its_end():
     trace.close()
 
 
-def test_a_window_begun_anew_forgets_the_stage_that_failed():
+def test_a_new_window_discards_that_of_a_failed_stage():
     trace = GpuTrace(Script(0.25), period_s=60)
     trace.begin()
     trace.begin()
@@ -90,7 +90,7 @@ def test_a_window_begun_anew_forgets_the_stage_that_failed():
     trace.close()
 
 
-def test_a_driver_that_fails_is_told_once_and_never_asked_again(traced, caplog):
+def test_a_failing_driver_is_logged_once_and_not_read_again(traced, caplog):
     gpu, trace = traced(1.0, 1.0, OSError("the GPU is lost"), 1.0)
     with caplog.at_level(logging.WARNING):
         trace.begin()

@@ -1,4 +1,4 @@
-"""Which GPU is this process's own, and what its driver says of it; the driver's answers are stand-ins."""
+"""Selection of this process's GPU and its readings, with a stub for the driver."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ GPUS = ["GPU-aa11", "GPU-aa22", "GPU-bb33"]
 
 @pytest.fixture
 def driver(monkeypatch):
-    """Three GPUs, 85 % busy, as the package would tell of them; handles are the UUIDs."""
+    """Stub pynvml with three GPUs, 85 % busy; handles are the UUIDs."""
     answers = {
         "Init": lambda: None,
         "DeviceGetCount": lambda: len(GPUS),
@@ -40,19 +40,19 @@ def driver(monkeypatch):
         ("MIG-77aa", "MIG-77aa"),
     ],
 )
-def test_the_first_visible_gpu_is_this_processs_own(visible, expected):
+def test_the_first_visible_gpu_is_chosen(visible, expected):
     assert own_gpu(GPUS, visible) == expected
 
 
 @pytest.mark.parametrize("visible", ["", "3", "-1", "GPU-aa", "GPU-cc", "NoDevFiles"])
 def test_a_name_of_no_gpu_or_of_several_is_refused(visible):
-    with pytest.raises(LookupError, match="names none of 3 GPUs"):
+    with pytest.raises(LookupError, match="matches none of 3 GPUs"):
         own_gpu(GPUS, visible)
 
 
-def test_what_cuda_says_wins_over_an_index_that_cuda_may_count_otherwise():
+def test_the_uuid_from_cuda_takes_precedence_over_an_index():
     assert own_gpu(GPUS, "0", computing="GPU-bb33") == "GPU-bb33"
-    assert own_gpu(GPUS, "0", computing="GPU-unheard-of") == "GPU-aa11"
+    assert own_gpu(GPUS, "0", computing="GPU-unlisted") == "GPU-aa11"
 
 
 def test_readings_are_of_the_own_gpu_in_shares_and_bytes(driver, monkeypatch):
@@ -61,7 +61,7 @@ def test_readings_are_of_the_own_gpu_in_shares_and_bytes(driver, monkeypatch):
     assert (gpu.uuid, gpu.utilisation(), gpu.memory()) == ("GPU-aa22", 0.85, 71)
 
 
-def test_a_figure_that_the_gpu_does_not_have_is_none_and_a_failure_is_an_error(driver, monkeypatch):
+def test_an_unsupported_figure_is_none_and_a_failure_raises(driver, monkeypatch):
     def refuse(code):
         def answer(handle):
             raise pynvml.NVMLError(code)

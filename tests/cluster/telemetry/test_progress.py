@@ -1,4 +1,4 @@
-"""Progress: honest counts, never above the plan, the last line equal to the outcome."""
+"""Progress: counts never above the plan, the last line equal to the final counts."""
 
 import gc
 import io
@@ -48,7 +48,7 @@ def test_log_lines_come_at_their_interval_without_progress_too():
     assert all(line.startswith("phase=samples done=1 planned=4 ") for line in lines)
 
 
-def test_a_closed_phase_and_an_abandoned_one_say_nothing_more():
+def test_a_closed_or_abandoned_phase_writes_no_more_lines():
     closed, abandoned, failed = io.StringIO(), io.StringIO(), io.StringIO()
     before = threading.active_count()
     Phase("a", 4, "images", closed, log_interval=0.01).close()
@@ -60,9 +60,9 @@ def test_a_closed_phase_and_an_abandoned_one_say_nothing_more():
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
     assert threading.active_count() <= before
-    said = [stream.getvalue().count("\n") for stream in (closed, abandoned, failed)]
+    lines = [stream.getvalue().count("\n") for stream in (closed, abandoned, failed)]
     time.sleep(0.05)
-    assert [stream.getvalue().count("\n") for stream in (closed, abandoned, failed)] == said
+    assert [stream.getvalue().count("\n") for stream in (closed, abandoned, failed)] == lines
     assert phase.done == 0
 
 
@@ -74,7 +74,7 @@ def test_done_never_exceeds_the_plan():
     assert phase.snapshot()["done"] == 3
 
 
-def test_work_of_an_earlier_submit_does_not_inflate_the_rate_however_often_it_is_told():
+def test_resumed_work_does_not_count_in_the_rate():
     phase = Phase("samples", 100, "images", io.StringIO())
     phase.resume(40)
     phase.resume(50, {"dead": 1})
@@ -84,7 +84,7 @@ def test_work_of_an_earlier_submit_does_not_inflate_the_rate_however_often_it_is
     assert phase.snapshot()["rate"] is None
 
 
-def test_a_snapshot_is_plain_json_and_tells_what_the_line_tells():
+def test_a_snapshot_is_json_with_the_values_of_the_line():
     phase = Phase("samples", 10, "images", io.StringIO())
     phase.advance(4, {"dead": 1})
     snapshot = json.loads(json.dumps(phase.snapshot()))
@@ -110,7 +110,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_gets_a_line_for_people():
+def test_a_terminal_gets_a_line_of_text():
     out = Terminal()
     phase = Phase("samples", 4, "images", out)
     phase.advance(4, {"rejected": 1})

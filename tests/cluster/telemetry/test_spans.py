@@ -1,4 +1,4 @@
-"""What a commit remembers of a stage comes back as it was, and older commits are no error."""
+"""Spans survive the round trip through provenance; older commits are no error."""
 
 from synfiqa.cluster.telemetry.spans import Span, StageTrace, from_provenance, to_provenance
 

@@ -1,4 +1,4 @@
-"""Garbage collection: what nobody names goes when it is old enough, and never anything else."""
+"""Garbage collection removes old files that no commit names, and nothing else."""
 
 import os
 import time
@@ -50,7 +50,7 @@ def run(tmp_path):
     return storage, store, settings
 
 
-def test_what_no_commit_names_goes_and_all_else_stays(run):
+def test_files_that_no_commit_names_are_removed_and_all_others_kept(run):
     storage, store, _ = run
     before = every(storage)
     leave(storage, *LEAVINGS)
@@ -59,13 +59,13 @@ def test_what_no_commit_names_goes_and_all_else_stays(run):
     found = collect_garbage(storage)
     assert [garbage.path for garbage in found.garbage] == sorted(LEAVINGS)
     assert sum(garbage.bytes for garbage in found.garbage) == 5 * len(LEAVINGS)
-    assert every(storage) == before | {"lease/000002.json"}, "the newest epoch stays, or numbers would start anew"
+    assert every(storage) == before | {"lease/000002.json"}, "the newest epoch is kept, or numbers would start again"
     assert verify_run(storage).problems == []
     assert collect_garbage(storage).garbage == []
     assert store.get("samples", 1).dead.path in before, "superseded revisions and their dead rows count as committed"
 
 
-def test_young_leavings_stay_and_are_counted(run):
+def test_young_leftovers_are_kept_and_counted(run):
     storage, _, _ = run
     leave(storage, *LEAVINGS, seconds=100)
     storage.write("lease/000002.json", b"{}")
@@ -99,15 +99,15 @@ def test_foreign_files_and_other_generations_stay(run):
     assert collect_garbage(storage).garbage == []
 
 
-def test_the_parts_of_a_label_pass_under_way_stay(run):
-    """Parts are named by content: a pass that runs again is about to name the very file that an old one left."""
+def test_parts_of_a_running_label_pass_are_kept(run):
+    """Parts are named by content, so a repeated pass may name a file that an earlier attempt has left behind."""
     storage, _, _ = run
     leave(storage, "labels/second/shard-000000-aaaaaaaaaaaa.parquet")
     assert collect_garbage(storage).garbage == []
 
 
 class Racing(Storage):
-    """A store in which something happens right after the files have been listed."""
+    """Store that calls `then` right after the files have been listed."""
 
     then = None
 
@@ -119,7 +119,7 @@ class Racing(Storage):
         return entries
 
 
-def test_a_file_that_is_committed_while_gc_looks_around_stays(run):
+def test_a_file_committed_during_gc_is_kept(run):
     """With the commits read before the files, the shard below would lose its data."""
     storage, store, settings = run
     (storage.local() / "commits/shard-000002.json").unlink()
@@ -140,7 +140,7 @@ def test_a_file_that_is_committed_while_gc_looks_around_stays(run):
     store.read(store.get("samples", 2))
 
 
-def test_a_driver_that_starts_while_gc_looks_around_is_respected(run):
+def test_a_driver_that_starts_during_gc_is_detected(run):
     storage, _, _ = run
     leave(storage, "samples/shard-000000-aaaaaaaaaaaa.parquet", seconds=10)
     racing, driver = Racing(storage.url), hold(storage, 60)
@@ -159,7 +159,7 @@ def test_a_short_age_is_refused_while_a_driver_holds_the_run(run):
             collect_garbage(storage, older_than_s=119)
         assert len(collect_garbage(storage, older_than_s=120).garbage) == 1
     leave(storage, "samples/shard-000000-aaaaaaaaaaaa.parquet", seconds=1)
-    assert len(collect_garbage(storage, older_than_s=0.5).garbage) == 1, "nobody holds it any more"
+    assert len(collect_garbage(storage, older_than_s=0.5).garbage) == 1, "the run is no longer held"
 
 
 def test_an_unreadable_commit_stops_everything(run):

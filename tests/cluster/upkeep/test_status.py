@@ -1,4 +1,4 @@
-"""Status: the same numbers as the commits, by reading as little as possible and asking no driver."""
+"""Status: the same numbers as the commits, without a driver."""
 
 import os
 import time
@@ -87,10 +87,10 @@ def test_without_a_driver_the_rate_is_that_of_the_latest_shards(tmp_path):
             os.utime(tmp_path / commit_path("samples", number, revision), (when, when))
     status = read_status(storage)
     assert status.rate == pytest.approx(28 / 10, rel=0.01), "a shard of 28 samples every ten seconds"
-    assert status.eta_s is None, "nobody is at it"
+    assert status.eta_s is None, "no driver holds the run"
 
 
-def test_unreadable_commits_are_counted_and_leave_the_rest_alone(half):
+def test_unreadable_commits_are_counted_and_change_no_other_number(half):
     storage, _, _ = half
     storage.write("commits/shard-000001.json", b"\xff{")
     status = read_status(storage)
@@ -104,7 +104,7 @@ def test_a_commit_larger_than_one_read_is_read_whole(half):
     assert read_status(storage).samples.made == 56
 
 
-def test_a_look_changes_nothing(half):
+def test_status_changes_nothing(half):
     storage, _, _ = half
     before = storage.stat()
     read_status(storage)

@@ -1,4 +1,4 @@
-"""How busy a run was: shares by hand-made spans whose answers can be worked out on paper."""
+"""Utilisation of hand-made spans whose results can be computed by hand."""
 
 import uuid
 
@@ -58,7 +58,7 @@ def test_two_gpus_count_alike():
     assert (steady.gpus, steady.gpu_busy) == (2, pytest.approx(0.75))
 
 
-def test_the_pool_that_sets_the_pace_decides_not_the_reader_that_ran_ahead():
+def test_the_slowest_pool_has_the_window_not_a_reader_that_runs_ahead():
     units = []
     for number in range(4):
         reading = span(number / 10, number / 10 + 0.1, "reader")
@@ -79,7 +79,7 @@ def test_stages_of_one_process_are_one_pool():
     assert {stage.stage: stage.busy for stage in trace.stages} == {"generator": 0.6667, "annotator": 0.3333}
 
 
-def test_time_in_which_nobody_drove_the_run_is_in_no_window():
+def test_time_without_a_driver_is_in_no_window():
     first = [span(0, 2, "a", 1.0), span(2, 6, "a", 1.0)]
     a_day_later = [span(90_000, 90_002, "b", 1.0, "GPU-1"), span(90_002, 90_004, "b", 0.5, "GPU-1")]
     trace = trace_of(shards(*first, *a_day_later))
@@ -97,7 +97,7 @@ def test_a_worker_that_takes_the_place_of_a_dead_one_does_not_start_the_window_a
     assert steady.busy == pytest.approx((19 + 7 + 10) / 38, abs=1e-4)
 
 
-def test_halves_are_told_apart_and_weighed_by_gpu_seconds():
+def test_halves_are_separate_and_weighted_by_gpu_seconds():
     ledger = [("identities", {"identity_generator": span(n, n + 1, use=0.5)}) for n in range(3)]
     later = shards(*(span(n, n + 1, "b", 1.0) for n in range(10, 17)))
     trace = trace_of([*ledger, *later])
@@ -111,7 +111,7 @@ def test_one_unit_a_worker_is_never_steady():
     assert trace_of([]).stages == []
 
 
-def test_a_run_is_read_from_its_commits_and_unreadable_ones_are_passed_over(tmp_path):
+def test_a_trace_is_read_from_commits_and_unreadable_ones_are_skipped(tmp_path):
     for storage in (Storage(str(tmp_path)), Storage(f"memory://trace-{uuid.uuid4().hex}")):
         run = config(identities=6, per_shard=2)
         store = ShardStore(storage, open_run(storage, run, MODELS).fingerprint)
@@ -128,7 +128,7 @@ def test_a_run_is_read_from_its_commits_and_unreadable_ones_are_passed_over(tmp_
         assert (trace.steady_s, trace.gpu_busy) == (2.0, pytest.approx(0.9))
 
 
-def test_the_digest_of_a_dataset_does_not_know_of_traces(tmp_path):
+def test_traces_do_not_enter_the_digest_of_a_dataset(tmp_path):
     digests = set()
     for name, entries in (
         ("a", {}),

@@ -1,4 +1,4 @@
-"""Verify: every kind of damage is named by file, and nothing else is called damage."""
+"""Verify reports every kind of damage by file, and nothing else."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def original(request, tmp_path_factory):
 
 @pytest.fixture
 def damaged(original, tmp_path):
-    """A copy of the finished run that a test may spoil, as folder, storage and store."""
+    """A copy of the finished run to be damaged by a test: folder, storage, store, config."""
     folder = tmp_path / "run"
     shutil.copytree(original[0], folder)
     storage = Storage(str(folder))
@@ -65,7 +65,7 @@ def test_a_sound_run_has_a_root_totals_and_no_problem(damaged):
     assert seen[-1] == (8, 8), "two units, three shards and a revision, a label part, a model"
 
 
-def test_a_flipped_byte_a_deleted_file_and_a_foreign_one_are_the_three_that_are_named(damaged):
+def test_a_flipped_byte_a_deleted_file_and_a_foreign_file_are_reported(damaged):
     folder, storage, store, _ = damaged
     shards = store.committed("samples")
     flip(folder / shards[0].file.path, 200)
@@ -89,7 +89,7 @@ def test_every_byte_of_a_shard_counts(damaged, place):
     assert named(verify_run(storage)) == [("damaged", path)]
 
 
-def test_short_and_long_files_are_told_apart(damaged):
+def test_short_and_long_files_have_different_problems(damaged):
     folder, storage, store, _ = damaged
     first, second = (store.committed("samples")[number].file for number in (0, 2))
     (folder / first.path).write_bytes((folder / first.path).read_bytes()[:-5])
@@ -123,7 +123,7 @@ def test_an_edited_commit_is_named(damaged, field, value, kind):
     assert (kind, "commits/shard-000000.json") in named(verify_run(storage))
 
 
-def test_a_run_of_another_version_is_not_called_damaged(damaged):
+def test_a_run_of_another_version_is_refused_and_not_reported_as_damaged(damaged):
     folder, storage, _, _ = damaged
     edit(folder / "run.json", lambda manifest: manifest.update(schema_version=4))
     with pytest.raises(OtherVersion, match="run folder of version 4"):
@@ -139,7 +139,7 @@ def test_a_commit_that_is_no_json_is_named_and_the_rest_is_read(damaged):
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "run.json", "samples/shard-000001-0123456789ab.parquet"])
-def test_a_commit_that_names_a_file_of_somebody_else_is_never_followed(damaged, path):
+def test_a_commit_that_names_a_file_of_another_unit_is_not_followed(damaged, path):
     folder, storage, _, _ = damaged
     edit(folder / "commits/shard-000000.json", lambda commit: commit["file"].update(path=path))
     assert ("misnamed", "commits/shard-000000.json") in named(verify_run(storage))
@@ -166,7 +166,7 @@ def test_a_shard_beyond_the_plan_is_named(damaged):
         (lambda table: samples(range(1, 3)), {"missing", "out-of-plan"}),
     ],
 )
-def test_rows_that_are_not_those_of_the_plan_are_named_though_every_checksum_is_right(tmp_path, rows, kinds):
+def test_rows_that_differ_from_the_plan_are_reported_although_every_checksum_is_right(tmp_path, rows, kinds):
     storage, store, _ = finished_run(tmp_path / "run")
     (tmp_path / "run/commits/shard-000000.json").unlink()
     table = rows(samples(range(2)))
@@ -196,13 +196,13 @@ def test_a_candidate_that_is_decided_twice_is_named(damaged):
 
 
 @pytest.mark.parametrize("path", ["commits/unit-000000.json", "commits/shard-000001.json"])
-def test_a_commit_that_later_ones_prove_is_missed(damaged, path):
+def test_a_missing_commit_before_later_ones_is_reported(damaged, path):
     folder, storage, _, _ = damaged
     (folder / path).unlink()
     assert ("missing", path) in named(verify_run(storage))
 
 
-def test_a_commit_that_vanished_from_a_finished_run_is_missed(damaged):
+def test_a_commit_missing_from_a_finished_run_is_reported(damaged):
     folder, storage, _, _ = damaged
     (folder / "commits/shard-000002.json").unlink()
     found = verify_run(storage)
@@ -216,7 +216,7 @@ def test_a_summary_of_another_dataset_is_a_mismatch(damaged):
     assert named(verify_run(storage)) == [("mismatch", "dataset.json")]
 
 
-def test_a_summary_that_a_replay_has_outrun_is_no_damage(damaged):
+def test_a_summary_older_than_a_replay_is_no_damage(damaged):
     folder, storage, store, _ = damaged
     commit_unit(store, 2, accepted=0, rejected=2)
     later = time.time() + 10
@@ -262,7 +262,7 @@ def test_an_unfinished_run_is_no_damage(tmp_path):
     assert verify_run(storage).notes == []
 
 
-def test_leavings_of_attempts_are_counted_and_no_problem(damaged):
+def test_leftovers_of_attempts_are_counted_and_no_problem(damaged):
     _, storage, _, _ = damaged
     for path in (
         "samples/shard-000000-aaaaaaaaaaaa.parquet",
@@ -293,13 +293,13 @@ def test_leavings_of_attempts_are_counted_and_no_problem(damaged):
         "report/page.js",
     ],
 )
-def test_whatever_the_layout_does_not_explain_is_foreign(damaged, path):
+def test_files_outside_of_the_layout_are_foreign(damaged, path):
     _, storage, _, _ = damaged
     storage.write(path, b"x")
     assert named(verify_run(storage)) == [("foreign", path)]
 
 
-def test_a_later_generation_answers_for_itself(damaged):
+def test_a_later_generation_is_not_verified_with_the_root(damaged):
     _, storage, _, _ = damaged
     storage.write("generation-000002/commits/nonsense", b"x")
     assert verify_run(storage).problems == []
