@@ -207,7 +207,7 @@ def test_every_contract_of_an_architecture_is_accepted_and_nearby_ones_are_not()
 def test_the_code_of_every_architecture_exists(name):
     architecture = ARCHITECTURES[name]
     assert callable(load(architecture.player))
-    for reference in (architecture.network, architecture.rehearsal):
+    for reference in (architecture.network, architecture.rehearsal, architecture.frozen):
         assert not reference or callable(load(reference))
 
 
