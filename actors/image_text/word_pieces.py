@@ -1,26 +1,39 @@
-"""A BERT word-piece vocabulary made here, for rehearsals of models whose real one comes with their weights."""
+"""A BERT word-piece vocabulary made here, for rehearsals of models whose real one comes with their weights.
+
+Its words are frozen in `rehearsal_words.txt`: random weights answer by token number, so that a caption reworded
+elsewhere would otherwise change what every rehearsed model answers. Whoever changes the file raises
+REHEARSAL_VERSION and records the canaries again.
+"""
 
 import string
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, product
+from pathlib import Path
 
-from synfiqa.actors.image_text.captions import vocabulary
+WORDS = Path(__file__).with_name("rehearsal_words.txt")
+"""File of the words that rehearsed vocabularies hold whole, one a line."""
 
 SPECIAL = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103}
 """Tokens whose ids BERT fixed; the numbers between them are unused."""
 
 
+def rehearsal_words() -> list[str]:
+    """Return the frozen words, sorted."""
+    return WORDS.read_text(encoding="ascii").split()
+
+
 def bert_vocabulary(size: int) -> list[str]:
     """Return `size` different tokens that cut any English caption into pieces without an unknown one.
 
-    The words of this project's captions are whole; others are cut into letters, pairs and triples. ValueError when
-    there is no room for all single characters and those words.
+    The frozen words are whole; others are cut into letters, pairs and triples. ValueError when there is no room for
+    all single characters and those words.
     """
     places = {place: token for token, place in SPECIAL.items()}
     fixed = [places.get(place, f"[unused{place}]") for place in range(max(places) + 1)]
-    tokens = list(islice(_unique([*fixed, *_characters(), *vocabulary()]), size))
-    if not set(vocabulary()) <= set(tokens):
-        raise ValueError(f"a vocabulary of {size} tokens has no room for every letter and caption word")
+    words = rehearsal_words()
+    tokens = list(islice(_unique([*fixed, *_characters(), *words]), size))
+    if not set(words) <= set(tokens):
+        raise ValueError(f"a vocabulary of {size} tokens has no room for every letter and rehearsed word")
     return list(islice(_unique([*tokens, *_groups()]), size))
 
 
@@ -36,5 +49,5 @@ def _groups() -> Iterator[str]:
             yield "##" + "".join(letters)
 
 
-def _unique(tokens: list[str]) -> Iterator[str]:
+def _unique(tokens: Iterable[str]) -> Iterator[str]:
     return iter(dict.fromkeys(tokens))

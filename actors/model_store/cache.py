@@ -187,7 +187,9 @@ def _rehearsed(model: Model) -> Path:
     from synfiqa.actors.model_store.rehearsal import DONE, write_rehearsal
 
     settings = hashlib.sha256(_settings(model)).hexdigest()
-    folder = cache_folder(model.cache) / "random" / f"{model.card.architecture}-{settings[:16]}"
+    edition = ARCHITECTURES[model.card.architecture].edition
+    name = f"{model.card.architecture}-{settings[:16]}{f'-{edition}' if edition > 1 else ''}"
+    folder = cache_folder(model.cache) / "random" / name
     # Locked even when it seems there: another process may be writing it this moment.
     with locked(folder):
         path = write_rehearsal(model.card, folder, _seed(model))

@@ -32,6 +32,9 @@ PORTRAIT_SIDE = 320
 
 CAPTION = "a sharp photo of a face in even light"
 
+LANDMARKS = np.array([[[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]]], np.float32)
+"""Five landmarks (x, y) of the pictures: eyes, nose, mouth corners."""
+
 
 def canary_images(count: int = 2, side: int = SIDE) -> np.ndarray:
     """Return uint8 RGB (count, side, side, 3): face-like blobs of colour with fine stripes, exact on every machine."""
@@ -58,7 +61,7 @@ def answer(card: ModelCard, path: Path, running: Execution | None = None) -> np.
 def answer_of(role: str, model: Any) -> np.ndarray:
     """Return the answer of a loaded model (see `answer`)."""
     images = canary_images(side=PORTRAIT_SIDE if role in ("detector", "face_parser") else SIDE)
-    landmarks = np.tile(_LANDMARKS, (len(images), 1, 1))
+    landmarks = np.tile(LANDMARKS, (len(images), 1, 1))
     if role == "embedder":
         found: Any = model.embed(images)
     elif role == "image_text":
@@ -108,9 +111,6 @@ def wrong_cards(card: ModelCard) -> dict[str, ModelCard]:
 def compare(recorded: Sequence[float], answer: np.ndarray) -> float:
     """Return how far the recorded start of an answer is from this one (see `moved`)."""
     return moved(np.asarray(recorded, np.float64), answer[: len(recorded)])
-
-
-_LANDMARKS = np.array([[[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]]], np.float32)
 
 
 def _shares(parts: np.ndarray) -> list[np.ndarray]:

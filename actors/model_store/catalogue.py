@@ -51,8 +51,11 @@ class Catalogue:
 
     @classmethod
     def load(cls, path: str = "", cache: str = "", *, offline: bool = True) -> "Catalogue":
-        """Return the bundled models and those of the YAML file; UserError for anything that is not a right card."""
-        own = {} if not path else _read(Path(path))
+        """Return the bundled models and those of the YAML file, or of all YAML files of the folder.
+
+        UserError for anything that is not a right card.
+        """
+        own = {} if not path else _read_folder(Path(path)) if Path(path).is_dir() else _read(Path(path))
         if clash := sorted(own.keys() & bundled().keys()):
             raise UserError(f"{path}: '{clash[0]}' is the name of a bundled model; choose another name")
         models = {**bundled(), **own}
@@ -93,6 +96,18 @@ def read_bundled(path: Path) -> Model:
     return Model(card, card.source or str(path.with_suffix(".safetensors").absolute()))
 
 
+def _read_folder(folder: Path) -> dict[str, Model]:
+    files = {path: _read(path) for path in sorted(folder.glob("*.yaml"))}
+    if not files:
+        raise UserError(f"the model catalogue {folder} is a folder without a .yaml file: name a models.yaml")
+    found: dict[str, Path] = {}
+    for path, models in files.items():
+        for name in models:
+            if (first := found.setdefault(name, path)) != path:
+                raise UserError(f"{folder}: '{name}' is in {first.name} and in {path.name}; keep one of the two cards")
+    return {name: model for models in files.values() for name, model in models.items()}
+
+
 def _read(path: Path) -> dict[str, Model]:
     try:
         tree = _UniqueKeys(path.read_text(encoding="utf-8")).get_single_data()
@@ -101,8 +116,12 @@ def _read(path: Path) -> dict[str, Model]:
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"the model catalogue {path} is not valid YAML: {' '.join(str(error).split())}") from None
     entries = tree.get("models") if isinstance(tree, dict) else None
-    if not isinstance(entries, dict) or set(tree) != {"models"}:
-        raise UserError(f"the model catalogue {path} must hold one section 'models:' with a card for each name")
+    # Remarks for people stand under `about:` (configs/models/).
+    if not isinstance(entries, dict) or set(tree) - {"about"} != {"models"}:
+        raise UserError(
+            f"the model catalogue {path} must hold one section 'models:' with a card for each name "
+            "(and 'about:' for remarks, if any)"
+        )
     return {str(name): _entry(path, str(name), fields) for name, fields in entries.items()}
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from synfiqa.actors.model_store.cache import WrongDigest, locate
+from synfiqa.actors.model_store.canary_inputs import inputs_digest
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.check import Finding, check_model
 from synfiqa.actors.model_store.digest import weights_digest
@@ -37,7 +38,8 @@ def run_check(models: Sequence[Model], *, record: bool = False, fetch: bool = Fa
         findings.append(finding)
         _print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}{_told(finding)}")
         if record and finding.answer:
-            _print(f"     canary: [{', '.join(f'{value:g}' for value in finding.answer)}]")
+            answer = ", ".join(f"{value:g}" for value in finding.answer)
+            _print(f"     canary: [{answer}]  # inputs {inputs_digest(model)}")
     failed = [finding.name for finding in findings if not finding.ok]
     if failed:
         raise JobFailed(f"{len(failed)} of {len(findings)} models failed their check: {', '.join(failed)}")

@@ -108,6 +108,7 @@ def test_check_records_the_canary_line_of_a_card_and_then_holds_it_to_it(synfiqa
     line = out.splitlines()[1].strip()
     recorded = yaml.safe_load(line)
     assert len(recorded["canary"]) == 8
+    assert re.search(r"\]  # inputs [0-9a-f]{12}$", line)
     code, out, _ = synfiqa("check", catalogue_file(tmp_path, mine=good | recorded))
     assert (code, out.splitlines()[0]) == (0, "ok   mine")
     other = own(tmp_path / "other")

@@ -23,7 +23,6 @@ from synfiqa.actors.generation.controlled_diffusion.weights import (
     skeletons,
     tables,
 )
-from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 from synfiqa.actors.model_store.card_files import CHECKPOINTS, arguments_of
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.schemas.model_card import ModelCard
@@ -39,6 +38,10 @@ _GAINS = {
     "id_linear.weight": 20.0,
 }
 """What lets chance listen: a mask that lies on the rendered head, and images that geometry, identity and text move."""
+
+PROMPTS = Path(__file__).with_name("rehearsal_prompts.json")
+"""File of the texts whose words a rehearsed tokenizer holds whole, frozen: rewording the defaults of `PromptBook`
+must not change the tokenizer of random weights that nodes have in their caches."""
 
 
 def write_random(card: ModelCard, folder: Path, seed: int) -> None:
@@ -75,7 +78,7 @@ def write_tokenizer(folder: Path, size: int, book: PromptBook) -> None:
     words = [*letters, *(f"{letter}</w>" for letter in letters)]
     merges: list[str] = []
     room = size - len(MARKS)
-    texts = " ".join([REFERENCE_CAPTION, *book.all_prompts()]).lower()
+    texts = " ".join(_frozen_texts(book)).lower()
     for word in sorted({"".join(c for c in one if c.isalpha() and c.isascii()) for one in texts.split()} - {""}):
         pieces = [*word[:-1], f"{word[-1]}</w>"]
         grown = pieces[0]
@@ -88,6 +91,12 @@ def write_tokenizer(folder: Path, size: int, book: PromptBook) -> None:
     vocabulary = {word: index for index, word in enumerate([*words, *MARKS])}
     (folder / FILES[0]).write_text(json.dumps(vocabulary, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / FILES[1]).write_text("\n".join(["#version: 0.2", *merges]) + "\n", encoding="utf-8")
+
+
+def _frozen_texts(book: PromptBook) -> list[str]:
+    """Return the frozen texts, in which those that the card states replace their like."""
+    frozen = PromptBook(**json.loads(PROMPTS.read_text(encoding="ascii")))
+    return [frozen.reference, *frozen.model_copy(update=book.model_dump(exclude_unset=True)).all_prompts()]
 
 
 def _base(networks: Networks) -> dict[str, nn.Module]:

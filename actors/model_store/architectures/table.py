@@ -34,7 +34,9 @@ class Architecture:
     that the player reads; the network receives all others. `gain` scales random weights against He initialisation:
     small where residual sums would leave half precision, near 1 where plain layers would forget their input.
     `contracts` are the inputs that are known to be right. `fits(card)` raises UserError for a card whose settings the
-    player would refuse; it reads no weights.
+    player would refuse; it reads no weights. `edition` is raised instead of REHEARSAL_VERSION where cached random
+    weights must be made again although fingerprints stay: it enters the name of the cache folder alone. `frozen()`
+    returns the text, kept in a file, that random weights are made with.
     """
 
     role: Role
@@ -46,6 +48,8 @@ class Architecture:
     rules: StateRules = NO_RULES
     contracts: tuple[Contract, ...] = ()
     fits: str = ""
+    edition: int = 1
+    frozen: str = ""
 
 
 def load(reference: str) -> Any:
@@ -138,6 +142,9 @@ ARCHITECTURES: dict[str, Architecture] = {
         "image_text",
         "synfiqa.actors.image_text.blip:BlipImageText",
         rehearsal="synfiqa.actors.image_text.blip:write_random",
+        # Caches of the first edition may hold the words of later captions.
+        edition=2,
+        frozen="synfiqa.actors.image_text.word_pieces:rehearsal_words",
         contracts=(Contract("rgb", "clip", resize="bicubic"),),
     ),
     "open-clip": Architecture(

@@ -2,6 +2,7 @@ import re
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from synfiqa.actors.model_store import catalogue as store
@@ -207,7 +208,7 @@ def test_every_contract_of_an_architecture_is_accepted_and_nearby_ones_are_not()
 def test_the_code_of_every_architecture_exists(name):
     architecture = ARCHITECTURES[name]
     assert callable(load(architecture.player))
-    for reference in (architecture.network, architecture.rehearsal):
+    for reference in (architecture.network, architecture.rehearsal, architecture.frozen):
         assert not reference or callable(load(reference))
 
 
@@ -258,3 +259,18 @@ def test_two_models_are_one_loaded_object_only_if_nothing_differs(tmp_path):
     assert first.key == catalogue(tmp_path, mine=entry).model("mine").key
     for change in ({"licence": "BSD"}, {"source": "random:1"}, {"resize": "bicubic"}):
         assert first.key != catalogue(tmp_path, mine=entry | change).model("mine").key
+
+
+def test_a_folder_is_a_catalogue_of_all_its_files(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"models": {name: SMALL}, "about": {"get": "here"}}))
+    found = Catalogue.load(str(tmp_path))
+    assert [model.name for model in found.own()] == ["one", "two"]
+    (tmp_path / "three.yaml").write_text(yaml.safe_dump({"models": {"two": SMALL}}))
+    with pytest.raises(UserError, match=r"'two' is in three.yaml and in two.yaml; keep one of the two cards"):
+        Catalogue.load(str(tmp_path))
+
+
+def test_a_folder_without_a_file_is_no_catalogue(tmp_path):
+    with pytest.raises(UserError, match=r"is a folder without a .yaml file: name a models.yaml"):
+        Catalogue.load(str(tmp_path))

@@ -1,4 +1,4 @@
-"""The cards of docs/checkpoints.md are right as they stand, but for the digest that only the reader has."""
+"""The cards of configs/models/ are right as they stand, but for the digest that only the reader has."""
 
 import re
 import shlex
@@ -27,9 +27,11 @@ from synfiqa.jobs.cli import build_parser
 from synfiqa.jobs.config import load_config
 from synfiqa.schemas.config.models import ModelsSection
 from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import StateRules
 from tests.actors.generation.face_model import python2_pickle
 from tests.actors.model_store.cards import catalogue
+from tests.documented import checkpoints_table
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "checkpoints.md").read_text(encoding="utf-8")
@@ -42,19 +44,12 @@ def blocks(text, language):
     return [textwrap.dedent(code) for _, kind, code in found if kind == language]
 
 
-BLOCKS = [yaml.safe_load(block) for block in blocks(TEXT, "yaml")]
-CARDS = {
-    name: card
-    for block in BLOCKS
-    for name, card in block.get("models", {}).items()
-    if isinstance(card, dict) and "role" in card
-}
-CONFIGS = [
-    *(block for block in BLOCKS if not any(isinstance(value, dict) for value in block["models"].values())),
-    *(yaml.safe_load(block) for block in blocks(CHAIN, "yaml")),
-]
+FILES = sorted((ROOT / "configs" / "models").glob("*.yaml"))
+DOCUMENTS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FILES}
+CARDS = {name: card for content in DOCUMENTS.values() for name, card in content["models"].items()}
+CONFIGS = [yaml.safe_load(block) for text in (TEXT, CHAIN) for block in blocks(text, "yaml")]
 GENERATIVE = [name for name, card in CARDS.items() if card["role"] not in ROLES - {"face_encoder", "face_parser"}]
-LISTED = [line for block in blocks(TEXT, "text") for line in block.splitlines()]
+LISTED = [line for content in DOCUMENTS.values() for line in content["about"].get("files", [])]
 """Paths of the files that the folders of cards hold."""
 COMMANDS = sorted(
     {
@@ -76,14 +71,48 @@ SMALLER = {
 """What makes a card of gigabytes one that a test can load; FLAME, DECA and BiSeNet are loaded at full size."""
 
 
+def filled(path, folder):
+    """Copy a file of configs/models/ with a digest where it has dots; return the copy."""
+    copy = folder / path.name
+    copy.write_text(
+        path.read_text(encoding="utf-8").replace("sha256: ...\n", f"sha256: {'f' * 64}\n"), encoding="utf-8"
+    )
+    return copy
+
+
 @pytest.fixture(scope="module")
 def documented(tmp_path_factory):
-    path = tmp_path_factory.mktemp("doc") / "models.yaml"
-    cards = {
-        name: card | ({"sha256": "0" * 64} if card["source"] != "built-in" else {}) for name, card in CARDS.items()
-    }
-    path.write_text(yaml.safe_dump({"models": cards}))
-    return Catalogue.load(str(path))
+    folder = tmp_path_factory.mktemp("doc")
+    for path in FILES:
+        filled(path, folder)
+    return Catalogue.load(str(folder))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_is_a_catalogue_once_its_digest_is_filled_in(tmp_path, path):
+    own = Catalogue.load(str(filled(path, tmp_path))).own()
+    assert [model.name for model in own] == list(DOCUMENTS[path.stem]["models"])
+    assert own[0].name == path.stem
+    if any(model.origin != "built-in" for model in own):
+        with pytest.raises(
+            UserError, match=r"sha256 must be 64 hex digits, not '\.\.\.': `synfiqa models digest PATH`"
+        ):
+            Catalogue.load(str(path))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_file_says_all_that_the_tables_hold_and_where_its_model_is(name):
+    about, cards = DOCUMENTS[name]["about"], DOCUMENTS[name]["models"].values()
+    told = {*checkpoints_table.COLUMNS, "published", "get", "licence"}
+    assert told <= about.keys()
+    assert all(isinstance(about[field], str) and about[field] for field in told)
+    assert {card["commercial_use"] for card in cards} == {about["commercial_use"] == "yes"}
+    known = {*told, "part", "chain", "input", "output", "thresholds", "used", "md5", "files", "parts"}
+    assert about.keys() <= known | {"arguments", "notes", "convert", "bundled"}
+
+
+def test_the_tables_of_the_page_are_current():
+    assert checkpoints_table.written(TEXT) == TEXT, "python -m tests.documented.checkpoints_table --write"
 
 
 @pytest.mark.parametrize("name", CARDS)

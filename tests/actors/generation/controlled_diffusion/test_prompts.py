@@ -1,9 +1,13 @@
+import hashlib
+import json
 from collections import Counter
 
 import pytest
 from pydantic import ValidationError
 
+from synfiqa.actors.generation.controlled_diffusion.layout import LAYOUTS
 from synfiqa.actors.generation.controlled_diffusion.prompts import OCCLUSIONS, SUFFIXES, PromptBook
+from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_tokenizer
 from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 
 
@@ -45,3 +49,15 @@ def test_a_book_of_ones_own():
     assert book.all_prompts() == ["sharp", "art", "face", "face in fog"]
     with pytest.raises(ValidationError):
         PromptBook(suffixes=())
+
+
+def test_the_texts_of_rehearsed_tokenizers_are_frozen(tmp_path):
+    # Whoever changes what is written here raises REHEARSAL_VERSION: nodes have it in their caches.
+    write_tokenizer(tmp_path, LAYOUTS["tiny"].text["vocab_size"], PromptBook())
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(tmp_path.iterdir())]
+    assert digests == ["1452a817fc231ffe", "fcc42a9d4b604828"]
+
+
+def test_a_text_on_the_card_reaches_the_rehearsed_tokenizer(tmp_path):
+    write_tokenizer(tmp_path, LAYOUTS["tiny"].text["vocab_size"], PromptBook(stem="a zebra"))
+    assert "zebra</w>" in json.loads((tmp_path / "vocab.json").read_text())

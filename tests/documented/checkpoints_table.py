@@ -1,0 +1,77 @@
+"""The tables of docs/checkpoints.md, made from `about:` of the files in configs/models/.
+
+`python -m tests.documented.checkpoints_table --write` writes them; without the option it prints what is stale.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "checkpoints.md"
+FOLDER = ROOT / "configs" / "models"
+PARTS = (
+    *("detector", "pose", "glasses", "expression", "uniqueness", "embedder", "image_text"),
+    *("identity_generator", "face_model", "face_encoder", "face_parser", "conditional_diffusion"),
+)
+"""Parts of the published chain in the order of its table."""
+COLUMNS = ("weights", "training_data", "commercial_use", "alternative")
+
+
+def documents() -> dict[str, dict]:
+    """Return the content of every file in configs/models/ by its name without suffix."""
+    return {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def tables() -> dict[str, str]:
+    """Return the tables by the name of their place in the page."""
+    files = documents()
+    remarks = [content["about"] for content in files.values() if "part" in content["about"]]
+    # Where the card is of another network than the release uses, `chain` describes the latter.
+    chain = {about["part"]: about | about.get("chain", {}) for about in remarks}
+    rows = [(part, chain[part]["published"], *(chain[part][column] for column in COLUMNS)) for part in PARTS]
+    heads = ("role", "published chain", "weights", "training data", "commercial use", "permissive alternative")
+    listed = [
+        (
+            f"[{name}](../configs/models/{name}.yaml)",
+            next(iter(content["models"].values()))["role"],
+            *(content["about"][column] for column in ("published", "weights", "training_data", "commercial_use")),
+        )
+        for name, content in files.items()
+    ]
+    names = ("file", "role", "published as", "weights", "training data", "commercial use")
+    return {"chain": _table(heads, rows), "files": _table(names, listed)}
+
+
+def written(page: str) -> str:
+    """Return the page with its tables made anew; ValueError when it lacks a place for one."""
+    for name, table in tables().items():
+        place = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
+        page, count = place.subn(lambda match, table=table: f"{match[1]}\n{table}\n{match[2]}", page)
+        if count != 1:
+            raise ValueError(f"{PAGE} needs one place '<!-- {name}: ... -->' and '<!-- end -->'")
+    return page
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines).replace("| ---", "|---").replace("--- |", "---|")
+
+
+def main() -> None:
+    """Write the tables, or exit with 1 when they are stale."""
+    parser = argparse.ArgumentParser(description="Make the tables of docs/checkpoints.md from configs/models/.")
+    parser.add_argument("--write", action="store_true", help="write them into the page")
+    page = PAGE.read_text(encoding="utf-8")
+    fresh = written(page)
+    if parser.parse_args().write:
+        PAGE.write_text(fresh, encoding="utf-8")
+    elif fresh != page:
+        sys.exit("docs/checkpoints.md is stale: python -m tests.documented.checkpoints_table --write")
+
+
+if __name__ == "__main__":
+    main()
