@@ -23,7 +23,7 @@ from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.fiqa_train.evaluation.edc import Pairs, pair_quality
-from synfiqa.fiqa_train.evaluation.evaluate_run import load_embedder
+from synfiqa.fiqa_train.evaluation.held_out import load_embedder
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
 from synfiqa.fiqa_train.labels import severities as label_factors
 from synfiqa.fiqa_train.labels.costs import fit_costs, kept

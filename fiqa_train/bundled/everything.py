@@ -16,7 +16,7 @@ NETWORKS = (*PLANS, NAME)
 """Names of what is trained, in the order in which trainings start."""
 
 
-def bootstrap_networks(
+def train_networks(
     out_dir: Path = BUNDLED, seed: int = 0, work_dir: Path = Path("runs/bootstrap"), size: SetSize | None = None
 ) -> list[ModelCard]:
     """Render, train and publish the embedders and the image-text network in two processes; returns their cards.
