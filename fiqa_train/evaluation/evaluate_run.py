@@ -55,7 +55,7 @@ def run_evaluate(
 ) -> dict[str, Any]:
     """Evaluate `models/<train.name>/` on the test identities and return the evaluation; one that exists is returned.
 
-    UserError when the model is not trained (or from something else) or no FMR can be shown by the held-out pairs;
+    UserError when the model is not trained (or with other settings) or the held-out pairs can resolve no FMR;
     JobFailed when there are no held-out images; RunHeld, before the next write, when the run is taken over from
     `lease`.
     """
@@ -104,7 +104,7 @@ def run_evaluate(
 
 
 class _Steps:
-    """Progress of an evaluation: a callback, or a line on the terminal without one."""
+    """Progress of an evaluation: the callback, else a line on the terminal."""
 
     def __init__(self, progress: Progress | None, planned: int) -> None:
         self._progress, self._planned, self._count = progress, planned, 0

@@ -66,7 +66,7 @@ def score_table(held_out: HeldOut, qualities: Mapping[str, np.ndarray]) -> bytes
 
 
 def _rows(store: ShardStore, identities: set[int]) -> list[dict[str, Any]]:
-    """Return samples of whole identities, shard by shard; no further shard is read once there are MAX_IMAGES."""
+    """Return samples of whole identities, shard by shard; no further shard is read after `MAX_IMAGES`."""
     rows: list[dict[str, Any]] = []
     for table in store.tables("samples", ["sample_id", "identity", "kind", "image"]):
         for identity in sorted(identities.intersection(table["identity"].to_pylist())):

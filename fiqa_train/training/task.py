@@ -1,4 +1,4 @@
-"""What a training is made of: its basis, the split of its identities, and the task that its workers receive."""
+"""Basis of a training, splits of its identities, and the task of its workers."""
 
 import hashlib
 import json

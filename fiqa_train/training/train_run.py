@@ -45,7 +45,7 @@ def run_train(
     require_workers(config.train)
     require_held(lease)
     storage.create(f"{folder}/{BASIS}", _json(basis))
-    # another job may have taken the name since the first look
+    # Another job may have taken the name since the first check.
     finished_training(storage, config.train.name, basis)
 
     epochs = config.train.epochs
