@@ -149,7 +149,7 @@ def best_seconds(ways: dict[str, Callable[[], Any]], limit: float) -> dict[str, 
 
 
 def measure(model: Model, faces: Faces, batches: Sequence[int], precision: Any, limit: float) -> str:
-    """Measure one model; return a line with images/s at each micro-batch, the gain of the best, and over the released."""
+    """Measure one model; return a line with images/s at each micro-batch, and two gains."""
     path = locate(model)
     players = {size: play(model.card, path, Execution(worker_device(), precision, size)) for size in batches}
     arrays = faces.portraits, faces.landmarks, faces.aligned

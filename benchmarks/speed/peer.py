@@ -2,8 +2,8 @@
 
 `uv run --with cosmos-xenna==0.5.12 python -m benchmarks.speed.peer` runs both in turn, each time in a fresh process,
 three stages with one worker each: once with stages that sleep, once with stages that compute almost nothing. The best
-of the rounds counts, because noise only adds. Both store every unit as Parquet; ours also flushes it to the disk, commits
-it exactly once and can resume, which the peer cannot. Exit code 1 when either loses or doubles a unit or a row.
+of the rounds counts, because noise only adds. Both store every unit as Parquet; ours also flushes it to the disk,
+commits it exactly once and can resume, which the peer cannot. Exit code 1 when either loses or doubles a unit or a row.
 """
 
 import argparse

@@ -78,7 +78,7 @@ class Benchmark:
 
     @staticmethod
     def open(folder: Path) -> "Benchmark":
-        """Read document and tables; UserError when the folder is no finished benchmark, JobFailed when a table is damaged."""
+        """Read document and tables; UserError for no finished benchmark, JobFailed for a damaged table."""
         document = read_document(folder)
         damaged = [name for name in (IMAGE_TABLE, PAIR_TABLE) if _problem(folder, name, document["files"].get(name))]
         if damaged:

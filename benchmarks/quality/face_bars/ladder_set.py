@@ -28,8 +28,8 @@ class Faces:
     """N stored faces: JPEG bytes, identity number, factor ("reference" for references), level, and label components.
 
     `yaw` is in |degrees|, measured as in a run on the true landmarks, `downsample` and `blur` are s and b of the
-    recipe. `columns` are the `FLAT_COLUMNS` of `synfiqa.fiqa_train.labels.severities` that a run would store, a structured
-    float32 array. Rows are in the order of identity, factor, level.
+    recipe. `columns` are the `FLAT_COLUMNS` of `synfiqa.fiqa_train.labels.severities` that a run would
+    store, a structured float32 array. Rows are in the order of identity, factor, level.
     """
 
     jpeg: list[bytes]
