@@ -151,7 +151,8 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Use one torch thread, as every process of a pool does, since the order of sums changes pixels."""
+    """Use one torch thread inside the block, as in the processes of the pool."""
+    # The number of threads decides the order of sums, and so the last bits of pixels.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -491,9 +491,7 @@ def test_auto_takes_nothing_from_the_card_of_other_weights(url, tmp_path):
     run = synthetic.config(label=AUTO, models={"embedder": "mine", "catalogue": catalogue})
     storage, _ = synthetic.dataset(url, run, models={"mine": digest_of(model)}, cards=(model.card,))
     own_embedder(tmp_path, match_cosine=0.25, source="random:4")
-    with pytest.raises(
-        UserError, match=r"the run's card of mine tells no .* does not hold these weights any more: set"
-    ):
+    with pytest.raises(UserError, match=r"the run's card of mine has no .* does not hold these weights any more: set"):
         run_label(run, storage)
 
 
