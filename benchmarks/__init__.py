@@ -1,1 +1,1 @@
-"""What the performance claims are measured with: ratios side by side in one run, never a timed test."""
+"""Measurements behind the figures of the documentation: quality, and speed as ratios within one run."""

@@ -1,10 +1,9 @@
-"""Encoded images and photographs in and out, always as uint8 RGB (H, W, 3), and a sharpness baseline."""
+"""Encoded images and photographs in and out, always as uint8 RGB (H, W, 3)."""
 
 import io
 import warnings
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -45,12 +44,6 @@ def load_photo(path: str | Path) -> np.ndarray:
     if not data:
         raise ValueError(f"{path} is empty")
     return _read(io.BytesIO(data), str(path))
-
-
-def laplacian_variance(image: np.ndarray) -> float:
-    """Variance of the Laplacian of the grey image: the usual sharpness baseline, higher is sharper."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_64F).var())
 
 
 def _read(stream: io.BytesIO, name: str) -> np.ndarray:

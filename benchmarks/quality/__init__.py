@@ -1,1 +1,1 @@
-"""Measures quality: bars of faces, label fusion, sheets, benchmark tables."""
+"""Measurements of quality: bars of the faces, label fusion, picture sheets, tables of the rendered benchmark."""

@@ -1,11 +1,10 @@
-"""The tables of `docs/benchmark.md` from the JSON of `synfiqa benchmark score`, in Markdown.
+"""Print the tables of `docs/benchmark.md` in Markdown, from the JSON of `synfiqa benchmark score`.
 
 `uv run python -m benchmarks.quality.benchmark_tables runs/quickstart-benchmark.json`
 """
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ MODES = ("leaderboard", "fixed")
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scores", type=Path, help="what `synfiqa benchmark score --out` wrote")
+    parser.add_argument("scores", type=Path, help="JSON written by `synfiqa benchmark score --out`")
     path = parser.parse_args().scores
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -30,18 +29,18 @@ def main() -> None:
 
 
 def pauc_table(document: dict[str, Any]) -> list[str]:
-    """Return a line a method: pAUC with its interval at each FMR and mode, and Spearman with the mean similarity."""
+    """Return one line a method: pAUC with its interval at each FMR and mode, and Spearman with the mean similarity."""
     results = [result for mode in MODES for result in document["results"] if result["mode"] == mode]
-    titles = [_short(f"{result['mode']}, FMR {100 * result['fmr']:g} %") for result in results]
+    titles = [f"{result['mode']}, FMR {100 * result['fmr']:g} %" for result in results]
     lines = ["| | " + " | ".join(titles) + " | Spearman |", "|---" * (len(titles) + 2) + "|"]
     for name, rho in document["spearman"].items():
-        cells = [_short(figure(result["methods"][name])) for result in results]
+        cells = [figure(result["methods"][name]) for result in results]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {_number(rho)} |")
     return lines
 
 
 def factor_rows(document: dict[str, Any]) -> list[str]:
-    """Return a line a factor: mean similarity and FNMR of each step, and how similarity and methods fall."""
+    """Return one line a factor: mean similarity and FNMR of each step, and `falls` of similarity and methods."""
     methods = [name for name in document["spearman"] if name != "random"]
     falling = ["similarity", *methods]
     lines = ["| factor | similarity | FNMR, % | " + " | ".join(f"{name} falls" for name in falling) + " |"]
@@ -58,12 +57,7 @@ def _number(value: float | None, digits: int = 3) -> str:
     if value is None:
         return "undefined"
     text = f"{value:.{digits}f}"
-    return _short(text.removeprefix("-") if float(text) == 0 else text)
-
-
-def _short(text: str) -> str:
-    """Return a text of figures as the documents write them: no zero before the point."""
-    return re.sub(r"\b0\.", ".", text)
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 if __name__ == "__main__":

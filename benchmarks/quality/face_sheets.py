@@ -1,8 +1,8 @@
-"""The pictures of `docs/faces.md`: 64 identities, one under 40 nuisances, each expression unit's ladder, skin tones.
+"""Draw the pictures of `docs/faces.md`: 64 identities, one under 40 nuisances, expression ladders, skin tones, poses.
 
 `python -m benchmarks.quality.face_sheets` writes them to docs/pictures; `--out` elsewhere. About two CPU-minutes. With
-`--run runs/quickstart`, a finished run, it also writes README's overview of it, and every factor's ladder with the
-label that the run would give.
+`--run runs/quickstart`, a finished run, it also writes README's overview of it, and each factor's ladder with labels on
+the scale of the run.
 """
 
 import argparse
@@ -63,12 +63,12 @@ def main() -> None:
 
 
 def person(seed: int, number: int) -> Identity:
-    """Return the number-th identity of a sheet seed; no run and no training meets it."""
+    """Return the number-th identity of a sheet seed, in no run and no training set."""
     return sample_identity(derive_seed(seed, "sheet", number))
 
 
 def identities(seed: int, size: int = 160) -> np.ndarray:
-    """Return 64 different people as references show them, 8 x 8."""
+    """Return 64 different people as in references, 8 x 8."""
     renderer = HeadRenderer(supersample=2)
     recipes = [reference_recipes(seed, number, 1, "corrected")[0] for number in range(64)]
     shown = [renderer.render(person(seed, number), [recipe], size).images[0] for number, recipe in enumerate(recipes)]
@@ -169,7 +169,7 @@ def labelled_rows(faces: Faces, quality: np.ndarray, names: Sequence[str], margi
 
 
 def crop(image: np.ndarray, margin: float = 0.12) -> np.ndarray:
-    """Return the head of a portrait, cut by a share of its height above and a little less below."""
+    """Return the head of a portrait, cropped by a share of its height above and a little less below."""
     size = image.shape[0]
     return image[round(margin * size) : round((1.04 - margin) * size), round(0.2 * size) : round(0.8 * size)]
 

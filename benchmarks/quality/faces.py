@@ -1,11 +1,10 @@
-"""Every bar of the embedded faces, measured: detection, rasteriser, generation, networks, labels, model, photograph.
+"""Measure all bars of the embedded faces: detection, rasteriser, generation, networks, labels, model, photograph.
 
 `uv run python -m benchmarks.quality.faces` prints the table; `--only detection,rasteriser` some of it. Labels and model
-need a finished run (`--run runs/quickstart`); of several runs, such as three seeds, medians are shown. The photograph
-is shown to the models of the runs, without one to the bundled model.
+need a finished run (`--run runs/quickstart`); of several runs, such as three seeds, medians are printed. The photograph
+is scored by the models of the runs, without one by the bundled model.
 Renders are kept in `--work` and made again when the code that draws them has changed. The exit code is 0 when
-everything could be measured; bars that are not met are printed, not hidden. How long a bootstrap takes is measured by
-running it.
+everything could be measured, whether bars are met or not. The time of `synfiqa bootstrap` is not among the bars.
 """
 
 import argparse
@@ -34,7 +33,7 @@ SUBJECTS = (
     "photograph",
     "weights",
 )
-"""Modules of `benchmarks.quality.face_bars` with a function `measure`, in the order of the table."""
+"""Modules of `benchmarks.quality.face_bars`, each with a function `measure`, in the order of the table."""
 NEED_A_RUN = ("labels", "fiqa")
 
 
@@ -54,16 +53,18 @@ def main() -> None:
         nargs="+",
         type=Path,
         default=list(Settings.networks),
-        help="folders that bootstraps have written, to judge their embedders and image-text networks; of several, such "
-        "as three seeds, medians are shown (default: the bundled ones)",
+        help="folders written by `synfiqa bootstrap`, whose embedders and image-text networks are measured; of "
+        "several, such as three seeds, medians are printed (default: the bundled ones)",
     )
-    parser.add_argument("--faces", type=int, default=Settings.faces, help="references that are searched for faces")
-    parser.add_argument("--identities", type=int, default=Settings.identities, help="held out, for networks and labels")
-    parser.add_argument("--timed", type=int, default=Settings.timed, help="identities that generation is timed on")
+    parser.add_argument("--faces", type=int, default=Settings.faces, help="references in which faces are detected")
+    parser.add_argument(
+        "--identities", type=int, default=Settings.identities, help="held-out identities, for networks and labels"
+    )
+    parser.add_argument("--timed", type=int, default=Settings.timed, help="identities on which generation is timed")
     parser.add_argument("--processes", type=int, default=Settings.processes)
     parser.add_argument("--seed", type=int, default=Settings.seed)
-    parser.add_argument("--work", type=Path, default=Settings.work, help="where renders are kept")
-    parser.add_argument("--json", type=Path, help="also write the bars here")
+    parser.add_argument("--work", type=Path, default=Settings.work, help="folder of the renders")
+    parser.add_argument("--json", type=Path, help="file to which the bars are written too")
     options = parser.parse_args()
     torch.set_num_threads(1)
     try:
@@ -92,15 +93,15 @@ def main() -> None:
 
 
 def chosen(only: str | None, with_run: bool) -> tuple[str, ...]:
-    """Return the subjects to measure: those asked for, or all that can be measured; UserError for unknown ones."""
+    """Return the subjects to measure: those of `--only`, or all that can be measured; UserError for unknown ones."""
     if only is None:
         return tuple(name for name in SUBJECTS if with_run or name not in NEED_A_RUN)
-    asked = tuple(only.replace("-", "_").split(","))
-    if unknown := [name for name in asked if name not in SUBJECTS]:
+    wanted = tuple(only.replace("-", "_").split(","))
+    if unknown := [name for name in wanted if name not in SUBJECTS]:
         raise UserError(f"there is no bar named {', '.join(unknown)}: choose some of {', '.join(SUBJECTS)}")
-    if not with_run and (needy := [name for name in asked if name in NEED_A_RUN]):
-        raise UserError(f"{', '.join(needy)} is measured of a finished run: name one with --run runs/quickstart")
-    return tuple(name for name in SUBJECTS if name in asked)
+    if not with_run and (needy := [name for name in wanted if name in NEED_A_RUN]):
+        raise UserError(f"{', '.join(needy)} is measured on a finished run: name one with --run runs/quickstart")
+    return tuple(name for name in SUBJECTS if name in wanted)
 
 
 def measured(subjects: tuple[str, ...], settings: Settings) -> list[Bar]:

@@ -1,11 +1,11 @@
-"""What each part of the label knows of another network's judgement, on a finished run.
+"""Compare the parts and fusions of the label with another network's f_r and pAUC, on a finished run.
 
 `uv run python -m benchmarks.quality.fusion runs/quickstart` prints, for every quality: Spearman with f_r of the
 evaluation network, and pAUC of all degraded probes against clean references on that network (four numbers: two FMR, two
 threshold modes; lower is better). Fusions are of the published form m = (f_r + lambda s_d) / (1 - kappa v_l), of that
 form with normalised parts, with s_d of costs instead of ranks, and with f_r as the chance of a match (threshold and
-width are options). f_r is what the run measured. The last rows were fitted on half of the identities: the costs, and
-the best weights by least squares, which are the ceiling.
+width are options). f_r is that of the run. The last rows were fitted on half of the identities: the costs, and
+the best weights by least squares, which are the upper bound.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.fiqa_train.evaluation.edc import Pairs, pair_quality
-from synfiqa.fiqa_train.evaluation.evaluate_run import load_embedder
+from synfiqa.fiqa_train.evaluation.held_out import load_embedder
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
 from synfiqa.fiqa_train.labels import severities as label_factors
 from synfiqa.fiqa_train.labels.costs import fit_costs, kept
@@ -37,7 +37,7 @@ DISCARD = 0.3
 
 
 class Study:
-    """A run's degraded samples with their components, and its pairs as the evaluation network sees them."""
+    """A run's degraded samples with their components, and the similarities of its pairs by the evaluation network."""
 
     def __init__(self, url: str, embedder: str) -> None:
         storage = current(url)
@@ -67,8 +67,8 @@ class Study:
         fitted = fit_costs({name: values[rows] for name, values in self._severities.items()}, self.f[rows])
         return kept(fitted, self._severities)
 
-    def tell(self, name: str, quality: np.ndarray, rows: np.ndarray | None = None) -> None:
-        """Print a line; Spearman of these rows only."""
+    def print_row(self, name: str, quality: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Print one line of the table; Spearman over these rows alone."""
         rows = np.ones(len(quality), bool) if rows is None else rows
         whole = np.full(len(self.reference), quality.max() + 1)
         whole[~self.reference] = quality
@@ -89,42 +89,46 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="finished run folder or URL")
-    parser.add_argument("--embedder", default="bundled-b", help="bundled network that judges")
-    parser.add_argument("--match-threshold", type=float, default=0.55, help="cosine at which f_r's network accepts")
+    parser.add_argument("--embedder", default="bundled-b", help="bundled network that evaluates")
+    parser.add_argument(
+        "--match-threshold", type=float, default=0.55, help="cosine at which the network of f_r decides"
+    )
     parser.add_argument("--match-width", type=float, default=0.08)
     options = parser.parse_args()
     study = Study(options.run, options.embedder)
     f, s, v, c = study.f, study.s, study.v, study.c
     ranked: Callable[[np.ndarray], np.ndarray] = lambda values: rankdata(values) / len(values)  # noqa: E731
-    print(f"{len(f)} degraded samples, judged by {study.name}")
+    print(f"{len(f)} degraded samples, evaluated by {study.name}")
     titles = "  ".join(f"{fmr:g} {mode[0]}" for fmr, mode in MODES)
     print(f"{'quality':<44} {'rho':>6}   {titles}")
-    study.tell(f"f_r of {study.name} itself", study.other)
+    study.print_row(f"f_r of {study.name} itself", study.other)
     for name, part in (("f_r", f), ("s_d", s), ("v_l", v), ("yaw share of s_d", study.shares[0]), ("s_d of costs", c)):
-        study.tell(name, part)
+        study.print_row(name, part)
     for weight in (0.5, 0.2, 0.05, 0.0):
-        study.tell(f"(f_r + {weight:g} s_d) / (1 - v_l)", (f + weight * s) / (1 - v))
+        study.print_row(f"(f_r + {weight:g} s_d) / (1 - v_l)", (f + weight * s) / (1 - v))
     for weight, scale in product((0.2, 0.05), (0.5, 0.25, 0.0)):
-        study.tell(f"(f_r + {weight:g} s_d) / (1 - {scale:g} v_l)", (f + weight * s) / (1 - scale * v))
+        study.print_row(f"(f_r + {weight:g} s_d) / (1 - {scale:g} v_l)", (f + weight * s) / (1 - scale * v))
     for weight, scale in product((0.1, 0.05), (0.1, 0.02)):
         quality = (f + weight * ranked(s)) / (1 - scale * ranked(v))
-        study.tell(f"(f_r + {weight:g} rank s_d) / (1 - {scale:g} rank v_l)", quality)
+        study.print_row(f"(f_r + {weight:g} rank s_d) / (1 - {scale:g} rank v_l)", quality)
     for weight, scale in product((0.2, 0.35, 0.5), (0.5, 0.25, 0.0)):
-        study.tell(f"(f_r + {weight:g} s_d of costs) / (1 - {scale:g} v_l)", (f + weight * c) / (1 - scale * v))
+        study.print_row(f"(f_r + {weight:g} s_d of costs) / (1 - {scale:g} v_l)", (f + weight * c) / (1 - scale * v))
     match = match_chance(f, options.match_threshold, options.match_width)
     for weight, scale in product((0.35, 0.5, 0.7, 1.0), (0.25, 0.0)):
-        study.tell(f"(match + {weight:g} s_d of costs) / (1 - {scale:g} v_l)", (match + weight * c) / (1 - scale * v))
+        study.print_row(
+            f"(match + {weight:g} s_d of costs) / (1 - {scale:g} v_l)", (match + weight * c) / (1 - scale * v)
+        )
     print("fitted on even identities, rho on odd ones")
-    study.tell("f_r", f, ~study.half)
-    study.tell("s_d of costs", study.c_half, ~study.half)
+    study.print_row("f_r", f, ~study.half)
+    study.print_row("s_d of costs", study.c_half, ~study.half)
     for weight in (0.2, 0.35, 0.5):
         quality = (f + weight * study.c_half) / (1 - 0.25 * v)
-        study.tell(f"(f_r + {weight:g} s_d of costs) / (1 - 0.25 v_l)", quality, ~study.half)
+        study.print_row(f"(f_r + {weight:g} s_d of costs) / (1 - 0.25 v_l)", quality, ~study.half)
     for weight in (0.5, 0.7, 1.0):
         quality = (match + weight * study.c_half) / (1 - 0.25 * v)
-        study.tell(f"(match + {weight:g} s_d of costs) / (1 - 0.25 v_l)", quality, ~study.half)
+        study.print_row(f"(match + {weight:g} s_d of costs) / (1 - 0.25 v_l)", quality, ~study.half)
     for name, parts in (("s_d", (s,)), ("v_l", (v,)), ("s_d, v_l", (s, v)), ("three shares, v_l", (*study.shares, v))):
-        study.tell(f"f_r, {name}", study.fitted(f, *parts), ~study.half)
+        study.print_row(f"f_r, {name}", study.fitted(f, *parts), ~study.half)
 
 
 if __name__ == "__main__":

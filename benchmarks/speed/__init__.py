@@ -1,1 +1,1 @@
-"""Measures pace and memory as ratios side by side in one run."""
+"""Measurements of speed and memory, as ratios within one run."""

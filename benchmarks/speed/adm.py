@@ -1,9 +1,8 @@
-"""Cost and pace of the unconditional generator, against bare loops over the same network in the same run.
+"""Measure cost and speed of the unconditional generator, against bare loops over the same network in one run.
 
 `uv run python -m benchmarks.speed.adm` counts operations and compares the player with a bare loop on a tiny network,
-which shows what seeds, batches and pixels cost beside the network. With `--gpu`, the published network (random weights)
-runs in bfloat16 as the player runs it, and the way it was released: float32, batch 24, nothing compiled. Ways take
-turns.
+which shows the cost of seeds, batches and pixels beside the network. With `--gpu`, the published network (random
+weights) runs in bfloat16 by the player, and as released: float32, batch 24, not compiled. The variants alternate.
 """
 
 import argparse
@@ -27,7 +26,7 @@ from synfiqa.schemas.model_card import ModelCard
 PUBLISHED_GFLOP = 387.9
 RELEASED_BATCH = 24
 BAR, GPU_BAR, RATE_BAR = 0.95, 8.0, 0.45
-"""Least ratio to the bare loop; to the released loop on a GPU; share of the matmul rate that the network reaches."""
+"""Least ratio to the bare loop; to the released loop on a GPU; least share of the matmul rate of the network."""
 TINY = {"image_size": 32, "base": 32, "multipliers": [1, 2, 2], "attention_at": [16], "head_channels": 32, "steps": 20}
 STEPS = 100
 
@@ -87,7 +86,7 @@ def _looked_up(column: np.ndarray, t: Tensor) -> Tensor:
 
 
 def best(ways: dict[str, Callable[[], object]], rounds: int, device: str) -> dict[str, float]:
-    """Return each way's seconds in its best round; ways take turns, after a first round that does not count."""
+    """Return the seconds of each variant in its best round; variants alternate, the first round being warm-up."""
     seconds = dict.fromkeys(ways, float("inf"))
     for number in range(rounds + 1):
         for name, way in ways.items():
@@ -101,7 +100,7 @@ def best(ways: dict[str, Callable[[], object]], rounds: int, device: str) -> dic
 
 
 def tiny_loop(folder: Path, count: int, batch: int, rounds: int) -> None:
-    """Print the player's pace beside a bare loop's on a network that costs little, one thread each."""
+    """Print the speed of the player and of a bare loop on a tiny network, one thread each."""
     torch.set_num_threads(1)
     small = card(TINY, TINY["image_size"])
     weights = write_rehearsal(small, folder, seed=1)
@@ -119,14 +118,14 @@ def tiny_loop(folder: Path, count: int, batch: int, rounds: int) -> None:
 
 
 def matmul_rate(device: str, side: int = 8192, repeats: int = 30) -> float:
-    """Return the TFLOP/s that a bfloat16 product of square matrices reaches."""
+    """Measure the TFLOP/s of a bfloat16 product of square matrices."""
     left, right = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     ways = {"matmul": lambda: [left @ right for _ in range(repeats)]}
     return 2 * side**3 * repeats / best(ways, 3, device)["matmul"] / 1e12
 
 
 def busy_share(work: Callable[[], object], device: str) -> float:
-    """Return the share of the time of `work` in which the GPU ran kernels, copies included."""
+    """Measure the share of the time of `work` in which the GPU ran kernels, copies included."""
     activities = [torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profile:
         start = time.perf_counter()
@@ -137,7 +136,7 @@ def busy_share(work: Callable[[], object], device: str) -> float:
 
 
 def on_gpu(folder: Path, batch: int, rounds: int, compiled: bool, device: str = "cuda") -> None:
-    """Print images/s and TFLOP/s of the published network beside the loop of its release, and how busy the GPU is."""
+    """Print images/s and TFLOP/s of the published network and of the released loop, and the busy share of the GPU."""
     full = card({"steps": STEPS, "compile": compiled}, 256)
     weights = write_rehearsal(full, folder, seed=1)
     tflop = gflop(full) * STEPS / 1e3
@@ -177,7 +176,7 @@ def on_gpu(folder: Path, batch: int, rounds: int, compiled: bool, device: str = 
 
 
 def main() -> None:
-    """Measure."""
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpu", action="store_true", help="measure the published network; needs a CUDA device")
     parser.add_argument("--not-compiled", action="store_true", help="measure the player without torch.compile")

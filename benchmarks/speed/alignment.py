@@ -1,8 +1,8 @@
-"""Batched alignment in torch against the loop of OpenCV, on the same faces, in one run.
+"""Measure batched alignment in torch against a loop of OpenCV, on the same faces in one run.
 
-`uv run python -m benchmarks.speed.alignment --device cuda` prints both paces, their ratio, and how far the crops are
-apart. One thread each, as in a worker, and the median of alternating rounds. `align` uses torch where it is at least 5
-times as fast, which is on GPUs: there its time includes the way of the pictures to the device and back.
+`uv run python -m benchmarks.speed.alignment --device cuda` prints both speeds, their ratio, and the difference of
+the crops. One thread each, as in a worker, and the median of alternating rounds. `align` uses torch where it is at
+least 5 times as fast, which is on GPUs: there its time includes the transfer of the pictures to the device and back.
 """
 
 import argparse
@@ -30,18 +30,18 @@ def faces(count: int, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def seconds(work: Callable[[], np.ndarray]) -> float:
-    """Return how long one call takes; its result lies on the CPU, so that nothing is still under way."""
+    """Measure the seconds of one call; its result lies on the CPU, so that all work has finished."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def main() -> None:
-    """Measure every size, and say which path the ratio asks for."""
+    """Measure every size, and print whether torch reaches the bar."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--device", default="cpu", help="where torch runs; OpenCV runs on the CPU")
+    parser.add_argument("--device", default="cpu", help="device of torch; OpenCV runs on the CPU")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -66,9 +66,7 @@ def main() -> None:
         ratios.append(float(np.median([one / other for one, other in rounds])))
         pace = f"{options.batch / opencv:>8,.0f}/s {options.batch / torch_time:>8,.0f}/s"
         print(f"{side:>5} {pace} {ratios[-1]:>6.2f}  {apart:.4f} grey levels", flush=True)
-    print(
-        f"torch is at least {BAR:g} times as fast: {'yes' if min(ratios) >= BAR else 'no, OpenCV stays the path here'}"
-    )
+    print(f"torch is at least {BAR:g} times as fast: {'yes' if min(ratios) >= BAR else 'no, OpenCV is used here'}")
 
 
 if __name__ == "__main__":

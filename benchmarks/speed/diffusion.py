@@ -1,4 +1,4 @@
-"""The conditional diffusion model against a loop written the released way, on the same weights in the same process.
+"""Measure the conditional diffusion model against a loop like the released one, on the same weights in one process.
 
 `uv run python -m benchmarks.speed.diffusion` counts operations at full size and times a tiny model on one core.
 `--gpu` times full-size random weights on a GPU and needs some 20 GB of its memory.
@@ -34,7 +34,7 @@ MATMUL_SIDE = 8192
 
 @dataclass(frozen=True)
 class Request:
-    """Inputs of so many images, on the CPU."""
+    """Inputs of a batch of images, on the CPU."""
 
     control: Tensor
     identity_tokens: Tensor
@@ -59,7 +59,7 @@ def card_of(size: str, side: int, compiled: bool = False) -> ModelCard:
 
 
 def requested(images: int, side: int, layout: Layout, prompts: Sequence[str]) -> Request:
-    """Return random inputs; a quarter of each control map is head."""
+    """Return random inputs; the control maps are zero outside the head."""
     random = np.random.default_rng(0)
     control = torch.from_numpy(random.normal(size=(images, 9, side, side)).astype(np.float32))
     control[:, :, : side // 4] = control[:, :, :, : side // 4] = 0
@@ -74,7 +74,7 @@ def requested(images: int, side: int, layout: Layout, prompts: Sequence[str]) ->
 def released(
     networks: Networks, texts: Callable[[Sequence[str]], Tensor], negative: str, request: Request, device: str
 ) -> np.ndarray:
-    """Make one batch as the released script does: everything at every step and for each text, weights moved about."""
+    """Make one batch as the released script does: all networks at every step for each text, with transfers."""
     networks.unet.to(device)
     networks.control.to(device)
     control, tokens = request.control.to(device), request.identity_tokens.to(device)
@@ -110,7 +110,7 @@ def released(
 
 
 def seconds(make: Callable[[], object], rounds: int) -> float:
-    """Return the best time of so many rounds after one that warms up."""
+    """Return the best time of so many rounds after one of warm-up."""
     times = []
     for _ in range(rounds + 1):
         begun = time.perf_counter()
@@ -122,7 +122,7 @@ def seconds(make: Callable[[], object], rounds: int) -> float:
 
 
 def matmul_tflops(dtype: torch.dtype) -> float:
-    """Return the rate of a large matrix product."""
+    """Measure the TFLOP/s of a large matrix product."""
     one = torch.randn(MATMUL_SIDE, MATMUL_SIDE, device="cuda", dtype=dtype)
     repeats = 20
     taken = seconds(lambda: [one @ one for _ in range(repeats)], 3)
@@ -138,7 +138,7 @@ def table() -> None:
 
 
 def on_cpu(rounds: int) -> None:
-    """Time a tiny model, one thread, float32: only what is not computed twice can make a difference."""
+    """Time a tiny model, one thread, float32, where the difference is computation that is not repeated."""
     torch.set_num_threads(1)
     card, images = card_of("tiny", 64), RELEASED_BATCH
     with tempfile.TemporaryDirectory() as folder:
@@ -154,7 +154,7 @@ def on_cpu(rounds: int) -> None:
     fast = seconds(lambda: model.generate(**vars(request)), rounds)
     cost = count(LAYOUTS["tiny"], 64)
     print(f"tiny, float32, one core: {images / fast:.2f} images/s, released loop {images / slow:.2f}")
-    print(f"  {slow / fast:.2f} times; operations say {cost.released_image() / cost.image():.2f}")
+    print(f"  {slow / fast:.2f} times; by operations {cost.released_image() / cost.image():.2f}")
 
 
 def on_gpu(batch: int, precision: Precision, compiled: bool, rounds: int) -> None:
@@ -172,7 +172,7 @@ def on_gpu(batch: int, precision: Precision, compiled: bool, rounds: int) -> Non
 
 
 def ours_on_gpu(batch: int, precision: Precision, compiled: bool, rounds: int) -> float:
-    """Return seconds per image, and print how well the U-Net alone uses the GPU."""
+    """Return seconds per image, and print the share of the GPU's rate that the U-Net alone reaches."""
     peak = matmul_tflops(DTYPES[precision])
     print(f"{precision} matrix product: {peak:.0f} TFLOP/s")
     with torch.device("cuda"):
@@ -211,8 +211,8 @@ def released_on_gpu() -> float:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gpu", action="store_true")
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--gpu", action="store_true", help="time full size; needs a CUDA device")
+    parser.add_argument("--batch", type=int, default=16, help="images a call on the GPU")
     parser.add_argument("--precision", choices=sorted(DTYPES), default="bfloat16")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)

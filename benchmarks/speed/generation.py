@@ -1,8 +1,8 @@
-"""The sample half through Ray against the same stages in a bare loop, on the same shards, in one run.
+"""Measure the sample half through Ray against the same stages in a bare loop, on the same shards in one run.
 
 `uv run python -m benchmarks.speed.generation --shards 6` prints milliseconds per image and stage, and the ratios: with
 the start of Ray and of its workers, and steady, which is from the first shard to the last. `--config
-configs/paper-tiny.yaml --workers 1` does it with the generative chain.
+configs/paper-tiny.yaml --workers 1` measures the generative chain.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from synfiqa.schemas.config.run import RunConfig
 
 
 def sample_stages(config: RunConfig, target: Storage, fingerprint: str) -> list[Stage]:
-    """The stages of the sample half, writing to a run folder of their own."""
+    """Return the stages of the sample half, writing to a run folder of their own."""
     return [
         IdentityReaderStage(Storage(config.run.url), fingerprint),
         ConditionalGeneratorStage(config),
@@ -43,7 +43,7 @@ def sample_stages(config: RunConfig, target: Storage, fingerprint: str) -> list[
 
 
 def bare_loop(stages: list[Stage], units: list[Work]) -> list[dict[str, float]]:
-    """Seconds per unit and stage of a loop in this process, models loaded before the clock starts."""
+    """Measure seconds per unit and stage of a loop in this process, after loading the models."""
     torch.set_num_threads(1)
     for stage in stages:
         stage.setup()
@@ -59,7 +59,7 @@ def bare_loop(stages: list[Stage], units: list[Work]) -> list[dict[str, float]]:
 
 
 def config_for(options: argparse.Namespace, folder: str) -> RunConfig:
-    """The config that is asked for, or heads rendered as the quickstart's are, with so many shards."""
+    """Return the config of `--config`, or one with rendered heads like the quickstart's, with so many shards."""
     if options.config:
         tree = load_config(options.config).model_dump()
         tree["run"]["url"] = f"{folder}/identities"
@@ -72,11 +72,11 @@ def config_for(options: argparse.Namespace, folder: str) -> RunConfig:
 
 
 def main() -> None:
-    """Make the identities once, then time both ways over the same shards."""
+    """Make the identities once, then time both variants on the same shards."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shards", type=int, default=6, help="2 at least")
+    parser.add_argument("--shards", type=int, default=6, help="number of shards, 2 at least")
     parser.add_argument("--config", help="run config instead of rendered heads")
-    parser.add_argument("--workers", type=int, default=0, help="0: one a core")
+    parser.add_argument("--workers", type=int, default=0, help="number of workers; 0: one a core")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="synfiqa-bench-")
     config = config_for(options, folder)

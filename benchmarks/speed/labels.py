@@ -1,9 +1,9 @@
-"""Peak memory and pace of the label pass over a large synthetic dataset.
+"""Measure peak memory and speed of the label pass over a large synthetic dataset.
 
 `uv run python -m benchmarks.speed.labels --rows 1000000 10000000` prints a table and fails above the bar; `--spatial
-costs` labels by costs of every factor, which keeps more of a row. Rows are committed like real ones, but without image
-bytes, which the pass never decodes. The dataset is made in a process of its own, so that the peak belongs to the label
-pass alone.
+costs` labels by costs of every factor, with more bytes a row. Rows are committed like real ones, but without image
+bytes, which the pass does not decode. The dataset is made in a process of its own, so that the peak is that of the
+label pass alone.
 """
 
 import argparse
@@ -31,7 +31,7 @@ IDENTITIES_PER_SHARD = 250
 
 
 def config(folder: str, rows: int, spatial: str = "ranks") -> RunConfig:
-    """A run with at least so many degraded samples, in shards of 5,000 of them."""
+    """Return the config of a run with at least so many degraded samples, in shards of 5,000 of them."""
     return RunConfig.model_validate(
         {
             "run": {"url": folder},
@@ -47,7 +47,7 @@ def config(folder: str, rows: int, spatial: str = "ranks") -> RunConfig:
 
 
 def shard(identities: range) -> pa.Table:
-    """Rows of one shard: seeded components and factors, ties at 1 for a third of s and b, no image bytes."""
+    """Return the rows of one shard: seeded components and factors, a quarter of s and b tied at 1, no image bytes."""
     kinds = [("reference", n) for n in range(REFERENCES)] + [("degraded", n) for n in range(DEGRADED)]
     owner = np.repeat(np.arange(identities.start, identities.stop), len(kinds))
     count = len(owner)
@@ -65,7 +65,7 @@ def shard(identities: range) -> pa.Table:
         "occluded_regions": [dict.fromkeys(REGIONS, share) for share in random.uniform(-1, 1, count).clip(0)],
     }
     factors = (name for name in label_factors.COLUMNS if name not in columns)
-    # Larger than a recipe may command (strengths end at 1): the time of a pass does not depend on values.
+    # Larger than a recipe allows (strengths end at 1): the time of a pass does not depend on values.
     columns |= {name: random.uniform(1, 20, count).astype(np.int32) for name in factors}
     made = [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(count, f.type) for f in SAMPLES]
     return pa.Table.from_arrays(made, schema=SAMPLES)
@@ -85,7 +85,7 @@ def make(folder: str, rows: int) -> None:
 
 
 def label(folder: str, rows: int, spatial: str) -> None:
-    """Run the pass and print what it took, as JSON; memory before it is that of the imports."""
+    """Run the pass and print its time and memory as JSON; memory before it is that of the imports."""
     from synfiqa.fiqa_train.labels.label_pass import run_label
 
     run = config(folder, rows, spatial)
@@ -107,7 +107,7 @@ def _child(step: str, folder: str, rows: int, spatial: str) -> str:
 
 
 def main() -> None:
-    """Make and label a dataset of every size, and hold the largest peak against the bar."""
+    """Make and label a dataset of every size, and compare the largest peak with the bar."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--step", choices=["make", "label"], help="one step alone, on --folder")

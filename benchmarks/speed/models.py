@@ -1,8 +1,8 @@
-"""Every model's pace alone, batched, and against the released loop on the same network; and the annotator's own cost.
+"""Measure each model's speed alone, batched and against the released loop, and the annotator's overhead.
 
 `uv run python -m benchmarks.speed.models` measures the bundled models and the full-size published architectures (random
-weights, which the store makes in its cache folder). One thread, as in a worker; the ways to run a model take turns, and
-the best round of each counts, so that the ratios stand on a busy machine too. BLIP alone takes minutes on one core.
+weights, which the store makes in its cache folder). One thread, as in a worker; the variants of a model alternate, and
+the best round of each counts, so that ratios are valid on a busy machine too. BLIP alone takes minutes on one core.
 """
 
 import argparse
@@ -48,7 +48,7 @@ MODELS = (
 PAIRS = ("bundled-a:bundled-clip", "random-facenet:random-blip")
 BAR = 0.95
 SECONDS = 10.0
-"""How long the rounds of one model go on; each way runs at least once."""
+"""Time of the rounds of one model; each variant runs at least once."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Faces:
 
 
 def rendered(count: int, folder: Path) -> Faces:
-    """Return so many faces of 250 x 250 pixels."""
+    """Render so many faces of 250 x 250 pixels."""
     renderer = HeadRenderer()
     made = [renderer.render(sample_identity(seed), [candidate_recipe(seed)], 250) for seed in range(count)]
     portraits = np.concatenate([one.images for one in made])
@@ -80,7 +80,7 @@ def rendered(count: int, folder: Path) -> Faces:
 
 
 def call(model: Model, player: Any, portraits: np.ndarray, landmarks: np.ndarray, aligned: np.ndarray) -> Any:
-    """Play the model's role once on all faces."""
+    """Call the model once, by its role, on all faces."""
     role = model.card.role
     if role == "detector":
         return player.detect(list(portraits))
@@ -92,11 +92,11 @@ def call(model: Model, player: Any, portraits: np.ndarray, landmarks: np.ndarray
         return player.similarity(aligned, REFERENCE_CAPTION)
     if role == "glasses":
         return player.score(list(portraits), landmarks, aligned)
-    raise SystemExit(f"{model.name}: nothing here measures the role {role}; leave it out of --models")
+    raise SystemExit(f"{model.name}: the role {role} is not measured here; leave it out of --models")
 
 
 def from_files(model: Model, player: Any, faces: Faces) -> Any:
-    """Play the role on files, as the pipeline does: read all, one batched call."""
+    """Call the model on files, as the pipeline does: read all, one batched call."""
     if model.card.role in ("embedder", "image_text"):
         return call(model, player, faces.portraits, faces.landmarks, np.stack([*map(load_photo, faces.aligned_files)]))
     return call(model, player, np.stack([*map(load_photo, faces.portrait_files)]), faces.landmarks, faces.aligned)
@@ -137,7 +137,7 @@ def _one(model: Model, player: Any, image: Image.Image) -> Any:
 
 
 def best_seconds(ways: dict[str, Callable[[], Any]], limit: float) -> dict[str, float]:
-    """Run the ways in turns until the time is used up, and return the best time of each."""
+    """Run the variants alternately until the time is used up, and return the best time of each."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     begun = time.perf_counter()
     while not times[next(iter(ways))] or time.perf_counter() - begun < limit:
@@ -149,7 +149,7 @@ def best_seconds(ways: dict[str, Callable[[], Any]], limit: float) -> dict[str, 
 
 
 def measure(model: Model, faces: Faces, batches: Sequence[int], precision: Any, limit: float) -> str:
-    """Return one line: images/s at each micro-batch, the gain of the best over 1, and over the released loop."""
+    """Measure one model; return a line with images/s at each micro-batch, and two gains."""
     path = locate(model)
     players = {size: play(model.card, path, Execution(worker_device(), precision, size)) for size in batches}
     arrays = faces.portraits, faces.landmarks, faces.aligned
@@ -168,7 +168,7 @@ def measure(model: Model, faces: Faces, batches: Sequence[int], precision: Any, 
 
 
 def annotated(pair: str, catalogue: str, limit: float) -> float:
-    """Return the annotator stage's pace over that of a bare loop over the same networks, on the same samples."""
+    """Measure the annotator stage's speed over that of a bare loop over the same networks, on the same samples."""
     embedder, image_text = pair.split(":")
     config = RunConfig.model_validate(
         {
@@ -186,7 +186,7 @@ def annotated(pair: str, catalogue: str, limit: float) -> float:
     pictures = [row["image"]["bytes"] for row in unit.table.to_pylist()]
 
     def bare() -> None:
-        # Across identities, which the stage never does: what its cuts cost is part of the figure.
+        # Batches across identities, unlike the stage: the cost of its smaller batches is part of the figure.
         for start in range(0, len(pictures), BATCH):
             images = np.stack([decode(data) for data in pictures[start : start + BATCH]])
             for network in players.embedders:

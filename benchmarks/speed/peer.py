@@ -1,9 +1,9 @@
-"""The same stub workload on our job system and on a public peer, cosmos-xenna, which streams over Ray actors as well.
+"""Measure one stub workload on our job system and on a public peer, cosmos-xenna, which also streams over Ray actors.
 
 `uv run --with cosmos-xenna==0.5.12 python -m benchmarks.speed.peer` runs both in turn, each time in a fresh process,
-three stages with one worker each: once with stages that sleep, once with stages that do next to nothing. The best of
-the rounds counts, because noise only adds. Both store every unit as Parquet; ours also flushes it to the disk, commits
-it exactly once and can resume, which the peer cannot. Exit code 1 when either loses or doubles a unit or a row.
+three stages with one worker each: once with stages that sleep, once with stages that compute almost nothing. The best
+of the rounds counts, because noise only adds. Both store every unit as Parquet; ours also flushes it to the disk,
+commits it exactly once and can resume, which the peer cannot. Exit code 1 when either loses or doubles a unit or a row.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SYSTEMS = ("ours", "peer")
 
 
 def run_ours(folder: str, count: int, seconds: float) -> dict:
-    """Our pipeline with its real commits."""
+    """Run our pipeline with its real commits."""
     store = run_folder(folder)
     stages = [
         Maker(seconds / 5),
@@ -45,14 +45,14 @@ def run_ours(folder: str, count: int, seconds: float) -> dict:
 
 
 def run_peer(folder: str, count: int, seconds: float) -> dict:
-    """The peer's streaming executor over the same payloads; Ray is up before its clock starts, as for ours."""
+    """Run the peer's streaming executor over the same payloads; Ray is started before the clock, as for ours."""
     from cosmos_xenna.pipelines import v1
     from cosmos_xenna.ray_utils.cluster import init_or_connect_to_cluster
 
     from benchmarks.speed.peer_stages import PeerMaker, PeerPasser, PeerWriter
 
     Path(folder).mkdir()
-    # Its monitoring looks for the cluster by itself, and refuses to choose when the machine runs several.
+    # The peer's monitoring looks for the cluster by itself, and fails when the machine runs several.
     os.environ["RAY_ADDRESS"] = init_or_connect_to_cluster(log_to_driver=False).address_info["gcs_address"]
     quiet = v1.VerbosityLevel.NONE
     config = v1.PipelineConfig(
@@ -89,7 +89,7 @@ def _result(submitted: float, began: float, closed: float, wrong: list[str]) -> 
 def _child(system: str, folder: str, count: int, seconds: float) -> dict:
     command = [sys.executable, "-m", "benchmarks.speed.peer", "--system", system, "--folder", folder]
     command += ["--units", str(count), "--seconds", str(seconds)]
-    # Workers are started with the project's interpreter, which does not know what `--with` laid over it.
+    # Workers are started with the project's interpreter, which lacks the packages of `--with`.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
@@ -128,12 +128,12 @@ def main() -> None:
     """Run both workloads on both systems."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--units", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=0.3, help="what the bottleneck stage sleeps a unit")
+    parser.add_argument("--seconds", type=float, default=0.3, help="sleep of the bottleneck stage a unit")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--system", choices=SYSTEMS, help="run one of them alone in --folder, and print JSON")
+    parser.add_argument("--system", choices=SYSTEMS, help="run one system alone in --folder, and print JSON")
     parser.add_argument("--folder")
     options = parser.parse_args()
-    # The peer's workers must not run at Ray's low priority when ours do not.
+    # So that the workers of both run at the same priority, not the peer's at Ray's low one.
     prepare_environment()
     if options.system:
         run = {"ours": run_ours, "peer": run_peer}[options.system]
@@ -142,7 +142,7 @@ def main() -> None:
     if importlib.util.find_spec("cosmos_xenna") is None:
         sys.exit("the peer is not installed: uv run --with cosmos-xenna==0.5.12 python -m benchmarks.speed.peer")
     wrong = _compare("sleeping stages", options.units, options.seconds, options.rounds)
-    wrong += _compare("stages that do next to nothing", 2 * options.units, 0.0, options.rounds)
+    wrong += _compare("stages that compute almost nothing", 2 * options.units, 0.0, options.rounds)
     print("\n".join(wrong) or f"counts exact on both, 0 lost, 0 doubled ({os.cpu_count()} cores)")
     sys.exit(bool(wrong))
 

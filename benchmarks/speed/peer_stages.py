@@ -1,4 +1,4 @@
-"""The stub stages of `stub_stages.py` as the peer wants them; importable only where cosmos-xenna is installed."""
+"""The stub stages of `stub_stages.py` for the peer; importable only where cosmos-xenna is installed."""
 
 import time
 from pathlib import Path
@@ -19,11 +19,11 @@ class _PeerStage(v1.Stage):
 
     @property
     def required_resources(self) -> v1.Resources:
-        """A share that lets three stages fit into the one core of two that the peer hands out."""
+        """Share of CPUs with which three stages fit into the one core of two that the peer allocates."""
         return v1.Resources(cpus=0.25)
 
     def process_data(self, in_data: list) -> list:
-        """Work on each unit, and sleep for what is left of its time."""
+        """Work on each unit, and sleep for the rest of its time."""
         done = []
         for unit in in_data:
             begun = time.time()
@@ -32,7 +32,7 @@ class _PeerStage(v1.Stage):
         return done
 
     def work(self, unit: Unit) -> Unit:
-        """Return the unit as it came."""
+        """Return the unit unchanged."""
         return unit
 
 
@@ -61,7 +61,7 @@ class PeerWriter(_PeerStage):
         self._folder = folder
 
     def work(self, unit: Unit) -> Unit:
-        """Write the Parquet file and keep only what counts it."""
+        """Write the Parquet file and keep the row count alone."""
         table = unit.pop("table")
         Path(f"{self._folder}/shard-{unit['number']:06d}.parquet").write_bytes(encode(table, "parquet", {}))
         return {**unit, "rows": table.num_rows}

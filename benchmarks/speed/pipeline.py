@@ -1,4 +1,4 @@
-"""What the job system adds to a run whose stages only sleep: wall clock against the bottleneck stage's own busy time.
+"""Measure the overhead of the job system with stages that sleep: wall time against the bottleneck stage's busy time.
 
 `uv run python -m benchmarks.speed.pipeline` sends 240 units of 64 images through three pools and real commits, in about
 two and a half minutes. Exit code 1 when a unit, row or commit is lost or doubled; a missed bar is only reported.
@@ -20,7 +20,7 @@ ROWS, PAYLOAD = 64, 5_000
 
 
 def measure(folder: str, count: int, seconds: float, workers: int) -> tuple[Flow, list[str]]:
-    """Run `count` units through the pools; return when what happened, and what is wrong with the counts."""
+    """Run `count` units through the pools; return their times, and wrong counts as sentences."""
     store = run_folder(folder)
     stages = [
         Maker(seconds / 5),
@@ -36,12 +36,12 @@ def measure(folder: str, count: int, seconds: float, workers: int) -> tuple[Flow
 
 
 def main() -> None:
-    """Measure once and print where the time went."""
+    """Measure once and print the parts of the wall time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--units", type=int, default=240)
-    parser.add_argument("--seconds", type=float, default=0.5, help="what the bottleneck stage takes a unit")
+    parser.add_argument("--seconds", type=float, default=0.5, help="sleep of the bottleneck stage a unit")
     parser.add_argument("--workers", type=int, default=1, help="workers a pool")
-    parser.add_argument("--folder", help="where the run folder is made, and removed")
+    parser.add_argument("--folder", help="folder in which the run folder is made, and removed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="synfiqa-bench-", dir=options.folder) as folder, ray_session():
         flow, wrong = measure(f"{folder}/run", options.units, options.seconds, options.workers)

@@ -1,12 +1,12 @@
-"""Pictures a second and core of the rasteriser at 512 x 512 on a mesh of FLAME's size, against two plain loops.
+"""Measure the rasteriser's pictures a second and core at 512 x 512, on a mesh of FLAME's size, against two loops.
 
 `uv run python -m benchmarks.speed.rasterizer` prints them. One thread. The loops:
 
-- every pixel asks all 9,976 triangles, as PyTorch3D does on a CPU (there in C++, here one vector operation over the
-  triangles): timed on pixels drawn at random, and scaled by how many there are, for every pixel costs the same;
-- every triangle asks the pixels of its box: timed whole, one picture.
+- over pixels, each tested against all 9,976 triangles, as PyTorch3D does on a CPU (there in C++, here one vector
+  operation over the triangles): timed on random pixels and scaled to all, as every pixel costs the same;
+- over triangles, each tested against the pixels of its box: timed on one whole picture.
 
-Both are compared with the rasteriser on the pixels that they drew. `--map` also times whole control maps.
+Both are compared with the rasteriser on their pixels. `--map` also times whole control maps.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def barycentrics(corners: Tensor, x: Tensor | float, y: Tensor | float) -> Tenso
     return torch.stack([first, second, third]) / area
 
 
-def every_pixel_asks(screen: Tensor, faces: Tensor, size: int, pixels: np.ndarray) -> np.ndarray:
+def loop_over_pixels(screen: Tensor, faces: Tensor, size: int, pixels: np.ndarray) -> np.ndarray:
     """Return the nearest triangle of each of the flat pixels, or -1."""
     corners = screen[faces]
     z = corners[..., 2].T
@@ -67,7 +67,7 @@ def every_pixel_asks(screen: Tensor, faces: Tensor, size: int, pixels: np.ndarra
     return found
 
 
-def every_triangle_asks(screen: Tensor, faces: Tensor, size: int) -> np.ndarray:
+def loop_over_triangles(screen: Tensor, faces: Tensor, size: int) -> np.ndarray:
     """Return the nearest triangle of every pixel (size, size), or -1."""
     nearest, depths = torch.full((size, size), -1), torch.full((size, size), torch.inf)
     centres = (2 * torch.arange(size) + 1) / size - 1
@@ -85,7 +85,7 @@ def every_triangle_asks(screen: Tensor, faces: Tensor, size: int) -> np.ndarray:
 
 
 def measured(screen: Tensor, faces: Tensor, size: int, rounds: int) -> tuple[Fragments, float]:
-    """Return what the rasteriser draws, and the median of its seconds a picture."""
+    """Return the rasteriser's fragments, and the median of its seconds a picture."""
     took = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -95,7 +95,7 @@ def measured(screen: Tensor, faces: Tensor, size: int, rounds: int) -> tuple[Fra
 
 
 def control_maps(count: int, size: int) -> float:
-    """Return seconds per control map of the procedural head, one identity under drawn conditions."""
+    """Measure seconds per control map of the procedural head, one identity under drawn conditions."""
     shape, texture = (torch.from_numpy(code)[None] for code in code_of(sample_identity(1)))
     recipes = degraded_recipes(0, 0, count, DegradedSection(), "corrected")
     shown = conditions_of([template_of(recipe, "", "procedural") for recipe in recipes])
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=FRAME)
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pixels", type=int, default=2000, help="of the loop over pixels")
+    parser.add_argument("--pixels", type=int, default=2000, help="number of pixels in the loop over pixels")
     parser.add_argument("--map", action="store_true", help="also time control maps of the procedural head")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -124,17 +124,17 @@ def main() -> None:
     drawn = fragments.pix_to_face[0, :, :, 0].numpy()
     pixels = np.random.default_rng(0).integers(0, size * size, options.pixels)
     start = time.perf_counter()
-    by_pixel = every_pixel_asks(screen[0], faces, size, pixels)
+    by_pixel = loop_over_pixels(screen[0], faces, size, pixels)
     slow = (time.perf_counter() - start) * size * size / len(pixels)
     start = time.perf_counter()
-    by_triangle = every_triangle_asks(screen[0], faces, size)
+    by_triangle = loop_over_triangles(screen[0], faces, size)
     boxes = time.perf_counter() - start
 
     print(f"{len(faces)} triangles, {size} x {size}, batch {options.batch}, one thread, torch {torch.__version__}")
     print(f"{'rasteriser':<28}{1 / ours:>10.3f} pictures/s")
     for name, seconds, apart in (
-        ("every pixel asks (scaled)", slow, (by_pixel != drawn.ravel()[pixels]).mean()),
-        ("every triangle asks its box", boxes, (by_triangle != drawn).mean()),
+        ("loop over pixels (scaled)", slow, (by_pixel != drawn.ravel()[pixels]).mean()),
+        ("loop over triangles", boxes, (by_triangle != drawn).mean()),
     ):
         print(
             f"{name:<28}{1 / seconds:>10.3f} pictures/s {seconds / ours:>8.1f} x slower, {apart:.1e} of pixels differ"

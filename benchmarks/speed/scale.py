@@ -1,4 +1,4 @@
-"""Does the job system slow down or swell as a run gets longer? Stub samples in many small shards, by real commits.
+"""Measure time per shard and driver memory against the length of a run, with stub samples in many small shards.
 
 `uv run python -m benchmarks.speed.scale --shards 10000` makes 1,000,000 samples, and a tenth of them beside it: peak
 memory of the driver is compared between the two, seconds per shard within the longer. Exit code 1 when a shard or row
@@ -22,11 +22,11 @@ from synfiqa.schemas.config.cluster import PlacementSection
 MEMORY_BAR, PACE_BAR = 1.2, 1.1
 ROWS, PAYLOAD = 100, 32
 WARM_UP = 0.02
-"""Share of the shards that come before the first window: pools fill and processes warm up meanwhile."""
+"""Share of the shards before the first window, in which pools fill and processes warm up."""
 
 
 def measure(folder: str, shards: int, mode: str) -> dict:
-    """Make so many shards in this process and return what it took; the caller wants a fresh process."""
+    """Make so many shards in this process, a new one, and return its time and memory."""
     store = run_folder(folder)
     stages = [Maker(), Passer(), Writer(store.storage, store.fingerprint, store.format)]
     placement = PlacementSection.model_validate({"mode": mode})
@@ -37,7 +37,7 @@ def measure(folder: str, shards: int, mode: str) -> dict:
             flow.arrived(result)
             cpu.append(time.process_time())
         peak = _peak_mb()
-    # The check below reads every commit, which is not the driver's part.
+    # Peak before the check below, which reads every commit.
     first, window = int(shards * WARM_UP), shards // 10
     spans = {"first": (first, first + window), "last": (shards - 1 - window, shards - 1)}
     return {
@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shards", type=int, default=10_000)
     parser.add_argument("--mode", choices=["fused", "split"], default="fused")
-    parser.add_argument("--folder", help="where the run folders are made, and removed")
+    parser.add_argument("--folder", help="folder in which run folders are made, and removed")
     parser.add_argument("--step", help="measure one size alone in this folder, and print it as JSON")
     options = parser.parse_args()
     if options.step:

@@ -1,4 +1,4 @@
-"""`synfiqa status` against bare listing and reading of the same commits, on a local folder, in one process.
+"""Measure `synfiqa status` against bare listing and reading of the same commits, on a local folder in one process.
 
 `uv run python -m benchmarks.speed.status --shards 10000` prints seconds of each and the ratio; it exits with 1 above
 the bar. Bare means `os.scandir` and one `open().read()` an object, without any retry, check or parsing.
@@ -25,7 +25,7 @@ BAR_S = 3.0
 
 
 def make_run(folder: Path, shards: int) -> tuple[Storage, ShardStore]:
-    """Make a run of so many committed shards; status never looks at their data, so there are none."""
+    """Make a run of so many committed shards, without data files, which status does not read."""
     storage = Storage(str(folder))
     config = RunConfig.model_validate({"generate": {"identities": 8 * shards, "identities_per_shard": 8}})
     store = ShardStore(storage, open_run(storage, config, {}).fingerprint)
@@ -54,7 +54,7 @@ def make_run(folder: Path, shards: int) -> tuple[Storage, ShardStore]:
 
 
 def bare(folder: Path) -> int:
-    """List and read the commits, and do nothing with them."""
+    """List and read the commits without parsing."""
     with os.scandir(folder / "commits") as children:
         names = sorted(child.path for child in children)
     total = 0
@@ -65,7 +65,7 @@ def bare(folder: Path) -> int:
 
 
 def median_ratio(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> tuple[float, float, float]:
-    """Return median seconds of both and the median of their ratios, measured alternately on a machine that is busy."""
+    """Return median seconds of both and the median of their ratios, measured alternately against other load."""
     pairs = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -79,7 +79,7 @@ def median_ratio(ours: Callable[[], object], theirs: Callable[[], object], round
 
 
 def main() -> None:
-    """Make the run, check that status tells the truth, and time both ways."""
+    """Make the run, check the result of status, and time both."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shards", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=9)

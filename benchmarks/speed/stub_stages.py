@@ -1,7 +1,7 @@
-"""Stages that sleep instead of computing, so that what is left of a run's time is what the job system costs.
+"""Stub stages that sleep instead of computing, to measure the overhead of the job system.
 
-Each makes or passes on a unit of image-sized payloads, and the last one commits it as a real shard. They also note
-when they began and ended by the machine's clock, so that start-up can be told from the flow.
+Each makes or returns a unit of image-sized payloads, and the last one commits it as a real shard. They also note
+begin and end by the machine's clock, to separate start-up from the flow.
 """
 
 import time
@@ -41,14 +41,14 @@ def images(number: int, rows: int, payload: int) -> pa.Table:
 
 
 def units(count: int, rows: int, payload: int) -> Iterator[Work]:
-    """Plan `count` units, empty as those of a real run are when they leave the driver."""
+    """Plan `count` units, empty as those of a real run on the driver."""
     empty = IDENTITIES.empty_table()
     for number in range(count):
         yield Work("samples", number, empty, plan={"rows": rows, "payload": payload})
 
 
 class _Sleeper:
-    """Sleeps, and notes the span of its work."""
+    """Stage that sleeps and notes the time span of its work."""
 
     name: str
 
@@ -60,7 +60,7 @@ class _Sleeper:
 
 
 class Maker(_Sleeper, Stage):
-    """Makes the payload of a unit."""
+    """Stage that makes the payload of a unit."""
 
     name = "maker"
     resources = Resources(cpus=0.5)
@@ -76,7 +76,7 @@ class Maker(_Sleeper, Stage):
 
 
 class Passer(_Sleeper, Stage):
-    """Passes the payload on, as a stage that measures does."""
+    """Stage that returns the payload unchanged, like one that measures."""
 
     name = "passer"
     resources = Resources(cpus=0.5)
@@ -85,12 +85,12 @@ class Passer(_Sleeper, Stage):
         self._seconds = seconds
 
     def process(self, work: Work) -> Work:
-        """Return the unit as it came."""
+        """Return the unit unchanged."""
         return self._sleep(work, self._seconds, time.time())
 
 
 class Writer(_Sleeper, ShardWriterStage):
-    """Commits the unit through the real writer."""
+    """Stage that commits the unit by the real writer."""
 
     name = "writer"
 
@@ -106,7 +106,7 @@ class Writer(_Sleeper, ShardWriterStage):
 
 @dataclass
 class Flow:
-    """What came out of a stream and when, by the machine's clock; spans of a stage are sorted."""
+    """Results of a stream and their times by the machine's clock; spans of a stage are sorted."""
 
     submitted: float
     numbers: list[int] = field(default_factory=list)
@@ -117,7 +117,7 @@ class Flow:
     _notes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def arrived(self, result: Work | Dead) -> None:
-        """Take note of one result."""
+        """Record one result."""
         self.arrivals.append(time.time())
         self.numbers.append(result.number)
         if isinstance(result, Dead):
@@ -130,15 +130,15 @@ class Flow:
 
     @property
     def last(self) -> float:
-        """When the last result came."""
+        """Time of the last result."""
         return self.arrivals[-1]
 
     def began(self, stage: str) -> list[float]:
-        """When the stage began each unit, ascending."""
+        """Return the times at which the stage began each unit, ascending."""
         return sorted(self._notes[f"began_{stage}"])
 
     def ended(self, stage: str) -> list[float]:
-        """When the stage ended each unit, ascending."""
+        """Return the times at which the stage ended each unit, ascending."""
         return sorted(self._notes[f"ended_{stage}"])
 
 
@@ -150,7 +150,7 @@ def run_folder(folder: str) -> ShardStore:
 
 
 def wrong_counts(store: ShardStore, flow: Flow, count: int, rows: int) -> list[str]:
-    """Return what is lost, doubled, dead or left over, a sentence each; nothing when the counts are exact."""
+    """Return a sentence for each count that is not exact: lost, doubled, dead or left-over units, rows, commits."""
     committed = store.committed("samples")
     counted = sum(commit.file.rows for commit in committed.values())
     found = {

@@ -1,1 +1,1 @@
-"""Trains the bundled networks from nothing: renders of our own, no download, CPU only."""
+"""Training of the bundled networks on renders of this project: no download, CPU only."""

@@ -7,9 +7,9 @@ import numpy as np
 def augment(gray: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a random variation of a grey face uint8 (112, 112).
 
-    Light, geometry and small covers vary much, since identity should survive them; blur and loss of resolution are
-    kept mild, since a network that shrugs them off could not tell how much they cost.
+    Light, geometry and small covers vary strongly, blur and loss of resolution mildly.
     """
+    # Strong blur augmentation would make the embedding invariant to blur, and f_r would no longer measure it.
     image = gray[:, ::-1] if rng.random() < 0.5 else gray
     image = _move(image, rng)
     image = _relight(image, rng)

@@ -1,4 +1,4 @@
-"""Zero-shot accuracy of the dual encoder on held-out renders, and how v_l behaves there."""
+"""Zero-shot accuracy of the dual encoder on held-out renders, and quantiles and ladders of v_l there."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,16 +12,16 @@ from synfiqa.fiqa_train.bundled.variation import degrade_all, draw_variation
 from synfiqa.schemas.seeds import generator
 
 COVERING = ("sunglasses", "mask", "scarf", "hand", "hat", "hair", "object")
-"""Occluders that count as occlusion in the metric; plain glasses hide nothing and are left out of it."""
+"""Occluders that count as occlusion in the metric; clear glasses are excluded."""
 UNDISTURBED = {"grain": "clean", "file": "fine", "colour": "natural", "framing": "upright", "lens": "usual"}
-"""Classes of a picture without faults of sensor, file, aligner and lens; it is also neither dark nor overexposed."""
+"""Classes of a picture without faults of sensor, file, aligner and lens; undisturbed ones are also well exposed."""
 
 
 def caption_metrics(model: SmallClip, held_out: RenderSet) -> dict[str, float]:
     """Return balanced zero-shot accuracies under random degradation, quantiles of v_l, and its mean along ladders.
 
-    Sharpness and light are told twice: of all faces, and ("undisturbed") of those without further faults of the
-    capture, which can hide either: strong noise or darkness leaves little to be sharp.
+    Accuracies of sharpness and light are given twice: over all faces, and ("undisturbed") over those without further
+    faults of the capture, since strong noise or darkness can hide both.
     """
     rng = generator(7)
     faces = held_out.select((held_out.part == "clean") | (held_out.part == "varied"))
@@ -74,7 +74,7 @@ def caption_metrics(model: SmallClip, held_out: RenderSet) -> dict[str, float]:
 
 
 def class_scores(model: SmallClip, images: np.ndarray, factor: str, classes: Sequence[str]) -> np.ndarray:
-    """Return (N, len(classes)) mean cosines to all ways to say each class of a factor."""
+    """Return mean cosines (N, len(classes)) to all prompts of each class of a factor."""
     scores = []
     for name in classes:
         prompts = class_prompts(factor, name)
@@ -83,7 +83,7 @@ def class_scores(model: SmallClip, images: np.ndarray, factor: str, classes: Seq
 
 
 def class_prompts(factor: str, name: str) -> list[str]:
-    """Return captions that name one class; each also speaks of occlusion, in all its states, as trained."""
+    """Return the prompts of one class; each also names a state of occlusion, as in training, all states in turn."""
     if factor == "occlusion":
         return [f"a portrait photo of a person {phrase}" for phrase in OCCLUSION[name]]
     wordings: Mapping[str, Sequence[str]] = WORDINGS[factor]
@@ -94,5 +94,5 @@ def class_prompts(factor: str, name: str) -> list[str]:
 
 
 def balanced_accuracy(actual: np.ndarray, guessed: np.ndarray) -> float:
-    """Return the mean over the occurring classes of the share of each that was recognised."""
+    """Return the mean of the recalls of the classes that occur."""
     return float(np.mean([(guessed[actual == name] == name).mean() for name in np.unique(actual)]))

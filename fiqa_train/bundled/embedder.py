@@ -1,4 +1,4 @@
-"""Trains a bundled recognition embedder: `python -m synfiqa.fiqa_train.bundled.embedder --name bundled-a`."""
+"""Training of a bundled recognition embedder: `python -m synfiqa.fiqa_train.bundled.embedder --name bundled-a`."""
 
 import argparse
 import sys
@@ -27,15 +27,15 @@ from synfiqa.schemas.seeds import derive_seed, generator
 
 SCALE, MARGIN = 24.0, 0.15
 MARGIN_FROM, MARGIN_TO = 0.15, 0.45
-"""Shares of the training between which the margin rises; a network that knows nobody yet learns nothing from it."""
+"""Shares of the training between which the margin rises from 0; with a margin from the start training stalls."""
 BATCH, LEARNING_RATE, WEIGHT_DECAY = 32, 4e-3, 0.05
 MAX_TURN, MAX_YAW, EXPOSURES = 20.0, 80.0, (0.1, 3.0)
-"""Degrees in the plane and to the side, and exposures, beyond which a face says too little of who it is."""
+"""Degrees in the plane and to the side, and exposures, beyond which a face is left out of training."""
 
 
 @dataclass(frozen=True)
 class EmbedderPlan:
-    """Shape of one embedder and which share of the training identities it sees (first, last as fractions)."""
+    """Shape of one embedder, its share of the training identities (first, last as fractions) and number of epochs."""
 
     widths: tuple[int, int, int, int]
     blocks: tuple[int, int, int, int]
@@ -47,7 +47,7 @@ PLANS = {
     "bundled-a": EmbedderPlan((32, 64, 128, 192), (1, 2, 1, 1), (0.0, 5 / 6), 24),
     "bundled-b": EmbedderPlan((24, 64, 128, 160), (1, 1, 2, 1), (1 / 6, 1.0), 24),
 }
-"""A labels and B evaluates, hence another shape, another seed and partly other identities."""
+"""Plans by name: A labels and B evaluates, hence another shape, another seed and partly other identities."""
 
 
 class CosFace(nn.Module):
@@ -97,7 +97,7 @@ def margin_at(share: float) -> float:
 
 
 def learnable(recipes: Sequence[Recipe]) -> np.ndarray:
-    """Return bool (N,): False for faces that say too little of who they show."""
+    """Return bool (N,): False for faces beyond `MAX_TURN`, `MAX_YAW` or `EXPOSURES`."""
     low, high = EXPOSURES
     return np.array(
         [
@@ -110,7 +110,7 @@ def learnable(recipes: Sequence[Recipe]) -> np.ndarray:
 
 
 def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIResNet:
-    """Return the network after CosFace training with a one-cycle learning rate; bf16 arithmetic where CPUs have it."""
+    """Train with CosFace and a one-cycle learning rate, in bfloat16 autocast, and return the network."""
     torch.manual_seed(seed)
     rng = generator(seed)
     people = np.unique(faces.identity)
@@ -146,7 +146,7 @@ def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIR
 
 
 def main() -> None:
-    """Command line: render (or reuse) the faces, train, publish, print the digest."""
+    """Render (or reuse) the faces, train, publish, print the digest."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", choices=sorted(PLANS), required=True)
     parser.add_argument("--seed", type=int, default=0)

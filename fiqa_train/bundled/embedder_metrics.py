@@ -1,4 +1,4 @@
-"""Verification figures of an embedder on held-out renders, and what each degradation costs it."""
+"""Verification rates of an embedder on held-out renders, and its mean cosine along degradation ladders."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,11 +9,11 @@ from synfiqa.fiqa_train.bundled.render_set import RenderSet
 from synfiqa.fiqa_train.bundled.variation import degrade_all
 
 Embed = Callable[[np.ndarray], np.ndarray]
-"""From uint8 RGB (N, 112, 112, 3) to float32 unit vectors (N, D)."""
+"""Function from uint8 RGB (N, 112, 112, 3) to float32 unit vectors (N, D)."""
 
 
 def threshold_at_fmr(impostor: np.ndarray, fmr: float) -> float:
-    """Return the lowest impostor score that at most `fmr` of the others exceed; what lies above it matches."""
+    """Return the lowest impostor score that at most a share `fmr` of the others exceeds; scores above it match."""
     allowed = int(np.floor(fmr * len(impostor)))
     return float(np.sort(impostor)[len(impostor) - 1 - allowed])
 
@@ -24,11 +24,9 @@ def tar_at_fmr(genuine: np.ndarray, impostor: np.ndarray, fmr: float) -> float:
 
 
 def match_cosine(rates: dict[str, float]) -> float:
-    """Return where a network decides, from its `verification_rates`, to the nearest .05.
-
-    Finer digits decide nothing about labels (docs/results/labels.md), and so networks of two seeds share a scale. At
-    most .95: a network that tells nobody apart has its threshold at 1, where nothing could match.
-    """
+    """Return the threshold at FMR 1e-3 of `verification_rates`, rounded to the nearest 0.05, at most 0.95."""
+    # Finer digits have no effect on labels (docs/results/labels.md), and networks of two seeds share a scale.
+    # An untrained network has its threshold at 1, where no pair could match.
     return min(0.95, round(20 * rates["varied_threshold_at_fmr_1e-3"]) / 20)
 
 
@@ -84,7 +82,7 @@ def verification_rates(embed: Embed, held_out: RenderSet) -> dict[str, float]:
 def ladder_costs(
     embed: Embed, held_out: RenderSet, references: np.ndarray, identity: np.ndarray
 ) -> Iterator[tuple[str, float]]:
-    """Yield each ladder step and the mean cosine of its faces to the mean clean reference of their identity."""
+    """Yield each ladder step with the mean cosine of its faces to the mean clean reference of their identity."""
     centres = {person: _unit(references[identity == person].mean(axis=0)) for person in np.unique(identity)}
     for name, crops, persons in ladders(held_out):
         targets = np.stack([centres[person] for person in persons])

@@ -1,4 +1,4 @@
-"""Makes the bundled networks behind labels and evaluation from nothing: renders once, then trains them side by side."""
+"""Training of all bundled networks of labels and evaluation: renders once, then trains them in parallel."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -13,18 +13,18 @@ from synfiqa.fiqa_train.bundled.render_set import SetSize, cache_path, cached_re
 from synfiqa.schemas.model_card import ModelCard
 
 NETWORKS = (*PLANS, NAME)
-"""Names of what is trained, in the order in which trainings start."""
+"""Names of the networks in the order of their training."""
 
 
-def bootstrap_networks(
+def train_networks(
     out_dir: Path = BUNDLED, seed: int = 0, work_dir: Path = Path("runs/bootstrap"), size: SetSize | None = None
 ) -> list[ModelCard]:
     """Render, train and publish the embedders and the image-text network in two processes; returns their cards.
 
-    The renders are kept in `work_dir` and used again by the next call. Torch has a fixed number of threads, which is
-    what makes the result repeatable on a machine: one for the embedders, which learn side by side, and two for the
-    image-text network, which comes last and soon has both cores.
+    The renders are kept in `work_dir` for the next call. The number of torch threads is fixed, so that the result is
+    repeatable on a machine: one for each embedder, two for the image-text network.
     """
+    # The image-text network comes last and soon has both cores.
     size = size or SetSize()
     cached_render_set(cache_path(seed, work_dir), seed, size)
     jobs = [(name, out_dir, seed, work_dir, size) for name in NETWORKS]

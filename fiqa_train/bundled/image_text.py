@@ -1,4 +1,4 @@
-"""Trains the bundled dual encoder: `python -m synfiqa.fiqa_train.bundled.image_text`."""
+"""Training of the bundled dual encoder: `python -m synfiqa.fiqa_train.bundled.image_text`."""
 
 import argparse
 import math
@@ -49,34 +49,34 @@ ARGUMENTS: dict[str, Any] = {
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 18, 48, 1e-3, 0.1
 VARIATIONS = 4
 HEADS_WEIGHT = 3.0
-"""Weight of the classifiers of factors beside the contrast of captions."""
+"""Weight of the factor classifiers' loss beside the contrastive loss."""
 FACTOR_WEIGHTS = {"sharpness": 4.0, "light": 2.0}
-"""Shares of factors in it; one for the others. These two are what other faults of the capture hide."""
+"""Weights of factors in it, 1 for the others. Other faults of the capture hide these two."""
 THREADS = 2
-"""Of torch while it trains; a fixed number, so that a machine repeats its result."""
+"""Torch threads of the training; fixed, so that the result is repeatable on a machine."""
 LOGIT_SCALE = 30.0
-"""Fixed. A free scale ends wherever the margins between captions of few renders end; labels divide by 1 - kappa v_l,
-so cosines that spread over all of -1..1 would drown the other terms."""
+"""Fixed scale of the logits. A learned one depends on the margins between captions of few renders, and cosines spread
+over all of -1..1 would dominate labels, which divide by 1 - kappa v_l."""
 MENTION_RATE = 0.75
 OCCLUDED_WEIGHT, PROFILE_WEIGHT, HARSH_WEIGHT, PROFILE_YAW = 2.0, 1.5, 1.5, 55.0
 
 
 def mention(rng: np.random.Generator) -> list[str]:
-    """Draw which factors a caption speaks of; occlusion always."""
+    """Draw the factors that a caption mentions; occlusion always."""
     return [factor for factor in FACTORS if factor == "occlusion" or rng.random() < MENTION_RATE]
 
 
 def truth(classes: Tensor, mentioned: Tensor) -> Tensor:
-    """Return bool (B, B): caption j is true of image i, because every factor that it mentions agrees.
+    """Return bool (B, B): True where every factor that caption j mentions agrees with image i.
 
-    `classes` (B, F) numbers each image's class of each factor, `mentioned` (B, F) says what caption j speaks of.
+    `classes` (B, F) are class numbers of each image's factors, `mentioned` (B, F) the factors in caption j.
     """
     agree = classes[:, None] == classes[None, :]
     return (agree | ~mentioned[None, :]).all(dim=-1)
 
 
 def contrastive_loss(image: Tensor, text: Tensor, true: Tensor) -> Tensor:
-    """Return CLIP's symmetric cross-entropy with the target spread over every true pair, not only the drawn one."""
+    """Return CLIP's symmetric cross-entropy with the target spread evenly over all true pairs."""
     logits = LOGIT_SCALE * image @ text.T
     target = true.float()
     over_captions = functional.cross_entropy(logits, target / target.sum(dim=1, keepdim=True))
@@ -111,7 +111,7 @@ def train_image_text(faces: RenderSet, folder: Path, seed: int, epochs: int = EP
 
 
 class FactorHeads(nn.Module):
-    """Linear classifiers of every factor on the image features: they speed up training and are then thrown away."""
+    """Linear classifiers of every factor on the image features, used as an auxiliary loss in training alone."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -126,10 +126,10 @@ class FactorHeads(nn.Module):
 
 @dataclass(frozen=True)
 class Pool:
-    """Training images as the network reads them, uint8 RGB (N, size, size, 3), with recipes and draw probability.
+    """Training images at network input size, uint8 RGB (N, size, size, 3), with recipes and draw probability.
 
-    `classes` (N, F) numbers each image's class of each factor; `worded` (N, F) says whether captions have words for
-    it: what is ordinary they pass over in silence.
+    `classes` (N, F) are class numbers of each image's factors; `worded` (N, F) is False where captions have no words
+    for the class, an ordinary one.
     """
 
     images: np.ndarray
@@ -140,7 +140,7 @@ class Pool:
 
 
 def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> CLIP:
-    """Return the trained CLIP. Covered, profile and harshly lit faces are drawn more often than they were rendered."""
+    """Train and return the CLIP; covered, profile and harshly lit faces are drawn more often than others."""
     torch.manual_seed(seed)
     rng = generator(seed)
     pool = build_pool(faces, rng)
@@ -158,14 +158,14 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> C
         for _ in range(steps):
             rows = rng.choice(len(pool.recipes), size=BATCH, replace=False, p=pool.probability)
             recipes = [pool.recipes[row] for row in rows]
-            said = [mention(rng) for _ in rows]
-            tokens = tokenizer([caption(recipe, rng, words) for recipe, words in zip(recipes, said, strict=True)])
+            factors = [mention(rng) for _ in rows]
+            tokens = tokenizer([caption(recipe, rng, words) for recipe, words in zip(recipes, factors, strict=True)])
             images = np.stack([_jitter(pool.images[row], rng) for row in rows])
             with torch.autocast("cpu", torch.bfloat16):
                 features = net.encode_image(clip_input(images, images.shape[1]))
             features, text = features.float(), net.encode_text(tokens, normalize=True)
             classes = pool.classes[rows]
-            mentioned = pool.worded[rows] & torch.tensor([[factor in words for factor in FACTORS] for words in said])
+            mentioned = pool.worded[rows] & torch.tensor([[factor in words for factor in FACTORS] for words in factors])
             loss = contrastive_loss(functional.normalize(features), text, truth(classes, mentioned))
             loss = loss + HEADS_WEIGHT * heads(features, classes)
             optimiser.zero_grad(set_to_none=True)
@@ -209,7 +209,7 @@ def _jitter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def main() -> None:
-    """Command line: render (or reuse) the faces, train, publish, print the digest."""
+    """Render (or reuse) the faces, train, publish, print the digest."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=EPOCHS)

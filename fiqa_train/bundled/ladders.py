@@ -1,4 +1,4 @@
-"""Held-out faces changed step by step in one factor: what must cost similarity, and the more the further."""
+"""Ladders: held-out faces degraded step by step in one factor, along which similarity should fall."""
 
 from collections.abc import Callable, Iterator
 
@@ -34,19 +34,19 @@ def ladders(held_out: RenderSet) -> Iterator[tuple[str, np.ndarray, np.ndarray]]
         yield f"covered_from_below_{share:g}", covered, identity
 
 
-def _shake(crop: np.ndarray, length: float, number: int) -> np.ndarray:
+def _motion(crop: np.ndarray, length: float, number: int) -> np.ndarray:
     return motion_blur(crop, length, generator(derive_seed(number, "ladder", "motion")).uniform(0, np.pi))
 
 
-def _grain(crop: np.ndarray, sigma: float, number: int) -> np.ndarray:
+def _noise(crop: np.ndarray, sigma: float, number: int) -> np.ndarray:
     return sensor_noise(crop, sigma, generator(derive_seed(number, "ladder", "noise")))
 
 
 _OPERATORS: tuple[tuple[str, tuple[float, ...], Callable[[np.ndarray, float, int], np.ndarray]], ...] = (
     ("blur", BLUR_SIGMAS, lambda crop, sigma, _: gaussian_blur(crop, sigma)),
     ("resolution", RESOLUTIONS, lambda crop, side, _: lower_resolution(crop, int(side))),
-    ("motion", MOTIONS, _shake),
-    ("noise", NOISES, _grain),
+    ("motion", MOTIONS, _motion),
+    ("noise", NOISES, _noise),
     ("jpeg", QUALITIES, lambda crop, quality, _: compress(crop, int(quality))),
 )
 

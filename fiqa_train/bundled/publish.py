@@ -1,4 +1,4 @@
-"""Stores trained networks as half-precision weights with their model card."""
+"""Storage of trained networks: half-precision weights with their model card."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def publish(net: nn.Module, folder: Path, **card: Any) -> ModelCard:
 
 
 def publish_quality(model: QualityModel, metrics: dict[str, float], target: Path) -> ModelCard:
-    """Write a trained quality model as one file that also carries its card, and the card beside it to read."""
+    """Write a trained quality model as one file with its card in the metadata, and the card as YAML beside it."""
     card = model.card.model_dump(mode="json", exclude={"sha256"})
     card |= {"name": target.stem, "metrics": metrics, "licence": LICENCE, "command": "synfiqa bootstrap"}
     content = save(in_half(model.state_dict()), metadata={"card": json.dumps(card, sort_keys=True)})
@@ -33,7 +33,7 @@ def publish_quality(model: QualityModel, metrics: dict[str, float], target: Path
 
 
 def in_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors with floats in half precision; ValueError names those that it cannot hold."""
+    """Return the tensors with floats in half precision; ValueError naming those that overflow."""
     tensors = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in state.items()}
     broken = [key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
     if broken:

@@ -1,4 +1,4 @@
-"""The rendered faces that the bundled networks learn from and are measured on."""
+"""Rendered faces for training and evaluation of the bundled networks."""
 
 import json
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ WIDE = DegradedSection(
     misalignment_rate=0.2,
     near_camera_rate=0.2,
 )
-"""Training variation: wider than a run's default, so that the networks have seen more than they will be asked."""
+"""Training variation, wider than a run's default."""
 
 YAWS = (0, 15, 30, 45, 60, 75, 90)
 PITCHES = (-30, -15, 15, 30)
@@ -67,7 +67,7 @@ DISTANCES = (2.5, 1.7, 1.3)
 
 @dataclass(frozen=True)
 class SetSize:
-    """How much is rendered: identities to train on (x `references` + `varied`), held out (x 4 + 12 + ladders)."""
+    """Size of a set: identities to train on (x `references` + `varied`), and held out (x 4 + 12 + ladders)."""
 
     identities: int = 640
     references: int = 2
@@ -80,7 +80,7 @@ class SetSize:
 class RenderSet:
     """Undegraded aligned crops uint8 RGB (N, 112, 112, 3), and of each its identity number, recipe and part.
 
-    Identity numbers of different parts never collide; "clean", "varied" and "ladder" share the held-out ones.
+    Identities of "train" differ from the held-out ones, which "clean", "varied" and "ladder" share.
     """
 
     crops: np.ndarray
@@ -119,7 +119,7 @@ class RenderSet:
 
 
 def render_set(seed: int, size: SetSize, processes: int = 2) -> RenderSet:
-    """Render the training and the held-out identities; their seeds derive from "bootstrap", so no run meets them."""
+    """Render the training and the held-out identities; no run has them, as their seeds derive from "bootstrap"."""
     jobs = [(seed, number, number < size.identities, size) for number in range(size.identities + size.held_out)]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
         rendered = list(pool.map(_render_identity, jobs, chunksize=4))
@@ -133,15 +133,15 @@ def render_set(seed: int, size: SetSize, processes: int = 2) -> RenderSet:
 
 
 def cache_path(seed: int, work_dir: Path = Path("runs/bootstrap")) -> Path:
-    """Return where the renders of a seed are kept unless told otherwise."""
+    """Return the default path of the renders of a seed."""
     return work_dir / f"renders-{seed}.npz"
 
 
 def cached_render_set(path: Path, seed: int, size: SetSize) -> RenderSet:
     """Return the render set stored at `path`, rendering and storing it first when the file does not exist.
 
-    Raises `UserError` when the file was made with another seed or size. It cannot know whether the face model has
-    changed since: delete the file after such a change.
+    Raises `UserError` when the file was made with another seed or size. A change of the face model is not detected:
+    delete the file after one.
     """
     settings = json.dumps({"seed": seed, **asdict(size)})
     described = path.with_suffix(".json")

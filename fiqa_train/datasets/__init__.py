@@ -1,1 +1,1 @@
-"""Datasets to read: runs of this project, opened from their folder or URL."""
+"""Access to datasets: runs of this project, opened from their folder or URL."""

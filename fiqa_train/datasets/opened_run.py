@@ -1,4 +1,4 @@
-"""Reads a run from its folder or URL: identities, samples and labels as Arrow tables, each file verified."""
+"""Reading of a run from its folder or URL: identities, samples and labels as Arrow tables, each file verified."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""EDC, pAUC, pairs, intervals and the evaluation of a run."""
+"""EDC, pAUC, pairs, confidence intervals and the evaluation of a run."""

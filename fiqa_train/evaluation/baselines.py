@@ -1,24 +1,21 @@
-"""Qualities that cost nothing to compute, which a trained model has to beat, and the label, which bounds it."""
+"""Reference methods of an evaluation: random quality and the label itself.
+
+Sharpness, the third, is `synfiqa.actors.quality.measures.sharpness`.
+"""
 
 import numpy as np
 
-from synfiqa.actors.imaging.codec import laplacian_variance
 from synfiqa.schemas.seeds import derive_seed, generator
 
 REFERENCE_LABEL = 1.0
-"""Label that a reference image counts with: it has none of its own, being what degraded samples are compared to."""
+"""Label of a reference image: the best, since labels compare degraded samples with references."""
 
 
 def random_quality(count: int, seed: int) -> np.ndarray:
-    """Return qualities (N,) drawn evenly from 0..1, which discard at random: pAUC about 1."""
+    """Return qualities (N,) drawn evenly from 0..1; discarding by them is random, so pAUC is about 1."""
     return generator(derive_seed(seed, "random-quality")).random(count)
 
 
-def sharpness(images: np.ndarray) -> np.ndarray:
-    """Return the variance of the Laplacian (N,) of uint8 RGB faces (N, 112, 112, 3)."""
-    return np.array([laplacian_variance(image) for image in images], np.float64)
-
-
 def label_quality(labels: np.ndarray) -> np.ndarray:
-    """Return the labels (N,) themselves, `REFERENCE_LABEL` where there is none (NaN): the oracle of the training."""
+    """Return the labels (N,) with `REFERENCE_LABEL` for NaN: the upper bound of a model trained on them."""
     return np.where(np.isnan(labels), REFERENCE_LABEL, labels)

@@ -1,4 +1,4 @@
-"""EDC and pAUC of several qualities on the same verification pairs, as plain numbers for a JSON file."""
+"""EDC and pAUC of several qualities on the same verification pairs, as plain numbers for JSON."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ from synfiqa.fiqa_train.evaluation.intervals import Interval, bootstrap_pauc
 from synfiqa.fiqa_train.evaluation.pairs import PairTable
 
 CURVE_POINTS = 201
-"""Most points that a curve is stored with; pAUC always comes from all of them."""
+"""Largest number of points of a stored curve; pAUC is computed on the whole curve."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is evaluated: target FMRs, discard limit R, bootstrap resamples and their seed."""
+    """Settings of an evaluation: target FMRs, discard limit R, number of bootstrap resamples and their seed."""
 
     fmr: Sequence[float]
     discard_limit: float
@@ -26,7 +26,7 @@ class Protocol:
 
 
 def resolvable(fmrs: Sequence[float], n_genuine: int, n_impostor: int) -> tuple[list[float], list[dict[str, Any]]]:
-    """Return the FMRs that so many pairs can show, and the others with the reason, one sentence each."""
+    """Return the FMRs that so many pairs can resolve, and the others with the reason, one sentence each."""
     kept, skipped = [], []
     for fmr in fmrs:
         try:

@@ -3,15 +3,16 @@
 A pair has a similarity, a kind (genuine or impostor) and a quality: the lower one of its two images. The EDC is the
 false non-match rate (FNMR) of the pairs that are left when the share r of lowest quality is discarded, at the
 threshold of one target false match rate (FMR). pAUC is the area under it over r in 0..R, divided by R * FNMR(0):
-1 means that discarding by this quality is no better than chance, lower is better, above 1 is harmful.
+1 means that discarding by this quality equals chance, lower is better, above 1 is worse than chance.
 
 Two modes, because published figures use both and they differ visibly:
 
 - `leaderboard` (CR-FIQA, MR-FIQA): genuine and impostor pairs are discarded together in steps of 5 %, the threshold is
-  estimated again from the impostors that are left, the area is a trapezoid sum. Pairs tied at the cut leave in equal
-  shares, genuine and impostor alike, so that their order decides nothing and a constant quality has a pAUC of 1.
+  estimated again from the impostors that are left, the area is a trapezoid sum. Pairs tied at the cut are
+  discarded in equal shares, genuine and impostor alike, so that their order has no effect and a constant quality has
+  a pAUC of 1.
 - `fixed` (ISO/IEC 29794-1): the threshold of r = 0 holds throughout, only genuine pairs are discarded, pairs of
-  equal quality leave together, the area is that of the step function.
+  equal quality together, the area is that of the step function.
 
 In both, a pair is accepted if and only if its similarity lies strictly above the threshold.
 """
@@ -73,7 +74,7 @@ def edc(
 
 
 class Pairs:
-    """Verification pairs sorted once by quality and once by similarity, so that many curves are cheap.
+    """Verification pairs sorted once by quality and once by similarity, for many curves at little cost.
 
     `weights` of a curve are whole multiplicities: the result equals that of the pairs repeated so often.
     """
@@ -128,8 +129,8 @@ class Pairs:
         return np.arange(last_step + 1) * STEP, np.array([p[0] for p in points]), np.array([p[1] for p in points])
 
     def _at(self, fmr: float, weights: np.ndarray, upto: np.ndarray, step: int) -> tuple[float, float]:
-        """Return FNMR and threshold after floor(r * N) pairs in order of quality are gone, r = step / 20."""
-        # whole twentieths, since floor(0.15 * 100) is 14 in binary floating point
+        """Return FNMR and threshold after discarding floor(r * N) pairs in order of quality, r = step / 20."""
+        # Whole twentieths, since floor(0.15 * 100) is 14 in binary floating point.
         gone = int(upto[-1]) * step // (LAST_STEP + 1)
         cut, tied, untouched = self._cut(upto, gone)
 
@@ -142,7 +143,7 @@ class Pairs:
         if n_genuine == 0 or n_impostor == 0:
             return float("nan"), float("nan")
         genuines = self._genuine_similarity[genuine_weights > 0]
-        # only the most similar impostors decide: look twice as far down until they reach past the target
+        # Only the most similar impostors decide: double their number until their count exceeds the target.
         look = int(2 * fmr * len(self._impostors)) + 16
         while True:
             impostor_weights = left(self._impostors[:look], self._impostor_level[:look])
@@ -157,10 +158,9 @@ class Pairs:
         return float(rejected / n_genuine), threshold
 
     def _cut(self, upto: np.ndarray, gone: int) -> tuple[int, int, int]:
-        """Return the level of quality at which pairs leave in part, and the shares left of a pair of it and above it.
+        """Return the quality level that is discarded in part, and the weights left of a pair of it and of one above it.
 
-        Pairs tied there keep equal shares, counted in the largest unit that makes both shares whole numbers: so sums
-        are exact, in any order.
+        Pairs tied there keep equal weights. Both weights are whole numbers, so that sums are exact in any order.
         """
         first = int(np.searchsorted(upto, gone, "right"))
         if first == len(upto):
@@ -176,7 +176,7 @@ class Pairs:
         present = self._genuines_by_quality[weights[self._genuines_by_quality] > 0]
         weight, quality = weights[present], self._quality[present]
         rejected, gone = np.cumsum(weight * (self._similarity[present] <= threshold)), np.cumsum(weight)
-        last = np.flatnonzero(quality[1:] != quality[:-1])  # the last pair of each quality value but the highest
+        last = np.flatnonzero(quality[1:] != quality[:-1])  # Last pair of each quality value but the highest.
         if not len(present):
             return np.zeros(1), np.full(1, fnmr0), np.full(1, threshold)
         discard = np.append(0.0, gone[last] / gone[-1])
@@ -185,7 +185,7 @@ class Pairs:
 
 
 def _levels(quality: np.ndarray, ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where in that order the pairs of each distinct quality end (levels,), and the level of each pair (N,)."""
+    """Return the last position of each distinct quality in that order (levels,), and the level of each pair (N,)."""
     ordered = quality[ascending]
     changes = ordered[1:] != ordered[:-1]
     level = np.zeros(len(quality), np.int64)
@@ -198,9 +198,9 @@ def _threshold(
 ) -> float | None:
     """Return the observed similarity whose FMR is nearest to the target, the lowest such one.
 
-    `impostors` fall, `counts` are how many lie at or above each, `genuines` rise. FMR(t), the share of `total`
+    `impostors` descend, `counts` are how many lie at or above each, `genuines` ascend. FMR(t), the share of `total`
     impostors with similarity >= t, takes one value for each distinct impostor, and 0 where a genuine pair lies above
-    them all; so only the two counts that enclose the target need a look. None: more impostors are needed.
+    them all; so only the two counts that enclose the target matter. None: more impostors are needed.
     """
     at = int(np.searchsorted(counts, fmr * total, "left"))
     if at >= len(counts):
@@ -229,7 +229,7 @@ def _check_limit(limit: float) -> None:
 
 
 def check_resolution(fmr: float, n_genuine: int, n_impostor: int) -> None:
-    """Raise ValueError, one sentence, if so many pairs cannot show the target FMR (it must be at least 1 / N_imp)."""
+    """Raise ValueError, one sentence, if so many pairs cannot resolve the target FMR (at least 1 / N_imp)."""
     if not 0 < fmr < 1:
         raise ValueError(f"The target FMR must lie strictly between 0 and 1, not {fmr:g}.")
     if n_genuine == 0:

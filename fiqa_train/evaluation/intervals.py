@@ -1,9 +1,9 @@
-"""How sure a pAUC is: confidence intervals from an identity-level (cluster) bootstrap, also of differences.
+"""Confidence intervals of pAUC and of pAUC differences by identity-level (cluster) bootstrap.
 
-Pairs of one identity fail together, so identities are drawn with replacement, not pairs. An identity drawn m times
+Errors of pairs of one identity are correlated, so identities are drawn with replacement, not pairs. One drawn m times
 gives each of its genuine pairs weight m and each impostor pair with an identity drawn n times weight m * n, which is
-the two-way cluster bootstrap of a two-sample statistic; pairs between copies of one identity are left out. Every
-method sees the same draws, so a difference between two methods is a paired one and much sharper than two intervals.
+the two-way cluster bootstrap of a two-sample statistic; pairs between copies of one identity are left out. All
+methods use the same draws, so differences are paired, and their intervals narrower than those of two methods.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """Percentile interval of one statistic; `used` of `resamples` draws gave it a value (F_0 > 0)."""
+    """Percentile interval of one statistic; it has a value (F_0 > 0) in `used` of `resamples` draws."""
 
     low: float
     high: float

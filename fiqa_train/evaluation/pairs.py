@@ -9,7 +9,7 @@ from synfiqa.actors.roles import Embedder
 from synfiqa.schemas.seeds import derive_seed, generator
 
 MAX_IMPOSTORS = 2_000_000
-"""Impostor pairs beyond which a seeded sample stands for all: 16 MB of similarities, FMR down to 5e-7."""
+"""Impostor pairs beyond which a seeded sample replaces all: 16 MB of similarities, FMR down to 5e-7."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _sample_impostors(identities: np.ndarray, count: int, seed: int) -> tuple[np
         low, high = np.minimum(a, b), np.maximum(a, b)
         keys = (low * n + high)[identities[a] != identities[b]]
         merged = np.concatenate([chosen, keys])
-        # keep the order of drawing, so that cutting at `count` favours no image
+        # Keep the order of drawing, so that cutting at `count` favours no image.
         chosen = merged[np.sort(np.unique(merged, return_index=True)[1])]
     keys = np.sort(chosen[:count])
     return keys // n, keys % n
@@ -82,8 +82,8 @@ def _sample_impostors(identities: np.ndarray, count: int, seed: int) -> tuple[np
 def embed_flipped(embedder: Embedder, images: np.ndarray, batch: int = 64) -> np.ndarray:
     """Return float32 (N, 2D) unit vectors: the embeddings of the image and of its mirror image side by side.
 
-    `images` is uint8 RGB (N, 112, 112, 3). The cosine of two such vectors is the mean of both cosines (spec of
-    CR-FIQA's evaluation; its arccos distance ranks pairs the same way).
+    `images` is uint8 RGB (N, 112, 112, 3). The cosine of two such vectors is the mean of both cosines, as in
+    CR-FIQA's evaluation (Boutros et al. 2023), whose arccos distance ranks pairs the same way.
     """
     parts = []
     for start in range(0, len(images), batch):

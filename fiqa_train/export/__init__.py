@@ -1,1 +1,1 @@
-"""Published layouts of a labelled dataset."""
+"""Export of a labelled dataset in published layouts, with a dataset card."""

@@ -1,11 +1,11 @@
-"""The dataset card that travels with an export: what it is, what it was made with, and under which licences."""
+"""The dataset card of an export: content, provenance and licences."""
 
 from synfiqa.schemas.manifest import RunManifest
 from synfiqa.schemas.model_card import ModelCard
 
 
 def dataset_card(manifest: RunManifest, images: int, labels: int, label_name: str) -> str:
-    """Return the card as Markdown with the front matter that dataset hubs read."""
+    """Return the card as Markdown with the front matter of dataset hubs."""
     return "\n".join(
         [
             "---",

@@ -1,4 +1,4 @@
-"""Job: write a finished run in a layout that other tools expect; appears whole under its name or not at all."""
+"""Export of a finished run in the published layout, as Parquet or WebDataset; the folder is complete or absent."""
 
 import shutil
 import uuid
@@ -58,7 +58,7 @@ def _require_free(out: Path) -> None:
 
 @contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `out` that becomes `out` at the end, or vanishes on an error."""
+    """Yield a temporary folder beside `out`, renamed to `out` at the end and removed on an error."""
     temporary = out.parent / f".{out.name}-{uuid.uuid4().hex[:12]}"
     try:
         temporary.mkdir(parents=True)
@@ -76,13 +76,13 @@ def _whole_folder(out: Path) -> Iterator[Path]:
 def _labelled_tables(
     store: ShardStore, calibration: Calibration, columns: Sequence[str] | None = None
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield number and labelled samples of every shard that has any; labels are those of the shard alone."""
+    """Yield number and labelled samples of every shard with samples; only the labels of that shard are read."""
     commits = store.committed("samples")
     parts = {shard.commit.number: shard.labels for shard in pair_shards(commits.values(), calibration.parts)}
     unlabelled = pa.schema([LABELS.field(name) for name in _LABEL_COLUMNS]).empty_table()
     for number, commit in commits.items():
         if not commit.file.rows:
-            continue  # every sample of the shard is dead
+            continue  # all samples of the shard are dead
         part = parts.get(number)
         labels = unlabelled if part is None else read_part(store.storage, part, _LABEL_COLUMNS)
         yield number, _with_labels(store.read(commit, columns), labels)
@@ -94,7 +94,7 @@ def _published_layout(shards: Iterable[tuple[int, pa.Table]], folder: Path) -> d
     for _, table in shards:
         for row in table.to_pylist():
             identity, index = int(row["identity"]), int(row["index"])
-            # File names come from the numbers alone: no text of the data can lead out of the folder.
+            # File names come from numbers alone: text of the data could lead out of the folder.
             stem = f"Ref-{index}" if row["kind"] == "reference" else f"{index}"
             target = folder / "data" / str(identity) / f"{stem}.jpg"
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def _labelled_shards(
     shards: Iterable[tuple[int, pa.Table]], folder: Path, format: Format, fingerprint: str
 ) -> dict[str, int]:
     counts = {"images": 0, "labels": 0, "files": 0}
-    # Beside nothing else: readers of Parquet folders stumble over the dataset card.
+    # In a folder of its own, because readers of Parquet folders fail on the dataset card.
     folder = folder / "data"
     folder.mkdir()
     for number, table in shards:
@@ -131,7 +131,7 @@ def _labelled_shards(
 
 
 def _with_labels(samples: pa.Table, labels: pa.Table) -> pa.Table:
-    """Join by sample id, keeping the order of the samples; every degraded sample must have its label."""
+    """Join labels to samples by sample id, in the order of the samples; JobFailed for a degraded sample without one."""
     rows = pc.index_in(samples["sample_id"], value_set=labels["sample_id"])
     unlabelled = pc.and_(rows.is_null(), pc.equal(samples["kind"], "degraded"))
     if pc.any(unlabelled).as_py():

@@ -1,1 +1,1 @@
-"""From raw components to one quality label per degraded sample."""
+"""Quality labels: raw components of degraded samples fused to one label each."""

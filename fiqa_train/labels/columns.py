@@ -1,4 +1,4 @@
-"""All degraded samples of a run as flat columns: what the label pass keeps of the shards.
+"""Degraded samples of a run as flat columns, as the label pass keeps them in memory.
 
 Some fifty bytes a row, and four more for each of `synfiqa.fiqa_train.labels.severities.FACTORS` where s_d is made of
 costs.
@@ -17,25 +17,25 @@ from synfiqa.schemas.rows import LABELS
 COLUMNS = ("sample_id", "identity", "kind", "recognition", "vision_language", "measured_yaw", "downsample", "blur")
 """The columns of a shard that the label pass needs."""
 
-_BESIDE = "more_recognition"
+_MORE_RECOGNITION = "more_recognition"
 
 _MEASURED = {"recognition": "recognition", "vision_language": "vision_language", "yaw": "measured_yaw"}
 _MEASURED |= {"downsample": "downsample", "blur": "blur"}
 
 
 def columns(embedder: str = "", costs: bool = False) -> tuple[str, ...]:
-    """Return the columns of a shard that a label pass needs; `embedder` is one measured beside the run's own.
+    """Return the columns of a shard that a label pass needs; `embedder` is one of `models.more_embedders` or empty.
 
-    With `costs` those of every factor are among them.
+    With `costs` they include those of every factor.
     """
     further = [name for name in label_factors.COLUMNS if name not in COLUMNS] if costs else []
-    return (*COLUMNS, *further, *([_BESIDE] if embedder else []))
+    return (*COLUMNS, *further, *([_MORE_RECOGNITION] if embedder else []))
 
 
 class LabelRows:
-    """Degraded rows of one shard after another; float32 as in the shards, so that nothing is rounded.
+    """Degraded rows of the shards in order; float32 as stored, without rounding.
 
-    `capacity` bounds their number. Memory is taken as rows arrive, not for the bound. `embedder` names the one of
+    `capacity` bounds their number; memory grows with the rows added. `embedder` names the one of
     `models.more_embedders` whose cosines are f_r; empty for the run's own. With `costs` the severities of all factors
     are kept too.
     """
@@ -53,10 +53,10 @@ class LabelRows:
         return self._starts[-1]
 
     def add(self, samples: pa.Table) -> None:
-        """Keep the degraded rows of the next shard (see `columns`); a null component becomes NaN."""
+        """Append the degraded rows of the next shard (see `columns`); a null component becomes NaN."""
         rows = samples.filter(pc.equal(samples["kind"], "degraded"))
         if self._embedder:
-            rows = set_columns(rows, {"recognition": _beside(rows[_BESIDE], self._embedder)})
+            rows = set_columns(rows, {"recognition": _cosines_by(rows[_MORE_RECOGNITION], self._embedder)})
         own = slice(len(self), len(self) + rows.num_rows)
         for name, column in _MEASURED.items():
             self._columns[name][own] = rows[column].to_numpy()
@@ -67,22 +67,22 @@ class LabelRows:
         self._starts.append(own.stop)
 
     def components(self) -> Components:
-        """Views of the components of all rows, with the magnitude of the yaw."""
+        """Return views of the components of all rows, with the magnitude of the yaw."""
         columns = {name: values[: len(self)] for name, values in self._columns.items()}
         np.abs(columns["yaw"], out=columns["yaw"])
         return Components(**columns)
 
     def severities(self) -> Severities | None:
-        """Views of the severities of all rows; None where they are not kept."""
+        """Return views of the severities of all rows; None where they are not kept."""
         return {name: values[: len(self)] for name, values in self._severities.items()} or None
 
     def sample_id(self, row: int) -> str:
-        """Name of one row."""
+        """Return the sample_id of one row."""
         shard = int(np.searchsorted(self._starts, row, side="right")) - 1
         return self._named[shard]["sample_id"][row - self._starts[shard]].as_py()
 
     def repeated_id(self) -> str | None:
-        """Return a sample_id that two rows share, or None; eight bytes a row instead of a table of strings."""
+        """Return a sample_id that occurs twice, or None; takes eight bytes a row, for hashes."""
         ids = [_contiguous(named["sample_id"]) for named in self._named]
         hashes = np.concatenate([np.empty(0, np.uint64), *map(_hashes, ids)])
         hashes.sort()
@@ -93,7 +93,7 @@ class LabelRows:
         seen: set[str] = set()
         for names in ids:
             for name in names.filter(pa.array(np.isin(_hashes(names), suspects))).to_pylist():
-                # Different names may share a hash, so the names themselves decide.
+                # Different names may share a hash, so the names are compared.
                 if name in seen:
                     return str(name)
                 seen.add(name)
@@ -108,7 +108,7 @@ class LabelRows:
         return pa.table({name: columns[name] if name in columns else named[name] for name in LABELS.names}, LABELS)
 
 
-def _beside(cosines: pa.ChunkedArray, embedder: str) -> pa.Array:
+def _cosines_by(cosines: pa.ChunkedArray, embedder: str) -> pa.Array:
     """Return the cosine by one embedder of each row, null where it was not measured."""
     column = cosines.combine_chunks()
     rows, entries = pc.list_parent_indices(column), pc.list_flatten(column)
@@ -123,7 +123,7 @@ def _contiguous(column: pa.ChunkedArray) -> pa.StringArray:
 
 
 def _hashes(ids: pa.StringArray) -> np.ndarray:
-    """FNV-1a over the bytes of each name, one position of all names at a time."""
+    """Return FNV-1a hashes of the names, vectorised over all names at each byte position."""
     _, offsets, text = ids.buffers()
     bounds = np.frombuffer(offsets, np.int32)[ids.offset : ids.offset + len(ids) + 1].astype(np.int64)
     characters = np.frombuffer(text, np.uint8) if text is not None else np.empty(0, np.uint8)

@@ -1,7 +1,7 @@
-"""What each factor costs recognition on average, fitted on a run's own f_r: the label's spatial domain as costs.
+"""Average cost of each factor in f_r, fitted on a run's own f_r: the label's spatial domain s_d as costs.
 
-1 - f_r ~ constant + sum over factors and knots of weight * max(severity - knot, 0) / top, every weight >= 0. So what is
-expected of a sample never rises with a factor, and what one sample's f_r owes to chance is averaged away.
+1 - f_r ~ constant + sum over factors and knots of weight * max(severity - knot, 0) / top, every weight >= 0. Hence s_d
+never rises with a factor, and the fit averages over the noise of single f_r.
 """
 
 import numpy as np
@@ -12,18 +12,18 @@ from synfiqa.fiqa_train.labels.severities import Severities
 from synfiqa.schemas.calibration import Costs, FactorCost
 
 SHARES = (0.35, 0.7)
-"""A factor's cost bends at 0 and at these quantiles of its values above 0."""
+"""Quantiles of a factor's values above 0 at which its cost has knots, besides the knot at 0."""
 RIDGE = 0.5
-"""Weight of the squared weights beside the sum of squared errors: factors of which a run shows little cost little."""
+"""Weight of the ridge beside the sum of squared errors: shrinks the costs of factors that are rare in a run."""
 DIGITS = 6
-"""Decimals of a weight. Sums of another order differ far behind them, so no label knows how they were summed."""
+"""Decimals of a weight. Rounding makes it independent of the order of summation."""
 
 CHUNK = 16_384
-"""Rows whose hinges are held at once: all of 10^7 would take 8 GB."""
+"""Rows whose hinges are in memory at once: all of 10^7 would take 8 GB."""
 
 
 def fit_costs(severities: Severities, recognition: np.ndarray) -> Costs:
-    """Return the costs that explain 1 - f_r of N samples best; `recognition` is f_r (N,), float32 or float64."""
+    """Fit costs to 1 - f_r of N samples by least squares; `recognition` is f_r (N,), float32 or float64."""
     bends = {name: found for name, values in severities.items() if (found := _knots(values))}
     mean, mean_loss, gram, moment = _moments(severities, bends, recognition)
     weights = _solved(gram, moment) if len(moment) else moment
@@ -38,20 +38,20 @@ def fit_costs(severities: Severities, recognition: np.ndarray) -> Costs:
 
 
 def kept(costs: Costs, severities: Severities) -> np.ndarray:
-    """Return s_d = 1 - sum of the costs, float64 (N,) in 0..1: 1 for a sample that nothing harms."""
+    """Return s_d = 1 - sum of the costs, float64 (N,) in 0..1; 1 for a sample without severities."""
     total = np.zeros(len(next(iter(severities.values()))))
     for start in range(0, len(total), CHUNK):
         rows = slice(start, start + CHUNK)
         for cost in costs.factors:
             hinges = _hinges(severities[cost.factor][rows], cost.top, cost.knots)
-            # One product after another: a matrix product may sum a row otherwise where there are others beside it.
+            # Product by product: the summation order of a matrix product may depend on the number of rows.
             for hinge, weight in zip(hinges, cost.weights, strict=True):
                 total[rows] += weight * hinge
     return np.clip(1 - total, 0, 1)
 
 
 def _knots(values: np.ndarray) -> tuple[float, list[float]] | None:
-    """Return the largest value and the knots, in ascending order; None of a factor that never varies."""
+    """Return the largest value and the knots, in ascending order; None for a constant factor."""
     low, top = float(values.min()), float(values.max())
     if low == top:
         return None
@@ -67,7 +67,7 @@ def _hinges(values: np.ndarray, top: float, knots: list[float]) -> np.ndarray:
 def _moments(
     severities: Severities, bends: dict[str, tuple[float, list[float]]], recognition: np.ndarray
 ) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
-    """Return means of the K hinges and of 1 - f_r, and what both give centred: Gram matrix (K, K), moments (K,)."""
+    """Return means of the K hinges and of 1 - f_r, and the centred Gram matrix (K, K) and moments (K,)."""
     size, count = sum(len(knots) for _, knots in bends.values()), len(recognition)
     total, gram, moment, loss_total = np.zeros(size), np.zeros((size, size)), np.zeros(size), 0.0
     for start in range(0, count, CHUNK):
@@ -85,7 +85,7 @@ def _moments(
 
 
 def _solved(gram: np.ndarray, moment: np.ndarray) -> np.ndarray:
-    """Return the weights >= 0 that make squared error and ridge least: NNLS on a square root of the Gram matrix."""
+    """Return the weights >= 0 that minimise squared error and ridge: NNLS on a Cholesky factor of the Gram matrix."""
     root = np.linalg.cholesky(gram + RIDGE * np.eye(len(moment)))
     weights, _ = nnls(root.T, solve_triangular(root, moment, lower=True))
     return np.round(weights, DIGITS)

@@ -1,4 +1,4 @@
-"""A label scale that was fitted in another pass, and whether samples measured in some way may be labelled on it."""
+"""Reading of a frozen label scale, and checks that it fits samples measured and fused in a given way."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ Setting = str | float | None
 
 @dataclass(frozen=True)
 class Measured:
-    """What measured the components of a run: the embedder of f_r, whether on mirror images too, and that of v_l."""
+    """Networks that measured the components of a run: embedder of f_r (on mirror images too or not), model of v_l."""
 
     embedder: str
     image_text: str
@@ -26,10 +26,8 @@ class Measured:
 
 
 def measured_in(section: LabelSection, manifest: RunManifest) -> Measured:
-    """Return what measured a run; UserError when it has not measured `label.embedder`.
-
-    The run knows, not today's config: its samples hold the cosines of the embedders that it was made with.
-    """
+    """Return the networks that measured a run; UserError when `label.embedder` is not among them."""
+    # The manifest counts, not the current config: the samples hold the cosines of the embedders of the manifest.
     models = manifest.recipe["models"]
     measured = [models["embedder"], *models.get("more_embedders", [])]
     if section.embedder and section.embedder not in measured:
@@ -44,7 +42,7 @@ def measured_in(section: LabelSection, manifest: RunManifest) -> Measured:
 
 
 def measured_by(config: RunConfig) -> Measured:
-    """Return what will measure the run of a config."""
+    """Return the networks that will measure the run of a config."""
     models = config.models
     return Measured(config.label.embedder or models.embedder, models.image_text, models.mirrored_recognition)
 
@@ -69,14 +67,14 @@ def frozen_scale(section: LabelSection, measured: Measured) -> Scale | None:
     unknown = sorted({cost.factor for cost in scale.costs.factors} - set(FACTORS)) if scale.costs else []
     if unknown:
         raise UserError(
-            f"label.calibration {shown} has costs of factors that this version does not know "
+            f"label.calibration {shown} has costs of factors that this version does not have "
             f"({', '.join(unknown)}); label with the version that fitted it, or fit a new calibration"
         )
     return scale
 
 
 def parse_calibration(uri: str, data: bytes) -> Calibration:
-    """Return a stored calibration; UserError when it is none of this version."""
+    """Parse a stored calibration; UserError when it is none of this version."""
     try:
         return Calibration.model_validate_json(data)
     except ValidationError as error:
@@ -84,20 +82,20 @@ def parse_calibration(uri: str, data: bytes) -> Calibration:
 
 
 def fusion_fields(section: LabelSection, threshold: float | None, scale: Scale) -> list[tuple[str, Setting, Setting]]:
-    """Return what decides the fusion: field of section label, its value there, and that of the scale.
+    """Return the fields of section `label` that decide the fusion, each with its value there and in the scale.
 
-    `threshold` is the value of `match_threshold`, which in the section may be auto.
+    `threshold` is the resolved value of `match_threshold`, which in the section may be auto.
     """
-    asked: dict[str, Setting] = {
+    wanted: dict[str, Setting] = {
         "spatial": section.spatial,
         "spatial_weight": section.spatial_weight,
         "vision_language_weight": section.vision_language_weight,
         "match_threshold": threshold,
     }
-    # Without a threshold a width means nothing; where the scale has one, both must be told at once.
+    # The width has an effect with a threshold alone; where the scale has one, a message names both.
     if scale.match_threshold is not None:
-        asked["match_width"] = section.match_width
-    return [(field, value, getattr(scale, field)) for field, value in asked.items()]
+        wanted["match_width"] = section.match_width
+    return [(field, value, getattr(scale, field)) for field, value in wanted.items()]
 
 
 def _require_measured_alike(calibration: Calibration, measured: Measured) -> None:
@@ -108,13 +106,13 @@ def _require_measured_alike(calibration: Calibration, measured: Measured) -> Non
         if theirs and theirs != ours:
             raise UserError(
                 f"the frozen calibration was fitted with the {what} {theirs}, these samples were measured with {ours}: "
-                "cosines of two networks are no one scale, so fit a new calibration"
+                "cosines of two networks are not on one scale, so fit a new calibration"
             )
     if calibration.mirrored != measured.mirrored:
         one, other = ("with", "without") if calibration.mirrored else ("without", "with")
         raise UserError(
             f"the frozen calibration was fitted to f_r {one} mirror images, that of these samples was measured {other} "
-            "(models.mirrored_recognition): they are no one scale, so fit a new calibration"
+            "(models.mirrored_recognition): they are not on one scale, so fit a new calibration"
         )
 
 
@@ -122,16 +120,16 @@ def _require_fused_alike(section: LabelSection, scale: Scale) -> None:
     threshold = scale.match_threshold if section.match_threshold == AUTO else section.match_threshold
     differing = [entry for entry in fusion_fields(section, threshold, scale) if entry[1] != entry[2]]
     if differing:
-        asked = ", ".join(f"label.{field} is {shown(ours)}" for field, ours, _ in differing)
+        wanted = ", ".join(f"label.{field} is {shown(ours)}" for field, ours, _ in differing)
         fitted = ", ".join(shown(theirs) for _, _, theirs in differing)
         remedy = " ".join(f"label.{field}={shown(theirs)}" for field, _, theirs in differing)
         raise UserError(
-            f"{asked} but the frozen calibration was fitted with {fitted}; set {remedy} or fit a new calibration"
+            f"{wanted} but the frozen calibration was fitted with {fitted}; set {remedy} or fit a new calibration"
         )
 
 
 def shown(value: Setting) -> str:
-    """Return a setting as `--set` takes it, with all its digits."""
+    """Format a setting for `--set`, with all its digits."""
     if value is None:
         return "null"
     return value if isinstance(value, str) else repr(float(value)).removesuffix(".0")

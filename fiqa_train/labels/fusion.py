@@ -13,8 +13,8 @@ GROUPS = 10
 """Decile groups, Q0 (worst) to Q9 (best)."""
 
 TABLE_LIMIT = 65_536
-"""Longest rank table of a scale. Shorter ones are exact; in longer ones a frozen share (N - rank) / N errs by at most
-2 / TABLE_LIMIT."""
+"""Largest length of a scale's rank table. Shorter tables are exact; longer ones are thinned, with an error of at most
+2 / TABLE_LIMIT in the frozen share (N - rank) / N."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,21 @@ def fit(
 
     m = (f_r + lambda * s_d) / (1 - kappa * v_l), then min-max to 0..1. s_d = min over three factors of (N - rank) / N;
     with `severities` of the samples it is 1 less the costs that fit their f_r (`synfiqa.fiqa_train.labels.costs`). With
-    a match threshold f_r enters m as the chance of a match (`match_chance`); costs are fitted to the cosine all the
-    same. ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
+    a match threshold f_r enters m as the chance of a match (`match_chance`); costs are fitted to the cosine in both
+    cases. ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
     """
     count = len(components.yaw)
-    # First, so that their temporaries and those of the ranks never meet.
-    costs = told = None
+    # Costs before ranks, so that the temporaries of both are not in memory at once.
+    costs = by_costs = None
     if severities is not None:
         costs = fit_costs(severities, components.recognition)
-        told = kept(costs, severities)
+        by_costs = kept(costs, severities)
     tables, shares = [], []
     for factor in _factors(components):
         table, ranks = _ranked(factor)
         tables.append(table)
         shares.append(_shares(ranks, count))
-    spatial = _least(shares) if told is None else told
+    spatial = _least(shares) if by_costs is None else by_costs
     recognised = match_chance(components.recognition, match_threshold, match_width)
     raw = _fuse(recognised, spatial, spatial_weight, components.vision_language, vision_language_weight)
     if raw.min() == raw.max():
@@ -102,10 +102,10 @@ def fit(
 
 
 def apply(scale: Scale, components: Components, severities: Severities | None = None) -> Labels:
-    """Label samples on a frozen scale: ranks interpolated in its tables, quality clipped to 0..1 and counted.
+    """Label samples on a frozen scale: ranks interpolated in its tables, quality clipped to 0..1, with their number.
 
-    A sample's label depends on itself and the scale alone, so appended data changes no older label. A scale with costs
-    needs the samples' severities (ValueError without them).
+    A sample's label depends on the sample and the scale alone, so appended data changes no older label. A scale with
+    costs needs the samples' severities (ValueError without them).
     """
     tables = (scale.yaw, scale.downsample, scale.blur)
     shares = [
@@ -126,8 +126,7 @@ def apply(scale: Scale, components: Components, severities: Severities | None = 
 def match_chance(recognition: np.ndarray, threshold: float | None, width: float) -> np.ndarray:
     """Return f_r as it enters the fusion: as measured without a threshold, else the chance of a match, float64 (N,).
 
-    Far above the threshold a cosine says which picture it was rather than how good, and far below it is a stranger's
-    either way; only around it a difference decides. A logistic curve, 1/2 at the threshold.
+    The chance is a logistic curve of f_r, 1/2 at the threshold. Only differences near the decision threshold matter.
     """
     if threshold is None:
         return recognition
@@ -140,7 +139,7 @@ def _factors(components: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def _ranked(values: np.ndarray) -> tuple[RankTable, np.ndarray]:
-    """Table and average ranks (1..N) from one sort, which at N = 10^7 is the largest temporary of a label pass."""
+    """Return rank table and average ranks (1..N) from one sort, at N = 10^7 the largest temporary of a label pass."""
     order = np.argsort(values)
     ascending = values[order]
     first = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))
@@ -156,7 +155,7 @@ def _ranked(values: np.ndarray) -> tuple[RankTable, np.ndarray]:
 
 def _table(distinct: np.ndarray, ranks: np.ndarray, count: int) -> RankTable:
     if len(distinct) > TABLE_LIMIT:
-        # Both ends of each interval of ranks stay: the jump beside a heavily tied value must not be smeared.
+        # Both ends of each interval of ranks stay, so that the jump at a heavily tied value is not interpolated.
         interval = np.floor((ranks - 1) / count * (TABLE_LIMIT // 2))
         change = np.flatnonzero(np.diff(interval))
         kept = np.unique(np.concatenate([[0], change, change + 1, [len(distinct) - 1]]))
@@ -190,7 +189,7 @@ def _fuse(
 ) -> np.ndarray:
     raw = spatial_weight * spatial
     raw += recognised
-    # In float64 from the start: 1 - v_l rounded to float32 would be another label.
+    # In float64: 1 - v_l rounded to float32 would change labels.
     rest = np.multiply(vision_language, -vision_language_weight, dtype=np.float64)
     rest += 1
     raw /= rest

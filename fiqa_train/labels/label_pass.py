@@ -1,4 +1,4 @@
-"""Job: fuse the raw components of all committed samples into quality labels, without touching an image (promise 5)."""
+"""The label pass: fuses raw components of all committed samples into quality labels, without decoding images."""
 
 import hashlib
 from collections.abc import Callable
@@ -32,11 +32,11 @@ Progress = Callable[[int, int], None]
 def run_label(
     config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
 ) -> dict[str, Any]:
-    """Write `labels/<name>/` for the finished run and return a summary; a pass that already exists is left alone.
+    """Write `labels/<name>/` for the finished run and return a summary; an existing pass is left as it is.
 
     UserError when the name holds other labels or the frozen calibration does not fit; JobFailed when generation has not
     finished or a sample has no valid components; RunHeld, before the next write, when the run is taken over from
-    `lease`. `calibration.json` is written last: labels exist whole or not at all.
+    `lease`. `calibration.json` is written last, so labels are complete or absent.
     """
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
@@ -53,7 +53,7 @@ def run_label(
     preflight(storage)
     phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
-    # Empty: the run's own embedder, whose cosines have a column of their own.
+    # Empty for the run's own embedder, whose cosines have a column of their own.
     embedder = "" if measured.embedder == manifest.recipe["models"]["embedder"] else measured.embedder
     costs = config.label.spatial == "costs"
     samples = LabelRows(sum(commit.file.rows for commit in commits), embedder, costs)
@@ -201,14 +201,14 @@ def _label(
 def _write_part(storage: Storage, name: str, number: int, rows: pa.Table) -> DataFile:
     data = encode(rows, "parquet", {"kind": "labels", "name": name, "number": str(number)})
     digest = hashlib.sha256(data).hexdigest()
-    # Named by content: passes that race or repeat write the same bytes, passes that differ write other files.
+    # Named by content, so that concurrent or repeated passes write the same file, and different passes other files.
     path = f"labels/{name}/shard-{number:06d}-{digest[:12]}.parquet"
     storage.write(path, data)
     return DataFile(path=path, sha256=digest, bytes=len(data), rows=rows.num_rows)
 
 
 def _digest(scale: Scale) -> str:
-    # Without what an older version did not know, so that its passes still name their scale.
+    # Omits defaults of fields added later, so that the digests of older passes stay valid.
     return hashlib.sha256(canonical_json(scale.model_dump(exclude_defaults=True))).hexdigest()
 
 

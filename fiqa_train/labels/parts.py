@@ -1,4 +1,4 @@
-"""Label files and the shards that they label: one part a shard that has degraded samples."""
+"""Label files matched with shards: one part for each shard with degraded samples."""
 
 import re
 from collections.abc import Iterable, Sequence

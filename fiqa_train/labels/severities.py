@@ -1,4 +1,4 @@
-"""How strongly each factor harms a sample, as numbers from 0 up: what its recipe commands and what is known exactly."""
+"""Severity of each factor in a sample, a number from 0 up: commanded by the recipe, or measured on the rendering."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +11,13 @@ from synfiqa.schemas.recipe import Expression
 from synfiqa.schemas.rows import REGIONS
 
 NEAR_BELOW = 4.0
-"""Head heights from which a camera counts as near: closer by, the lens shows."""
+"""Distance in head heights below which a camera counts as near, because of perspective distortion."""
 FINE_JPEG = 95
-"""JPEG quality that harms nothing."""
+"""JPEG quality of severity 0."""
 
 _EXPRESSIONS = tuple(Expression.model_fields)
 COVERED = tuple(f"covered_{region}" for region in REGIONS)
-"""The eight regions of `occluded_regions` one by one: columns, and factors of that name."""
+"""The eight regions of `occluded_regions` as single columns, and factors of the same names."""
 _REGIONS = "occluded_regions"
 _PLAIN = (
     *("measured_yaw", "pitch", "roll", "downsample", "blur", "motion", "noise", "jpeg_quality"),
@@ -27,9 +27,9 @@ _PLAIN = (
 )
 
 COLUMNS = (*_PLAIN, _REGIONS)
-"""The columns of a sample that its severities are made of."""
+"""Columns of a sample from which its severities are computed."""
 FLAT_COLUMNS = (*_PLAIN, *COVERED)
-"""The same with the regions one by one."""
+"""`COLUMNS` with the regions as single columns."""
 
 FACTORS = (
     *("yaw", "pitch", "roll", "downsample", "blur", "motion", "noise", "jpeg", "dark", "bright"),
@@ -40,7 +40,7 @@ FACTORS = (
 """Names of the severities."""
 
 Severities = Mapping[str, np.ndarray]
-"""Factor -> float32 (N,), 0 for what harms nothing and growing with the harm; all of `FACTORS`."""
+"""Factor -> float32 (N,), 0 for no degradation and increasing with it; all of `FACTORS`."""
 
 
 def flat_columns(samples: pa.Table) -> dict[str, np.ndarray]:
@@ -51,10 +51,10 @@ def flat_columns(samples: pa.Table) -> dict[str, np.ndarray]:
 
 
 def severities(columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return how strongly each of `FACTORS` harms N samples, float32 (N,), from their `FLAT_COLUMNS`.
+    """Return the severity of each of `FACTORS` in N samples, float32 (N,), from their `FLAT_COLUMNS`.
 
     Angles in degrees, factors and gains as logarithms, lengths and noise as in the recipe, strengths and shares 0..1. A
-    null harms nothing: nobody knows of it, as of the covered share of a region that is turned away.
+    null has severity 0, such as the covered share of a region that is turned away.
     """
     one = {name: np.asarray(columns[name], np.float32) for name in FLAT_COLUMNS}
     gain = np.log(one["light_exposure"])
@@ -78,5 +78,5 @@ def severities(columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
         "gaze": np.hypot(one["gaze_yaw"], one["gaze_pitch"]),
         **{name: one[name] for name in (*_EXPRESSIONS, *COVERED)},
     }
-    # fmax takes the number of a number and NaN.
+    # fmax of a number and NaN is the number.
     return {name: np.fmax(found[name], np.float32(0)) for name in FACTORS}

@@ -1,1 +1,1 @@
-"""A verification benchmark for quality models that anyone can make again, byte for byte, from a seed."""
+"""The rendered benchmark: a verification benchmark for quality models, reproducible byte for byte from a seed."""

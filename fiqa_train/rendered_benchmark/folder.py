@@ -1,4 +1,4 @@
-"""The benchmark's folder: its document, its digests, and what is wrong with it."""
+"""Folder of a benchmark: its document, digests and verification."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ DOCUMENT = "benchmark.json"
 IMAGE_TABLE = "images.parquet"
 PAIR_TABLE = "pairs.parquet"
 MAKING = "making"
-"""Subfolder with what is known of identities already made; gone when the benchmark is finished."""
+"""Subfolder with the tables of identities already made; removed when the benchmark is finished."""
 BASIS = f"{MAKING}/basis.json"
 
 CHUNK = 1024
@@ -32,7 +32,7 @@ _FIELDS = {"version", "settings", "faces", "libraries", "counts", "files", "cont
 
 
 def basis(settings: Settings) -> dict[str, Any]:
-    """Return all that decides the bytes: version, settings, faces (rendered here and now), libraries."""
+    """Return all that decides the bytes: version, settings, faces (by a test rendering), libraries."""
     return {
         "version": VERSION,
         "settings": settings.model_dump(mode="json"),
@@ -42,18 +42,18 @@ def basis(settings: Settings) -> dict[str, Any]:
 
 
 def whole_digest(version: int, settings: Mapping[str, Any], content: Mapping[str, str]) -> str:
-    """Return the SHA-256 (hex) that names a benchmark: images enter by their digests, tables by their values."""
+    """Return the digest of a benchmark, SHA-256 (hex) over settings and the digests of both tables."""
     document = {"version": version, "settings": dict(settings), "content": dict(content)}
     return hashlib.sha256(canonical_json(document)).hexdigest()
 
 
 def contents(images: pa.Table, pairs: pa.Table) -> dict[str, str]:
-    """Return the digests of both tables' values; how Parquet stores them does not matter."""
+    """Return the digests of both tables' values, independent of their Parquet encoding."""
     return {"images": content_digest(images), "pairs": content_digest(pairs)}
 
 
 def counts(images: pa.Table, pairs: pa.Table) -> dict[str, Any]:
-    """Return how many identities, images of each role, probes of each factor, and pairs of each kind there are."""
+    """Count identities, images of each role, probes of each factor and pairs of each kind."""
     roles = Counter(images["role"].to_pylist())
     probes = zip(images["role"].to_pylist(), images["factor"].to_pylist(), strict=True)
     genuine = int(np.count_nonzero(pairs["genuine"].to_numpy(zero_copy_only=False)))
@@ -78,11 +78,11 @@ class Benchmark:
 
     @staticmethod
     def open(folder: Path) -> "Benchmark":
-        """Read document and tables; UserError when the folder is no finished benchmark, JobFailed when they differ."""
+        """Read document and tables; UserError for no finished benchmark, JobFailed for a damaged table."""
         document = read_document(folder)
         damaged = [name for name in (IMAGE_TABLE, PAIR_TABLE) if _problem(folder, name, document["files"].get(name))]
         if damaged:
-            raise JobFailed(f"{folder / damaged[0]} is not as it was made: {REMEDY}")
+            raise JobFailed(f"{folder / damaged[0]} is damaged: {REMEDY}")
         images, pairs = (decode((folder / name).read_bytes(), "parquet") for name in (IMAGE_TABLE, PAIR_TABLE))
         return Benchmark(folder, document, images, pairs)
 
@@ -97,12 +97,12 @@ class Benchmark:
 
     def _pixels(self, path: str, digest: str) -> np.ndarray:
         if _problem(self.folder, path, digest):
-            raise JobFailed(f"{self.folder / path} is not as it was made: {REMEDY}")
+            raise JobFailed(f"{self.folder / path} is damaged: {REMEDY}")
         return decode_image((self.folder / path).read_bytes())
 
 
 def read_document(folder: Path) -> dict[str, Any]:
-    """Return benchmark.json; UserError when there is none, or none that this version understands."""
+    """Read benchmark.json; UserError when there is none, or one without the fields of this version."""
     path = folder / DOCUMENT
     if not path.is_file():
         way = "run the same `synfiqa benchmark make` again" if (folder / BASIS).is_file() else "make one first"
@@ -123,18 +123,18 @@ def problems(folder: Path) -> list[str]:
     expected = {DOCUMENT}
     found: list[str] = []
 
-    def look(path: str, digest: object) -> bool:
+    def check(path: str, digest: object) -> bool:
         expected.add(path)
         problem = _problem(folder, path, digest)
         if problem:
             found.append(f"{problem} {path}")
         return not problem
 
-    tables = [name for name in (IMAGE_TABLE, PAIR_TABLE) if look(name, document["files"].get(name))]
+    tables = [name for name in (IMAGE_TABLE, PAIR_TABLE) if check(name, document["files"].get(name))]
     if len(tables) == 2:
         images, pairs = (decode((folder / name).read_bytes(), "parquet") for name in tables)
         for row in images.select(["path", "sha256"]).to_pylist():
-            look(row["path"], row["sha256"])
+            check(row["path"], row["sha256"])
         found += _contradictions(document, images, pairs)
         present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
         found += [f"foreign {path}" for path in sorted(present - expected)]
@@ -162,5 +162,5 @@ def _problem(folder: Path, path: str, digest: object) -> str:
 
 
 def intact(folder: Path, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether all images of these rows (path, sha256) are there as they were made."""
+    """Return whether all images of these rows (path, sha256) exist undamaged."""
     return not any(_problem(folder, row["path"], row["sha256"]) for row in rows)

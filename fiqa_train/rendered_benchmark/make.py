@@ -1,4 +1,4 @@
-"""Makes a benchmark: identities in parallel, each remembered when it is whole, so that a killed make goes on."""
+"""Making of a benchmark: identities in parallel, each recorded when complete, so that a killed make resumes."""
 
 import hashlib
 import json
@@ -47,16 +47,16 @@ Progress = Callable[[int, int], None]
 
 
 def make_benchmark(folder: Path, settings: Settings, processes: int, progress: Progress) -> dict[str, Any]:
-    """Make what is missing of the benchmark and return its document; the number of processes leaves no trace.
+    """Make what is missing of the benchmark and return its document, independent of the number of processes.
 
-    UserError when the folder holds something else, or a benchmark that was made from something else.
+    UserError when the folder holds other files, or a benchmark with other settings or versions.
     """
     folder = folder.expanduser().absolute()
     with _one_thread():
         made_from = basis(settings)
     if (folder / DOCUMENT).is_file() and not (folder / MAKING).exists():
         return _finished(folder, made_from)
-    with _held(folder):
+    with _locked(folder):
         if (folder / DOCUMENT).is_file():
             document = _finished(folder, made_from)
         else:
@@ -70,8 +70,8 @@ def make_benchmark(folder: Path, settings: Settings, processes: int, progress: P
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second make; UserError when it is not a benchmark's, or held already."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder; UserError when it is not a benchmark's, or another process has locked it."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is no folder: give --out a folder that is missing or empty")
     inside = {path.name for path in folder.iterdir()} if folder.exists() else set()
@@ -96,7 +96,7 @@ def _finished(folder: Path, made_from: dict[str, Any]) -> dict[str, Any]:
 def _require_equal(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     changed = differences(old, new)
     if changed:
-        raise UserError(f"{folder} is made from something else ({'; '.join(changed)}): give --out another folder")
+        raise UserError(f"{folder} is made with other settings ({'; '.join(changed)}): give --out another folder")
 
 
 def _make_missing(folder: Path, settings: Settings, processes: int, progress: Progress) -> None:
@@ -104,17 +104,19 @@ def _make_missing(folder: Path, settings: Settings, processes: int, progress: Pr
     done = settings.identities - len(missing)
     progress(done, settings.identities)
     try:
-        for _ in _each(folder, settings, missing, min(processes, len(missing))):
+        for _ in _identities(folder, settings, missing, min(processes, len(missing))):
             done += 1
             progress(done, settings.identities)
     except OSError as error:
         reason = error.strerror or error
-        raise JobFailed(f"{folder} cannot be written ({reason}): mend this and run the same command again") from error
+        raise JobFailed(
+            f"{folder} cannot be written ({reason}): remove the cause and run the same command again"
+        ) from error
     except BrokenProcessPool as error:
         raise JobFailed("a process that rendered has died: run the same command again to go on") from error
 
 
-def _each(folder: Path, settings: Settings, numbers: list[int], processes: int) -> Iterator[None]:
+def _identities(folder: Path, settings: Settings, numbers: list[int], processes: int) -> Iterator[None]:
     if processes <= 1:
         with _one_thread():
             for number in numbers:
@@ -132,14 +134,15 @@ def _each(folder: Path, settings: Settings, numbers: list[int], processes: int) 
 
 
 def _start_process() -> None:
-    # An interruption is the parent's to handle: it lets the identities under way be finished.
+    # The parent handles an interruption: it waits for the identities in progress.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
 
 
 def _end_with_parent() -> None:
-    """A pool's processes would outlive a killed parent, wait for ever and hold half of what they were doing."""
+    """End this process when its parent ends."""
+    # The processes of a pool outlive a killed parent.
     parent = parent_process()
     if parent is not None:
         parent.join()
@@ -148,7 +151,8 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Use one torch thread, as every process of a pool does: sums in another order are other pixels."""
+    """Use one torch thread inside the block, as in the processes of the pool."""
+    # The number of threads decides the order of sums, and so the last bits of pixels.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -158,7 +162,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _make_identity(folder: Path, settings: Settings, number: int) -> None:
-    """Write the images of one identity, then its rows, which say that it is whole."""
+    """Write the images of one identity, then its rows, which mark it as complete."""
     rows = []
     for row, data in render_identity(settings, number):
         path = folder / row["path"]
@@ -184,7 +188,7 @@ def _is_made(folder: Path, number: int) -> bool:
 
 
 def _finish(folder: Path, settings: Settings, made_from: dict[str, Any]) -> dict[str, Any]:
-    """Write the tables, then the document, which says that all is there."""
+    """Write the tables, then the document, which marks the benchmark as complete."""
     storage = Storage(str(folder))
     tables = [decode(storage.read(_rows_of(number)), "parquet") for number in range(settings.identities)]
     images = pa.concat_tables(tables).combine_chunks()

@@ -11,7 +11,7 @@ from synfiqa.schemas.seeds import derive_seed, generator
 
 @dataclass(frozen=True)
 class Operator:
-    """What happens to a crop beyond its recipe, in this order; the defaults leave it alone.
+    """Degradation of a crop beyond its recipe, in this order; the defaults change nothing.
 
     `blur_sigma` is that of an isotropic Gaussian in pixels, `resolution` the side in pixels that the crop is shrunk to
     and enlarged from, `noise_sigma` that of sensor noise in grey levels.
@@ -23,9 +23,9 @@ class Operator:
 
 
 def apply(operator: Operator, image: np.ndarray, seed: int) -> np.ndarray:
-    """Return the uint8 RGB crop (112, 112, 3) after the operator; the seed decides the noise.
+    """Apply the operator to a uint8 RGB crop (112, 112, 3); the seed decides the noise.
 
-    One seed gives one pattern of noise at every strength, so that a ladder differs in its strength alone.
+    One seed gives one noise pattern at every strength, so that steps of a ladder differ in strength alone.
     """
     image = lower_resolution(gaussian_blur(image, operator.blur_sigma), operator.resolution)
     return sensor_noise(image, operator.noise_sigma, generator(derive_seed(seed, "benchmark", "noise")))

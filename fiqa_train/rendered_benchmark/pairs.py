@@ -1,4 +1,4 @@
-"""The fixed comparisons: every probe with its own references, and with one reference of each of some others."""
+"""The fixed comparisons: each probe with its own references, and with one reference of each of some others."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +40,7 @@ def fixed_pairs(settings: Settings, rows: Sequence[dict[str, Any]]) -> pa.Table:
 
 
 def pair_positions(pairs: pa.Table, paths: Sequence[str]) -> PairTable:
-    """Return the comparisons by the positions of their images in `paths`."""
+    """Convert the comparisons to positions of their images in `paths`."""
     position = {path: index for index, path in enumerate(paths)}
     first, second = (
         np.array([position[path] for path in pairs[name].to_pylist()], np.int64) for name in ("reference", "probe")

@@ -1,7 +1,7 @@
-"""What the benchmark shows of every identity: clean references, ladders of one factor each, and mixed probes.
+"""Images of the benchmark for each identity: clean references, ladders of one factor each, and mixed probes.
 
 All seeds derive from paths that begin with "benchmark". Runs derive those of their identities from "candidate", the
-bundled networks from "bootstrap", so no network or label of this project has met a person of the benchmark.
+bundled networks from "bootstrap", so no network or label of this project is made from a person of the benchmark.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from synfiqa.schemas.rows import image_path
 from synfiqa.schemas.seeds import derive_seed, generator
 
 VERSION = 2
-"""Raised by every change to ladders, strengths, pairs or operators: figures of two versions do not compare."""
+"""Version of ladders, strengths, pairs and operators; figures of two versions are not comparable."""
 
 Role = Literal["reference", "probe"]
 
@@ -46,11 +46,11 @@ LADDERS: dict[str, tuple[float, ...]] = {
     "noise": (10, 20, 35, 50, 70),
     "compression": (30, 12, 6, 3),
 }
-"""Levels of each factor from mild to severe, one probe each, all else as in the identity's clean probe.
+"""Levels of each factor from mild to severe, one probe each, everything else as in the identity's clean probe.
 
 Degrees of yaw and pitch (to a side that the identity's seed chooses), strength of two expression units, harshness of a
 light from one side or from behind, strength of a colour cast, exposure gain (dark, bright), distance of the camera in
-head heights, coverage of the occluder, degrees that the aligner missed, pixels of a shake, sigma of blur in pixels,
+head heights, coverage of the occluder, degrees of alignment error, pixels of a shake, sigma of blur in pixels,
 side in pixels, sigma of noise in grey levels, JPEG quality.
 """
 
@@ -75,7 +75,7 @@ MIXTURE = DegradedSection(
     misalignment_rate=0,
     near_camera_rate=0,
 )
-"""How mixed probes are drawn: every value is written out, so that no default of runs moves the benchmark."""
+"""Distribution of mixed probes; every value is written out, so that defaults of runs do not enter the benchmark."""
 
 UNITS = (
     *("mouth_open", "smile", "brow_raise", "frown", "pucker", "inner_brow_raise"),
@@ -84,7 +84,7 @@ UNITS = (
 
 
 class Settings(BaseModel):
-    """What decides the benchmark, apart from the code: two makes with equal settings make equal bytes."""
+    """Settings of a benchmark: with equal code and libraries, equal settings make equal bytes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     seed: int = Field(0, ge=0)
@@ -92,7 +92,7 @@ class Settings(BaseModel):
     references: int = Field(4, ge=1, le=50, description="clean images per identity")
     mixed: int = Field(10, ge=0, le=500, description="probes per identity with many factors at once")
     impostors: int = Field(25, ge=1, description="other identities that each probe is compared with")
-    factors: tuple[str, ...] = Field(tuple(LADDERS), description="ladders to climb, in this order")
+    factors: tuple[str, ...] = Field(tuple(LADDERS), description="ladders, in this order")
 
     @field_validator("factors")
     @classmethod
@@ -126,7 +126,7 @@ def identity_seed(seed: int, number: int) -> int:
 def frames(settings: Settings, number: int) -> list[Frame]:
     """Return all images of one identity: references, the clean probe, ladders, mixed probes."""
     recipe_seed = derive_seed(settings.seed, "benchmark", "recipes")
-    # The clean probe is a further reference, drawn last so that its recipe is no reference's.
+    # The clean probe is a further reference, drawn last so that its recipe differs from theirs.
     *references, clean = reference_recipes(recipe_seed, number, settings.references + 1, "corrected")
     shown = [
         Frame(_path(number, "reference", index), "reference", CLEAN, 0, None, recipe, Operator())
@@ -185,7 +185,7 @@ def _ladders(
 
 
 def _with(base: Recipe, **changes: object) -> Recipe:
-    # Unlike model_copy this checks the ranges of what is changed.
+    # Unlike model_copy this validates the changed values.
     return Recipe(**{**dict(base), **changes})
 
 

@@ -1,4 +1,4 @@
-"""Makes the images of one identity, and tells which faces this code makes."""
+"""Rendering of the images of one identity, and the version of the faces."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from synfiqa.schemas.recipe import Light, Pose, Recipe
 from synfiqa.schemas.rows import SAMPLES, recipe_to_row
 
 PORTRAIT_SIZE = 128
-"""Side in pixels of the pictures that the crops are aligned from."""
+"""Side in pixels of the pictures from which crops are aligned."""
 
 _COMMANDED = [SAMPLES.field(name) for name in recipe_to_row(Recipe(kind="degraded", seed=0)) if name != "kind"]
 
@@ -40,7 +40,7 @@ IMAGES = pa.schema(
         *_COMMANDED,
     ]
 )
-"""One row an image: where it is, what it shows, and the recipe, in the columns that samples of a run have."""
+"""One row an image: path, role, factor, and the recipe in the columns of a run's samples."""
 
 
 def render_identity(settings: Settings, number: int) -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -66,10 +66,8 @@ def render_identity(settings: Settings, number: int) -> Iterator[tuple[dict[str,
 
 
 def faces_version() -> dict[str, Any]:
-    """Return which faces this code makes: the version of recipes, and the digest of one small aligned face.
-
-    The digest is what tells a changed face model whose version nobody has raised, and a machine of another class.
-    """
+    """Return the version of the rendered faces: that of recipes, and the digest of one small aligned face."""
+    # The digest detects a changed face model with an unchanged version, and another class of hardware.
     recipe = Recipe(kind="degraded", seed=1, pose=Pose(yaw=25), light=Light(azimuth=40), occluder="glasses")
     ((_, crop, _),) = _crops(1, [Frame("", "probe", "", 0, None, recipe, Operator())])
     return {"recipe_version": RECIPE_VERSION, "face_sha256": hashlib.sha256(crop.tobytes()).hexdigest()}
@@ -81,7 +79,7 @@ def _crops(seed: int, plan: list[Frame]) -> Iterator[tuple[Frame, np.ndarray, fl
     generator = ProceduralConditionalGenerator(PORTRAIT_SIZE)
     rendered: dict[Recipe, Portraits] = {}
     for frame in plan:
-        # What happens to a crop happens to a picture that the clean probe needs anyway.
+        # Frames that differ in the crop alone share one rendering.
         drawn = portrait_recipe(frame.recipe)
         if drawn not in rendered:
             rendered[drawn] = generator.generate(source, [drawn])

@@ -1,4 +1,4 @@
-"""Scores a quality model on a benchmark: EDC and pAUC beside baselines, and what each step of each ladder costs."""
+"""Evaluation of qualities on a benchmark: EDC, pAUC and the figures of every ladder step."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from synfiqa.fiqa_train.rendered_benchmark.pairs import pair_positions
 from synfiqa.fiqa_train.rendered_benchmark.plan import CLEAN, LADDERS, MIXED
 
 EVALUATOR = "bundled-b"
-"""The network that compares; it takes no part in labelling."""
+"""Embedder of the comparisons; it takes no part in labelling."""
 FMRS = (1e-3, 1e-2)
 DISCARD_LIMIT = 0.3
 
@@ -67,11 +67,11 @@ def factor_table(
     table: PairTable,
     threshold: float,
 ) -> dict[str, Any]:
-    """Return for each factor its `steps` and how well each method follows it.
+    """Return the `steps` of each factor, and the correlation `falls` of each method with them.
 
     A step has `level`, `probes`, `similarity` (mean to own references), `fnmr` at the threshold and the mean `quality`
     of each method. `falls` is the mean over identities of the Spearman correlation of a method's quality with the
-    step, the clean probe being step 0: -1 where every step lowers it.
+    step, the clean probe being step 0; -1 where every step lowers it.
     """
     factors, steps = np.array(benchmark.images["factor"].to_pylist()), benchmark.images["step"].to_numpy()
     is_probe = np.array([role == "probe" for role in benchmark.images["role"].to_pylist()])

@@ -1,1 +1,1 @@
-"""Quality scores of photographs."""
+"""Quality scores of photographs, and their CSV file."""

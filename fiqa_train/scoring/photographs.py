@@ -1,4 +1,4 @@
-"""Photographs to quality scores: find the face, align it, score it; what cannot be scored keeps its reason."""
+"""Quality scores of photographs: detection, alignment, scoring; a reason where there is no score."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in "jpg jpeg jpe jfif png webp tif tiff bmp gif ppm pgm jp2 j2k tga avif mpo".split()  # noqa: SIM905
 )
-"""File name endings (lower case) that count as photographs inside a folder; a file named outright is always tried."""
+"""File name endings (lower case) of photographs inside a folder; a file named directly may have any."""
 
 NO_FACE = "no face found"
 BATCH = 8
@@ -28,7 +28,7 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class Score:
-    """One photograph: its score, or None with the reason; probability and box (x0, y0, x1, y1) of the face, pixels."""
+    """Score of one photograph, or None with the reason; probability and box (x0, y0, x1, y1) of the face, pixels."""
 
     path: str
     score: float | None = None
@@ -38,7 +38,7 @@ class Score:
 
 
 def find_photos(paths: Sequence[str | Path]) -> list[Path]:
-    """Return the files named and all photographs below the folders named, sorted within each, none twice.
+    """List the files named and all photographs below the folders named, sorted within each, none twice.
 
     Raises UserError when a path does not exist or nothing is found.
     """
@@ -59,15 +59,15 @@ def find_photos(paths: Sequence[str | Path]) -> list[Path]:
 def score(paths: Sequence[str | Path], model: str = BUNDLED_QUALITY, device: str = "cpu") -> list[Score]:
     """Score photographs, or all below folders, in the order of `find_photos`; higher is better.
 
-    `model` is a run folder, a model folder or a .safetensors file (path or URL); the bundled one by default. What
-    cannot be scored has a reason instead of a score. UserError for a missing path or a model that is none.
+    `model` is a run folder, a model folder or a .safetensors file (path or URL); the bundled one by default. A
+    photograph that cannot be scored has a reason instead. UserError for a missing path or a source without a model.
     """
     network = load_quality_model(str(model), device)
     return list(score_photos(find_photos(paths), network, MtcnnDetector(device)))
 
 
 def score_photos(photos: Iterable[Path], model: QualityModel, detector: Detector) -> Iterator[Score]:
-    """Yield the score of each photograph in order; unreadable ones and those without a face keep their reason."""
+    """Yield the score of each photograph in order; a reason for unreadable ones and those without a face."""
     batch: list[Path] = []
     for photo in photos:
         batch.append(photo)

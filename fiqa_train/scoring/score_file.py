@@ -1,4 +1,4 @@
-"""Job: score photographs with a trained quality model and write one CSV."""
+"""Scores of photographs by a trained quality model, written to one CSV file."""
 
 import csv
 import io
@@ -21,10 +21,10 @@ COLUMNS = ("path", "score", "reason", "detection", "x0", "y0", "x1", "y1")
 
 
 def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Counter[str]:
-    """Score the photographs and write the CSV whole, one row a photograph; returns how many had each `outcome`.
+    """Score the photographs and write the CSV at once, one row a photograph; returns how many had each `outcome`.
 
-    `score` is empty where `reason` is not: a damaged file or one without a face never stops the job. UserError for a
-    missing path, a model that is none, a CSV in place of one of the photographs, or a place that cannot be written to.
+    `score` is empty where `reason` is not: a damaged file or one without a face does not stop the job. UserError for a
+    missing path, a source without a model, a CSV that would replace one of the photographs, or an unwritable folder.
     """
     target = Path(out)
     if target.is_dir():
@@ -49,10 +49,10 @@ def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Count
 
 
 def _refuse_photograph(target: Path, photos: Sequence[Path]) -> None:
-    """Raise UserError where the CSV would replace one of the photographs, whatever name or link leads to it."""
+    """Raise UserError where the CSV would replace one of the photographs, also through another name or link."""
     if _is_scores(target):
         return
-    # `absolute` would keep "..", and `resolve` follow a broken link.
+    # `Path.absolute` keeps "..", and `Path.resolve` follows a broken link.
     name, status = os.path.abspath(target), _status(target)  # noqa: PTH100
     for photo in photos:
         found = _status(photo) if status else None
@@ -68,10 +68,10 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _is_scores(path: Path) -> bool:
-    """Return whether a file is the CSV of an earlier call, which `photos/*` names among the photographs."""
+    """Return whether a file is the CSV of an earlier call, which `photos/*` would name among the photographs."""
     header = to_csv([])
     try:
-        if not path.is_file():  # reading a pipe or a terminal would wait
+        if not path.is_file():  # reading a pipe or a terminal would block
             return False
         with path.open("rb") as file:
             return file.read(len(header)) == header
@@ -80,7 +80,7 @@ def _is_scores(path: Path) -> bool:
 
 
 def outcome(score: Score) -> str:
-    """Return what became of a photograph: `scored`, or why not in a few words."""
+    """Return the outcome of a photograph: `scored`, or the reason in a few words."""
     if score.score is not None:
         return "scored"
     if score.detection is not None:
@@ -89,7 +89,7 @@ def outcome(score: Score) -> str:
 
 
 def to_csv(scores: Sequence[Score]) -> bytes:
-    """Return the scores as CSV in UTF-8 with a header line; file names that are no UTF-8 keep their bytes."""
+    """Return the scores as CSV in UTF-8 with a header line; file names that are not UTF-8 keep their bytes."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(COLUMNS)

@@ -4,10 +4,10 @@ import torch
 
 
 def augment(gray: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Return luma (B, 112, 112) in 0..255 with changes that keep the quality label.
+    """Return luma (B, 112, 112) in 0..255 with random changes that keep the quality label.
 
     Half are mirrored; half are turned by up to 8 degrees, scaled by up to 6 % and shifted by up to 3 pixels; all get a
-    mild gamma, contrast and a faint low-frequency texture. Nothing here blurs, hides or darkens much.
+    mild gamma, contrast and a faint low-frequency texture. No strong blur, cover or darkening.
     """
     count, size, _ = gray.shape
 

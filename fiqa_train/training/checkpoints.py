@@ -1,4 +1,4 @@
-"""Quality models on disk: the training state to resume from, and the finished weights with their card."""
+"""Storage of quality models: the training state to resume from, and finished weights with their card."""
 
 import hashlib
 import io
@@ -34,22 +34,22 @@ def model_folder(name: str) -> str:
 
 
 def dump_state(state: dict[str, Any]) -> bytes:
-    """Return a training state of tensors and plain values as bytes."""
+    """Serialise a training state of tensors and plain values."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()
 
 
 def parse_state(data: bytes) -> dict[str, Any]:
-    """Return a training state; nothing but tensors and plain values is ever unpickled."""
+    """Parse a training state; loads tensors and plain values only, no pickled objects."""
     state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return state
 
 
 def publish(storage: Storage, name: str, weights: dict[str, Tensor], card: dict[str, Any]) -> ModelCard:
-    """Write the weights, then the card, and return the card. `card` lacks only the digest of the weights.
+    """Write the weights, then the card, and return the card; `card` lacks the digest of the weights alone.
 
-    The card also travels inside the weights file, so that the file alone can be used.
+    The metadata of the weights file hold the card too, so that the file alone can be used.
     """
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()}
     data = save_tensors(plain, metadata={"card": json.dumps(card, sort_keys=True)})
@@ -63,8 +63,8 @@ def publish(storage: Storage, name: str, weights: dict[str, Tensor], card: dict[
 def load_quality_model(source: str, device: str = "cpu") -> QualityModel:
     """Return the model of a run folder, a model or checkpoint folder, or a .safetensors file (path or URL).
 
-    `bundled-quality` is the one that ships with the package. Raises UserError, one sentence, when there is no such
-    thing or it is no quality model.
+    `bundled-quality` is the one that ships with the package. Raises UserError, one sentence, when there is none or it
+    is no quality model.
     """
     if source == BUNDLED_QUALITY:
         if not BUNDLED_FILE.is_file():
@@ -142,7 +142,7 @@ def _from_state(storage: Storage, source: str, device: str) -> QualityModel:
         state = parse_state(data)
         card = ModelCard(**{**state["card"], "sha256": hashlib.sha256(data).hexdigest()})
         weights = state["best"]
-    except Exception as error:  # torch.load fails in many ways on foreign files; all mean the same here
+    except Exception as error:  # torch.load raises many types on foreign files
         raise UserError(f"{source}/{STATE} is no checkpoint of `synfiqa train`; give another folder") from error
     return _assemble(card, weights, source, device)
 

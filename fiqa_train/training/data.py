@@ -1,4 +1,4 @@
-"""Training data: committed shards joined with their labels by sample id, dealt to workers in equal batches."""
+"""Training data: committed shards joined with their labels by sample id, in equal batches for each worker."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.seeds import derive_seed, generator
 
 CACHE_ROWS = 30_000
-"""Training rows up to which every worker keeps all decoded faces in memory: 12.5 KB each, 380 MB."""
+"""Training rows up to which each worker keeps all decoded faces in memory: 12.5 KB each, 380 MB."""
 WINDOW = 4
-"""Shards that are shuffled together when the set is too large to keep."""
+"""Shards shuffled together when the set exceeds `CACHE_ROWS`."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def read_label_table(storage: Storage, shard: LabelledShard) -> pa.Table:
 def read_faces(storage: Storage, shard: LabelledShard, identities: frozenset[int]) -> Faces:
     """Return the labelled faces of these identities; JobFailed when a label has no sample or an image is damaged."""
     labels = read_label_table(storage, shard)
-    # one look-up a row: an Arrow array of the identities would be sorted and hashed anew for each shard
+    # One look-up a row: an Arrow array of the identities would be sorted and hashed anew for each shard.
     chosen = [identity in identities for identity in labels["identity"].to_pylist()]
     labels = labels.filter(pa.array(chosen, pa.bool_()))
     columns = ["sample_id", "image"]
@@ -77,7 +77,7 @@ def decode_gray(encoded: Sequence[bytes], names: Sequence[str]) -> np.ndarray:
 
 
 def join(parts: Sequence[Faces]) -> Faces:
-    """Return several sets of faces as one, in order."""
+    """Concatenate sets of faces in order."""
     return Faces(
         np.concatenate([np.empty((0, 112, 112), np.uint8), *(part.gray for part in parts)]),
         np.concatenate([np.empty(0, np.float32), *(part.quality for part in parts)]),
@@ -89,7 +89,7 @@ def join(parts: Sequence[Faces]) -> Faces:
 def read_all(
     storage: Storage, shards: Sequence[LabelledShard], identities: frozenset[int], limit: int | None = None
 ) -> Faces:
-    """Return the faces of these identities, shard by shard until `limit` rows are there (None: all of them)."""
+    """Read the faces of these identities, shard by shard, up to `limit` rows (None: all)."""
     parts: list[Faces] = []
     for shard in shards:
         parts.append(read_faces(storage, shard, identities))
@@ -114,12 +114,12 @@ def batch_plan(rows: int, batch_size: int, world: int) -> tuple[int, int]:
 
 
 class TrainingFaces(IterableDataset[Faces]):
-    """One worker's batches of an epoch, in an order fixed by seed, epoch, rank and world size.
+    """Batches of one worker in an epoch, in an order fixed by seed, epoch, rank and world size.
 
-    Every rank yields exactly `steps` batches of `batch` faces, so that no worker waits for one that has run out. Up to
-    `cache_rows` rows the set is decoded once and kept, and an epoch shows each face at most once over all ranks.
-    A larger set is streamed: the epoch's shuffled shards are dealt to the ranks and mixed within a window of them; a
-    rank whose shards run out starts over with them.
+    Every rank yields exactly `steps` batches of `batch` faces, since gradients are averaged over all ranks at each
+    step. Up to `cache_rows` rows the set is decoded once and kept, and an epoch has each face at most once over all
+    ranks. A larger set is streamed: the epoch's shuffled shards are distributed over the ranks and mixed within a
+    window of them; a rank whose shards are used up repeats them.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class TrainingFaces(IterableDataset[Faces]):
 
     def _from_shards(self) -> Iterator[Faces]:
         order = self._rng().permutation(len(self._shards))
-        # with fewer shards than ranks some ranks share one
+        # With fewer shards than ranks some ranks share one.
         mine = order[self._rank :: self._world] if len(order) >= self._world else order[[self._rank % len(order)]]
         left = self.steps
         for lap in range(self.steps + 1):

@@ -1,4 +1,4 @@
-"""The training loop: regression onto the quality labels, one epoch at a time, resumable after each."""
+"""The training loop: regression onto quality labels, resumable after each epoch."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -26,17 +26,18 @@ from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.seeds import derive_seed
 
 WARM_UP = 0.1
-"""Share of all steps over which the learning rate rises; it falls as a cosine afterwards."""
+"""Share of all steps in which the learning rate rises linearly, before a cosine decay."""
 CLIP_NORM = 5.0
+"""Largest norm of the gradient."""
 VALIDATION_ROWS = 4096
-"""Most validation faces that are scored after an epoch."""
+"""Largest number of validation faces scored after an epoch."""
 
 
 @dataclass(frozen=True)
 class TrainTask:
-    """Everything a worker needs to know to take part in one training.
+    """Inputs of one worker of a training.
 
-    `identities` counts them by split; `claim` is what its driver holds of the run, None where nobody holds it.
+    `identities` counts them by split; `claim` is the driver's hold on the run, None without a lease.
     """
 
     url: str
@@ -58,7 +59,7 @@ class TrainTask:
 
 
 class Session(Protocol):
-    """What surrounds one worker: place, CPU threads, device, and where epochs are reported to."""
+    """Environment of one worker: rank, CPU threads, device, checkpoints and reports of epochs."""
 
     rank: int
     world: int
@@ -74,12 +75,12 @@ class Session(Protocol):
         ...
 
     def report(self, metrics: dict[str, float], state: Callable[[], dict[str, Any]]) -> None:
-        """Record a finished epoch; rank 0 also keeps `state()`, from which training can go on."""
+        """Record a finished epoch; rank 0 also stores `state()` to resume from."""
         ...
 
 
 def trunk_of(section: TrainSection, embedder: Model) -> dict[str, Any]:
-    """Return widths and blocks of the trunk: those of the embedder that training starts from, else of the config."""
+    """Return widths and blocks of the trunk: of the embedder that initialises it, else of the config."""
     if section.initialise == "random":
         return {"widths": [section.width * factor for factor in (1, 2, 4, 6)], "blocks": list(BLOCKS)}
     arguments = embedder.card.arguments
@@ -97,13 +98,13 @@ def build_network(section: TrainSection, embedder: Model, seed: int) -> QualityN
     network = QualityNet(**trunk_of(section, embedder))
     if section.initialise == "embedder":
         source = load_network(embedder.card, locate(embedder))
-        assert isinstance(source, SmallIResNet), "trunk_of lets no other one through"
+        assert isinstance(source, SmallIResNet), "trunk_of accepts no other network"
         initialise_from(network, source)
     return network
 
 
 def fit(task: TrainTask, session: Session) -> None:
-    """Train to the last epoch, reporting each; goes on after the last one that was reported by an earlier attempt.
+    """Train to the last epoch and report each; resumes after the last epoch reported by an earlier attempt.
 
     An epoch depends on the state before it and on the seed alone, so an interrupted training ends with the same
     weights as one that ran through (same number of workers and threads, same kind of device).
@@ -120,7 +121,7 @@ def fit(task: TrainTask, session: Session) -> None:
     faces = TrainingFaces(
         storage, task.shards, task.train, task.rows, section.batch_size, task.seed, session.rank, session.world
     )
-    # only rank 0 validates, the others wait for it in report()
+    # Only rank 0 validates; the others wait for it in report().
     held_out = read_all(storage, task.shards, task.validation, VALIDATION_ROWS) if session.rank == 0 else None
     for epoch in range(state["epoch"], section.epochs):
         loss = _epoch(model, optimiser, faces, epoch, task, session)
@@ -138,11 +139,11 @@ def fit(task: TrainTask, session: Session) -> None:
 
 
 def _advance(state: dict[str, Any], metrics: dict[str, float], network: nn.Module, validated: int) -> dict[str, Any]:
-    """Return the state after an epoch; the latest epoch is kept unless an earlier one validated clearly better.
+    """Return the state after an epoch; `best` is this epoch unless an earlier one has a clearly higher correlation.
 
-    Clearly means by more than the standard error of the rank correlation over so many validation faces: below it
-    a difference is noise, and the falling learning rate makes later epochs the better bet.
+    Clearly means by more than the standard error of the rank correlation over so many validation faces.
     """
+    # Smaller differences are noise, and the decaying learning rate favours later epochs.
     history = [*state["history"], metrics]
     advanced = {**state, "epoch": int(metrics["epoch"]), "history": history}
     highest = max(entry["validation_spearman"] for entry in history)
@@ -209,9 +210,9 @@ def predict(network: nn.Module, gray: np.ndarray, device: torch.device, batch: i
 def describe(
     section: TrainSection, embedder: Model, run_fingerprint: str, *, commercial_labels: bool = True
 ) -> dict[str, Any]:
-    """Return the model card of the coming network, without the digest of its weights.
+    """Return the model card of the network to train, without the digest of its weights.
 
-    `commercial_labels` says whether every model that made images and labels allows commercial use.
+    `commercial_labels`: whether every model that made images and labels allows commercial use.
     """
     network = QualityNet(**trunk_of(section, embedder))
     start = f"the trunk of {embedder.name}" if section.initialise == "embedder" else "random weights"

@@ -1,4 +1,4 @@
-"""Ray Train around the loop: workers, their checkpoints in the run folder, failures, and progress for people."""
+"""Training on Ray Train: workers, their checkpoints in the run folder, failures, and progress."""
 
 import json
 import math
@@ -30,7 +30,7 @@ HISTORY = "history.json"
 KEPT = 2
 POLL_SECONDS = 1.0
 Watch = Callable[[list[dict[str, float]]], None]
-"""Called with the metrics of all finished epochs whenever another one has finished."""
+"""Called with the metrics of all finished epochs after each new one."""
 
 
 class RaySession:
@@ -39,7 +39,7 @@ class RaySession:
     def __init__(self, task: TrainTask) -> None:
         context = ray.train.get_context()
         self.rank, self.world = context.get_world_rank(), context.get_world_size()
-        # parallelism comes from workers: two threads gained 1.7 x on idle cores and lost 8 x on busy ones
+        # Parallelism comes from workers: two threads gained 1.7 x on idle cores and lost 8 x on busy ones.
         self.threads = 1
         self.device = ray.train.torch.get_device()
         self._task = task
@@ -55,7 +55,7 @@ class RaySession:
         return None if checkpoint is None else read_state(checkpoint)
 
     def report(self, metrics: dict[str, float], state: Callable[[], dict[str, Any]]) -> None:
-        """Report an epoch; returns when the checkpoint of rank 0 is safe.
+        """Report an epoch; returns after the checkpoint of rank 0 is stored.
 
         Rank 0, which alone writes, raises RunHeld instead when another driver has taken the run over.
         """
@@ -67,7 +67,7 @@ class RaySession:
         storage, folder = Storage(self._task.url), model_folder(self._task.section.name)
 
         def upload(_: Checkpoint, name: str) -> Checkpoint:
-            # Ray's own upload copies through pyarrow, which takes a refused last request for success.
+            # Ray's own upload copies through pyarrow, which reports success when the last request is refused.
             storage.write(f"{folder}/{CHECKPOINTS}/{name}/{STATE}", dump_state(kept))
             place = _place(self._task.url, self._task.section.name)
             return Checkpoint(f"{place['storage_path']}/{CHECKPOINTS}/{name}", place.get("storage_filesystem"))
@@ -79,9 +79,9 @@ class RaySession:
 
 
 class EndWhenTakenOver(ray.train.UserCallback):
-    """Ends a training that has lost its run, where Ray Train would start its workers again.
+    """Ends a training whose run another driver has taken over; Ray Train would restart its workers.
 
-    Runs in the process that watches over the workers.
+    Runs in the controller process of Ray Train.
     """
 
     def __init__(self, task: TrainTask) -> None:
@@ -89,7 +89,7 @@ class EndWhenTakenOver(ray.train.UserCallback):
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
         """Raise RunHeld, which ends the training, when another driver has taken the run over."""
-        # An outage proves nothing: whether the workers start again is then a matter of `train.max_failures`.
+        # An outage does not prove a takeover: `train.max_failures` then decides on a restart.
         with suppress(StorageRefused, StorageUnavailable, OSError):
             self._task.require_held()
 
@@ -101,36 +101,36 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def train_worker(config: dict[str, Any]) -> None:
-    """What each Ray Train worker runs."""
+    """Run the training loop in one Ray Train worker."""
     fit(config["task"], RaySession(config["task"]))
 
 
 def require_workers(section: TrainSection) -> None:
-    """Raise UserError when a training wants more workers than the cluster can hold; needs Ray to be ready.
+    """Raise UserError when a training needs more workers than the cluster can hold; needs Ray to be initialised.
 
-    Each takes a GPU with `train.use_gpu`, else a CPU. For workers that cannot be placed Ray Train waits without end or
-    word.
+    Each takes a GPU with `train.use_gpu`, else a CPU.
     """
+    # Ray Train waits without limit and without a message for workers that cannot be placed.
     cpus, gpus = cluster_limits()
-    what, there = ("GPU", gpus) if section.use_gpu else ("CPU", cpus)
-    if section.workers <= there:
+    unit, available = ("GPU", gpus) if section.use_gpu else ("CPU", cpus)
+    if section.workers <= available:
         return
     why = f"train.workers={section.workers}" + (" and train.use_gpu=true" if section.use_gpu else "")
     raise UserError(
-        f"training wants {_count(section.workers, what)} ({why}) but the cluster has {_count(there, what)}: "
-        f"{_remedy(section, math.floor(there))}a cluster with {'more' if there else 'some'}"
+        f"training needs {_count(section.workers, unit)} ({why}) but the cluster has {_count(available, unit)}: "
+        f"{_remedy(section, math.floor(available))}a cluster with {'more' if available else 'some'}"
     )
 
 
 def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
-    """Train on the Ray that is ready, resuming from checkpoints in the run folder, and return the last state.
+    """Train on the initialised Ray, resuming from checkpoints in the run folder, and return the last state.
 
     Raises JobFailed, one sentence, when the training failed more often than `train.max_failures` allows; RunHeld when
     it ended because another driver has taken the run over.
     """
     section = task.section
     callbacks: list[Any] = [EndWhenTakenOver(task)]
-    _quicken()
+    _set_ray_train_defaults()
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"task": task},
@@ -153,7 +153,7 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
         task.require_held()
         raise JobFailed(
             f"training '{section.name}' failed after {section.max_failures + 1} attempts ({_cause(error)}); "
-            "remove the cause and run it again: it goes on from the last epoch"
+            "remove the cause and run it again: it resumes from the last epoch"
         ) from error
     finally:
         stop.set()
@@ -163,24 +163,24 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     return read_state(result.checkpoint)
 
 
-def _count(amount: float, what: str) -> str:
-    return f"{amount:g} {what}" + ("" if amount == 1 else "s")
+def _count(amount: float, unit: str) -> str:
+    return f"{amount:g} {unit}" + ("" if amount == 1 else "s")
 
 
-def _remedy(section: TrainSection, room: int) -> str:
-    if room:
-        return f"use --set train.workers={room}, or "
+def _remedy(section: TrainSection, available: int) -> str:
+    if available:
+        return f"use --set train.workers={available}, or "
     return "use --set train.use_gpu=false, or " if section.use_gpu else "use "
 
 
-def _quicken() -> None:
-    """Choose Ray Train settings that suit small trainings on busy machines; those in the environment win."""
-    # the controller looks after its workers every 2 s by default, which a small training waits for several times
+def _set_ray_train_defaults() -> None:
+    """Set Ray Train's variables for small trainings on busy machines; those in the environment are kept."""
+    # The controller polls its workers every 2 s by default, and a small training waits for several polls.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
-    # a worker that starts late on a busy machine is no failure
+    # On a busy machine a worker may start late without a failure.
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
     if "RAY_ADDRESS" not in os.environ:
-        # a process of its own that watches for preempted nodes, of which one machine has none
+        # On a single machine there are no nodes to be preempted, and the watcher is a process of its own.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
 
 
@@ -213,7 +213,7 @@ def read_history(storage: Storage, name: str) -> list[dict[str, float]]:
     try:
         history: list[dict[str, float]] = json.loads(storage.read(f"{model_folder(name)}/{HISTORY}"))
     except (FileNotFoundError, ValueError):
-        # Some stores show an object while it is being written; the next look finds it whole.
+        # Some stores list an object while it is being written; the next poll reads it whole.
         return []
     return history
 

@@ -1,4 +1,4 @@
-"""Identity-disjoint train, validation and test splits that no later identity can change."""
+"""Identity-disjoint train, validation and test splits, stable when identities are added."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -18,10 +18,10 @@ def split_identities(
 ) -> dict[int, Split]:
     """Return the split of every identity, a function of its number, the fractions and the seed alone.
 
-    Twenty consecutive numbers form a block, and a seeded permutation of the block deals its places to the splits. So
-    identities that are added, missing or dead never move another one, and the fractions are exact (to 1/20 of a
-    block) even on small sets. Sets so small that a split would stay empty are ranked by the same places instead,
-    and cut with at least one identity each. Raises UserError with fewer than three identities.
+    Twenty consecutive numbers form a block, and a seeded permutation assigns the places of the block to the splits.
+    Identities that are added, missing or dead do not change the split of another one, and the fractions are exact
+    (to 1/20 of a block) even on small sets. Where a split would be empty, identities are ranked by the same places
+    instead, and each split gets at least one. Raises UserError with fewer than three identities.
     """
     numbers = sorted(set(identities))
     if len(numbers) < len(SPLITS):
@@ -48,6 +48,6 @@ def _cut(places: np.ndarray, validation_fraction: float, test_fraction: float) -
 
 
 def _places(block: int, seed: int) -> np.ndarray:
-    """Return where in 0..1 each number of a block stands: its permuted slot, with one random offset for the block."""
+    """Return the place in 0..1 of each number of a block: its permuted slot plus one random offset of the block."""
     rng = generator(derive_seed(seed, "split", block))
     return (rng.permutation(BLOCK) + rng.random()) / BLOCK

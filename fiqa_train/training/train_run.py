@@ -1,37 +1,20 @@
-"""Job: fit a quality model to the labels of a run with Ray Train."""
+"""Training of a run's quality model on its labels with Ray Train."""
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
-
-from synfiqa.actors.model_store.cache import digest_of
-from synfiqa.actors.model_store.selection import run_models
 from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.cluster.run.fingerprint import differences
-from synfiqa.cluster.run.lease import Claim, Lease, require_held
+from synfiqa.cluster.run.lease import Lease, require_held
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
-from synfiqa.fiqa_train.labels.parts import LabelledShard, pair_shards
-from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, model_folder, publish
-from synfiqa.fiqa_train.training.data import batch_plan, read_label_table
-from synfiqa.fiqa_train.training.loop import TrainTask, describe
+from synfiqa.fiqa_train.training.checkpoints import METRICS, model_folder, publish
 from synfiqa.fiqa_train.training.on_ray import HISTORY, read_history, require_workers, train_on_ray
-from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_identities
-from synfiqa.schemas.calibration import Calibration
+from synfiqa.fiqa_train.training.task import BASIS, finished_training, training_basis, training_task
 from synfiqa.schemas.config.run import RunConfig
-from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.manifest import RunManifest
-
-BASIS = "train.json"
-"""What a model is trained from, written before the first epoch; a resumed training must agree with it."""
-
-_HOW_NOT_WHAT = {"workers", "use_gpu", "max_failures"}
 
 Progress = Callable[[int, int], None]
 """Called with epochs done and epochs planned."""
@@ -40,12 +23,12 @@ Progress = Callable[[int, int], None]
 def run_train(
     config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
 ) -> dict[str, Any]:
-    """Train `models/<train.name>/` to the end and return its metrics; a finished one is returned at once.
+    """Train `models/<train.name>/` to the end and return its metrics; those of a finished one at once.
 
-    Needs Ray to be ready and storage that all its workers can reach. The same command after a crash goes on from the
-    last epoch. UserError when the name belongs to a training from other data, labels or settings, or the cluster is
+    Needs Ray to be initialised and storage that all its workers can reach. The same command after a crash resumes from
+    the last epoch. UserError when the name belongs to a training from other data, labels or settings, or the cluster is
     too small; JobFailed when training fails; RunHeld, before the next write, when the run is taken over from `lease`.
-    `metrics.json` is written last, so a model exists whole or not at all.
+    `metrics.json` is written last, so a model is complete or absent.
     """
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
@@ -62,7 +45,7 @@ def run_train(
     require_workers(config.train)
     require_held(lease)
     storage.create(f"{folder}/{BASIS}", _json(basis))
-    # another job may have taken the name since the first look
+    # Another job may have taken the name since the first check.
     finished_training(storage, config.train.name, basis)
 
     epochs = config.train.epochs
@@ -98,95 +81,6 @@ def run_train(
     storage.write(f"{folder}/{METRICS}", _json(metrics))
     storage.delete(f"{folder}/{HISTORY}")
     return metrics
-
-
-def label_digest(calibration: Calibration) -> str:
-    """Return the SHA-256 (hex) over all label files of a pass, in shard order."""
-    return hashlib.sha256("\n".join(part.sha256 for part in calibration.parts).encode()).hexdigest()
-
-
-def label_table(storage: Storage, shards: list[LabelledShard]) -> pa.Table:
-    """Return sample_id, identity and quality of every labelled sample, in shard order."""
-    return pa.concat_tables([read_label_table(storage, shard) for shard in shards])
-
-
-def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
-    """Return everything that decides what a model becomes, apart from the machines that train it."""
-    section = config.train
-    # Left out where it says nothing: a training that never heard of it stays the same.
-    plain = {"precision"} if section.precision == "float32" else set()
-    basis: dict[str, Any] = {
-        "train": section.model_dump(mode="json", exclude=_HOW_NOT_WHAT | plain),
-        "seed": config.run.seed,
-        "label": calibration.name,
-        "label_sha256": label_digest(calibration),
-        "dataset_sha256": calibration.dataset_sha256,
-        "run_fingerprint": manifest.fingerprint,
-    }
-    if section.initialise == "embedder":
-        basis["embedder"] = config.models.embedder
-        basis["embedder_sha256"] = digest_of(run_models(config.models).embedder)
-    return basis
-
-
-def is_trained(storage: Storage, name: str) -> bool:
-    """Return whether a model of that name is finished, whatever it was trained from."""
-    return all(storage.exists(f"{model_folder(name)}/{file}") for file in (METRICS, WEIGHTS, CARD))
-
-
-def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the metrics of a finished training; UserError when the name is taken by a different one."""
-    folder = model_folder(name)
-    try:
-        existing = json.loads(storage.read(f"{folder}/{BASIS}"))
-    except FileNotFoundError:
-        return None
-    if existing != basis:
-        changed = "; ".join(differences(existing, basis)[:4])
-        raise UserError(
-            f"model '{name}' of {storage.uri()} was trained from something else ({changed}); "
-            f"choose another train.name, or delete {folder}"
-        )
-    if not is_trained(storage, name):
-        return None
-    metrics: dict[str, Any] = json.loads(storage.read(f"{folder}/{METRICS}"))
-    return metrics
-
-
-def split_run(config: RunConfig, identities: Iterable[int]) -> dict[int, Split]:
-    """Return the split of every labelled identity of the run; train and evaluate must agree on it."""
-    section = config.train
-    return split_identities(map(int, identities), section.validation_fraction, section.test_fraction, config.run.seed)
-
-
-def training_task(config: RunConfig, storage: Storage, claim: Claim | None = None) -> TrainTask:
-    """Return what workers need to know; UserError when there are too few identities or images to train on.
-
-    With the `claim` of a lease they stop before they write to a run that another driver has taken over.
-    """
-    calibration = require_calibration(storage, config.label.name)
-    commits = ShardStore(storage, calibration.fingerprint).committed("samples")
-    shards = pair_shards(commits.values(), calibration.parts)
-    identities = label_table(storage, shards)["identity"].to_pylist()
-    splits = split_run(config, identities)
-    chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
-    rows = sum(identity in chosen["train"] for identity in identities)
-    batch_plan(rows, config.train.batch_size, config.train.workers)
-    embedder = run_models(config.models).embedder
-    commercial = all(card.commercial_use for card in load_run(storage).cards)
-    return TrainTask(
-        url=storage.url,
-        shards=shards,
-        train=chosen["train"],
-        validation=chosen["validation"],
-        identities={split: len(members) for split, members in chosen.items()},
-        rows=rows,
-        section=config.train,
-        embedder=embedder,
-        seed=config.run.seed,
-        card=describe(config.train, embedder, calibration.fingerprint, commercial_labels=commercial),
-        claim=claim,
-    )
 
 
 def _json(document: dict[str, Any]) -> bytes:

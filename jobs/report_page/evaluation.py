@@ -1,5 +1,5 @@
 """The evaluation as drawings, tables and sentences, from `models/<name>/evaluation.json` (see
-`synfiqa.fiqa_train.evaluation.evaluate_run`)."""
+`synfiqa.fiqa_train.evaluation.document`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -14,9 +14,9 @@ import yaml
 from synfiqa.actors.model_store.catalogue import BUNDLED
 from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.bundled.everything import NETWORKS, bootstrap_networks
+from synfiqa.fiqa_train.bundled.everything import NETWORKS, train_networks
 from synfiqa.fiqa_train.bundled.publish import publish_quality
-from synfiqa.fiqa_train.evaluation.evaluate_run import EVALUATION
+from synfiqa.fiqa_train.evaluation.document import EVALUATION
 from synfiqa.fiqa_train.training.checkpoints import BUNDLED_FILE, load_trained, model_folder
 from synfiqa.jobs.config import load_config
 from synfiqa.jobs.workflows.whole_run import run_all
@@ -39,7 +39,7 @@ def run_bootstrap(out: Path | None, seed: int, part: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file: give --out the name of a folder")
     if part != "quality":
-        for card in bootstrap_networks(folder, seed, WORK):
+        for card in train_networks(folder, seed, WORK):
             _tell(card)
     if part != "networks":
         _tell(bootstrap_quality(folder, out / BUNDLED_FILE.name if out else BUNDLED_FILE, seed))

@@ -12,11 +12,12 @@ import torch
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.nets.quality_net import QualityModel
+from synfiqa.actors.quality.measures.sharpness import sharpness
 from synfiqa.actors.roles import Embedder
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.evaluation.baselines import random_quality, sharpness
-from synfiqa.fiqa_train.evaluation.evaluate_run import load_embedder
+from synfiqa.fiqa_train.evaluation.baselines import random_quality
+from synfiqa.fiqa_train.evaluation.held_out import load_embedder
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped
 from synfiqa.fiqa_train.rendered_benchmark.folder import Benchmark, problems, read_document
 from synfiqa.fiqa_train.rendered_benchmark.make import make_benchmark

@@ -16,7 +16,8 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.fiqa_train.labels.label_pass import run_label
     from synfiqa.fiqa_train.labels.match_threshold import match_threshold
     from synfiqa.fiqa_train.training.on_ray import require_workers
-    from synfiqa.fiqa_train.training.train_run import is_trained, run_train
+    from synfiqa.fiqa_train.training.task import is_trained
+    from synfiqa.fiqa_train.training.train_run import run_train
     from synfiqa.jobs.generation.dataset import run_generate
     from synfiqa.jobs.report_page.write_report import run_report
 

@@ -57,7 +57,7 @@ def test_damage_fails_the_check_and_stops_the_score(made, model, tmp_path, capsy
         assert "damaged data/000001/2.jpg" in said.out
         assert "1 problems" in said.err
         assert ends(["score", str(made), "--model", model, "--out", str(tmp_path / "s.json")]) == 1
-        assert "2.jpg is not as it was made" in capsys.readouterr().err
+        assert "2.jpg is damaged" in capsys.readouterr().err
     finally:
         image.write_bytes(intact)
     run_check(made)

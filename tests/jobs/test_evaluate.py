@@ -12,9 +12,11 @@ import pytest
 import synfiqa.fiqa_train.evaluation.evaluate_run as evaluate
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.fiqa_train.evaluation import held_out as reading
 from synfiqa.fiqa_train.training.checkpoints import parse_state, publish
 from synfiqa.fiqa_train.training.loop import build_network, fit
-from synfiqa.fiqa_train.training.train_run import run_train, split_run, training_task
+from synfiqa.fiqa_train.training.task import split_run, training_task
+from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.training.test_loop import Alone
@@ -100,7 +102,7 @@ def test_reading_stops_once_enough_images_are_kept(trained, monkeypatch):
     everything = pq.read_table(pa.BufferReader(storage.read("models/default/scores.parquet"))).to_pylist()
     storage.delete("models/default/evaluation.json")
     shards, labels = [], []
-    read_shard, held_out = ShardStore.read, evaluate._HeldOut
+    read_shard, held_out = ShardStore.read, reading.HeldOut
 
     def counted_read(self, commit, columns=None):
         shards.append(commit.number)
@@ -111,8 +113,8 @@ def test_reading_stops_once_enough_images_are_kept(trained, monkeypatch):
         return held_out(rows, named)
 
     monkeypatch.setattr(ShardStore, "read", counted_read)
-    monkeypatch.setattr(evaluate, "_HeldOut", counted_held_out)
-    monkeypatch.setattr(evaluate, "MAX_IMAGES", 31)
+    monkeypatch.setattr(reading, "HeldOut", counted_held_out)
+    monkeypatch.setattr(reading, "MAX_IMAGES", 31)
     result = evaluate.run_evaluate(config, storage)
     kept = pq.read_table(pa.BufferReader(storage.read("models/default/scores.parquet"))).to_pylist()
     assert (result["images"], result["identities"]) == (40, 4)

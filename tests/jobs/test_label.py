@@ -476,11 +476,11 @@ def test_auto_takes_the_match_threshold_from_the_card_that_the_run_was_made_with
 
 
 def test_auto_finds_what_was_added_to_the_card_after_the_run(url, tmp_path):
-    """Nobody should have to generate again because a card told no match_cosine."""
+    """Nobody should have to generate again because a card had no match_cosine."""
     catalogue, model = own_embedder(tmp_path, match_cosine=None)
     run = synthetic.config(label=AUTO, models={"embedder": "mine", "catalogue": catalogue})
     storage, _ = synthetic.dataset(url, run, models={"mine": digest_of(model)}, cards=(model.card,))
-    with pytest.raises(UserError, match="is auto, but the card of mine tells no match_cosine: add it to the card, or"):
+    with pytest.raises(UserError, match="is auto, but the card of mine has no match_cosine: add it to the card, or"):
         run_label(run, storage)
     own_embedder(tmp_path, match_cosine=0.25)
     assert run_label(run, storage)["match_threshold"] == 0.25
@@ -491,16 +491,14 @@ def test_auto_takes_nothing_from_the_card_of_other_weights(url, tmp_path):
     run = synthetic.config(label=AUTO, models={"embedder": "mine", "catalogue": catalogue})
     storage, _ = synthetic.dataset(url, run, models={"mine": digest_of(model)}, cards=(model.card,))
     own_embedder(tmp_path, match_cosine=0.25, source="random:4")
-    with pytest.raises(
-        UserError, match=r"the run's card of mine tells no .* does not hold these weights any more: set"
-    ):
+    with pytest.raises(UserError, match=r"the run's card of mine has no .* does not hold these weights any more: set"):
         run_label(run, storage)
 
 
 def test_auto_without_a_number_is_found_out_before_anything_is_generated(url, tmp_path):
     catalogue, _ = own_embedder(tmp_path, match_cosine=None)
     run = synthetic.config(run={"url": url}, label=AUTO, models={"embedder": "mine", "catalogue": catalogue})
-    with pytest.raises(UserError, match="the card of mine tells no match_cosine"):
+    with pytest.raises(UserError, match="the card of mine has no match_cosine"):
         run_all(run)
     assert not Path(url).exists()
 
@@ -540,7 +538,7 @@ def test_costs_of_a_factor_that_nobody_knows_are_refused(tmp_path):
     document["scale"]["costs"]["factors"][0]["factor"] = "halo"
     storage.write("halo.json", json.dumps(document).encode())
     frozen = run.label.model_copy(update={"name": "b", "calibration": str(tmp_path / "halo.json")})
-    with pytest.raises(UserError, match=r"halo.json has costs of factors that this version does not know \(halo\)"):
+    with pytest.raises(UserError, match=r"halo.json has costs of factors that this version does not have \(halo\)"):
         run_label(run.model_copy(update={"label": frozen}), storage)
 
 

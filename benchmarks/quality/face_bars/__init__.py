@@ -1,1 +1,1 @@
-"""The bars of the embedded faces, one module a subject; `python -m benchmarks.quality.faces` prints them together."""
+"""Bars of the embedded faces, one module a subject; `python -m benchmarks.quality.faces` prints them together."""

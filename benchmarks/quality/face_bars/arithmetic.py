@@ -1,10 +1,10 @@
-"""What ladders are judged by: how far they rise where they should fall, who falls all the way, rank correlation."""
+"""Statistics of ladders: largest rise, largest fall, share that falls throughout, rank correlation."""
 
 import numpy as np
 from scipy.stats import spearmanr
 
 TOLERANCE = 0.01
-"""A rise that counts as none, in units of the ladder."""
+"""Largest rise that still counts as falling, in units of the ladder."""
 
 
 def largest_rise(values: np.ndarray) -> float:
@@ -13,15 +13,13 @@ def largest_rise(values: np.ndarray) -> float:
 
 
 def largest_fall(values: np.ndarray) -> float:
-    """Return the largest step down along (S,), 0 when every step rises: how abruptly a ladder breaks off."""
+    """Return the largest step down along (S,), 0 when every step rises."""
     return float(max(0.0, -np.diff(values).min(initial=0.0)))
 
 
 def falls(ladders: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
-    """Return bool (N,): which of the ladders (N, S) never rise by more than the tolerance and end below their start.
-
-    The end must lie lower than the start by more than the tolerance, else a factor without effect would pass.
-    """
+    """Return bool (N,): which of the ladders (N, S) have no rise above the tolerance and end lower by more than it."""
+    # The second condition excludes factors without effect.
     steps = np.diff(ladders, axis=1)
     return np.asarray((steps <= tolerance).all(axis=1) & (ladders[:, -1] < ladders[:, 0] - tolerance))
 

@@ -1,4 +1,4 @@
-"""A bar: one measured value beside the limit it has to keep, and the table that shows many of them."""
+"""A bar: one measured value with its limit, and the table of many."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ Sense = Literal["<=", ">="]
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of the table: `value` in `unit`, held against `limit`; without a limit it only informs.
+    """One line of the table: `value` in `unit`, compared with `limit`; for information alone without one.
 
-    `interval` is the 95 % one of the value where it has one, `note` says what it was measured on. A NaN is a value that
-    could not be had, and meets nothing.
+    `interval` is the 95 % interval of the value where there is one, `note` what it was measured on. A NaN is a value
+    that could not be measured; it does not meet its limit.
     """
 
     subject: str
@@ -28,7 +28,7 @@ class Bar:
 
     @property
     def met(self) -> bool | None:
-        """Whether the value keeps the limit; None where there is none."""
+        """Whether the value meets the limit; None without a limit."""
         if self.limit is None:
             return None
         if math.isnan(self.value):
@@ -40,8 +40,8 @@ class Bar:
         limit = "" if self.limit is None else f"{self.sense} {_number(self.limit)}"
         verdict = {None: "", True: "met", False: "NOT MET"}[self.met]
         shown = f"{_number(self.value)} {self.unit}".strip()
-        told = f"{_bracket(self.interval)} {self.note}".strip()
-        return f"{self.name:<52} {shown:>14} {limit:>10}  {verdict:<7}  {told}".rstrip()
+        remark = f"{_bracket(self.interval)} {self.note}".strip()
+        return f"{self.name:<52} {shown:>14} {limit:>10}  {verdict:<7}  {remark}".rstrip()
 
 
 def table(bars: Sequence[Bar]) -> str:
@@ -57,7 +57,7 @@ def table(bars: Sequence[Bar]) -> str:
 
 
 def to_json(bars: Sequence[Bar], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `--json` writes: the settings, and every bar with its verdict; NaN becomes null."""
+    """Return the document of `--json`: the settings, and every bar with its verdict; NaN becomes null."""
     rows = [{**asdict(bar), "value": None if math.isnan(bar.value) else bar.value, "met": bar.met} for bar in bars]
     return {"settings": dict(settings), "bars": rows}
 
@@ -65,7 +65,8 @@ def to_json(bars: Sequence[Bar], settings: Mapping[str, Any]) -> dict[str, Any]:
 def medians(per_run: Sequence[Sequence[Bar]]) -> list[Bar]:
     """Return the bars of several runs as one list: medians, each run's value and interval in the note.
 
-    One run stays as it is. A bar that some run lacks is NaN, for a median of fewer runs would be another figure.
+    One run is returned unchanged. A bar that is missing in some run is NaN, since a median of fewer runs is not
+    comparable.
     """
     if len(per_run) == 1:
         return list(per_run[0])

@@ -1,4 +1,4 @@
-"""What spoils an aligned crop in one exact strength: uint8 RGB (112, 112, 3) in and out, strength 0 (or 1) is nothing.
+"""Degradations of an aligned crop in one exact strength: uint8 RGB (112, 112, 3) in and out; 0 (or 1) changes nothing.
 
 Blur, loss of resolution and noise are those of `synfiqa.fiqa_train.rendered_benchmark.operators`.
 """
@@ -16,12 +16,12 @@ _LENS = (13, 9)  # half axes in pixels, a little wider than an eye and its lids
 
 
 def blurred(crop: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Return the crop behind an isotropic Gaussian of `sigma` pixels."""
+    """Return the crop blurred by an isotropic Gaussian of `sigma` pixels."""
     return apply(Operator(blur_sigma=sigma), crop, seed)
 
 
 def shrunk(crop: np.ndarray, side: float, seed: int) -> np.ndarray:
-    """Return the crop after a stay at `side` x `side` pixels."""
+    """Return the crop shrunk to `side` x `side` pixels and enlarged again."""
     return apply(Operator(resolution=round(side)), crop, seed)
 
 
@@ -41,7 +41,7 @@ def with_gamma(crop: np.ndarray, gamma: float, seed: int) -> np.ndarray:
 
 
 def covered_from_below(crop: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Return the crop with a grey block over so large a share of its height."""
+    """Return the crop with a grey block over this share of its height, from below."""
     covered = crop.copy()
     covered[ARCFACE_SIZE - round(ARCFACE_SIZE * share) :] = _GREY
     return covered

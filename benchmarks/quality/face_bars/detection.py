@@ -1,7 +1,7 @@
-"""Whether a real detector finds the faces: MTCNN with its default thresholds on references and on spoilt portraits.
+"""Bars of detection: MTCNN with its default thresholds on references and on degraded portraits.
 
-Portraits are rendered at the size they are searched at, since that is what a run with that `portrait_size` gets. The
-fall-off is measured at 128 pixels, the default.
+Portraits are rendered at the size at which faces are detected, as in a run with that `portrait_size`. The fall-off is
+measured at 128 pixels, the default.
 """
 
 from dataclasses import dataclass
@@ -28,28 +28,28 @@ SIDES = (128, 64, 48, 32, 24, 16, 12)
 COVERAGES = (0.0, 0.25, 0.5, 0.75, 1.0)
 COVERS = ("mask", "scarf", "hand")
 RISE = 0.06
-"""Largest rise that the feasibility study's own fall-off shows (yaw 60 to 75, 16 people a cell)."""
+"""Largest rise in the fall-off of the feasibility study (yaw 60 to 75, 16 people a cell)."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What MTCNN said of one portrait: probability (0: no face) and landmark errors (5,) over the eye distance."""
+class DetectedFace:
+    """Result of MTCNN on one portrait: probability (0: no face) and landmark errors (5,) over the eye distance."""
 
     probability: float
     error: np.ndarray
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return the share found and the landmark error at each size, and how the share falls with what spoils a face."""
+    """Return the share found and the landmark error at each size, and the fall of the share along each factor."""
     rows = spread(_references, [(settings.seed, number) for number in range(settings.faces)], settings.processes)
     bars = [bar for column, size in enumerate(SIZES) for bar in _at_size(size, [row[column] for row in rows])]
     count = min(settings.per_cell, settings.faces)
-    cells = spread(_spoilt, [(settings.seed, number) for number in range(count)], settings.processes)
+    cells = spread(_degraded, [(settings.seed, number) for number in range(count)], settings.processes)
     probability = {name: np.array([cell[name] for cell in cells]) for name in cells[0]}
     return bars + [bar for name, found in probability.items() for bar in _fall_off(name, found)]
 
 
-def _at_size(size: int, found: list[Found]) -> list[Bar]:
+def _at_size(size: int, found: list[DetectedFace]) -> list[Bar]:
     probability = np.array([entry.probability for entry in found])
     errors = np.stack([entry.error for entry in found if entry.probability > 0] or [np.full(5, np.nan)])
     each = ", ".join(f"{name} {error:.3f}" for name, error in zip(POINTS, errors.mean(0), strict=True))
@@ -61,7 +61,7 @@ def _at_size(size: int, found: list[Found]) -> list[Bar]:
 
 
 LARGEST_FALL = {"yaw": 0.44, "blur": 0.63, "mask": 0.06}
-"""The study's largest fall between neighbouring levels: a smoother fall-off has smaller ones."""
+"""Largest fall between neighbouring levels in the feasibility study, the limit of ours."""
 LEVELS: dict[str, tuple[float, ...]] = {
     "yaw": YAWS,
     "blur": SIGMAS,
@@ -100,26 +100,26 @@ def _tools() -> tuple[HeadRenderer, MtcnnDetector]:
     return HeadRenderer(), MtcnnDetector()
 
 
-def look(image: np.ndarray, landmarks: np.ndarray) -> Found:
-    """Return what MTCNN finds in a portrait uint8 RGB (S, S, 3) whose true landmarks are (5, 2) pixels."""
+def detected(image: np.ndarray, landmarks: np.ndarray) -> DetectedFace:
+    """Detect the face of a portrait uint8 RGB (S, S, 3) whose true landmarks are (5, 2) pixels."""
     (face,) = _tools()[1].detect([image])
     if face is None:
-        return Found(0.0, np.full(5, np.nan))
+        return DetectedFace(0.0, np.full(5, np.nan))
     distance = np.linalg.norm(landmarks[0] - landmarks[1])
-    return Found(face.probability, np.linalg.norm(face.landmarks - landmarks, axis=1) / distance)
+    return DetectedFace(face.probability, np.linalg.norm(face.landmarks - landmarks, axis=1) / distance)
 
 
-def _references(job: tuple[int, int]) -> list[Found]:
-    """Return what is found of one person's first reference at each of `SIZES`."""
+def _references(job: tuple[int, int]) -> list[DetectedFace]:
+    """Detect one person's first reference at each of `SIZES`."""
     recipe, someone = references(*job, 1), person(*job)
     found = []
     for size in SIZES:
         shown = _tools()[0].render(someone, recipe, size)
-        found.append(look(shown.images[0], shown.landmarks[0]))
+        found.append(detected(shown.images[0], shown.landmarks[0]))
     return found
 
 
-def _spoilt(job: tuple[int, int]) -> dict[str, list[float]]:
+def _degraded(job: tuple[int, int]) -> dict[str, list[float]]:
     """Return the probability of one person's face at each level of each factor."""
     base = base_recipe(*job)
     rendered = {"yaw": [base.model_copy(update={"pose": Pose(yaw=yaw)}) for yaw in YAWS]}

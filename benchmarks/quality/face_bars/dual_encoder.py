@@ -1,4 +1,4 @@
-"""What the image-text network of a bootstrap tells apart, on held-out people under random degradation."""
+"""Bars of the image-text network: zero-shot accuracies on held-out people under random degradation."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ LIMITS = {
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return the balanced zero-shot accuracies; undisturbed: of faces without other faults of the capture.
+    """Measure balanced zero-shot accuracies; undisturbed: over faces without other faults of the capture.
 
     Medians over folders of networks.
     """

@@ -1,4 +1,4 @@
-"""Both recognition networks of a bootstrap on held-out people: verification, and what each factor costs them."""
+"""Bars of both recognition networks on held-out people: verification rates, and the cosine along each ladder."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ JUDGED = (
     *("gamma darker", "gamma lighter", "dark", "bright", "hard light", "colour cast"),
     *("mask", "scarf", "hand", "hat", "hair", "object", "block from below", "misaligned", "near camera"),
 )
-"""Ladders along which the cosine has to fall; expressions are not asked to."""
+"""Ladders along which the cosine has to fall; expressions are not among them."""
 
 
 def held_out_renders(settings: Settings) -> RenderSet:
-    """Return clean and varied renders as the bootstrap judges its networks on, of people that it has not met."""
+    """Return clean and varied renders of people outside the training set, as `synfiqa bootstrap` evaluates on."""
     seed = derive_seed(settings.seed, "face-bars", "renders")
     size = SetSize(identities=0, held_out=settings.identities, laddered=1)
     path = settings.work / f"renders-{settings.seed}-{settings.identities}-{drawing_digest()}.npz"
@@ -34,7 +34,7 @@ def held_out_renders(settings: Settings) -> RenderSet:
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return verification rates and the mean cosine's ladders of both networks; medians over folders."""
+    """Measure verification rates and ladders of the mean cosine of both networks; medians over folders."""
     renders, faces = held_out_renders(settings), ladder_set(settings)
     return medians([_of_folder(folder, settings, renders, faces) for folder in settings.networks])
 
@@ -85,10 +85,10 @@ def _ladders(name: str, faces: Faces, cosine: np.ndarray) -> list[Bar]:
         _cost(mean["gamma lighter"], FACTORS["gamma lighter"].levels, 1 / 1.6),
     )
     note = f"gamma {gamma:.3f}, yaw {turned:.3f}"
-    bars.append(Bar(SUBJECT, f"{name}: cost of gamma .6..1.6 less that of yaw 30", gamma - turned, 0.0, note=note))
+    bars.append(Bar(SUBJECT, f"{name}: cost of gamma 0.6..1.6 less that of yaw 30", gamma - turned, 0.0, note=note))
     return bars
 
 
 def _cost(mean: np.ndarray, levels: tuple[float, ...], level: float) -> float:
-    """Return how much cosine is lost between the clean end of a ladder and a level of it."""
+    """Return the loss of cosine from the clean end of a ladder to a level of it."""
     return float(mean[0] - mean[levels.index(level)])

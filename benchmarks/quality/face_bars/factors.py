@@ -1,7 +1,7 @@
-"""Each factor of a bad picture as a ladder of ten levels, from clean to as bad as a dataset shows it, others clean.
+"""Ladders of ten levels for each factor, from clean to the worst of a dataset, all other factors clean.
 
-A level is commanded by the recipe, so that the label sees what it sees in a run; what no recipe commands (gamma, a
-block over the face) changes the aligned crop.
+The recipe commands a level, so that label components are those of a run; factors outside of recipes (gamma, a block
+over the face) change the aligned crop.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Change = Callable[[np.ndarray, float, int], np.ndarray]
 
 @dataclass(frozen=True)
 class Factor:
-    """A ladder: its levels, and what makes a level, a change of the recipe (`command`) or of the crop (`change`)."""
+    """A ladder: its levels, each made by a change of the recipe (`command`) or of the crop (`change`)."""
 
     name: str
     levels: tuple[float, ...]

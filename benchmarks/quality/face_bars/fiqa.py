@@ -1,4 +1,4 @@
-"""How good the trained quality model of a run is on its held-out identities, from the run's own evaluation."""
+"""Bars of a run's quality model on its held-out identities, from the run's own evaluation."""
 
 import json
 import math
@@ -17,12 +17,12 @@ DISCARD = 0.3
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return rank correlation and pAUC on the independent network, against sharpness; medians over runs."""
+    """Read rank correlation and pAUC on the independent network, and against sharpness; medians over runs."""
     return medians([bars_of(read_evaluation(run, settings.label)) for run in settings.runs])
 
 
 def read_evaluation(run: str, name: str) -> dict[str, Any]:
-    """Return `evaluation.json` of a run's model; UserError when there is none."""
+    """Read `evaluation.json` of a run's model; UserError when there is none."""
     try:
         found: dict[str, Any] = json.loads(Storage(run).read(f"{model_folder(name)}/evaluation.json"))
     except FileNotFoundError as error:
@@ -31,7 +31,7 @@ def read_evaluation(run: str, name: str) -> dict[str, Any]:
 
 
 def bars_of(evaluation: dict[str, Any]) -> list[Bar]:
-    """Return the bars of one evaluation; a figure that it lacks (too few pairs for an FMR) is NaN."""
+    """Return the bars of one evaluation; a missing figure (too few pairs for an FMR) is NaN."""
     held_out = f"{evaluation['identities']} identities, {evaluation['degraded']} degraded images"
     rho = _value(evaluation["spearman"]["model"])
     bars = [Bar(SUBJECT, "Spearman with the label", rho, 0.92, ">=", note=held_out)]
@@ -46,10 +46,10 @@ def bars_of(evaluation: dict[str, Any]) -> list[Bar]:
                 bars.append(Bar(SUBJECT, f"pAUC less Laplacian's {named}", math.nan, -0.24, note=missing))
                 continue
             methods = row["methods"]
-            told = f"on {row['embedder']}, FNMR {row['fnmr0']:.3f}"
-            told += "".join(f", {name} {_shown(methods[name])}" for name in ("label", "laplacian", "random"))
+            remark = f"on {row['embedder']}, FNMR {row['fnmr0']:.3f}"
+            remark += "".join(f", {name} {_shown(methods[name])}" for name in ("label", "laplacian", "random"))
             pauc, own = _value(methods["model"]["pauc"]), _interval(methods["model"])
-            bars.append(Bar(SUBJECT, f"pAUC {named}", pauc, 0.70, interval=own, note=told))
+            bars.append(Bar(SUBJECT, f"pAUC {named}", pauc, 0.70, interval=own, note=remark))
             apart = next(entry for entry in row["differences"] if entry["other"] == "laplacian")
             less, paired = _value(apart["difference"]), _interval(apart)
             name = f"pAUC less Laplacian's {named}"

@@ -1,4 +1,4 @@
-"""What an image costs from recipe to JPEG: the sample half's own stage over whole identities, textures included."""
+"""Bar of the CPU time of an image from recipe to JPEG, by the sample half's own stage, textures included."""
 
 import time
 
@@ -19,13 +19,13 @@ SUBJECT = "generation"
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return CPU milliseconds an image: render, composite, degrade, align and encode 24 recipes of each identity."""
+    """Measure CPU milliseconds an image: render, composite, degrade, align and encode 24 recipes of each identity."""
     torch.set_num_threads(1)
     config = RunConfig.model_validate({"run": {"seed": settings.seed}})
     stage = ConditionalGeneratorStage(config)
     stage.setup()
     images = config.generate.references + config.generate.degraded
-    stage.process(_work(settings.seed, 0))  # what only the first call does is no image's cost
+    stage.process(_work(settings.seed, 0))  # warm-up: work of the first call alone is not counted
     took = []
     for number in range(1, settings.timed + 1):
         work = _work(settings.seed, number)

@@ -1,8 +1,8 @@
-"""Whether the fused label falls along each factor's ladder, on the frozen scale of a finished run.
+"""Bars of the fused label: its fall along each factor's ladder, on the frozen scale of a finished run.
 
-A person's ladder falls when no step rises by more than .01 of the label's range (the run's own 0 to 1) and its end lies
-lower than its start by more than that. Labels are not clipped to the range here, so that a ladder that starts above the
-best sample of the run is seen to fall.
+A person's ladder falls when no step rises by more than 0.01 of the label's range (the run's own 0 to 1) and its end
+lies lower than its start by more than that. Labels are not clipped to the range here, since a ladder may start above
+the best sample of the run.
 """
 
 import numpy as np
@@ -29,17 +29,17 @@ from synfiqa.schemas.errors import UserError
 
 SUBJECT = "labels"
 NOT_JUDGED = ("gamma darker", "gamma lighter")
-"""No recipe commands them; exposure is what a dataset has."""
+"""Ladders without a limit: no recipe commands gamma, datasets vary exposure instead."""
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return the share of held-out people whose label falls along each factor's ladder; medians over runs."""
+    """Measure the share of held-out people whose label falls along each factor's ladder; medians over runs."""
     faces = ladder_set(settings)
     return medians([_of_run(run, settings.label, faces) for run in settings.runs])
 
 
 def fused_labels(calibration: Calibration, faces: Faces, chosen: RunModels) -> np.ndarray:
-    """Return the label (N,) of each face on the calibration's scale, 0..1 for what its run held, beyond it not clipped.
+    """Return the label (N,) of each face on the calibration's scale, 0..1 over its run, not clipped beyond.
 
     f_r and v_l come from the chosen networks, which must be those that the calibration was fitted with.
     """
@@ -58,15 +58,15 @@ def fused_labels(calibration: Calibration, faces: Faces, chosen: RunModels) -> n
 
 
 def networks_of(storage: Storage) -> RunModels:
-    """Return the models of a run; UserError when one that labels has other weights by now: the scale is not theirs."""
+    """Return the models of a run; UserError when the weights of one that labels have changed since."""
     manifest = load_run(storage)
     chosen = run_models(ModelsSection(**manifest.config.get("models", {})))
     used: dict[str, str] = manifest.recipe["model_digests"]
     for model in (chosen.embedder, chosen.image_text):
         if used.get(model.name) != digest_of(model):
             raise UserError(
-                f"{storage.uri()} was measured with other weights of {model.name} than are here now, so its labels are "
-                "another scale; make the run again"
+                f"{storage.uri()} was measured with other weights of {model.name} than are here now, so its labels "
+                "have another scale; make the run again"
             )
     return chosen
 
@@ -81,7 +81,7 @@ def _of_run(run: str, label: str, faces: Faces) -> list[Bar]:
         share = float(falls(ladders).mean())
         ranked = float((rank_correlations(ladders) <= -0.95).mean())
         medians_shown = " ".join(f"{value:.2f}" for value in np.median(ladders, axis=0))
-        note = f"rho <= -.95: {ranked:.2f}; median {medians_shown}"
+        note = f"rho <= -0.95: {ranked:.2f}; median {medians_shown}"
         limit = None if factor in NOT_JUDGED else 0.95
         bars.append(Bar(SUBJECT, f"{factor}: label falls, share of people", share, limit, ">=", note=note))
     return bars

@@ -1,4 +1,4 @@
-"""Held-out people on every ladder, as a run would store them: rendered, aligned, degraded, encoded, with true poses."""
+"""Faces of held-out people on every ladder, made as in a run: rendered, aligned, degraded, encoded, with true poses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ _AT_ONCE = 1024
 class Faces:
     """N stored faces: JPEG bytes, identity number, factor ("reference" for references), level, and label components.
 
-    `yaw` is |degrees| as a run measures them of the true landmarks, `downsample` and `blur` are s and b of the recipe.
-    `columns` are the `FLAT_COLUMNS` of `synfiqa.fiqa_train.labels.severities` that a run would store, a structured
-    float32 array. Rows are in the order of identity, factor, level.
+    `yaw` is in |degrees|, measured as in a run on the true landmarks, `downsample` and `blur` are s and b of the
+    recipe. `columns` are the `FLAT_COLUMNS` of `synfiqa.fiqa_train.labels.severities` that a run would
+    store, a structured float32 array. Rows are in the order of identity, factor, level.
     """
 
     jpeg: list[bytes]
@@ -46,7 +46,7 @@ class Faces:
         return _decoded(self.jpeg)
 
     def measured(self, network: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return what a network says of every face, (N, ...); a thousand at a time are decoded, not all."""
+        """Return the outputs of a network for all faces, (N, ...), decoding about a thousand at a time."""
         starts = range(0, len(self.jpeg), _AT_ONCE)
         return np.concatenate([network(_decoded(self.jpeg[start : start + _AT_ONCE])) for start in starts])
 
@@ -76,7 +76,7 @@ def _decoded(jpeg: Sequence[bytes]) -> np.ndarray:
 
 
 def joined(parts: Sequence[Faces]) -> Faces:
-    """Return the faces of all parts as one."""
+    """Concatenate the faces of all parts."""
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0]) if name != "jpeg"
     }
@@ -91,7 +91,7 @@ def ladder_faces(
     number: int = 0,
     renderer: HeadRenderer | None = None,
 ) -> Faces:
-    """Return one person's references, then every level of the factors from the base recipe.
+    """Make one person's references, then every level of the factors from the base recipe.
 
     As `synfiqa.actors.stages.conditional_generator` makes a sample of the corrected profile: portrait, alignment by the
     true landmarks, degradation, the factor's own change of the crop, JPEG.
@@ -118,7 +118,7 @@ def ladder_faces(
 
 
 def ladder_set(settings: Settings) -> Faces:
-    """Return all factors' ladders of the held-out identities, made once and then read from the work folder."""
+    """Return the ladders of all factors of the held-out identities, made once and cached in the work folder."""
     path = settings.work / f"ladders-{settings.seed}-{settings.identities}-{drawing_digest()}.npz"
     if not path.exists():
         jobs = [(settings.seed, number) for number in range(settings.identities)]
@@ -150,7 +150,7 @@ def _columns(recipes: Sequence[Recipe], yaw: np.ndarray, covered: np.ndarray) ->
 def _crops(
     someone: Identity, recipes: Sequence[Recipe], renderer: HeadRenderer
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Return of each recipe its aligned and degraded crop, the yaw in degrees of its landmarks, and occluded shares."""
+    """Return the aligned and degraded crop of each recipe, the yaw of its landmarks in degrees, and occluded shares."""
     drawn = [portrait_recipe(recipe) for recipe in recipes]
     different = list(dict.fromkeys(drawn))
     rendered = renderer.render(someone, different, PORTRAIT_SIZE)

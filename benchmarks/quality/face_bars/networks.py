@@ -1,4 +1,4 @@
-"""The networks that are judged: those of the package, or of bootstraps with other seeds."""
+"""Networks that are measured: those of the package, or of `synfiqa bootstrap` with other seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def require_networks(folders: Sequence[Path]) -> None:
 
 
 def network(folder: Path, name: str) -> Any:
-    """Return the network of that name, ready to run."""
+    """Load the network of that name."""
     return player(_card(folder, name))
 
 

@@ -1,4 +1,4 @@
-"""The people that bars are measured on: identities and recipes under a seed path that nothing else uses."""
+"""People of the bars: identities and recipes under a seed path of their own."""
 
 import hashlib
 from pathlib import Path
@@ -19,10 +19,10 @@ from synfiqa.schemas.recipe import Expression, Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed
 
 REFERENCES = 4
-"""References of an identity, as a run has by default."""
+"""Number of references of an identity, the default of a run."""
 
 USUAL_DISTANCE = 6.0
-"""Head heights between the camera and a face that is shown well."""
+"""Distance of the camera in head heights at the clean end of ladders."""
 
 
 def identity_seed(seed: int, number: int) -> int:
@@ -31,7 +31,7 @@ def identity_seed(seed: int, number: int) -> int:
 
 
 def person(seed: int, number: int) -> Identity:
-    """Return the number-th identity, without glasses of its own, as a run shows it."""
+    """Return the number-th identity, without glasses of its own, as in the samples of a run."""
     return sample_identity(identity_seed(seed, number)).without_glasses()
 
 
@@ -41,14 +41,14 @@ def references(seed: int, number: int, count: int = REFERENCES) -> list[Recipe]:
 
 
 def base_recipe(seed: int, number: int) -> Recipe:
-    """Return the recipe that the number-th identity's ladders start from: a further reference, cleaned."""
+    """Return the recipe at the clean end of the number-th identity's ladders: a further reference, cleaned."""
     return cleaned(references(seed, number, REFERENCES + 1)[-1])
 
 
 def cleaned(reference: Recipe) -> Recipe:
     """Return a reference's recipe as that of a degraded sample: pose and expression exactly zero, JPEG quality 95.
 
-    The camera is at `USUAL_DISTANCE`. So one factor moves along a ladder and no other.
+    The camera is at `USUAL_DISTANCE`, so that a single factor varies along a ladder.
     """
     change = {"kind": "degraded", "jpeg_quality": 95, "pose": Pose(), "expression": Expression()}
     change |= {"camera_distance": USUAL_DISTANCE}
@@ -56,7 +56,7 @@ def cleaned(reference: Recipe) -> Recipe:
 
 
 def drawing_digest() -> str:
-    """Return a short digest of the code that draws faces and tells their columns: of other code nothing is used."""
+    """Return a short digest of the code that draws faces and computes their columns, part of the names of caches."""
     files = [Path(module.__file__) for module in _DRAWING if module.__file__]
     files += Path(synfiqa.actors.face3d.__file__).parent.glob("*.py")
     files += [Path(__file__).with_name(f"{name}.py") for name in ("people", "factors", "crop_changes", "ladder_set")]

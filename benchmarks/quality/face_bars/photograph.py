@@ -1,6 +1,6 @@
-"""How a trained model takes a real portrait: scikit-image's astronaut, found and aligned once, then spoilt in steps.
+"""Bars of a trained model on a real portrait: scikit-image's astronaut, detected and aligned once, degraded in steps.
 
-The face is turned in the plane by cutting it out of the photograph askew, so that no border is made up.
+The face is turned in the plane by cropping it from the photograph at an angle, so that no border is filled in.
 """
 
 from collections.abc import Iterator
@@ -30,11 +30,11 @@ LADDERS: dict[str, tuple[Change, tuple[float, ...]]] = {
     "darkening by gain": (crop_changes.brightened, (1, 0.65, 0.42, 0.28, 0.18, 0.11, 0.07, 0.04)),
     "darkening by gamma": (crop_changes.with_gamma, (1, 1.3, 1.7, 2.2, 2.9, 3.7, 4.8, 6)),
 }
-"""Eight steps of each, the first leaves the crop alone."""
+"""Degradation and eight levels of each ladder, the first being clean."""
 
 
 def portrait() -> tuple[np.ndarray, np.ndarray]:
-    """Return the photograph uint8 RGB (512, 512, 3) and the face's landmarks (5, 2) that the detector finds."""
+    """Return the photograph uint8 RGB (512, 512, 3) and the detected landmarks (5, 2) of the face."""
     photo = astronaut()
     (face,) = MtcnnDetector().detect([photo])
     if face is None:
@@ -49,13 +49,13 @@ def ladders() -> Iterator[tuple[str, np.ndarray]]:
     for name, (change, levels) in LADDERS.items():
         rest = [change(clean, level, 0) for level in levels[1:]]
         yield name, np.stack([clean, *rest])
-    askew = np.stack([rotated(landmarks, angle) for angle in ANGLES])
-    yield "in-plane rotation", align([photo] * len(askew), askew, antialias=True)
+    turned = np.stack([rotated(landmarks, angle) for angle in ANGLES])
+    yield "in-plane rotation", align([photo] * len(turned), turned, antialias=True)
     yield "sunglasses", np.stack([clean, crop_changes.with_sunglasses(clean)])
 
 
 def rotated(landmarks: np.ndarray, degrees: float) -> np.ndarray:
-    """Return the landmarks (5, 2) turned about the middle of their crop: aligned by them, the crop comes out turned."""
+    """Return the landmarks (5, 2) turned about the centre of their crop, which turns the crop aligned by them."""
     matrix = similarity_transform(landmarks[None])[0]
     middle = np.full(2, (ARCFACE_SIZE - 1) / 2)
     centre = np.linalg.solve(matrix[:, :2], middle - matrix[:, 2])
@@ -65,17 +65,17 @@ def rotated(landmarks: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return Spearman's correlation of the score with the step of each ladder: bundled model, or medians over runs."""
-    spoilt = dict(ladders())
+    """Measure Spearman's correlation of the score with the step of each ladder: bundled model, or medians over runs."""
+    degraded = dict(ladders())
     sources = [f"{run.rstrip('/')}/{model_folder(settings.label)}" for run in settings.runs] or [BUNDLED_QUALITY]
     models = [load_quality_model(source) for source in sources]
-    return medians([bars_of(model, spoilt) for model in models])
+    return medians([bars_of(model, degraded) for model in models])
 
 
-def bars_of(model: QualityModel, spoilt: dict[str, np.ndarray]) -> list[Bar]:
+def bars_of(model: QualityModel, degraded: dict[str, np.ndarray]) -> list[Bar]:
     """Return the bars of one model."""
     bars = []
-    for name, crops in spoilt.items():
+    for name, crops in degraded.items():
         scores = model.score(crops)
         note = " ".join(f"{score:.3f}" for score in scores)
         if name == "sunglasses":

@@ -1,7 +1,7 @@
-"""Whether the rasteriser is exact, against a double-precision loop, and what it costs on one core.
+"""Bars of the rasteriser: exactness against a double-precision loop, and CPU time on one core.
 
-Heads as the renderer composes them, with clothes and falling hair, one picture a call as the renderer asks for them.
-The scalp under the hair, which the renderer leaves out, is drawn too, because the bar is for some 14,000 faces.
+Heads are composed by the renderer, with clothes and falling hair, one picture a call. The scalp under the hair, which
+the renderer leaves out, is drawn too, because the bar is for some 14,000 faces.
 """
 
 import time
@@ -35,7 +35,7 @@ def head(seed: int, number: int, yaw: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mismatches(verts: np.ndarray, faces: np.ndarray, size: int) -> tuple[int, int, float, float]:
-    """Return how many pixels differ in being covered, how many in the face, the share of the latter, the largest |dz|.
+    """Count pixels that differ in coverage and in the face; return both, the share of the latter and the largest |dz|.
 
     The share is of the pixels that both cover, the depth difference of those that agree on the face.
     """
@@ -63,7 +63,7 @@ def milliseconds(verts: np.ndarray, faces: np.ndarray, size: int, repeats: int, 
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return exactness over four poses at both sizes, and milliseconds as the median over poses."""
+    """Measure exactness over four poses at both sizes, and milliseconds as the median over poses."""
     torch.set_num_threads(1)
     heads = [head(settings.seed, 0, yaw) for yaw in YAWS]
     size_of_mesh = f"{len(heads[0][0])} vertices, {len(heads[0][1])} faces, yaw {', '.join(map(str, YAWS))}"

@@ -1,4 +1,4 @@
-"""What a measurement may choose, and the processes it is spread over."""
+"""Settings of a measurement, and its distribution over processes."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,11 +13,11 @@ from synfiqa.actors.model_store.catalogue import BUNDLED
 
 @dataclass(frozen=True)
 class Settings:
-    """`faces` for detection, `identities` held out for networks and labels, `runs` for labels, model and photograph.
+    """Settings: `faces` for detection, `identities` for networks and labels, `runs` for labels, model, photograph.
 
-    Renders are kept in `work`. All seeds derive from `seed` under a path of their own, so no run, bootstrap or
-    benchmark has met these people. `label` is the label pass and the model of the runs. `networks` are the folders
-    whose embedders and image-text network are judged.
+    Renders are kept in `work`. All seeds derive from `seed` under a path of their own, so these people are in no run,
+    training set or benchmark. `label` is the name of the label pass and the model of the runs. `networks` are the
+    folders whose embedders and image-text network are measured.
     """
 
     faces: int = 1000
@@ -34,7 +34,7 @@ class Settings:
 
 
 def spread[Job, Result](function: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> list[Result]:
-    """Return the function of every job in order, computed by so many fresh processes of one thread each."""
+    """Apply the function to every job in order, in so many new processes of one thread each."""
     if processes == 1:
         return [function(job) for job in jobs]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:

@@ -1,4 +1,4 @@
-"""What the bundled networks weigh."""
+"""Bar of the size of the bundled networks."""
 
 from benchmarks.quality.face_bars.bar import Bar
 from benchmarks.quality.face_bars.settings import Settings
@@ -9,7 +9,7 @@ SUBJECT = "weights"
 
 
 def measure(settings: Settings) -> list[Bar]:
-    """Return the megabytes (10^6 bytes) of all bundled weights, those of the quality model among them."""
+    """Measure the megabytes (10^6 bytes) of all bundled weights, including the quality model."""
     files = [*sorted(BUNDLED.glob("*.safetensors")), *sorted(BUNDLED_FILE.parent.glob("*.safetensors"))]
     sizes = {path.stem: path.stat().st_size / 1e6 for path in files}
     note = ", ".join(f"{name} {size:.2f}" for name, size in sizes.items())

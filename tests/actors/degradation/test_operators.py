@@ -11,7 +11,7 @@ from synfiqa.actors.degradation.operators import (
     motion_kernel,
     sensor_noise,
 )
-from synfiqa.actors.imaging.codec import laplacian_variance
+from synfiqa.actors.quality.measures.sharpness import laplacian_variance
 
 FACE = (resize(data.astronaut()[0:200, 120:320], (112, 112)) * 255).astype(np.uint8)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality.face_bars.detection import look
+from benchmarks.quality.face_bars.detection import detected
 from benchmarks.quality.face_bars.people import base_recipe, person, references
 from benchmarks.quality.face_bars.rasteriser import head, mismatches
 from synfiqa.actors.face3d import HeadRenderer
@@ -17,7 +17,7 @@ def test_frontal_references_are_found_at_their_landmarks():
     renderer, found = HeadRenderer(), []
     for number in range(PEOPLE):
         shown = renderer.render(person(0, number), references(0, number, 1), 112)
-        found.append(look(shown.images[0], shown.landmarks[0]))
+        found.append(detected(shown.images[0], shown.landmarks[0]))
     assert [entry.probability > 0.7 for entry in found] == [True] * PEOPLE
     errors = np.stack([entry.error for entry in found])
     assert errors.mean() <= 0.10
@@ -30,7 +30,7 @@ def test_faces_are_found_in_a_sheet_of_poses():
         base = base_recipe(0, number)
         recipes = [base.model_copy(update={"pose": Pose(yaw=yaw, pitch=pitch)}) for yaw, pitch in POSES]
         shown = renderer.render(person(0, number), recipes, 128)
-        found = [look(image, points) for image, points in zip(shown.images, shown.landmarks, strict=True)]
+        found = [detected(image, points) for image, points in zip(shown.images, shown.landmarks, strict=True)]
         assert [entry.probability > 0 for entry in found] == [True] * len(POSES)
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from synfiqa.actors.imaging.codec import decode, encode_jpeg, laplacian_variance, load_photo
+from synfiqa.actors.imaging.codec import decode, encode_jpeg, load_photo
 
 PHOTO = astronaut()[:128, 160:288].copy()
 
@@ -170,13 +170,3 @@ class TestUnreadable:
         data[18:26] = np.array([side, side], "<i4").tobytes()
         path.write_bytes(bytes(data))
         assert "larger than" in self.refused(path)
-
-
-class TestLaplacianVariance:
-    def test_falls_with_blur(self):
-        values = [laplacian_variance(cv2.GaussianBlur(PHOTO, (0, 0), s) if s else PHOTO) for s in (0, 1, 2, 4)]
-        assert values == sorted(values, reverse=True)
-        assert values[0] > 10 * values[3]
-
-    def test_flat_image_has_none(self):
-        assert laplacian_variance(np.full((64, 64, 3), 90, np.uint8)) == 0

@@ -30,14 +30,14 @@ SCORES = {
 
 def test_figures_stand_by_mode_and_rate_as_the_document_writes_them():
     assert pauc_table(SCORES) == [
-        "| | leaderboard, FMR .1 % | leaderboard, FMR 1 % | fixed, FMR .1 % | Spearman |",
+        "| | leaderboard, FMR 0.1 % | leaderboard, FMR 1 % | fixed, FMR 0.1 % | Spearman |",
         "|---|---|---|---|---|",
-        "| model | 1.001 [.950, 1.100] | undefined | .600 [.500, .700] | -.013 |",
+        "| model | 1.001 [0.950, 1.100] | undefined | 0.600 [0.500, 0.700] | -0.013 |",
     ]
 
 
 def test_each_factor_is_a_row_and_only_ladders_fall():
-    assert factor_rows(SCORES)[2:] == ["| clean | .91 | 0 |  |  |", "| yaw | .91 .50 | 0 59 | -1.00 | .00 |"]
+    assert factor_rows(SCORES)[2:] == ["| clean | 0.91 | 0 |  |  |", "| yaw | 0.91 0.50 | 0 59 | -1.00 | 0.00 |"]
 
 
 def test_a_file_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch):

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.face_bars import detection
-from benchmarks.quality.face_bars.detection import Found, look
+from benchmarks.quality.face_bars.detection import DetectedFace, detected
 
 
 def test_missed_faces_lower_the_share_and_leave_the_error():
-    found = [Found(0.9, np.full(5, 0.04)), Found(0.99, np.full(5, 0.08)), Found(0.0, np.full(5, np.nan))]
+    found = [
+        DetectedFace(0.9, np.full(5, 0.04)),
+        DetectedFace(0.99, np.full(5, 0.08)),
+        DetectedFace(0.0, np.full(5, np.nan)),
+    ]
     share, error = detection._at_size(112, found)
     assert share.value == pytest.approx(2 / 3)
     assert error.value == pytest.approx(0.06)
@@ -16,7 +20,7 @@ def test_missed_faces_lower_the_share_and_leave_the_error():
 
 
 def test_nothing_found_has_no_error():
-    share, error = detection._at_size(112, [Found(0.0, np.full(5, np.nan))])
+    share, error = detection._at_size(112, [DetectedFace(0.0, np.full(5, np.nan))])
     assert share.value == 0
     assert not error.met
 
@@ -35,6 +39,6 @@ def test_a_smooth_fall_meets_its_bars_and_a_cliff_does_not():
 
 
 def test_a_picture_without_a_face_is_not_found():
-    found = look(np.full((112, 112, 3), 90, np.uint8), np.zeros((5, 2)))
+    found = detected(np.full((112, 112, 3), 90, np.uint8), np.zeros((5, 2)))
     assert found.probability == 0
     assert np.isnan(found.error).all()

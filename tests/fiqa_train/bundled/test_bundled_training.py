@@ -13,7 +13,7 @@ from synfiqa.fiqa_train.bundled.embedder_metrics import (
     tar_at_fmr,
     threshold_at_fmr,
 )
-from synfiqa.fiqa_train.bundled.everything import NETWORKS, bootstrap_networks
+from synfiqa.fiqa_train.bundled.everything import NETWORKS, train_networks
 from synfiqa.fiqa_train.bundled.image_text import contrastive_loss, mention, train_image_text, truth
 from synfiqa.fiqa_train.bundled.publish import publish
 from synfiqa.fiqa_train.bundled.render_set import RenderSet, SetSize, cache_path, cached_render_set, render_set
@@ -171,7 +171,7 @@ def test_training_learns_publishes_and_repeats_exactly(renders, tmp_path):
 
 
 def test_all_networks_are_trained_from_one_set_of_renders_and_come_out_as_if_trained_alone(renders, work, tmp_path):
-    cards = bootstrap_networks(tmp_path / "out", 3, work, SMALL)
+    cards = train_networks(tmp_path / "out", 3, work, SMALL)
     assert [card.name for card in cards] == list(NETWORKS) == ["bundled-a", "bundled-b", "bundled-clip"]
     assert all(read_bundled(tmp_path / "out" / f"{card.name}.yaml").card == card for card in cards)
     assert train_embedder("bundled-b", renders, tmp_path / "alone", 3).sha256 == cards[1].sha256

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from synfiqa.fiqa_train.evaluation.baselines import label_quality, random_quality, sharpness
+from synfiqa.actors.quality.measures.sharpness import sharpness
+from synfiqa.fiqa_train.evaluation.baselines import label_quality, random_quality
 from synfiqa.fiqa_train.evaluation.compare import CURVE_POINTS, Protocol, compare, number, resolvable
 from synfiqa.fiqa_train.evaluation.edc import edc, pair_quality
 from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs

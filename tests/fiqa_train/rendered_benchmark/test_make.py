@@ -100,7 +100,7 @@ def test_other_files_are_never_written_over(tmp_path):
 
 
 def test_two_makes_do_not_meet(tmp_path):
-    with make._held(tmp_path / "b"), pytest.raises(UserError, match="another process"):
+    with make._locked(tmp_path / "b"), pytest.raises(UserError, match="another process"):
         make_benchmark(tmp_path / "b", SMALL, 1, quiet)
 
 

@@ -15,7 +15,7 @@ from synfiqa.actors.quality.correlation import spearman
 from synfiqa.fiqa_train.training.checkpoints import dump_state, parse_state
 from synfiqa.fiqa_train.training.loop import _advance, build_network, describe, fit, schedule
 from synfiqa.fiqa_train.training.losses import quality_loss
-from synfiqa.fiqa_train.training.train_run import training_task
+from synfiqa.fiqa_train.training.task import training_task
 from synfiqa.schemas.config.learn import TrainSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard

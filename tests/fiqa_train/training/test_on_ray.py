@@ -55,28 +55,28 @@ def test_a_failure_reads_as_its_innermost_cause_in_one_line():
             {"workers": 8, "use_gpu": True},
             64.0,
             4.0,
-            "training wants 8 GPUs (train.workers=8 and train.use_gpu=true) but the cluster has 4 GPUs: "
+            "training needs 8 GPUs (train.workers=8 and train.use_gpu=true) but the cluster has 4 GPUs: "
             "use --set train.workers=4, or a cluster with more",
         ),
         (
             {"use_gpu": True},
             2.0,
             0.0,
-            "training wants 1 GPU (train.workers=1 and train.use_gpu=true) but the cluster has 0 GPUs: "
+            "training needs 1 GPU (train.workers=1 and train.use_gpu=true) but the cluster has 0 GPUs: "
             "use --set train.use_gpu=false, or a cluster with some",
         ),
         (
             {"workers": 3},
             2.0,
             8.0,
-            "training wants 3 CPUs (train.workers=3) but the cluster has 2 CPUs: "
+            "training needs 3 CPUs (train.workers=3) but the cluster has 2 CPUs: "
             "use --set train.workers=2, or a cluster with more",
         ),
         (
             {},
             0.0,
             0.0,
-            "training wants 1 CPU (train.workers=1) but the cluster has 0 CPUs: use a cluster with some",
+            "training needs 1 CPU (train.workers=1) but the cluster has 0 CPUs: use a cluster with some",
         ),
     ],
 )

@@ -1,0 +1,1 @@
+"""Quality of faces: measures, and the correlation that judges them."""

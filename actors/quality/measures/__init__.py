@@ -1,0 +1,1 @@
+"""Qualities computed without a network."""

@@ -1,0 +1,15 @@
+"""Sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000), the usual baseline of face image quality."""
+
+import cv2
+import numpy as np
+
+
+def laplacian_variance(image: np.ndarray) -> float:
+    """Return the variance of the Laplacian of an RGB image's luma, uint8 (H, W, 3); higher is sharper."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var())
+
+
+def sharpness(images: np.ndarray) -> np.ndarray:
+    """Return `laplacian_variance`, float64 (N,), of uint8 RGB images (N, H, W, 3)."""
+    return np.array([laplacian_variance(image) for image in images], np.float64)

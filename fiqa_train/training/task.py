@@ -1,0 +1,121 @@
+"""Basis of a training, splits of its identities, and the task of its workers."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.selection import run_models
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.fingerprint import differences
+from synfiqa.cluster.run.lease import Claim
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.fiqa_train.labels.label_pass import require_calibration
+from synfiqa.fiqa_train.labels.parts import LabelledShard, pair_shards
+from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, model_folder
+from synfiqa.fiqa_train.training.data import batch_plan, read_label_table
+from synfiqa.fiqa_train.training.loop import TrainTask, describe
+from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_identities
+from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.manifest import RunManifest
+
+BASIS = "train.json"
+"""File with the basis of a training, written before the first epoch; a resumed training must agree with it."""
+
+_EXECUTION_FIELDS = {"workers", "use_gpu", "max_failures"}
+"""Fields of section `train` that do not decide the model."""
+
+
+def label_digest(calibration: Calibration) -> str:
+    """Return the SHA-256 (hex) over all label files of a pass, in shard order."""
+    return hashlib.sha256("\n".join(part.sha256 for part in calibration.parts).encode()).hexdigest()
+
+
+def label_table(storage: Storage, shards: list[LabelledShard]) -> pa.Table:
+    """Return sample_id, identity and quality of every labelled sample, in shard order."""
+    return pa.concat_tables([read_label_table(storage, shard) for shard in shards])
+
+
+def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
+    """Return everything that decides the model: settings, seed, labels, dataset and initial weights."""
+    section = config.train
+    # The default of a field added later is omitted, so that the basis of older trainings stays valid.
+    plain = {"precision"} if section.precision == "float32" else set()
+    basis: dict[str, Any] = {
+        "train": section.model_dump(mode="json", exclude=_EXECUTION_FIELDS | plain),
+        "seed": config.run.seed,
+        "label": calibration.name,
+        "label_sha256": label_digest(calibration),
+        "dataset_sha256": calibration.dataset_sha256,
+        "run_fingerprint": manifest.fingerprint,
+    }
+    if section.initialise == "embedder":
+        basis["embedder"] = config.models.embedder
+        basis["embedder_sha256"] = digest_of(run_models(config.models).embedder)
+    return basis
+
+
+def is_trained(storage: Storage, name: str) -> bool:
+    """Return whether a model of that name is finished, whatever its basis."""
+    return all(storage.exists(f"{model_folder(name)}/{file}") for file in (METRICS, WEIGHTS, CARD))
+
+
+def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the metrics of a finished training; UserError when the name is taken by a different one."""
+    folder = model_folder(name)
+    try:
+        existing = json.loads(storage.read(f"{folder}/{BASIS}"))
+    except FileNotFoundError:
+        return None
+    if existing != basis:
+        changed = "; ".join(differences(existing, basis)[:4])
+        raise UserError(
+            f"model '{name}' of {storage.uri()} was trained with other data or settings ({changed}); "
+            f"choose another train.name, or delete {folder}"
+        )
+    if not is_trained(storage, name):
+        return None
+    metrics: dict[str, Any] = json.loads(storage.read(f"{folder}/{METRICS}"))
+    return metrics
+
+
+def split_run(config: RunConfig, identities: Iterable[int]) -> dict[int, Split]:
+    """Return the split of every labelled identity of the run, the same for train and evaluate."""
+    section = config.train
+    return split_identities(map(int, identities), section.validation_fraction, section.test_fraction, config.run.seed)
+
+
+def training_task(config: RunConfig, storage: Storage, claim: Claim | None = None) -> TrainTask:
+    """Return the task of the workers; UserError when there are too few identities or images to train on.
+
+    With the `claim` of a lease they stop before they write to a run that another driver has taken over.
+    """
+    calibration = require_calibration(storage, config.label.name)
+    commits = ShardStore(storage, calibration.fingerprint).committed("samples")
+    shards = pair_shards(commits.values(), calibration.parts)
+    identities = label_table(storage, shards)["identity"].to_pylist()
+    splits = split_run(config, identities)
+    chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
+    rows = sum(identity in chosen["train"] for identity in identities)
+    batch_plan(rows, config.train.batch_size, config.train.workers)
+    embedder = run_models(config.models).embedder
+    commercial = all(card.commercial_use for card in load_run(storage).cards)
+    return TrainTask(
+        url=storage.url,
+        shards=shards,
+        train=chosen["train"],
+        validation=chosen["validation"],
+        identities={split: len(members) for split, members in chosen.items()},
+        rows=rows,
+        section=config.train,
+        embedder=embedder,
+        seed=config.run.seed,
+        card=describe(config.train, embedder, calibration.fingerprint, commercial_labels=commercial),
+        claim=claim,
+    )
