@@ -28,7 +28,7 @@ import torch
 from synfiqa.actors.imaging.codec import decode as decode_image
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model
-from synfiqa.actors.model_store.selection import catalogue_of, run_models
+from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.actors.players import player
 from synfiqa.actors.quality.correlation import spearman
 from synfiqa.actors.roles import Embedder
@@ -68,7 +68,12 @@ Progress = Callable[[int, int], None]
 
 
 def run_evaluate(
-    config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
+    config: RunConfig,
+    storage: Storage,
+    progress: Progress | None = None,
+    *,
+    lease: Lease | None = None,
+    resolved: ResolvedRun | None = None,
 ) -> dict[str, Any]:
     """Evaluate `models/<train.name>/` on the test identities and return the evaluation; one that exists is returned.
 
@@ -83,9 +88,10 @@ def run_evaluate(
     store = ShardStore(storage, manifest.fingerprint)
     calibration = require_calibration(storage, config.label.name)
     require_fresh_labels(store, calibration)
-    training = finished_training(storage, name, training_basis(config, manifest, calibration))
+    run = resolved or resolve(config)
+    training = finished_training(storage, name, training_basis(run, manifest, calibration))
     model = load_trained(storage, name)
-    embedders = _embedders(config, calibration.embedder or config.models.embedder)
+    embedders = _embedders(run, calibration.embedder or config.models.embedder)
     basis = _basis(config, training or {}, embedders)
     existing = _existing(storage, folder, basis)
     if existing is not None:
@@ -185,10 +191,10 @@ def load_embedder(model: Model) -> Embedder:
     return embedder
 
 
-def _embedders(config: RunConfig, labelling: str) -> list[Model]:
+def _embedders(run: ResolvedRun, labelling: str) -> list[Model]:
     """Return the independent embedder, then the one that labelled, unless they are one."""
-    independent = run_models(config.models).evaluation_embedder
-    labelled = catalogue_of(config.models).model(labelling, "embedder")
+    independent = run.models.evaluation_embedder
+    labelled = run.catalogue.model(labelling, "embedder")
     return [independent] if independent.name == labelled.name else [independent, labelled]
 
 

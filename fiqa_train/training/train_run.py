@@ -7,8 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from synfiqa.actors.model_store.cache import digest_of
-from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.fingerprint import differences
 from synfiqa.cluster.run.lease import Claim, Lease, require_held
@@ -38,7 +37,12 @@ Progress = Callable[[int, int], None]
 
 
 def run_train(
-    config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
+    config: RunConfig,
+    storage: Storage,
+    progress: Progress | None = None,
+    *,
+    lease: Lease | None = None,
+    resolved: ResolvedRun | None = None,
 ) -> dict[str, Any]:
     """Train `models/<train.name>/` to the end and return its metrics; a finished one is returned at once.
 
@@ -52,13 +56,14 @@ def run_train(
     calibration = require_calibration(storage, config.label.name)
     require_fresh_labels(store, calibration)
     folder = model_folder(config.train.name)
-    basis = training_basis(config, manifest, calibration)
+    run = resolved or resolve(config)
+    basis = training_basis(run, manifest, calibration)
     finished = finished_training(storage, config.train.name, basis)
     if finished is not None:
         return finished
     storage.check_shared()
     preflight(storage)
-    task = training_task(config, storage, None if lease is None else lease.claim)
+    task = training_task(run, storage, None if lease is None else lease.claim)
     require_workers(config.train)
     require_held(lease)
     storage.create(f"{folder}/{BASIS}", _json(basis))
@@ -110,10 +115,10 @@ def label_table(storage: Storage, shards: list[LabelledShard]) -> pa.Table:
     return pa.concat_tables([read_label_table(storage, shard) for shard in shards])
 
 
-def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
+def training_basis(run: ResolvedRun, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
     """Return everything that decides what a model becomes, apart from the machines that train it."""
-    section = config.train
-    # Left out where it says nothing: a training that never heard of it stays the same.
+    config, section = run.config, run.config.train
+    # Omits the default of a field added later, so that older trainings stay valid.
     plain = {"precision"} if section.precision == "float32" else set()
     basis: dict[str, Any] = {
         "train": section.model_dump(mode="json", exclude=_HOW_NOT_WHAT | plain),
@@ -125,7 +130,7 @@ def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibr
     }
     if section.initialise == "embedder":
         basis["embedder"] = config.models.embedder
-        basis["embedder_sha256"] = digest_of(run_models(config.models).embedder)
+        basis["embedder_sha256"] = run.digests[config.models.embedder]
     return basis
 
 
@@ -159,11 +164,12 @@ def split_run(config: RunConfig, identities: Iterable[int]) -> dict[int, Split]:
     return split_identities(map(int, identities), section.validation_fraction, section.test_fraction, config.run.seed)
 
 
-def training_task(config: RunConfig, storage: Storage, claim: Claim | None = None) -> TrainTask:
+def training_task(run: ResolvedRun, storage: Storage, claim: Claim | None = None) -> TrainTask:
     """Return what workers need to know; UserError when there are too few identities or images to train on.
 
     With the `claim` of a lease they stop before they write to a run that another driver has taken over.
     """
+    config = run.config
     calibration = require_calibration(storage, config.label.name)
     commits = ShardStore(storage, calibration.fingerprint).committed("samples")
     shards = pair_shards(commits.values(), calibration.parts)
@@ -172,7 +178,7 @@ def training_task(config: RunConfig, storage: Storage, claim: Claim | None = Non
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
     rows = sum(identity in chosen["train"] for identity in identities)
     batch_plan(rows, config.train.batch_size, config.train.workers)
-    embedder = run_models(config.models).embedder
+    embedder = run.models.embedder
     commercial = all(card.commercial_use for card in load_run(storage).cards)
     return TrainTask(
         url=storage.url,
