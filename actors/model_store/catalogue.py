@@ -33,12 +33,12 @@ class Model:
 
     @property
     def name(self) -> str:
-        """Name on the card."""
+        """Return the name on the card."""
         return self.card.name
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells two loaded models apart."""
+        """Return what identifies a loaded model in a process."""
         return self.card.model_dump_json(), self.origin, self.cache
 
 
@@ -51,7 +51,7 @@ class Catalogue:
 
     @classmethod
     def load(cls, path: str = "", cache: str = "", *, offline: bool = True) -> "Catalogue":
-        """Return the bundled models and those of the YAML file; UserError for anything that is not a right card."""
+        """Return the bundled models and those of the YAML file; UserError for a card that is wrong."""
         own = {} if not path else _read(Path(path))
         if clash := sorted(own.keys() & bundled().keys()):
             raise UserError(f"{path}: '{clash[0]}' is the name of a bundled model; choose another name")

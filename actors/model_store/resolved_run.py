@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from synfiqa.actors.model_store.cache import digest_of, locate
-from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.digest import file_digest
 from synfiqa.actors.model_store.selection import RunModels, catalogue_of, run_models
 from synfiqa.schemas.config.run import RunConfig
@@ -27,6 +27,10 @@ class ResolvedRun:
     cards: tuple[ModelCard, ...]
     digests: dict[str, str]
     catalogue: Catalogue = field(repr=False, compare=False)
+
+    def digest(self, model: Model) -> str:
+        """Return the digest of a model of the catalogue, whether the config names it or not."""
+        return self.digests.get(model.name) or digest_of(model)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class ConditionalGeneratorStage(ModelStage):
             if isinstance(outcome, Rejection):
                 salvage.bury(
                     name(item),
-                    outcome.told,
+                    outcome.message,
                     spec(item),
                     attempts=outcome.attempts,
                     reason=outcome.reason,

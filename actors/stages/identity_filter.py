@@ -71,7 +71,7 @@ class IdentityFilterStage(ModelStage):
     def _measure(
         self, images: list[np.ndarray], faces: list[Detection | None], aligned: np.ndarray, commanded: list[dict]
     ) -> list[Measured]:
-        """Measure every picture where the profile says so, else those with a face; what commands say counts too."""
+        """Measure every picture under `faithful`, else those with a face; commanded glasses count too."""
         found = [index for index, face in enumerate(faces) if face is not None]
         read = list(range(len(images))) if self._rules.profile == "faithful" else found
         landmarks = np.full((len(images), 5, 2), np.nan, np.float32)

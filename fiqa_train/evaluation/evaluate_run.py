@@ -26,7 +26,6 @@ import pyarrow.compute as pc
 import torch
 
 from synfiqa.actors.imaging.codec import decode as decode_image
-from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.actors.players import player
@@ -92,7 +91,7 @@ def run_evaluate(
     training = finished_training(storage, name, training_basis(run, manifest, calibration))
     model = load_trained(storage, name)
     embedders = _embedders(run, calibration.embedder or config.models.embedder)
-    basis = _basis(config, training or {}, embedders)
+    basis = _basis(run, training or {}, embedders)
     existing = _existing(storage, folder, basis)
     if existing is not None:
         return existing
@@ -172,14 +171,15 @@ class _Steps:
                 self._phase.close()
 
 
-def _basis(config: RunConfig, training: Mapping[str, Any], embedders: list[Model]) -> dict[str, Any]:
+def _basis(run: ResolvedRun, training: Mapping[str, Any], embedders: list[Model]) -> dict[str, Any]:
+    config = run.config
     return {
         "model_sha256": training.get("model_sha256", ""),
         "training": training.get("basis", {}),
         "evaluate": config.evaluate.model_dump(mode="json"),
         "evaluation_embedder": config.models.evaluation_embedder,
         "label_embedder": embedders[-1].name,
-        "embedders": {model.name: digest_of(model) for model in embedders},
+        "embedders": {model.name: run.digest(model) for model in embedders},
         "inputs": {model.name: model.card.model_dump(mode="json", include=INPUT_FIELDS) for model in embedders},
         "seed": config.run.seed,
     }

@@ -52,7 +52,7 @@ def run_check(config: RunConfig) -> None:
     _say(f"{fit.templates} templates an identity")
     _say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
     if config.placement.device == "cuda":
-        _say("placement.device is cuda: a run will need GPUs in its cluster, which is not looked at here")
+        _say("placement.device is cuda: a run will need GPUs in its cluster, which is not checked here")
 
 
 def _check_chain(settings: DiffusionSection, chosen: RunModels, paths: Mapping[str, Path]) -> int:

@@ -92,7 +92,7 @@ class SampleHalf:
     def _bury(self, unit: Work, dead: Dead) -> dict[str, int]:
         """Commit a shard that cannot be made at all as what it is: all its rows are dead."""
         if unit.plan.get("revision"):
-            # A replay that fails changes nothing: the revision before it still says which rows are dead.
+            # A replay that fails changes nothing: the revision before it still names the dead rows.
             return self._store.get("samples", unit.number, unit.plan["revision"] - 1).counts
         generate = self._config.generate
         rows = [

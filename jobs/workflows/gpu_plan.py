@@ -1,4 +1,4 @@
-"""Job: measure the memory of each stage on a unit made from the config, and pack workers onto GPUs by it."""
+"""Measures the memory of each stage on a unit made from the config, and packs workers onto GPUs by it."""
 
 import math
 import sys

@@ -197,8 +197,8 @@ class DiffusionConditionalGenerator:
             return Rejection("no_face", f"no face was found in picture {attempts}", None, attempts)
         # A likeness that is no number is none.
         if not likeness >= self._settings.min_identity:
-            told = f"picture {attempts} shows another person"
-            return Rejection("other_person", told, float(likeness) if np.isfinite(likeness) else None, attempts)
+            message = f"picture {attempts} shows another person"
+            return Rejection("other_person", message, float(likeness) if np.isfinite(likeness) else None, attempts)
         return None
 
     def _crop(self, image: np.ndarray, face: Detection | None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import tempfile
 import time
 
 import pytest
@@ -34,6 +35,8 @@ def test_a_call_that_fails_is_tried_by_the_next_worker():
 
 
 def _work(folder, dies):
+    tempfile.tempdir = str(folder.parent)
+
     def call():
         (folder / f"{time.time_ns()}-{os.getpid()}").touch()
         if dies:
@@ -46,16 +49,16 @@ def _work(folder, dies):
 
 
 def test_workers_of_a_node_wait_for_the_first_and_outlive_its_death(tmp_path):
-    fork = multiprocessing.get_context("fork")
+    spawn = multiprocessing.get_context("spawn")
     notes = tmp_path / "notes"
     notes.mkdir()
-    first = fork.Process(target=_work, args=(notes, True))
+    first = spawn.Process(target=_work, args=(notes, True))
     first.start()
     first.join()
     assert first.exitcode == 1
     for path in notes.iterdir():
         path.unlink()
-    workers = [fork.Process(target=_work, args=(notes, False)) for _ in range(3)]
+    workers = [spawn.Process(target=_work, args=(notes, False)) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
