@@ -10,7 +10,7 @@ def worker_device() -> str:
 
     if not torch.cuda.is_available():
         return "cpu"
-    # float32 means float32, and the fastest kernel of the moment is no reason for other bits (promise 1).
+    # No TF32, and no choice of kernels by timing: equal inputs must give equal bits (promise 1).
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     return "cuda"

@@ -1,11 +1,11 @@
-"""From a chosen model to the object that plays its role in this process. Heavy imports stay inside the functions."""
+"""Loads the models of a run as the objects that play their roles. Heavy imports stay inside the functions."""
 
 from typing import TYPE_CHECKING, Any
 
 from synfiqa.actors.device import worker_device
-from synfiqa.actors.generation.conditional.procedural import procedural_identities
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.roles import (
+    ConditionalGenerator,
     Detector,
     Embedder,
     ExpressionMeter,
@@ -48,49 +48,55 @@ class Players:
         """Return the player of a model, loaded in this process."""
         return player(model, self.models.precision, self.models.micro_batch)
 
-    def identity_generator(self, portrait_size: int, skin_tones: tuple[float, ...]) -> IdentityGenerator:
-        """Make pseudo-identities; size and skin tone weights are for rendered ones, a model's card says its own."""
-        model = self.models.identity_generator
-        found: IdentityGenerator = self.of(model) if model else procedural_identities(portrait_size, skin_tones)
+    @property
+    def identity_generator(self) -> IdentityGenerator:
+        """Return the generator of pseudo-identities."""
+        found: IdentityGenerator = self.of(self.models.identity_generator)
+        return found
+
+    @property
+    def conditional_generator(self) -> ConditionalGenerator:
+        """Return the generator of samples, where one model alone is it: by diffusion it is built from several."""
+        found: ConditionalGenerator = self.of(self.models.conditional_generator)
         return found
 
     @property
     def detector(self) -> Detector:
-        """Find faces."""
+        """Return the face detector."""
         found: Detector = self.of(self.models.detector)
         return found
 
     @property
     def pose(self) -> PoseMeter:
-        """Measure head pose."""
+        """Return the head pose estimator."""
         found: PoseMeter = self.of(self.models.pose)
         return found
 
     @property
     def glasses(self) -> GlassesMeter:
-        """Tell glasses."""
+        """Return the glasses classifier."""
         found: GlassesMeter = self.of(self.models.glasses)
         return found
 
     @property
     def expression(self) -> ExpressionMeter:
-        """Measure expression."""
+        """Return the estimator of expression strength."""
         found: ExpressionMeter = self.of(self.models.expression)
         return found
 
     @property
     def uniqueness(self) -> Embedder:
-        """Embed candidates for the duplicate rule."""
+        """Return the embedder of the duplicate rule."""
         found: Embedder = self.of(self.models.uniqueness)
         return found
 
     @property
     def embedders(self) -> list[Embedder]:
-        """Embed samples for the label: `models.embedder` first, then those measured beside."""
+        """Return the embedders of the label: `models.embedder` first, then those measured beside it."""
         return [self.of(model) for model in (self.models.embedder, *self.models.more_embedders)]
 
     @property
     def image_text(self) -> ImageText:
-        """Compare images with captions."""
+        """Return the image-text network."""
         found: ImageText = self.of(self.models.image_text)
         return found

@@ -18,7 +18,7 @@ class Candidate:
 
 
 class IdentityGenerator(Protocol):
-    """Makes pseudo-identity portraits; one seed, one portrait, whatever the batch."""
+    """Makes pseudo-identity portraits; each depends on its seed alone, not on the batch."""
 
     def generate(self, seeds: Sequence[int]) -> list[Candidate]:
         """Return one candidate per seed, in order."""
@@ -27,7 +27,7 @@ class IdentityGenerator(Protocol):
 
 @dataclass(frozen=True)
 class IdentitySource:
-    """An accepted identity as the conditional generator receives it."""
+    """An accepted identity, input of the conditional generator."""
 
     identity: int
     seed: int
@@ -37,13 +37,13 @@ class IdentitySource:
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why a generator gave a sample up: tried `attempts` times with new seeds, and found unfit each time.
+    """Why a sample was rejected: unfit in all of `attempts` tries, each from a new seed.
 
-    `reason` is counted (no_face, other_person, not_finite), `told` says it in words, `value` is the last measurement.
+    `reason` is counted (no_face, other_person, not_finite), `message` describes it, `value` is the last measurement.
     """
 
     reason: str
-    told: str
+    message: str
     value: float | None
     attempts: int
 
@@ -52,9 +52,9 @@ class Rejection:
 class Portraits:
     """Clean portraits (N, S, S, 3) with landmarks (N, 5, 2) and the occluded share of the face (N,), 0..1.
 
-    `unfit[i]` says why picture i could not be made as asked; its pixels and landmarks then mean nothing. `boxes`
-    (N, 4) x0, y0, x1, y1 are those of the detector, where one was asked. `occluded_regions` (N, 8) are the shares of
-    `synfiqa.schemas.rows.REGIONS`, NaN where a region is turned away; None where nobody knows them.
+    `unfit[i]` is the reason why picture i was rejected; its pixels and landmarks are then undefined. `boxes`
+    (N, 4) x0, y0, x1, y1 are those of the detector, where one ran. `occluded_regions` (N, 8) are the shares of
+    `synfiqa.schemas.rows.REGIONS`, NaN where a region faces away; None where they are unknown.
     """
 
     images: np.ndarray
@@ -98,7 +98,7 @@ class Detector(Protocol):
         ...
 
     def faces(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
-        """Return every face of each image, the most prominent first, for those who look for a certain one."""
+        """Return every face of each image, the most prominent first."""
         ...
 
 
@@ -131,7 +131,7 @@ class PoseMeter(Protocol):
 
 
 class GlassesMeter(Protocol):
-    """Tells whether faces wear glasses."""
+    """Measures whether faces wear glasses."""
 
     def score(self, images: Sequence[np.ndarray], landmarks: np.ndarray, aligned: np.ndarray) -> np.ndarray:
         """Return float32 (N,) in 0..1, above 0.5 for probable glasses; `aligned` are the faces at (N, 112, 112, 3)."""
@@ -148,12 +148,12 @@ class ExpressionMeter(Protocol):
         aligned: np.ndarray,
         commanded: Sequence[Mapping[str, Any]],
     ) -> np.ndarray:
-        """Return float32 (N,) from 0 (neutral) to 1; `commanded` is what the generator says it made."""
+        """Return float32 (N,) from 0 (neutral) to 1; `commanded` are the attributes of the generator."""
         ...
 
 
 CODE = {"shape": 100, "texture": 50, "expression": 50, "pose": 6, "camera": 3, "light": 27}
-"""Numbers of each kind in the order in which the network gives them; light runs over harmonics, then R, G, B."""
+"""Numbers of each kind in the order of the network's output; light runs over harmonics, then R, G, B."""
 
 
 PARTS = (

@@ -1,4 +1,4 @@
-"""What must be known of a network before its first pixel: never implicit, always on the card."""
+"""The card of a model: input contract, origin, digest and licence, never implicit."""
 
 import re
 from typing import Literal
@@ -17,6 +17,7 @@ Role = Literal[
     "image_text",
     "quality",
     "identity_generator",
+    "conditional_generator",
     "face_model",
     "face_encoder",
     "face_parser",
@@ -34,6 +35,9 @@ PACKAGE = "package:"
 
 BUNDLED_QUALITY = "bundled-quality"
 """Name of the quality model that ships with the package."""
+
+_GENERATORS = ("identity_generator", "conditional_generator")
+"""Roles that take no image: without weights, such a card has no input contract to record."""
 
 _NO_LICENCE = {"", "none", "unknown", "tbd", "todo", "n/a", "?", "-"}
 
@@ -102,6 +106,11 @@ class ModelCard(CardPart):
     )
     metrics: dict[str, float] = Field(default_factory=dict)
 
+    @property
+    def in_recipe(self) -> bool:
+        """Return whether a run records the card: generators that are code enter as config and RECIPE_VERSION alone."""
+        return not (self.source == BUILT_IN and self.role in _GENERATORS)
+
     @field_validator("arguments")
     @classmethod
     def _are_recorded_as_json(cls, value: dict) -> dict:
@@ -128,7 +137,7 @@ class ModelCard(CardPart):
             raise ValueError(
                 f"sha256 must be 64 hex digits, not {self.sha256!r}: `synfiqa models digest PATH` prints it"
                 if self.sha256
-                else "sha256 is missing: without it nobody knows which weights a run used"
+                else "sha256 is missing: it identifies the weights of a run, `synfiqa models digest PATH` prints it"
             )
         if self.normalise == "range" and self.value_range is None and self.source != BUILT_IN:
             raise ValueError("value_range is needed when normalise is range, for example [-1, 1]")
@@ -140,4 +149,4 @@ class ModelCard(CardPart):
 
 
 FACE_EMBEDDING = 512
-"""Numbers of the face embedding (FaceNet's) that the control branch takes."""
+"""Length of the face embedding (FaceNet's) that conditions the control branch."""

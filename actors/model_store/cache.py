@@ -1,4 +1,4 @@
-"""Where a model's weights lie on this node: found, made, or fetched once under a lock, and always verified."""
+"""Locates the weights of a model on this node: found, made, or fetched once under a lock, and always verified."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, RANDOM
 
 LOCK_TIMEOUT_S = 3600.0
-"""How long a process waits for another one of its node to fetch the same weights."""
+"""How long a process waits for another process of its node that fetches the same weights."""
 
 
 class WrongDigest(UserError):
@@ -104,7 +104,7 @@ def _remembered(memo: Path) -> str:
 
 
 def _remember(memo: Path, digest: str) -> None:
-    # A cache that cannot be written costs time, never the run.
+    # Without a writable cache the weights are hashed again; the run goes on.
     try:
         memo.parent.mkdir(parents=True, exist_ok=True)
         fresh = memo.with_suffix(f".{os.getpid()}")
@@ -125,10 +125,10 @@ def _fetched(model: Model, *, allowed: bool) -> Path:
         )
     with locked(target.parent):
         if target.exists() and not _verified(target, model):
-            # It was right when it came; whatever has damaged it since, the store owns it and fetches it anew.
+            # Verified when it arrived and damaged since: the cache owns it and fetches it again.
             _remove(target)
         if not target.exists():
-            # Under another name until it is verified: nobody else may find half a file, or a wrong one.
+            # Under another name until it is verified: other processes must never find a partial or wrong file.
             arriving = target.with_name(target.name + ".part")
             download(model.origin, arriving)
             try:
@@ -190,7 +190,7 @@ def _rehearsed(model: Model) -> Path:
     edition = ARCHITECTURES[model.card.architecture].edition
     name = f"{model.card.architecture}-{settings[:16]}{f'-{edition}' if edition > 1 else ''}"
     folder = cache_folder(model.cache) / "random" / name
-    # Locked even when it seems there: another process may be writing it this moment.
+    # Locked even if it exists: another process may be writing it.
     with locked(folder):
         path = write_rehearsal(model.card, folder, _seed(model))
         verify(path, (folder / DONE).read_text(encoding="ascii"), model.name, cache_folder(model.cache))
@@ -208,7 +208,7 @@ def _settings(model: Model) -> bytes:
     card = model.card
     architecture = ARCHITECTURES[card.architecture]
     settings = [REHEARSAL_VERSION, card.architecture, card.arguments, _seed(model), architecture.gain]
-    # Architectures that write whole folders put what the card says of the input into them.
+    # Architectures that write whole folders put the input contract of the card into them.
     described = card.model_dump(mode="json", include=INPUT_FIELDS) if architecture.rehearsal else {}
     return json.dumps([*settings, described], sort_keys=True).encode()
 

@@ -2,7 +2,7 @@
 
 Channel order, value range and input size are the field's commonest silent errors. A card therefore may carry the
 first outputs of its model on the canary, and every card is tried with each of the three changed: a model that answers
-the same could not tell a wrong card from a right one.
+the same could not distinguish a wrong card from a right one.
 """
 
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ def wrong_cards(card: ModelCard) -> dict[str, ModelCard]:
         wrong["range"] = card.model_copy(update={"value_range": (0.0, 1.0) if unit else (-1.0, 1.0)})
     elif card.normalise in ("clip", "imagenet"):
         wrong["range"] = card.model_copy(update={"normalise": "range", "value_range": (0.0, 1.0)})
-    # Portraits are parsed at the size that they have, whatever a card says.
+    # Portraits are parsed at their own size, not at that of the card.
     if card.normalise != "per-image" and card.role != "face_parser":
         wrong["size"] = card.model_copy(update={"input_size": card.input_size * 3 // 4 // 16 * 16})
     return wrong

@@ -33,12 +33,12 @@ class Model:
 
     @property
     def name(self) -> str:
-        """Name on the card."""
+        """Return the name on the card."""
         return self.card.name
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells two loaded models apart."""
+        """Return what identifies a loaded model in a process."""
         return self.card.model_dump_json(), self.origin, self.cache
 
 

@@ -1,4 +1,4 @@
-"""`models check`: does the card tell the truth about the weights? Digest, fit, finite output, canary, wrong cards."""
+"""`models check`: compares a card with its weights by digest, fit, finite output, canary and wrong cards."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -107,7 +107,7 @@ def _ruled_out(card: ModelCard) -> bool:
 
 
 def _quietly(ask: Callable[[], np.ndarray]) -> np.ndarray:
-    """Return the answer, or one of another shape when the model refuses: refusing is noticing."""
+    """Return the output, or an empty one when the model refuses its input, which counts as different."""
     try:
         return ask()
     except Exception:  # whatever the reason: the wrong input did not pass for a right one

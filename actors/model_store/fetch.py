@@ -30,7 +30,7 @@ def download(url: str, target: Path, block: int = BLOCK) -> None:
     shown = redact(url)
     retry = Retrying(budget_s=BUDGET_S)
     try:
-        # Web servers know a folder by its slash, other stores do without.
+        # Web servers mark a folder by a slash, other stores do not.
         folder = f"{path}/" if _on_the_web(url) else path
         if _may_be_folder(url) and retry.call(lambda: fs.isdir(folder), shown):
             files = sorted(retry.call(lambda: fs.find(folder), shown))
@@ -82,7 +82,7 @@ def _file(fs: Any, path: str, target: Path, block: int, retry: Retrying, shown: 
     target.parent.mkdir(parents=True, exist_ok=True)
     size = info.get("size")
     if size is None:
-        # A server that does not tell sizes cannot be resumed either.
+        # Without the size a download cannot be resumed either.
         retry.call(lambda: fs.get_file(path, str(target)), shown)
         return
     have = target.stat().st_size if target.exists() else 0
@@ -92,7 +92,7 @@ def _file(fs: Any, path: str, target: Path, block: int, retry: Retrying, shown: 
     with target.open("ab") as out:
         while have < size:
             end = min(have + block, size)
-            # Bound as defaults: the closure is called at once, but a linter cannot know.
+            # Bound as defaults for the linter: the closure is called at once.
             piece = retry.call(lambda start=have, end=end: _piece(fs, path, start, end, size), shown)  # type: ignore[misc]
             out.write(piece)
             out.flush()
@@ -111,7 +111,7 @@ def _info(fs: Any, path: str) -> dict[str, Any]:
 
 
 def _piece(fs: Any, path: str, start: int, end: int, size: int) -> bytes:
-    """Return bytes `start` to `end` of the file, or to its last one from a server that knows no ranges."""
+    """Return bytes `start` to `end` of the file, or to its last one from a server without ranges."""
     data: bytes = fs.cat_file(path, start=start, end=end)
     if len(data) == size:
         return data[start:]

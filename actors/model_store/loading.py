@@ -1,4 +1,4 @@
-"""From a card and the place of its weights to a network or to the object that plays its role."""
+"""Builds the network, or the object that plays the role, of a card and its weights."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def load_network(card: ModelCard, path: Path) -> nn.Module:
     rules = rules_for(card, ARCHITECTURES[card.architecture].rules)
     with torch.device("meta"):
         skeleton = build_network(card)
-    # Where the checkpoint fills every tensor, none is initialised for nothing.
+    # Skips the initialisation where the checkpoint fills every tensor.
     filled = not rules.allow_missing and _all_stored(skeleton)
     network = skeleton.to_empty(device="cpu") if filled else _initialised(card)
     fit_state(network, state_dict_of(read_state(path), rules), rules, f"model '{card.name}' ({path.name})")
@@ -52,7 +52,7 @@ def load_network(card: ModelCard, path: Path) -> nn.Module:
 def rules_for(card: ModelCard, published: StateRules) -> StateRules:
     """Return the rules by which a checkpoint is read: the card's, else those of the published checkpoint.
 
-    A rehearsal has the keys of the network, which published rules leave alone; what its card says is for the
+    A rehearsal has the keys of the network, which published rules leave alone; rules on its card are for the
     checkpoint that it stands for.
     """
     return published if card.source.startswith(RANDOM) else card.state or published
@@ -64,7 +64,7 @@ def play(card: ModelCard, path: Path, running: Execution | None = None) -> Any:
 
 
 def _initialised(card: ModelCard) -> nn.Module:
-    # Buffers that the checkpoint lacks keep what the constructor gave them, which must be the same in every process.
+    # Buffers that the checkpoint lacks keep their initial values, which must be equal in every process.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build_network(card)

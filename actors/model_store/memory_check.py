@@ -1,4 +1,4 @@
-"""Is there memory for a model? Asked before its weights are read: a process that ran out of it leaves no word."""
+"""Refuses weights that do not fit into free memory; an OOM kill leaves no error message."""
 
 import math
 import socket
@@ -16,7 +16,7 @@ from synfiqa.schemas.model_card import ModelCard
 
 GB = 10**9
 LOADED_BYTES = 4
-"""Weights are read as float32, wherever and however they compute later."""
+"""Weights are read as float32, whatever their device and precision later."""
 _SUFFIXES = (*CHECKPOINTS, ".onnx", ".pkl")
 _TWICE = (".bin", ".ckpt")
 _MEMORY = Path("/proc/meminfo")
@@ -37,7 +37,7 @@ def require_room(card: ModelCard, path: Path, running: Execution) -> None:
         needs.append((what, running.dtype.itemsize, torch.cuda.mem_get_info()[0], remedy))
     stored = stored_numbers(path)
     for what, size, free, remedy in needs:
-        # Files may hold more than the network takes, such as the state of an optimiser; to look costs a second.
+        # Files may hold more than the network takes, such as the state of an optimiser; a closer look costs a second.
         if free is not None and size * stored > free and (needed := size * _taken(card, stored)) > free:
             raise UserError(
                 f"model '{card.name}' takes {needed / GB:.1f} GB of {what} for its weights but {socket.gethostname()} "
@@ -58,7 +58,7 @@ def stored_numbers(path: Path) -> int:
 
 
 def free_memory() -> int | None:
-    """Return the bytes that this process can still get, by the machine and by its container; None if nobody tells."""
+    """Return the bytes that this process can still get, by the machine and by its container; None if unknown."""
     found = [free for limit, used in _CGROUPS if (free := _left(limit, used)) is not None]
     try:
         lines = dict(line.split(":", 1) for line in _MEMORY.read_text(encoding="ascii").splitlines())
@@ -77,7 +77,7 @@ def _taken(card: ModelCard, stored: int) -> int:
 
 def _left(limit: Path, used: Path) -> int | None:
     try:
-        # File pages that nobody uses are given back when memory is asked for.
+        # Inactive file pages are reclaimed on demand.
         return max(0, int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii")) + _cached(limit))
     except (OSError, ValueError):
         return None
@@ -98,5 +98,5 @@ def _numbers(file: Path) -> int:
         with safe_open(file, framework="pt") as content:
             return sum(math.prod(content.get_slice(key).get_shape()) for key in content.keys())  # noqa: SIM118
     except (SafetensorError, OSError):
-        # Whoever loads it says what is wrong with it.
+        # Loading it raises the error that names the cause.
         return 0

@@ -1,4 +1,4 @@
-"""Runs a torch network over any number of images in constant micro-batches, so that a batch leaves no trace."""
+"""Runs a torch network in constant micro-batches, so that outputs do not depend on the number of images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from synfiqa.cluster.pipeline.micro_batch import call_size
 from synfiqa.schemas.config.base import Precision
 
 COMPILED = {"dynamic": False, "options": {"deterministic": True}}
-"""How networks are compiled: kernels by rule, for timing them would let two workers choose, and round, differently
-(promise 1), and for the one shape that padded calls have."""
+"""How networks are compiled: for the one shape of padded calls, kernels by rule. Kernels chosen by timing
+could differ between workers, and round differently (promise 1)."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -16,7 +16,7 @@ from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
 DONE = ".whole"
-"""Name of the marker that says a rehearsal folder is complete; it holds the digest of what was written."""
+"""Name of the file that marks a complete rehearsal folder; it holds the digest of the weights."""
 
 
 def write_rehearsal(card: ModelCard, folder: Path, seed: int) -> Path:
@@ -40,7 +40,7 @@ def write_rehearsal(card: ModelCard, folder: Path, seed: int) -> Path:
 
 
 def _adjusted(network: str, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Let an architecture put sense into its random weights, where chance alone would never let a pipeline run."""
+    """Apply the network's `rehearse`, where a pipeline could not run on purely random weights."""
     adjust = getattr(load(network), "rehearse", None)
     if adjust is not None:
         adjust(state)

@@ -1,24 +1,20 @@
-"""The models of one run by the part they play, chosen and checked on the driver, pickled to the workers."""
+"""The models of one run by the part they play: chosen and checked on the driver, pickled to the workers."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from synfiqa.actors.model_store.cache import digest_of, locate
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
-from synfiqa.actors.model_store.digest import file_digest
 from synfiqa.schemas.config.base import Precision
-from synfiqa.schemas.config.models import PROCEDURAL, ModelsSection
-from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.config.generate import GenerateSection
+from synfiqa.schemas.config.models import ModelsSection
 from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.model_card import BUILT_IN, FACE_EMBEDDING, RANDOM, ModelCard
-
-MEASURED_BY = {"flame": "deca-coarse", "procedural-face": "procedural-encoder"}
-"""Architecture of a face model -> that of the encoder that measures its parameters."""
+from synfiqa.schemas.model_card import FACE_EMBEDDING
 
 
 @dataclass(frozen=True)
 class ConditionalModels:
-    """What shows an identity by diffusion: the 3-D face, who measures it, and the image model with its embedder."""
+    """The models of generation by diffusion: a 3-D face with its encoder, a parser, the image model, its embedder."""
 
     face_model: Model
     face_encoder: Model
@@ -36,10 +32,11 @@ class ConditionalModels:
 class RunModels:
     """One model a part. `uniqueness` judges duplicates, `more_embedders` are measured beside `embedder`.
 
-    `identity_generator` and `conditional` are None where procedural heads are rendered.
+    `conditional_generator` makes the samples; `conditional` holds the models of its chain where it is diffusion.
     """
 
-    identity_generator: Model | None
+    identity_generator: Model
+    conditional_generator: Model
     conditional: ConditionalModels | None
     detector: Model
     pose: Model
@@ -57,8 +54,9 @@ class RunModels:
     def of_dataset(self) -> list[Model]:
         """Return every model whose output ends up in the dataset, each once."""
         played = [
-            *([self.identity_generator] if self.identity_generator else []),
+            self.identity_generator,
             *(self.conditional.all_models() if self.conditional else []),
+            self.conditional_generator,
             *(self.detector, self.pose, self.glasses, self.expression, self.uniqueness),
             *(self.embedder, *self.more_embedders, self.image_text),
         ]
@@ -74,23 +72,31 @@ def catalogue_of(section: ModelsSection) -> Catalogue:
     return Catalogue.load(section.catalogue, section.cache, offline=section.offline)
 
 
-def run_models(section: ModelsSection) -> RunModels:
-    """Return the models that the config names; UserError for unknown names, wrong roles, forbidden licences."""
-    catalogue = catalogue_of(section)
+def run_models(
+    section: ModelsSection, generate: GenerateSection | None = None, catalogue: Catalogue | None = None
+) -> RunModels:
+    """Return the models that the config names; UserError for unknown names, wrong roles, forbidden licences.
+
+    Generators that render receive the settings of `generate`. The catalogue is read unless it is given.
+    """
+    catalogue = catalogue or catalogue_of(section)
+    model, kind = catalogue.model, section.conditional_kind
+    conditional = None if kind.card else _conditional(section, model)
+    samples = conditional.diffusion if conditional else model(kind.card, "conditional_generator")
+    generate = generate or GenerateSection()
     chosen = RunModels(
-        identity_generator=None
-        if section.identity_generator == PROCEDURAL
-        else catalogue.model(section.identity_generator, "identity_generator"),
-        conditional=None if section.conditional_generator == PROCEDURAL else _conditional(section, catalogue),
-        detector=catalogue.model(section.detector, "detector"),
-        pose=catalogue.model(section.pose, "pose"),
-        glasses=catalogue.model(section.glasses, "glasses"),
-        expression=catalogue.model(section.expression, "expression"),
-        uniqueness=catalogue.model(section.uniqueness or section.embedder, "embedder"),
-        embedder=catalogue.model(section.embedder, "embedder"),
-        more_embedders=tuple(catalogue.model(name, "embedder") for name in section.more_embedders),
-        image_text=catalogue.model(section.image_text, "image_text"),
-        evaluation_embedder=catalogue.model(section.evaluation_embedder, "embedder"),
+        identity_generator=_with_settings(model(section.identity_generator, "identity_generator"), generate),
+        conditional_generator=_with_settings(samples, generate),
+        conditional=conditional,
+        detector=model(section.detector, "detector"),
+        pose=model(section.pose, "pose"),
+        glasses=model(section.glasses, "glasses"),
+        expression=model(section.expression, "expression"),
+        uniqueness=model(section.uniqueness or section.embedder, "embedder"),
+        embedder=model(section.embedder, "embedder"),
+        more_embedders=tuple(model(name, "embedder") for name in section.more_embedders),
+        image_text=model(section.image_text, "image_text"),
+        evaluation_embedder=model(section.evaluation_embedder, "embedder"),
         precision=section.precision,
         micro_batch=section.micro_batch,
         mirrored_recognition=section.mirrored_recognition,
@@ -100,32 +106,22 @@ def run_models(section: ModelsSection) -> RunModels:
     return chosen
 
 
-def model_digests(config: RunConfig) -> dict[str, str]:
-    """Return name -> digest of every model whose output ends up in the dataset, after verifying their weights here.
-
-    Weights are verified (and, with models.offline=false, fetched) on the driver before any actor starts; those of the
-    evaluation embedder too, for it is loaded long after the dataset is made.
-    """
-    chosen = run_models(config.models)
-    for model in chosen.all_models():
-        if not model.origin.startswith(RANDOM):
-            locate(model)
-    found = {model.name: digest_of(model) for model in chosen.of_dataset() if digest_of(model) != BUILT_IN}
-    return found | _bank_digest(config)
+def _with_settings(model: Model, generate: GenerateSection) -> Model:
+    """Return the model with the settings of the run that its architecture takes as arguments of its card."""
+    names = ARCHITECTURES[model.card.architecture].run_settings
+    if not names:
+        return model
+    arguments = model.card.arguments | generate.model_dump(mode="json", include=set(names))
+    return replace(model, card=model.card.model_copy(update={"arguments": arguments}))
 
 
-def cards_of_dataset(section: ModelsSection) -> tuple[ModelCard, ...]:
-    """Return the cards of the models that make the dataset."""
-    return tuple(model.card for model in run_models(section).of_dataset())
-
-
-def _conditional(section: ModelsSection, catalogue: Catalogue) -> ConditionalModels:
+def _conditional(section: ModelsSection, model: Callable[..., Model]) -> ConditionalModels:
     chosen = ConditionalModels(
-        face_model=catalogue.model(section.face_model, "face_model"),
-        face_encoder=catalogue.model(section.face_encoder, "face_encoder"),
-        face_parser=catalogue.model(section.face_parser, "face_parser") if section.face_parser else None,
-        diffusion=catalogue.model(section.conditional_diffusion, "conditional_diffusion"),
-        embedder=catalogue.model(section.control_embedder or section.embedder, "embedder"),
+        face_model=model(section.face_model, "face_model"),
+        face_encoder=model(section.face_encoder, "face_encoder"),
+        face_parser=model(section.face_parser, "face_parser") if section.face_parser else None,
+        diffusion=model(section.conditional_diffusion, "conditional_diffusion"),
+        embedder=model(section.control_embedder or section.embedder, "embedder"),
     )
     numbers = chosen.embedder.card.arguments.get("embedding_dim", FACE_EMBEDDING)
     if numbers != FACE_EMBEDDING:
@@ -133,25 +129,13 @@ def _conditional(section: ModelsSection, catalogue: Catalogue) -> ConditionalMod
             f"{chosen.embedder.name} embeds faces in {numbers} numbers but the image model takes {FACE_EMBEDDING}: "
             "name another embedder in models.control_embedder"
         )
-    wanted = MEASURED_BY.get(chosen.face_model.card.architecture)
+    wanted = ARCHITECTURES[chosen.face_model.card.architecture].measured_by
     if chosen.face_encoder.card.architecture != wanted:
         raise UserError(
             f"{chosen.face_encoder.name} does not measure the parameters of {chosen.face_model.name}: "
             f"models.face_encoder must be of the architecture {wanted}"
         )
     return chosen
-
-
-def _bank_digest(config: RunConfig) -> dict[str, str]:
-    path = config.diffusion.templates
-    if not path or config.models.conditional_generator == PROCEDURAL:
-        return {}
-    try:
-        return {"template-bank": file_digest(Path(path))}
-    except OSError as error:
-        raise UserError(
-            f"the template bank {path} cannot be read ({error.strerror}): correct diffusion.templates, or leave it out"
-        ) from error
 
 
 def _require_commercial(models: list[Model]) -> None:

@@ -49,7 +49,7 @@ def read_state(path: Path) -> Mapping[str, Any]:
 
 
 def state_dict_of(content: Mapping[str, Any], rules: StateRules) -> dict[str, Tensor]:
-    """Return the tensors under the keys of the network, as the rules say; everything that is no tensor is left out.
+    """Return the tensors under the keys of the network, by the rules; everything that is no tensor is left out.
 
     UserError when two of them would get one key: the weights of two networks, of which neither must win by chance.
     """
@@ -65,7 +65,7 @@ def state_dict_of(content: Mapping[str, Any], rules: StateRules) -> dict[str, Te
             if renamed in state:
                 raise UserError(
                     f"the checkpoint holds both {origin[renamed]} and {key}, which the state rules call {renamed}: "
-                    "say on the card which network is meant, with state: {keep: PREFIX}"
+                    "name the network on the card with state: {keep: PREFIX}"
                 )
             state[renamed], origin[renamed] = value, key
     return state
@@ -113,12 +113,12 @@ def fit_state(module: nn.Module, state: Mapping[str, Tensor], rules: StateRules,
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether the file begins as the format says: length of the header in eight bytes, then its JSON object."""
+    """Return whether the file begins with the length of a header in eight bytes, then a JSON object."""
     try:
         with path.open("rb") as stream:
             start = stream.read(9)
     except OSError:
-        return False  # the reader that is tried next tells why
+        return False  # the reader that is tried next raises the cause
     return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= _LONGEST_HEADER
 
 

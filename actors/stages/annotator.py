@@ -8,17 +8,16 @@ import pyarrow as pa
 
 from synfiqa.actors.generation.conditional.backends import reference_text
 from synfiqa.actors.imaging.codec import decode
-from synfiqa.actors.model_store.selection import run_models
-from synfiqa.actors.players import Players
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.recognition.mirrored import recognition_vectors
+from synfiqa.actors.stages.model_stage import ModelStage
 from synfiqa.cluster.pipeline.salvage import Salvage
-from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
-from synfiqa.schemas.config.run import RunConfig
+from synfiqa.cluster.pipeline.stage import Resources, Work
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES, identity_of, kind_of, recipe_from_row
 
 MIN_REFERENCES = 2
-"""With fewer, a reference has nobody to be compared with (leave-one-out)."""
+"""With fewer, no other reference is left to compare a reference with (leave-one-out)."""
 FEW_REFERENCES = "few_references"
 """Why samples are rejected whose identity has fewer, because others of its references were rejected."""
 
@@ -26,22 +25,18 @@ BATCH = 32
 """Images per network call; batches never span two identities."""
 
 
-class AnnotatorStage(Stage):
+class AnnotatorStage(ModelStage):
     """Recognition f_r against the identity's references, and vision-language v_l against the text of references."""
 
     name = "annotator"
     resources = Resources(cpus=1, gpus=0.25)
     batch_size = BATCH
 
-    def __init__(self, config: RunConfig) -> None:
-        self._players = Players(run_models(config.models))
-        chosen = self._players.models
+    def __init__(self, run: ResolvedRun) -> None:
+        super().__init__(run)
+        chosen = run.models
         self.text = reference_text(chosen)
-        self.models = tuple(model.name for model in (chosen.embedder, *chosen.more_embedders, chosen.image_text))
-
-    def setup(self) -> None:
-        """Load the embedders and the image-text network; they share this process."""
-        _ = self._players.embedders, self._players.image_text
+        self._play(chosen.embedder, *chosen.more_embedders, chosen.image_text)
 
     def process(self, work: Work) -> Work:
         """Fill in `recognition` and `vision_language`; a sample that cannot be measured is dead."""
@@ -64,8 +59,8 @@ class AnnotatorStage(Stage):
             dead = [row for row in (*lost, *salvage.dead) if not row.reason and kind_of(row.item) == "reference"]
             reason = "" if rows[0]["identity"] in {identity_of(row.item) for row in dead} else FEW_REFERENCES
             for row in kept:
-                told = f"only {references} references of its identity are left"
-                salvage.bury(row["sample_id"], told, _recipe(row), reason=reason, value=float(references))
+                error = f"only {references} references of its identity are left"
+                salvage.bury(row["sample_id"], error, _recipe(row), reason=reason, value=float(references))
             return []
         is_reference = np.array([row["kind"] == "reference" for row in kept])
         # One column of cosines for each embedder, models.embedder first.
@@ -100,8 +95,8 @@ def _recipe(row: dict) -> dict:
 def recognition_similarity(embeddings: np.ndarray, identity: np.ndarray, is_reference: np.ndarray) -> np.ndarray:
     """Return f_r = cos(E(x), mean of the identity's reference embeddings), (N,) in [-1, 1].
 
-    The mean of unit vectors is not renormalised before the cosine (generation spec 4). A reference is measured
-    against the other references of its identity, else it would meet itself.
+    The mean of unit vectors is not renormalised before the cosine (MR-FIQA). A reference is measured against the other
+    references of its identity only.
     """
     result = np.empty(len(embeddings), np.float32)
     for person in np.unique(identity):

@@ -10,33 +10,32 @@ from synfiqa.actors.degradation.degrade import clean_crop_and_degrade
 from synfiqa.actors.generation.conditional.backends import backend_of
 from synfiqa.actors.imaging.alignment import align, similarity_transform, transform_points
 from synfiqa.actors.imaging.codec import decode, encode_jpeg
-from synfiqa.actors.model_store.selection import run_models
-from synfiqa.actors.players import Players
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.roles import IdentitySource, Portraits, Rejection
+from synfiqa.actors.stages.model_stage import ModelStage
 from synfiqa.cluster.pipeline.salvage import Salvage
-from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
-from synfiqa.schemas.config.run import RunConfig
+from synfiqa.cluster.pipeline.stage import Resources, Work
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import REGIONS, SAMPLES, image_path, recipe_to_row, sample_id
 
 
-class ConditionalGeneratorStage(Stage):
+class ConditionalGeneratorStage(ModelStage):
     """Makes R references and D degraded samples per identity, each from its own recipe and seed."""
 
     name = "conditional_generator"
     resources = Resources(cpus=1, gpus=1.0)
 
-    def __init__(self, config: RunConfig) -> None:
-        self._settings = config.generate
-        self._players = Players(run_models(config.models))
-        self._backend = backend_of(config, self._players)
-        self.models = (*self._backend.models, self._players.models.pose.name)
-        self.batch_size = config.generate.micro_batch
+    def __init__(self, run: ResolvedRun) -> None:
+        super().__init__(run)
+        self._settings = run.config.generate
+        self._backend = backend_of(run, self._players)
+        self._play(*self._backend.models, run.models.pose)
+        self.batch_size = self._settings.micro_batch
 
     def setup(self) -> None:
-        """Load the generator and the pose model."""
+        """Load the models and build the generator from them."""
+        super().setup()
         self._backend.generator()
-        _ = self._players.pose
 
     def process(self, work: Work) -> Work:
         """Return the shard's samples, label components still empty; micro-batches never span two identities.
@@ -73,7 +72,7 @@ class ConditionalGeneratorStage(Stage):
             if isinstance(outcome, Rejection):
                 salvage.bury(
                     name(item),
-                    outcome.told,
+                    outcome.message,
                     spec(item),
                     attempts=outcome.attempts,
                     reason=outcome.reason,
@@ -125,7 +124,7 @@ class ConditionalGeneratorStage(Stage):
         return rows
 
     def _poses(self, portraits: Portraits, fit: list[int]) -> np.ndarray:
-        """Measure the clean pictures: whole portraits, or as released the aligned crops (generation spec 3.6)."""
+        """Measure the clean pictures: whole portraits, or as released the aligned crops."""
         images, landmarks = portraits.images[fit], portraits.landmarks[fit]
         if self._settings.profile == "corrected":
             return self._players.pose.pose(list(images), landmarks)

@@ -1,8 +1,8 @@
-"""When a candidate cannot be a clean pseudo-identity: the rules, in the published order, and the two profiles.
+"""The rules by which candidates are rejected, in the published order, under two profiles.
 
-`corrected` asks for a found face before anything else and judges it aligned. `faithful` does what was released
-(generation spec 2 and 8.1-10): there is no detection rule, pictures without a face are measured whole, a face that is
-not found cannot wear glasses, and duplicates are compared on unaligned crops.
+`corrected` requires a detected face first and judges it aligned. `faithful` does what was
+released: there is no detection rule, pictures without a face are measured whole, a face that is not found cannot wear
+glasses, and duplicates are compared on unaligned crops.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from synfiqa.schemas.config.generate import FilterSection
 
 @dataclass(frozen=True)
 class Measured:
-    """What the rules judge. Angles in degrees, the rest 0..1; `glasses` is the larger of commanded and measured."""
+    """Input of the rules. Angles in degrees, the rest 0..1; `glasses` is the larger of commanded and measured."""
 
     detection: float
     yaw: float
@@ -42,14 +42,14 @@ def judge(measured: Measured, rules: FilterSection) -> tuple[str, float]:
 
 
 def published_crop(image: np.ndarray, face: Detection | None) -> np.ndarray:
-    """Return uint8 RGB (112, 112, 3) as the release compares identities: no alignment (generation spec 2.4).
+    """Return uint8 RGB (112, 112, 3) as the release compares identities: without alignment.
 
     The face's box is widened by half of |height - width| on both sides, cropped with black outside of the picture,
     and resized; without a face the whole picture is.
     """
     picture = Image.fromarray(image)
     if face is not None:
-        # A wild box of a bad network must not cost gigabytes: beyond a picture's size around it all is black anyway.
+        # Bounds the memory of an absurd box: beyond a picture's size around the picture all is black.
         height, width = image.shape[:2]
         x0, x1 = (round(float(np.clip(value, -width, 2 * width))) for value in face.box[[0, 2]])
         y0, y1 = (round(float(np.clip(value, -height, 2 * height))) for value in face.box[[1, 3]])

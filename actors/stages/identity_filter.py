@@ -7,35 +7,27 @@ import numpy as np
 from synfiqa.actors.device import worker_device
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align
 from synfiqa.actors.imaging.codec import decode
-from synfiqa.actors.model_store.selection import run_models
-from synfiqa.actors.players import Players
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.roles import Detection
 from synfiqa.actors.stages.candidate_table import candidate_table
 from synfiqa.actors.stages.filter_rules import Measured, judge, published_crop
+from synfiqa.actors.stages.model_stage import ModelStage
 from synfiqa.cluster.pipeline.salvage import Salvage
-from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
-from synfiqa.schemas.config.run import RunConfig
+from synfiqa.cluster.pipeline.stage import Resources, Work
 
 
-class IdentityFilterStage(Stage):
+class IdentityFilterStage(ModelStage):
     """Detects, aligns, measures and judges; embeds the survivors. Rejected rows stay: they are data."""
 
     name = "identity_filter"
     resources = Resources(cpus=1, gpus=0.25)
 
-    def __init__(self, config: RunConfig) -> None:
-        self._rules = config.filter
-        self._players = Players(run_models(config.models))
-        chosen = self._players.models
-        self.models = tuple(
-            model.name for model in (chosen.detector, chosen.pose, chosen.glasses, chosen.expression, chosen.uniqueness)
-        )
-        self.batch_size = config.generate.micro_batch
-
-    def setup(self) -> None:
-        """Load the five models; small ones share this process."""
-        players = self._players
-        _ = players.detector, players.pose, players.glasses, players.expression, players.uniqueness
+    def __init__(self, run: ResolvedRun) -> None:
+        super().__init__(run)
+        self._rules = run.config.filter
+        chosen = run.models
+        self._play(chosen.detector, chosen.pose, chosen.glasses, chosen.expression, chosen.uniqueness)
+        self.batch_size = run.config.generate.micro_batch
 
     def process(self, work: Work) -> Work:
         """Fill in the measurements, the embedding of survivors, and the status of the rejected and the dead."""
@@ -79,7 +71,7 @@ class IdentityFilterStage(Stage):
     def _measure(
         self, images: list[np.ndarray], faces: list[Detection | None], aligned: np.ndarray, commanded: list[dict]
     ) -> list[Measured]:
-        """Measure every picture where the profile says so, else those with a face; what commands say counts too."""
+        """Measure every picture under `faithful`, else those with a face; commanded glasses count too."""
         found = [index for index, face in enumerate(faces) if face is not None]
         read = list(range(len(images))) if self._rules.profile == "faithful" else found
         landmarks = np.full((len(images), 5, 2), np.nan, np.float32)

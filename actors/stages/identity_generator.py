@@ -3,34 +3,27 @@
 from collections.abc import Iterator
 
 from synfiqa.actors.imaging.codec import encode_jpeg
-from synfiqa.actors.model_store.selection import run_models
-from synfiqa.actors.players import Players
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.stages.candidate_table import candidate_numbers, candidate_table, dead_candidate, fresh_candidate
+from synfiqa.actors.stages.model_stage import ModelStage
 from synfiqa.cluster.pipeline.salvage import Salvage
-from synfiqa.cluster.pipeline.stage import Resources, Stage, Work
-from synfiqa.schemas.config.run import RunConfig
+from synfiqa.cluster.pipeline.stage import Resources, Work
 from synfiqa.schemas.seeds import derive_seed
 
 PORTRAIT_QUALITY = 95
 
 
-class IdentityGeneratorStage(Stage):
+class IdentityGeneratorStage(ModelStage):
     """Makes the candidates that the unit's plan names."""
 
     name = "identity_generator"
     resources = Resources(cpus=1, gpus=1.0)
 
-    def __init__(self, config: RunConfig) -> None:
-        self._seed = config.run.seed
-        self._players = Players(run_models(config.models))
-        model = self._players.models.identity_generator
-        self.models = (model.name,) if model else ()
-        self._size, self._skin_tones = config.generate.portrait_size, config.generate.skin_tones
-        self.batch_size = config.generate.micro_batch
-
-    def setup(self) -> None:
-        """Load the generator."""
-        self._players.identity_generator(self._size, self._skin_tones)
+    def __init__(self, run: ResolvedRun) -> None:
+        super().__init__(run)
+        self._seed = run.config.run.seed
+        self._play(run.models.identity_generator)
+        self.batch_size = run.config.generate.micro_batch
 
     def process(self, work: Work) -> Work:
         """Fill in seed, image and attributes of each candidate; one that cannot be made is dead."""
@@ -54,7 +47,7 @@ class IdentityGeneratorStage(Stage):
 
     def _fresh(self, unit: int, numbers: list[int]) -> Iterator[dict]:
         seeds = [candidate_seed(self._seed, number) for number in numbers]
-        made = self._players.identity_generator(self._size, self._skin_tones).generate(seeds)
+        made = self._players.identity_generator.generate(seeds)
         for number, seed, candidate in zip(numbers, seeds, made, strict=True):
             image = encode_jpeg(candidate.image, PORTRAIT_QUALITY)
             yield fresh_candidate(unit, number, seed, image, candidate.attributes)

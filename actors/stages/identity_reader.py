@@ -1,4 +1,4 @@
-"""Reads the accepted identities of one output shard from the ledger, so that the driver never carries their pixels."""
+"""Reads the accepted identities of one output shard from the ledger; their pixels never pass the driver."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""How much memory a stage takes: measured in a fresh process, so that nothing else is counted."""
+"""Measures the memory of a stage in a fresh process, so that nothing else is counted."""
 
 import os
 import re
@@ -40,14 +40,14 @@ class Footprint:
 
     @property
     def total_mb(self) -> float:
-        """What a worker needs to itself."""
+        """Return the memory of one worker."""
         return self.peak_mb + self.context_mb
 
 
 def measure(stage: Stage, work: Work, device: Device = "auto") -> tuple[Footprint, Work]:
     """Set the stage up in a new process, run one unit, and return what that took and the unit as the stage left it.
 
-    UserError from the stage passes; JobFailed tells any other failure, such as a process that memory ran out for. On a
+    UserError from the stage passes; JobFailed for any other failure, such as a process that ran out of memory. On a
     GPU nothing else should run meanwhile: the context is the difference in the device's free memory.
     """
     chosen = _resolve(device)
@@ -55,7 +55,7 @@ def measure(stage: Stage, work: Work, device: Device = "auto") -> tuple[Footprin
         if chosen == "cpu":
             footprint, done, _ = _result(worker, stage, work, chosen)
             return footprint, done
-        # A second process watches the GPU: the first cannot see what its own context takes.
+        # A second process watches the GPU: the first cannot measure its own context.
         with _process() as watcher:
             free, capacity = watcher.submit(_gpu_memory).result()
             footprint, done, held = _result(worker, stage, work, chosen)
@@ -83,7 +83,7 @@ def _result(worker: ProcessPoolExecutor, stage: Stage, work: Work, device: str) 
         return worker.submit(_measure_here, stage, work, device).result()
     except BrokenProcessPool as error:
         raise JobFailed(
-            f"the process that ran {stage.name} died, most likely for want of memory: lower models.micro_batch or "
+            f"the process that ran {stage.name} died, most likely out of memory: lower models.micro_batch or "
             "generate.micro_batch"
         ) from error
 
@@ -96,6 +96,7 @@ def _measure_here(stage: Stage, work: Work, device: str) -> tuple[Footprint, Wor
 
     torch.set_num_threads(1)
     try:
+        stage.setup_on_node()
         return _on_gpu(stage, work) if device == "cuda" else _on_cpu(stage, work)
     except (UserError, JobFailed):
         raise

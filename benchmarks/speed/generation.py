@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests
+from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, verify_weights
 from synfiqa.actors.stages.annotator import AnnotatorStage
 from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.stages.identity_reader import IdentityReaderStage
@@ -32,13 +32,13 @@ from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.config.run import RunConfig
 
 
-def sample_stages(config: RunConfig, target: Storage, fingerprint: str) -> list[Stage]:
+def sample_stages(run: ResolvedRun, target: Storage, fingerprint: str) -> list[Stage]:
     """Return the stages of the sample half, writing to a run folder of their own."""
     return [
-        IdentityReaderStage(Storage(config.run.url), fingerprint),
-        ConditionalGeneratorStage(config),
-        AnnotatorStage(config),
-        ShardWriterStage(target, fingerprint, config.storage.format),
+        IdentityReaderStage(Storage(run.config.run.url), fingerprint),
+        ConditionalGeneratorStage(run),
+        AnnotatorStage(run),
+        ShardWriterStage(target, fingerprint, run.config.storage.format),
     ]
 
 
@@ -80,17 +80,17 @@ def main() -> None:
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="synfiqa-bench-")
     config = config_for(options, folder)
-    storage = Storage(config.run.url)
+    storage, run = Storage(config.run.url), resolve(config)
     with ray_session():
-        manifest = open_run(storage, config, model_digests(config), cards=cards_of_dataset(config.models))
+        manifest = open_run(storage, config, verify_weights(run).digests, cards=run.cards)
         store = ShardStore(storage, manifest.fingerprint)
         with hold(storage, config.resilience.lease_s, job="generate") as lease:
-            IdentityHalf(config, store, Stages(), lease).make()
+            IdentityHalf(run, store, Stages(), lease).make()
         units = list(plan_shards(config, store.committed("identities").values(), planned_shards(manifest)))
         generate = config.generate
         images = (generate.references + generate.degraded) * generate.identities_per_shard * len(units)
-        loop = bare_loop(sample_stages(config, Storage(f"{folder}/loop"), manifest.fingerprint), units)
-        stages = sample_stages(config, Storage(f"{folder}/ray"), manifest.fingerprint)
+        loop = bare_loop(sample_stages(run, Storage(f"{folder}/loop"), manifest.fingerprint), units)
+        stages = sample_stages(run, Storage(f"{folder}/ray"), manifest.fingerprint)
         start = time.perf_counter()
         ends = [time.perf_counter() - start for _ in stream(stages, units, storage, config.placement)]
         workers = min(options.workers or cluster_resources()[0], len(units))

@@ -32,7 +32,7 @@ from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.loading import play
 from synfiqa.actors.model_store.network import Execution
-from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.players import Players
 from synfiqa.actors.stages.annotator import BATCH, AnnotatorStage
 from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
@@ -176,12 +176,13 @@ def annotated(pair: str, catalogue: str, limit: float) -> float:
             "models": {"catalogue": catalogue, "embedder": embedder, "image_text": image_text},
         }
     )
-    generators = IdentityGeneratorStage(config), ConditionalGeneratorStage(config)
+    run = resolve(config)
+    generators = IdentityGeneratorStage(run), ConditionalGeneratorStage(run)
     made = generators[0].process(Work("identities", 0, CANDIDATES.empty_table(), plan={"first": 0, "count": 2}))
     rows = [{**row, "identity": row["candidate"]} for row in made.table.to_pylist()]
     sources = pa.Table.from_pylist([{name: row[name] for name in IDENTITIES.names} for row in rows], IDENTITIES)
     unit = generators[1].process(Work("samples", 0, sources))
-    stage, players = AnnotatorStage(config), Players(run_models(config.models))
+    stage, players = AnnotatorStage(run), Players(run.models)
     stage.setup()
     pictures = [row["image"]["bytes"] for row in unit.table.to_pylist()]
 

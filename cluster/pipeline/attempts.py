@@ -1,8 +1,8 @@
-"""Attempt markers: they tell a unit that kills its process from one that never started.
+"""Attempt markers, which count the processes that died on a unit.
 
-Ray restarts a dead worker for ever. Each worker therefore leaves a mark before it touches a unit and removes it
-after; marks left over by this session are deaths. A unit that has killed its process is re-made with marks on each
-model call too, which finds the row that does it.
+Ray restarts a dead worker without limit. Each worker therefore writes a mark before it starts a unit and removes it
+after; marks left over in this session are deaths. A unit that has killed its process is made again with marks on each
+model call too, which finds the row that is the cause.
 """
 
 import uuid
@@ -17,7 +17,7 @@ class Marks(Protocol):
     """Counts deaths by name."""
 
     def deaths(self, name: str) -> int:
-        """Processes that died while they worked under this name."""
+        """Return how many processes died while they worked under this name."""
         ...
 
     def attempt(self, name: str) -> AbstractContextManager[None]:
@@ -26,7 +26,7 @@ class Marks(Protocol):
 
 
 class _NoMarks:
-    """Marks of a unit that never killed anything: they cost nothing."""
+    """Marks of a unit without deaths: no writes."""
 
     def deaths(self, name: str) -> int:
         return 0
@@ -46,19 +46,19 @@ class Attempts:
         self._folder = f"attempts/{session}"
 
     def open(self) -> None:
-        """Leave the sign by which workers see that they write to the same folder as the driver."""
+        """Write the file by which workers check that they share the folder of the driver."""
         self._storage.write(f"{self._folder}/driver", b"")
 
     def is_open(self) -> bool:
-        """Whether this process sees the driver's sign."""
+        """Return whether this process sees the file of the driver."""
         return self._storage.exists(f"{self._folder}/driver")
 
     def deaths(self, key: str) -> int:
-        """Processes that died while they worked on this unit."""
+        """Return how many processes died while they worked on this unit."""
         return self.count(f"{key}/unit")
 
     def unexplained(self, key: str) -> int:
-        """Deaths on this unit that happened outside every marked model call."""
+        """Return the deaths on this unit outside every marked model call."""
         return self.deaths(key) - self.count(f"{key}/calls")
 
     def attempt(self, key: str) -> AbstractContextManager[None]:
@@ -70,13 +70,13 @@ class Attempts:
         return _Calls(self, f"{key}/calls")
 
     def clear(self) -> None:
-        """Remove what this session left."""
+        """Remove the marks of this session."""
         for path in self._storage.list(self._folder):
             self._storage.delete(path)
         self._storage.prune(self._folder)
 
     def count(self, name: str) -> int:
-        """Marks under a name of this session."""
+        """Return the number of marks under a name of this session."""
         return len(self._storage.list(f"{self._folder}/{name}"))
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""When dead rows stop being bad luck: the rule that ends a run with exit code 3."""
+"""The limit of dead rows, which ends a run with exit code 3."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from scipy.stats import binom
 from synfiqa.schemas.errors import TooManyDead
 
 CERTAINTY = 1e-3
-"""A run under way stops when so many dead rows would come by chance this rarely at the rate that is allowed."""
+"""A run under way stops when the probability of so many dead rows at the allowed rate is below this."""
 
 
 class DeadLimit:
     """Counts planned and dead rows of one half of a run and stops it when the share of dead ones is too high.
 
-    Few rows say little: while work is under way the run only stops when chance cannot explain the dead rows at the
+    While work is under way the run only stops when chance cannot explain the dead rows at the
     allowed rate (one-sided binomial test); at the end the share itself decides.
     """
 
@@ -26,13 +26,13 @@ class DeadLimit:
         self.dead = 0
 
     def add(self, planned: int, dead: int, errors: Iterable[str] = ()) -> None:
-        """Account for finished rows; `errors` says why the dead ones are dead."""
+        """Account for finished rows; `errors` are the causes of the dead ones."""
         self.planned += planned
         self.dead += dead
         self._errors.update(errors)
 
     def check(self) -> None:
-        """Raise TooManyDead when the rows so far leave no doubt."""
+        """Raise TooManyDead when chance cannot explain the dead rows so far."""
         if self.dead and float(binom.sf(self.dead - 1, self.planned, self._max_rate)) < CERTAINTY:
             self._stop()
 

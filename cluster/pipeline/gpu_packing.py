@@ -1,4 +1,4 @@
-"""How many workers share a GPU: arithmetic on measured memory, shown, and refused where it does not add up."""
+"""How many workers share a GPU, from their measured memory; shares that do not fit are refused."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from synfiqa.schemas.errors import UserError
 
 RESERVE = 0.05
-"""GpuShare of a GPU's memory that is never given away: fragmentation, and what a measurement on few rows misses."""
+"""Share of a GPU's memory that is never used: fragmentation, and what a measurement on few rows misses."""
 
 MOST_WORKERS = 64
 """Most workers of a stage on one GPU; Ray counts GPUs in steps of 1/10,000, so finer shares would not add up."""
@@ -61,7 +61,7 @@ def check_packing(
     using = {stage: share for stage, share in shares.items() if share > 0}
     if unknown := sorted(using.keys() - footprints.keys()):
         raise UserError(
-            f"placement.memory_mb does not say what {', '.join(unknown)} needs: run `synfiqa calibrate` and set it to "
+            f"placement.memory_mb has no entry for {', '.join(unknown)}: run `synfiqa calibrate` and set it to "
             "what that prints"
         )
     room = gpu_memory_mb * (1 - reserve)
@@ -82,7 +82,7 @@ def _fullest(stages: list[tuple[str, float, int]], free: int) -> tuple[float, di
         return 0.0, {}
     (name, memory, steps), *others = stages
     most = max(1, free // steps) if free == _STEPS else free // steps
-    # With nobody after it a stage takes all that is left.
+    # The last stage takes all that is left.
     candidates = []
     for count in range(0 if others else most, most + 1):
         rest, counts = _fullest(others, free - min(free, count * steps))

@@ -1,4 +1,4 @@
-"""How many images a padded model call has: what the config says, unless memory ran out for that many."""
+"""The size of padded model calls: the micro-batch of the config, or less after memory ran out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +18,6 @@ def at_most(size: int | None) -> Iterator[None]:
 
 
 def call_size(micro_batch: int) -> int:
-    """Return how many images a call is padded to: the micro-batch, or what memory has room for."""
+    """Return how many images a call is padded to: the micro-batch, or less after memory ran out."""
     limit = _limit.get()
     return micro_batch if limit is None else min(micro_batch, limit)

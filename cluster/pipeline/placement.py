@@ -20,7 +20,7 @@ class Pool:
 
     @property
     def name(self) -> str:
-        """Names of its stages, joined by +."""
+        """Return the names of its stages, joined by +."""
         return "+".join(stage.name for stage in self.stages)
 
 
@@ -39,7 +39,7 @@ def plan_placement(stages: list[Stage], section: PlacementSection, cpus: float, 
     sizes = [min(_pool_size(share, shares, section.workers, cpus, gpus), max(units, 1)) for share in shares]
     if (wanted := sum(share.gpus * size for share, size in zip(shares, sizes, strict=True))) > gpus + 1e-6:
         raise UserError(
-            f"the stages ask for {wanted:g} GPUs but the cluster has {gpus:g}: "
+            f"the stages need {wanted:g} GPUs but the cluster has {gpus:g}: "
             "lower placement.workers or use --set placement.mode=fused"
         )
     scale = _cpu_scale(shares, sizes, cpus)
@@ -56,7 +56,7 @@ def require_gpu(section: PlacementSection, gpus: float) -> None:
 
 
 def _labels(group: tuple[Stage, ...], section: PlacementSection) -> dict[str, str]:
-    """Node labels of all stages of a pool; stages that share a process must agree on them."""
+    """Return the node labels of all stages of a pool; stages that share a process must agree on them."""
     wanted: dict[str, str] = {}
     for stage in group:
         for label, value in section.labels.get(stage.name, {}).items():
@@ -69,7 +69,7 @@ def _labels(group: tuple[Stage, ...], section: PlacementSection) -> dict[str, st
 
 
 def _cpu_scale(shares: list[Resources], sizes: list[int], cpus: float) -> float:
-    """More workers than cores share the cores: a pool that Ray could never place would wait for ever."""
+    """Return the factor by which more workers than cores share the cores; Ray would never place them otherwise."""
     wanted = sum(share.cpus * size for share, size in zip(shares, sizes, strict=True))
     return min(1.0, cpus / wanted) if wanted else 1.0
 
@@ -93,7 +93,7 @@ def _gpu_share(group: tuple[Stage, ...], section: PlacementSection) -> float:
     name = "+".join(stage.name for stage in using)
     if unknown := [stage.name for stage in using if stage.name not in section.memory_mb]:
         raise UserError(
-            f"placement.memory_mb does not say what {', '.join(unknown)} needs: run `synfiqa calibrate` and set it to "
+            f"placement.memory_mb has no entry for {', '.join(unknown)}: run `synfiqa calibrate` and set it to "
             "what that prints, or leave it empty"
         )
     packed = gpu_share(sum(section.memory_mb[stage.name] for stage in using), section.gpu_memory_mb, stage=name)

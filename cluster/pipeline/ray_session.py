@@ -26,7 +26,7 @@ _ENVIRONMENT = {
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end (SIGTERM, as `ray job stop` sends it): a Ctrl-C from afar."""
+    """The process received SIGTERM, as `ray job stop` sends it; handled like Ctrl-C."""
 
 
 def prepare_environment() -> None:
@@ -53,7 +53,7 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
                 f"cannot join the Ray cluster at {address} ({reason}): start it, or unset RAY_ADDRESS to run here"
             ) from error
     else:
-        # `local`, or a cluster that somebody else left running on this machine would be joined.
+        # `local`, or a cluster that already runs on this machine would be joined.
         ray.init(
             address="local",
             num_cpus=num_cpus,
@@ -96,7 +96,7 @@ def quiet_ray() -> None:
 
 
 def cluster_resources() -> tuple[float, float]:
-    """CPUs and GPUs that the cluster holds now."""
+    """Return the CPUs and GPUs that the cluster holds now."""
     import ray
 
     resources = ray.cluster_resources()
@@ -104,7 +104,7 @@ def cluster_resources() -> tuple[float, float]:
 
 
 def cluster_limits() -> tuple[float, float]:
-    """CPUs and GPUs that the cluster holds now or, where it scales itself, those that it may grow to."""
+    """Return the CPUs and GPUs that the cluster holds now or, where it scales itself, those that it may grow to."""
     # Ray has no public way to the limits of its autoscaler; Ray Data and Ray Train read them like this.
     from ray._private.state import state
 

@@ -1,9 +1,9 @@
-"""Model calls that survive their rows: an error is bisected down to the row it belongs to, memory errors to size.
+"""Isolates errors of model calls: an error is bisected down to its row, out of memory to a smaller batch.
 
 A micro-batch that fails is called once more, because most errors of a cluster pass; then it is halved until the row
 stands alone, tried a last time, and dead. Its neighbours are made. Running out of memory halves the micro-batches of
 the rest of the unit instead, padded calls included, and costs nothing. A batch under whose mark two processes died is
-halved the same way; a device that is lost to its process ends it, for no further call could succeed.
+halved the same way. A process that lost its device ends, because no further call could succeed.
 """
 
 import json
@@ -24,7 +24,7 @@ from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 
 DEVICE_LOST = 70
-"""Exit code of a worker whose device is lost to it."""
+"""Exit code of a worker that lost its device."""
 
 _DEVICE_ERROR = "AcceleratorError"
 _TRIES = 2
@@ -49,7 +49,7 @@ class Salvage:
     ) -> list[O | None]:
         """Call `call` on batches of `size` and return one result an item, None where the row is dead.
 
-        `name` gives the sample id or candidate number of an item, `spec` what was asked for (anything JSON holds).
+        `name` gives the sample id or candidate number of an item, `spec` its specification (anything JSON holds).
         """
         run = _Calls(self, call, name, spec)
         results: list[O | None] = []
@@ -123,7 +123,7 @@ class _Calls[I, O]:
                 raise
             except Exception as error:
                 exhausted = is_out_of_memory(error)
-                told, trace = describe(error), traceback.format_exc()
+                message, trace = describe(error), traceback.format_exc()
             else:
                 if len(results) != len(items):
                     raise ValueError(f"a call on {len(items)} rows returned {len(results)}")
@@ -137,7 +137,7 @@ class _Calls[I, O]:
                     self._salvage.smallest = smaller
                     return self.batch(items, tries)
             if attempt == tries and len(items) == 1:
-                return self._bury(items[0], told, trace, attempt)
+                return self._bury(items[0], message, trace, attempt)
         return self._halves(items)
 
     def _called(self, items: list[I]) -> list[O]:
@@ -167,7 +167,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
     text = str(error)
-    # The libraries below PyTorch tell it as a failed allocation of their own.
+    # The libraries below PyTorch report it as a failed allocation of their own.
     if isinstance(error, RuntimeError) and "STATUS_ALLOC_FAILED" in text:
         return True
     # By name, so that a worker without torch need not import it.
@@ -180,8 +180,8 @@ def is_device_lost(error: BaseException) -> bool:
 
 
 def end_process(error: BaseException) -> NoReturn:
-    """End this worker at once, its marks left behind: Ray starts another, which finds the row by them."""
-    sys.stderr.write(f"synfiqa: this worker ends, for its device is lost to it ({describe(error)})\n")
+    """End this worker at once, without removing its marks: the worker that Ray starts next finds the row by them."""
+    sys.stderr.write(f"synfiqa: this worker ends because its device is lost ({describe(error)})\n")
     sys.stderr.flush()
     os._exit(DEVICE_LOST)
 

@@ -40,7 +40,10 @@ class Work:
 
 
 class Stage(ABC):
-    """One step over whole units. Instances are built on the driver, pickled, and set up once per process.
+    """One step over whole units. Instances are built on the driver and pickled to the workers.
+
+    In a worker `setup_on_node` runs first, once a node, then `setup`, once a process, `process` for each unit, and
+    `close` when the process ends normally.
 
     `process` must depend on its argument alone: seeds come from the rows, micro-batches are cut inside the unit, so
     that worker count and order of arrival never change a byte (promise 1). Model calls go through
@@ -55,10 +58,21 @@ class Stage(ABC):
     models: tuple[str, ...] = ()
     """Names of the models that `setup` loads."""
     marks: Marks = NO_MARKS
-    """Where model calls leave marks while a unit is re-made after it killed its process; set by the worker."""
+    """Records model calls while a unit is made again after it killed its process; set by the worker."""
+
+    def setup_on_node(self) -> None:
+        """Prepare the node, such as its cache of weights; runs in one process of each node, before any `setup` there.
+
+        It must be idempotent: a node that lost its record of it, or whose process died meanwhile, runs it again.
+        """
+        return
 
     def setup(self) -> None:
         """Load models; called once in the worker process before the first unit."""
+        return
+
+    def close(self) -> None:
+        """Release what `setup` took; called when a worker ends normally, never after a crash or a forced end."""
         return
 
     @abstractmethod

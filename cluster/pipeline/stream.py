@@ -23,7 +23,7 @@ WINDOW = 1000
 are, so a long run is cut: starting the pools again costs seconds, a window of shards takes hours."""
 
 _CLEAR_S = 10.0
-"""Patience with the store when all that is left is to tidy up."""
+"""Retry budget of the final clean-up."""
 _DEFAULT_RESILIENCE = ResilienceSection()
 
 
@@ -46,7 +46,7 @@ def stream(
     if window is None:
         return
     cpus, gpus = cluster_resources()
-    # The session scopes attempt markers: deaths of an earlier driver's workers say nothing about a unit.
+    # The session scopes attempt markers: deaths under an earlier driver do not count.
     session = uuid.uuid4().hex
     attempts = Attempts(storage, session)
     attempts.open()
@@ -58,7 +58,7 @@ def stream(
             # A finished execution is full of cycles, and a driver makes too few objects to have them found soon.
             gc.collect()
     finally:
-        # What ended the stream is the news; marks that cannot be removed are for gc.
+        # Does not mask the original error; gc removes leftover marks.
         with suppress(UserError, JobFailed):
             Attempts(Storage(storage.url, min(storage.retry_budget_s, _CLEAR_S)), session).clear()
 
@@ -72,9 +72,10 @@ def _execute(dataset: Any) -> Generator[Work | Dead]:
             for row in batch.to_pylist():
                 yield unpack(row)
     except (ray.exceptions.RayError, ray.exceptions.RaySystemError) as error:
-        told = str(error.__cause__ or "").strip() or str(error).strip() or type(error).__name__
+        message = str(error.__cause__ or "").strip() or str(error).strip() or type(error).__name__
         raise JobFailed(
-            f"the workers could not go on ({told.splitlines()[-1]}): correct the cause and run the same command again"
+            f"the workers could not go on ({message.splitlines()[-1]}): correct the cause and run the same command "
+            "again"
         ) from error
     finally:
         # Dropping the iterator is what makes Ray Data stop its executor and give the actors back.

@@ -5,11 +5,14 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 
 from synfiqa.cluster.pipeline.attempts import NO_MARKS, Attempts
+from synfiqa.cluster.pipeline.node_setup import once_per_node
 from synfiqa.cluster.pipeline.salvage import describe
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
@@ -34,16 +37,18 @@ class StageWorker:
 
         has_gpu = bool(ray.get_gpu_ids())
         if not has_gpu:
-            # Ray leaves all GPUs visible to a process that asked for none; a stage uses what it was given.
+            # Ray leaves all GPUs visible to a process without a GPU share.
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._stages = stages
         self._storage = storage
         self._max_attempts = max_attempts
+        self._session = session
+        self._open: list[Stage] = []
         self._attempts = Attempts(storage, session)
         self._shares_folder = False
         self._name = f"{socket.gethostname()}/{os.getpid()}@{time.time():.0f}"
         self._broken = self._set_up()
-        # After the stages: a PyTorch that is at work knows best which GPU it has.
+        # After the stages: PyTorch has chosen its GPU by then.
         self._gpu = trace_gpu() if has_gpu and self._broken is None else None
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -51,22 +56,33 @@ class StageWorker:
         rows = [self._advance(row) for row in batch.to_pylist()]
         return pa.Table.from_pylist(rows, schema=WIRE)
 
+    def close(self) -> None:
+        """Close every stage that was set up, last first; an error is printed, for the work is committed already."""
+        while self._open:
+            stage = self._open.pop()
+            try:
+                stage.close()
+            except Exception as error:
+                sys.stderr.write(f"synfiqa: {stage.name} on {socket.gethostname()} did not close ({describe(error)})\n")
+
+    def __del__(self) -> None:
+        """Close the stages: Ray Data drops the worker object when its actor ends normally, and only then."""
+        # Absent if the constructor failed.
+        if getattr(self, "_open", None):
+            self.close()
+
     def _set_up(self) -> UserError | JobFailed | None:
-        """Load the models. An error is told with the first unit: raised here, Ray would bury it in tracebacks."""
+        """Prepare the node and load the models; return the error that ends the job with the first unit."""
+        # Raised in the constructor, Ray would bury the error in tracebacks and start the actor again.
         _single_thread()
         for stage in self._stages:
-            for attempt in range(1, _TRIES + 1):
-                try:
-                    stage.setup()
-                    break
-                except (UserError, JobFailed) as error:
-                    return error
-                except Exception as error:
-                    if attempt == _TRIES:
-                        return JobFailed(
-                            f"the workers cannot set up {stage.name} on {socket.gethostname()} ({describe(error)}): "
-                            "correct the cause and run the same command again"
-                        )
+            prepare = partial(once_per_node, self._session, stage.name, stage.setup_on_node)
+            if error := _tried(prepare, f"prepare this node for {stage.name}"):
+                return error
+        for stage in self._stages:
+            if error := _tried(stage.setup, f"set up {stage.name}"):
+                return error
+            self._open.append(stage)
         _single_thread()
         return None
 
@@ -137,6 +153,23 @@ class StageWorker:
             attempts=attempts,
             node=socket.gethostname(),
         )
+
+
+def _tried(call: Callable[[], object], what: str) -> UserError | JobFailed | None:
+    """Call once more after an error; return the error that stays, naming the host."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            call()
+            return None
+        except (UserError, JobFailed) as error:
+            return error
+        except Exception as error:
+            if attempt == _TRIES:
+                return JobFailed(
+                    f"the workers cannot {what} on {socket.gethostname()} ({describe(error)}): "
+                    "correct the cause and run the same command again"
+                )
+    return None
 
 
 def _single_thread() -> None:

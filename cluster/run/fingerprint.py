@@ -1,4 +1,4 @@
-"""What a run is made from, as one document and its digest: equal digests promise equal bytes."""
+"""The fingerprint document of a run: everything that decides its bytes, and the SHA-256 of it."""
 
 import hashlib
 import json
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from synfiqa.schemas.config.models import PROCEDURAL
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.rows import SCHEMA_VERSION
@@ -19,7 +18,7 @@ INPUT_FIELDS = {
     *("architecture", "arguments", "state"),
     *("input_size", "channels", "value_range", "normalise", "resize"),
 }
-"""Fields of a model card that can change what the model answers."""
+"""Fields of a model card that can change the output of the model."""
 
 LIBRARIES = (
     "torch",
@@ -45,11 +44,11 @@ def recipe_document(
 ) -> dict[str, Any]:
     """Return everything that decides the dataset's bytes: recipe sections, models, code, libraries, device.
 
-    A model enters with the digest of its weights and with what its card says of its input: the same weights with
-    other channels measure something else.
-    `device` is cpu or cuda. Code enters as RECIPE_VERSION, not as a digest of sources: a mended bug that lets dead rows
-    be replayed must not make the run another one.
+    A model enters by the digest of its weights and the input contract of its card: the same weights with other channels
+    measure something else. `device` is cpu or cuda.
     """
+    # Code enters as RECIPE_VERSION, not as a digest of sources: the fix of a bug that lets dead rows be replayed must
+    # not change the fingerprint of the run.
     return {
         **config.recipe_sections(),
         "model_digests": dict(sorted(models.items())),
@@ -63,7 +62,7 @@ def recipe_document(
 
 def _chosen_libraries(config: RunConfig) -> tuple[str, ...]:
     """Return the libraries that decide bytes only where the config names them."""
-    drawn = config.models.conditional_generator != PROCEDURAL and config.diffusion.renderer == "pytorch3d"
+    drawn = not config.models.conditional_kind.commands_recipe and config.diffusion.renderer == "pytorch3d"
     return ("pytorch3d",) if drawn else ()
 
 

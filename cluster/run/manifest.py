@@ -1,4 +1,4 @@
-"""`run.json`: what a run folder is, written once; every later submit must agree with it (promise 3)."""
+"""`run.json`: the recipe of a run folder, written once; every later submit must agree with it (promise 3)."""
 
 import math
 import platform
@@ -71,8 +71,7 @@ def expected_bytes(config: RunConfig) -> int:
 def load_run(storage: Storage, *, any_version: bool = False) -> RunManifest:
     """Return the manifest of an existing run; UserError when the folder is not one.
 
-    OtherVersion when its tables are not those of `synfiqa.schemas.rows`, unless `any_version` says that nobody will
-    read them.
+    OtherVersion when its tables are not those of `synfiqa.schemas.rows`, unless `any_version`: the tables are not read.
     """
     manifest = _read(storage)
     if manifest is None:
@@ -130,7 +129,7 @@ def _require_same(storage: Storage, manifest: RunManifest, document: Mapping[str
 
 
 def _version_of(manifest: RunManifest) -> str:
-    return f"is a run folder of version {manifest.schema_version}, and this program knows version {SCHEMA_VERSION}"
+    return f"is a run folder of version {manifest.schema_version}, and this program reads version {SCHEMA_VERSION}"
 
 
 def _manifest(

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.quality.correlation import spearman
 from synfiqa.cluster.run.fingerprint import INPUT_FIELDS
 from synfiqa.cluster.storage.storage import Storage
@@ -36,15 +36,16 @@ EVALUATION = "evaluation.json"
 SCORES = "scores.parquet"
 
 
-def evaluation_basis(config: RunConfig, training: Mapping[str, Any], embedders: list[Model]) -> dict[str, Any]:
+def evaluation_basis(run: ResolvedRun, training: Mapping[str, Any], embedders: list[Model]) -> dict[str, Any]:
     """Return everything that decides an evaluation: model, training, section `evaluate`, embedders and seed."""
+    config = run.config
     return {
         "model_sha256": training.get("model_sha256", ""),
         "training": training.get("basis", {}),
         "evaluate": config.evaluate.model_dump(mode="json"),
         "evaluation_embedder": config.models.evaluation_embedder,
         "label_embedder": embedders[-1].name,
-        "embedders": {model.name: digest_of(model) for model in embedders},
+        "embedders": {model.name: run.digest(model) for model in embedders},
         "inputs": {model.name: model.card.model_dump(mode="json", include=INPUT_FIELDS) for model in embedders},
         "seed": config.run.seed,
     }

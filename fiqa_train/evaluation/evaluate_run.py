@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.actors.quality.measures.sharpness import sharpness
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.lease import Lease, require_held
@@ -51,7 +52,12 @@ Progress = Callable[[int, int], None]
 
 
 def run_evaluate(
-    config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
+    config: RunConfig,
+    storage: Storage,
+    progress: Progress | None = None,
+    *,
+    lease: Lease | None = None,
+    resolved: ResolvedRun | None = None,
 ) -> dict[str, Any]:
     """Evaluate `models/<train.name>/` on the test identities and return the evaluation; one that exists is returned.
 
@@ -66,10 +72,11 @@ def run_evaluate(
     store = ShardStore(storage, manifest.fingerprint)
     calibration = require_calibration(storage, config.label.name)
     require_fresh_labels(store, calibration)
-    training = finished_training(storage, name, training_basis(config, manifest, calibration))
+    run = resolved or resolve(config)
+    training = finished_training(storage, name, training_basis(run, manifest, calibration))
     model = load_trained(storage, name)
-    embedders = embedders_of(config, calibration.embedder or config.models.embedder)
-    basis = evaluation_basis(config, training or {}, embedders)
+    embedders = embedders_of(run, calibration.embedder or config.models.embedder)
+    basis = evaluation_basis(run, training or {}, embedders)
     existing = existing_evaluation(storage, folder, basis)
     if existing is not None:
         return existing

@@ -9,12 +9,11 @@ import pyarrow.compute as pc
 
 from synfiqa.actors.imaging.codec import decode as decode_image
 from synfiqa.actors.model_store.catalogue import Model
-from synfiqa.actors.model_store.selection import catalogue_of, run_models
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.players import player
 from synfiqa.actors.roles import Embedder
 from synfiqa.cluster.commits.shard_formats import encode
 from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
 
 MAX_IMAGES = 20_000
@@ -45,10 +44,10 @@ def read_held_out(store: ShardStore, identities: set[int], labels: pa.Table) -> 
     return HeldOut(rows, dict(zip(own["sample_id"].to_pylist(), own["quality"].to_pylist(), strict=True)))
 
 
-def embedders_of(config: RunConfig, labelling: str) -> list[Model]:
+def embedders_of(run: ResolvedRun, labelling: str) -> list[Model]:
     """Return the independent embedder, then the one named `labelling`, unless both are one."""
-    independent = run_models(config.models).evaluation_embedder
-    labelled = catalogue_of(config.models).model(labelling, "embedder")
+    independent = run.models.evaluation_embedder
+    labelled = run.catalogue.model(labelling, "embedder")
     return [independent] if independent.name == labelled.name else [independent, labelled]
 
 

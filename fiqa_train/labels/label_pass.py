@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.cluster.commits.shard_formats import decode, encode
 from synfiqa.cluster.commits.shard_store import ShardStore, read_verified
 from synfiqa.cluster.run.fingerprint import canonical_json
@@ -30,7 +31,12 @@ Progress = Callable[[int, int], None]
 
 
 def run_label(
-    config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
+    config: RunConfig,
+    storage: Storage,
+    progress: Progress | None = None,
+    *,
+    lease: Lease | None = None,
+    resolved: ResolvedRun | None = None,
 ) -> dict[str, Any]:
     """Write `labels/<name>/` for the finished run and return a summary; an existing pass is left as it is.
 
@@ -44,7 +50,7 @@ def run_label(
     dataset = store.dataset_digest()
     measured = measured_in(config.label, manifest)
     frozen = frozen_scale(config.label, measured)
-    threshold = match_threshold(config, measured.embedder, frozen, manifest)
+    threshold = match_threshold(config, measured.embedder, frozen, manifest, resolved)
     existing = read_calibration(storage, config.label.name)
     if existing is not None:
         _require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)

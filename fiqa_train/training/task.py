@@ -7,8 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from synfiqa.actors.model_store.cache import digest_of
-from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.fingerprint import differences
 from synfiqa.cluster.run.lease import Claim
@@ -42,9 +41,9 @@ def label_table(storage: Storage, shards: list[LabelledShard]) -> pa.Table:
     return pa.concat_tables([read_label_table(storage, shard) for shard in shards])
 
 
-def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
+def training_basis(run: ResolvedRun, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
     """Return everything that decides the model: settings, seed, labels, dataset and initial weights."""
-    section = config.train
+    config, section = run.config, run.config.train
     # The default of a field added later is omitted, so that the basis of older trainings stays valid.
     plain = {"precision"} if section.precision == "float32" else set()
     basis: dict[str, Any] = {
@@ -57,7 +56,7 @@ def training_basis(config: RunConfig, manifest: RunManifest, calibration: Calibr
     }
     if section.initialise == "embedder":
         basis["embedder"] = config.models.embedder
-        basis["embedder_sha256"] = digest_of(run_models(config.models).embedder)
+        basis["embedder_sha256"] = run.digests[config.models.embedder]
     return basis
 
 
@@ -91,11 +90,12 @@ def split_run(config: RunConfig, identities: Iterable[int]) -> dict[int, Split]:
     return split_identities(map(int, identities), section.validation_fraction, section.test_fraction, config.run.seed)
 
 
-def training_task(config: RunConfig, storage: Storage, claim: Claim | None = None) -> TrainTask:
+def training_task(run: ResolvedRun, storage: Storage, claim: Claim | None = None) -> TrainTask:
     """Return the task of the workers; UserError when there are too few identities or images to train on.
 
     With the `claim` of a lease they stop before they write to a run that another driver has taken over.
     """
+    config = run.config
     calibration = require_calibration(storage, config.label.name)
     commits = ShardStore(storage, calibration.fingerprint).committed("samples")
     shards = pair_shards(commits.values(), calibration.parts)
@@ -104,7 +104,7 @@ def training_task(config: RunConfig, storage: Storage, claim: Claim | None = Non
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
     rows = sum(identity in chosen["train"] for identity in identities)
     batch_plan(rows, config.train.batch_size, config.train.workers)
-    embedder = run_models(config.models).embedder
+    embedder = run.models.embedder
     commercial = all(card.commercial_use for card in load_run(storage).cards)
     return TrainTask(
         url=storage.url,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.lease import Lease, require_held
 from synfiqa.cluster.run.manifest import load_run
@@ -21,7 +22,12 @@ Progress = Callable[[int, int], None]
 
 
 def run_train(
-    config: RunConfig, storage: Storage, progress: Progress | None = None, *, lease: Lease | None = None
+    config: RunConfig,
+    storage: Storage,
+    progress: Progress | None = None,
+    *,
+    lease: Lease | None = None,
+    resolved: ResolvedRun | None = None,
 ) -> dict[str, Any]:
     """Train `models/<train.name>/` to the end and return its metrics; those of a finished one at once.
 
@@ -35,13 +41,14 @@ def run_train(
     calibration = require_calibration(storage, config.label.name)
     require_fresh_labels(store, calibration)
     folder = model_folder(config.train.name)
-    basis = training_basis(config, manifest, calibration)
+    run = resolved or resolve(config)
+    basis = training_basis(run, manifest, calibration)
     finished = finished_training(storage, config.train.name, basis)
     if finished is not None:
         return finished
     storage.check_shared()
     preflight(storage)
-    task = training_task(config, storage, None if lease is None else lease.claim)
+    task = training_task(run, storage, None if lease is None else lease.claim)
     require_workers(config.train)
     require_held(lease)
     storage.create(f"{folder}/{BASIS}", _json(basis))

@@ -1,6 +1,6 @@
-"""Job: make the dataset. The identity half fills the ledger in candidate order; the sample half fills the shards."""
+"""Makes the dataset: the identity half fills the ledger in candidate order; the sample half fills the shards."""
 
-from synfiqa.actors.model_store.selection import cards_of_dataset
+from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.ray_session import device_class
@@ -23,14 +23,17 @@ def run_generate(
     new_generation: bool = False,
     replay: bool = False,
     stages: Stages | None = None,
+    resolved: ResolvedRun | None = None,
 ) -> DatasetSummary:
     """Make what is missing of the dataset and return its summary. Needs Ray to be ready.
 
     `new_generation` starts the next generation of the run when the recipe is another one; `replay` makes dead rows
-    again. RunHeld when another driver is at it, TooManyDead when too many rows are dead.
+    again. `resolved` is the config as the caller has resolved it already. RunHeld when another driver holds the run,
+    TooManyDead when too many rows are dead.
     """
     storage.check_shared()
-    models, cards = require_fit(config).digests, cards_of_dataset(config.models)
+    run = resolved or resolve(config)
+    models, cards = require_fit(run).digests, run.cards
     device = device_class(config.placement)
     try:
         manifest = open_run(storage, config, models, device, cards)
@@ -42,13 +45,13 @@ def run_generate(
     store = ShardStore(storage, manifest.fingerprint, config.storage.format)
     stages = stages or Stages()
     with hold(storage, config.resilience.lease_s, job="replay" if replay else "generate") as lease:
-        identities = IdentityHalf(config, store, stages, lease)
+        identities = IdentityHalf(run, store, stages, lease)
         if replay:
             # First: a run that its dead candidates have stopped cannot go on with them.
             identities.replay()
         identities.make()
         identities.check()
-        samples = SampleHalf(config, store, stages, lease, planned_shards(manifest))
+        samples = SampleHalf(run, store, stages, lease, planned_shards(manifest))
         samples.make(replay=replay)
         summary = summarise(store.committed("identities").values(), store.committed("samples").values())
         storage.write(SUMMARY, summary.model_dump_json(indent=2).encode() + b"\n")

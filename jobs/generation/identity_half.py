@@ -8,6 +8,7 @@ from itertools import batched
 
 import pyarrow as pa
 
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.stages.candidate_table import candidate_numbers, candidate_table, dead_candidate
 from synfiqa.actors.stages.identity_generator import candidate_seed, candidate_spec
 from synfiqa.actors.stages.identity_registry import COLUMNS, IdentityRegistry
@@ -31,9 +32,11 @@ MARGIN = 1.5
 
 
 class IdentityHalf:
-    """The ledger as far as it is committed, and what it takes to go on."""
+    """The ledger of decided candidates, restored from its commits and continued."""
 
-    def __init__(self, config: RunConfig, store: ShardStore, stages: Stages, lease: Lease) -> None:
+    def __init__(self, run: ResolvedRun, store: ShardStore, stages: Stages, lease: Lease) -> None:
+        config = run.config
+        self._resolved = run
         self._config = config
         self._store = store
         self._stages = stages.identities
@@ -94,7 +97,7 @@ class IdentityHalf:
     def _run(self, units: list[Work], phase: Phase, *, replay: bool = False) -> None:
         config = self._config
         results = stream(
-            self._stages(config), units, self._store.storage, config.placement, config.resilience, ordered=True
+            self._stages(self._resolved), units, self._store.storage, config.placement, config.resilience, ordered=True
         )
         plans = {unit.number: unit for unit in units}
         with closing(results):

@@ -1,16 +1,18 @@
-"""Job: is all there that a generate job needs? Config, cards, licences, weights, prompts and bank; no network loads."""
+"""Checks before a generate job: config, cards, licences, weights, prompts and bank; no network is loaded."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from synfiqa.actors.generation.conditional.backends import backend_of
-from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.catalogue import Model
-from synfiqa.actors.model_store.selection import RunModels, model_digests, run_models
+from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, verify_weights
+from synfiqa.actors.model_store.selection import RunModels
 from synfiqa.actors.players import Players
+from synfiqa.schemas.config.generate import DiffusionSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM
@@ -18,7 +20,7 @@ from synfiqa.schemas.model_card import BUILT_IN, RANDOM
 
 @dataclass(frozen=True)
 class Fitness:
-    """What a run would be made of: its models, and how many texts, templates and samples of an identity they get."""
+    """What a run is made of: models, digests, and the numbers of texts, templates and samples an identity."""
 
     models: RunModels
     digests: dict[str, str]
@@ -27,21 +29,22 @@ class Fitness:
     samples: int
 
 
-def require_fit(config: RunConfig) -> Fitness:
-    """Return what a run of the config is made of; UserError in one sentence for the first thing that is wrong.
+def require_fit(run: ResolvedRun) -> Fitness:
+    """Return what the run is made of; UserError in one sentence for the first thing that is wrong.
 
     Weights are verified, prompts tokenised and the template bank is read, but no network loads.
     """
-    chosen = run_models(config.models)
-    digests = model_digests(config)
-    recipes = backend_of(config, Players(chosen)).recipes(0)
-    texts = _check_chain(config, chosen)
-    return Fitness(chosen, digests, texts, len({recipe.template for recipe in recipes} - {""}), len(recipes))
+    weights = verify_weights(run)
+    recipes = backend_of(run, Players(run.models)).recipes(0)
+    texts = _check_chain(run.config.diffusion, run.models, weights.paths)
+    return Fitness(
+        run.models, weights.digests, texts, len({recipe.template for recipe in recipes} - {""}), len(recipes)
+    )
 
 
 def run_check(config: RunConfig) -> None:
     """Print a line a model and what a run would make; UserError in one sentence for the first thing that is wrong."""
-    fit = require_fit(config)
+    fit = require_fit(resolve(config))
     for model in fit.models.all_models():
         allowed = "commercial use" if model.card.commercial_use else "no commercial use"
         _say(f"{model.name}: {model.card.role}, {_place(model)}, {model.card.licence}, {allowed}")
@@ -49,27 +52,25 @@ def run_check(config: RunConfig) -> None:
     _say(f"{fit.templates} templates an identity")
     _say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
     if config.placement.device == "cuda":
-        _say("placement.device is cuda: a run will need GPUs in its cluster, which is not looked at here")
+        _say("placement.device is cuda: a run will need GPUs in its cluster, which is not checked here")
 
 
-def _check_chain(config: RunConfig, chosen: RunModels) -> int:
-    """Check what workers would find out about the generative chain, some of them hours later; return how many texts."""
-    chain = [chosen.identity_generator, *(chosen.conditional.all_models() if chosen.conditional else [])]
-    if not any(chain):
-        return 0
+def _check_chain(settings: DiffusionSection, chosen: RunModels, paths: Mapping[str, Path]) -> int:
+    """Check the cards and prompts of the generative chain, which workers would load hours later; return the texts."""
     from synfiqa.actors.model_store.loading import check_card
 
-    for model in filter(None, chain):
+    chain = chosen.conditional.all_models() if chosen.conditional else []
+    for model in (chosen.identity_generator, chosen.conditional_generator, *chain):
         check_card(model.card)
     if chosen.conditional is None:
         return 0
     from synfiqa.actors.generation.face_model.renderer import renderer_named
 
-    renderer_named(config.diffusion.renderer)
-    return check_texts(chosen.conditional.diffusion)
+    renderer_named(settings.renderer)
+    return check_texts(chosen.conditional.diffusion, paths)
 
 
-def check_texts(model: Model) -> int:
+def check_texts(model: Model, paths: Mapping[str, Path]) -> int:
     """Return how many texts of a conditional diffusion model fit its text encoder; UserError for one too long."""
     from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
     from synfiqa.actors.generation.controlled_diffusion.layout import LAYOUTS
@@ -83,7 +84,7 @@ def check_texts(model: Model) -> int:
             write_tokenizer(Path(folder), LAYOUTS[arguments.size].text["vocab_size"], arguments.prompts)
             check_prompts(texts, load_tokenizer(Path(folder)))
         return len(texts)
-    path = locate(model)
+    path = paths[model.name]
     for name in (arguments.stable_diffusion, arguments.control, arguments.clip):
         if not (path / name).exists():
             raise UserError(

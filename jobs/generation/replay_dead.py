@@ -1,4 +1,4 @@
-"""Job: make the dead rows of a run again, after their cause is gone, so that the totals still add up."""
+"""Makes the dead rows of a run again after their cause is gone, so that the totals still add up."""
 
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generation.dataset import run_generate

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.stages.identity_reader import IdentityReaderStage
 from synfiqa.actors.stages.shard_writer import ShardWriterStage, sample_counts
 from synfiqa.cluster.commits.shard_store import ShardStore
@@ -21,7 +22,9 @@ from synfiqa.schemas.rows import IDENTITIES, SAMPLES, identity_of, sample_id
 class SampleHalf:
     """Commits the shards that are missing, and replays dead rows, in one stream."""
 
-    def __init__(self, config: RunConfig, store: ShardStore, stages: Stages, lease: Lease, shards: int) -> None:
+    def __init__(self, run: ResolvedRun, store: ShardStore, stages: Stages, lease: Lease, shards: int) -> None:
+        config = run.config
+        self._resolved = run
         self._config = config
         self._store = store
         self._stages = stages.samples
@@ -55,7 +58,7 @@ class SampleHalf:
         config, store = self._config, self._store
         stages = [
             IdentityReaderStage(store.storage, store.fingerprint),
-            *self._stages(config),
+            *self._stages(self._resolved),
             ShardWriterStage(store.storage, store.fingerprint, store.format),
         ]
         plans = {unit.number: unit for unit in todo}
@@ -89,7 +92,7 @@ class SampleHalf:
     def _bury(self, unit: Work, dead: Dead) -> dict[str, int]:
         """Commit a shard that cannot be made at all as what it is: all its rows are dead."""
         if unit.plan.get("revision"):
-            # A replay that fails changes nothing: the revision before it still says which rows are dead.
+            # A replay that fails changes nothing: the revision before it still names the dead rows.
             return self._store.get("samples", unit.number, unit.plan["revision"] - 1).counts
         generate = self._config.generate
         rows = [
@@ -104,7 +107,7 @@ class SampleHalf:
 
 
 def outcomes(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return what people are told of a shard beside what was made: rejected by reason, and dead."""
+    """Return the counts of rows of a shard that were not made: rejected by reason, and dead."""
     return {name: count for name, count in counts.items() if count and name.startswith(("rejected:", "dead"))}
 
 

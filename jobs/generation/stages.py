@@ -1,31 +1,31 @@
-"""Which stages the two halves of a generate job run; tests and benchmarks put their own in."""
+"""The stages of the two halves of a generate job; tests and benchmarks replace them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.stages.annotator import AnnotatorStage
 from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.stages.identity_filter import IdentityFilterStage
 from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
 from synfiqa.cluster.pipeline.stage import Stage
-from synfiqa.schemas.config.run import RunConfig
 
-Factory = Callable[[RunConfig], list[Stage]]
-
-
-def _identity_stages(config: RunConfig) -> list[Stage]:
-    return [IdentityGeneratorStage(config), IdentityFilterStage(config)]
+Factory = Callable[[ResolvedRun], list[Stage]]
 
 
-def _sample_stages(config: RunConfig) -> list[Stage]:
-    return [ConditionalGeneratorStage(config), AnnotatorStage(config)]
+def _identity_stages(run: ResolvedRun) -> list[Stage]:
+    return [IdentityGeneratorStage(run), IdentityFilterStage(run)]
+
+
+def _sample_stages(run: ResolvedRun) -> list[Stage]:
+    return [ConditionalGeneratorStage(run), AnnotatorStage(run)]
 
 
 @dataclass(frozen=True)
 class Stages:
     """The stages that turn a candidate plan into measured candidates, and accepted identities into samples.
 
-    The reader before and the writer after the sample stages are part of the job: they know the store.
+    The reader before and the writer after the sample stages belong to the job: they need the store.
     """
 
     identities: Factory = _identity_stages

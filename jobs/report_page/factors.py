@@ -11,7 +11,6 @@ from scipy.stats import spearmanr
 from synfiqa.jobs.report_page.data import EXPRESSIONS
 from synfiqa.jobs.report_page.plots import component_histogram, factor_boxes, factor_scatter
 from synfiqa.schemas.config.learn import Spatial
-from synfiqa.schemas.config.models import PROCEDURAL
 from synfiqa.schemas.config.run import RunConfig
 
 VISIBLE = 0.3
@@ -55,7 +54,7 @@ def commanded(config: RunConfig) -> frozenset[str]:
     Under diffusion a template shows expression and light, and nobody measures them; what covers a face is the prompt's.
     """
     drawn = config.generate.degraded_distribution
-    rendered = config.models.conditional_generator == PROCEDURAL
+    rendered = config.models.conditional_kind.commands_recipe
     scaled = any(
         high > 1 and weight for (_, high), weight in zip(drawn.scale_intervals, drawn.scale_weights, strict=True)
     )

@@ -29,7 +29,6 @@ from synfiqa.jobs.report_page.plots import quality_histogram, reject_bars
 from synfiqa.jobs.report_page.prompts import asked
 from synfiqa.jobs.report_page.provenance import provenance
 from synfiqa.jobs.report_page.training import Training, read_training
-from synfiqa.schemas.config.models import PROCEDURAL
 from synfiqa.schemas.config.run import RunConfig
 
 
@@ -77,7 +76,7 @@ def render_page(config: RunConfig, storage: Storage) -> str:
         "components": component_plots(degraded, "ranks" if label_pass is None else label_pass.fusion.spatial),
         "factors": factors,
         "bars": bool(varied & {"occluder", "expression"}),
-        "rendered": generated.models.conditional_generator == PROCEDURAL,
+        "rendered": generated.models.conditional_kind.commands_recipe,
         "asked": asked(generated, degraded, counts.rejected_samples),
         "partial": _partial(len(shards), counts),
         "reject_plot": Plot(reject_bars(counts.reasons)) if counts.reasons else None,

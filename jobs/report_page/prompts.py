@@ -7,7 +7,6 @@ import pandas as pd
 
 from synfiqa.actors.stages.annotator import FEW_REFERENCES, MIN_REFERENCES
 from synfiqa.schemas.config.generate import DiffusionSection
-from synfiqa.schemas.config.models import PROCEDURAL
 from synfiqa.schemas.config.run import RunConfig
 
 PROMPT_LIMIT = 12
@@ -25,7 +24,7 @@ class Asked:
 
 def asked(config: RunConfig, degraded: pd.DataFrame, rejected: Mapping[str, int]) -> Asked | None:
     """Return what degraded samples (columns `template`, `prompt`, `quality`) were asked for; None for rendered ones."""
-    if config.models.conditional_generator == PROCEDURAL or (degraded.empty and not rejected):
+    if config.models.conditional_kind.commands_recipe or (degraded.empty and not rejected):
         return None
     rules = _rules(config.diffusion)
     return Asked(

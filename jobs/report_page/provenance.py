@@ -10,13 +10,14 @@ from pydantic import ValidationError
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.cluster.upkeep.utilisation import read_trace
 from synfiqa.jobs.terminal.trace_table import COLUMNS, steady_sentences, trace_rows
+from synfiqa.schemas.config.models import CONDITIONAL_KINDS
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import RunManifest
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 
 _NO_DIGEST = ("not recorded", "none, it is code")
-_CODE = dict.fromkeys(("procedural", "diffusion"), "Apache-2.0, code of this project")
+_CODE = dict.fromkeys(CONDITIONAL_KINDS, "Apache-2.0, code of this project")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Job: measure the memory of each stage on a unit made from the config, and pack workers onto GPUs by it."""
+"""Measures the memory of each stage on a unit made from the config, and packs workers onto GPUs by it."""
 
 import math
 import sys
@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.actors.stages.memory_footprint import Device, Footprint, measure
 from synfiqa.cluster.pipeline.gpu_packing import RESERVE, GpuShare, gpu_share
 from synfiqa.cluster.pipeline.stage import Stage, Work
@@ -29,9 +30,9 @@ def run_calibrate(config: RunConfig, gpu_memory_mb: int | None = None, stages: S
     UserError when a stage does not fit the GPU, JobFailed when one fails on its rows.
     """
     stages = stages or Stages()
-    device = config.placement.device
-    footprints, candidates = _measure_half(stages.identities(_lenient(config)), _candidates(config), device)
-    further, _ = _measure_half(stages.samples(config), _identity(candidates.table), device)
+    device, run = config.placement.device, resolve(config)
+    footprints, candidates = _measure_half(stages.identities(_lenient(run)), _candidates(config), device)
+    further, _ = _measure_half(stages.samples(run), _identity(candidates.table), device)
     footprints |= further
     on_gpu = all(footprint.device == "cuda" for footprint in footprints.values())
     capacity = gpu_memory_mb or math.floor(min(footprint.capacity_mb for footprint in footprints.values()))
@@ -79,9 +80,9 @@ def _identity(candidates: pa.Table) -> Work:
     return Work("samples", 0, table, plan={"first": 0, "last": 0, "units": [0]})
 
 
-def _lenient(config: RunConfig) -> RunConfig:
-    rules: FilterSection = config.filter.model_copy(update=LENIENT)
-    return config.model_copy(update={"filter": rules})
+def _lenient(run: ResolvedRun) -> ResolvedRun:
+    rules: FilterSection = run.config.filter.model_copy(update=LENIENT)
+    return replace(run, config=run.config.model_copy(update={"filter": rules}))
 
 
 def _measurement(stage: Stage, footprint: Footprint, forced: str) -> str:

@@ -43,8 +43,8 @@ def run_templates(
     chosen = models.conditional
     if chosen is None:
         raise UserError(
-            "models.conditional_generator is procedural, which takes no templates: give the config of a run by "
-            "diffusion, such as configs/paper-tiny.yaml"
+            f"models.conditional_generator is {config.models.conditional_generator}, which takes no templates: give "
+            "the config of a run by diffusion, such as configs/paper-tiny.yaml"
         )
     if candidates is None:
         generate = config.generate

@@ -11,6 +11,7 @@ from synfiqa.schemas.config.run import RunConfig
 
 def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     """Run every phase that is not finished yet, then print where to look and the figures that matter."""
+    from synfiqa.actors.model_store.resolved_run import resolve
     from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
     from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, measured_by
     from synfiqa.fiqa_train.labels.label_pass import run_label
@@ -24,19 +25,20 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     # Found out now, not after hours of generating.
     measured = measured_by(config)
     frozen = frozen_scale(config.label, measured)
-    match_threshold(config, measured.embedder, frozen)
+    resolved = resolve(config)
+    match_threshold(config, measured.embedder, frozen, resolved=resolved)
     budget = config.resilience.retry_budget_s
     with ray_session():
         before = current(config.run.url, budget)
         if new_generation or not is_trained(before, config.train.name):
             require_workers(config.train)
-        dataset = run_generate(config, before, new_generation=new_generation)
+        dataset = run_generate(config, before, new_generation=new_generation, resolved=resolved)
         # Generating may have started a new generation.
         storage = current(config.run.url, budget)
         with hold(storage, config.resilience.lease_s, job="run") as lease:
-            run_label(config, storage, lease=lease)
-            run_train(config, storage, lease=lease)
-            evaluation = run_evaluate(config, storage, lease=lease)
+            run_label(config, storage, lease=lease, resolved=resolved)
+            run_train(config, storage, lease=lease, resolved=resolved)
+            evaluation = run_evaluate(config, storage, lease=lease, resolved=resolved)
     run_report(config, storage)
     lines = [
         f"dataset    {dataset.samples} samples of {dataset.accepted} identities, digest {dataset.digest}",

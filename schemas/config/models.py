@@ -1,5 +1,6 @@
 """Config section of the models."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -11,11 +12,30 @@ NOT_RECIPE = ("catalogue", "cache", "offline", "require_commercial", "evaluation
 
 
 ONLY_DIFFUSION = ("face_model", "face_encoder", "face_parser", "conditional_diffusion", "control_embedder")
-"""Keys of the models section that say something where the conditional generator is diffusion."""
+"""Keys of the models section that only generation by diffusion reads."""
 
 
-PROCEDURAL = "procedural"
-"""Name of both embedded generators, which are no cards."""
+@dataclass(frozen=True)
+class ConditionalKind:
+    """Properties of a value of `models.conditional_generator`.
+
+    `commands_recipe`: every factor of a recipe is rendered as commanded; else a template and a prompt show the face.
+    `card` is its built-in model; empty where `models.conditional_diffusion` names one. `identities` is the only
+    identity generator whose identities it can show; empty: any. `unread` are keys of the section that it never reads.
+    """
+
+    commands_recipe: bool
+    card: str = ""
+    identities: str = ""
+    unread: tuple[str, ...] = ()
+
+
+CONDITIONAL_KINDS = {
+    "procedural": ConditionalKind(
+        commands_recipe=True, card="procedural-samples", identities="procedural", unread=ONLY_DIFFUSION
+    ),
+    "diffusion": ConditionalKind(commands_recipe=False),
+}
 
 
 class ModelsSection(Section):
@@ -43,7 +63,7 @@ class ModelsSection(Section):
     face_parser: Name | Literal[""] = Field("", description="paints all but the face white for the image encoder")
     conditional_diffusion: Name | Literal[""] = Field("", description="image model under control; diffusion needs one")
     control_embedder: Name | Literal[""] = Field(
-        "", description="whose 512 numbers tell the image model who it shows; empty: models.embedder"
+        "", description="embedder of 512 numbers that conditions the image model; empty: models.embedder"
     )
     detector: Name = "mtcnn"
     pose: Name = Field("landmark-pose", description="head pose of candidates, and of samples as measured_yaw")
@@ -58,16 +78,22 @@ class ModelsSection(Section):
     evaluation_embedder: Name = Field("bundled-b", description="independent network that evaluation verifies with")
     image_text: Name = "bundled-clip"
 
+    @property
+    def conditional_kind(self) -> ConditionalKind:
+        """Return the properties of the chosen conditional generator."""
+        return CONDITIONAL_KINDS[self.conditional_generator]
+
     @model_validator(mode="after")
     def _check(self) -> "ModelsSection":
         names = (self.embedder, *self.more_embedders)
         if len(set(names)) != len(names):
             raise ValueError(f"models.embedder and models.more_embedders must differ, not {', '.join(names)}")
-        if self.conditional_generator != PROCEDURAL and not self.conditional_diffusion:
-            raise ValueError("models.conditional_generator is diffusion: name its card in models.conditional_diffusion")
-        if self.conditional_generator == PROCEDURAL != self.identity_generator:
+        kind, name = self.conditional_kind, self.conditional_generator
+        if not (kind.card or self.conditional_diffusion):
+            raise ValueError(f"models.conditional_generator is {name}: name its card in models.conditional_diffusion")
+        if kind.identities and self.identity_generator != kind.identities:
             raise ValueError(
-                f"the procedural conditional generator cannot show the identities of {self.identity_generator}, for "
-                "it knows procedural heads only: set models.identity_generator to procedural as well"
+                f"the {name} conditional generator cannot show the identities of {self.identity_generator}: set "
+                f"models.identity_generator to {kind.identities} as well"
             )
         return self

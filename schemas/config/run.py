@@ -6,7 +6,7 @@ from synfiqa.schemas.config.base import Section
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection, RunSection, StorageSection
 from synfiqa.schemas.config.generate import DiffusionSection, FilterSection, GenerateSection
 from synfiqa.schemas.config.learn import EvaluateSection, LabelSection, TrainSection
-from synfiqa.schemas.config.models import NOT_RECIPE, ONLY_DIFFUSION, PROCEDURAL, ModelsSection
+from synfiqa.schemas.config.models import NOT_RECIPE, ModelsSection
 
 
 class RunConfig(Section):
@@ -37,14 +37,14 @@ class RunConfig(Section):
     def recipe_sections(self) -> dict:
         """Return the sections that determine the dataset's bytes: no placement, resilience, URL or evaluation."""
         tree = self.model_dump(mode="json", include={"generate", "diffusion", "filter", "models", "storage"})
-        rendered = self.models.conditional_generator == PROCEDURAL
-        for key in (*NOT_RECIPE, *(ONLY_DIFFUSION if rendered else ())):
+        kind = self.models.conditional_kind
+        for key in (*NOT_RECIPE, *kind.unread):
             del tree["models"][key]
         # Omits defaults of fields added later, so that fingerprints of older runs stay valid.
         if not self.models.mirrored_recognition:
             del tree["models"]["mirrored_recognition"]
         # A template bank enters the fingerprint by digest, as weights do.
         del tree["diffusion"]["templates"]
-        if rendered:
+        if kind.commands_recipe:
             del tree["diffusion"]
         return {"seed": self.run.seed, **tree}

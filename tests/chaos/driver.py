@@ -46,12 +46,13 @@ def config_of(order: Order):
 
 def run(order: Order) -> None:
     """Run the job on the cluster of RAY_ADDRESS."""
+    from synfiqa.actors.model_store.resolved_run import VerifiedWeights
     from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.cluster.run.generations import current
     from synfiqa.jobs.generation import dataset as generate
     from synfiqa.jobs.generation import readiness as check
 
-    check.model_digests = lambda config: MODELS
+    check.verify_weights = lambda run: VerifiedWeights({}, MODELS)
     config = config_of(order)
     stages = stub_stages(Trouble(**order.trouble))
     with ray_session():

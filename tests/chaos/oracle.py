@@ -3,6 +3,7 @@
 import functools
 from contextlib import contextmanager
 
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.cluster.commits.dataset_summary import summarise
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import open_run, planned_shards
@@ -49,6 +50,6 @@ def expected(poison: float, folder: str):
     store = ShardStore(storage, manifest.fingerprint)
     stages = stub_stages(Trouble(poison=poison))
     with without_ray():
-        identity_half.IdentityHalf(config, store, stages, _NoLease()).make()
-        sample_half.SampleHalf(config, store, stages, _NoLease(), planned_shards(manifest)).make()
+        identity_half.IdentityHalf(resolve(config), store, stages, _NoLease()).make()
+        sample_half.SampleHalf(resolve(config), store, stages, _NoLease(), planned_shards(manifest)).make()
     return summarise(store.committed("identities").values(), store.committed("samples").values())

@@ -67,9 +67,12 @@ def _pixels(*parts: object) -> bytes:
 class _Stub:
     """Mixin that replaces the loading of a model by faults."""
 
-    def __init__(self, config, trouble):
-        super().__init__(config)
+    def __init__(self, resolved, trouble):
+        super().__init__(resolved)
         self._trouble = trouble
+
+    def setup_on_node(self):
+        return
 
     def setup(self):
         return
@@ -139,6 +142,6 @@ class StubAnnotator(_Stub, AnnotatorStage):
 def stub_stages(trouble: Trouble) -> Stages:
     """Return the stages of both halves with faults."""
     return Stages(
-        identities=lambda config: [StubIdentityGenerator(config, trouble), StubIdentityFilter(config, trouble)],
-        samples=lambda config: [StubConditionalGenerator(config, trouble), StubAnnotator(config, trouble)],
+        identities=lambda run: [StubIdentityGenerator(run, trouble), StubIdentityFilter(run, trouble)],
+        samples=lambda run: [StubConditionalGenerator(run, trouble), StubAnnotator(run, trouble)],
     )

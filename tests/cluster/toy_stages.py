@@ -103,6 +103,55 @@ class BreakSetup(AddOne):
         raise FileNotFoundError("no such weights")
 
 
+class Lifecycle(AddOne):
+    """Notes in a folder what is called, by process; `dies` ends the process on that unit, once."""
+
+    name = "lifecycle"
+
+    def __init__(self, folder: Path, name: str = "lifecycle", dies: int = -1) -> None:
+        self.name = name  # type: ignore[misc]
+        self._folder, self._dies = folder, dies
+
+    def setup_on_node(self) -> None:
+        self._note("node")
+        time.sleep(0.3)  # another worker of the node has started by then
+
+    def setup(self) -> None:
+        self._note("setup")
+
+    def process(self, work: Work) -> Work:
+        self._note("process")
+        if work.number == self._dies and not self._died().exists():
+            self._died().touch()
+            os._exit(1)
+        return super().process(work)
+
+    def close(self) -> None:
+        self._note("close")
+
+    def calls(self, what: str) -> list[str]:
+        """Return the processes that called it, in order."""
+        return [path.name.split("@")[1] for path in sorted(self._folder.glob(f"*-{self.name}-{what}@*"))]
+
+    def _note(self, what: str) -> None:
+        (self._folder / f"{time.time_ns()}-{self.name}-{what}@{os.getpid()}").touch()
+
+    def _died(self) -> Path:
+        return self._folder / f"{self.name}-died"
+
+
+class BreakNode(AddOne):
+    """Cannot prepare its node."""
+
+    name = "break_node"
+
+    def setup_on_node(self) -> None:
+        raise PermissionError("the cache is read-only")
+
+    def close(self) -> None:
+        raise AssertionError("a stage that was never set up is not closed")
+
+
 def _count(folder: Path) -> int:
     return len(list(folder.iterdir()))
 

@@ -7,6 +7,7 @@ import pytest
 
 from synfiqa.actors.generation.conditional.backends import backend_of
 from synfiqa.actors.imaging.codec import decode
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.jobs.config import load_config
@@ -42,11 +43,12 @@ def test_every_candidate_is_a_picture_of_the_diffusion_model(made):
 def test_every_sample_names_its_template_and_prompt_and_is_measured(made, config):
     _, samples = made
     assert samples.num_rows == 2 * 4
-    stage = ConditionalGeneratorStage(config)
+    run = resolve(config)
+    stage = ConditionalGeneratorStage(run)
     for row in samples.to_pylist():
         assert decode(row["image"]["bytes"]).shape == (112, 112, 3)
         assert np.isfinite([row["measured_yaw"], row["recognition"], row["vision_language"], *row["landmarks"]]).all()
-        planned = backend_of(config, stage._players).recipes(row["candidate"])
+        planned = backend_of(run, stage._players).recipes(row["candidate"])
         index = row["index"] + (0 if row["kind"] == "reference" else 2)
         assert recipe_from_row(row) == planned[index]
         assert row["template"].startswith("REF" if row["kind"] == "reference" else "DEG")
@@ -58,6 +60,6 @@ def test_a_sample_made_again_in_another_micro_batch_is_the_same_to_the_bit(made,
     candidates, samples = made
     row = {name: candidates[0].get(name) for name in IDENTITIES.names} | {"identity": 0}
     shard = Work("samples", 0, IDENTITIES.empty_table().from_pylist([row], schema=IDENTITIES))
-    again = ConditionalGeneratorStage(other).process(shard).table
+    again = ConditionalGeneratorStage(resolve(other)).process(shard).table
     columns = ["sample_id", "image", "landmarks", "measured_yaw"]
     assert again.select(columns).to_pylist() == samples.select(columns).slice(0, 4).to_pylist()

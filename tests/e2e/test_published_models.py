@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.stages.annotator import AnnotatorStage
 from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.stages.identity_filter import IdentityFilterStage
@@ -23,8 +24,9 @@ SMALL = {"references": 2, "degraded": 2, "micro_batch": 4, "portrait_size": 128}
 
 def chain(config, candidates=2):
     """Run the four stages over a unit of candidates and the identities that pass, in this process."""
+    run = resolve(config)
     unit = Work("identities", 0, CANDIDATES.empty_table(), plan={"first": 0, "count": candidates})
-    for stage in (IdentityGeneratorStage(config), IdentityFilterStage(config)):
+    for stage in (IdentityGeneratorStage(run), IdentityFilterStage(run)):
         stage.setup()
         unit = stage.process(unit)
     rows = [row for row in unit.table.to_pylist() if not row["status"]]
@@ -33,7 +35,7 @@ def chain(config, candidates=2):
         schema=IDENTITIES,
     )
     shard = Work("samples", 0, identities)
-    for stage in (ConditionalGeneratorStage(config), AnnotatorStage(config)):
+    for stage in (ConditionalGeneratorStage(run), AnnotatorStage(run)):
         stage.setup()
         shard = stage.process(shard)
     assert not unit.dead

@@ -134,9 +134,9 @@ def test_where_nobody_passes_a_rejected_candidate_will_do(measured):
 def test_the_filter_lets_every_face_pass(measured):
     seen = []
 
-    def remember(config):
-        seen.append(config.filter)
-        return stages().identities(config)
+    def remember(run):
+        seen.append(run.config.filter)
+        return stages().identities(run)
 
     run_calibrate(RunConfig(), stages=Stages(identities=remember, samples=stages().samples))
     (rules,) = seen

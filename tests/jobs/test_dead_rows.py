@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from synfiqa.actors.model_store.resolved_run import VerifiedWeights
 from synfiqa.actors.stages.candidate_table import candidate_table, dead_candidate
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
@@ -24,7 +25,7 @@ from tests.chaos.stub_stages import Trouble, stub_stages
 
 @pytest.fixture(autouse=True)
 def _stubs(monkeypatch):
-    monkeypatch.setattr(check, "model_digests", lambda config: MODELS)
+    monkeypatch.setattr(check, "verify_weights", lambda run: VerifiedWeights({}, MODELS))
     with without_ray():
         yield
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import synfiqa.fiqa_train.evaluation.evaluate_run as evaluate
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation import held_out as reading
@@ -164,7 +165,7 @@ def test_without_a_finished_model_there_is_nothing_to_evaluate(tmp_path):
 def test_other_weights_are_evaluated_anew(trained):
     config, storage = trained
     first = evaluate.run_evaluate(config, storage)
-    task = training_task(config, storage)
+    task = training_task(resolve(config), storage)
     card = publish(storage, "default", build_network(task.section, "", seed=99).state_dict(), task.card)
     metrics = json.loads(storage.read("models/default/metrics.json"))
     storage.write("models/default/metrics.json", json.dumps({**metrics, "model_sha256": card.sha256}).encode())

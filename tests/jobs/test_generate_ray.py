@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from synfiqa.actors.model_store.resolved_run import VerifiedWeights
 from synfiqa.cluster.pipeline.ray_session import ray_session
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.storage.storage import Storage
@@ -32,7 +33,7 @@ def run(folder, trouble, **settings):
 
 @pytest.fixture(autouse=True)
 def _no_models(monkeypatch):
-    monkeypatch.setattr(check, "model_digests", lambda config: MODELS)
+    monkeypatch.setattr(check, "verify_weights", lambda run: VerifiedWeights({}, MODELS))
 
 
 @pytest.mark.parametrize(

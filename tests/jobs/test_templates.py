@@ -9,7 +9,7 @@ from synfiqa.actors.generation.conditional.template_bank import TemplateBank, co
 from synfiqa.actors.generation.face_model.camera import rotations
 from synfiqa.actors.generation.face_model.sh_light import unevenness
 from synfiqa.actors.imaging.rotation import euler_angles
-from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.players import Players
 from synfiqa.actors.stages.identity_filter import IdentityFilterStage
 from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
@@ -105,7 +105,7 @@ def rejected(tmp_path_factory):
     registry = IdentityRegistry(run.generate.identities, run.filter.max_similarity)
     for unit in range(2):
         work = Work("identities", unit, CANDIDATES.empty_table(), plan={"candidates": range(6 * unit, 6 * unit + 6)})
-        for stage in (IdentityGeneratorStage(run), IdentityFilterStage(run)):
+        for stage in (IdentityGeneratorStage(resolve(run)), IdentityFilterStage(resolve(run))):
             stage.setup()
             work = stage.process(work)
         table = registry.decide(work.table)
@@ -125,7 +125,7 @@ def test_rejected_candidates_become_a_bank_that_a_run_takes(rejected, tmp_path):
     named = run.model_copy(
         update={"diffusion": run.diffusion.model_copy(update={"templates": str(tmp_path / "bank.json")})}
     )
-    recipes = DiffusionBackend(named, Players(run_models(named.models))).recipes(0)
+    recipes = DiffusionBackend(resolve(named), Players(resolve(named).models)).recipes(0)
     assert {recipe.template for recipe in recipes} <= tokens
     again = run_templates(run, tmp_path / "again.json", degraded=3, candidates=storage)
     assert again.source == bank.source

@@ -10,6 +10,7 @@ import yaml
 from safetensors.torch import load
 
 import synfiqa.fiqa_train.training.on_ray as ray_training
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import require_calibration
@@ -58,7 +59,7 @@ def test_a_dying_worker_changes_nothing_and_a_second_call_does_nothing(cluster, 
     assert epochs[-1] == (3, 3)
 
     undisturbed = Alone()
-    fit(training_task(config, storage), undisturbed)
+    fit(training_task(resolve(config), storage), undisturbed)
     history = metrics["history"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3]
     assert [entry["loss"] for entry in history] == [entry["loss"] for entry in undisturbed.metrics]
@@ -152,12 +153,12 @@ def test_what_is_missing_is_named(tmp_path):
 def test_a_training_of_before_train_precision_is_still_the_same(tmp_path):
     config, storage = make_run(tmp_path / "run")
     manifest, calibration = load_run(storage), require_calibration(storage, config.label.name)
-    basis = training_basis(config, manifest, calibration)
+    basis = training_basis(resolve(config), manifest, calibration)
     assert "precision" not in basis["train"]
     half = config.model_copy(update={"train": config.train.model_copy(update={"precision": "bfloat16"})})
-    assert training_basis(half, manifest, calibration)["train"] == basis["train"] | {"precision": "bfloat16"}
-    told = training_task(half, storage).card["trained_on"]
-    assert told == training_task(config, storage).card["trained_on"] + ", forward passes in bfloat16"
+    assert training_basis(resolve(half), manifest, calibration)["train"] == basis["train"] | {"precision": "bfloat16"}
+    told = training_task(resolve(half), storage).card["trained_on"]
+    assert told == training_task(resolve(config), storage).card["trained_on"] + ", forward passes in bfloat16"
 
 
 def test_labels_older_than_the_shards_are_refused(tmp_path):

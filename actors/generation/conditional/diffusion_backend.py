@@ -1,4 +1,4 @@
-"""Which samples an identity gets by diffusion: templates of a bank, prompts of a book, degradations of the run."""
+"""The samples of an identity by diffusion: templates of a bank, prompts, degradations of the run."""
 
 from collections import Counter
 
@@ -6,18 +6,18 @@ import numpy as np
 import torch
 
 from synfiqa.actors.degradation.recipe_sampler import identity_recipes
-from synfiqa.actors.face3d.shape.expression import UNITS
-from synfiqa.actors.generation.conditional.parametric_bank import ExpressionSpace, parametric_bank
+from synfiqa.actors.generation.conditional.parametric_bank import EXPRESSION_SIZES, parametric_bank
 from synfiqa.actors.generation.conditional.template_bank import Template, TemplateBank
 from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
 from synfiqa.actors.generation.face_model.camera import rotations
-from synfiqa.actors.generation.face_model.flame_files import EXPRESSIONS
 from synfiqa.actors.imaging.rotation import euler_angles
+from synfiqa.actors.model_store.architectures.architecture import ExpressionSpace
+from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.players import Players
 from synfiqa.actors.roles import ConditionalGenerator
-from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.recipe import Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed
@@ -32,16 +32,16 @@ class DiffusionBackend:
     template's too, and no columns of the recipe.
     """
 
-    def __init__(self, config: RunConfig, players: Players) -> None:
+    def __init__(self, run: ResolvedRun, players: Players) -> None:
         """Read the bank; UserError when it does not fit the run, before anything heavy loads."""
-        chosen = players.models.conditional
-        assert chosen is not None, "the config says so"
+        chosen, config = run.models.conditional, run.config
+        assert chosen is not None, "the conditional generator is diffusion"
         self._config, self._players = config, players
-        self.models = (*(model.name for model in chosen.all_models()), players.models.detector.name)
+        self.models: tuple[Model, ...] = (*chosen.all_models(), run.models.detector)
         self._prompts = arguments_of(chosen.diffusion.card, DiffusionArguments).prompts
         self._space = expression_space(chosen.face_model)
         path = config.diffusion.templates
-        # It travels with the stage, for no worker need see the file.
+        # Travels with the stage: the file need not be on the workers.
         self._file = TemplateBank.load(path) if path else None
         if self._file:
             self._check(self._file)
@@ -59,11 +59,11 @@ class DiffusionBackend:
         )
 
     def recipes(self, candidate: int) -> list[Recipe]:
-        """Return the recipes of an identity, references first; they hang on its candidate number, not on its rank."""
+        """Return the recipes of an identity, references first; seeded by candidate number, not by acceptance order."""
         generate, seed = self._config.generate, self._config.run.seed
         identity = derive_seed(seed, "identity", candidate)
         templates = [*self.bank.reference(generate.references), *self.bank.degraded(identity, generate.degraded)]
-        # A template shows the light; the noise of pictures taken in the dark would stand there without a reason.
+        # The template decides the light: noise of underexposed pictures would have no cause.
         lit = generate.degraded_distribution.model_copy(update={"exposure_rate": 0.0})
         drawn = identity_recipes(seed, candidate, generate.model_copy(update={"degraded_distribution": lit}))
         return [
@@ -106,7 +106,7 @@ class DiffusionBackend:
         generate = self._config.generate
         bank.reference(generate.references)
         bank.degraded(0, generate.degraded)
-        numbers = EXPRESSIONS if self._space == "flame" else len(UNITS)
+        numbers = EXPRESSION_SIZES[self._space]
         if bank.expression_size != numbers:
             raise UserError(
                 f"the template bank ({bank.source}) has expressions of {bank.expression_size} numbers but "
@@ -121,12 +121,14 @@ class DiffusionBackend:
 
 
 def expression_space(face_model: Model) -> ExpressionSpace:
-    """Return which expressions a 3-D face takes."""
-    return "flame" if face_model.card.architecture == "flame" else "procedural"
+    """Return the expression parameters of a 3-D face model."""
+    space = ARCHITECTURES[face_model.card.architecture].expressions
+    assert space is not None, "every face model declares one"
+    return space
 
 
 def pose_of(template: Template) -> Pose:
-    """Return the head pose of a template in degrees, as float32 holds it, within what a recipe may say."""
+    """Return the head pose of a template in degrees, as float32, clipped to the range of recipes."""
     turned = rotations(torch.from_numpy(template.pose[None, :3]).double()).numpy()
     limits = np.array(_LIMITS)
     yaw, pitch, roll = np.clip(euler_angles(turned)[0], -limits, limits).astype(np.float32)

@@ -1,6 +1,6 @@
-"""Samples of an identity by Stable Diffusion under control of a 3-D face: encode once, edit, draw, paint, look, retry.
+"""Samples of an identity by Stable Diffusion under control of a 3-D face: encode, edit, draw, paint, detect, retry.
 
-A picture hangs on its recipe, on the number of its try, and on the identity: neighbours and their tries leave no trace.
+A picture depends on its recipe, the number of its try and the identity only, never on other samples of its batch.
 """
 
 import hashlib
@@ -35,16 +35,16 @@ RELEASED_SIDE = 224
 
 
 class ControlEmbedder(Embedder, Protocol):
-    """An embedder that also takes unaligned crops (N, side, side, 3), and says what it was trained on."""
+    """An embedder that also takes unaligned crops (N, side, side, 3), with the crop of its training."""
 
     @property
     def crop(self) -> Crop:
-        """What its network was trained on."""
+        """Return the crop that its network was trained on."""
         ...
 
     @property
     def side(self) -> int:
-        """Side of its input in pixels."""
+        """Return the side of its input in pixels."""
         ...
 
 
@@ -62,7 +62,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class _Person:
-    """What is known of an identity: 3-D face (one row), image tokens (1, T, W), face embedding (1, 512)."""
+    """The encoded identity: 3-D face (one row), image tokens (1, T, W), face embedding (1, 512)."""
 
     parameters: FaceParameters
     tokens: np.ndarray
@@ -77,7 +77,7 @@ class _Person:
 class DiffusionConditionalGenerator:
     """`ConditionalGenerator` by diffusion; recipes name their template and their prompt.
 
-    The occluded share of a face is not known and told as 0.
+    The occluded share of a face is unknown and returned as 0.
     """
 
     def __init__(self, parts: Parts, settings: DiffusionSection, profile: Profile, bank: TemplateBank) -> None:
@@ -89,7 +89,7 @@ class DiffusionConditionalGenerator:
         self._known: tuple[bytes, _Person | None] | None = None
 
     def generate(self, source: IdentitySource, recipes: Sequence[Recipe]) -> Portraits:
-        """Return one clean portrait per recipe, in order; what stays unfit after all tries says why."""
+        """Return one clean portrait per recipe, in order; a sample unfit after all tries has a Rejection."""
         side = RELEASED_SIDE if self._profile == "faithful" else self._parts.diffusion.card.input_size
         images = np.zeros((len(recipes), side, side, 3), np.uint8)
         landmarks, boxes = np.zeros((len(recipes), 5, 2)), np.zeros((len(recipes), 4))
@@ -182,7 +182,7 @@ class DiffusionConditionalGenerator:
         return chosen
 
     def _likeness(self, person: _Person, pictures: np.ndarray, faces: list[Detection | None]) -> np.ndarray:
-        """Return the cosine (N,) of each chosen face to the identity; 1 where nobody asks."""
+        """Return the cosine (N,) of each chosen face to the identity; 1 where it is not measured."""
         likeness = np.ones(len(faces))
         rows = [row for row, face in enumerate(faces) if face is not None]
         if rows and self._settings.min_identity > -1:
@@ -197,8 +197,8 @@ class DiffusionConditionalGenerator:
             return Rejection("no_face", f"no face was found in picture {attempts}", None, attempts)
         # A likeness that is no number is none.
         if not likeness >= self._settings.min_identity:
-            told = f"picture {attempts} shows another person"
-            return Rejection("other_person", told, float(likeness) if np.isfinite(likeness) else None, attempts)
+            message = f"picture {attempts} shows another person"
+            return Rejection("other_person", message, float(likeness) if np.isfinite(likeness) else None, attempts)
         return None
 
     def _crop(self, image: np.ndarray, face: Detection | None) -> np.ndarray:
@@ -242,7 +242,7 @@ _made: dict[Any, DiffusionConditionalGenerator] = {}
 def generator_of(config: RunConfig, players: Players, bank: TemplateBank) -> DiffusionConditionalGenerator:
     """Return the generator of a run, one instance per process, its models shared with all stages."""
     chosen = players.models.conditional
-    assert chosen is not None, "the config says so"
+    assert chosen is not None, "the conditional generator is diffusion"
     key = (
         *(model.key for model in (*chosen.all_models(), players.models.detector)),
         *(players.models.precision, players.models.micro_batch, config.diffusion, config.generate, bank),

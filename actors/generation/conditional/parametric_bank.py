@@ -1,7 +1,7 @@
 """Template banks drawn from the run's distribution of pose, expression, light and position."""
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from synfiqa.actors.generation.face_model.camera import CROP, FRAME, head_axis_a
 from synfiqa.actors.generation.face_model.flame_files import EXPRESSIONS
 from synfiqa.actors.generation.face_model.procedural import JAW_OPEN
 from synfiqa.actors.generation.face_model.sh_light import light_of
+from synfiqa.actors.model_store.architectures.architecture import ExpressionSpace
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Expression, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 
-ExpressionSpace = Literal["flame", "procedural"]
+EXPRESSION_SIZES: dict[ExpressionSpace, int] = {"flame": EXPRESSIONS, "procedural": len(UNITS)}
+"""How many numbers an expression has."""
 _SCALE = 8.5  # of the camera: a head of 0.3 m is 1.3 times as high as the crop
 _SIDE = FRAME / 2  # of the crop in the frame: such a head has two thirds of its height, and room to turn
 _FALL = 10.0  # FLAME expressions fade over so many coefficients, the first of which move most
@@ -57,17 +59,26 @@ def template_of(recipe: Recipe, token: str, space: ExpressionSpace) -> Template:
         token=token,
         pose=np.array([*head, JAW_OPEN * recipe.expression.mouth_open, 0, 0], np.float32),
         light=light_of(recipe.light),
-        expression=_expression(recipe.expression, space, random),
+        expression=_EXPRESSION_OF[space](recipe.expression, random),
         camera=np.array([*_SCALE * (1 + 0.05 * loose * scale), *0.004 * loose * shift], np.float32),
         tform=tform.astype(np.float32),
         tags={"yaw": pose.yaw, "pitch": pose.pitch, "roll": pose.roll, "expression": recipe.expression.intensity},
     )
 
 
-def _expression(expression: Expression, space: ExpressionSpace, random: np.random.Generator) -> np.ndarray:
-    """Return the procedural units without the mouth, which the jaw opens, or a FLAME expression as strong as they."""
-    if space == "procedural":
-        units = [0.0 if unit == "mouth_open" else getattr(expression, unit) for unit in UNITS]
-        return np.array(units, np.float32)
+def _units(expression: Expression, random: np.random.Generator) -> np.ndarray:
+    """Return the units of the procedural head; the mouth is 0, because the jaw of the pose opens it."""
+    units = [0.0 if unit == "mouth_open" else getattr(expression, unit) for unit in UNITS]
+    return np.array(units, np.float32)
+
+
+def _coefficients(expression: Expression, random: np.random.Generator) -> np.ndarray:
+    """Return random FLAME coefficients of the same strength as the units."""
     direction = random.standard_normal(EXPRESSIONS) * np.exp(-np.arange(EXPRESSIONS) / _FALL)
     return (1.5 * expression.intensity * direction).astype(np.float32)
+
+
+_EXPRESSION_OF: dict[ExpressionSpace, Callable[[Expression, np.random.Generator], np.ndarray]] = {
+    "flame": _coefficients,
+    "procedural": _units,
+}

@@ -1,18 +1,32 @@
-"""The embedded backends: identities and samples from the procedural 3D head, no download, exact ground truth."""
+"""Identities and samples rendered from the procedural 3D head: no download, exact ground truth."""
 
 from collections.abc import Sequence
-from functools import cache
+from pathlib import Path
+
+from pydantic import Field
 
 from synfiqa.actors.degradation.recipe_sampler import candidate_recipe
-from synfiqa.actors.device import worker_device
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.face3d.shape.identity import BALANCED
-from synfiqa.actors.roles import Candidate, ConditionalGenerator, IdentityGenerator, IdentitySource, Portraits
+from synfiqa.actors.model_store.card_files import arguments_of
+from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.roles import Candidate, IdentitySource, Portraits
+from synfiqa.schemas.config.generate import GenerateSection
+from synfiqa.schemas.model_card import CardPart, ModelCard
 from synfiqa.schemas.recipe import Recipe
+
+_DEFAULTS = GenerateSection()
+
+
+class RenderSettings(CardPart):
+    """Arguments of the cards of both generators; a run fills them in from its section `generate`."""
+
+    portrait_size: int = Field(_DEFAULTS.portrait_size, gt=0)
+    skin_tones: tuple[float, ...] = _DEFAULTS.skin_tones
 
 
 class ProceduralIdentityGenerator:
-    """Random heads in random near-frontal poses, some smiling, some with glasses: what a filter must sort."""
+    """Renders random heads in near-frontal poses, some smiling, some with glasses, for the filter to sort."""
 
     def __init__(self, portrait_size: int, device: str = "cpu", skin_tones: Sequence[float] = BALANCED) -> None:
         self._size = portrait_size
@@ -56,17 +70,17 @@ class ProceduralConditionalGenerator:
         )
 
 
-@cache
-def procedural_identities(portrait_size: int, skin_tones: tuple[float, ...]) -> IdentityGenerator:
-    """Return the embedded generator of pseudo-identities (one instance per process and setting)."""
-    from synfiqa.actors.generation.conditional.procedural import ProceduralIdentityGenerator
-
-    return ProceduralIdentityGenerator(portrait_size, worker_device(), skin_tones)
+def settings_of(card: ModelCard) -> RenderSettings:
+    """Return the checked arguments of a card; UserError for those that do not fit."""
+    return arguments_of(card, RenderSettings)
 
 
-@cache
-def procedural_samples(portrait_size: int) -> ConditionalGenerator:
-    """Return the embedded generator that shows a procedural identity under a recipe."""
-    from synfiqa.actors.generation.conditional.procedural import ProceduralConditionalGenerator
+def procedural_identities(card: ModelCard, path: Path, running: Execution) -> ProceduralIdentityGenerator:
+    """Return the player of a card that renders pseudo-identities."""
+    settings = settings_of(card)
+    return ProceduralIdentityGenerator(settings.portrait_size, running.device, settings.skin_tones)
 
-    return ProceduralConditionalGenerator(portrait_size, worker_device())
+
+def procedural_samples(card: ModelCard, path: Path, running: Execution) -> ProceduralConditionalGenerator:
+    """Return the player of a card that renders samples of procedural identities."""
+    return ProceduralConditionalGenerator(settings_of(card).portrait_size, running.device)

@@ -1,4 +1,4 @@
-"""From seeds to pseudo-identity candidates by any sampler: constant micro-batches, uint8 pixels, finite numbers."""
+"""Makes pseudo-identity candidates of seeds by any sampler: constant micro-batches, uint8 pixels, finite numbers."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -10,7 +10,7 @@ from torch import Tensor
 from synfiqa.actors.roles import Candidate
 
 PixelMap = Literal["fixed", "stretched"]
-"""How -1..1 becomes 0..255: for all images alike, or each from its own darkest to its brightest value (released)."""
+"""Map of -1..1 to 0..255: one for all images, or from the darkest to the brightest value of each (as released)."""
 
 
 def candidates(
@@ -27,7 +27,7 @@ def candidates(
         finite = torch.isfinite(images).flatten(1).all(dim=1).tolist()
         if bad := [str(seed) for seed, whole in zip(chunk, finite, strict=True) if not whole]:
             raise ValueError(f"the pictures of these seeds are not finite numbers: {', '.join(bad)}")
-        # Nothing is commanded: whom an unconditional generator shows is known only by looking.
+        # An unconditional generator commands nothing: all attributes must be measured.
         made += [Candidate(image, {}) for image in to_pixels(images, pixels)]
     return made
 

@@ -10,6 +10,7 @@ from benchmarks.quality.face_bars.bar import Bar
 from benchmarks.quality.face_bars.people import identity_seed
 from benchmarks.quality.face_bars.settings import Settings
 from synfiqa.actors.imaging.codec import encode_jpeg
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
@@ -22,7 +23,7 @@ def measure(settings: Settings) -> list[Bar]:
     """Measure CPU milliseconds an image: render, composite, degrade, align and encode 24 recipes of each identity."""
     torch.set_num_threads(1)
     config = RunConfig.model_validate({"run": {"seed": settings.seed}})
-    stage = ConditionalGeneratorStage(config)
+    stage = ConditionalGeneratorStage(resolve(config))
     stage.setup()
     images = config.generate.references + config.generate.degraded
     stage.process(_work(settings.seed, 0))  # warm-up: work of the first call alone is not counted

@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.model_store.digest import weights_digest
-from synfiqa.actors.model_store.selection import cards_of_dataset, catalogue_of, model_digests, run_models
-from synfiqa.cluster.run.fingerprint import recipe_document, recipe_fingerprint
+from synfiqa.actors.model_store.resolved_run import resolve, verify_weights
+from synfiqa.actors.model_store.selection import catalogue_of, run_models
 from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generation.dataset import run_generate
@@ -17,6 +17,7 @@ from synfiqa.schemas.config.models import ModelsSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from tests.actors.model_store.cards import ADAFACE, SMALL, catalogue_file, state, weights
+from tests.actors.model_store.recipes import fingerprint
 
 ROLES = {
     "detector": "detector",
@@ -58,10 +59,6 @@ def config(folder: Path, *, offline: bool = True, entries: dict | None = None, *
 def own_weights(folder: Path, **changes: object) -> dict:
     path, digest = weights(folder)
     return SMALL | {"source": str(path), "sha256": digest} | changes
-
-
-def fingerprint(run: RunConfig) -> str:
-    return recipe_fingerprint(recipe_document(run, model_digests(run), cards=cards_of_dataset(run.models)))
 
 
 def test_every_field_that_names_a_model_is_covered():
@@ -109,6 +106,8 @@ def test_the_dataset_is_made_by_all_models_but_the_evaluating_one(tmp_path):
     names = [model.name for model in chosen.of_dataset()]
     assert sorted(names) == sorted(
         [
+            "procedural",
+            "procedural-samples",
             "mtcnn",
             "landmark-pose",
             "line-glasses",
@@ -133,7 +132,7 @@ def test_models_without_commercial_use_are_refused_where_that_is_required(tmp_pa
 
 
 def test_digests_are_those_of_the_weights_that_make_the_dataset():
-    digests = model_digests(RunConfig())
+    digests = verify_weights(resolve(RunConfig())).digests
     assert digests == {name: bundled()[name].card.sha256 for name in ("mtcnn", "bundled-a", "bundled-clip")}
 
 
@@ -182,7 +181,7 @@ def test_the_fingerprint_does_not_follow_where_weights_lie_or_who_evaluates(tmp_
 
 def test_no_weights_are_made_on_the_driver_for_a_rehearsal(tmp_path):
     run = config(tmp_path, embedder="mine")
-    assert model_digests(run)["mine"] == digest_of(catalogue_of(run.models).model("mine"))
+    assert verify_weights(resolve(run)).digests["mine"] == digest_of(catalogue_of(run.models).model("mine"))
     assert not (tmp_path / "cache" / "random").exists()
 
 
@@ -193,7 +192,7 @@ def test_recorded_cards_hold_no_credentials(tmp_path):
         "command": "curl https://user:s3cret@example.org/w.pth > w.pth",
     }
     run = config(tmp_path, entries={"mine": entry}, embedder="mine")
-    manifest = open_run(Storage(str(tmp_path / "elsewhere")), run, {}, cards=cards_of_dataset(run.models))
+    manifest = open_run(Storage(str(tmp_path / "elsewhere")), run, {}, cards=resolve(run).cards)
     (mine,) = (card for card in manifest.cards if card.name == "mine")
     assert mine.source == "https://example.org/w.pth"
     assert mine.command == "curl https://example.org/w.pth > w.pth"

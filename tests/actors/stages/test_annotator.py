@@ -8,6 +8,7 @@ import pytest
 
 from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 from synfiqa.actors.imaging.codec import encode_jpeg
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.stages.annotator import AnnotatorStage, recognition_similarity
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
@@ -52,8 +53,9 @@ def test_the_text_that_references_were_asked_for_is_the_one_they_are_compared_wi
     """Another reference prompt on the card used to leave v_l at the built-in text."""
     own = DIFFUSION | {"arguments": DIFFUSION["arguments"] | {"prompts": {"reference": "a passport photograph"}}}
     asked = config(tmp_path, entries={"own": own}, conditional_diffusion="own")
-    assert AnnotatorStage(asked).text == "a passport photograph"
-    assert AnnotatorStage(config(tmp_path)).text == AnnotatorStage(RunConfig()).text == REFERENCE_CAPTION
+    assert AnnotatorStage(resolve(asked)).text == "a passport photograph"
+    assert AnnotatorStage(resolve(config(tmp_path))).text == REFERENCE_CAPTION
+    assert AnnotatorStage(resolve(RunConfig())).text == REFERENCE_CAPTION
 
 
 def unit(references, degraded, dead=()):
@@ -73,7 +75,7 @@ def given_up(sample, reason):
 
 @pytest.fixture
 def stage(monkeypatch):
-    stage = AnnotatorStage(RunConfig())
+    stage = AnnotatorStage(resolve(RunConfig()))
     vector = np.array([1.0, 0.0], np.float32)
     monkeypatch.setattr(stage, "_measure", lambda rows: [([vector], 0.5) for _ in rows])
     return stage
@@ -109,7 +111,7 @@ def test_two_references_are_enough(stage):
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_mirror_images_are_measured_for_every_embedder_where_they_are_asked_for(mirrored):
     models = {"mirrored_recognition": mirrored, "more_embedders": ["bundled-b"]}
-    stage = AnnotatorStage(RunConfig.model_validate({"models": models}))
+    stage = AnnotatorStage(resolve(RunConfig.model_validate({"models": models})))
     face = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
     ((vectors, _),) = stage._measure([{"image": {"bytes": encode_jpeg(face, 90)}}])
     ((flipped, _),) = stage._measure([{"image": {"bytes": encode_jpeg(face[:, ::-1], 90)}}])

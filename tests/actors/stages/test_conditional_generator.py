@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from synfiqa.actors.generation.conditional.backends import ProceduralBackend
-from synfiqa.actors.generation.conditional.procedural import procedural_samples
+from synfiqa.actors.generation.conditional.backends import RenderedBackend
+from synfiqa.actors.model_store.resolved_run import resolve
+from synfiqa.actors.players import Players
 from synfiqa.actors.roles import Rejection
 from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
@@ -16,11 +17,12 @@ from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.rows import CANDIDATES, IDENTITIES, REGIONS
 
 CONFIG = RunConfig.model_validate({"generate": {"references": 2, "degraded": 7, "micro_batch": 8, "portrait_size": 64}})
+RUN = resolve(CONFIG)
 
 
 @pytest.fixture(scope="module")
 def shard():
-    unit = IdentityGeneratorStage(CONFIG).process(
+    unit = IdentityGeneratorStage(RUN).process(
         Work("identities", 0, CANDIDATES.empty_table(), plan={"first": 0, "count": 1})
     )
     row = unit.table.to_pylist()[0]
@@ -44,10 +46,10 @@ class Cramped:
 
 @pytest.mark.parametrize("limit", [1, 3, 5])
 def test_a_device_too_small_for_the_micro_batch_makes_the_same_images_in_smaller_ones(shard, monkeypatch, limit):
-    whole = ConditionalGeneratorStage(CONFIG).process(shard)
-    model = procedural_samples(64)
-    monkeypatch.setattr(ProceduralBackend, "generator", lambda _: Cramped(model, limit))
-    halved = ConditionalGeneratorStage(CONFIG).process(replace(shard))
+    whole = ConditionalGeneratorStage(RUN).process(shard)
+    model = Players(RUN.models).conditional_generator
+    monkeypatch.setattr(RenderedBackend, "generator", lambda _: Cramped(model, limit))
+    halved = ConditionalGeneratorStage(RUN).process(replace(shard))
     assert content_digest(halved.table) == content_digest(whole.table)
     assert halved.dead == ()
     assert halved.notes == {"micro_batch_conditional_generator": {1: "1", 3: "2", 5: "4"}[limit]}
@@ -70,13 +72,15 @@ class Picky:
 
 
 def test_a_sample_that_was_tried_in_vain_is_rejected_with_its_reason_and_its_neighbours_stay(shard, monkeypatch):
-    stage = ConditionalGeneratorStage(CONFIG)
+    stage = ConditionalGeneratorStage(RUN)
     whole = stage.process(shard)
-    model = procedural_samples(64)
+    model = Players(RUN.models).conditional_generator
     candidate = shard.table["candidate"][0].as_py()
-    bad = [recipe for recipe in ProceduralBackend(CONFIG).recipes(candidate) if recipe.kind == "degraded"][3]
-    monkeypatch.setattr(ProceduralBackend, "generator", lambda _: Picky(model, {bad.seed}))
-    picky = ConditionalGeneratorStage(CONFIG).process(shard)
+    bad = [
+        recipe for recipe in RenderedBackend(RUN, Players(RUN.models)).recipes(candidate) if recipe.kind == "degraded"
+    ][3]
+    monkeypatch.setattr(RenderedBackend, "generator", lambda _: Picky(model, {bad.seed}))
+    picky = ConditionalGeneratorStage(RUN).process(shard)
     (row,) = picky.dead
     assert (row.item, row.reason, row.value, row.attempts) == ("000000/3", "no_face", 0.2, 3)
     assert json.loads(row.spec) == bad.model_dump(mode="json")
@@ -85,11 +89,11 @@ def test_a_sample_that_was_tried_in_vain_is_rejected_with_its_reason_and_its_nei
 
 
 def test_when_every_sample_of_a_batch_is_unfit_all_are_rejected(shard, monkeypatch):
-    model = procedural_samples(64)
+    model = Players(RUN.models).conditional_generator
     candidate = shard.table["candidate"][0].as_py()
-    seeds = {recipe.seed for recipe in ProceduralBackend(CONFIG).recipes(candidate)}
-    monkeypatch.setattr(ProceduralBackend, "generator", lambda _: Picky(model, seeds))
-    nothing = ConditionalGeneratorStage(CONFIG).process(shard)
+    seeds = {recipe.seed for recipe in RenderedBackend(RUN, Players(RUN.models)).recipes(candidate)}
+    monkeypatch.setattr(RenderedBackend, "generator", lambda _: Picky(model, seeds))
+    nothing = ConditionalGeneratorStage(RUN).process(shard)
     assert nothing.table.num_rows == 0
     assert {row.reason for row in nothing.dead} == {"no_face"}
     assert len(nothing.dead) == 9
@@ -99,7 +103,7 @@ def test_when_every_sample_of_a_batch_is_unfit_all_are_rejected(shard, monkeypat
 def test_rows_tell_what_is_hidden_of_each_region_and_files_keep_it(shard, format):
     generate = CONFIG.generate.model_dump() | {"degraded_distribution": {"occluder_rate": 1, "yaw_std": 60}}
     config = RunConfig.model_validate({"generate": generate})
-    table = ConditionalGeneratorStage(config).process(shard).table
+    table = ConditionalGeneratorStage(resolve(config)).process(shard).table
     for row in table.to_pylist():
         told = row["occluded_regions"]
         assert tuple(told) == REGIONS

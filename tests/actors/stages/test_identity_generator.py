@@ -5,15 +5,16 @@ import json
 import pytest
 
 from synfiqa.actors.imaging.codec import encode_jpeg
-from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests, run_models
+from synfiqa.actors.model_store.resolved_run import resolve, verify_weights
+from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.players import Players
 from synfiqa.actors.stages.identity_generator import PORTRAIT_QUALITY, IdentityGeneratorStage, candidate_seed
 from synfiqa.cluster.pipeline.stage import Work
-from synfiqa.cluster.run.fingerprint import recipe_document, recipe_fingerprint
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.rows import CANDIDATES
 from tests.actors.model_store.cards import SMALL, catalogue_file
+from tests.actors.model_store.recipes import fingerprint
 
 ADM = {
     "role": "identity_generator",
@@ -46,7 +47,7 @@ def config(folder, name="adm", **changes):
 
 
 def candidates(run, first=0, count=3):
-    stage = IdentityGeneratorStage(run)
+    stage = IdentityGeneratorStage(resolve(run))
     stage.setup()
     return stage.process(Work("identities", 0, CANDIDATES.empty_table(), plan={"first": first, "count": count}))
 
@@ -57,7 +58,7 @@ def test_the_candidates_of_a_unit_are_what_the_player_makes_of_their_seeds(tmp_p
     assert made.dead == ()
     seeds = [candidate_seed(0, number) for number in range(3)]
     assert made.table["seed"].to_pylist() == seeds
-    expected = Players(run_models(run.models)).identity_generator(128, run.generate.skin_tones).generate(seeds)
+    expected = Players(run_models(run.models)).identity_generator.generate(seeds)
     for row, candidate in zip(made.table.to_pylist(), expected, strict=True):
         assert json.loads(row["attributes"]) == {}
         assert candidate.image.shape == (16, 16, 3)
@@ -71,17 +72,15 @@ def test_a_candidate_does_not_depend_on_the_unit_that_it_is_made_in(tmp_path):
 
 
 def test_the_stage_says_which_model_it_loads(tmp_path):
-    assert IdentityGeneratorStage(config(tmp_path)).models == ("adm",)
-    assert IdentityGeneratorStage(RunConfig()).models == ()
+    assert IdentityGeneratorStage(resolve(config(tmp_path))).models == ("adm",)
+    assert IdentityGeneratorStage(resolve(RunConfig())).models == ("procedural",)
 
 
 def test_weights_and_card_of_the_generator_are_part_of_the_recipe(tmp_path):
-    def fingerprint(run):
-        return recipe_fingerprint(recipe_document(run, model_digests(run), cards=cards_of_dataset(run.models)))
-
     first = config(tmp_path)
-    assert "adm" in model_digests(first)
-    assert cards_of_dataset(first.models)[0].name == "adm"
+    run = resolve(first)
+    assert "adm" in verify_weights(run).digests
+    assert run.cards[0].name == "adm"
     before = fingerprint(first)
     assert fingerprint(config(tmp_path, source="random:2")) != before
     assert fingerprint(config(tmp_path, arguments=ADM["arguments"] | {"steps": 3})) != before

@@ -104,7 +104,7 @@ class TestCheckPacking:
 
     def test_stages_without_a_gpu_need_no_footprint(self):
         check_packing({}, {"writer": 0.0}, 8000)
-        with pytest.raises(UserError, match="does not say what annotator needs"):
+        with pytest.raises(UserError, match="has no entry for annotator"):
             check_packing({}, {"writer": 0.0, "annotator": 0.25}, 8000)
 
 

@@ -63,7 +63,7 @@ def test_no_pool_is_larger_than_the_work():
 
 
 def test_asking_for_more_gpus_than_there_are_is_refused_with_the_arithmetic():
-    with pytest.raises(UserError, match=r"ask for 2\.5 GPUs but the cluster has 1"):
+    with pytest.raises(UserError, match=r"need 2\.5 GPUs but the cluster has 1"):
         plan(gpus=1, workers=2)
 
 
@@ -92,5 +92,5 @@ def test_stages_that_share_a_process_share_its_memory():
 
 
 def test_a_stage_that_was_not_measured_is_named():
-    with pytest.raises(UserError, match="does not say what light needs: run `synfiqa calibrate`"):
+    with pytest.raises(UserError, match="has no entry for light: run `synfiqa calibrate`"):
         plan(gpus=2, gpu_memory_mb=80_000, memory_mb={"heavy": 20_000})

@@ -184,7 +184,7 @@ Salvage(stage).map([1, 2], call, 2, name=str)
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (DEVICE_LOST, "marked\n")
-    assert "this worker ends, for its device is lost to it" in ended.stderr
+    assert "this worker ends because its device is lost" in ended.stderr
     assert "illegal memory access" in ended.stderr
 
 

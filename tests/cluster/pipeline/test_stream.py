@@ -1,5 +1,7 @@
 """The pipeline on a real local Ray: whole units, order, errors, deaths and early ends, whatever the placement."""
 
+import time
+
 import pytest
 
 from synfiqa.cluster.pipeline import stream as pipeline
@@ -9,7 +11,18 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed, StorageRefused
 from synfiqa.schemas.manifest import Dead
-from tests.cluster.toy_stages import AddOne, BreakSetup, Dawdle, DieOn, FailOn, KillRow, Refuse, toy_units
+from tests.cluster.toy_stages import (
+    AddOne,
+    BreakNode,
+    BreakSetup,
+    Dawdle,
+    DieOn,
+    FailOn,
+    KillRow,
+    Lifecycle,
+    Refuse,
+    toy_units,
+)
 
 ONE_WORKER = PlacementSection(workers=1)
 
@@ -101,3 +114,42 @@ def test_more_units_than_a_window_come_all_and_in_order(storage, monkeypatch):
     results = stream([AddOne()], toy_units(3), storage, ONE_WORKER, ordered=True)
     assert [work.number for work in results] == [0, 1, 2]
     assert storage.list("attempts") == []
+
+
+@pytest.mark.parametrize("mode", ["fused", "split"])
+def test_a_node_is_prepared_once_and_every_worker_closes_its_stages(storage, tmp_path, mode):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    stages = [Lifecycle(notes, "first"), Lifecycle(notes, "second")]
+    placement = PlacementSection(mode=mode, workers=2 if mode == "fused" else 1)
+    assert len(list(stream(stages, toy_units(6), storage, placement))) == 6
+    for stage in stages:
+        assert len(stage.calls("node")) == 1
+        started = stage.calls("setup")
+        assert len(started) == (2 if mode == "fused" else 1)
+        assert _eventually(lambda stage=stage, started=started: sorted(stage.calls("close")) == sorted(started))
+
+
+def test_a_worker_that_dies_closes_nothing_and_its_successor_does(storage, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    stage = Lifecycle(notes, dies=1)
+    assert len(list(stream([stage], toy_units(3), storage, ONE_WORKER))) == 3
+    assert len(stage.calls("node")) == 1
+    dead, *successors = stage.calls("setup")
+    assert _eventually(lambda: stage.calls("close") == successors[-1:])
+    assert dead not in stage.calls("close")
+
+
+def test_a_node_that_cannot_be_prepared_ends_the_stream_with_a_sentence(storage):
+    with pytest.raises(JobFailed, match=r"prepare this node for break_node on .*read-only"):
+        list(stream([BreakNode()], toy_units(3), storage, ONE_WORKER))
+
+
+def _eventually(holds):
+    """Wait for actors to end, which Ray does on its own."""
+    for _ in range(100):
+        if holds():
+            return True
+        time.sleep(0.1)
+    return holds()

@@ -1,6 +1,8 @@
 """What a worker notes of each stage: when, where, for how long, and how busy its GPU was meanwhile."""
 
 import os
+import re
+import socket
 import threading
 import time
 
@@ -14,7 +16,8 @@ from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
 from synfiqa.cluster.pipeline.worker import StageWorker
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.gpu_sampler import GpuUse
-from tests.cluster.toy_stages import AddOne, Dawdle, FailOn, toy_units
+from synfiqa.schemas.errors import JobFailed
+from tests.cluster.toy_stages import AddOne, BreakNode, Dawdle, FailOn, Lifecycle, toy_units
 
 
 class Scripted:
@@ -32,6 +35,7 @@ class Scripted:
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
 
     def advance(stages, gpus):
@@ -69,3 +73,33 @@ def test_a_worker_with_a_gpu_notes_it_stage_by_stage_and_the_try_that_succeeded(
 def test_a_gpu_that_nobody_can_trace_costs_nothing_else(run, monkeypatch):
     monkeypatch.setattr(worker, "trace_gpu", lambda: None)
     assert run([AddOne()], ["0"]).traces["add_one"].gpu == ""
+
+
+def test_all_stages_prepare_the_node_before_one_is_set_up_and_are_closed_last_first(run, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    first, second = Lifecycle(notes, "first"), Lifecycle(notes, "second")
+    run([first, second], [])
+    order = [path.name.split("-", 1)[1].partition("@")[0] for path in sorted(notes.iterdir())]
+    assert order == [
+        *("first-node", "second-node", "first-setup", "second-setup"),
+        *("first-process", "second-process", "second-close", "first-close"),
+    ]
+
+
+def test_a_node_that_cannot_be_prepared_names_stage_and_host_and_nothing_is_closed(run, tmp_path):
+    with pytest.raises(JobFailed, match=rf"prepare this node for break_node on {re.escape(socket.gethostname())}"):
+        run([AddOne(), BreakNode()], [])
+
+
+def test_an_error_of_a_close_is_printed_and_the_others_are_closed(run, tmp_path, monkeypatch, capfd):
+    def fail(stage):
+        raise OSError("the socket is gone")
+
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    closing = Lifecycle(notes)
+    monkeypatch.setattr(AddOne, "close", fail)
+    assert run([closing, AddOne()], []).number == 0
+    assert closing.calls("close") == [str(os.getpid())]
+    assert f"add_one on {socket.gethostname()} did not close (OSError: the socket is gone" in capfd.readouterr().err

@@ -73,7 +73,7 @@ def test_reading_jobs_ask_for_generate_first(storage):
 def test_a_folder_of_another_version_is_told_as_such_not_field_by_field(storage):
     made = open_run(storage, RunConfig(), MODELS)
     storage.write("run.json", made.model_copy(update={"schema_version": 4}).model_dump_json().encode())
-    with pytest.raises(OtherVersion, match=f"version 4, and this program knows version {SCHEMA_VERSION}; use the syn"):
+    with pytest.raises(OtherVersion, match=f"version 4, and this program reads version {SCHEMA_VERSION}; use the syn"):
         load_run(storage)
     assert load_run(storage, any_version=True).schema_version == 4
     changed = RunConfig.model_validate({"run": {"seed": 3}})

@@ -10,6 +10,7 @@ import torch
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.nets.small_iresnet import GlobalDepthwise
 from synfiqa.actors.quality.correlation import spearman
 from synfiqa.fiqa_train.training.checkpoints import dump_state, parse_state
@@ -46,7 +47,7 @@ class Alone:
 @pytest.fixture(scope="module")
 def task(tmp_path_factory):
     config, storage = make_run(tmp_path_factory.mktemp("loop") / "run", train={"epochs": 6})
-    return training_task(config, storage)
+    return training_task(resolve(config), storage)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import torch
 from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random
 from synfiqa.actors.model_store import loading
 from synfiqa.actors.model_store.digest import weights_digest
-from synfiqa.actors.model_store.selection import cards_of_dataset
+from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.config import load_config
 from synfiqa.jobs.generation.readiness import run_check
@@ -56,7 +56,7 @@ def test_the_paper_is_faithful():
     assert (paper.generate.references, paper.generate.degraded) == (10, 100)
     assert (paper.generate.profile, paper.filter.profile) == ("faithful", "faithful")
     assert paper.generate.degraded_distribution.scale_weights == (0.80, 0.10, 0.08, 0.02)
-    cards = {card.role: card for card in cards_of_dataset(paper.models)}
+    cards = {card.role: card for card in resolve(paper).cards}
     assert cards["pose"].arguments == {"angles": "published"}, "another order flips one decision in thirteen"
     assert cards["detector"].arguments == {"decimals": 2, "coordinates": "pixel-edges"}
     assert cards["identity_generator"].arguments["pixels"] == "stretched"

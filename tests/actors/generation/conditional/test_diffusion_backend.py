@@ -10,17 +10,19 @@ from synfiqa.actors.generation.conditional.backends import backend_of
 from synfiqa.actors.generation.conditional.parametric_bank import parametric_bank
 from synfiqa.actors.generation.conditional.template_bank import TemplateBank
 from synfiqa.actors.generation.controlled_diffusion.prompts import PromptBook
-from synfiqa.actors.model_store.selection import cards_of_dataset, model_digests, run_models
+from synfiqa.actors.model_store.resolved_run import resolve, verify_weights
+from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.players import Players
-from synfiqa.cluster.run.fingerprint import recipe_document, recipe_fingerprint
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from tests.actors.generation.diffusion_chain_config import DIFFUSION, config
+from tests.actors.model_store.recipes import fingerprint
 
 
-def backend(run):
-    return backend_of(run, Players(run_models(run.models)))
+def backend(config):
+    run = resolve(config)
+    return backend_of(run, Players(run.models))
 
 
 def bank(references=2, degraded=6, space="procedural"):
@@ -31,10 +33,6 @@ def written(folder, **changes):
     found = replace(bank(), **changes)
     found.save(folder / "bank.json")
     return str(folder / "bank.json")
-
-
-def fingerprint(run):
-    return recipe_fingerprint(recipe_document(run, model_digests(run), cards=cards_of_dataset(run.models)))
 
 
 def test_references_show_every_reference_template_and_degraded_samples_different_others(tmp_path):
@@ -135,7 +133,7 @@ def test_an_empty_and_a_missing_bank_are_refused(tmp_path):
     with pytest.raises(UserError, match="DEG is empty"):
         backend(config(tmp_path, diffusion={"templates": str(tmp_path / "empty.json")}))
     with pytest.raises(UserError, match=r"the template bank .*nowhere.json cannot be read"):
-        model_digests(config(tmp_path, diffusion={"templates": str(tmp_path / "nowhere.json")}))
+        verify_weights(resolve(config(tmp_path, diffusion={"templates": str(tmp_path / "nowhere.json")})))
 
 
 def test_the_fingerprint_follows_the_chain_only_where_it_is_used(tmp_path):

@@ -1,0 +1,79 @@
+"""A config resolved once on the driver: its models with their cards and digests, which jobs and stages receive."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from synfiqa.actors.model_store.cache import digest_of, locate
+from synfiqa.actors.model_store.catalogue import Catalogue, Model
+from synfiqa.actors.model_store.digest import file_digest
+from synfiqa.actors.model_store.selection import RunModels, catalogue_of, run_models
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.model_card import BUILT_IN, RANDOM, ModelCard
+
+BANK = "template-bank"
+"""Name under which the file of `diffusion.templates` enters the fingerprint document."""
+
+
+@dataclass(frozen=True)
+class ResolvedRun:
+    """What a config names. `digests` holds one a model, `built-in` for code; `cards` are those that a run records.
+
+    `catalogue` also holds the models that the config does not name, such as an embedder of earlier labels.
+    """
+
+    config: RunConfig
+    models: RunModels
+    cards: tuple[ModelCard, ...]
+    digests: dict[str, str]
+    catalogue: Catalogue = field(repr=False, compare=False)
+
+    def digest(self, model: Model) -> str:
+        """Return the digest of a model of the catalogue, whether the config names it or not."""
+        return self.digests.get(model.name) or digest_of(model)
+
+
+@dataclass(frozen=True)
+class VerifiedWeights:
+    """Where the weights of each model lie on this node, and the digests that enter the fingerprint document."""
+
+    paths: dict[str, Path]
+    digests: dict[str, str]
+
+
+def resolve(config: RunConfig) -> ResolvedRun:
+    """Read the catalogue and return the resolved run; UserError for unknown names, wrong roles, forbidden licences.
+
+    No weights are read: digests come from cards.
+    """
+    catalogue = catalogue_of(config.models)
+    models = run_models(config.models, config.generate, catalogue)
+    cards = tuple(model.card for model in models.of_dataset() if model.card.in_recipe)
+    return ResolvedRun(
+        config, models, cards, {model.name: digest_of(model) for model in models.all_models()}, catalogue
+    )
+
+
+def verify_weights(run: ResolvedRun) -> VerifiedWeights:
+    """Verify (with models.offline=false also fetch) the weights of all models here, before any actor starts.
+
+    Weights of the evaluation embedder are verified too: they load long after the dataset is made. UserError for weights
+    that are missing or not those of their card, and for a template bank that cannot be read.
+    """
+    models = run.models.all_models()
+    paths = {model.name: locate(model) for model in models if not model.origin.startswith(RANDOM)}
+    made = {model.name: run.digests[model.name] for model in run.models.of_dataset()}
+    digests = {name: digest for name, digest in made.items() if digest != BUILT_IN}
+    return VerifiedWeights(paths, digests | _bank_digest(run.config))
+
+
+def _bank_digest(config: RunConfig) -> dict[str, str]:
+    path = config.diffusion.templates
+    if not path or config.models.conditional_kind.commands_recipe:
+        return {}
+    try:
+        return {BANK: file_digest(Path(path))}
+    except OSError as error:
+        raise UserError(
+            f"the template bank {path} cannot be read ({error.strerror}): correct diffusion.templates, or leave it out"
+        ) from error
