@@ -1,6 +1,5 @@
 """Job: is all there that a generate job needs? Config, cards, licences, weights, prompts and bank; no network loads."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +10,7 @@ from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import RunModels, model_digests, run_models
 from synfiqa.actors.players import Players
+from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM
@@ -44,12 +44,12 @@ def run_check(config: RunConfig) -> None:
     fit = require_fit(config)
     for model in fit.models.all_models():
         allowed = "commercial use" if model.card.commercial_use else "no commercial use"
-        _say(f"{model.name}: {model.card.role}, {_place(model)}, {model.card.licence}, {allowed}")
-    _say(f"{fit.texts} prompts fit" if fit.texts else "no prompts: samples are rendered")
-    _say(f"{fit.templates} templates an identity")
-    _say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
+        say(f"{model.name}: {model.card.role}, {_place(model)}, {model.card.licence}, {allowed}")
+    say(f"{fit.texts} prompts fit" if fit.texts else "no prompts: samples are rendered")
+    say(f"{fit.templates} templates an identity")
+    say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
     if config.placement.device == "cuda":
-        _say("placement.device is cuda: a run will need GPUs in its cluster, which is not looked at here")
+        say("placement.device is cuda: a run will need GPUs in its cluster, which is not looked at here")
 
 
 def _check_chain(config: RunConfig, chosen: RunModels) -> int:
@@ -98,13 +98,3 @@ def _place(model: Model) -> str:
     if model.origin == BUILT_IN:
         return "code"
     return "random weights" if model.origin.startswith(RANDOM) else "here, as its card says"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["generate", *sys.argv[1:], "--check"])

@@ -1,7 +1,6 @@
 """Job: measure the memory of each stage on a unit made from the config, and pack workers onto GPUs by it."""
 
 import math
-import sys
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from synfiqa.actors.stages.memory_footprint import Device, Footprint, measure
 from synfiqa.cluster.pipeline.gpu_packing import RESERVE, GpuShare, gpu_share
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.jobs.generation.stages import Stages
+from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.config.generate import FilterSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
@@ -40,7 +40,7 @@ def run_calibrate(config: RunConfig, gpu_memory_mb: int | None = None, stages: S
     shares = {name: gpu_share(need, capacity, RESERVE, name) for name, need in needs.items()} if capacity else {}
     placement = {"gpu_memory_mb": capacity, "memory_mb": needs}
     for line in (*_arithmetic(shares, on_gpu), *_snippet(placement)):
-        _say(line)
+        say(line)
     return {
         "device": "cuda" if on_gpu else "cpu",
         "stages": {name: {**asdict(found), "total_mb": found.total_mb} for name, found in footprints.items()},
@@ -58,7 +58,7 @@ def _measure_half(stages: list[Stage], work: Work, device: Device) -> tuple[dict
                 f"{stage.name} fails on {len(done.dead)} rows ({done.dead[0].error}): correct the cause, then "
                 "calibrate again"
             )
-        _say(_measurement(stage, footprints[stage.name], done.notes.get(f"micro_batch_{stage.name}", "")))
+        say(_measurement(stage, footprints[stage.name], done.notes.get(f"micro_batch_{stage.name}", "")))
         work = replace(done, busy={}, dead=(), notes={})
     return footprints, work
 
@@ -108,8 +108,3 @@ def _snippet(placement: dict[str, Any]) -> list[str]:
     memory = [f"    {name}: {need}" for name, need in placement["memory_mb"].items()]
     size = [f"  gpu_memory_mb: {placement['gpu_memory_mb']}"] if placement["gpu_memory_mb"] else []
     return ["", "placement:", *size, "  memory_mb:", *memory]
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
