@@ -1,4 +1,4 @@
-"""What a command is: its words, its options and its call; and one exit code for each way that it can end."""
+"""Commands of the command line: words, options, call, and a documented exit code for each outcome."""
 
 import argparse
 import sys
@@ -44,7 +44,7 @@ def option(*names: str, **settings: Any) -> Option:
 
 @dataclass(frozen=True)
 class Entry(ABC):
-    """A name of the command line with its help; the help begins in lower case and ends without a full stop."""
+    """Name and help of a command or group; the help begins in lower case and ends without a full stop."""
 
     name: str
     help: str
@@ -66,7 +66,7 @@ class Entry(ABC):
 
 @dataclass(frozen=True)
 class Command(Entry):
-    """A command: `run` is called with the parsed options, and imports what is slow to import itself."""
+    """A command: calls `run` with the parsed options; slow libraries are imported in `run`, so that --help is fast."""
 
     options: tuple[Option, ...]
     run: Callable[[argparse.Namespace], None]
@@ -80,7 +80,7 @@ class Command(Entry):
 
 @dataclass(frozen=True)
 class CommandGroup(Entry):
-    """A command whose first argument, `action` of the parsed options, names one of several, such as `models check`."""
+    """A command of several actions, such as `models check`; the parsed options hold the chosen one as `action`."""
 
     actions: tuple[Command, ...]
 
@@ -128,12 +128,12 @@ def run_command(call: Callable[[], None]) -> int:
 
 
 def sentence(text: str) -> str:
-    """Return a help text as a sentence: only its first letter is raised, so that EDC and GPUs keep theirs."""
+    """Return a help text as a sentence: only its first letter is raised, so that EDC and GPUs keep their capitals."""
     return text[:1].upper() + text[1:] + "."
 
 
 class _PrintVersions(argparse.Action):
-    """Print the versions, which are looked up only then."""
+    """Print the versions; they are looked up only when the option is given."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **settings: Any) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, **settings)

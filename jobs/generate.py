@@ -34,7 +34,7 @@ COMMAND = Command(
         option(
             "--check",
             action="store_true",
-            help="make nothing: report whether config, models, licences, prompts and templates are fit for a run",
+            help="only report whether config, models, licences, prompts and templates are fit for a run",
         ),
     ),
     generate,

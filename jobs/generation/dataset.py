@@ -1,4 +1,4 @@
-"""Job: make the dataset. The identity half fills the ledger in candidate order; the sample half fills the shards."""
+"""Makes the dataset: the identity half fills the ledger in candidate order, the sample half fills the shards."""
 
 from synfiqa.actors.model_store.selection import cards_of_dataset
 from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
@@ -27,7 +27,7 @@ def run_generate(
     """Make what is missing of the dataset and return its summary. Needs Ray to be ready.
 
     `new_generation` starts the next generation of the run when the recipe is another one; `replay` makes dead rows
-    again. RunHeld when another driver is at it, TooManyDead when too many rows are dead.
+    again. RunHeld when another driver holds the run, TooManyDead when too many rows are dead.
     """
     storage.check_shared()
     models, cards = require_fit(config).digests, cards_of_dataset(config.models)
@@ -44,7 +44,7 @@ def run_generate(
     with hold(storage, config.resilience.lease_s, job="replay" if replay else "generate") as lease:
         identities = IdentityHalf(config, store, stages, lease)
         if replay:
-            # First: a run that its dead candidates have stopped cannot go on with them.
+            # First: too many dead candidates would stop `make` before any is replayed.
             identities.replay()
         identities.make()
         identities.check()

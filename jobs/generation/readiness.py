@@ -1,4 +1,4 @@
-"""Job: is all there that a generate job needs? Config, cards, licences, weights, prompts and bank; no network loads."""
+"""Checks config, cards, licences, weights, prompts and template bank of a generate job; no network is loaded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from synfiqa.schemas.model_card import BUILT_IN, RANDOM
 
 @dataclass(frozen=True)
 class Fitness:
-    """What a run would be made of: its models, and how many texts, templates and samples of an identity they get."""
+    """Models of a run with their digests, and its number of texts, of templates and of samples of an identity."""
 
     models: RunModels
     digests: dict[str, str]
@@ -28,7 +28,7 @@ class Fitness:
 
 
 def require_fit(config: RunConfig) -> Fitness:
-    """Return what a run of the config is made of; UserError in one sentence for the first thing that is wrong.
+    """Return the models of a run of the config, verified; UserError in one sentence for the first problem.
 
     Weights are verified, prompts tokenised and the template bank is read, but no network loads.
     """
@@ -40,7 +40,7 @@ def require_fit(config: RunConfig) -> Fitness:
 
 
 def run_check(config: RunConfig) -> None:
-    """Print a line a model and what a run would make; UserError in one sentence for the first thing that is wrong."""
+    """Print one line a model and the size of the dataset; UserError in one sentence for the first problem."""
     fit = require_fit(config)
     for model in fit.models.all_models():
         allowed = "commercial use" if model.card.commercial_use else "no commercial use"
@@ -49,11 +49,11 @@ def run_check(config: RunConfig) -> None:
     say(f"{fit.templates} templates an identity")
     say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
     if config.placement.device == "cuda":
-        say("placement.device is cuda: a run will need GPUs in its cluster, which is not looked at here")
+        say("placement.device is cuda: a run needs GPUs in its cluster; this check does not look for them")
 
 
 def _check_chain(config: RunConfig, chosen: RunModels) -> int:
-    """Check what workers would find out about the generative chain, some of them hours later; return how many texts."""
+    """Check the generative chain before a run rather than hours into it; return the number of texts."""
     chain = [chosen.identity_generator, *(chosen.conditional.all_models() if chosen.conditional else [])]
     if not any(chain):
         return 0
@@ -70,7 +70,7 @@ def _check_chain(config: RunConfig, chosen: RunModels) -> int:
 
 
 def check_texts(model: Model) -> int:
-    """Return how many texts of a conditional diffusion model fit its text encoder; UserError for one too long."""
+    """Return the number of texts of a conditional diffusion model; UserError for one too long for its text encoder."""
     from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
     from synfiqa.actors.generation.controlled_diffusion.layout import LAYOUTS
     from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_tokenizer
@@ -97,4 +97,4 @@ def check_texts(model: Model) -> int:
 def _place(model: Model) -> str:
     if model.origin == BUILT_IN:
         return "code"
-    return "random weights" if model.origin.startswith(RANDOM) else "here, as its card says"
+    return "random weights" if model.origin.startswith(RANDOM) else "here, its digest is that of its card"

@@ -1,4 +1,4 @@
-"""Which stages the two halves of a generate job run; tests and benchmarks put their own in."""
+"""Selects the stages of the two halves of a generate job; tests and benchmarks substitute their own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def _sample_stages(config: RunConfig) -> list[Stage]:
 class Stages:
     """The stages that turn a candidate plan into measured candidates, and accepted identities into samples.
 
-    The reader before and the writer after the sample stages are part of the job: they know the store.
+    The reader before and the writer after the sample stages need the store, so the job adds them.
     """
 
     identities: Factory = _identity_stages

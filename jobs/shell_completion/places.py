@@ -1,4 +1,4 @@
-"""What can be typed at each place of the command line, read from its commands."""
+"""Lists the words that can follow at each place of the command line."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Place:
-    """What may follow the words of a command (none at the top): commands by name with help, flags, values."""
+    """Commands (name, help), flags and positional values that may follow the words of a command (none at the top)."""
 
     words: str
     commands: tuple[tuple[str, str], ...] = ()

@@ -1,4 +1,4 @@
-"""The completion script of each shell, written from the places of the command line."""
+"""Writes the completion script of each shell."""
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Job: remove what crashed and beaten attempts left in a run folder, and never anything committed."""
+"""Removes uncommitted leftovers of crashed attempts and of lost races from a run folder, and prints them."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ def run_gc(storage: Storage, older_than: str = "24h", *, dry_run: bool = False) 
     """Remove the garbage of the run that is older than a span such as `24h`, and print what and how much it was."""
     seconds = span_seconds(older_than)
     load_run(storage, any_version=True)
-    # Deleting is one request each: on a store they wait for answers, on a disk for nothing.
+    # Each deletion is one request: threads hide the latency of a store, a disk has none.
     found = collect_garbage(storage, seconds, dry_run=dry_run, threads=1 if storage.local() else 16)
     verb = "would remove" if dry_run else "removed"
     for garbage in found.garbage:

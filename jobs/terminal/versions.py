@@ -1,4 +1,4 @@
-"""The line that `synfiqa --version` prints."""
+"""Versions of synfiqa and of what it runs on, for `synfiqa --version`."""
 
 import platform
 import tomllib

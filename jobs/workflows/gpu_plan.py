@@ -1,4 +1,4 @@
-"""Job: measure the memory of each stage on a unit made from the config, and pack workers onto GPUs by it."""
+"""Measures the memory of each stage on a unit made from the config, and packs workers onto GPUs by it."""
 
 import math
 from dataclasses import asdict, replace
@@ -35,7 +35,7 @@ def run_calibrate(config: RunConfig, gpu_memory_mb: int | None = None, stages: S
     footprints |= further
     on_gpu = all(footprint.device == "cuda" for footprint in footprints.values())
     capacity = gpu_memory_mb or math.floor(min(footprint.capacity_mb for footprint in footprints.values()))
-    # A stage that leaves the GPU alone takes next to nothing of it.
+    # A stage that does not use the GPU needs (almost) none of its memory.
     needs = {name: max(1, math.ceil(footprint.total_mb)) for name, footprint in footprints.items()}
     shares = {name: gpu_share(need, capacity, RESERVE, name) for name, need in needs.items()} if capacity else {}
     placement = {"gpu_memory_mb": capacity, "memory_mb": needs}
@@ -98,7 +98,9 @@ def _measurement(stage: Stage, footprint: Footprint, forced: str) -> str:
 def _arithmetic(shares: dict[str, GpuShare], on_gpu: bool) -> list[str]:
     lines = ["", *(share.text for share in shares.values())]
     if shares and not on_gpu:
-        lines.append("measured on a CPU, which stands in badly for a GPU: calibrate on a GPU node before a large run")
+        lines.append(
+            "measured on a CPU, which is a poor estimate for a GPU: calibrate on a GPU node before a large run"
+        )
     if not shares:
         lines.append("no GPU here: give --gpu-memory-mb to plan for one")
     return lines

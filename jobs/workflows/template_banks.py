@@ -1,4 +1,4 @@
-"""Job: make a template bank, from the run's distributions or from what an encoder measures on rejected candidates."""
+"""Makes a template bank, drawn from the run's distributions or measured by an encoder on rejected candidates."""
 
 from collections.abc import Iterator
 from dataclasses import fields

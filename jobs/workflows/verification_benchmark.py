@@ -1,4 +1,4 @@
-"""Job: make, check and use the benchmark that anyone can make again from a seed."""
+"""Makes, checks and scores the rendered verification benchmark, which a seed reproduces byte for byte."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ VERSUS = (("model", "sharpness"), ("model", "random"))
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Return what `benchmark make` is to render; UserError for the first option that is out of range."""
+    """Return the settings of `benchmark make`; UserError for the first option that is out of range."""
     given: dict[str, Any] = {name: getattr(options, name) for name in ("seed", "identities", "references", "mixed")}
     if options.factors:
         given["factors"] = tuple(options.factors.split(","))
@@ -46,7 +46,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def run_make(folder: Path, settings: Settings, processes: int = 0) -> dict[str, Any]:
-    """Make the benchmark, or what is missing of it, tell its counts and digest, and return its document.
+    """Make the benchmark, or what is missing of it, print its counts and digest, and return its document.
 
     `processes` of 0 means one for each CPU. UserError when the folder holds something else.
     """
@@ -85,7 +85,7 @@ def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> dict
     """
     if out.is_dir() or out.absolute().is_relative_to(folder.absolute()):
         raise UserError(f"{out} cannot take the figures: give --out the name of a JSON file beside the benchmark")
-    # The networks are small: more threads gain nothing, and lose much on a machine that does other work.
+    # The networks are too small to gain from threads, which lose much on a machine that does other work.
     torch.set_num_threads(1)
     network = load_quality_model(model)
     benchmark = Benchmark.open(folder)
@@ -130,7 +130,7 @@ def _look(benchmark: Benchmark, network: QualityModel, embedder: Embedder) -> tu
 
 
 def description(document: dict[str, Any]) -> list[str]:
-    """Return what a benchmark holds, and its digest, as lines."""
+    """Return the counts and the digest of a benchmark as lines."""
     counts = document["counts"]
     return [
         f"benchmark   version {document['version']}, seed {document['settings']['seed']}, "

@@ -42,7 +42,7 @@ def trace_shards(storage):
 def test_the_trace_comes_when_asked_for(tmp_path, capsys):
     storage, _, _ = finished_run(tmp_path)
     run_status(storage, trace=True)
-    assert "trace       none: no commit tells of stages yet" in capsys.readouterr().out
+    assert "trace       none: no commit records its stages yet" in capsys.readouterr().out
     trace_shards(storage)
     run_status(storage)
     assert "conditional_generator" not in capsys.readouterr().out
