@@ -1,4 +1,4 @@
-"""What is submitted: one module a job, and the command line over them."""
+"""One module a job, each of which can be submitted, and the command line that lists them."""
 
 import sys
 

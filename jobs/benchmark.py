@@ -1,8 +1,54 @@
-"""Job: make, check and use the benchmark that anyone can make again from a seed."""
+"""Command `benchmark`: make, check and use a verification benchmark that is the same bytes on every machine."""
 
-import sys
+import argparse
+
+from synfiqa.jobs.command import Command, CommandGroup, option
+from synfiqa.jobs.options import local_path
+
+HERE = "a benchmark lies on this machine"
+FOLDER = option("folder", metavar="DIR", help="folder of the benchmark")
+
+
+MAKE = (
+    option("--out", required=True, metavar="DIR", help="folder to write; missing, empty or unfinished"),
+    option("--identities", type=int, default=100, metavar="N", help="identities (default: 100)"),
+    option("--seed", type=int, default=0, metavar="N", help="another seed, another benchmark (default: 0)"),
+    option("--references", type=int, default=4, metavar="N", help="clean images an identity (default: 4)"),
+    option("--mixed", type=int, default=10, metavar="N", help="probes with many factors an identity (default: 10)"),
+    option("--factors", default="", metavar="NAME,...", help="only these ladders, such as yaw,blur (default: all)"),
+    option("--processes", type=int, default=0, metavar="N", help="parallel processes (default: the CPUs)"),
+)
+SCORE = (
+    FOLDER,
+    option("--model", required=True, metavar="PATH", help="run folder, model folder or .safetensors file"),
+    option("--out", default="benchmark-score.json", metavar="FILE", help="JSON (default: benchmark-score.json)"),
+    option("--bootstrap", type=int, default=200, metavar="N", help="resamples for intervals (default: 200, 0: none)"),
+)
+
+
+def benchmark(options: argparse.Namespace) -> None:
+    """Carry out the action that the command line names."""
+    from synfiqa.jobs.workflows.verification_benchmark import run_check, run_make, run_score, settings_of
+
+    match options.action:
+        case "make":
+            run_make(local_path(options.out, HERE), settings_of(options), max(0, options.processes))
+        case "check":
+            run_check(local_path(options.folder, HERE))
+        case "score":
+            folder, out = local_path(options.folder, HERE), local_path(options.out, HERE)
+            run_score(folder, options.model, out, max(0, options.bootstrap))
+
+
+ACTIONS = (
+    Command("make", "render images and fix the pairs; run again to finish what was interrupted", MAKE, benchmark),
+    Command("check", "read every byte and name what is missing, damaged or foreign", (FOLDER,), benchmark),
+    Command("score", "compute EDC and pAUC of a quality model beside sharpness and random", SCORE, benchmark),
+)
+COMMAND = CommandGroup(
+    "benchmark", "make or use a verification benchmark, the same byte for byte wherever its seed is rendered", ACTIONS
+)
+
 
 if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["benchmark", *sys.argv[1:]])
+    COMMAND.main()

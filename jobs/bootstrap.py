@@ -1,8 +1,30 @@
-"""Job: make every bundled network again, from nothing but this code."""
+"""Command `bootstrap`: train every bundled network again, from nothing but this code."""
 
-import sys
+import argparse
+
+from synfiqa.jobs.command import Command, option
+from synfiqa.jobs.options import local_path
+
+
+def bootstrap(options: argparse.Namespace) -> None:
+    """Train the chosen networks and print their digests and figures."""
+    out = local_path(options.out) if options.out else None
+    from synfiqa.jobs.workflows.bundled_networks import run_bootstrap
+
+    run_bootstrap(out, options.seed, options.part)
+
+
+COMMAND = Command(
+    "bootstrap",
+    "train every bundled network again from our own renders",
+    (
+        option("--out", metavar="DIR", help="folder for all weights and cards (default: those of this checkout)"),
+        option("--part", choices=("all", "networks", "quality"), default="all", help="what to train (default: all)"),
+        option("--seed", type=int, default=0, metavar="N", help="seed of renders and training (default: 0)"),
+    ),
+    bootstrap,
+)
+
 
 if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["bootstrap", *sys.argv[1:]])
+    COMMAND.main()

@@ -1,4 +1,4 @@
-"""Reading a run config: YAML file, then --set overrides, then --run; anything wrong is one sentence."""
+"""Reads a run config: YAML file, then --set overrides, then --run; each error is one sentence."""
 
 import difflib
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from synfiqa.cluster.storage.storage import redact
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 
@@ -37,6 +38,8 @@ def parse_config(tree: dict[str, Any], source: str) -> RunConfig:
 
 def _read_yaml(path: str) -> dict[str, Any]:
     file = Path(path)
+    if file.is_dir() or "://" in path:
+        raise UserError(f"config {redact(path)} is not a YAML file: to name a run, give --run {redact(path)}")
     if not file.is_file():
         raise UserError(f"config file {path} does not exist: give a YAML file such as configs/quickstart.yaml")
     try:

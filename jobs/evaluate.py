@@ -1,8 +1,27 @@
-"""Job: compare the trained model with baselines on identities that it never saw (EDC and pAUC, spec 6.2-6.4)."""
+"""Command `evaluate`: compare the trained model with baselines on held-out identities (EDC and pAUC)."""
 
-import sys
+import argparse
+
+from synfiqa.jobs.command import Command
+from synfiqa.jobs.options import CONFIG, config_of, held, storage_of
+from synfiqa.jobs.terminal.output import say
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Evaluate the run's model while holding its lease, and print its headline figures."""
+    config = config_of(options)
+    from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
+    from synfiqa.jobs.terminal.summary import evaluation_lines
+
+    storage = storage_of(config)
+    with held(config, storage, "evaluate") as lease:
+        evaluation = run_evaluate(config, storage, lease=lease)
+    for line in evaluation_lines(evaluation):
+        say(line)
+
+
+COMMAND = Command("evaluate", "compute EDC and pAUC on held-out identities, beside the baselines", CONFIG, evaluate)
+
 
 if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["evaluate", *sys.argv[1:]])
+    COMMAND.main()

@@ -1,8 +1,37 @@
-"""Job: write a finished run in a layout that other tools expect; appears whole under its name or not at all."""
+"""Command `export`: write a labelled run in a layout that other tools expect."""
 
-import sys
+import argparse
+
+from synfiqa.jobs.command import Command, option
+from synfiqa.jobs.options import CONFIG, config_of, local_path, storage_of
+from synfiqa.jobs.terminal.output import say
+
+
+def export(options: argparse.Namespace) -> None:
+    """Export the run; the folder appears whole or not at all."""
+    config = config_of(options)
+    from synfiqa.fiqa_train.export.layouts import run_export
+
+    run_export(storage_of(config), local_path(options.out), options.layout, config.label.name)
+    say(f"exported to {options.out}")
+
+
+COMMAND = Command(
+    "export",
+    "write the labelled dataset in a published layout",
+    (
+        *CONFIG,
+        option("--out", required=True, metavar="DIR", help="folder to write; must be missing or empty"),
+        option(
+            "--layout",
+            choices=("synfiqa", "webdataset", "parquet"),
+            default="synfiqa",
+            help="synfiqa: data/<id>/*.jpg and Quality-Scores.txt; others: one file a shard (default: synfiqa)",
+        ),
+    ),
+    export,
+)
+
 
 if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["export", *sys.argv[1:]])
+    COMMAND.main()

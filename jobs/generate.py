@@ -1,8 +1,45 @@
-"""Job: make the dataset. The identity half fills the ledger in candidate order; the sample half fills the shards."""
+"""Command `generate`: make the dataset, or with `--check` find out whether it can be made."""
 
-import sys
+import argparse
+
+from synfiqa.jobs.command import Command, option
+from synfiqa.jobs.options import CONFIG, NEW_GENERATION, config_of, storage_of
+from synfiqa.jobs.terminal.output import say
+
+
+def generate(options: argparse.Namespace) -> None:
+    """Make what is missing of the dataset and print its size and digest."""
+    config = config_of(options)
+    if options.check:
+        from synfiqa.jobs.generation.readiness import run_check
+
+        run_check(config)
+        return
+    from synfiqa.cluster.pipeline.ray_session import ray_session
+    from synfiqa.jobs.generation.dataset import run_generate
+
+    with ray_session():
+        dataset = run_generate(config, storage_of(config), new_generation=options.new_generation)
+    # Generating may have started a new generation.
+    place = storage_of(config).uri()
+    say(f"{dataset.samples} samples of {dataset.accepted} identities in {place}, digest {dataset.digest}")
+
+
+COMMAND = Command(
+    "generate",
+    "make the dataset: identities, references, degraded samples, raw label components",
+    (
+        *CONFIG,
+        NEW_GENERATION,
+        option(
+            "--check",
+            action="store_true",
+            help="only report whether config, models, licences, prompts and templates are fit for a run",
+        ),
+    ),
+    generate,
+)
+
 
 if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["generate", *sys.argv[1:]])
+    COMMAND.main()

@@ -1,8 +1,24 @@
-"""Job: one static page about a run, `report/index.html`: no network, no script, everything embedded."""
+"""Command `report`: write one static page about a run."""
 
-import sys
+import argparse
+
+from synfiqa.jobs.command import Command
+from synfiqa.jobs.options import CONFIG, config_of, storage_of
+from synfiqa.jobs.terminal.output import say
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write the page for whatever the run has so far, and print where it is."""
+    config = config_of(options)
+    from synfiqa.jobs.report_page.write_report import run_report
+
+    storage = storage_of(config)
+    run_report(config, storage)
+    say(storage.uri("report/index.html"))
+
+
+COMMAND = Command("report", "write report/index.html, one static page about the run", CONFIG, report)
+
 
 if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["report", *sys.argv[1:]])
+    COMMAND.main()

@@ -1,8 +1,39 @@
-"""Job: score photographs with a trained quality model and write one CSV."""
+"""Command `score`: score photographs with a quality model and write one CSV."""
 
-import sys
+import argparse
+
+from synfiqa.jobs.command import Command, option
+from synfiqa.jobs.options import local_path
+from synfiqa.jobs.terminal.output import say
+from synfiqa.schemas.model_card import BUNDLED_QUALITY
+
+
+def score(options: argparse.Namespace) -> None:
+    """Write the CSV and print how many photographs have which outcome."""
+    out = local_path(options.out)
+    from synfiqa.fiqa_train.scoring.score_file import run_score
+
+    counts = run_score(options.paths, options.model, out)
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    say(f"{counts.total()} photographs in {options.out}: {outcomes}")
+
+
+COMMAND = Command(
+    "score",
+    "detect, align and score photographs (higher is better)",
+    (
+        option("paths", nargs="+", metavar="PATH", help="photographs, or folders of them"),
+        option(
+            "--model",
+            default=BUNDLED_QUALITY,
+            metavar="PATH",
+            help="run folder, model folder or .safetensors file (default: the bundled one)",
+        ),
+        option("--out", default="scores.csv", metavar="FILE", help="CSV to write (default: scores.csv)"),
+    ),
+    score,
+)
+
 
 if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["score", *sys.argv[1:]])
+    COMMAND.main()

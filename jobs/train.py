@@ -1,8 +1,26 @@
-"""Job: fit a quality model to the labels of a run with Ray Train."""
+"""Command `train`: fit a quality model to the labels of a run."""
 
-import sys
+import argparse
+
+from synfiqa.jobs.command import Command
+from synfiqa.jobs.options import CONFIG, config_of, held, storage_of
+from synfiqa.jobs.terminal.output import say
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train on the run while holding its lease, and print where the model is."""
+    config = config_of(options)
+    from synfiqa.cluster.pipeline.ray_session import ray_session
+    from synfiqa.fiqa_train.training.train_run import run_train
+
+    storage = storage_of(config)
+    with ray_session(), held(config, storage, "train") as lease:
+        run_train(config, storage, lease=lease)
+    say(f"the model is in {storage.uri('models')}/{config.train.name}")
+
+
+COMMAND = Command("train", "fit a quality model to the labels with Ray Train", CONFIG, train)
+
 
 if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["train", *sys.argv[1:]])
+    COMMAND.main()

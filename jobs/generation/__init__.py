@@ -1,1 +1,1 @@
-"""The two halves of a generate job, and what is checked before them."""
+"""The identity half and the sample half of a generate job, and the checks before them."""

@@ -1,4 +1,4 @@
-"""Makes the dataset: the identity half fills the ledger in candidate order; the sample half fills the shards."""
+"""Makes the dataset: the identity half fills the ledger in candidate order, the sample half fills the shards."""
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
@@ -47,7 +47,7 @@ def run_generate(
     with hold(storage, config.resilience.lease_s, job="replay" if replay else "generate") as lease:
         identities = IdentityHalf(run, store, stages, lease)
         if replay:
-            # First: a run that its dead candidates have stopped cannot go on with them.
+            # First: too many dead candidates would stop `make` before any is replayed.
             identities.replay()
         identities.make()
         identities.check()

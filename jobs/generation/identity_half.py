@@ -109,7 +109,7 @@ class IdentityHalf:
                 counts = ledger_counts(table, replayed=table.num_rows if replay else 0)
                 traced = {**unit.notes, **to_provenance(unit.busy, unit.traces)}
                 made = self._store.commit("identities", unit.number, table, counts, traced, dead=unit.dead)
-                # Without dead rows on either side the store itself insists on equal content.
+                # Without dead rows on either side the store itself refuses different content.
                 if (made.dead or unit.dead) and made.content_sha256 != content_digest(table):
                     raise JobFailed(
                         f"another driver has decided ledger unit {unit.number} with other dead candidates: "
@@ -145,7 +145,8 @@ def ledger_counts(table: pa.Table, replayed: int) -> dict[str, int]:
 def next_units(config: RunConfig, first: int, registry: IdentityRegistry) -> Iterator[Work]:
     """Plan more units than the acceptance rate so far makes likely to suffice, within the candidate limit.
 
-    Too many cost little, the stream is closed when the registry is complete; too few cost another start of all workers.
+    Surplus units cost little, because the stream is closed when the registry is complete; too few cost another start
+    of all workers.
     """
     size, limit = config.generate.candidates_per_unit, config.generate.candidate_limit
     rate = max(registry.accepted / registry.decided, 0.02) if registry.decided else FIRST_GUESS
@@ -161,7 +162,7 @@ def next_units(config: RunConfig, first: int, registry: IdentityRegistry) -> Ite
 
 
 def _buried(config: RunConfig, plan: Work, dead: Dead) -> Work:
-    """A unit that cannot be made at all: its candidates are dead, and those after them go on."""
+    """Return a unit that failed as a whole with all its candidates dead; later candidates are not affected."""
     numbers = candidate_numbers(plan.plan)
     seed = config.run.seed
     rows = [dead_candidate(plan.number, number, candidate_seed(seed, number), dead.error) for number in numbers]

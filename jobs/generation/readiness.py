@@ -1,6 +1,5 @@
-"""Checks before a generate job: config, cards, licences, weights, prompts and bank; no network is loaded."""
+"""Checks config, cards, licences, weights, prompts and template bank of a generate job; no network is loaded."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, verify_weights
 from synfiqa.actors.model_store.selection import RunModels
 from synfiqa.actors.players import Players
+from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.config.generate import DiffusionSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -20,7 +20,7 @@ from synfiqa.schemas.model_card import BUILT_IN, RANDOM
 
 @dataclass(frozen=True)
 class Fitness:
-    """What a run is made of: models, digests, and the numbers of texts, templates and samples an identity."""
+    """Models of a run with their digests, and its number of texts, of templates and of samples of an identity."""
 
     models: RunModels
     digests: dict[str, str]
@@ -47,12 +47,12 @@ def run_check(config: RunConfig) -> None:
     fit = require_fit(resolve(config))
     for model in fit.models.all_models():
         allowed = "commercial use" if model.card.commercial_use else "no commercial use"
-        _say(f"{model.name}: {model.card.role}, {_place(model)}, {model.card.licence}, {allowed}")
-    _say(f"{fit.texts} prompts fit" if fit.texts else "no prompts: samples are rendered")
-    _say(f"{fit.templates} templates an identity")
-    _say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
+        say(f"{model.name}: {model.card.role}, {_place(model)}, {model.card.licence}, {allowed}")
+    say(f"{fit.texts} prompts fit" if fit.texts else "no prompts: samples are rendered")
+    say(f"{fit.templates} templates an identity")
+    say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
     if config.placement.device == "cuda":
-        _say("placement.device is cuda: a run will need GPUs in its cluster, which is not checked here")
+        say("placement.device is cuda: a run needs GPUs in its cluster; this check does not look for them")
 
 
 def _check_chain(settings: DiffusionSection, chosen: RunModels, paths: Mapping[str, Path]) -> int:
@@ -98,14 +98,4 @@ def check_texts(model: Model, paths: Mapping[str, Path]) -> int:
 def _place(model: Model) -> str:
     if model.origin == BUILT_IN:
         return "code"
-    return "random weights" if model.origin.startswith(RANDOM) else "here, as its card says"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
-if __name__ == "__main__":
-    from synfiqa.jobs.cli import main
-
-    main(["generate", *sys.argv[1:], "--check"])
+    return "random weights" if model.origin.startswith(RANDOM) else "here, its digest is that of its card"

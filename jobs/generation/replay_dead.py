@@ -1,4 +1,4 @@
-"""Makes the dead rows of a run again after their cause is gone, so that the totals still add up."""
+"""Makes the dead rows of a run again after their cause is gone; planned = accepted + rejected + dead still holds."""
 
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generation.dataset import run_generate
@@ -10,6 +10,6 @@ def run_replay(config: RunConfig, storage: Storage) -> DatasetSummary:
     """Make dead candidates and the identities with dead samples once more, and finish the run.
 
     A candidate is decided when it is replayed, after all that were decided before. A shard is committed as its next
-    revision, in which the replayed identities are what they would have been at first; the others are unchanged.
+    revision: replayed identities get the bytes that they would have had at first, the others are unchanged.
     """
     return run_generate(config, storage, replay=True)

@@ -1,4 +1,4 @@
-"""The sample half of a generate job: every shard of the accepted identities, and replays of those with dead rows."""
+"""The sample half of a generate job: makes every shard of the accepted identities and replays dead rows."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -76,7 +76,7 @@ class SampleHalf:
                 self._limit.check()
 
     def _remade(self, unit: Work, counts: dict[str, int]) -> int:
-        """Samples that a unit's stages make: a replay leaves the other identities of its shard alone."""
+        """Return the number of samples that a unit makes; a replay makes only those of the replayed identities."""
         return len(unit.plan["only"]) * self._per_identity if "only" in unit.plan else counts["planned"]
 
     @property
@@ -90,9 +90,9 @@ class SampleHalf:
         return Work(unit.kind, unit.number, unit.table, plan=plan)
 
     def _bury(self, unit: Work, dead: Dead) -> dict[str, int]:
-        """Commit a shard that cannot be made at all as what it is: all its rows are dead."""
+        """Commit a shard that failed as a whole with all its rows dead."""
         if unit.plan.get("revision"):
-            # A replay that fails changes nothing: the revision before it still names the dead rows.
+            # A replay that fails makes no revision: the one before it still lists the dead rows.
             return self._store.get("samples", unit.number, unit.plan["revision"] - 1).counts
         generate = self._config.generate
         rows = [
@@ -107,7 +107,7 @@ class SampleHalf:
 
 
 def outcomes(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the counts of rows of a shard that were not made: rejected by reason, and dead."""
+    """Return the counts of samples that are not in the shard: rejected by reason, and dead."""
     return {name: count for name, count in counts.items() if count and name.startswith(("rejected:", "dead"))}
 
 

@@ -1,4 +1,4 @@
-"""The stages of the two halves of a generate job; tests and benchmarks replace them."""
+"""Selects the stages of the two halves of a generate job; tests and benchmarks substitute their own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def _sample_stages(run: ResolvedRun) -> list[Stage]:
 class Stages:
     """The stages that turn a candidate plan into measured candidates, and accepted identities into samples.
 
-    The reader before and the writer after the sample stages belong to the job: they need the store.
+    The reader before and the writer after the sample stages need the store, so the job adds them.
     """
 
     identities: Factory = _identity_stages

@@ -1,1 +1,1 @@
-"""The report page: what is read of a run, how it is drawn, and the template it is set in."""
+"""The report page: reads a run, draws it and fills the template."""

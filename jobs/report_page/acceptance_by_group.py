@@ -1,4 +1,4 @@
-"""Whether the filter lets people of every kind pass alike: candidates by what their generator says they look like."""
+"""Acceptance rates of the filter by group: skin tone, age and sex as the identity generator records them."""
 
 import json
 from collections import Counter
@@ -9,16 +9,16 @@ import pandas as pd
 from scipy.stats import binomtest, fisher_exact
 
 ALARM = 0.01
-"""Chance that a filter which treats all alike has any group marked (Bonferroni over all groups)."""
+"""Probability that a filter with equal acceptance rates has any group marked (Bonferroni over all groups)."""
 
 _NOT_JUDGED = "surplus"
-"""Of candidates that came when there were enough: whether they repeat somebody was not looked at."""
+"""Reason of candidates that were made after enough had been accepted; they were not compared with the ledger."""
 _NAMED_REASONS = 3
 
 
 @dataclass(frozen=True)
 class Group:
-    """One kind of people: candidates judged, share accepted with its 95 % interval (Wilson), most frequent reasons.
+    """One group: candidates judged, share accepted with its 95 % interval (Wilson), most frequent reasons.
 
     `unlike`: accepted more or less often than the others of its kind (tones, ages, sexes), beyond chance (`ALARM`).
     """
@@ -32,18 +32,18 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Passing:
-    """The accepted share of all candidates judged, its groups, and how many ledger units of how many were read."""
+class Acceptance:
+    """The accepted share of all candidates judged and of each group; `partial` notes a selection of ledger units."""
 
     share: str
     groups: list[Group]
     partial: str
 
 
-def passing(candidates: pd.DataFrame, read: int, units: int) -> Passing | None:
-    """Return how groups of candidates (`data.candidate_frame`) fared; None where the generator says nothing of them.
+def acceptance_by_group(candidates: pd.DataFrame, read: int, units: int) -> Acceptance | None:
+    """Return acceptance rates by group of candidates (`data.candidate_frame`); None where no attributes are recorded.
 
-    They are those of `read` of the ledger's units.
+    The candidates are those of `read` of the ledger's `units`.
     """
     judged = candidates[(candidates["status"] != "dead") & (candidates["reason"] != _NOT_JUDGED)]
     names = judged["attributes"].map(group_names)
@@ -52,7 +52,7 @@ def passing(candidates: pd.DataFrame, read: int, units: int) -> Passing | None:
     judged = judged.assign(accepted=judged["status"] == "accepted")
     exploded = judged.assign(name=names).explode("name").dropna(subset="name")
     groups = {name: rows for name in _ORDER if len(rows := exploded[exploded["name"] == name])}
-    return Passing(
+    return Acceptance(
         share=_percent(float(judged["accepted"].mean())),
         groups=[_group(name, rows, _others(name, groups), ALARM / len(groups)) for name, rows in groups.items()],
         partial="" if read == units else f"Of an even selection of {read} of {units:,} ledger units.",

@@ -1,4 +1,4 @@
-"""What the report reads of a run: all counts and labels, and the columns of a deterministic selection of shards."""
+"""Reads a run for the report: all counts and labels, and columns of a deterministic selection of shards."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -90,7 +90,7 @@ def list_commits(store: ShardStore) -> Commits:
 
 
 def count(store: ShardStore, commits: Commits, manifest: RunManifest) -> Counts:
-    """Count what the commits of a run say."""
+    """Return the counts that the commits of a run record."""
     shards = list(commits.shards.values())
     total = summarise(list(commits.units.values()), shards)
     damaged = next((commit for commit in shards if commit.counts.get("dead", 0)), None)
@@ -125,7 +125,7 @@ def read_json(storage: Storage, path: str) -> dict | None:
 
 @contextmanager
 def of_this_version(storage: Storage, path: str) -> Iterator[None]:
-    """Turn what is missing in a parsed JSON file of another version into JobFailed with the remedy."""
+    """Raise JobFailed with the remedy where a parsed JSON file of another version lacks a key."""
     try:
         yield
     except (KeyError, IndexError, TypeError, AttributeError) as error:

@@ -76,8 +76,8 @@ def _evaluation(document: Mapping[str, Any]) -> Evaluation:
     return Evaluation(
         headlines=_headlines(document),
         summary=(
-            f"Error versus discard on {document['identities']:,} identities that training never saw: reject the images "
-            "of lowest quality first and see how fast the false non-match rate (FNMR) of the rest falls. "
+            f"Error versus discard on {document['identities']:,} identities held out from training: the images "
+            "of lowest quality are discarded first, and the curve is the false non-match rate (FNMR) of the rest. "
             "pAUC is the area below the curve in the shaded part, divided by what random discarding leaves: "
             "1 is chance, lower is better."
         ),
@@ -150,7 +150,7 @@ _PAIRS = {
 
 
 def _shown(method: str, other: int) -> tuple[str, str]:
-    """Name and colour of a method; unknown ones share what colours are left."""
+    """Return name and colour of a method; methods without a colour of their own share the remaining colours."""
     return _METHODS.get(method) or (method, _OTHERS[other % len(_OTHERS)])
 
 

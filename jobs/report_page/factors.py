@@ -1,4 +1,4 @@
-"""The label against each factor of a sample, and the distributions of the raw components."""
+"""Draws the label against each factor of a sample, and the distributions of the raw components."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Plot:
 def commanded(config: RunConfig) -> frozenset[str]:
     """Return the factors that the samples of a run were made with; the columns of all others hold defaults.
 
-    Under diffusion a template shows expression and light, and nobody measures them; what covers a face is the prompt's.
+    Under diffusion the template sets expression and light, which are not measured, and the prompt sets occlusion.
     """
     drawn = config.generate.degraded_distribution
     rendered = config.models.conditional_kind.commands_recipe
@@ -102,7 +102,7 @@ def factor_plots(degraded: pd.DataFrame, factors: Collection[str]) -> list[Plot]
 
 
 def component_plots(degraded: pd.DataFrame, spatial: Spatial) -> list[Plot]:
-    """Draw the distribution of each label component that the samples have; `spatial` says what s_d is made of."""
+    """Draw the distribution of each label component that the samples have; `spatial` is how s_d was computed."""
     return [
         Plot(component_histogram(degraded[column].to_numpy(float), column, label or _SPATIAL[spatial]), title)
         for column, title, label in _COMPONENTS

@@ -1,4 +1,4 @@
-"""How labels were fused: the weights of the formula, and what each factor costs where costs were fitted."""
+"""Weights of the label formula, and the cost of each factor where costs were fitted, as text."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ SHOWN_FROM = 0.01
 
 @dataclass(frozen=True)
 class Fusion:
-    """What the page says of the formula. `costs`: factor in words and its cost at the worst of the run, largest first.
+    """The formula as text. `costs`: factor in words and its cost at the worst of the run, largest first.
 
     `spatial` is ranks or costs. `weight` and `share` are lambda and kappa as text; `share` is empty for 1. `match` is
     the match threshold as text, empty where f_r is fused as the cosine.
@@ -26,7 +26,7 @@ class Fusion:
 
 
 def fusion(calibration: Calibration) -> Fusion:
-    """Return what a label pass did."""
+    """Return the fusion of a label pass."""
     scale = calibration.scale
     kappa = scale.vision_language_weight
     return Fusion(

@@ -1,4 +1,4 @@
-"""Which images the page shows, chosen evenly and always the same, and what stands below each."""
+"""Selects the images of the page, evenly and always the same, and writes their captions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def _rules(rules: FilterSection) -> dict[str, str]:
         "expression": f"strongest expression unit above {rules.max_expression:g}",
         "glasses": f"glasses score above {rules.max_glasses:g}",
         "duplicate": f"cosine to an accepted identity above {rules.max_similarity:g}",
-        "surplus": "nothing wrong, but enough identities were accepted before",
+        "surplus": "passed the filter after enough identities had been accepted",
     }
 
 
@@ -139,7 +139,7 @@ def _label(row: Any) -> str:
 
 
 def describe(row: Any) -> str:
-    """Return what was done to a sample, in words, such as `000012/7: yaw -31°, downsample 2.1, mask`, or its prompt."""
+    """Return the degradations of a sample such as `000012/7: yaw -31°, downsample 2.1, mask`, or its prompt."""
     if row.kind == "reference":
         return f"{row.sample_id}: reference of identity {row.identity}"
     parts = [] if pd.isna(row.measured_yaw) else [f"yaw {row.measured_yaw:.0f}°"]
@@ -166,7 +166,7 @@ def describe(row: Any) -> str:
     if row.occluder != "none":
         parts.append(str(row.occluder))
     parts += [name.replace("_", " ") for name in EXPRESSIONS if getattr(row, name) >= 0.3]
-    parts += [f"asked for as “{row.prompt}”"] if row.prompt else []
+    parts += [f"prompt “{row.prompt}”"] if row.prompt else []
     return f"{row.sample_id}: {', '.join(parts) or 'no visible change'}"
 
 

@@ -1,4 +1,4 @@
-"""The whole page: reads the run, draws what exists, says in one line what is missing, fills the template."""
+"""Renders the page: reads the run, draws what exists, lists what is missing, fills the template."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.report_page.acceptance_by_group import passing
+from synfiqa.jobs.report_page.acceptance_by_group import acceptance_by_group
 from synfiqa.jobs.report_page.data import (
     Counts,
     LabelPass,
@@ -26,7 +26,7 @@ from synfiqa.jobs.report_page.evaluation import Evaluation, read_evaluation
 from synfiqa.jobs.report_page.factors import Plot, commanded, component_plots, factor_plots
 from synfiqa.jobs.report_page.gallery import PER_REASON, gallery, rejects
 from synfiqa.jobs.report_page.plots import quality_histogram, reject_bars
-from synfiqa.jobs.report_page.prompts import asked
+from synfiqa.jobs.report_page.prompts import prompt_use
 from synfiqa.jobs.report_page.provenance import provenance
 from synfiqa.jobs.report_page.training import Training, read_training
 from synfiqa.schemas.config.run import RunConfig
@@ -77,10 +77,10 @@ def render_page(config: RunConfig, storage: Storage) -> str:
         "factors": factors,
         "bars": bool(varied & {"occluder", "expression"}),
         "rendered": generated.models.conditional_kind.commands_recipe,
-        "asked": asked(generated, degraded, counts.rejected_samples),
+        "prompts": prompt_use(generated, degraded, counts.rejected_samples),
         "partial": _partial(len(shards), counts),
         "reject_plot": Plot(reject_bars(counts.reasons)) if counts.reasons else None,
-        "passing": passing(candidates, len(units), len(commits.units)),
+        "acceptance": acceptance_by_group(candidates, len(units), len(commits.units)),
         "rejects": rejects(candidates, counts.reasons, generated.filter),
         "training": training,
         "evaluation": evaluation,
@@ -111,7 +111,7 @@ def headlines(counts: Counts, evaluation: Evaluation | None) -> list[Headline]:
 
 
 def missing(counts: Counts, labelled: bool, training: Training | None, evaluation: Evaluation | None) -> list[str]:
-    """Return one line about what the run does not have, and one about dead samples; nothing for a complete run."""
+    """Return one line for what the run does not have, and one for dead samples; none for a complete run."""
     absent = [
         f"{counts.shards_planned - counts.shards} of {counts.shards_planned} shards (synfiqa generate)"
         if counts.shards < counts.shards_planned
@@ -137,7 +137,7 @@ def missing(counts: Counts, labelled: bool, training: Training | None, evaluatio
 def stale(
     digest: str, label_pass: LabelPass | None, training: Training | None, evaluation: Evaluation | None
 ) -> list[str]:
-    """Return a warning for each part that was made from something else than what is there now."""
+    """Return a warning for each part that was made from other shards or another model than those of the run now."""
     lines = []
     if label_pass is not None and label_pass.dataset != digest:
         lines.append("The labels are older than the shards: choose another label.name and run synfiqa label.")
@@ -153,7 +153,7 @@ def _summary(counts: Counts, labelled: bool, evaluation: Evaluation | None) -> s
     if labelled:
         parts.append("each degraded image with a quality label")
     if evaluation is not None:
-        parts.append("and a model that predicts it, tested on identities it has never seen")
+        parts.append("and a model that predicts it, tested on held-out identities")
     return ", ".join(parts) + "."
 
 
@@ -172,7 +172,7 @@ def _sections(context: dict) -> list[tuple[str, str]]:
         ("labels", "Labels"): context["labelled"],
         ("components", "Components"): context["components"],
         ("factors", "Factors"): context["factors"],
-        ("asked", "Templates and prompts"): context["asked"],
+        ("prompts", "Templates and prompts"): context["prompts"],
         ("candidates", "Candidates"): True,
         ("training", "Training"): context["training"],
         ("evaluation", "Evaluation"): context["evaluation"],

@@ -29,7 +29,7 @@ def picture(data: bytes | None, alt: str, caption: str = "") -> Picture:
     try:
         pixels = decode(data or b"")
     except ValueError:
-        # The template shows an empty frame that says so: one damaged image must not hide all others.
+        # One damaged image must not hide all others: the template shows an empty frame with a note.
         return Picture("", alt, caption)
     small = max(pixels.shape[:2]) <= SIDE and data is not None and len(data) <= _UNTOUCHED_BYTES
     encoded = data if small and data is not None and data.startswith(_JPEG) else _thumbnail(Image.fromarray(pixels))

@@ -139,12 +139,12 @@ def pauc_intervals(rows: Mapping[str, tuple[str, float, float | None, float | No
 
 
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    # Nothing is cropped, so that letters have one size in every plot of a row.
+    # Figures are not cropped, so that letters have one size in every plot of a row.
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.add_subplot()
 
 
 def _short(name: str) -> str:
-    """Names come from data; a long one must not squeeze the drawing away."""
+    """Return a name shortened, because a long one would leave no room for the drawing."""
     words = name.replace("_", " ")
     return words if len(words) <= 24 else words[:23] + "…"

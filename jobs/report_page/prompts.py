@@ -1,4 +1,4 @@
-"""What samples by diffusion were asked for: under how many templates, in which words, and how often in vain."""
+"""Templates, prompts and rejection rates of diffusion samples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from synfiqa.schemas.config.generate import DiffusionSection
 from synfiqa.schemas.config.run import RunConfig
 
 PROMPT_LIMIT = 12
-"""Most prompts that are printed; what is left over is one row more."""
+"""Most prompts that are printed; all others share one more row."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromptUse:
     """A sentence about templates, rows of text (prompt, samples, mean label), and rows (reason, rule, samples)."""
 
     summary: str
@@ -22,21 +22,21 @@ class Asked:
     rejected: list[tuple[str, str, str]]
 
 
-def asked(config: RunConfig, degraded: pd.DataFrame, rejected: Mapping[str, int]) -> Asked | None:
-    """Return what degraded samples (columns `template`, `prompt`, `quality`) were asked for; None for rendered ones."""
+def prompt_use(config: RunConfig, degraded: pd.DataFrame, rejected: Mapping[str, int]) -> PromptUse | None:
+    """Return the prompts of degraded samples (columns `template`, `prompt`, `quality`); None for rendered ones."""
     if config.models.conditional_kind.commands_recipe or (degraded.empty and not rejected):
         return None
     rules = _rules(config.diffusion)
-    return Asked(
+    return PromptUse(
         summary=f"{len(degraded):,} degraded samples under {degraded['template'].nunique():,} different templates, "
-        f"asked for in {degraded['prompt'].nunique():,} different prompts.",
+        f"with {degraded['prompt'].nunique():,} different prompts.",
         prompts=_prompts(degraded),
         rejected=[(reason, rules.get(reason, ""), f"{count:,}") for reason, count in rejected.items()],
     )
 
 
 def _prompts(degraded: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """The most frequent first, equally frequent ones in alphabetical order."""
+    """Return the most frequent prompts first, equally frequent ones in alphabetical order."""
     quality = {str(prompt): rows["quality"].astype(float) for prompt, rows in degraded.groupby("prompt")}
     ranked = sorted(quality, key=lambda prompt: (-len(quality[prompt]), prompt))
     shown = ranked if len(ranked) <= PROMPT_LIMIT + 1 else ranked[:PROMPT_LIMIT]

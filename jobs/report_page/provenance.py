@@ -1,4 +1,4 @@
-"""Where the run comes from: seed, digests, models with their licences, config, versions; free of credentials."""
+"""Collects the provenance of a run: seed, digests, models with licences, config, versions; no credentials."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Work:
-    """What making it took: a row of text for each stage under `columns`, and sentences about the steady windows."""
+    """Work of the stages: a row of text for each stage under `columns`, and sentences about the steady windows."""
 
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
@@ -41,7 +41,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a reader needs to make the dataset again."""
+    """Everything that is needed to make the dataset again."""
 
     facts: dict[str, str]
     models: list[Model]
@@ -76,7 +76,7 @@ def _work(storage: Storage) -> Work:
 
 
 def _models(manifest: RunManifest) -> list[Model]:
-    """One row a model, in the order of the config; a licence is printed only for the very bytes that the run used."""
+    """Return one row a model in the order of the config; licences are those recorded with the digests of the run."""
     roles: dict[str, list[str]] = {}
     for role, named in manifest.recipe.get("models", {}).items():
         for name in _names(role, named):
@@ -95,14 +95,14 @@ def _models(manifest: RunManifest) -> list[Model]:
 
 
 def _names(role: str, named: Any) -> list[str]:
-    """Names of models under a key of the models section; its other keys say how they run."""
+    """Return the names of models under a key of the models section; some keys hold settings, not names."""
     if role in ("precision", "micro_batch"):
         return []
     return [str(name) for name in (named if isinstance(named, list) else [named]) if name]
 
 
 def _trained(storage: Storage, name: str) -> list[Model]:
-    """The quality model that the run has trained, if it has."""
+    """Return the quality model that the run has trained, if it has."""
     path = f"models/{name}/model.yaml"
     if not storage.exists(path):
         return []

@@ -1,4 +1,4 @@
-"""Figures as inline SVG in the colours of the page: one drawing serves light and dark mode and names no network."""
+"""Converts figures to inline SVG in the colours of the page; one drawing serves light and dark mode."""
 
 import io
 import re
@@ -11,7 +11,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-# Matplotlib insists on real colours, so each role draws with a stand-in that becomes a CSS variable of the page.
+# Matplotlib accepts real colours only, so each role draws with a stand-in that becomes a CSS variable of the page.
 _STAND_INS = {
     "ink": "#0a0b01",
     "muted": "#0a0b02",
@@ -94,7 +94,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
 
 
 def _plain_names(root: ElementTree.Element) -> None:
-    """HTML knows SVG without namespaces."""
+    """Remove the namespaces, because SVG inside HTML has none."""
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         for key in [key for key in element.attrib if "}" in key]:

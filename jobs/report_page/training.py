@@ -1,4 +1,4 @@
-"""How the model was trained: loss and held-out agreement per epoch, from `models/<name>/metrics.json`."""
+"""Draws the training history (loss and validation agreement per epoch) from `models/<name>/metrics.json`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ _QUANTITIES = (
 
 @dataclass(frozen=True)
 class Training:
-    """A sentence about the finished training, its curves, and which model came out of which shards."""
+    """A sentence about the finished training, its curves, the digest of the model and that of its dataset."""
 
     summary: str
     plots: list[Plot]

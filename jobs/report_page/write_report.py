@@ -1,4 +1,4 @@
-"""Job: one static page about a run, `report/index.html`: no network, no script, everything embedded."""
+"""Writes one static page about a run, `report/index.html`, with everything embedded and no script."""
 
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage

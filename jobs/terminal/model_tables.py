@@ -1,5 +1,6 @@
-"""Job: look into the model store: list it, check it, fetch it, show a card."""
+"""Text of the `models` command: the list of models, what a check finds, a card."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,22 @@ from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.check import Finding, check_model
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.cluster.storage.storage import redact_all
+from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM
+
+
+def catalogue_of(options: argparse.Namespace) -> Catalogue:
+    """Return the catalogue that CATALOGUE or --catalogue names, else the bundled models."""
+    given = getattr(options, "catalogue", None)
+    if given and options.catalogue_option:
+        raise UserError(f"two catalogues are given, {given} and {options.catalogue_option}: give one")
+    return Catalogue.load(given or options.catalogue_option or "", options.cache)
+
+
+def chosen(catalogue: Catalogue, names: Sequence[str]) -> list[Model]:
+    """Return the named models, without names those of the catalogue file."""
+    return [catalogue.model(name) for name in names] or catalogue.own()
 
 
 def run_list(catalogue: Catalogue) -> None:
@@ -31,46 +46,46 @@ def run_list(catalogue: Catalogue) -> None:
 
 
 def run_check(models: Sequence[Model], *, record: bool = False, fetch: bool = False) -> None:
-    """Check each model and print what was found; JobFailed when a card does not tell the truth."""
+    """Check each model and print what was found; JobFailed when a card and its weights disagree."""
     findings = []
     for model in models:
         finding = check_model(model, fetch=fetch)
         findings.append(finding)
-        _print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}{_told(finding)}")
+        say(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}{_remarks(finding)}")
         if record and finding.answer:
             answer = ", ".join(f"{value:g}" for value in finding.answer)
-            _print(f"     canary: [{answer}]  # inputs {inputs_digest(model)}")
+            say(f"     canary: [{answer}]  # inputs {inputs_digest(model)}")
     failed = [finding.name for finding in findings if not finding.ok]
     if failed:
         raise JobFailed(f"{len(failed)} of {len(findings)} models failed their check: {', '.join(failed)}")
-    _print(f"{len(findings)} models agree with their cards")
+    say(f"{len(findings)} models agree with their cards")
 
 
 def run_fetch(models: Sequence[Model]) -> None:
     """Bring the weights of each model to this machine, verified; what is here already is only verified."""
     for model in models:
         path = locate(model, fetch=True)
-        _print(f"{model.name}: {path if path.name else 'code without weights'}")
+        say(f"{model.name}: {path if path.name else 'code without weights'}")
 
 
 def run_card(model: Model) -> None:
     """Print the card of a model as YAML, and where its weights come from."""
     document = model.card.model_dump(mode="json", exclude_defaults=True)
     document["source"] = model.origin
-    _print(yaml.safe_dump(redact_all(document), sort_keys=False, allow_unicode=True, width=110).rstrip())
+    say(yaml.safe_dump(redact_all(document), sort_keys=False, allow_unicode=True, width=110).rstrip())
 
 
 def run_digest(path: str) -> None:
     """Print the SHA-256 that a card states for a local weights file or folder."""
     try:
-        _print(weights_digest(Path(path)))
+        say(weights_digest(Path(path)))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): name a weights file or folder") from error
 
 
-def _told(finding: Finding) -> str:
-    told = "; ".join([*finding.problems, *finding.notes])
-    return f": {told}" if told else ""
+def _remarks(finding: Finding) -> str:
+    remarks = "; ".join([*finding.problems, *finding.notes])
+    return f": {remarks}" if remarks else ""
 
 
 def _presence(model: Model) -> str:
@@ -85,8 +100,3 @@ def _presence(model: Model) -> str:
     except UserError:
         return "no"
     return "yes"
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

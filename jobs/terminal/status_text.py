@@ -1,4 +1,4 @@
-"""Job: say how far a run is and who drives it, from its folder alone."""
+"""Prints the progress and the driver of a run, from its folder alone."""
 
 import sys
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from synfiqa.jobs.terminal.trace_table import COLUMNS, steady_sentences, trace_r
 
 
 def run_status(storage: Storage, *, as_json: bool = False, trace: bool = False) -> None:
-    """Print the status of the run, for people or as one JSON document; with its trace, all commits are parsed."""
+    """Print the status of the run as lines or as one JSON document; `trace` parses all commits for stages and GPUs."""
     status = read_status(storage)
     if trace:
         status = status.model_copy(update={"trace": read_trace(storage)})
@@ -20,7 +20,7 @@ def run_status(storage: Storage, *, as_json: bool = False, trace: bool = False) 
 
 
 def status_lines(status: RunStatus) -> list[str]:
-    """Return the status as lines for people."""
+    """Return the status as lines."""
     candidates, samples, shards = status.candidates, status.samples, status.shards
     rejected = sum(candidates.rejected.values())
     reasons = _reasons(candidates.rejected)
@@ -56,7 +56,7 @@ def status_lines(status: RunStatus) -> list[str]:
 def trace_lines(trace: RunTrace) -> list[str]:
     """Return the trace as a table and sentences."""
     if not trace.stages:
-        return ["trace       none: no commit tells of stages yet"]
+        return ["trace       none: no commit records its stages yet"]
     rows = [COLUMNS, *trace_rows(trace)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     table = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
@@ -85,5 +85,5 @@ def _reasons(rejected: Mapping[str, int]) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    # Rounded down: 100 % is said when it is true.
+    # Rounded down, so that an unfinished run never shows 100 %.
     return f"({100 * part // whole} %)" if whole else "(none planned)"

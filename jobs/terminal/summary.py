@@ -1,4 +1,4 @@
-"""What a finished run says on the terminal: the figures that matter and where to look."""
+"""Headline figures of an evaluation as lines for the terminal."""
 
 from typing import Any
 

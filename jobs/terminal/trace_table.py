@@ -1,4 +1,4 @@
-"""The trace of a run as people read it: one row a stage, one sentence a steady window."""
+"""The trace of a run as text: one row a stage, one sentence a steady window."""
 
 from synfiqa.cluster.telemetry.progress import clock
 from synfiqa.cluster.upkeep.utilisation import RunTrace, Steady
@@ -27,7 +27,7 @@ def trace_rows(trace: RunTrace) -> list[tuple[str, ...]]:
 
 
 def steady_sentences(trace: RunTrace) -> list[str]:
-    """Return what is to be said of the steady windows, one sentence a half, and one about the GPUs of both."""
+    """Return one sentence about the steady window of each half, and one about the GPUs of both."""
     sentences = [_sentence(steady) for steady in trace.steady]
     if len([steady for steady in trace.steady if steady.gpus]) > 1:
         sentences.append(f"Both halves together: GPU busy {_share(trace.gpu_busy)} of {clock(trace.steady_s)}.")

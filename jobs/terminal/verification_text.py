@@ -1,4 +1,4 @@
-"""Job: read everything that a run has committed and name all that is not as it was committed."""
+"""Reads everything that a run has committed and prints each object that differs from its commit."""
 
 import sys
 

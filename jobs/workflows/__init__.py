@@ -1,1 +1,1 @@
-"""Jobs that combine several floors: the whole run, bundled networks, benchmark, banks, GPU plan."""
+"""Jobs that combine several packages: the whole run, bundled networks, benchmark, template banks, GPU plan."""

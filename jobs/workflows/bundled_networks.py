@@ -1,4 +1,4 @@
-"""Job: make every bundled network again, from nothing but this code.
+"""Trains every bundled network again, from this code alone.
 
 Renders train two embedders and the image-text network; then an ordinary run (`configs/default-model.yaml`), labelled by
 them, trains the quality model that `synfiqa score` uses by default.
@@ -40,9 +40,9 @@ def run_bootstrap(out: Path | None, seed: int, part: str) -> None:
         raise UserError(f"{folder} is a file: give --out the name of a folder")
     if part != "quality":
         for card in train_networks(folder, seed, WORK):
-            _tell(card)
+            _print_card(card)
     if part != "networks":
-        _tell(bootstrap_quality(folder, out / BUNDLED_FILE.name if out else BUNDLED_FILE, seed))
+        _print_card(bootstrap_quality(folder, out / BUNDLED_FILE.name if out else BUNDLED_FILE, seed))
 
 
 def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[str] | None = None) -> ModelCard:
@@ -61,7 +61,7 @@ def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[s
 
 
 def quality_run(networks: Path, seed: int, overrides: list[str] | None = None) -> RunConfig:
-    """Return the config of the run: other networks or another seed make another folder, so none is in the way.
+    """Return the config of the run; its folder is named by networks and seed, so that no other run is in its way.
 
     The networks are named in a catalogue of their own, because those of the package may be others.
     """
@@ -84,7 +84,7 @@ def quality_run(networks: Path, seed: int, overrides: list[str] | None = None) -
 
 
 def figures(evaluation: dict[str, Any]) -> dict[str, float]:
-    """Return what an evaluation says of the model, for its card: correlation, and pAUC on the independent network."""
+    """Return the figures of an evaluation for the model card: Spearman, and pAUC under the independent network."""
     found = {"spearman": evaluation["spearman"]["model"], "identities": evaluation["identities"]}
     for result in evaluation["results"]:
         if result["independent"]:
@@ -103,6 +103,6 @@ def _fresh(name: str) -> str:
     return name.replace("bundled", "fresh")
 
 
-def _tell(card: ModelCard) -> None:
+def _print_card(card: ModelCard) -> None:
     lines = [f"{card.name} sha256 {card.sha256}", *(f"  {name}: {value}" for name, value in card.metrics.items())]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -1,7 +1,6 @@
 """Measures the memory of each stage on a unit made from the config, and packs workers onto GPUs by it."""
 
 import math
-import sys
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from synfiqa.actors.stages.memory_footprint import Device, Footprint, measure
 from synfiqa.cluster.pipeline.gpu_packing import RESERVE, GpuShare, gpu_share
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.jobs.generation.stages import Stages
+from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.config.generate import FilterSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
@@ -36,12 +36,12 @@ def run_calibrate(config: RunConfig, gpu_memory_mb: int | None = None, stages: S
     footprints |= further
     on_gpu = all(footprint.device == "cuda" for footprint in footprints.values())
     capacity = gpu_memory_mb or math.floor(min(footprint.capacity_mb for footprint in footprints.values()))
-    # A stage that leaves the GPU alone takes next to nothing of it.
+    # A stage that does not use the GPU needs (almost) none of its memory.
     needs = {name: max(1, math.ceil(footprint.total_mb)) for name, footprint in footprints.items()}
     shares = {name: gpu_share(need, capacity, RESERVE, name) for name, need in needs.items()} if capacity else {}
     placement = {"gpu_memory_mb": capacity, "memory_mb": needs}
     for line in (*_arithmetic(shares, on_gpu), *_snippet(placement)):
-        _say(line)
+        say(line)
     return {
         "device": "cuda" if on_gpu else "cpu",
         "stages": {name: {**asdict(found), "total_mb": found.total_mb} for name, found in footprints.items()},
@@ -59,7 +59,7 @@ def _measure_half(stages: list[Stage], work: Work, device: Device) -> tuple[dict
                 f"{stage.name} fails on {len(done.dead)} rows ({done.dead[0].error}): correct the cause, then "
                 "calibrate again"
             )
-        _say(_measurement(stage, footprints[stage.name], done.notes.get(f"micro_batch_{stage.name}", "")))
+        say(_measurement(stage, footprints[stage.name], done.notes.get(f"micro_batch_{stage.name}", "")))
         work = replace(done, busy={}, dead=(), notes={})
     return footprints, work
 
@@ -99,7 +99,9 @@ def _measurement(stage: Stage, footprint: Footprint, forced: str) -> str:
 def _arithmetic(shares: dict[str, GpuShare], on_gpu: bool) -> list[str]:
     lines = ["", *(share.text for share in shares.values())]
     if shares and not on_gpu:
-        lines.append("measured on a CPU, which stands in badly for a GPU: calibrate on a GPU node before a large run")
+        lines.append(
+            "measured on a CPU, which is a poor estimate for a GPU: calibrate on a GPU node before a large run"
+        )
     if not shares:
         lines.append("no GPU here: give --gpu-memory-mb to plan for one")
     return lines
@@ -109,8 +111,3 @@ def _snippet(placement: dict[str, Any]) -> list[str]:
     memory = [f"    {name}: {need}" for name, need in placement["memory_mb"].items()]
     size = [f"  gpu_memory_mb: {placement['gpu_memory_mb']}"] if placement["gpu_memory_mb"] else []
     return ["", "placement:", *size, "  memory_mb:", *memory]
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

@@ -1,6 +1,5 @@
-"""Job: make a template bank, from the run's distributions or from what an encoder measures on rejected candidates."""
+"""Makes a template bank, drawn from the run's distributions or measured by an encoder on rejected candidates."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import batched
@@ -22,6 +21,7 @@ from synfiqa.actors.players import Players
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
 
@@ -58,7 +58,7 @@ def run_templates(
     else:
         bank = _measured_bank(config, Players(models), chosen.face_encoder, candidates, degraded)
     bank.save(out)
-    _say(f"{out}: {len(bank.references)} references and {len(bank.degradations)} degraded templates ({bank.source})")
+    say(f"{out}: {len(bank.references)} references and {len(bank.degradations)} degraded templates ({bank.source})")
     return bank
 
 
@@ -97,7 +97,3 @@ def _rejected(storage: Storage) -> Iterator[dict]:
     for table in store.tables("identities", _COLUMNS):
         rejected = pc.and_(pc.equal(table["status"], "rejected"), pc.is_finite(table["yaw"]))
         yield from table.filter(rejected).to_pylist()
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")

@@ -1,13 +1,14 @@
-"""Job: make, check and use the benchmark that anyone can make again from a seed."""
+"""Makes, checks and scores the rendered verification benchmark, which a seed reproduces byte for byte."""
 
+import argparse
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Catalogue
@@ -24,13 +25,29 @@ from synfiqa.fiqa_train.rendered_benchmark.make import make_benchmark
 from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
 from synfiqa.fiqa_train.rendered_benchmark.score import EVALUATOR, measure
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model
+from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.errors import JobFailed, UserError
 
 VERSUS = (("model", "sharpness"), ("model", "random"))
 
 
+def settings_of(options: argparse.Namespace) -> Settings:
+    """Return the settings of `benchmark make`; UserError for the first option that is out of range."""
+    given: dict[str, Any] = {name: getattr(options, name) for name in ("seed", "identities", "references", "mixed")}
+    if options.factors:
+        given["factors"] = tuple(options.factors.split(","))
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = first["loc"][0]
+        reason = first["msg"].removeprefix("Value error, ")
+        reason = reason[:1].lower() + reason[1:]
+        raise UserError(f"--{name} {getattr(options, str(name))} will not do: {reason}") from error
+
+
 def run_make(folder: Path, settings: Settings, processes: int = 0) -> dict[str, Any]:
-    """Make the benchmark, or what is missing of it, tell its counts and digest, and return its document.
+    """Make the benchmark, or what is missing of it, print its counts and digest, and return its document.
 
     `processes` of 0 means one for each CPU. UserError when the folder holds something else.
     """
@@ -46,7 +63,7 @@ def run_make(folder: Path, settings: Settings, processes: int = 0) -> dict[str, 
     if phase:
         phase[0].close()
     for line in description(document):
-        _say(line)
+        say(line)
     return document
 
 
@@ -54,11 +71,11 @@ def run_check(folder: Path) -> None:
     """Read every byte of a benchmark and print what is wrong, or its digest; JobFailed when something is wrong."""
     found = problems(folder)
     for line in found:
-        _say(line)
+        say(line)
     if found:
         raise JobFailed(f"{folder} has {len(found)} problems, listed above: remove it and make it again")
     for line in description(read_document(folder)):
-        _say(line)
+        say(line)
 
 
 def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> dict[str, Any]:
@@ -69,7 +86,7 @@ def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> dict
     """
     if out.is_dir() or out.absolute().is_relative_to(folder.absolute()):
         raise UserError(f"{out} cannot take the figures: give --out the name of a JSON file beside the benchmark")
-    # The networks are small: more threads gain nothing, and lose much on a machine that does other work.
+    # The networks are too small to gain from threads, which lose much on a machine that does other work.
     torch.set_num_threads(1)
     network = load_quality_model(model)
     benchmark = Benchmark.open(folder)
@@ -90,7 +107,7 @@ def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> dict
         out.name, json.dumps(document, indent=1, allow_nan=False).encode() + b"\n"
     )
     for line in score_lines(document):
-        _say(line)
+        say(line)
     return document
 
 
@@ -114,7 +131,7 @@ def _look(benchmark: Benchmark, network: QualityModel, embedder: Embedder) -> tu
 
 
 def description(document: dict[str, Any]) -> list[str]:
-    """Return what a benchmark holds, and its digest, as lines."""
+    """Return the counts and the digest of a benchmark as lines."""
     counts = document["counts"]
     return [
         f"benchmark   version {document['version']}, seed {document['settings']['seed']}, "
@@ -151,8 +168,3 @@ def figure(method: dict[str, Any]) -> str:
     interval = method["interval"]
     bounds = f" [{interval['low']:.3f}, {interval['high']:.3f}]" if interval and interval["low"] is not None else ""
     return f"{method['pauc']:.3f}{bounds}"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

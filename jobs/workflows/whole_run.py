@@ -1,4 +1,4 @@
-"""Job: the whole way from nothing to a labelled dataset and a trained, evaluated model, with a report."""
+"""Runs every phase of a run: generate, label, train, evaluate, report."""
 
 import sys
 
@@ -22,7 +22,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.jobs.generation.dataset import run_generate
     from synfiqa.jobs.report_page.write_report import run_report
 
-    # Found out now, not after hours of generating.
+    # Errors of config and calibration are raised here, not after hours of generating.
     measured = measured_by(config)
     frozen = frozen_scale(config.label, measured)
     resolved = resolve(config)

@@ -62,7 +62,7 @@ def run(order: Order) -> None:
 
 
 if __name__ == "__main__":
-    from synfiqa.jobs.cli import run_command
+    from synfiqa.jobs.command import run_command
 
     tree = json.loads(sys.argv[1])
     sys.exit(run_command(lambda: run(Order(**tree))))

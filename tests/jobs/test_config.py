@@ -115,3 +115,10 @@ def test_yaml_never_builds_objects(tmp_path):
     path.write_text("run: !!python/object/apply:os.system ['true']\n")
     with pytest.raises(UserError, match="not valid YAML"):
         load_config(str(path))
+
+
+@pytest.mark.parametrize("place", ["", "s3://bucket/run"])
+def test_a_run_in_place_of_a_config_is_refused_with_the_option_that_takes_it(tmp_path, place):
+    named = place or str(tmp_path)
+    with pytest.raises(UserError, match=f"not a YAML file: to name a run, give --run {named}"):
+        load_config(named)

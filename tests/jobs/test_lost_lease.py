@@ -23,9 +23,9 @@ from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import RunHeld
 from synfiqa.schemas.manifest import DatasetSummary
 from tests.cluster.run.test_lease import put, record
+from tests.fiqa_train.evaluation.test_evaluate_run import Detail
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.training.test_loop import Alone
-from tests.jobs.test_evaluate import Detail
 
 pytestmark = pytest.mark.ray
 

@@ -65,7 +65,10 @@ def test_the_paper_is_faithful():
 def test_weights_that_are_here_are_verified_and_told(tmp_path, capsys):
     run = config(tmp_path, entries={"own": stored(tmp_path)}, conditional_diffusion="own")
     run_check(run)
-    assert "own: conditional_diffusion, here, as its card says, Apache-2.0, commercial use" in capsys.readouterr().out
+    assert (
+        "own: conditional_diffusion, here, its digest is that of its card, Apache-2.0, commercial use"
+        in capsys.readouterr().out
+    )
 
 
 def test_damaged_missing_and_misnamed_weights_are_refused(tmp_path):

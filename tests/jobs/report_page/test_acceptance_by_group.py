@@ -1,4 +1,4 @@
-"""Who passes the filter: candidates of every kind are counted, and a rule that minds what people look like is seen."""
+"""Acceptance by group: candidates of every group are counted, and a filter that rejects one more often is marked."""
 
 import json
 
@@ -11,7 +11,7 @@ from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generation.identity_half import ledger_counts
 from synfiqa.jobs.report_page import data
-from synfiqa.jobs.report_page.acceptance_by_group import group_names, passing
+from synfiqa.jobs.report_page.acceptance_by_group import acceptance_by_group, group_names
 from synfiqa.jobs.report_page.data import candidate_frame, list_commits, opened_units
 from synfiqa.jobs.report_page.page import render_page
 from synfiqa.schemas.rows import CANDIDATES
@@ -42,7 +42,7 @@ def found(folder, *units):
     _, store = ledger(folder, *units)
     commits = list_commits(store)
     opened = opened_units(commits)
-    return passing(candidate_frame(store, opened, 10), len(opened), len(commits.units))
+    return acceptance_by_group(candidate_frame(store, opened, 10), len(opened), len(commits.units))
 
 
 def tones(tone: int, accepted: int, rejected: int, reason: str = "glasses") -> list[dict]:
@@ -121,7 +121,7 @@ def test_a_large_ledger_is_read_in_an_even_selection(tmp_path, monkeypatch):
     assert told.partial == "Of an even selection of 2 of 5 ledger units."
 
 
-def test_nothing_is_told_where_the_generator_says_nothing(tmp_path):
+def test_there_is_no_table_where_the_generator_records_no_attributes(tmp_path):
     assert found(tmp_path / "silent", [candidate(0, "accepted")]) is None
     assert found(tmp_path / "begun") is None
 
@@ -129,7 +129,7 @@ def test_nothing_is_told_where_the_generator_says_nothing(tmp_path):
 def test_the_page_shows_the_groups(tmp_path):
     storage, _ = ledger(tmp_path, tones(1, 45, 5), tones(10, 20, 30))
     page = render_page(synthetic_run.config(), storage)
-    assert "Who passes" in page
+    assert "Acceptance by group" in page
     assert '<tr class="best"><td>skin tone 10</td><td class="number">50</td><td class="number">40 %</td>' in page
 
 

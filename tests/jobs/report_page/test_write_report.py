@@ -458,7 +458,7 @@ def test_what_diffusion_does_not_command_is_not_drawn_whatever_the_columns_hold(
         *(True, True),
         *(False, True),
     ]
-    assert "asked" not in whole[3].sections
+    assert "prompts" not in whole[3].sections
 
 
 @pytest.mark.parametrize(
@@ -508,27 +508,27 @@ def test_prompts_stand_with_their_count_and_their_mean_label(painted):
                 found.setdefault(row["prompt"], []).append(quality[row["sample_id"]])
     ranked = sorted(found.items(), key=lambda entry: (-len(entry[1]), entry[0]))
     assert len(ranked) == 16
-    text = page.text("asked")
+    text = page.text("prompts")
     places = [text.index(f" {name} {len(labels)} {np.mean(labels):.2f} ") for name, labels in ranked[:12]]
     assert places == sorted(places)
     rest = [label for _, labels in ranked[12:] for label in labels]
     assert f"4 others {len(rest)} {np.mean(rest):.2f}" in text
-    assert "60 degraded samples under 7 different templates, asked for in 16 different prompts." in text
+    assert "60 degraded samples under 7 different templates, with 16 different prompts." in text
 
 
 def test_samples_that_diffusion_rejected_are_counted_with_the_rule(painted):
     page = painted[3]
-    assert "other person cosine to the identity below −0.25 2" in page.text("asked")
-    assert "References were asked to be frontal" in page.text("identities")
-    degraded = next(image["alt"] for image in page.attributes("img") if "asked for as" in image["alt"])
-    assert re.search(r"asked for as “a face ?[a-z0-9 ]*”$", degraded)
+    assert "other person cosine to the identity below −0.25 2" in page.text("prompts")
+    assert "References were commanded to be frontal" in page.text("identities")
+    degraded = next(image["alt"] for image in page.attributes("img") if "prompt “" in image["alt"])
+    assert re.search(r"prompt “a face ?[a-z0-9 ]*”$", degraded)
 
 
 def test_prompts_without_labels_have_no_mean(painted):
     run, storage = painted[:2]
     unlabelled = run.model_copy(update={"label": run.label.model_copy(update={"name": "later"})})
     page = Page(render_page(unlabelled, storage))
-    assert re.search(r"a face( [a-z0-9 ]+)? \d+ none", page.text("asked"))
+    assert re.search(r"a face( [a-z0-9 ]+)? \d+ none", page.text("prompts"))
     assert "factors" not in page.sections
 
 

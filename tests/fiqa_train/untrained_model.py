@@ -1,4 +1,4 @@
-"""A quality model that nobody has trained, for tests that only need one."""
+"""A quality model with random weights, for tests that only need one."""
 
 import pytest
 import torch
