@@ -10,7 +10,7 @@ from synfiqa.jobs.terminal.output import say
 def report(options: argparse.Namespace) -> None:
     """Write the page for whatever the run has so far, and print where it is."""
     config = config_of(options)
-    from synfiqa.jobs.report_page.write_report import run_report
+    from synfiqa.jobs.workflows.report_file import run_report
 
     storage = storage_of(config)
     run_report(config, storage)

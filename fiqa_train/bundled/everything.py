@@ -8,7 +8,7 @@ import torch
 
 from synfiqa.actors.model_store.catalogue import BUNDLED
 from synfiqa.fiqa_train.bundled.embedder import PLANS, train_embedder
-from synfiqa.fiqa_train.bundled.image_text import NAME, THREADS, train_image_text
+from synfiqa.fiqa_train.bundled.image_text_model import NAME, THREADS, train_image_text
 from synfiqa.fiqa_train.bundled.render_set import SetSize, cache_path, cached_render_set
 from synfiqa.schemas.model_card import ModelCard
 

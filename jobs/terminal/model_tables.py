@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from synfiqa.actors.model_store.cache import WrongDigest, locate
-from synfiqa.actors.model_store.canary_inputs import inputs_digest
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
-from synfiqa.actors.model_store.check import Finding, check_model
+from synfiqa.actors.model_store.checks.canary_inputs import inputs_digest
+from synfiqa.actors.model_store.checks.check_model import Finding, check_model
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.cluster.storage.storage import redact_all
 from synfiqa.jobs.terminal.output import say

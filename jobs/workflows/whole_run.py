@@ -20,7 +20,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.fiqa_train.training.task import is_trained
     from synfiqa.fiqa_train.training.train_run import run_train
     from synfiqa.jobs.generation.dataset import run_generate
-    from synfiqa.jobs.report_page.write_report import run_report
+    from synfiqa.jobs.workflows.report_file import run_report
 
     # Errors of config and calibration are raised here, not after hours of generating.
     measured = measured_by(config)

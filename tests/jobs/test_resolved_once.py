@@ -106,7 +106,7 @@ def test_a_whole_run_resolves_its_config_once_in_all(tmp_path, monkeypatch, here
 
     monkeypatch.setattr(whole_run, "ray_session", nullcontext)
     monkeypatch.setattr(dataset, "run_generate", generate)
-    monkeypatch.setattr("synfiqa.jobs.report_page.write_report.run_report", lambda config, storage: None)
+    monkeypatch.setattr("synfiqa.jobs.workflows.report_file.run_report", lambda config, storage: None)
     whole_run.run_all(config)
     assert resolved[0].config == config
     assert resolved_once(counts)

@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from synfiqa.actors.image_text.word_pieces import SPECIAL, WORDS, bert_vocabulary, rehearsal_words
-from synfiqa.actors.model_store.canary import CAPTION
+from synfiqa.actors.model_store.checks.canary import CAPTION
 
 
 @pytest.mark.parametrize("size", [1000, 30_522])

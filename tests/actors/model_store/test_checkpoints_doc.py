@@ -16,10 +16,10 @@ from synfiqa.actors.face_analysis.onnx_classifier import ClassifierArguments
 from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.cache import locate
-from synfiqa.actors.model_store.canary import ROLES
 from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.catalogue import Catalogue, bundled
-from synfiqa.actors.model_store.check import check_model
+from synfiqa.actors.model_store.checks.canary import ROLES
+from synfiqa.actors.model_store.checks.check_model import check_model
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.selection import run_models

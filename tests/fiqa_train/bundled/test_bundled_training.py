@@ -14,7 +14,7 @@ from synfiqa.fiqa_train.bundled.embedder_metrics import (
     threshold_at_fmr,
 )
 from synfiqa.fiqa_train.bundled.everything import NETWORKS, train_networks
-from synfiqa.fiqa_train.bundled.image_text import contrastive_loss, mention, train_image_text, truth
+from synfiqa.fiqa_train.bundled.image_text_model import contrastive_loss, mention, train_image_text, truth
 from synfiqa.fiqa_train.bundled.publish import publish
 from synfiqa.fiqa_train.bundled.render_set import RenderSet, SetSize, cache_path, cached_render_set, render_set
 from synfiqa.fiqa_train.bundled.variation import draw_variation

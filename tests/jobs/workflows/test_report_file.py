@@ -26,7 +26,7 @@ from synfiqa.jobs.report_page.data import EXPRESSIONS
 from synfiqa.jobs.report_page.factors import commanded
 from synfiqa.jobs.report_page.page import render_page
 from synfiqa.jobs.report_page.pictures import SIDE, picture
-from synfiqa.jobs.report_page.write_report import PAGE, run_report
+from synfiqa.jobs.workflows.report_file import PAGE, run_report
 from synfiqa.schemas.config.generate import GenerateSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from synfiqa.actors.model_store.cache import cache_folder, locate, verify
-from synfiqa.actors.model_store.canary import LENGTH, ROLES, TOLERANCE, answer_of, compare, moved, wrong_cards
 from synfiqa.actors.model_store.catalogue import Model, check_contract
+from synfiqa.actors.model_store.checks.canary import LENGTH, ROLES, TOLERANCE, answer_of, compare, moved, wrong_cards
 from synfiqa.actors.model_store.loading import play
 from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import JobFailed, UserError

@@ -6,16 +6,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from synfiqa.actors.model_store import check
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
-from synfiqa.actors.model_store.canary import LENGTH, TOLERANCE, answer_of, wrong_cards
 from synfiqa.actors.model_store.catalogue import Model, bundled
-from synfiqa.actors.model_store.check import check_model, sensitivities
+from synfiqa.actors.model_store.checks import check_model as check
+from synfiqa.actors.model_store.checks.canary import LENGTH, TOLERANCE, answer_of, wrong_cards
+from synfiqa.actors.model_store.checks.check_model import check_model, sensitivities
 from synfiqa.actors.model_store.digest import weights_digest
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.model_store.cards import card, model, weights
-from tests.actors.model_store.test_canary import NETWORKS, card_of
+from tests.actors.model_store.checks.test_canary import NETWORKS, card_of
 
 UNPROVEN = "no canary recorded: the input contract is as its card says, unproven"
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, Contract
 from synfiqa.actors.model_store.cache import locate
-from synfiqa.actors.model_store.canary import (
+from synfiqa.actors.model_store.catalogue import Model, bundled, check_contract
+from synfiqa.actors.model_store.checks.canary import (
     ROLES,
     TOLERANCE,
     answer,
@@ -25,7 +26,6 @@ from synfiqa.actors.model_store.canary import (
     moved,
     wrong_cards,
 )
-from synfiqa.actors.model_store.catalogue import Model, bundled, check_contract
 from synfiqa.actors.model_store.loading import play
 from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import UserError
@@ -40,8 +40,8 @@ NETWORKS = {
     "adaface-ir": TINY + "TinyEmbedding",
     "insightface-iresnet": TINY + "TinyEmbedding",
     "facenet": TINY + "TinyEmbedding",
-    "deca-coarse": "tests.actors.model_store.test_canary:TinyCode",
-    "bisenet-r18": "tests.actors.model_store.test_canary:TinyParts",
+    "deca-coarse": "tests.actors.model_store.checks.test_canary:TinyCode",
+    "bisenet-r18": "tests.actors.model_store.checks.test_canary:TinyParts",
 }
 """Stand-ins with the inputs and outputs of the published networks."""
 TINY_CLIP = {

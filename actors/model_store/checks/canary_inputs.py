@@ -12,8 +12,8 @@ import torch
 
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, load
 from synfiqa.actors.model_store.cache import digest_of
-from synfiqa.actors.model_store.canary import CAPTION, LANDMARKS, LENGTH, PORTRAIT_SIDE, SIDE, canary_images
 from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.checks.canary import CAPTION, LANDMARKS, LENGTH, PORTRAIT_SIDE, SIDE, canary_images
 from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.rehearsal import random_tensors
 from synfiqa.cluster.run.fingerprint import INPUT_FIELDS

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synfiqa.actors.model_store import canary_inputs
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
 from synfiqa.actors.model_store.cache import locate
-from synfiqa.actors.model_store.canary_inputs import inputs_digest
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
-from synfiqa.actors.model_store.check import check_model
+from synfiqa.actors.model_store.checks import canary_inputs
+from synfiqa.actors.model_store.checks.canary_inputs import inputs_digest
+from synfiqa.actors.model_store.checks.check_model import check_model
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.model_store.cards import model
 

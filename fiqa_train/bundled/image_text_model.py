@@ -1,4 +1,4 @@
-"""Training of the bundled dual encoder: `python -m synfiqa.fiqa_train.bundled.image_text`."""
+"""Training of the bundled dual encoder: `python -m synfiqa.fiqa_train.bundled.image_text_model`."""
 
 import argparse
 import math
@@ -102,7 +102,7 @@ def train_image_text(faces: RenderSet, folder: Path, seed: int, epochs: int = EP
         normalise="clip",
         output="cosine of image and caption, -1..1",
         trained_on=f"{len(faces.of('train').crops)} renders of this project's procedural heads, bootstrap seed {seed}",
-        command=f"python -m synfiqa.fiqa_train.bundled.image_text --seed {seed}",
+        command=f"python -m synfiqa.fiqa_train.bundled.image_text_model --seed {seed}",
     )
     metrics = caption_metrics(player(read_bundled(folder / f"{NAME}.yaml")), faces.select(faces.part != "train"))
     card = card.model_copy(update={"metrics": {key: round(value, 4) for key, value in metrics.items()}})
