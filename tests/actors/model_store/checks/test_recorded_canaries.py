@@ -15,7 +15,7 @@ from synfiqa.actors.model_store.checks.check_model import check_model
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.model_store.cards import model
 
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = Path(__file__).parents[4] / "configs"
 RECORDED = [
     pytest.param(path, entry, id=f"{path.stem}-{entry.name}")
     for path in sorted(CONFIGS.glob("models-*.yaml"))
