@@ -28,16 +28,16 @@ SCORE = (
 
 def benchmark(options: argparse.Namespace) -> None:
     """Carry out the action that the command line names."""
+    folder = local_path(options.out if options.action == "make" else options.folder, HERE)
     from synfiqa.jobs.workflows.verification_benchmark import run_check, run_make, run_score, settings_of
 
     match options.action:
         case "make":
-            run_make(local_path(options.out, HERE), settings_of(options), max(0, options.processes))
+            run_make(folder, settings_of(options), max(0, options.processes))
         case "check":
-            run_check(local_path(options.folder, HERE))
+            run_check(folder)
         case "score":
-            folder, out = local_path(options.folder, HERE), local_path(options.out, HERE)
-            run_score(folder, options.model, out, max(0, options.bootstrap))
+            run_score(folder, options.model, local_path(options.out, HERE), max(0, options.bootstrap))
 
 
 ACTIONS = (

@@ -18,8 +18,10 @@ def generate(options: argparse.Namespace) -> None:
     from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.jobs.generation.dataset import run_generate
 
+    # A wrong URL is refused before Ray starts.
+    storage = storage_of(config)
     with ray_session():
-        dataset = run_generate(config, storage_of(config), new_generation=options.new_generation)
+        dataset = run_generate(config, storage, new_generation=options.new_generation)
     # Generating may have started a new generation.
     place = storage_of(config).uri()
     say(f"{dataset.samples} samples of {dataset.accepted} identities in {place}, digest {dataset.digest}")

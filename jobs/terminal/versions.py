@@ -2,10 +2,12 @@
 
 import platform
 import tomllib
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+# Ray uploads a checkout with or without its links: the folder above jobs/ is then the checkout or synfiqa/ in it.
+_CHECKOUTS = Path(__file__).resolve().parents[2:4]
 
 
 def version_line() -> str:
@@ -23,6 +25,9 @@ def _version(distribution: str) -> str:
 
 def _own_version() -> str:
     # A checkout that was uploaded with `ray job submit` runs without being installed.
-    if PYPROJECT.is_file():
-        return str(tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["version"])
+    for folder in _CHECKOUTS:
+        with suppress(OSError, ValueError, KeyError):
+            project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+            if project["name"] == "synfiqa":
+                return str(project["version"])
     return _version("synfiqa")

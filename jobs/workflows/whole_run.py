@@ -28,8 +28,8 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     resolved = resolve(config)
     match_threshold(config, measured.embedder, frozen, resolved=resolved)
     budget = config.resilience.retry_budget_s
+    before = current(config.run.url, budget)
     with ray_session():
-        before = current(config.run.url, budget)
         if new_generation or not is_trained(before, config.train.name):
             require_workers(config.train)
         dataset = run_generate(config, before, new_generation=new_generation, resolved=resolved)
