@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from synfiqa.actors.degradation.degrade import clean_crop_and_degrade
-from synfiqa.actors.degradation.misalignment import believed_landmarks
+from synfiqa.actors.degradation.misalignment import misaligned_landmarks
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, similarity_transform, transform_points
 from synfiqa.schemas.recipe import Recipe
 
@@ -15,11 +15,11 @@ def recipe(turn: float, seed: int = 4, **changes) -> Recipe:
 
 def shown(turn: float, seed: int = 4) -> np.ndarray:
     """Return where the true landmarks lie in a crop that is aligned as the recipe says."""
-    return transform_points(TRUE[None], similarity_transform(believed_landmarks(TRUE, recipe(turn, seed))[None]))[0]
+    return transform_points(TRUE[None], similarity_transform(misaligned_landmarks(TRUE, recipe(turn, seed))[None]))[0]
 
 
 def test_without_a_mistake_the_landmarks_are_the_very_same():
-    assert believed_landmarks(TRUE, recipe(0.0)) is TRUE
+    assert misaligned_landmarks(TRUE, recipe(0.0)) is TRUE
 
 
 @pytest.mark.parametrize("turn", [-90.0, -20.0, 5.0, 45.0, 90.0])
