@@ -41,8 +41,8 @@ def mtcnn(card: ModelCard, path: Path, running: Execution) -> "MtcnnDetector":
 
 
 _LANDMARK_SHIFT = 1.0
-"""Pixels by which facenet-pytorch puts landmarks too far right and down: it adds them to the exact corner of the box, but
-crops the face at whole pixels below (half a pixel on average), and counts from a pixel's edge, not its centre."""
+"""Pixels by which facenet-pytorch puts landmarks too far right and down: it adds them to the exact corner of the box
+but crops the face at whole pixels below (half a pixel on average), and counts from a pixel's edge, not its centre."""
 
 
 class MtcnnDetector:

@@ -1,9 +1,9 @@
 """Head pose from networks that return a rotation matrix: the convention of 6DRepNet360, and conversion to `Pose`.
 
 The network was trained on 300W-LP, whose angles belong to a head turned by X(-pitch) Y(-yaw) Z(-roll), where x points
-to the right of the picture, y up, z to the camera, and X, Y, Z turn counter-clockwise about them. Its own target is built
-as Z(roll) Y(yaw) X(pitch): the transpose, whose rows are the directions of the head's axes in the picture. The axes
-that its authors draw into pictures agree: the nose goes to x = -sin yaw, y = cos yaw sin pitch. Published angles are
+to the right of the image, y up, z to the camera, and X, Y, Z turn counter-clockwise about them. Its own target is
+built as Z(roll) Y(yaw) X(pitch): the transpose, whose rows are the directions of the head's axes in the image. The axes
+that its authors draw into images agree: the nose goes to x = -sin yaw, y = cos yaw sin pitch. Published angles are
 
 * yaw > 0 for a nose to image-left, the opposite of `synfiqa.schemas.recipe.Pose`,
 * pitch > 0 for a nose up and roll > 0 for a head turned clockwise in the picture, as in `synfiqa.schemas.recipe.Pose`,

@@ -1,4 +1,4 @@
-"""A BERT word-piece vocabulary made here, for rehearsals of models whose real one comes with their weights."""
+"""Makes a BERT word-piece vocabulary, for rehearsals of models whose real one comes with their weights."""
 
 import string
 from collections.abc import Iterator

@@ -102,5 +102,5 @@ def _without_code(folder: Path | None, name: str) -> Path:
             "in arguments.text_tower"
         )
     if "auto_map" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
-        raise ValueError(f"{folder}/config.json needs code of its own (auto_map), which is not run: name another text tower")
+        raise ValueError(f"{folder}/config.json needs its own code (auto_map), which never runs: take another tower")
     return folder

@@ -23,7 +23,7 @@ _TRAINED_ON_BOXES = frozenset({"facenet"})
 
 
 class NetworkEmbedder:
-    """An `Embedder` (`synfiqa.actors.roles`) of a network that returns (N, D), with the input contract of its card.
+    """An `Embedder` (`synfiqa.actors.roles`) of a network that returns (N, D), with the input of its card.
 
     It takes aligned faces, and crops of the card's own input size, which are not resized.
     """

@@ -80,7 +80,7 @@ def canvas(position: np.ndarray, base: np.ndarray, rows: slice, cols: slice) -> 
     pos = position[rows, cols]
     texel = np.arange(SIZE, dtype=np.float32)[rows]
     strip = (texel > texel_of_row(LIP_ROW)) & (texel < texel_of_row(LIP_ROW + 1))
-    # at least one texel row must lie in the strip, whatever the grid density
+    # at least one texel row must lie in the strip at any grid density
     middle = np.abs(texel - texel_of_row(LIP_ROW + 0.5))
     strip |= middle <= max(middle.min(), 0.51)
     shape = pos.shape[:2]

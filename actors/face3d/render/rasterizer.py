@@ -183,7 +183,7 @@ def _pixel_range(corners: list[Array], count: int) -> tuple[Array, Array]:
 
 
 def _from_pixel(corners: list[Array], first: Array, count: int) -> list[Array]:
-    """Return one coordinate of 3 corners (K,) as seen from the centre of each face's first pixel.
+    """Return one coordinate of 3 corners (K,) relative to the centre of each face's first pixel.
 
     Pixel centres are not exact in float32; their rounding error is subtracted from the small difference.
     """
@@ -195,7 +195,7 @@ def _from_pixel(corners: list[Array], first: Array, count: int) -> list[Array]:
 
 
 def _planes(x: list[Array], y: list[Array], z: list[Array], height: int, width: int) -> Array:
-    """Return the planes (3, 4, K) of barycentrics and depth from 3 corners (K,) seen from the first pixel."""
+    """Return the planes (3, 4, K) of barycentrics and depth from 3 corners (K,) relative to the first pixel."""
     xp = _namespace(x[0])
     area = (x[2] - x[0]) * (y[1] - y[0]) - (y[2] - y[0]) * (x[1] - x[0])
     share = 1 / (area + _EPS)
