@@ -1,1 +1,1 @@
-"""Faults of cameras and aligners: drawn as recipes, applied as operators."""
+"""Capture and alignment faults: sampled into recipes, applied to face crops."""

@@ -1,6 +1,7 @@
-"""Draws what a camera and an aligner do wrong: shake, noise, exposure, colour, compression, alignment, distance.
+"""Samples capture faults: motion, noise, exposure, colour cast, compression, misalignment and camera distance.
 
-Each factor has a generator of its own, so that a rate, a range or a further factor moves no other draw of a recipe.
+Each factor has its own random generator, so that a changed rate or range, or a new factor, leaves the other draws of a
+recipe unchanged.
 """
 
 import numpy as np
@@ -10,18 +11,18 @@ from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSec
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 
-_USUAL_DISTANCE = (4.0, 10.0)  # head heights: arm's length of a companion to across a room
-_GAIN_NOISE = (2.0, 6.0)  # grey levels of sensor noise that a dark picture has before its gain is counted
-_MOST_NOISE = 80.0
+_ORDINARY_DISTANCE = (4.0, 10.0)  # head heights (of 24 cm): 1 to 2.4 m
+_GAIN_NOISE = (2.0, 6.0)  # grey levels of sensor noise of a dark image before its gain
+_MAX_NOISE = 80.0
 
 
 def with_distance(recipe: Recipe) -> Recipe:
-    """Return a recipe with a camera at an ordinary distance, where perspective hardly shows."""
-    return recipe.model_copy(update={"camera_distance": log_uniform(_rng(recipe, "distance"), *_USUAL_DISTANCE)})
+    """Return a recipe with an ordinary camera distance, at which perspective distortion is hardly visible."""
+    return recipe.model_copy(update={"camera_distance": log_uniform(_rng(recipe, "distance"), *_ORDINARY_DISTANCE)})
 
 
 def with_faults(recipe: Recipe, distribution: DegradedSection) -> Recipe:
-    """Return a degraded recipe with the faults that its seed draws from the configured rates and ranges."""
+    """Return a degraded recipe with the faults drawn by its seed from the configured rates and ranges."""
     recipe = with_distance(recipe)
     drawn: dict[str, object] = {}
     light: dict[str, float] = {}
@@ -36,9 +37,9 @@ def with_faults(recipe: Recipe, distribution: DegradedSection) -> Recipe:
         dark = rng.random() < 0.5
         light["exposure"] = log_uniform(rng, low, DARK_BELOW) if dark else log_uniform(rng, BRIGHT_FROM, high)
         if dark:
-            # In the dark a camera turns up its gain, and with the light it amplifies the noise.
+            # In low light a camera raises its gain, which amplifies the noise together with the signal.
             gained = log_uniform(rng, *_GAIN_NOISE) / np.sqrt(light["exposure"])
-            drawn["noise"] = single(min(_MOST_NOISE, np.hypot(gained, float(drawn.get("noise", 0.0)))))  # type: ignore[arg-type]
+            drawn["noise"] = single(min(_MAX_NOISE, np.hypot(gained, float(drawn.get("noise", 0.0)))))  # type: ignore[arg-type]
 
     rng = _rng(recipe, "cast")
     if rng.random() < distribution.cast_rate:

@@ -1,10 +1,10 @@
-"""What a camera does to a face crop, in two profiles: `corrected`, and `faithful` to the MR-FIQA release.
+"""Degrades face crops in two profiles: `corrected`, and `faithful` to the MR-FIQA release.
 
 Both draw an anisotropic Gaussian kernel (variances U(0.175 s, s b), any angle, multiplicative tap noise), blur, then
-shrink and enlarge bicubically. The release also moves the content by s / 2 pixels (its kernel is off-centre),
-truncates to uint8, which darkens, and shrinks by s + 1, so that nothing keeps its resolution. `corrected` does not.
-It also knows faults that the release has none of, in a camera's order: shake before the loss of resolution, noise
-after it; and crops that an aligner has turned wrongly.
+shrink and enlarge bicubically. The release also shifts the content by s / 2 pixels (its kernel is off-centre),
+truncates to uint8, which darkens, and shrinks by s + 1, so that no image keeps its resolution. `corrected` does none of
+these. It adds faults that the release lacks, in a camera's order: motion blur before the loss of resolution, sensor
+noise after it; and misaligned crops.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from synfiqa.actors.degradation.misalignment import believed_landmarks
+from synfiqa.actors.degradation.misalignment import misaligned_landmarks
 from synfiqa.actors.degradation.operators import motion_blur, sensor_noise
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
 from synfiqa.schemas.recipe import Profile, Recipe
@@ -26,8 +26,9 @@ KERNEL_SIZE = 21
 
 _MIN_VARIANCE = 0.175
 _TAP_NOISE = 0.1
-_FACE_BELOW_MOUTH = 0.7
+_CHIN_BELOW_MOUTH = 0.7
 
+# Neutral values of the factors that act on the crop and its file, after rendering.
 _AFTER_RENDERING = {
     "misalignment": 0.0,
     "downsample": 1.0,
@@ -40,7 +41,7 @@ _AFTER_RENDERING = {
 
 @dataclass(frozen=True)
 class Kernel:
-    """A blur kernel (21, 21) of sum 1 and the Gaussian behind it: variances in px^2, angle in radians [0, pi)."""
+    """A blur kernel (21, 21) of sum 1 and its Gaussian: variances in px^2, angle in radians [0, pi)."""
 
     taps: np.ndarray
     lambda1: float
@@ -84,7 +85,7 @@ def sample_scale(rng: np.random.Generator, intervals: Sequence[tuple[float, floa
 def draw_kernel(rng: np.random.Generator, downsample: float, blur: float, profile: Profile) -> Kernel:
     """Draw the blur kernel for factor s and level b > 1, to be applied as a correlation.
 
-    `corrected` mirrors the tap noise through the centre, so that the kernel is point-symmetric and moves nothing.
+    `corrected` mirrors the tap noise through the centre, so that the kernel is point-symmetric and shifts nothing.
     `faithful` has its centre of mass at tap 10 + s / 2 (MR-FIQA add_noise operator).
     """
     low, high = _MIN_VARIANCE * downsample, downsample * blur
@@ -105,21 +106,24 @@ def draw_kernel(rng: np.random.Generator, downsample: float, blur: float, profil
 
 
 def degrade(image: np.ndarray, recipe: Recipe) -> Degraded:
-    """Blur, shake, resample and add noise to a uint8 RGB crop (112, 112, 3) as the recipe and its seed say."""
+    """Apply blur, motion, resampling and noise of a recipe and its seed to a uint8 RGB crop (112, 112, 3)."""
     if image.shape != (ARCFACE_SIZE, ARCFACE_SIZE, 3) or image.dtype != np.uint8:
         raise ValueError(f"degrade takes uint8 images of shape (112, 112, 3), not {image.dtype} {image.shape}")
     if recipe.blur <= 1:
-        return Degraded(_record(image, recipe), None, None, None)
+        return Degraded(_recorded(image, recipe), None, None, None)
     kernel = draw_kernel(generator(derive_seed(recipe.seed, "degrade")), recipe.downsample, recipe.blur, recipe.profile)
     blurred = cv2.filter2D(image.astype(np.float64), cv2.CV_64F, kernel.taps, borderType=cv2.BORDER_REFLECT)
     if recipe.profile == "corrected":
         blurred = np.rint(blurred)
     image = np.clip(blurred, 0, 255).astype(np.uint8)
-    return Degraded(_record(image, recipe), kernel.lambda1, kernel.lambda2, kernel.theta)
+    return Degraded(_recorded(image, recipe), kernel.lambda1, kernel.lambda2, kernel.theta)
 
 
 def portrait_recipe(recipe: Recipe) -> Recipe:
-    """Return what a renderer sees of a recipe: those that differ in their crop and its file alone share a portrait."""
+    """Return a recipe with every factor reset that acts after rendering.
+
+    Recipes that are equal then share one rendered portrait.
+    """
     return recipe.model_copy(update=_AFTER_RENDERING)
 
 
@@ -128,15 +132,14 @@ def clean_crop_and_degrade(
 ) -> DegradedFace:
     """Crop the face of a uint8 RGB portrait by its landmarks (5, 2), align it to 112 and degrade it.
 
-    `corrected` aligns, a face of twice the output's resolution and more without aliasing and as wrongly as the recipe
-    says (`landmarks` of the result are the true ones), then degrades. `faithful`
-    degrades the square face `box` at 112 and aligns by the landmarks of the undegraded box. References are only
-    aligned.
+    `corrected` aligns with the recipe's misalignment (`landmarks` of the result are the true ones), antialiased for
+    faces of twice the output's resolution and more, then degrades. `faithful` degrades the square face `box` at 112 and
+    aligns by the landmarks of the undegraded box. References are only aligned.
     """
     if recipe.profile == "corrected":
-        believed = believed_landmarks(landmarks, recipe)[None]
-        clean = align([portrait], believed, antialias=True)[0]
-        points = transform_points(landmarks[None], similarity_transform(believed))[0]
+        shifted = misaligned_landmarks(landmarks, recipe)[None]
+        clean = align([portrait], shifted, antialias=True)[0]
+        points = transform_points(landmarks[None], similarity_transform(shifted))[0]
         degraded = _degrade_unless_reference(clean, recipe)
         return DegradedFace(clean, degraded.image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
     crop, points = face_box_crop(portrait, landmarks, box)
@@ -149,7 +152,7 @@ def clean_crop_and_degrade(
 def face_box_crop(
     portrait: np.ndarray, landmarks: np.ndarray, box: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Crop the square face box (black outside) to uint8 (112, 112, 3); returns it and the landmarks (5, 2) in it.
+    """Return the square face box (black outside) as uint8 (112, 112, 3), and the landmarks (5, 2) in it.
 
     The detector's `box` (x0, y0, x1, y1) is raised to one eye-to-mouth distance above the eyes, rounded, and its
     shorter sides are padded to a square, as released. Where nothing was detected, the box is drawn around the
@@ -160,7 +163,7 @@ def face_box_crop(
     if not np.isfinite(reach) or reach < 1:
         raise ValueError("eyes and mouth of a face coincide, so there is no face box")
     if box is None:
-        top, bottom = eyes[1] - reach, max(eyes[1], mouth[1]) + _FACE_BELOW_MOUTH * reach
+        top, bottom = eyes[1] - reach, max(eyes[1], mouth[1]) + _CHIN_BELOW_MOUTH * reach
         middle = (landmarks[:, 0].min() + landmarks[:, 0].max()) / 2
         x0, y0, side = _square(portrait, np.array([middle, top, middle, bottom]))
     else:
@@ -173,7 +176,7 @@ def face_box_crop(
 
 def _square(portrait: np.ndarray, box: np.ndarray) -> tuple[int, int, int]:
     """Return left, top and side of the square that a box is padded to, in whole pixels."""
-    # A wild box of a bad network must not cost gigabytes: beyond a picture's size around it all is black anyway.
+    # Bounds the memory for absurd boxes of bad weights: beyond one image size outside, all pixels are black anyway.
     height, width = portrait.shape[:2]
     x0, y0, x1, y1 = np.rint(np.clip(box, [-width, -height] * 2, [2 * width, 2 * height] * 2)).astype(int).tolist()
     side = max(1, x1 - x0, y1 - y0)
@@ -191,8 +194,8 @@ def _gaussian(lambda1: float, lambda2: float, theta: float, centre: float) -> np
     return np.exp(-0.5 * (along**2 / lambda1 + across**2 / lambda2))
 
 
-def _record(image: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Return what the sensor keeps of the picture that the optics throw."""
+def _recorded(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Return the image after motion blur, loss of resolution and sensor noise."""
     if recipe.profile == "faithful":
         return _resample(image, recipe)
     if recipe.motion > 0:

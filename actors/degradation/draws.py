@@ -10,17 +10,17 @@ def single(value: float) -> float:
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw evenly between low and high."""
+    """Draw uniformly between low and high."""
     return single(rng.uniform(low, high))
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw between two positive bounds so that every doubling is as likely as the next."""
+    """Draw log-uniformly between two positive bounds."""
     return single(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def bounded_normal(rng: np.random.Generator, std: float, bound: float) -> float:
-    """Draw from a normal of mean 0 truncated to +-bound, by its inverse so that one draw always suffices."""
+    """Draw from a normal of mean 0 truncated to +-bound, by inversion of one uniform draw."""
     share = rng.random()
     if std == 0:
         return 0.0

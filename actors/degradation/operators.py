@@ -1,23 +1,23 @@
-"""What optics, sensor and file do to a crop, one exact strength each; uint8 RGB (H, W, 3) in and out."""
+"""Degradation operators for uint8 RGB images (H, W, 3), each with one exact strength."""
 
 import cv2
 import numpy as np
 
 from synfiqa.actors.imaging.codec import decode, encode_jpeg
 
-_SHADOW_SHARE = 0.2  # of the noise's variance at mid-grey that the sensor itself adds, whatever the light
-_SHADOW_LIMIT = 4.0  # how often that variance counts in the deepest shadows, where tone curves flatten out
-_CHROMA_SHARE = 0.3  # of the variance that differs between channels; raw converters smooth colour more than light
+_SHADOW_SHARE = 0.2  # of the noise variance at mid-grey that is read noise, independent of the light
+_SHADOW_LIMIT = 4.0  # largest gain of read noise in the deepest shadows, where tone curves flatten out
+_CHROMA_SHARE = 0.3  # of the variance that differs between channels; raw converters smooth chroma more than luma
 _STEPS = 8  # samples of a motion path per pixel
 
 
 def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Return the image under an isotropic Gaussian, sigma in pixels; 0 leaves it alone."""
+    """Return the image blurred by an isotropic Gaussian, sigma in pixels; unchanged at 0."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma)) if sigma > 0 else image
 
 
 def lower_resolution(image: np.ndarray, side: int) -> np.ndarray:
-    """Return a square image shrunk to `side` pixels by averaging and enlarged again; its own side leaves it alone."""
+    """Return a square image shrunk to `side` pixels by averaging and enlarged again; unchanged at its own side."""
     size = image.shape[0]
     if side >= size:
         return image
@@ -26,13 +26,13 @@ def lower_resolution(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def motion_kernel(length: float, angle: float) -> np.ndarray:
-    """Return the kernel (K, K) of sum 1 of a straight, even shake: length in pixels, angle in radians from x to y."""
+    """Return the kernel (K, K) of sum 1 of straight, uniform motion: length in pixels, angle in radians from x to y."""
     reach = int(np.ceil(length / 2)) + 1
     path = np.linspace(-length / 2, length / 2, max(2, int(np.ceil(_STEPS * length))))
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
     x, y = reach + np.cos(angle) * path, reach + np.sin(angle) * path
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-    # Every sample is shared between the four pixels around it.
+    # Every sample is distributed bilinearly over the four pixels around it.
     for dx in (0, 1):
         for dy in (0, 1):
             np.add.at(kernel, (top + dy, left + dx), (1 - np.abs(x - left - dx)) * (1 - np.abs(y - top - dy)))
@@ -40,17 +40,18 @@ def motion_kernel(length: float, angle: float) -> np.ndarray:
 
 
 def motion_blur(image: np.ndarray, length: float, angle: float) -> np.ndarray:
-    """Return the image drawn out along a straight line of `length` pixels; nothing moves on average, 0 leaves it."""
+    """Return the image blurred along a centred straight line of `length` pixels; unchanged at 0."""
     if length <= 0:
         return image
     return np.asarray(cv2.filter2D(image, -1, motion_kernel(length, angle), borderType=cv2.BORDER_REFLECT))
 
 
 def sensor_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Return the image with noise of `sigma` grey levels at mid-grey; one generator gives one pattern at all strengths.
+    """Return the image with shot and read noise of `sigma` grey levels at mid-grey.
 
-    Shot noise grows with the root of the light, which a tone curve makes almost even over grey levels; what the sensor
-    adds itself is the same in all light, so that the curve lifts it in the shadows. Colour is a smaller, coarser part.
+    Equal generators give the same pattern at all strengths. Shot noise grows with the root of the light, which a tone
+    curve makes almost uniform over grey levels; read noise is independent of the light, so that the curve amplifies it
+    in the shadows. Chroma noise is a smaller, coarser part.
     """
     if sigma <= 0:
         return image
@@ -65,5 +66,5 @@ def sensor_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> n
 
 
 def compress(image: np.ndarray, quality: int) -> np.ndarray:
-    """Return the image as it comes out of a JPEG file of this quality, 1..100."""
+    """Return the image after JPEG compression of a quality 1..100."""
     return decode(encode_jpeg(image, quality))

@@ -1,6 +1,6 @@
-"""Draws recipes: references, degraded samples and the portraits of candidates.
+"""Samples recipes: references, degraded samples and the portraits of candidates.
 
-Every recipe depends on its own seed alone, so the k-th of an identity is the same however many are asked for. Every
+Every recipe depends on its own seed alone, so the k-th of an identity is the same for every count. Every
 float is a float32 value, so that tables store it without loss.
 """
 
@@ -14,7 +14,7 @@ from synfiqa.schemas.recipe import Background, Expression, Gaze, Kind, Light, Oc
 from synfiqa.schemas.seeds import derive_seed, generator
 
 OCCLUDERS: tuple[Occluder, ...] = ("glasses", "sunglasses", "mask", "scarf", "hand", "hat", "hair", "object")
-"""What may cover part of a face, drawn with equal probability."""
+"""Occluder kinds, drawn with equal probability."""
 
 _UNITS = tuple(Expression.model_fields)
 
@@ -34,7 +34,7 @@ def degraded_recipes(
 
 
 def candidate_recipe(seed: int) -> Recipe:
-    """Draw how a candidate is portrayed: mostly near frontal, about 12 % with an expression, natural light."""
+    """Draw the recipe of a candidate's portrait: mostly near frontal, about 12 % with an expression, natural light."""
     rng = _rng(seed)
     pose = Pose(yaw=bounded_normal(rng, 11, 60), pitch=bounded_normal(rng, 5, 30), roll=bounded_normal(rng, 4, 20))
     visible = rng.random() < 0.12
@@ -114,12 +114,12 @@ def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Rec
         jpeg_quality=int(rng.integers(low, high + 1)),
         profile=profile,
     )
-    # The release knows none of these faults.
+    # The release has none of these faults.
     return recipe if profile == "faithful" else with_faults(recipe, distribution)
 
 
 def identity_recipes(run_seed: int, identity_key: int, settings: GenerateSection) -> list[Recipe]:
-    """Return the recipes of all samples that a run makes of an identity, references first."""
+    """Return the recipes of all samples that a run generates of an identity, references first."""
     references, degraded, profile = settings.references, settings.degraded, settings.profile
     return [
         *reference_recipes(run_seed, identity_key, references, profile),
@@ -142,7 +142,7 @@ def _expression(rng: np.random.Generator, strength: tuple[float, float]) -> Expr
 
 
 def _gaze(rng: np.random.Generator, std: float) -> Gaze:
-    """Draw where the eyes look, up and down two thirds as far as to the sides; `std` in degrees."""
+    """Draw a gaze whose yaw deviates by `std` degrees and whose pitch by two thirds of it."""
     return Gaze(yaw=bounded_normal(rng, std, 32), pitch=bounded_normal(rng, std * 2 / 3, 22))
 
 

@@ -1,4 +1,4 @@
-"""How far is a face from neutral? What the procedural generator commanded; photographs need a classifier."""
+"""Expression strength as the procedural generator commanded it; photographs need a classifier."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CommandedExpression:
-    """`synfiqa.actors.roles.ExpressionMeter` that believes the generator: exact for rendered heads, blind to pixels."""
+    """`synfiqa.actors.roles.ExpressionMeter` of commanded strengths: exact for rendered heads, without pixels."""
 
     def __init__(self, card: ModelCard, path: Path = Path(), running: "Execution | None" = None) -> None:
         self.name = card.name

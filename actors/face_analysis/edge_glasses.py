@@ -1,4 +1,4 @@
-"""Does a face wear glasses? The edge heuristic that MR-FIQA filters with, on five landmarks instead of eye corners."""
+"""Detects glasses by the edge heuristic of MR-FIQA's filter, on five landmarks instead of eye corners."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from synfiqa.actors.model_store.network import Execution
 
 PUBLISHED_THRESHOLD = 0.15
-"""Measure above which a face wears glasses, as published."""
+"""Published measure above which a face counts as wearing glasses."""
 
 SIZE = 256
 EYE_DISTANCE = 128
 EYES = np.array([[(SIZE - EYE_DISTANCE) / 2, SIZE / 2], [(SIZE + EYE_DISTANCE) / 2, SIZE / 2]])
-"""(2, 2) x, y where image-left and image-right eye lie in the normalised face, pixels of SIZE x SIZE."""
+"""(2, 2) x, y of the image-left and image-right eye in the normalised face, pixels of SIZE x SIZE."""
 
 BRIDGE = (slice(96, 160), slice(109, 145))
 """Rows and columns of the nose bridge in the normalised face."""
@@ -34,13 +34,13 @@ _SCHARR = -1
 
 
 class EdgeArguments(CardPart):
-    """`arguments` of the card."""
+    """Card arguments of `EdgeGlasses`."""
 
     threshold: float = Field(PUBLISHED_THRESHOLD, gt=0, lt=1, description="measure at which the score is exactly 0.5")
 
 
 class EdgeGlasses:
-    """`synfiqa.actors.roles.GlassesMeter` by horizontal edges at nose bridge and lower rims (spec of MR-FIQA, 2.2).
+    """`synfiqa.actors.roles.GlassesMeter` by horizontal edges at nose bridge and lower rims, as MR-FIQA filters.
 
     The published line through four eye corners becomes the line through the two eye centres. `arguments.threshold`
     is the measure at which `score` is exactly 0.5.
@@ -53,8 +53,8 @@ class EdgeGlasses:
     def score(self, images: Sequence[np.ndarray], landmarks: np.ndarray, aligned: np.ndarray) -> np.ndarray:
         """Return float32 (N,) in 0..1 for uint8 RGB images and their landmarks (N, 5, 2) in pixels.
 
-        Straight lines from measure 0 (score 0) to the threshold (0.5) to measure 1 (score 1): above 0.5 is what the
-        published rule rejects.
+        Piecewise linear from measure 0 (score 0) over the threshold (0.5) to measure 1 (score 1): the published rule
+        rejects scores above 0.5.
         """
         return score_of(measure(images, landmarks), self.threshold)
 

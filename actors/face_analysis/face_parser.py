@@ -1,4 +1,4 @@
-"""Face parsing: which part of a face every pixel shows, and portraits with everything but the face painted white."""
+"""Segments portraits into face parts, and paints everything but the face white."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from synfiqa.actors.model_store.network import BatchedNetwork, Execution
 from synfiqa.schemas.model_card import ModelCard
 
 NOT_FACE = (0, 7, 8, 9, 14, 15, 16, 17, 18)
-"""Classes that say nothing about who somebody is to the published identity encoder: painted white before it looks."""
+"""Indices into `PARTS` that are painted white before the published identity encoder."""
 
 
 class FaceParser:
-    """BiSeNet on whole portraits at the size that they have."""
+    """A face parser on BiSeNet, for whole portraits at their own size."""
 
     def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load the weights of the card; UserError when they do not fit."""
@@ -24,7 +24,7 @@ class FaceParser:
         self._network = BatchedNetwork(load_network(card, path), running)
 
     def parts(self, images: np.ndarray) -> np.ndarray:
-        """Return uint8 (N, H, W), indices into `PARTS`, of uint8 RGB portraits (N, H, W, 3)."""
+        """Return uint8 (N, H, W), indices into `synfiqa.actors.roles.PARTS`, of uint8 RGB portraits (N, H, W, 3)."""
         if not len(images):
             return np.zeros(images.shape[:3], np.uint8)
         return self._network(images, self._input, self._likeliest).astype(np.uint8)

@@ -23,10 +23,10 @@ _ITERATIONS = 12
 
 
 class LandmarkPose:
-    """`PoseMeter` that needs no weights and no pixels: it measures the five landmarks alone."""
+    """`PoseMeter` by the five landmarks alone, without weights or pixels."""
 
     def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
-        """Take what every player takes; nothing of it is needed."""
+        """Accept the arguments of every player, of which none is used."""
 
     def pose(self, images: Sequence[np.ndarray], landmarks: np.ndarray | None) -> np.ndarray:
         """Return float64 (N, 3) yaw, pitch, roll in degrees; NaN for faces with NaN among their landmarks (N, 5, 2)."""
@@ -43,8 +43,8 @@ def pose_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
     """Return yaw, pitch, roll in degrees, float64 (N, 3), of landmarks (N, 5, 2) in pixels (y down).
 
     Signs and order of rotation are those of `synfiqa.schemas.recipe.Pose`; yaw lies in +-180, pitch in +-90. Near
-    profile pitch and roll are one motion in the picture, so only yaw is well determined there. The mean face stands for
-    everybody, which costs a few degrees of yaw and more of pitch. Raises ValueError on points that are not finite or
+    profile pitch and roll are one motion in the image, so only yaw is well determined there. One mean face for all
+    people costs a few degrees of yaw and more of pitch. Raises ValueError on points that are not finite or
     coincide.
     """
     points = np.asarray(landmarks, dtype=np.float64)
@@ -62,7 +62,7 @@ def pose_from_landmarks(landmarks: np.ndarray) -> np.ndarray:
 def _fit_rotation(image: np.ndarray) -> np.ndarray:
     """Minimise |scale R_2 face - image|^2 over scale and rotation for centred image points (N, 5, 2)."""
     face = MEAN_FACE - MEAN_FACE.mean(axis=0)
-    # The unconstrained affine fit, made a scaled rotation by its singular vectors, starts Gauss-Newton.
+    # Gauss-Newton starts at the unconstrained affine fit, made a scaled rotation by its singular vectors.
     affine = image.transpose(0, 2, 1) @ np.linalg.pinv(face).T
     left, values, right = np.linalg.svd(affine, full_matrices=False)
     first, second = (left @ right).transpose(1, 0, 2)

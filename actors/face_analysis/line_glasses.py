@@ -1,4 +1,4 @@
-"""Does a face wear glasses? Thin frame lines measured on the aligned crop, without a network."""
+"""Detects glasses by thin frame lines on the aligned crop, without a network."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,15 +17,15 @@ _BRIDGE = (slice(46, 58), (slice(53, 59),))
 _LOWER_RIM = (slice(58, 66), (slice(34, 42), slice(69, 77)))
 
 _ADDED = 80.0
-"""Grey levels added to the brightness that lines are divided by, or highlights on dark skin are as strong as frames."""
+"""Grey levels added to the brightness that lines are divided by, to weaken highlights on dark skin."""
 _COLOUR = 3.0
-"""Weight of differences to green beside grey: highlights are grey, and few frames have the colour of the skin."""
+"""Weight of differences to green relative to grey: highlights are grey, but few frames have the skin's colour."""
 # Logistic regression on the logarithms of the two measures, fitted to 1,322 rendered heads with and without glasses, of
-# every skin tone. Temples would tell rendered heads apart a little better, but in photographs hair lies there.
+# every skin tone. Lines at the temples would separate rendered heads slightly better, but photographs have hair there.
 _BIAS = 17.2
 _WEIGHTS = np.array([4.26, 3.57])
 _FLOOR = 2e-3
-"""Added to a measure before its logarithm: a face without any line is no more bare than one with faint ones."""
+"""Added to a measure before its logarithm, so that no line and faint lines score alike."""
 
 
 class LineGlasses:
@@ -42,8 +42,8 @@ class LineGlasses:
 def glasses_score(aligned: np.ndarray) -> np.ndarray:
     """Return float32 (N,) in 0..1, above 0.5 for probable glasses, of aligned uint8 RGB faces (N, 112, 112, 3).
 
-    Glasses are told by horizontal lines, of other brightness or colour, where a bare face has none: over the nose
-    bridge and under the eyes. Meant for near-frontal faces; heavy shadows, a smile's lids or deep folds can look alike.
+    The features are horizontal lines of other brightness or colour where a bare face has none: over the nose bridge and
+    under the eyes. Meant for near-frontal faces; heavy shadows, a smile's lids or deep folds can score alike.
     """
     if aligned.ndim != 4 or aligned.shape[1:] != (112, 112, 3) or aligned.dtype != np.uint8:
         raise ValueError(f"glasses_score takes uint8 (N, 112, 112, 3), not {aligned.dtype} {aligned.shape}")
@@ -54,7 +54,7 @@ def glasses_score(aligned: np.ndarray) -> np.ndarray:
 def line_measures(image: np.ndarray) -> np.ndarray:
     """Return (2,) strengths >= 0 of the strongest line at nose bridge and lower rims of uint8 RGB (112, 112, 3).
 
-    In grey and colour, relative to the brightness around.
+    They are measured in grey and colour, relative to the surrounding brightness.
     """
     red, green, blue = np.moveaxis(image.astype(np.float32), -1, 0)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -67,5 +67,6 @@ def line_measures(image: np.ndarray) -> np.ndarray:
 
 
 def _strongest(lines: np.ndarray, rows: slice, spans: tuple[slice, ...]) -> float:
-    """Average each span along its length first, so that only lines that run along it add up."""
+    """Return the mean over the spans of the strongest line in each."""
+    # Averaged along the span first, so that only lines along it add up.
     return float(np.mean([np.linalg.norm(lines[rows, span].mean(axis=1), axis=-1).max() for span in spans]))

@@ -1,4 +1,4 @@
-"""Face detection with MTCNN (facenet-pytorch): box, probability and five landmarks; and what all detectors share."""
+"""Detects faces with MTCNN (facenet-pytorch); holds the helpers that all detectors share."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -23,17 +23,17 @@ MIN_SIDE = 20
 
 
 class MtcnnArguments(CardPart):
-    """What a card may say about the search; the defaults are what `MtcnnDetector` does without a card."""
+    """Card arguments of the search; the defaults are those of `MtcnnDetector`."""
 
     select: Select = "largest"
-    micro_batch: int = Field(1, ge=1, description="images per search; beyond 1, neighbours touch the last float bits")
+    micro_batch: int = Field(1, ge=1, description="images per search; above 1, last float bits depend on neighbours")
 
 
 def mtcnn(card: ModelCard, path: Path, running: Execution) -> "MtcnnDetector":
     """Return the detector of a card; weights are `pnet.pt`, `rnet.pt`, `onet.pt` in the folder.
 
-    It always computes in float32 and in its own micro-batch of 1: the cascade decides by thresholds on three networks,
-    and results of the embedded detector stay what they are, to the last bit.
+    It always computes in float32 and in its own micro-batches, because the thresholds of the cascade on three networks
+    amplify rounding, and results must be those of the embedded detector to the last bit.
     """
     arguments = arguments_of(card, MtcnnArguments)
     folder = None if path == Path() else path
@@ -41,15 +41,15 @@ def mtcnn(card: ModelCard, path: Path, running: Execution) -> "MtcnnDetector":
 
 
 _LANDMARK_SHIFT = 1.0
-"""Pixels by which facenet-pytorch puts landmarks too far right and down: it measures them from the face's box as it
-is, but cuts the face out at whole pixels below (half a pixel on average), and from a pixel's edge, not its centre."""
+"""Pixels by which facenet-pytorch puts landmarks too far right and down: it adds them to the exact corner of the box
+but crops the face at whole pixels below (half a pixel on average), and counts from a pixel's edge, not its centre."""
 
 
 class MtcnnDetector:
-    """`Detector` on MTCNN with its default thresholds (0.6, 0.7, 0.7); weights from a folder, else the package's own.
+    """`Detector` on MTCNN with its default thresholds (0.6, 0.7, 0.7); weights from a folder or the package.
 
-    `select` says which of several faces is returned. Images whose long side exceeds `max_side` pixels are searched at
-    that size; coordinates come back in pixels of the image given. Images of one call are searched in micro-batches of
+    `select` chooses one of several faces. Images whose long side exceeds `max_side` pixels are searched at that size;
+    coordinates come back in pixels of the image given. Images of one call are searched in micro-batches of
     equal size in the order given. Beyond float rounding a result does not depend on its micro-batch; with
     `micro_batch=1`, the default, it does not depend on it at all.
     """
@@ -90,7 +90,7 @@ class MtcnnDetector:
         return found
 
     def _faces(self, boxes: np.ndarray | None, probabilities: np.ndarray, points: np.ndarray | None) -> list[Detection]:
-        # facenet-pytorch hands out None for an image without faces, and arrays of dtype object otherwise.
+        # facenet-pytorch returns None for an image without faces, and arrays of dtype object otherwise.
         if boxes is None or points is None or len(boxes) == 0:
             return []
         boxes, scores = np.asarray(boxes, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
@@ -100,9 +100,9 @@ class MtcnnDetector:
 
 
 def searched(images: Sequence[np.ndarray], max_side: int, min_side: int) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Yield images of one size after another, as indices and uint8 (n, H, W, 3), none larger than `max_side`.
+    """Yield the images grouped by size, as indices and uint8 (n, H, W, 3), shrunk to at most `max_side`.
 
-    Images with a side below `min_side` are left out. Raises ValueError for what is no uint8 RGB image.
+    Images with a side below `min_side` are left out. Raises ValueError for anything but uint8 RGB images.
     """
     shrunk = [_shrink(image, max_side) for image in images]
     by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -123,7 +123,7 @@ def enlarged(face: Detection, small: tuple[int, ...], full: tuple[int, ...]) -> 
 
 
 def most_prominent(boxes: np.ndarray, scores: np.ndarray, select: Select) -> int:
-    """Return which of the boxes (N, 4) is the largest, or has the highest score."""
+    """Return the index of the largest of boxes (N, 4), or of the one with the highest score."""
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return int(np.argmax(area if select == "largest" else scores))
 

@@ -1,4 +1,4 @@
-"""Classifiers of faces as ONNX files: glasses and expression, whoever trained them, as their cards describe them."""
+"""Runs face classifiers for glasses and expression from ONNX files, as their cards describe them."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-_UNKNOWN = ("No Op registered", "not a registered function", "NOT_IMPLEMENTED", "In Node")
-"""How onnxruntime begins to complain about an operator."""
+_UNSUPPORTED = ("No Op registered", "not a registered function", "NOT_IMPLEMENTED", "In Node")
+"""Phrases in onnxruntime's errors about unsupported operators."""
 
 
 class ClassifierArguments(CardPart):
-    """`arguments` of the card: what the file itself does not say."""
+    """Card arguments: properties of the classifier that the ONNX file does not hold."""
 
     classes: tuple[str, ...] = Field(min_length=1, description="names of the outputs, in order; equal names add up")
     softmax: bool = Field(description="whether the outputs are logits; of a single class the sigmoid is taken")
@@ -35,10 +35,9 @@ class ClassifierArguments(CardPart):
 class OnnxClassifier:
     """Class probabilities of faces from an ONNX file with one image input.
 
-    Runs on one thread of the CPU, whatever `running.device` says: these networks are small, and a GPU provider that
-    only some nodes have would make results depend on the node. Micro-batches are constant: the file's own batch size
-    where it fixes one. Every disagreement of card and file is a UserError
-    before the first face.
+    It runs on one thread of the CPU for every `running.device`: these networks are small, and a GPU provider that only
+    some nodes have would make results depend on the node. Micro-batches are constant: the file's own batch size where
+    it fixes one. Disagreements of card and file raise a UserError at construction.
     """
 
     def __init__(self, card: ModelCard, path: Path, running: Execution | None = None) -> None:
@@ -55,7 +54,7 @@ class OnnxClassifier:
     def probabilities(self, images: Sequence[np.ndarray], landmarks: np.ndarray, aligned: np.ndarray) -> np.ndarray:
         """Return float32 (N, classes) in 0..1 of uint8 RGB images, landmarks (N, 5, 2) or aligned (N, 112, 112, 3).
 
-        Which of them are looked at is up to `arguments.crop`.
+        `arguments.crop` selects which of them are used.
         """
         if self.arguments.crop == "aligned":
             pixels = network_pixels(aligned, self.card)
@@ -70,14 +69,14 @@ class OnnxClassifier:
     def share(
         self, wanted: str, images: Sequence[np.ndarray], landmarks: np.ndarray, aligned: np.ndarray
     ) -> np.ndarray:
-        """Return float32 (N,) in 0..1, the probability of all classes of that name."""
+        """Return float32 (N,) in 0..1, the summed probability of the classes named `wanted`."""
         columns = [index for index, name in enumerate(self.arguments.classes) if name == wanted]
         return self.probabilities(images, landmarks, aligned)[:, columns].sum(axis=1).clip(0, 1)
 
     def _require(self, wanted: str) -> None:
         if wanted not in self.arguments.classes:
             raise UserError(
-                f"model '{self.name}' has the classes {', '.join(self.arguments.classes)} but its role looks for "
+                f"model '{self.name}' has the classes {', '.join(self.arguments.classes)} but its role needs "
                 f"'{wanted}': give that name to the output in arguments.classes"
             )
 
@@ -94,7 +93,7 @@ class OnnxClassifier:
         return np.concatenate(results)
 
     def _check_outputs(self) -> None:
-        """Run two made-up faces, which tells what the file's shapes leave open."""
+        """Run two random images and raise UserError if the outputs disagree with the card."""
         noise = np.random.Generator(np.random.Philox(0)).integers(0, 256, (2, ARCFACE_SIZE, ARCFACE_SIZE, 3), np.uint8)
         try:
             outputs = self._run(network_pixels(noise, self.card))
@@ -156,7 +155,7 @@ class OnnxExpression(OnnxClassifier):
         aligned: np.ndarray,
         commanded: Sequence[Mapping[str, Any]],
     ) -> np.ndarray:
-        """Return float32 (N,) from 0 (neutral) to 1; what was commanded is not asked."""
+        """Return float32 (N,) from 0 (neutral) to 1; `commanded` is not used."""
         return 1 - self.share(self.WANTED, images, landmarks, aligned)
 
 
@@ -164,7 +163,7 @@ def _arguments(card: ModelCard) -> ClassifierArguments:
     known = ("range", "per-image") if card.channels == "gray" else ("range", "clip", "imagenet")
     if card.normalise not in known:
         raise UserError(
-            f"model '{card.name}': normalise {card.normalise} does not go with channels {card.channels} here: "
+            f"model '{card.name}': normalise {card.normalise} cannot be combined with channels {card.channels}: "
             f"choose {' or '.join(known)}"
         )
     return arguments_of(card, ClassifierArguments)
@@ -177,23 +176,23 @@ def _session(file: Path, card: ModelCard) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common base of their own
-        # The library names the whole path, which would push the cause out of a line.
-        told = _line(error, str(file.parent) + os.sep)
-        if any(phrase in str(error) for phrase in _UNKNOWN):
+        # The library's message holds the whole path, which would push the cause out of the line.
+        cause = _line(error, str(file.parent) + os.sep)
+        if any(phrase in str(error) for phrase in _UNSUPPORTED):
             raise UserError(
                 f"model '{card.name}': {file.name} uses operators that onnxruntime {onnxruntime.__version__} does not "
-                f"know in this form ({told}): export it with standard operators"
+                f"support in this form ({cause}): export it with standard operators"
             ) from error
         raise UserError(
-            f"model '{card.name}': {file.name} is no working ONNX model ({told}): fetch it again"
+            f"model '{card.name}': {file.name} is no working ONNX model ({cause}): fetch it again"
         ) from error
 
 
 def _only_input(session: onnxruntime.InferenceSession, card: ModelCard, layout: str) -> onnxruntime.NodeArg:
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in _TYPES:
-        told = ", ".join(f"{item.name} {item.type}" for item in inputs) or "none"
-        raise UserError(f"model '{card.name}' must take one float image, not {told}: export it with that input alone")
+        found = ", ".join(f"{item.name} {item.type}" for item in inputs) or "none"
+        raise UserError(f"model '{card.name}' must take one float image, not {found}: export it with that input alone")
     channels, side = 1 if card.channels == "gray" else 3, card.input_size
     wanted = (channels, side, side) if layout == "nchw" else (side, side, channels)
     shape = inputs[0].shape
@@ -202,8 +201,8 @@ def _only_input(session: onnxruntime.InferenceSession, card: ModelCard, layout: 
     )
     if not fits:
         raise UserError(
-            f"model '{card.name}' takes {'x'.join(map(str, shape))} but its card says Nx{'x'.join(map(str, wanted))}: "
-            "correct input_size, channels or arguments.layout"
+            f"model '{card.name}' takes {'x'.join(map(str, shape))} but its card declares "
+            f"Nx{'x'.join(map(str, wanted))}: correct input_size, channels or arguments.layout"
         )
     return inputs[0]
 

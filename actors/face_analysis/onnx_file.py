@@ -1,11 +1,11 @@
-"""Which other files an ONNX model would read, found in its protobuf before any library opens them."""
+"""Finds the external files of an ONNX model in its protobuf, before any library opens them."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from synfiqa.schemas.errors import UserError
 
-# Which fields of each message lead to tensors (numbers of onnx.proto).
+# Fields of each message that lead to tensors (numbers of onnx.proto).
 _CHILDREN: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -21,10 +21,10 @@ _MODEL_GRAPH = 7
 
 
 def onnx_file(path: Path, name: str) -> Path:
-    """Return the model file at `path`, or the only one in that folder, once it names no file that it should not.
+    """Return the model file at `path`, or the only one in that folder, after a check of its external files.
 
-    A model may keep weights in further files if it comes as a folder: then the card's digest covers them, and they
-    must lie inside. UserError otherwise, and for what is no ONNX file.
+    A model in a folder may keep weights in further files inside it, which the card's digest covers. UserError for other
+    external files, and for anything but an ONNX file.
     """
     file = _only_model(path, name) if path.is_dir() else path
     try:
@@ -37,10 +37,10 @@ def onnx_file(path: Path, name: str) -> Path:
                 f"model '{name}': {file.name} keeps weights in another file ({location}), which no digest covers: name "
                 "the folder that holds both as its source, or save the model as one file"
             )
-        # The system ends a path at a zero byte, or refuses it.
+        # Systems end a path at a zero byte, or refuse it.
         if "\0" in location or not (file.parent / location).resolve().is_relative_to(path.resolve()):
             raise UserError(
-                f"model '{name}': {file.name} wants to read {location!r}, outside of its folder: save them beside it"
+                f"model '{name}': {file.name} names {location!r}, outside of its folder: save them beside it"
             )
         if not (file.parent / location).is_file():
             raise UserError(
@@ -71,7 +71,7 @@ def _only_model(folder: Path, name: str) -> Path:
 def _entries(message: memoryview, kind: str) -> Iterator[memoryview]:
     """Yield the key-value entries of external data of all tensors below a message.
 
-    Parsers merge a submessage that occurs several times: its lists are joined, so that looking into each finds all.
+    Parsers merge a submessage that occurs several times: its lists are joined, so that a search of each finds all.
     """
     if kind == "entry":
         yield message
@@ -92,12 +92,12 @@ def _text(message: memoryview, wanted: int) -> str:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | None]]:
-    """Yield number and content of each field of a protobuf message; numbers have no content here."""
+    """Yield number and content of each field of a protobuf message; None as content of numbers."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
         if tag >> 32:
-            # Parsers would drop the upper bits and see another field than we do.
+            # Other parsers would drop the upper bits and read another field.
             raise ValueError(f"an overlong field number before byte {position}")
         wire, size = tag & 7, 0
         if wire == 0:

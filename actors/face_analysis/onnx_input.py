@@ -1,4 +1,4 @@
-"""What an ONNX classifier looks at: the aligned face or an upright box around it, in the form its card declares."""
+"""Prepares the input of an ONNX classifier: the aligned face or an upright box around it, as its card declares."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,12 +11,12 @@ from synfiqa.actors.imaging.gray import LUMA, standardise
 from synfiqa.actors.imaging.preprocess import network_input
 from synfiqa.schemas.model_card import ModelCard
 
-_MOST_SIDES = 4
-"""A face box is at most so many times as large as its image."""
+_MAX_SIDES = 4
+"""Largest side of a face box, in longer sides of its image."""
 
 
 def network_pixels(images: np.ndarray, card: ModelCard) -> np.ndarray:
-    """Return float32 (N, C, S, S) for uint8 RGB (N, H, W, 3) as the card declares it, grey cards at any size too."""
+    """Return float32 (N, C, S, S) for uint8 RGB (N, H, W, 3) as the card declares it; grey cards at any size too."""
     if card.channels != "gray":
         return network_input(images, card).numpy()
     low, high = card.value_range if card.normalise == "range" and card.value_range else (0.0, 255.0)
@@ -38,7 +38,7 @@ def face_boxes(images: Sequence[np.ndarray], landmarks: np.ndarray, margin: floa
 def _face_box(image: np.ndarray, landmarks: np.ndarray, margin: float) -> np.ndarray:
     matrix = similarity_transform(landmarks[None])[0]
     side = (1 + margin) * ARCFACE_SIZE / np.hypot(*matrix[:, 0])
-    if side > _MOST_SIDES * max(image.shape[:2]):
+    if side > _MAX_SIDES * max(image.shape[:2]):
         raise ValueError("the landmarks span a face far larger than its image")
     size = max(1, round(side))
     middle = np.linalg.solve(matrix[:, :2], (ARCFACE_SIZE - 1) / 2 - matrix[:, 2])

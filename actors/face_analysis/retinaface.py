@@ -1,9 +1,9 @@
-"""Face detection with RetinaFace: anchors, decoding, and the one face that is returned of those found.
+"""Detects faces with RetinaFace: anchors, decoding and selection.
 
 The constants are those of the published checkpoints. Their coordinates count from the left edge of the first pixel: the
-anchor of the first cell lies at 4.0 and training mirrors x to width - x. Here pixel centres are integers, so that half
-a pixel is taken off. The released pipeline does not, and so aligns everything half a pixel too far right and down;
-`coordinates: pixel-edges` does the same.
+anchor of the first cell lies at 4.0 and training mirrors x to width - x. Here pixel centres are integers, so half a
+pixel is subtracted. The released pipeline does not subtract it and aligns everything half a pixel too far right and
+down; `coordinates: pixel-edges` reproduces that.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ MIN_SIDE = 8
 
 
 class RetinaFaceArguments(CardPart):
-    """How the face is chosen; the defaults are those of the released pipeline, but for rounding and half a pixel."""
+    """Card arguments of the selection; defaults as released, except for rounding and half a pixel."""
 
     select: Select = Field("probability", description="the face with the highest score, or the largest box")
     min_confidence: float = Field(0.7, ge=0, le=1, description="a face must score more")
@@ -45,7 +45,7 @@ class RetinaFaceArguments(CardPart):
 
 
 class RetinaFaceDetector:
-    """`Detector` on RetinaFace-R50. Images longer than the card's input size are searched at that size, others as are.
+    """`Detector` on RetinaFace-R50. Images longer than the card's input size are searched at that size, others as is.
 
     Images of one size share micro-batches, whose size is constant, so that a result does not depend on its neighbours:
     on a CPU to the last bit, and between two sizes of micro-batch to 1e-6 of the outputs.
@@ -71,7 +71,7 @@ class RetinaFaceDetector:
         return found
 
     def raw_answer(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 (N, A, 15) score, encoded box and points per anchor, of images brought to the card's size."""
+        """Return float32 (N, A, 15) score, encoded box and points per anchor, of images resized to the card's size."""
         side = self.card.input_size
         return self._search(np.stack([cv2.resize(image, (side, side)) for image in images]))
 
@@ -90,7 +90,7 @@ class RetinaFaceDetector:
     def _choose(self, outputs: np.ndarray, cells: np.ndarray) -> list[Detection]:
         likely = outputs[:, 0] > self._rules.min_confidence
         scores, cells = outputs[likely, 0], cells[likely]
-        # Weights that are no good can put a box anywhere, and infinity has no area.
+        # Bad weights can give infinite boxes, which have no area.
         with np.errstate(over="ignore", invalid="ignore"):
             boxes, landmarks = decode_boxes(outputs[likely, 1:5], cells), decode_landmarks(outputs[likely, 5:], cells)
         finite = np.isfinite(boxes).all(axis=1) & np.isfinite(landmarks).all(axis=(1, 2))

@@ -1,9 +1,9 @@
-"""Head pose from a network that answers with a rotation matrix: what 6DRepNet360 means by it, and its angles here.
+"""Head pose from networks that return a rotation matrix: the convention of 6DRepNet360, and conversion to `Pose`.
 
-The network learned from 300W-LP, whose angles belong to a head turned by X(-pitch) Y(-yaw) Z(-roll), where x points to
-the right of the picture, y up, z to the camera, and X, Y, Z turn counter-clockwise about them. Its own target is built
-as Z(roll) Y(yaw) X(pitch): the transpose, whose rows are the directions of the head's axes in the picture. The axes
-that its authors draw into pictures agree: the nose goes to x = -sin yaw, y = cos yaw sin pitch. Published angles are
+The network was trained on 300W-LP, whose angles belong to a head turned by X(-pitch) Y(-yaw) Z(-roll), where x points
+to the right of the image, y up, z to the camera, and X, Y, Z turn counter-clockwise about them. Its own target is
+built as Z(roll) Y(yaw) X(pitch): the transpose, whose rows are the directions of the head's axes in the image. The axes
+that its authors draw into images agree: the nose goes to x = -sin yaw, y = cos yaw sin pitch. Published angles are
 
 * yaw > 0 for a nose to image-left, the opposite of `synfiqa.schemas.recipe.Pose`,
 * pitch > 0 for a nose up and roll > 0 for a head turned clockwise in the picture, as in `synfiqa.schemas.recipe.Pose`,
@@ -35,7 +35,7 @@ _SINGULAR = 1e-6
 def euler_degrees(rotation: np.ndarray) -> np.ndarray:
     """Return float64 (N, 3) yaw, pitch, roll in degrees with the published signs, of rotations (N, 3, 3).
 
-    Yaw lies in +-90. At +-90, where pitch and roll are one motion, roll is 0 (generation spec 2.1).
+    Yaw lies in +-90. At +-90, where pitch and roll are one motion, roll is 0.
     """
     matrix = np.asarray(rotation, dtype=np.float64)
     across = np.hypot(matrix[:, 0, 0], matrix[:, 1, 0])
@@ -51,8 +51,8 @@ def euler_degrees(rotation: np.ndarray) -> np.ndarray:
 def head_angles(rotation: np.ndarray, angles: Angles = "recipe") -> np.ndarray:
     """Return float64 (N, 3) yaw, pitch, roll in degrees with the signs of `Pose`, of the network's matrices (N, 3, 3).
 
-    `recipe` also follows the order of `Pose`, and its yaw passes 90 where the back of the head is seen. `published`
-    keeps the published angles, of which the released filter and label read |yaw|, and only mirrors yaw.
+    `recipe` also follows the order of `Pose`, and its yaw exceeds 90 where the back of the head is visible. `published`
+    keeps the published angles, of which the released filter and label use |yaw|, and only mirrors yaw.
     """
     if angles == "published":
         return euler_degrees(rotation) * (-1, 1, 1)
@@ -60,13 +60,13 @@ def head_angles(rotation: np.ndarray, angles: Angles = "recipe") -> np.ndarray:
 
 
 class RotationNetArguments(CardPart):
-    """Which of the two readings of a rotation the player gives."""
+    """Card arguments: the convention of the angles."""
 
     angles: Angles = Field("recipe", description="order of `Pose`, or the published order for the faithful profile")
 
 
 class RotationNetPose:
-    """`PoseMeter` on a rotation network, which looks at the whole picture; of an oblong one, at its middle square."""
+    """`PoseMeter` on a rotation network, whose input is the central square of the image."""
 
     def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         self.card = card
@@ -75,7 +75,7 @@ class RotationNetPose:
 
     def pose(self, images: Sequence[np.ndarray], landmarks: np.ndarray | None = None) -> np.ndarray:
         """Return float64 (N, 3) yaw, pitch, roll in degrees of uint8 RGB images of any sizes; needs no landmarks."""
-        squares = [_middle(image) for image in images]
+        squares = [_central_square(image) for image in images]
         by_side: dict[int, list[int]] = defaultdict(list)
         for index, square in enumerate(squares):
             by_side[len(square)].append(index)
@@ -89,7 +89,7 @@ class RotationNetPose:
         return network_input(images, self.card, self._network.running.device)
 
 
-def _middle(image: np.ndarray) -> np.ndarray:
+def _central_square(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

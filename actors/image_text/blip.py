@@ -1,4 +1,4 @@
-"""BLIP's image-text contrastive score. Its matching head, discarded by MR-FIQA's label, is never loaded or run."""
+"""Computes BLIP's image-text contrastive score; the matching head, unused by MR-FIQA's label, is not loaded."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ from synfiqa.schemas.model_card import ModelCard
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files of a folder that may hold its weights, the first that is there."""
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
-"""Names of Pillow's numbers, by which `preprocessor_config.json` says how images are resized."""
+"""Names of Pillow's resampling numbers, which `preprocessor_config.json` holds."""
 ADDED = ("[DEC]", "[ENC]")
 """Tokens that BLIP appends to BERT's vocabulary: start of its decoder and of its matching encoder."""
 
@@ -33,8 +33,8 @@ ADDED = ("[DEC]", "[ENC]")
 class BlipImageText(DualEncoder):
     """BLIP from a folder of transformers' layout, or from one with the authors' `.pth` and BERT's `vocab.txt`.
 
-    Card arguments: `size` (base or tiny) and `config` (entries over it) describe a `.pth`, the other layout describes
-    itself; `vocab` is the name of the vocabulary in the folder where it is another one.
+    Card arguments: `size` (base or tiny) and `config` (entries over it) describe a `.pth`, the other layout has its
+    own configuration; `vocab` is the file name of the vocabulary if it is not vocab.txt.
     """
 
     def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
@@ -86,7 +86,7 @@ def write_random(card: ModelCard, folder: Path, seed: int) -> None:
     side = {"height": vision.image_size, "width": vision.image_size}
     (resample,) = (number for number, name in RESAMPLE.items() if name == card.resize)
     images = {"image_mean": CLIP_MEAN, "image_std": CLIP_STD, "resample": resample, "size": side}
-    # Without the library's version, so that a seed means the same bytes everywhere.
+    # Without the library's version, so that a seed gives the same bytes everywhere.
     described = {key: value for key, value in config.to_dict().items() if key != "transformers_version"}
     for name, content in (("config.json", described), ("preprocessor_config.json", images)):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -125,7 +125,7 @@ def _folder_config(card: ModelCard, folder: Path) -> BlipConfig:
 
 
 def _resizing(images: dict[str, Any]) -> str:
-    number = images.get("resample", 3)  # what transformers' processor of BLIP does unless told otherwise
+    number = images.get("resample", 3)  # the default of transformers' processor of BLIP
     return RESAMPLE.get(number, f"by method {number}")
 
 
@@ -155,7 +155,7 @@ def _tokenizer(path: Path, size: int) -> BertTokenizer:
     tokenizer.add_special_tokens({"bos_token": ADDED[0], "additional_special_tokens": [ADDED[1]]})
     if len(tokenizer) != size or "[CLS]" not in words:
         raise UserError(
-            f"{path} and {' and '.join(ADDED)} are {len(tokenizer)} tokens but the network knows {size}: it is not the "
+            f"{path} and {' and '.join(ADDED)} are {len(tokenizer)} tokens but the network has {size}: it is not the "
             "vocabulary of these weights"
         )
     return tokenizer

@@ -1,4 +1,4 @@
-"""Captions of recipes for the image-text role, and the fixed caption that v_l is measured against."""
+"""Writes captions of recipes for the image-text role; holds the fixed caption of v_l."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ REFERENCE_CAPTION = (
     "a sharp portrait photo of a person facing the camera with a neutral expression in even light "
     "with nothing covering the face"
 )
-"""The caption of an ideal reference image; v_l is an image's cosine to it (generation spec 3.5)."""
+"""The caption of an ideal reference image; v_l is the cosine between an image and it."""
 
 Wordings = dict[str, tuple[str, ...]]
 
@@ -91,7 +91,7 @@ WORDINGS: dict[str, Wordings] = {
     "framing": FRAMING,
     "lens": LENS,
 }
-"""Factor -> class -> the ways to say it."""
+"""Factor -> class -> phrases."""
 
 SOFT_FROM, BLURRY_FROM = 0.8, 1.8
 THREE_QUARTER_FROM, PROFILE_FROM, TILT_FROM = 20.0, 55.0, 15.0
@@ -103,7 +103,7 @@ TINTED_FROM, NOISY_FROM, COARSE_BELOW, TURNED_FROM, NEAR_BELOW = 0.3, 9.0, 25, 1
 
 @dataclass(frozen=True)
 class Attributes:
-    """The class of each factor that a caption may speak about; keys of `WORDINGS`."""
+    """The class of each factor that a caption may mention; fields are keys of `WORDINGS`."""
 
     sharpness: str
     pose: str
@@ -123,10 +123,10 @@ FACTORS = tuple(field.name for field in fields(Attributes))
 
 
 def softness(recipe: Recipe) -> float:
-    """Return the standard deviation, in pixels of the aligned face, of a Gaussian that costs as much detail.
+    """Return the standard deviation, in pixels of the aligned face, of a Gaussian blur with an equal loss of detail.
 
     The blur level only bounds the kernel's width, so the kernel itself is drawn again from the recipe's seed: a caption
-    must speak of what can be seen.
+    must describe the visible blur.
     """
     if recipe.kind == "reference":
         return 0.0
@@ -140,7 +140,7 @@ def softness(recipe: Recipe) -> float:
 
 
 def attributes(recipe: Recipe) -> Attributes:
-    """Sort every factor of a recipe into the classes that captions name."""
+    """Classify every factor of a recipe, by the classes that captions name."""
     lost = softness(recipe)
     return Attributes(
         sharpness="sharp" if lost < SOFT_FROM else "soft" if lost < BLURRY_FROM else "blurry",
@@ -161,8 +161,8 @@ def attributes(recipe: Recipe) -> Attributes:
 def caption(recipe: Recipe, rng: np.random.Generator, mention: Collection[str] = FACTORS) -> str:
     """Return a caption of the recipe in randomly chosen words and order.
 
-    `mention` limits which of `FACTORS` are spoken of; occlusion always is, present or not, because a caption that
-    leaves it out teaches that a covered face and a free one look alike.
+    `mention` limits which of `FACTORS` appear. Occlusion always does, present or not, because captions without it
+    would train the model to embed covered and free faces alike.
     """
     described = attributes(recipe)
     sharp = _choose(SHARPNESS[described.sharpness], rng)
@@ -171,14 +171,14 @@ def caption(recipe: Recipe, rng: np.random.Generator, mention: Collection[str] =
         for factor in FACTORS
         if factor != "sharpness" and (factor in mention or factor == "occlusion")
     ]
-    said = [clause for clause in clauses if clause]
-    rng.shuffle(said)
+    mentioned = [clause for clause in clauses if clause]
+    rng.shuffle(mentioned)
     opening = _choose(OPENINGS, rng)
     if "sharpness" in mention:
         article, rest = opening.split(" ", 1)
         article = "an" if sharp[0] in "aeiou" else "a"
         opening = f"{article} {sharp.removeprefix('a ')} {rest}" if sharp != "rather soft" else f"{opening}, {sharp}"
-    return f"{opening} " + ", ".join(said)
+    return f"{opening} " + ", ".join(mentioned)
 
 
 def vocabulary() -> list[str]:
@@ -216,9 +216,9 @@ def _light(light: Light) -> str:
 
 
 def unevenness(light: Light) -> float:
-    """Return how much a face shows of a light's harshness, 0..1: all from the side and behind, nothing from the camera.
+    """Return the visible harshness 0..1 of a light: all of it from the side and behind, none from the camera.
 
-    A hard flash beside the lens throws its shadows where the lens does not see them.
+    Shadows of a hard flash beside the lens are hidden from the lens.
     """
     return float(light.harshness * np.sqrt(1 - max(0.0, _frontality(light)) ** 2))
 

@@ -1,4 +1,4 @@
-"""What image-text models share: cosines of unit features, and the check of a card against a model's own files."""
+"""The base of image-text models: cosines of unit features, and the check of a card against a model's files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class DualEncoder(ABC):
         """Return features (1, D) of a caption, of any length."""
 
     def prepare(self, images: np.ndarray) -> Tensor:
-        """Return the network input (N, 3, S, S) of uint8 RGB images (N, H, W, 3), as the card says."""
+        """Return the network input (N, 3, S, S) of uint8 RGB images (N, H, W, 3), as the card declares it."""
         return network_input(images, self.card, self._network.running.device)
 
     def similarity(self, images: np.ndarray, caption: str) -> np.ndarray:
@@ -61,7 +61,7 @@ class DualEncoder(ABC):
 
 
 def _unit(features: Tensor) -> Tensor:
-    # Cosines are measured in float32 whatever the precision of the towers.
+    # Cosines are computed in float32 for towers of any precision.
     return functional.normalize(features.float(), dim=-1)
 
 
@@ -73,9 +73,9 @@ def check_input(
     std: Sequence[float] | None = None,
     resize: str | None = None,
 ) -> None:
-    """Compare the card with what a model's own files say of its input; UserError names all that differs.
+    """Compare the card with the input that a model's own files declare; UserError names all differences.
 
-    `mean` and `std` are per R, G, B of 0..1; what is None is not said.
+    `mean` and `std` are per R, G, B of 0..1; None stands for what the files do not declare.
     """
     own_mean, own_std = mean_and_deviation(card)
     sides = {card.input_size} if size is None else {size} if isinstance(size, int) else set(size)
@@ -92,11 +92,11 @@ def check_input(
     if card.channels != "rgb":
         differing.append(f"channels rgb instead of {card.channels}")
     if differing:
-        raise UserError(f"model '{card.name}': {source} says {', '.join(differing)}: correct the card")
+        raise UserError(f"model '{card.name}': {source} declares {', '.join(differing)}: correct the card")
 
 
 def mean_and_deviation(card: ModelCard) -> tuple[Sequence[float], Sequence[float]]:
-    """Return what the card subtracts from R, G, B of 0..1, and what it then divides by."""
+    """Return the mean and standard deviation of R, G, B in 0..1 by which the card normalises."""
     if card.normalise == "range" and card.value_range is not None:
         low, high = card.value_range
         return (-low / (high - low),) * 3, (1 / (high - low),) * 3

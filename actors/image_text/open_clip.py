@@ -1,4 +1,4 @@
-"""Any model of open_clip as image-text model, from a weights file or from a folder in the layout of its hub."""
+"""Runs any model of open_clip as image-text model, from a weights file or a folder in the layout of its hub."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ WEIGHTS = (
 _DESCRIBING, _NAMED = {"model", "config"}, {"tokenizer", "text_tower"}
 
 SCALES = ("logit_scale", "logit_bias")
-"""They turn cosines into training logits; files differ in their shapes, and cosines do without them: never loaded."""
+"""Tensors of training logits only, whose shapes differ between files; cosines do not use them, so none is loaded."""
 RULES = StateRules(
     unwrap=("state_dict",),
     strip=("module.",),
@@ -54,7 +54,7 @@ RULES = StateRules(
 class OpenClipImageText(DualEncoder):
     """A dual encoder of open_clip; its own towers and timm's, or a text tower of transformers with local files.
 
-    Card arguments: `model` (a name that open_clip knows) or `config` (the dictionary that such a name stands for)
+    Card arguments: `model` (a name of open_clip) or `config` (a dictionary such as the name stands for)
     describe a weights file, or a folder without `open_clip_config.json`; `tokenizer` and `text_tower` name folders
     inside that folder with files of transformers, where a model needs them.
     """
@@ -81,7 +81,7 @@ class OpenClipImageText(DualEncoder):
         known = vocabulary_size(self.clip)
         if tokens.max() >= known:
             raise UserError(
-                f"model '{self.name}': its tokenizer makes ids up to {int(tokens.max())} but the text tower knows "
+                f"model '{self.name}': its tokenizer makes ids up to {int(tokens.max())} but the text tower has "
                 f"{known}: it is not the tokenizer of these weights"
             )
         features: Tensor = self.clip.encode_text(tokens.to(self._network.running.device))
@@ -129,7 +129,7 @@ def _folder_config(card: ModelCard, folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} describes no open_clip model ({type(error).__name__}: {error}): fetch the whole folder again"
         ) from error
-    # Files that do not say how they resize, or say that training took any way, mean open_clip's own: bicubic.
+    # Files without a method, or with `random`, which is for training, mean open_clip's default: bicubic.
     resize = images.get("interpolation") or "bicubic"
     resize = "bicubic" if resize == "random" else str(resize)
     check_input(card, path, mean=images.get("mean"), std=images.get("std"), resize=resize)
@@ -176,7 +176,7 @@ def _weights(card: ModelCard, folder: Path, *, described: bool) -> Path:
 def _load(clip: Towers, card: ModelCard, weights: Path) -> None:
     rules = rules_for(card, RULES)
     state = state_dict_of(read_state(weights), rules)
-    # Names of other publishers, and those that open_clip itself wrote before its text tower was a module.
+    # Tensor names of other publishers, and of open_clip before its text tower was a module.
     state = convert_state_dict(clip, state)
     if not isinstance(clip, CLIP):
         state = convert_to_custom_text_state_dict(state)

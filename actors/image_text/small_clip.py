@@ -16,7 +16,7 @@ from synfiqa.schemas.model_card import ModelCard
 
 
 class SmallClip(DualEncoder):
-    """The CLIP whose size and vocabulary are on its card; its images are area-resized, as it was trained."""
+    """The CLIP whose size and vocabulary are on its card; images are area-resized, as in training."""
 
     def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
         """Load the weights of the card; UserError when they do not fit."""

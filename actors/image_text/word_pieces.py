@@ -1,8 +1,8 @@
-"""A BERT word-piece vocabulary made here, for rehearsals of models whose real one comes with their weights.
+"""Makes a BERT word-piece vocabulary, for rehearsals of models whose real one comes with their weights.
 
-Its words are frozen in `rehearsal_words.txt`: random weights answer by token number, so that a caption reworded
-elsewhere would otherwise change what every rehearsed model answers. Whoever changes the file raises
-REHEARSAL_VERSION and records the canaries again.
+Its words are frozen in `rehearsal_words.txt`: outputs of random weights depend on token numbers, so that a caption reworded
+elsewhere would otherwise change them for every rehearsed model. A change of the file needs a higher
+REHEARSAL_VERSION and new canaries.
 """
 
 import string

@@ -1,8 +1,8 @@
 """Five-point similarity alignment to the ArcFace 112 x 112 template. Pixel centres lie at integer coordinates.
 
 Images are warped by OpenCV on a CPU and by torch, in batches, on a GPU. Both sample bilinearly at the same places, and
-differ by less than a hundredth of a grey level on average (OpenCV 5; older ones look up to 1/64 pixel beside). `device`
-decides, because on a CPU torch reaches but a fraction of OpenCV's pace (`benchmarks/speed/alignment.py`).
+differ by less than a hundredth of a grey level on average (OpenCV 5; older versions sample up to 1/64 pixel off).
+`device` selects between them, because torch is much slower than OpenCV on a CPU (`benchmarks/speed/alignment.py`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ ARCFACE_SIZE = 112
 ARCFACE_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-"""(5, 2) x, y in pixels where the landmarks of an aligned 112 x 112 face lie (ArcFace)."""
+"""(5, 2) x, y in pixels of the landmarks of an aligned 112 x 112 face (ArcFace)."""
 
 ARCFACE_TEMPLATE.setflags(write=False)
 
 _CHUNK = 1 << 27
-"""Values that are warped at once on a GPU: half a gigabyte of float32."""
+"""Number of values warped at once on a GPU: half a gigabyte of float32."""
 
 
 def similarity_transform(landmarks: np.ndarray, template: np.ndarray = ARCFACE_TEMPLATE) -> np.ndarray:
@@ -81,14 +81,14 @@ def warp(
 def warp_batch(images: Tensor, matrices: np.ndarray, size: int = ARCFACE_SIZE) -> Tensor:
     """Warp images (N, H, W, 3) of 0..255, uint8 or float, to uint8 (N, size, size, 3) on their device, as `warp` does.
 
-    Every image is its own affair: a result does not depend on the rest of the batch.
+    A result does not depend on the rest of the batch.
     """
     import torch
     from torch.nn import functional
 
     height, width = images.shape[1:3]
     last_row = np.broadcast_to([[[0.0, 0.0, 1.0]]], (len(matrices), 1, 3))
-    # The sampler wants the outer edges of the picture at -1 and 1.
+    # grid_sample has the outer edges of the image at -1 and 1.
     to_edges = np.array([[2 / width, 0, 1 / width - 1], [0, 2 / height, 1 / height - 1]])
     to_source = to_edges @ np.linalg.inv(np.concatenate([matrices, last_row], axis=1))
     x, y, shift = torch.from_numpy(to_source).float().to(images.device)[:, None, None].unbind(-1)
@@ -105,7 +105,7 @@ def align(
     """Align uint8 RGB images by landmarks (N, 5, 2) to uint8 (N, 112, 112, 3).
 
     The published crops are plain bilinear. `antialias` first averages a face of more than twice the output
-    resolution down, which keeps large photographs free of aliasing that would look like noise.
+    resolution down: aliasing of large photographs would look like noise.
     """
     matrices = similarity_transform(landmarks)
     if not antialias:
@@ -118,7 +118,7 @@ def align(
 def _warp_on_device(
     images: Sequence[np.ndarray] | np.ndarray, matrices: np.ndarray, warped: np.ndarray, device: str
 ) -> None:
-    """Fill in the warped images, those of one size together."""
+    """Write the warped images into `warped`, in batches of equal size."""
     import torch
 
     by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)

@@ -23,19 +23,19 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 
 
 def decode(data: bytes) -> np.ndarray:
-    """Decode an image file's bytes to uint8 RGB (H, W, 3); raises ValueError with one sentence when it cannot."""
+    """Decode an image file's bytes to uint8 RGB (H, W, 3); raises ValueError for damaged or unsupported ones."""
     return _read(io.BytesIO(data), "image data")
 
 
 def load_photo(path: str | Path) -> np.ndarray:
-    """Read a photograph as it is meant to be seen: uint8 RGB (H, W, 3).
+    """Read a photograph as upright uint8 RGB (H, W, 3).
 
     Applies EXIF rotation; accepts grey, 16-bit, CMYK, palette, transparent (over white) and animated (first frame)
-    files. Raises ValueError with one sentence for anything that is no readable image of at most 89 megapixels.
+    files. Raises ValueError for anything but a readable image of at most 89 megapixels.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
-        # A pipe or a device would be read for ever.
+        # Reading a pipe or a device may never end.
         raise ValueError(f"{path} cannot be read: it is no regular file")
     try:
         data = path.read_bytes()
@@ -57,7 +57,7 @@ def _read(stream: io.BytesIO, name: str) -> np.ndarray:
         raise ValueError(f"{name} is not an image in a supported format (such as JPEG, PNG, WebP or TIFF)") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{name} is larger than {Image.MAX_IMAGE_PIXELS} pixels; scale it down first") from error
-    except Exception as error:  # decoders meet hostile bytes with many exception types; all mean the same here
+    except Exception as error:  # decoders raise exceptions of many types on damaged bytes
         raise ValueError(f"{name} is a damaged image: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""Standardised luma: one grey channel with zero mean and unit deviation per image."""
+"""Standardised luma: one grey channel of mean 0 and standard deviation 1 per image."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ STD_FLOOR = 8.0
 def standardise_gray(images: np.ndarray) -> Tensor:
     """Turn uint8 RGB (N, H, W, 3) into float32 luma (N, 1, H, W) of mean 0 and std 1 per image.
 
-    Colour is dropped on purpose: a network that may read the colours of renders does not transfer to photographs.
+    Colour is dropped because networks that use the colours of renders do not transfer to photographs.
     """
     pixels = torch.from_numpy(np.ascontiguousarray(images))
     if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != torch.uint8:

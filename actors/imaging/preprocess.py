@@ -1,4 +1,4 @@
-"""From uint8 RGB images to the input that a network's card declares: size, channel order, value range."""
+"""Converts uint8 RGB images to the input that a network's card declares: size, channel order, value range."""
 
 import numpy as np
 import torch
@@ -9,15 +9,15 @@ from synfiqa.actors.imaging.gray import standardise_gray
 from synfiqa.schemas.model_card import ModelCard
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-"""Per R, G, B of 0..1 (CLIP; also BLIP)."""
+"""Mean and standard deviation of R, G, B in 0..1 (CLIP; also BLIP)."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Per R, G, B of 0..1."""
+"""Mean and standard deviation of R, G, B in 0..1."""
 
 
 def network_input(images: np.ndarray, card: ModelCard, device: torch.device | str = "cpu") -> Tensor:
     """Return float32 (N, C, S, S) for uint8 RGB (N, H, W, 3) as the card declares it; S is its input size.
 
-    Resizing (only where sizes differ) is antialiased and, as everything here, independent of the rest of the batch.
+    Resizing (only where sizes differ) is antialiased. A result does not depend on the rest of the batch.
     """
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise ValueError(f"{card.name} takes uint8 RGB images (N, H, W, 3), not {images.dtype} {images.shape}")
@@ -34,7 +34,7 @@ def network_input(images: np.ndarray, card: ModelCard, device: torch.device | st
 def normalised(pixels: Tensor, card: ModelCard) -> Tensor:
     """Return RGB pixels (N, 3, H, W) in 0..255 in the value range and channel order of the card."""
     if card.normalise == "range":
-        assert card.value_range is not None, "the card's validator asks for it"
+        assert card.value_range is not None, "the card's validator requires it"
         low, high = card.value_range
         result = pixels * ((high - low) / 255) + low
     else:

@@ -19,7 +19,7 @@ def rotation_matrix(pose: np.ndarray) -> np.ndarray:
 
 def euler_angles(rotation: np.ndarray) -> np.ndarray:
     """Return poses (N, 3) in degrees of rotations (N, 3, 3): the inverse of `rotation_matrix` for |pitch| <= 90."""
-    # |pitch| <= 90 tells which side of the profile the face is on, so that yaw runs on steadily through 90.
+    # For |pitch| <= 90 this sign separates front from back views, so that yaw is continuous at 90.
     side = np.where(rotation[:, 2, 2] >= 0, 1.0, -1.0)
     yaw = np.arctan2(-rotation[:, 2, 0], side * np.hypot(rotation[:, 2, 1], rotation[:, 2, 2]))
     pitch = np.arctan2(-side * rotation[:, 2, 1], side * rotation[:, 2, 2])

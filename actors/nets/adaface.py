@@ -9,7 +9,7 @@ WIDTHS = (64, 128, 256, 512)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions, the stride on the second; where the width stays, the shortcut only drops pixels."""
+    """Two 3 x 3 convolutions, the stride on the second; at equal widths the shortcut only subsamples."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -36,8 +36,8 @@ class ResidualBlock(nn.Module):
 class AdaFaceIR(nn.Module):
     """IR-18, IR-50 or IR-101 for BGR faces (N, 3, 112, 112) in -1..1.
 
-    Unlike the published code, which divides by the norm and returns it beside, this returns the embedding as it is:
-    its length is AdaFace's image-quality proxy, its direction the identity.
+    Unlike the published code, which returns the unit vector and the norm, this returns the raw embedding: its norm is
+    AdaFace's image-quality proxy, its direction the identity.
     """
 
     def __init__(self, depth: int = 18, dropout: float = 0.4) -> None:

@@ -1,7 +1,7 @@
 """The unconditional pixel-diffusion U-Net of ADM under the tensor names of its published checkpoints (FFHQ-256).
 
 Convolutions and attention run in the precision that `to_precision` sets; group norms with what follows them up to the
-next convolution, time embedding and result are float32 whatever it is.
+next convolution, time embedding and result are always float32.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch.nn import functional
 GROUPS = 32
 """Groups of every group norm; all widths are multiples of it."""
 MAX_PERIOD = 10_000.0
-"""Of the slowest sinusoid of the time embedding, in steps."""
+"""Period of the slowest sinusoid of the time embedding, in steps."""
 
 
 def time_features(steps: Tensor, width: int) -> Tensor:
@@ -43,7 +43,7 @@ class ResBlock(nn.Module):
         )
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(time_width, 2 * outputs))
         self.out_layers = nn.Sequential(
-            # The third place is the dropout's, which holds no tensors and sleeps outside training.
+            # The third layer was dropout, which has no tensors and is inactive in inference.
             *(nn.GroupNorm(GROUPS, outputs), nn.SiLU(), nn.Identity(), nn.Conv2d(outputs, outputs, 3, padding=1))
         )
         self.skip_connection = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
@@ -79,7 +79,7 @@ class AttentionBlock(nn.Module):
         count, channels, height, width = x.shape
         flat = x.flatten(2)
         qkv = self.qkv(_norm(self.norm, flat).to(x.dtype))
-        # Its own scaling by the root of the width is that of query and key by the fourth root each.
+        # It scales by the root of the width; ADM scales query and key by the fourth root each, which is equal.
         query, key, value = qkv.view(count, self.heads, -1, height * width).transpose(2, 3).chunk(3, dim=3)
         mixed = functional.scaled_dot_product_attention(query, key, value)
         mixed = mixed.transpose(2, 3).reshape(count, channels, height * width)
@@ -88,7 +88,7 @@ class AttentionBlock(nn.Module):
 
 
 class TimedLayers(nn.ModuleList):
-    """Layers in order, of which the residual blocks are told the time."""
+    """Layers in sequence; residual blocks also take the time embedding."""
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map (N, C, H, W) and time embeddings to the last layer's output."""
@@ -100,8 +100,8 @@ class TimedLayers(nn.ModuleList):
 class AdmUNet(nn.Module):
     """Noise prediction for images (N, 3, S, S) in -1..1; the defaults are the published FFHQ-256 network.
 
-    `multipliers` times `base` are the widths of the levels, each at half the side of the one before. Attention stands
-    where the map has one of the sides `attention_at`, and in the middle.
+    `multipliers` times `base` are the widths of the levels, each at half the side of the one before. Maps of a side
+    in `attention_at` have attention, and so has the middle.
     """
 
     def __init__(
@@ -180,14 +180,14 @@ class AdmUNet(nn.Module):
     ) -> None:
         levels = len(multipliers)
         if not levels or min(multipliers) < 1 or res_blocks < 1:
-            raise ValueError("multipliers must name one level or more, each of width 1 or more, and res_blocks be 1 up")
+            raise ValueError("multipliers must be one or more numbers of at least 1, and res_blocks at least 1")
         if base < 1 or base % GROUPS:
             raise ValueError(f"base must be a multiple of {GROUPS}, not {base}")
         if image_size < 1 or image_size % (1 << (levels - 1)):
             raise ValueError(f"image_size must be a multiple of {1 << (levels - 1)} for {levels} levels")
         sides = {image_size >> level: base * width for level, width in enumerate(multipliers)}
         if stray := [side for side in attention_at if side not in sides]:
-            raise ValueError(f"attention_at {stray} is no side of a level: {', '.join(map(str, sides))}")
+            raise ValueError(f"attention_at {stray} is no side of a level: choose from {', '.join(map(str, sides))}")
         attended = [*(sides[side] for side in attention_at), base * multipliers[-1]]
         if head_channels < 1 or any(width % head_channels for width in attended):
             raise ValueError(f"head_channels {head_channels} does not divide the widths with attention, {attended}")

@@ -1,6 +1,6 @@
-"""BiSeNet on ResNet-18 for face parsing, key for key the network of the public checkpoint, without its training heads.
+"""BiSeNet on ResNet-18 for face parsing under the tensor names of the public checkpoint, without its training heads.
 
-The trunk's coarse stages are weighed by their own means and brought up to an eighth of the resolution, where they meet
+Channel attention weights the trunk's coarse stages, which are upsampled to an eighth of the resolution and fused with
 the stage of that resolution (Yu 2018; the published network has no separate spatial path).
 """
 
@@ -43,7 +43,7 @@ class _Trunk(nn.Module):
 
 
 class _Convolution(nn.Module):
-    """Convolution that keeps the size, batch normalisation, ReLU."""
+    """Size-preserving convolution, batch normalisation, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, side: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _Convolution(nn.Module):
 
 
 class _Refinement(nn.Module):
-    """A stage brought to 128 channels, each scaled by a weight that its mean decides."""
+    """Attention refinement: a stage reduced to 128 channels, each scaled by a weight from the channel means."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Refinement(nn.Module):
 
 
 class _ContextPath(nn.Module):
-    """The trunk, and its two coarsest stages brought together at an eighth of the resolution."""
+    """The trunk, and its two coarsest stages combined at an eighth of the resolution."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class _ContextPath(nn.Module):
 
 
 class _Fusion(nn.Module):
-    """Two feature maps side by side, mixed, and their channels weighed once more."""
+    """Feature fusion: two concatenated maps, convolved and scaled by channel attention."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class _Fusion(nn.Module):
 
 
 class _Head(nn.Module):
-    """Logits of every cell."""
+    """Maps features to class logits at every cell."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()

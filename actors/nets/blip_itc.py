@@ -1,4 +1,4 @@
-"""The two towers of BLIP that its image-text contrastive (ITC) head compares, and the names of its checkpoints."""
+"""BLIP's image and text tower for image-text contrast (ITC), and the tensor names of its checkpoints."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,10 @@ from transformers.models.blip.modeling_blip_text import BlipTextModel
 from synfiqa.schemas.model_card import StateRules
 
 CONTEXT = 35
-"""Text tokens; captions are padded or cut to it, as in training on COCO."""
+"""Number of text tokens; captions are padded or cut to it, as in training on COCO."""
 
 SIZES: dict[str, dict[str, Any]] = {
-    # The layers' epsilons and 12 text heads are the original code's; transformers' defaults are others.
+    # The layers' epsilons and 12 text heads are those of the original code; transformers' defaults differ.
     "base": {
         "vision_config": {"layer_norm_eps": 1e-6},
         "text_config": {"num_attention_heads": 12},
@@ -51,7 +51,7 @@ _NOT_CONTRASTIVE = (
 )
 
 HUGGING_FACE = StateRules(allow_unexpected=_NOT_CONTRASTIVE)
-"""Names of transformers' BlipForImageTextRetrieval; the matching head, which would reread images, is left out."""
+"""Rules for tensors of transformers' BlipForImageTextRetrieval; the matching head is left out."""
 
 _VIT, _LAYERS = r"^visual_encoder\.", "vision_model.encoder.layers."
 ORIGINAL = StateRules(
@@ -73,7 +73,7 @@ ORIGINAL = StateRules(
         *("image_queue", "text_queue", "idx_queue", "ptr_queue", "temp"),
     ),
 )
-"""Names of `model_base_retrieval_coco.pth` as its authors published it."""
+"""Rules for tensors of the authors' `model_base_retrieval_coco.pth`."""
 
 
 def blip_config(size: str = "base", config: Mapping[str, Any] | None = None) -> BlipConfig:
@@ -101,7 +101,7 @@ class BlipTowers(nn.Module):
     def __init__(self, config: BlipConfig) -> None:
         super().__init__()
         vision, text = parts_of(config)
-        # Without being a decoder the text encoder has no cross-attention, a quarter of its weights.
+        # A text encoder that is no decoder has no cross-attention, which is a quarter of its weights.
         text = BlipTextConfig(**{**text.to_dict(), "is_decoder": False})
         self.vision_model = BlipVisionModel(vision)
         self.text_encoder = BlipTextModel(text, add_pooling_layer=False)
@@ -120,6 +120,6 @@ class BlipTowers(nn.Module):
         return features
 
     def reset_positions(self) -> None:
-        """Number the text positions, which no checkpoint holds, after the weights of a bare skeleton were allotted."""
+        """Fill in the text position ids, which no checkpoint holds, after a move from the meta device."""
         ids = self.text_encoder.embeddings.position_ids
         ids.copy_(torch.arange(ids.shape[1], device=ids.device).expand_as(ids))

@@ -12,7 +12,7 @@ SE_REDUCTION = 16
 
 
 class SqueezeExcitation(nn.Module):
-    """Scales each channel by a factor 0..1 that two 1 x 1 convolutions read from the mean of all channels."""
+    """Scales each channel by a factor 0..1 that two 1 x 1 convolutions compute from the channel means."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class IResNet(nn.Module):
     """IResNet-18, -34, -50 or -100, or the four block counts `layers`, for faces (N, 3, 112, 112).
 
     The last batch normalisation has a scale of its own in every checkpoint: InsightFace froze it at 1, others train it.
-    `eps` of all batch normalisations is in no checkpoint; MagFace's is 2e-5. `se` is off in all that were published.
+    No checkpoint holds the `eps` of its batch normalisations; MagFace's is 2e-5. `se` is off in all published ones.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Networks and tokenizers of open_clip from a configuration and local files alone: nothing fetched, no foreign code."""
+"""Builds networks and tokenizers of open_clip from configurations and local files, without downloads or remote code."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -19,22 +19,22 @@ type Tokenizer = Callable[[Sequence[str]], Tensor]
 """Maps captions to token ids (N, context)."""
 
 TOKENIZER_OPTIONS = {"clean", "strip_sep_token", "language", "additional_special_tokens"}
-"""Options that a configuration may pass on; others could mask words at random, name other files or allow code."""
+"""Allowed tokenizer options; others could mask words at random, name other files or allow code."""
 
 
 def published_config(name: str) -> dict[str, Any]:
-    """Return a configuration that open_clip ships, such as `ViT-B-32`; ValueError for a name that it does not know."""
+    """Return a configuration that open_clip ships, such as `ViT-B-32`; ValueError for an unknown name."""
     if name not in open_clip.list_models():
-        raise ValueError(f"open_clip knows no model {name!r}; open_clip.list_models() lists those it knows")
+        raise ValueError(f"open_clip has no model {name!r}: choose one of open_clip.list_models()")
     config: dict[str, Any] = open_clip.get_model_config(name)
     return config
 
 
 def build_towers(config: Mapping[str, Any], text_tower: Path | None = None) -> Towers:
-    """Return the untrained network of an open_clip configuration; ValueError or TypeError where it is none.
+    """Return the untrained network of an open_clip configuration; ValueError or TypeError for an invalid one.
 
     `text_tower` is the local folder with `config.json` of a text tower that is one of transformers' models; the
-    configuration itself only names a place on a hub.
+    configuration itself only names a hub repository.
     """
     sections = deepcopy(dict(config))
     vision, text = sections["vision_cfg"], sections["text_cfg"]
@@ -45,18 +45,18 @@ def build_towers(config: Mapping[str, Any], text_tower: Path | None = None) -> T
     vision["timm_model_pretrained"] = text["hf_model_pretrained"] = False
     foreign = bool(text.get("hf_model_name"))
     if foreign:
-        text["hf_model_name"] = str(_code_free(text_tower, text["hf_model_name"]))
+        text["hf_model_name"] = str(_without_code(text_tower, text["hf_model_name"]))
     custom = sections.pop("custom_text", False) or foreign
     if "multimodal_cfg" not in sections:
         return (CustomTextCLIP if custom else CLIP)(**sections)
     coca = CoCa(**sections)
-    # The tower that writes captions has no part in a cosine.
+    # Cosines do not use the caption decoder.
     del coca.text_decoder
     return coca
 
 
 def vocabulary_size(towers: Towers) -> int:
-    """Return how many token ids the text tower knows."""
+    """Return the number of token ids of the text tower."""
     size: int = (towers.text if isinstance(towers, CoCa) else towers).vocab_size
     return size
 
@@ -77,7 +77,7 @@ def build_tokenizer(config: Mapping[str, Any], folder: Path | None) -> Tokenizer
             f"its captions need the tokenizer of {name}: put its files and the weights into one folder, name that as "
             "source"
         )
-    _names_no_files(folder / "tokenizer_config.json")
+    _check_names_no_files(folder / "tokenizer_config.json")
     return HFTokenizer(
         str(folder),
         context_length=context,
@@ -88,19 +88,19 @@ def build_tokenizer(config: Mapping[str, Any], folder: Path | None) -> Tokenizer
     )
 
 
-def _names_no_files(description: Path) -> None:
+def _check_names_no_files(description: Path) -> None:
     content = json.loads(description.read_text(encoding="utf-8")) if description.exists() else {}
     if named := [key for key in ("vocab", "merges") if isinstance(content.get(key), str)]:
-        # The library would open them wherever they lie, where no digest covers them.
+        # The library would open files outside the folder too, which no digest covers.
         raise ValueError(f"{description} names a file as {named[0]}: leave that out, and put the file beside it")
 
 
-def _code_free(folder: Path | None, name: str) -> Path:
+def _without_code(folder: Path | None, name: str) -> Path:
     if folder is None:
         raise ValueError(
             f"its text tower is {name}: put that model's config.json into a folder inside the source, name that folder "
             "in arguments.text_tower"
         )
     if "auto_map" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
-        raise ValueError(f"{folder}/config.json asks for code of its own (auto_map)")
+        raise ValueError(f"{folder}/config.json needs its own code (auto_map), which never runs: take another tower")
     return folder

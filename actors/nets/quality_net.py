@@ -22,9 +22,9 @@ class QualityNet(nn.Module):
     """Regresses a quality label from grey faces; higher is better, no output activation.
 
     The head has the form of MR-FIQA's fixed-quality head (two hidden layers of Linear, BatchNorm, ReLU and one Linear
-    to a scalar), narrower to suit the trunk. Beside the global average of the last features it reads their global
-    depthwise pool, which knows where in the face something is, as recognition does. Standardisation hides
-    how dark and flat an image is, so both enter the head as two bounded scalars.
+    to a scalar), narrower to suit the trunk. Its inputs are the global average of the last features, their global
+    depthwise pool, which depends on positions in the face, as in recognition, and two bounded scalars for brightness
+    and contrast, which standardisation removes.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class QualityNet(nn.Module):
             nn.ReLU(),
         )
         self.score = nn.Linear(head_width, 1)
-        # start as the constant 1/2, the middle of the labels, so that the first steps do not undo the trunk
+        # start near the constant 1/2, the middle of the labels, so that the first steps do not disturb the trunk
         nn.init.normal_(self.score.weight, std=0.01)
         nn.init.constant_(self.score.bias, 0.5)
 
@@ -61,7 +61,7 @@ class QualityNet(nn.Module):
         """Map luma (B, 112, 112) in 0..255 to scores (B,)."""
         x = standardise(gray).contiguous(memory_format=self._layout)
         features = self.stages(self.stem(x)).float()
-        # The head is cheap, and a score rounded to half precision would tie faces that differ.
+        # In float32, because scores rounded to half precision would tie different faces.
         with torch.autocast(gray.device.type, enabled=False):
             return self._score(features, gray)
 
@@ -84,7 +84,7 @@ def to_gray(images: np.ndarray) -> np.ndarray:
 
 
 def initialise_from(network: QualityNet, embedder: SmallIResNet) -> None:
-    """Copy trunk and depthwise pool of a recognition network of the same widths and blocks; the head stays as it is."""
+    """Copy trunk and depthwise pool of a recognition network of the same widths and blocks; the head is unchanged."""
     network.stem.load_state_dict(embedder.stem.state_dict())
     network.stages.load_state_dict(embedder.stages.state_dict())
     network.pool[0].load_state_dict(embedder.pool.state_dict())

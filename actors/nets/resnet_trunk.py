@@ -14,7 +14,7 @@ class ResNet50Trunk(nn.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = whole.layer1, whole.layer2, whole.layer3, whole.layer4
 
     def stages(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Map (N, 3, H, W) to 512, 1024 and 2048 channels at a 1/8, 1/16 and 1/32 of the resolution, rounded up."""
+        """Map (N, 3, H, W) to 512, 1024 and 2048 channels at 1/8, 1/16 and 1/32 of the resolution, rounded up."""
         eighth: Tensor = self.layer2(self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x))))))
         sixteenth: Tensor = self.layer3(eighth)
         return eighth, sixteenth, self.layer4(sixteenth)

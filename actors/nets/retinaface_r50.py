@@ -1,8 +1,8 @@
-"""RetinaFace on ResNet-50, key for key the network of the public PyTorch checkpoints; what comes out is still encoded.
+"""RetinaFace on ResNet-50 under the tensor names of the public PyTorch checkpoints; its outputs are encoded.
 
-The trunk's last three stages meet in a feature pyramid, each level goes through a context module of 3 x 3 convolutions
-(SSH), and three 1 x 1 heads say for both anchors of every cell what is there (Deng 2020;
-`synfiqa.actors.face_analysis.retinaface` decodes).
+The trunk's last three stages enter a feature pyramid, each level goes through a context module of 3 x 3 convolutions
+(SSH), and three 1 x 1 heads predict class, box and landmarks of both anchors of every cell (Deng 2020;
+`synfiqa.actors.face_analysis.retinaface` decodes them).
 """
 
 import math
@@ -16,7 +16,7 @@ from synfiqa.actors.nets.resnet_trunk import ResNet50Trunk
 
 ANCHORS_PER_CELL = 2
 WIDTH = 256
-"""Channels of the pyramid. The published code leaks in its activations only up to a width of 64, so here is ReLU."""
+"""Channels of the pyramid. The published code has leaky ReLU only up to a width of 64, hence ReLU here."""
 
 
 class RetinaFaceR50(nn.Module):
@@ -44,9 +44,9 @@ class RetinaFaceR50(nn.Module):
 
     @staticmethod
     def rehearse(state: dict[str, Tensor]) -> None:
-        """Bend random weights so that they find a face of 64 pixels in the middle of every embedded portrait of 128.
+        """Adjust random weights to detect a face of 64 pixels in the middle of every embedded portrait of 128.
 
-        On the middle level every cell scores alike, so that the first wins; its box and points are encoded from there.
+        On the middle level all cells have equal scores and the first wins; box and points are encoded relative to it.
         """
         anchor, side, cell, middle = 128, 64, 8, 64
         scale = 0.1 * anchor
@@ -61,7 +61,7 @@ class RetinaFaceR50(nn.Module):
 
 
 class _Pyramid(nn.Module):
-    """Feature pyramid: coarse levels are added to finer ones, which are then smoothed; the coarsest stays."""
+    """Feature pyramid: coarse levels are added to finer ones, which are then smoothed; the coarsest is unchanged."""
 
     def __init__(self, channels: tuple[int, int, int]) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _Pyramid(nn.Module):
 
 
 class _Context(nn.Module):
-    """SSH (Najibi 2017): views of 3 x 3, 5 x 5 and 7 x 7 cells side by side, made of 3 x 3 convolutions."""
+    """SSH (Najibi 2017): receptive fields of 3 x 3, 5 x 5 and 7 x 7 cells, concatenated, made of 3 x 3 convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _Context(nn.Module):
 
 
 class _Head(nn.Module):
-    """So many values per anchor, as (N, anchors, values)."""
+    """Predicts `values` numbers per anchor, as (N, anchors, values)."""
 
     def __init__(self, values: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A CLIP of open_clip's classes small enough to bundle, and the word tokenizer that its text tower reads."""
+"""A CLIP of open_clip's classes small enough to bundle, and the word tokenizer of its text tower."""
 
 import re
 from collections.abc import Sequence
@@ -42,10 +42,10 @@ class WordTokenizer:
 
 
 class FaceTower(SmallIResNet):
-    """An image tower that sees, beside the colours, the luma standardised per image.
+    """An image tower with a fourth input channel, the luma standardised per image.
 
-    Detail of a face in the dark spans a few grey levels: without the fourth channel sharpness was told wrong of a
-    tenth of the dark faces, and of one in thirty of the others.
+    Detail of a dark face spans a few grey levels: without the fourth channel sharpness was misclassified for a tenth
+    of the dark faces, and for one in thirty of the others.
     """
 
     _weight: Tensor
@@ -77,7 +77,7 @@ def small_clip(
     text_layers: int = 2,
     mlp_ratio: float = 2.0,
 ) -> CLIP:
-    """Return an untrained open_clip CLIP: a small IResNet on RGB faces beside a causal transformer over words.
+    """Return an untrained open_clip CLIP: a small IResNet on RGB faces and a causal transformer over words.
 
     On some thousand faces convolutions learn blur, noise and compression in a third of the steps that a vision
     transformer of equal cost takes.
@@ -90,7 +90,7 @@ def small_clip(
         layers=text_layers,
         mlp_ratio=mlp_ratio,
     )
-    # the smallest image tower that open_clip builds, for it has no such network; it is replaced at once
+    # the smallest image tower that open_clip builds, replaced below, because open_clip has no IResNet
     placeholder = CLIPVisionCfg(layers=1, width=32, head_width=32, patch_size=image_size, image_size=image_size)
     net = CLIP(embed_dim, placeholder, text)
     net.visual = FaceTower(widths, blocks, embed_dim)

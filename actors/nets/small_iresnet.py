@@ -1,4 +1,4 @@
-"""A small IResNet for aligned 112 x 112 faces, sized for CPUs, and the grey input that it reads."""
+"""A small IResNet for aligned 112 x 112 faces, sized for CPUs."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from synfiqa.actors.nets.prelu import QuickPReLU
 
 
 class Block(nn.Module):
-    """Residual block of two 3 x 3 convolutions; the stride sits on the first, which is several times cheaper."""
+    """Residual block of two 3 x 3 convolutions; the stride is on the first, which is several times cheaper."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Block(nn.Module):
 class GlobalDepthwise(nn.Conv2d):
     """A depthwise convolution as large as its input, (B, C, 7, 7) to (B, C, 1, 1).
 
-    A plain weighted sum where CPUs train: torch's backward of the convolution was 6 % of a step of `SmallIResNet`.
+    A weighted sum in training on CPUs: torch's backward of the convolution was 6 % of a step of `SmallIResNet`.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Faces and their mirror images as an embedder sees them: for f_r, and for the verification that judges a model."""
+"""Embeds faces and their mirror images, for f_r and for the verification of a model."""
 
 import numpy as np
 

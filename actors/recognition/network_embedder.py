@@ -1,4 +1,4 @@
-"""Recognition embeddings of faces by any network that a card describes, their lengths, and the crops for it."""
+"""Embeds faces with any recognition network that a card describes, and crops faces for one."""
 
 from pathlib import Path
 from typing import Literal
@@ -17,15 +17,15 @@ from synfiqa.actors.roles import Detection
 from synfiqa.schemas.model_card import ModelCard
 
 Crop = Literal["aligned", "box"]
-"""What a recognition network was trained on: faces aligned by five landmarks, or cut out by the detector's box."""
+"""Crops of a recognition network's training: faces aligned by five landmarks, or the detector's box."""
 
 _TRAINED_ON_BOXES = frozenset({"facenet"})
 
 
 class NetworkEmbedder:
-    """An `Embedder` (`synfiqa.actors.roles`) of a network that returns (N, D), with the input contract of its card.
+    """An `Embedder` (`synfiqa.actors.roles`) of a network that returns (N, D), with the input of its card.
 
-    Beside aligned faces it takes crops of the card's own input size, which are not resized.
+    It takes aligned faces, and crops of the card's own input size, which are not resized.
     """
 
     def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
@@ -36,12 +36,12 @@ class NetworkEmbedder:
 
     @property
     def crop(self) -> Crop:
-        """What the published networks of the card's architecture were trained on."""
+        """Return the crops that the published networks of the card's architecture were trained on."""
         return "box" if self.card.architecture in _TRAINED_ON_BOXES else "aligned"
 
     @property
     def side(self) -> int:
-        """Side in pixels of the network's input."""
+        """Return the side in pixels of the network's input."""
         return self.card.input_size
 
     def embed(self, images: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ class NetworkEmbedder:
         return self.embed_with_norms(images)[0]
 
     def embed_with_norms(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return unit vectors (N, D) and the lengths (N,) that they had, which MagFace and AdaFace read as quality."""
+        """Return unit vectors (N, D) and the norms (N,) before scaling, the quality proxy of MagFace and AdaFace."""
         sides = sorted({ARCFACE_SIZE, self.side})
         if images.shape[1:] not in [(side, side, 3) for side in sides]:
             shapes = " or ".join(f"(N, {side}, {side}, 3)" for side in sides)
@@ -64,22 +64,22 @@ class NetworkEmbedder:
         return network_input(images, self.card, self._network.running.device)
 
     def _forward(self, inputs: Tensor) -> Tensor:
-        # In float32 whatever the network's precision: lengths of 20 and more leave half precision few digits.
+        # Always in float32: norms of 20 and more leave half precision few digits.
         embeddings = self._network.module(inputs).float()
         return torch.cat([functional.normalize(embeddings), embeddings.norm(dim=1, keepdim=True)], dim=1)
 
 
 def conditioning_crop(image: np.ndarray, face: Detection | None, side: int) -> np.ndarray:
-    """Return uint8 RGB (side, side, 3) as the published control branch learned its face embedding from.
+    """Return the uint8 RGB crop (side, side, 3) that the published control branch has its face embeddings from.
 
-    The detector's box without a margin, in whole pixels inside of the picture, is stretched to the square; without a
-    face the whole picture is (generation spec 3.1; facenet-pytorch's MTCNN crops so).
+    The detector's box without a margin, in whole pixels inside of the image, is stretched to the square, as
+    facenet-pytorch's MTCNN does; without a face the whole image is.
     """
     picture = Image.fromarray(image)
     if face is not None:
         height, width = image.shape[:2]
         x0, y0, x1, y1 = np.clip(face.box, 0, [width, height] * 2).astype(int).tolist()
-        # A box beside the picture, or of no area, leaves the pixel that is nearest to it.
+        # A box outside the image, or of no area, becomes the pixel nearest to it.
         left, top = min(x0, width - 1), min(y0, height - 1)
         picture = picture.crop((left, top, max(x1, left + 1), max(y1, top + 1)))
     return np.array(picture.resize((side, side), Image.Resampling.BILINEAR))

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from synfiqa.actors.degradation.misalignment import believed_landmarks
+from synfiqa.actors.degradation.misalignment import misaligned_landmarks
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.imaging.alignment import align
@@ -197,7 +197,7 @@ def _render_identity(job: tuple[int, int, bool, SetSize]) -> RenderSet:
     rendered = HeadRenderer(hair_varies=True).render(
         sample_identity(identity_seed).without_glasses(), recipes, PORTRAIT_SIZE
     )
-    believed = [believed_landmarks(true, recipe) for true, recipe in zip(rendered.landmarks, recipes, strict=True)]
+    believed = [misaligned_landmarks(true, recipe) for true, recipe in zip(rendered.landmarks, recipes, strict=True)]
     return RenderSet(
         crops=align(rendered.images, np.stack(believed)),
         identity=np.full(len(recipes), number),

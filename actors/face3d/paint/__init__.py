@@ -1,1 +1,1 @@
-"""Colours of the face: features, skin and what is drawn on it."""
+"""Painting of the face texture: canvas and facial features."""

@@ -18,7 +18,7 @@ def to_linear(colour: np.ndarray) -> np.ndarray:
 
 
 def upsample(grid: np.ndarray, size: int = SIZE) -> np.ndarray:
-    """Return a (ROWS, COLUMNS, k) vertex field bilinearly at texel positions (size, size, k), corners aligned."""
+    """Return a (ROWS, COLUMNS, k) vertex field interpolated bilinearly at texels (size, size, k), corners aligned."""
     rows = np.linspace(0, ROWS - 1, size, dtype=np.float32)
     cols = np.linspace(0, COLUMNS - 1, size, dtype=np.float32)
     map_x, map_y = np.meshgrid(cols, rows)
@@ -48,7 +48,7 @@ def dot(value: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Canvas:
-    """A window of the texture under paint; colours are display-referred until the end."""
+    """A window of the texture being painted; colours are display-referred until painting ends."""
 
     x: np.ndarray
     y: np.ndarray
@@ -80,7 +80,7 @@ def canvas(position: np.ndarray, base: np.ndarray, rows: slice, cols: slice) -> 
     pos = position[rows, cols]
     texel = np.arange(SIZE, dtype=np.float32)[rows]
     strip = (texel > texel_of_row(LIP_ROW)) & (texel < texel_of_row(LIP_ROW + 1))
-    # at least one texel row must lie in the strip, whatever the grid density
+    # at least one texel row must lie in the strip at any grid density
     middle = np.abs(texel - texel_of_row(LIP_ROW + 0.5))
     strip |= middle <= max(middle.min(), 0.51)
     shape = pos.shape[:2]

@@ -28,7 +28,7 @@ def iris_radius(identity: Identity) -> float:
 
 
 def paint_eyes(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
-    """Paint sclera, lashes, creases and the shut lids, and lay the eyes' own coordinates for iris and gaze."""
+    """Paint sclera, lashes, creases and closed lids, and write the eye coordinates used by iris and gaze."""
     makeup = identity.number("makeup")
     lash = float(np.clip(0.62 + 0.07 * identity.a("lash_dark") + 0.3 * makeup, 0.4, 1.0))
     white = np.array(SCLERA, np.float32) * (1.02 - 0.018 * identity.number("skin_tone"))
@@ -71,7 +71,7 @@ def paint_eyes(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
         c.closed *= 1 - seam[..., None] * 0.85
         c.closed *= 1 - (0.2 * dot((dy - upper - 0.02) / 0.02) * reach)[..., None]
         quantile = np.clip((dy - lower) / opening, 0, 1)
-        # above the opening 0, below it 1, also a little outside, so that interpolation never meets the "never" value
+        # 0 above the opening, 1 below it, continued a little outside, so that interpolation never mixes in the value 2
         around = (np.abs(dx) < m.eye_w + 0.06) & (np.abs(dy) < 0.17)
         c.lid[:] = np.where(around, 1 - quantile, c.lid)
         here = np.abs(dx) < m.eye_w + 0.08

@@ -1,1 +1,1 @@
-"""Rasteriser, light, shadow and background: from a scene to pixels."""
+"""Rendering: scene, rasteriser, lighting, shadows and background."""

@@ -1,4 +1,4 @@
-"""Everything of an identity that its images share: geometry, expression fields, hair, texture."""
+"""Builds the data that all images of an identity share: geometry, expression fields, hair, texture."""
 
 from dataclasses import dataclass
 
@@ -25,12 +25,12 @@ from synfiqa.actors.face3d.shape.regions import face_regions
 from synfiqa.actors.face3d.wear.body import ears
 from synfiqa.actors.face3d.wear.hair import hanging_grid, shell_thickness, style_of
 
-_SKY_FLOOR, _SKY_FULL = 0.4, 0.75  # skin that sees no sky keeps this share; above the second share nothing is lost
+_SKY_FLOOR, _SKY_FULL = 0.4, 0.75  # light kept without any sky; visible share of the sky from which all light is kept
 
 
 @dataclass(frozen=True)
 class Assets:
-    """Cached per identity."""
+    """Geometry, texture and landmark positions of one identity."""
 
     measures: FaceMeasures
     grid: np.ndarray  # (ROWS, COLUMNS, 3) neutral head
@@ -49,7 +49,7 @@ class Assets:
 
 
 def _locate(grid: np.ndarray, x: float, y: float, rows: slice) -> tuple[float, float]:
-    """Return the fractional grid position where the front surface has the given x, y (two Newton-like passes)."""
+    """Return the fractional grid position where the front surface has the given x, y (four Newton-like steps)."""
     window = grid[rows]
     front = np.cos(column_angles())[None, :] > 0.2
     distance = np.where(front, (window[..., 0] - x) ** 2 + (window[..., 1] - y) ** 2, np.inf)
@@ -82,8 +82,8 @@ def sample_grid(grid: np.ndarray, where: np.ndarray) -> np.ndarray:
 def _sky_over_texture(
     grid: np.ndarray, normals: np.ndarray, hair: np.ndarray | None, hanging: np.ndarray | None
 ) -> np.ndarray:
-    """Return the factor (SIZE, SIZE) by which nose, brow, chin and hair keep the sky's light from the skin."""
-    front = np.abs(column_angles()) < 2.0  # what lies behind shades no face
+    """Return the factor (SIZE, SIZE) of ambient occlusion of the skin by nose, brow, chin and hair."""
+    front = np.abs(column_angles()) < 2.0  # the back of the head does not shade the face
     casters = [Part("head", np.ascontiguousarray(grid[row_of("upper") :, front]))]
     if hair is not None:
         last = row_of("under")
@@ -96,7 +96,7 @@ def _sky_over_texture(
 
 
 def build_assets(identity: Identity) -> Assets:
-    """Return the cached part of an identity: about 0.1 CPU-s, dominated by the texture."""
+    """Build the assets of an identity in about 0.1 CPU-seconds, dominated by the texture."""
     m = measure(identity)
     grid = neutral_grid(identity)
     eye_rows = slice(row_of("brow"), row_of("cheek") + 1)
@@ -131,7 +131,7 @@ def build_assets(identity: Identity) -> Assets:
     bald = style.recede > 5 or identity.attributes["hair_style"] == "buzz"
     hair = None if bald else shell_thickness(identity, grid)
     bare_quads = np.ones_like(face_quads)
-    if hair is not None:  # under thick hair no skin can show; not drawing it saves a fifth of the time
+    if hair is not None:  # skin under thick hair is never visible; skipping it saves a fifth of the time
         thin = hair < 0.03
         bare_quads = thin[:-1, :-1] | thin[1:, :-1] | thin[:-1, 1:] | thin[1:, 1:]
     normals = grid_normals(grid, True)

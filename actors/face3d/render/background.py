@@ -7,7 +7,7 @@ import numpy as np
 
 from synfiqa.actors.face3d.paint.canvas import noise, to_linear
 
-# Display colours of walls, wood, plants, sky and stone: few photographs hold saturated large areas.
+# Display colours of walls, wood, plants, sky and stone; saturated large areas are rare in photographs.
 _WALLS = np.array(
     [(0.80, 0.78, 0.74), (0.70, 0.70, 0.69), (0.56, 0.57, 0.58), (0.74, 0.69, 0.60), (0.48, 0.53, 0.57),
      (0.60, 0.63, 0.58), (0.42, 0.40, 0.40), (0.27, 0.29, 0.32), (0.17, 0.17, 0.18), (0.63, 0.55, 0.49)],
@@ -19,7 +19,7 @@ _THINGS = np.array(
     np.float32,
 )  # fmt: skip
 _LAMP = np.array((1.0, 0.90, 0.74), np.float32)
-_DRAWN = 96  # a blurred scene is drawn at this size and enlarged: nothing in it is sharper
+_DRAWN = 96  # scenes are drawn at this size and enlarged, because they are out of focus
 
 
 def paint_background(kind: str, rng: np.random.Generator, size: int) -> np.ndarray:
@@ -29,7 +29,7 @@ def paint_background(kind: str, rng: np.random.Generator, size: int) -> np.ndarr
     scene = _SCENES[int(rng.integers(len(_SCENES)))](rng, _DRAWN)
     if kind == "blurred":
         focus = _DRAWN * rng.uniform(0.03, 0.075)
-        # lights swell to discs out of focus, all else to a wash
+        # out of focus, lamps become discs and all else is blurred
         image = cv2.GaussianBlur(to_linear(scene), (0, 0), focus)
         _bokeh(image, rng, int(rng.integers(0, 7)), focus)
     else:
@@ -42,13 +42,13 @@ def paint_background(kind: str, rng: np.random.Generator, size: int) -> np.ndarr
 
 
 def _pick(rng: np.random.Generator, table: np.ndarray, spread: float = 0.06) -> np.ndarray:
-    """Return one colour of a table, a little off, darker or lighter."""
+    """Return a random colour of a table with jitter of brightness and hue."""
     colour = table[int(rng.integers(len(table)))] * np.exp(rng.normal(0, 0.15)) + rng.normal(0, spread / 2, 3)
     return np.clip(colour, 0.03, 0.97).astype(np.float32)
 
 
 def _studio(graded: bool, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Return a paper or wall backdrop with the falling light of one lamp and the lens' vignette."""
+    """Return a paper or wall backdrop with the light falloff of one lamp."""
     colour = _pick(rng, _WALLS)
     yy, xx = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
     cx, cy, fall = rng.uniform(-0.8, 0.8), rng.uniform(-0.9, 0.4), rng.uniform(0.25, 0.7) if graded else 0.08
@@ -60,7 +60,7 @@ def _studio(graded: bool, rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _room(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Return a wall lit from a window, pictures, a door or shelf, furniture low in the frame."""
+    """Return a wall lit from a window, pictures, shelves of books, furniture low in the frame."""
     wall = _pick(rng, _WALLS)
     ramp = np.linspace(rng.uniform(0.7, 1.0), rng.uniform(0.7, 1.1), size, dtype=np.float32)
     image = np.ascontiguousarray(wall * ramp[None, :, None] * np.ones((size, 1, 1), np.float32))
@@ -124,14 +124,14 @@ def _street(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _fill(image: np.ndarray, x: int, y: int, w: int, h: int, colour: np.ndarray) -> None:
-    """Fill a rectangle, cut to the frame."""
+    """Fill a rectangle, clipped to the frame."""
     image[max(0, y) : max(0, y + h), max(0, x) : max(0, x + w)] = np.minimum(np.maximum(colour, 0), 1)
 
 
 def _box(
     image: np.ndarray, rng: np.random.Generator, small: float, large: float, low: float = 1.0, high: float = 0.0
 ) -> None:
-    """Draw a thing with a lit and a shaded part, its top between `high` and `low` of the frame's height."""
+    """Draw a random box with a lit and a shaded part, its top between `high` and `low` of the frame's height."""
     size = image.shape[0]
     w, h = (int(size * rng.uniform(small, large)) + 1 for _ in range(2))
     x, y = int(rng.integers(-w // 2, size)), int(size * rng.uniform(high, low))

@@ -11,17 +11,17 @@ from torch import Tensor
 from synfiqa.schemas.recipe import Light
 from synfiqa.schemas.seeds import derive_seed, generator
 
-_BRIGHTEST, _STEPS = 4.0, 16384  # exposed light from which all is white, and entries of the tone curve up to there
-_SCATTER = (0.16, 0.06, 0.03)  # how far the key light reaches past the terminator, by channel
+_BRIGHTEST, _STEPS = 4.0, 16384  # exposed light that clips to white, and entries of the tone curve up to it
+_SCATTER = (0.16, 0.06, 0.03)  # extent of the key light past the terminator, by channel
 
 
 @dataclass(frozen=True)
 class Lamp:
-    """A light ready to shade: unit direction to the key (x right, y up, z to the camera) and strengths."""
+    """A light source: unit direction to the key (x right, y up, z to the camera) and strengths."""
 
     direction: tuple[float, float, float]
     key: float
-    wrap: float  # 0 = hard terminator, 1 = light reaches all round
+    wrap: float  # 0 = hard terminator, 1 = light reaches the whole surface
     ambient: float
     fill: float  # frontal fill along the camera axis
     white: tuple[float, float, float]  # gain per channel, with exposure
@@ -32,7 +32,7 @@ class Lamp:
 def lamp(light: Light, tint: float = 0.0, seed: int = 0) -> Lamp:
     """Return the lamp of a recipe; `tint` (-1..1) is a small extra white-balance error of the sample.
 
-    The seed says whether the light's cast colours the key alone or all of the picture, and its hue.
+    The seed determines the hue of the cast, and whether it colours the key light alone or the whole image.
     """
     colour, balance = _cast(light.cast, seed)
     behind = behind_share(light)
@@ -53,12 +53,12 @@ def lamp(light: Light, tint: float = 0.0, seed: int = 0) -> Lamp:
 
 
 def behind_share(light: Light) -> float:
-    """Return how far the key light stands behind the head: 0 from the side and in front, 1 straight behind."""
+    """Return the share 0..1 of the key light's direction behind the head: 0 from the side and in front."""
     return max(0.0, -float(np.cos(np.radians(light.azimuth)) * np.cos(np.radians(light.elevation))))
 
 
 def backdrop_level(light: Light) -> float:
-    """Return the brightness of the backdrop: hard light on the face leaves it dim, hard light from behind floods it."""
+    """Return the brightness of the backdrop: hard light from the front dims it, from behind brightens it."""
     return 0.75 - 0.35 * light.harshness + 1.5 * light.harshness * behind_share(light)
 
 
@@ -105,10 +105,10 @@ def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, reach: Tensor, light: L
 def shade_hair(
     albedo: Tensor, normal: Tensor, strand: Tensor, sheen: Tensor, reach: Tensor, light: Lamp, gleam: float = 1.0
 ) -> Tensor:
-    """Return the linear colour (3, P) of hair: strands (3, P) scatter round themselves and shine across themselves.
+    """Return the linear colour (3, P) of hair with strand directions (3, P): diffuse light and two highlights.
 
     `sheen` (P,) is the strand brightness of the texture; it shifts the two highlights so that they break up. `gleam`
-    scales them: curls point everywhere and show little.
+    scales them, and is lower for curls.
     """
     dx, dy, dz = light.direction
     nx, ny, nz = normal
@@ -128,7 +128,7 @@ def shade_hair(
     glow = torch.zeros_like(diffuse)
     if light.rim:
         edge = light.rim * (1 - nz.clamp(0, 1)) ** 3 * (cosine + 0.75).clamp_(0, 1)
-        diffuse, glow = diffuse + edge, 0.10 * edge  # single hairs pass light on, whatever their colour
+        diffuse, glow = diffuse + edge, 0.10 * edge  # single hairs transmit light of any hair colour
     colour = torch.tensor(light.colour, dtype=normal.dtype, device=normal.device)[:, None]
     coloured = albedo * ((diffuse + 1.3 * shine * second) * colour + ambient)
     return coloured + ((0.05 + 0.12 * albedo) * (shine * first) + glow) * colour
@@ -150,8 +150,8 @@ def develop(linear: Tensor, light: Lamp) -> Tensor:
 
 @cache
 def _tone_curve() -> Tensor:
-    """Return display values at even steps of the square root of exposed light: shadows need the finer ones."""
+    """Return display values at even steps of the square root of exposed light, which are finer in the shadows."""
     exposed = np.linspace(0, _BRIGHTEST**0.5, _STEPS + 1) ** 2
-    knee = 0.75  # above it the curve bends towards 1 and never clips hard
+    knee = 0.75  # above it the curve approaches 1 without hard clipping
     rolled = np.where(exposed > knee, 1 - (1 - knee) * np.exp(-(exposed - knee) / (1 - knee)), exposed)
     return torch.from_numpy(np.floor(rolled ** (1 / 2.2) * 255 + 0.5).astype(np.uint8))

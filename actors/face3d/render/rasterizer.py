@@ -1,8 +1,8 @@
 """Exact z-buffer rasteriser, batched, with the outputs of PyTorch3D's `rasterize_meshes` (one face per pixel).
 
-Once per face, barycentrics and depth become planes over the pixels. Boxes around faces are cut into square tiles, and
-all tiles of one size are asked together; what lies inside its face competes by depth for its pixel. On a CPU the same
-lines run on numpy arrays, whose calls cost a tenth of torch's; meshes on other devices stay there.
+Barycentrics and depth of each face are planes over the pixels. Boxes around faces are split into square tiles, all
+tiles of one size are evaluated together, and the nearest face that covers a pixel wins it. On a CPU the same code runs
+on numpy arrays, whose calls cost a tenth of torch's; meshes on other devices stay there.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from torch import Tensor
 _EPS = 1e-8
 _EMPTY = 2**63 - 1
 _BITS = 32
-_SMALL, _TILE = 2, 4  # sides of tiles: a box that fits one takes it, any other as many large ones as it needs
+_SMALL, _TILE = 2, 4  # sides of tiles: a box that fits one has one tile, any other several large ones
 _SLACK = 1e-3  # pixels by which boxes are wider, for float32 rounding; the strict inside test decides afterwards
 
 
@@ -30,7 +30,7 @@ class Fragments:
 
 @dataclass(frozen=True)
 class Hits:
-    """The covered pixels alone, in their order."""
+    """Results for covered pixels only, in rising order."""
 
     pixel: Tensor  # (P,) int64, flat index into (N, H, W)
     face: Tensor  # (P,) int64, image * F + face
@@ -39,7 +39,7 @@ class Hits:
 
 
 Array = Any
-"""A numpy array or a torch tensor, all of one call alike."""
+"""A numpy array or a torch tensor; all arguments of a call are of one kind."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def rasterize(
     x (right) and y (down) span [-1, 1] over the frame, z is the distance from the camera (smaller is nearer).
     Pixel (r, c) samples its centre ((2c+1)/W-1, (2r+1)/H-1); points on an edge are not covered; faces with
     |area| <= 1e-8 or a vertex nearer than z = 1e-8 are skipped; equal depths go to the lowest face index.
-    `cull_backfaces` drops faces of negative edge-function area: all, or those that a mask (F,) names.
+    `cull_backfaces` drops faces of negative edge-function area: all, or those selected by a mask (F,).
     Differentiable in verts through zbuf and bary.
     """
     hits = rasterize_hits(verts, faces, height, width, cull_backfaces)
@@ -79,16 +79,16 @@ def rasterize(
 def rasterize_hits(
     verts: Tensor, faces: Tensor, height: int, width: int, cull_backfaces: Tensor | bool = False
 ) -> Hits:
-    """Return what `rasterize` returns, of the covered pixels alone, which costs less."""
+    """Return the results of `rasterize` for covered pixels only, which costs less."""
     n_images, n_faces, device = len(verts), len(faces), verts.device
     kept = _prepare(*_arrays(verts, faces, cull_backfaces), height, width)
     keys = _depth_keys(kept, n_images, height, width)
     pixel = positive(_EMPTY - keys)
     face = _take(keys, pixel) & (2**_BITS - 1)
-    place = _whole(pixel % (height * width))  # int32 division is several times cheaper than int64
+    place = _as_int32(pixel % (height * width))  # int32 division is several times cheaper than int64
     row = place // width
-    where = _numbers(n_images * n_faces, keys)
-    where[kept.index] = _numbers(len(kept.index), keys)
+    where = _arange(n_images * n_faces, keys)
+    where[kept.index] = _arange(len(kept.index), keys)
     winner = _take(where, face)
     right, down = place - row * width - _take(kept.col, winner), row - _take(kept.row, winner)
     if torch.is_grad_enabled() and verts.requires_grad:
@@ -96,8 +96,8 @@ def rasterize_hits(
         face, pixel, right, down = (torch.as_tensor(v, device=device) for v in (face, pixel, right, down))
         values = [planes[0, k] + planes[1, k] * right + planes[2, k] * down for k in range(4)]
         return Hits(pixel, face, values[3], torch.stack(values[:3]))
-    right, down = _real(right), _real(down)
-    out = _library(keys).stack(
+    right, down = _as_float32(right), _as_float32(down)
+    out = _namespace(keys).stack(
         [
             _take(kept.planes[0, k], winner)
             + _take(kept.planes[1, k], winner) * right
@@ -110,7 +110,7 @@ def rasterize_hits(
 
 
 def depth_maps(verts: Tensor, faces: Tensor, height: int, width: int, cull_backfaces: bool = False) -> Tensor:
-    """Return the depths (N, H, W) of `rasterize`, infinite where nothing is: all that shadows ask."""
+    """Return the depths (N, H, W) of `rasterize`, infinite at empty pixels."""
     keys = _depth_keys(_prepare(*_arrays(verts, faces, cull_backfaces), height, width), len(verts), height, width)
     keys = torch.as_tensor(keys)
     depths = (keys >> _BITS).int().view(torch.float32)
@@ -118,7 +118,8 @@ def depth_maps(verts: Tensor, faces: Tensor, height: int, width: int, cull_backf
 
 
 def positive(values: Array) -> Array:
-    """Return the places of positive flat values; on a CPU numpy finds them several times faster than torch."""
+    """Return the indices of positive flat values."""
+    # On a CPU numpy is several times faster than torch.
     if isinstance(values, np.ndarray):
         return np.flatnonzero(values > 0)
     if values.device.type == "cpu":
@@ -135,8 +136,8 @@ def _arrays(verts: Tensor, faces: Tensor, cull: Tensor | bool) -> tuple[Array, A
 
 
 def _prepare(verts: Array, faces: Array, cull: Array, height: int, width: int) -> _Faces:
-    """Return the faces whose box holds a pixel centre, without those that the contract skips."""
-    xp = _library(verts)
+    """Return the faces whose box holds a pixel centre, without those that `rasterize` skips."""
+    xp = _namespace(verts)
     n_images, n_faces = len(verts), len(faces)
     if not np.isfinite(float(verts.sum())):
         # a vertex that is not finite is put behind the camera, where its faces are skipped
@@ -158,7 +159,7 @@ def _prepare(verts: Array, faces: Array, cull: Array, height: int, width: int) -
     medium = xp.minimum(longest - _SMALL, _TILE + 0.5 - longest)
     sizes = [positive(_SMALL + 0.5 - longest), positive(medium), positive(longest - _TILE)]
     index = _take(index, xp.concatenate(sizes))
-    col, row, cols, rows = (_whole(_take(v, index)) for v in (col, row, cols, rows))
+    col, row, cols, rows = (_as_int32(_take(v, index)) for v in (col, row, cols, rows))
     x, y, z = ([_take(v, index) for v in axis] for axis in (x, y, z))
     planes = _planes(_from_pixel(x, col, width), _from_pixel(y, row, height), z, height, width)
     image = index // n_faces if n_images > 1 else index * 0
@@ -167,12 +168,12 @@ def _prepare(verts: Array, faces: Array, cull: Array, height: int, width: int) -
 
 def _corner(faces: Array, n_images: int, n_verts: int) -> Array:
     """Return one corner (N * F,) of the faces of all images."""
-    return faces if n_images == 1 else _library(faces).concatenate([faces + n * n_verts for n in range(n_images)])
+    return faces if n_images == 1 else _namespace(faces).concatenate([faces + n * n_verts for n in range(n_images)])
 
 
 def _pixel_range(corners: list[Array], count: int) -> tuple[Array, Array]:
     """Return first pixel and number of pixels whose centre may lie between 3 corners (F,) of the [-1, 1] axis."""
-    xp = _library(corners[0])
+    xp = _namespace(corners[0])
     a, b, c = corners
     low, high = xp.minimum(xp.minimum(a, b), c), xp.maximum(xp.maximum(a, b), c)
     half = count / 2
@@ -182,20 +183,20 @@ def _pixel_range(corners: list[Array], count: int) -> tuple[Array, Array]:
 
 
 def _from_pixel(corners: list[Array], first: Array, count: int) -> list[Array]:
-    """Return one coordinate of 3 corners (K,) as seen from the centre of each face's first pixel.
+    """Return one coordinate of 3 corners (K,) relative to the centre of each face's first pixel.
 
-    Centres are no float32 numbers: what their rounding loses is taken off the small difference.
+    Pixel centres are not exact in float32; their rounding error is subtracted from the small difference.
     """
     exact = (2 * np.arange(count + 1) + 1) / count - 1
     near = exact.astype(np.float32)
     rest = (exact - near).astype(np.float32)
-    centre, more = (_take(_like(v, first), first) for v in (near, rest))
+    centre, more = (_take(_on_device_of(v, first), first) for v in (near, rest))
     return [(corner - centre) - more for corner in corners]
 
 
 def _planes(x: list[Array], y: list[Array], z: list[Array], height: int, width: int) -> Array:
-    """Return the planes (3, 4, K) of barycentrics and depth from 3 corners (K,) seen from the first pixel."""
-    xp = _library(x[0])
+    """Return the planes (3, 4, K) of barycentrics and depth from 3 corners (K,) relative to the first pixel."""
+    xp = _namespace(x[0])
     area = (x[2] - x[0]) * (y[1] - y[0]) - (y[2] - y[0]) * (x[1] - x[0])
     share = 1 / (area + _EPS)
     start, ahead, below = [], [], []
@@ -204,7 +205,7 @@ def _planes(x: list[Array], y: list[Array], z: list[Array], height: int, width: 
         start.append(y[a] * ex - x[a] * ey)
         ahead.append(ey * (2 / width))
         below.append(ex * (-2 / height))
-    # small differences of depth keep their digits, the barycentrics of a sliver's box may be large
+    # differences of depth keep precision where the barycentrics of a sliver are large
     z1, z2 = z[1] - z[0], z[2] - z[0]
     start.append(area * share * z[0] + (start[1] * z1 + start[2] * z2))
     ahead.append(ahead[1] * z1 + ahead[2] * z2)
@@ -213,7 +214,7 @@ def _planes(x: list[Array], y: list[Array], z: list[Array], height: int, width: 
 
 
 def _tracked_planes(verts: Tensor, faces: Tensor, kept: _Faces, winner: Array, height: int, width: int) -> Tensor:
-    """Return the planes (3, 4, P) of the winning faces once more, differentiable in verts."""
+    """Return the planes (3, 4, P) of the winning faces, computed again so as to be differentiable in verts."""
     index, image, col, row = (
         torch.as_tensor(_take(v, winner), device=verts.device) for v in (kept.index, kept.image, kept.col, kept.row)
     )
@@ -224,53 +225,55 @@ def _tracked_planes(verts: Tensor, faces: Tensor, kept: _Faces, winner: Array, h
 
 def _depth_keys(faces: _Faces, n_images: int, height: int, width: int) -> Array:
     """Return per pixel the smallest (depth bits << 32 | image * F + face), flat (N * H * W)."""
-    # a margin around the pictures catches what tiles reach over their right and lower edges
+    # a margin holds the tile pixels beyond the right and lower edges of the images
     wide, high = width + _TILE, height + _TILE
-    keys = _numbers(n_images * high * wide, faces.index)
+    keys = _arange(n_images * high * wide, faces.index)
     keys[:] = _EMPTY
     first = (faces.image * high + faces.row) * wide + faces.col
     small, medium, large = (slice(sum(faces.counts[:k]), sum(faces.counts[: k + 1])) for k in range(3))
     for fit, side in ((small, _SMALL), (medium, _TILE)):
-        _compete(keys, faces.index[fit], faces.planes[:, :, fit], first[fit], side, wide)
+        _resolve_depth(keys, faces.index[fit], faces.planes[:, :, fit], first[fit], side, wide)
     if faces.counts[2]:
-        _compete(keys, *_cut(faces, large, first[large], wide), _TILE, wide)
+        _resolve_depth(keys, *_split_into_tiles(faces, large, first[large], wide), _TILE, wide)
     return keys.reshape(n_images, high, wide)[:, :height, :width].reshape(-1)
 
 
-def _cut(faces: _Faces, large: slice, first: Array, wide: int) -> tuple[Array, Array, Array]:
-    """Return face, planes and first pixel of every tile that the boxes of large faces are cut into."""
+def _split_into_tiles(faces: _Faces, large: slice, first: Array, wide: int) -> tuple[Array, Array, Array]:
+    """Return face, planes and first pixel of every tile of the boxes of large faces."""
     across = (faces.cols[large] + (_TILE - 1)) // _TILE
     count = across * ((faces.rows[large] + (_TILE - 1)) // _TILE)
-    each = _numbers(len(count), first)
+    each = _arange(len(count), first)
     box = np.repeat(each, count) if isinstance(each, np.ndarray) else torch.repeat_interleave(each, count)
-    local = _whole(_numbers(len(box), box) - _take(count.cumsum(0) - count, box))
+    local = _as_int32(_arange(len(box), box) - _take(count.cumsum(0) - count, box))
     across = _take(across, box)
     down = local // across
     right, down = (local - down * across) * _TILE, down * _TILE
     of_face = faces.planes[:, :, large]
     ahead, below = ([_take(of_face[i, k], box) for k in range(4)] for i in (1, 2))
-    start = [_take(of_face[0, k], box) + ahead[k] * _real(right) + below[k] * _real(down) for k in range(4)]
-    planes = _library(first).stack([*start, *ahead, *below]).reshape(3, 4, -1)
+    start = [_take(of_face[0, k], box) + ahead[k] * _as_float32(right) + below[k] * _as_float32(down) for k in range(4)]
+    planes = _namespace(first).stack([*start, *ahead, *below]).reshape(3, 4, -1)
     return _take(faces.index[large], box), planes, _take(first, box) + (down * wide + right)
 
 
-def _compete(keys: Array, face: Array, planes: Array, first: Array, side: int, wide: int) -> None:
-    """Let the pixels of tiles (T,) that lie inside their face compete for their place in keys, in place."""
+def _resolve_depth(keys: Array, face: Array, planes: Array, first: Array, side: int, wide: int) -> None:
+    """Lower `keys`, in place, to the depth keys of the pixels of tiles (T,) that lie inside their face."""
     if len(face) == 0:
         return
-    xp = _library(keys)
-    steps = _real(_numbers(side, keys))[:, None]
+    xp = _namespace(keys)
+    steps = _as_float32(_arange(side, keys))[:, None]
     lowest: Array = None
     for start, ahead, below in zip(planes[0, :3], planes[1, :3], planes[2, :3], strict=True):
         weight = (start + below * steps)[:, None] + ahead * steps
         lowest = weight if lowest is None else xp.minimum(lowest, weight, out=lowest)
-    inside = _whole(positive(lowest.reshape(-1)))
+    inside = _as_int32(positive(lowest.reshape(-1)))
     offset = inside // len(face)
     tile = inside - offset * len(face)
     down = offset // side
     right = offset - down * side
     depth = (
-        _take(planes[0, 3], tile) + _take(planes[1, 3], tile) * _real(right) + _take(planes[2, 3], tile) * _real(down)
+        _take(planes[0, 3], tile)
+        + _take(planes[1, 3], tile) * _as_float32(right)
+        + _take(planes[2, 3], tile) * _as_float32(down)
     )
     # bits of non-negative floats sort like the floats; adding 0.0 turns -0.0 into +0.0
     depth = xp.clip(depth, 0, None) + 0.0
@@ -283,7 +286,7 @@ def _compete(keys: Array, face: Array, planes: Array, first: Array, side: int, w
         keys.scatter_reduce_(0, place, key, "amin")
 
 
-def _library(array: Array) -> Any:
+def _namespace(array: Array) -> Any:
     return np if isinstance(array, np.ndarray) else torch
 
 
@@ -291,18 +294,18 @@ def _take(array: Array, index: Array) -> Array:
     return array.take(index) if isinstance(array, np.ndarray) else array.index_select(0, index)
 
 
-def _numbers(count: int, like: Array) -> Array:
+def _arange(count: int, like: Array) -> Array:
     """Return 0 .. count - 1 as int64 where `like` is."""
     return np.arange(count) if isinstance(like, np.ndarray) else torch.arange(count, device=like.device)
 
 
-def _like(array: np.ndarray, like: Array) -> Array:
+def _on_device_of(array: np.ndarray, like: Array) -> Array:
     return array if isinstance(like, np.ndarray) else torch.from_numpy(array).to(like.device)
 
 
-def _whole(array: Array) -> Array:
+def _as_int32(array: Array) -> Array:
     return array.astype(np.int32) if isinstance(array, np.ndarray) else array.int()
 
 
-def _real(array: Array) -> Array:
+def _as_float32(array: Array) -> Array:
     return array.astype(np.float32) if isinstance(array, np.ndarray) else array.float()

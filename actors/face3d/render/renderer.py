@@ -1,4 +1,4 @@
-"""The head renderer: identity and recipes in, portraits with exact landmarks and occlusion out."""
+"""Renders portraits of an identity by recipes, with exact landmarks and occlusion."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -23,18 +23,18 @@ from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import REGIONS
 
 _CACHED_IDENTITIES = 4
-_SOFT = 0.15  # light up to this harshness casts no shadow beyond the sky's, which the texture holds
-_HAT_SHADE = 0.5  # of the key light that a brim takes even where light is soft, which no texture holds
-_HAIRED = 0.25  # scalp opacity from which the hair's shell is lit as hair; below, skin shows through its edge
-_TURNED = -0.5  # depth of a normal that no visible face of a closed part has
+_SHADOWLESS = 0.15  # harshness up to which the key light casts no shadows; ambient occlusion is in the texture
+_HAT_SHADE = 0.5  # least share of the key light that a hat blocks; its shade is not in the texture
+_HAIR_OPACITY = 0.25  # scalp opacity above which the hair's shell is shaded as hair; its edge below is shaded as skin
+_HIDDEN_NORMAL = -0.5  # z of a normal below which no face of a closed part is visible
 _EYEBALL = 0.12  # radius in head units
 # rows of a mesh's attributes that a material needs: normal, light, then uv and strand direction, or colour
-_USED = {
+_ATTRIBUTE_ROWS = {
     Material.SKIN: (0, 1, 2, 8, 3, 4),
     Material.HAIR: (0, 1, 2, 8, 3, 4, 5, 6, 7),
     Material.PLAIN: (0, 1, 2, 8, 5, 6, 7),
 }
-_WHITE = tuple(float(v) ** 2.2 for v in SCLERA)
+_SCLERA_LINEAR = tuple(float(v) ** 2.2 for v in SCLERA)
 
 
 @dataclass
@@ -52,7 +52,7 @@ class RenderedFaces:
 
 @dataclass
 class _Layer:
-    """One rasterised mesh: the hit pixels of the supersampled frame and what was hit there."""
+    """One rasterised mesh: the covered pixels of the supersampled frame, with their faces."""
 
     pixel: Tensor  # (P,) flat pixel index
     depth: Tensor  # (P,)
@@ -63,10 +63,10 @@ class _Layer:
 
 
 class HeadRenderer:
-    """Renders identities; one image at a time, so a result never depends on its neighbours in a batch.
+    """Renders portraits of identities, one image at a time, so that a result does not depend on its batch.
 
-    With `hair_varies`, degraded samples may show another hair colour and volume: it keeps recognition networks in
-    training from leaning on hair. A dataset leaves it off, since no recipe commands it and no label may depend on it.
+    With `hair_varies`, degraded samples may have another hair colour and volume, so that recognition networks in
+    training do not rely on hair. Datasets leave it off, since no recipe commands it and no label may depend on it.
     """
 
     def __init__(self, device: str = "cpu", supersample: float = 1.5, hair_varies: bool = False) -> None:
@@ -114,7 +114,7 @@ class HeadRenderer:
         is_head = torch.tensor([p.name in ("head", "hair", "ear", "bun") for p in base.parts], device=self.device)
         head_share = float(is_head.index_select(0, part_of).sum()) / frame**2
 
-        # planes of linear colour and coverage, as they are reduced later
+        # planes of linear colour and coverage, in the layout of the later reduction
         canvas = torch.zeros(4, frame * frame, device=self.device)
         self._shade(canvas, base, texture, scene, light, recipe)
         occluded, regions = 0.0, np.zeros(len(REGIONS), np.float32)
@@ -136,11 +136,11 @@ class HeadRenderer:
     def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
         mesh = assemble(parts)
         hat = any(part.name == "hat" for part in scene.occluder)
-        cast = min(1.0, max(2.0 * (scene.harshness - _SOFT), _HAT_SHADE if hat else 0.0))
+        cast = min(1.0, max(2.0 * (scene.harshness - _SHADOWLESS), _HAT_SHADE if hat else 0.0))
         if cast > 0:
             casters = [p for p in (*scene.parts, *scene.occluder) if p.name in ("head", "hair", "hat")]
-            # no face is seen whose corners all turn far away, unless from its inner side
-            seen = np.flatnonzero((mesh.attributes[2] > _TURNED) | mesh.thin)
+            # only double-sided faces are visible when all their corners face away
+            seen = np.flatnonzero((mesh.attributes[2] > _HIDDEN_NORMAL) | mesh.thin)
             lit = visibility(casters, mesh.verts[seen], scene.light_direction)
             mesh.attributes[8, seen] = 1 - cast * (1 - lit)
         screen = scene.camera.normalised(mesh.verts)
@@ -174,13 +174,13 @@ class HeadRenderer:
                     vertex[row].index_select(0, corner[0]) * bary[0]
                     + vertex[row].index_select(0, corner[1]) * bary[1]
                     + vertex[row].index_select(0, corner[2]) * bary[2]
-                    for row in _USED[material]
+                    for row in _ATTRIBUTE_ROWS[material]
                 ]
             )
             normal, reach = unit(a[:3]), a[3]
             flip = None
             if any(p.double_sided for p in layer.parts if p.material == material):
-                # 1 where the inner side is seen
+                # 1 where the inner side is visible
                 flip = of_pixels([float(p.double_sided) for p in layer.parts], places)
                 flip = (-normal[2]).sign_().mul_(flip).clamp_(min=0)
                 normal = normal * (1 - 2 * flip)
@@ -193,9 +193,9 @@ class HeadRenderer:
                 albedo, gloss = _surface(t, hairy, scene, recipe)
                 lit = shade(albedo, normal, gloss, reach, light)
                 if hairy:
-                    strands = positive(t[8] - _HAIRED)
+                    strands = positive(t[8] - _HAIR_OPACITY)
                     if flip is not None:
-                        albedo = albedo * (1 - 0.55 * flip)  # the curtain's inner side is in its own shade
+                        albedo = albedo * (1 - 0.55 * flip)  # the inner side of hanging hair is shaded
                     of_hair = (v.index_select(-1, strands) for v in (albedo, normal, a[6:9], gloss, reach))
                     colour, facing, strand, glow, reached = of_hair
                     shone = shade_hair(colour, facing, strand, glow, reached, light, scene.gleam)
@@ -237,12 +237,12 @@ def _surface(t: Tensor, hairy: bool, scene: Scene, recipe: Recipe) -> tuple[Tens
     albedo = skin + opacity * (hair - skin)
     gloss = t[10] * (1 - opacity) + 0.3 * opacity
     if hairy:
-        gloss = torch.where(t[8] > _HAIRED, t[9], gloss)  # the strands' brightness
+        gloss = torch.where(t[8] > _HAIR_OPACITY, t[9], gloss)  # the strands' brightness
     return albedo, gloss
 
 
 def _with_iris(t: Tensor, scene: Scene, recipe: Recipe) -> Tensor:
-    """Return the skin (3, P) with iris, pupil and catch-light on the eyeballs, where the gaze puts them."""
+    """Return the skin (3, P) with iris, pupil and catch-light on the eyeballs, at the gaze direction."""
     skin = t[0:3]
     ball = positive(t[11] - 0.02)
     if not ball.numel():
@@ -254,7 +254,8 @@ def _with_iris(t: Tensor, scene: Scene, recipe: Recipe) -> Tensor:
     r = torch.sqrt((dx - right) ** 2 + (dy - up) ** 2) / radius
     colour = torch.from_numpy(scene.iris[:3]).to(t.device)[:, None]
     white = skin.index_select(1, ball)
-    lit = white / torch.tensor(_WHITE, device=t.device)[:, None]  # the lids' shadow on the ball holds for the iris too
+    # The lids' shadow on the ball applies to the iris too.
+    lit = white / torch.tensor(_SCLERA_LINEAR, device=t.device)[:, None]
     limbus = 1 - 0.65 * ((r - 0.7) / 0.3).clamp(0, 1)
     pupil = ((0.46 - r) / 0.12 + 0.5).clamp(0, 1)
     iris = colour * (0.75 + 0.6 * r) * limbus * (1 - 0.95 * pupil) * lit
@@ -270,7 +271,7 @@ def _with_iris(t: Tensor, scene: Scene, recipe: Recipe) -> Tensor:
 
 def _with_lids(skin: Tensor, t: Tensor, level: float) -> Tensor:
     """Return the skin (3, P) with the upper lids down by a level 0..1."""
-    near = positive(1.9 - t[6])  # elsewhere the texture says 2: never
+    near = positive(1.9 - t[6])  # the value 2 marks texels that lids never cover
     if level <= 0 or not near.numel():
         return skin
     lid, open_, closed = t[6].index_select(0, near), skin.index_select(1, near), t[3:6].index_select(1, near)

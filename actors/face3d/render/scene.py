@@ -1,4 +1,4 @@
-"""One image's scene: posed parts, camera and nuisance draws, from identity, assets and recipe."""
+"""Composes the scene of an image: posed parts, camera and nuisance draws, from identity, assets and recipe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from synfiqa.actors.face3d.wear.occluders import build_occluder
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 
-_PIVOT = np.array([0.0, -0.75, -0.2], np.float32)  # where the skull turns on the neck
+_PIVOT = np.array([0.0, -0.75, -0.2], np.float32)  # centre of the skull's rotation on the neck
 _HEAD_HEIGHT = 2.4  # head units in which recipes measure the camera's distance
 _SKULL = np.array([0.0, 0.0, -0.12], np.float32)  # the axis round which hair hangs
 _UNDER_HAT = 0.15  # height from which hair lies under a hat
@@ -31,7 +31,7 @@ _MAX_NECK_ROLL = 22.0  # degrees; what exceeds it tilts the camera, not the neck
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera: scale in frame heights per head unit at the face, the head origin's place in the frame, distance."""
+    """A camera: scale in frame heights per head unit at the face, the head origin's position in the frame, distance."""
 
     scale: float
     centre: tuple[float, float]  # frame position 0..1 of the origin, x right, y down
@@ -48,7 +48,7 @@ class Camera:
         return np.stack((x, y, depth), 1).astype(np.float32)
 
     def project(self, points: np.ndarray, size: int) -> np.ndarray:
-        """Return points (K, 3) in pixels of a size x size frame; pixel centres are whole numbers."""
+        """Return points (K, 3) in pixels of a size x size frame; pixel centres are integers."""
         out = self.normalised(points)
         out[:, :2] = (out[:, :2] + 1) * (size / 2) - 0.5
         return out
@@ -56,7 +56,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Scene:
-    """What one image shows."""
+    """Posed parts, camera, colours and light of one image."""
 
     parts: list[Part]
     occluder: list[Part]
@@ -115,7 +115,7 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
     occluder_rng = generator(derive_seed(recipe.seed, "face3d", "occluder"))
     kind = recipe.occluder
     if kind == "none" and identity.attributes["glasses"]:
-        # one's own glasses are the same in every picture
+        # an identity's own glasses are the same in all its images
         own = generator(derive_seed(identity.seed, "face3d", "glasses"))
         worn = build_occluder("glasses", grid, assets.measures, own, 0.0, assets.skin)
         parts += [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in worn]
@@ -155,7 +155,10 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
 
 
 def _hair_colour(identity: Identity, rng: np.random.Generator, varies: bool) -> np.ndarray:
-    """Return linear hair albedo; varied, it is dyed in a fifth of the pictures and lighter or darker in all."""
+    """Return linear hair albedo.
+
+    If it `varies`, a fifth of the images has another hair colour and all have a random gain.
+    """
     name = str(identity.attributes["hair_colour"])
     base = to_linear(np.array(COLOURS[name], np.float32)) * (1 + 0.12 * identity.a("hair_dark"))
     swap, pick, gain = rng.random(), int(rng.integers(len(HAIR_COLOURS))), float(np.exp(rng.normal(0, 0.25)))
@@ -167,7 +170,7 @@ def _hair_colour(identity: Identity, rng: np.random.Generator, varies: bool) -> 
 
 
 def _face_box(posed: np.ndarray) -> FaceBox:
-    """Return where the posed face lies for what is held before it."""
+    """Return the extent of the posed face."""
     front = posed[row_of("hairline") : row_of("chin_bottom"), np.abs(column_angles()) < 1.2]
     (left, bottom, _), (right, top, near) = front.min((0, 1)), front.max((0, 1))
     return FaceBox(float(left), float(right), float(bottom), float(top), float(near))
@@ -198,7 +201,7 @@ def _hair_parts(
         uv = np.stack(np.meshgrid(u, v), -1)
         hanging, low = assets.hanging, None
         if under_hat:
-            # Tucked in where the hat's edge runs, and nothing above it.
+            # Drawn in at the hat's edge, and left out above it.
             height = hanging[..., 1:2]
             tucked = 1 - 0.09 * smoothstep(-0.05, 0.25, height)
             hanging = (hanging - _SKULL) * np.concatenate((tucked, np.ones_like(tucked), tucked), -1) + _SKULL

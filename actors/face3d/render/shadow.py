@@ -1,4 +1,4 @@
-"""Shadows per vertex from depth maps: the key light's cast shadow of a scene, and what each point sees of the sky."""
+"""Computes shadows per vertex from depth maps: cast shadows of the key light, and ambient occlusion."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from synfiqa.actors.face3d.shape.mesh import Part, assemble
 
 _MAP = 72  # pixels of the depth map over 4 head units; vertices are about as far apart
 _REACH = 2.0  # half extent of the map in head units
-_SKY_REACH = 1.5  # the same for the sky, which is seen by the head alone
+_SKY_REACH = 1.5  # the same for ambient occlusion, which is computed for the head alone
 _SKY_BIAS = 0.035
 _SKY = np.array(
     [(0, 1, 0.25), (0, 0.55, 0.85), (0, 0, 1), (0.75, 0.6, 0.3), (-0.75, 0.6, 0.3), (0.8, 0.1, 0.6), (-0.8, 0.1, 0.6),
@@ -19,17 +19,17 @@ _SKY = np.array(
     np.float32,
 )  # fmt: skip
 _SKY /= np.linalg.norm(_SKY, axis=1, keepdims=True)
-_BIAS = 0.07  # head units; less and the coarse casters shade themselves
+_BIAS = 0.07  # head units; with less the coarse casters shade themselves
 _SOFTNESS = 0.05  # head units behind a caster over which its shadow sets in
 _TAPS = (
     (1, 1, 0.28), (1, 2, 0.12), (2, 1, 0.12), (1, 0, 0.12), (0, 1, 0.12),
     (2, 2, 0.06), (0, 0, 0.06), (2, 0, 0.06), (0, 2, 0.06),
 )  # fmt: skip
-"""Row, column and weight of the map pixels that a point asks, around the middle (1, 1)."""
+"""Row, column and weight of the map pixels sampled for a point, around the middle (1, 1)."""
 
 
 def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[float, float, float]) -> np.ndarray:
-    """Return how much of the key light reaches each point (V, 3), 0..1, past every second vertex of the casters."""
+    """Return the unblocked share 0..1 of the key light at each point (V, 3), by every second vertex of the casters."""
     frame = _frame(direction)
     coarse = assemble([Part(c.name, np.ascontiguousarray(c.grid[::2, ::2])) for c in casters])
     screen = torch.from_numpy(_project(coarse.verts, frame))[None]
@@ -51,7 +51,7 @@ def visibility(casters: Sequence[Part], points: np.ndarray, direction: tuple[flo
 
 
 def sky_share(casters: Sequence[Part], points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """Return how much of a bright upper sky each point (V, 3) sees past the casters, 0..1: ambient occlusion."""
+    """Return the visible share 0..1 of a bright upper sky at each point (V, 3): ambient occlusion by the casters."""
     mesh = assemble(casters)
     directions = _SKY
     frames = [_frame((float(x), float(y), float(z))) for x, y, z in directions]

@@ -1,4 +1,4 @@
-"""The head's texture of one identity: painted once in (row, column) space, shared by all its images."""
+"""Paints the head texture of an identity in (row, column) space, once for all its images."""
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def paint_texture(identity: Identity, grid: np.ndarray, m: FaceMeasures) -> np.n
 
     cols = slice(int(0.17 * SIZE), int(0.83 * SIZE) + 1)
     c = canvas(position, base, slice(0, SIZE), cols)
-    # a dark skin's shine shows more
+    # gloss is more visible on dark skin
     c.gloss += 0.025 * (identity.number("skin_tone") - 4) + 0.05 * identity.a("gloss")
     _paint_complexion(c, identity, m)
     paint_nose(c, identity, m)
@@ -88,7 +88,7 @@ def _paint_complexion(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
 
 
 def _paint_spots(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.Generator) -> None:
-    """Freckles and moles, kept off eyes and lips."""
+    """Paint freckles and moles outside of eyes and lips."""
     level = identity.a("freckles") - 0.7
     if level > 0 and identity.number("skin_tone") <= 5:
         grain = noise(rng, (int(70 - 12 * identity.a("freckle_size")),) * 2, c.x.shape)

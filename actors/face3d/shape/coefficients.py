@@ -1,11 +1,11 @@
-"""What each identity coefficient controls, and how coefficients lean with sex and age.
+"""Identity coefficients: the effect of each, and the shifts of their means by sex and age.
 
 Every coefficient is a standard normal, shifted by `SEX_SHIFT` and `AGE_SHIFT`, clipped to +-`LIMIT`. Lengths are in
-head units (1 = 10 cm), given per standard deviation; + says what a positive value does.
+head units (1 = 10 cm), given per standard deviation; + and - mark the effects of positive and negative values.
 """
 
 LIMIT = 2.2
-"""Stranger faces than that stop looking like people."""
+"""Largest absolute value of a coefficient; faces beyond it do not look human."""
 
 SHAPE: dict[str, str] = {
     "face_width": "+ wider head and face, 8.5 %",

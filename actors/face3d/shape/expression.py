@@ -18,7 +18,7 @@ UNITS = (
     "mouth_open", "smile", "brow_raise", "frown", "pucker", "inner_brow_raise", "squint", "nose_wrinkle",
     "corners_down", "lips_pressed",
 )  # fmt: skip
-"""Units that move the surface, in the order of a face model's expression; eyes_closed and gaze act on the eyes."""
+"""Units that displace the surface, in the order of a face model's expression; eyes_closed and gaze act on the eyes."""
 
 
 def expression_basis(grid: np.ndarray, m: FaceMeasures) -> np.ndarray:
@@ -89,7 +89,7 @@ def expression_basis(grid: np.ndarray, m: FaceMeasures) -> np.ndarray:
 
 
 def lid_level(expression: Expression, gaze: Gaze) -> float:
-    """Return how far the upper lids are down, 0..1: shut on command, lowered by squinting, smiling and a low gaze."""
+    """Return the closure 0..1 of the upper lids: by `eyes_closed`, or in part by squint, smile and a low gaze."""
     low = 0.22 * expression.squint + 0.12 * expression.smile + 0.012 * max(0.0, -gaze.pitch)
     return float(max(expression.eyes_closed, min(0.6, low)))
 

@@ -88,7 +88,7 @@ def measure(identity: Identity) -> FaceMeasures:
     s = identity.s
     base = -0.53 - 0.064 * s("nose_length")
     lip_up = 0.066 + 0.020 * s("lip_upper")
-    # Features keep a least distance from each other, whatever the coefficients: rows that meet fold the surface.
+    # Features keep minimum distances for all coefficients, because rows that meet would fold the surface.
     mouth = min(base - 0.18 - 0.028 * s("philtrum") - 0.026 * s("mouth_y"), base - 0.05 - lip_up)
     chin = mouth - 0.43 - 0.065 * s("chin_length") - 0.028 * s("lower_height")
     eye_x = 0.325 + 0.03 * s("eye_spacing")
@@ -118,7 +118,7 @@ def measure(identity: Identity) -> FaceMeasures:
         lip_up=lip_up,
         lip_low=0.082 + 0.023 * s("lip_lower"),
         lip_bow=0.012 + 0.008 * s("lip_bow"),
-        lip_curve=0.022 + 0.012 * s("lip_curve"),  # mean > 0: corners slightly up, else neutral reads as sad
+        lip_curve=0.022 + 0.012 * s("lip_curve"),  # mean > 0: with level corners neutral faces look sad
         chin_y=chin,
         eye_asym=0.008 * s("eye_asym"),
         brow_asym=0.010 * s("brow_asym"),
@@ -155,7 +155,7 @@ def column_angles() -> np.ndarray:
 
 
 def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
-    """Return the cubic step from 0 at low to 1 at high (low > high turns it round)."""
+    """Return the cubic step from 0 at low to 1 at high (low > high reverses it)."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -211,7 +211,7 @@ def _profile(identity: Identity, m: FaceMeasures) -> np.ndarray:
     w *= 1 + 0.14 * s("chin_width") * ramp
     for name, share in (("upper", 0.6), ("hairline", 1.0), ("forehead", 0.8), ("brow", 0.3)):
         w[index[name]] *= 1 + 0.065 * s("temple_width") * share
-    # at the ear the jaw's rows close up between nose base and jaw angle: absolute places, so that rows never cross
+    # at the ear the jaw's rows converge between nose base and jaw angle; absolute heights keep them from crossing
     jaw = m.nose_base - 0.26 - 0.045 * s("jaw_lift") + 0.35 * chin_shift
     jaw_rows = slice(index["subnasal"], index["under"] + 1)
     lift[jaw_rows] = y[index["nosebase"]] + lift[jaw_rows] * (jaw - y[index["nosebase"]]) - y[jaw_rows]
@@ -238,14 +238,14 @@ def neutral_grid(identity: Identity) -> np.ndarray:
     z = np.where(cos > 0, front, zc + (zc - zb) * cos)
     angle = np.abs(theta)
     start = 0.20 + 0.10 * s("jaw_angle")
-    # behind the ear the rows spread out again: the nape has no jaw
+    # behind the ear the rows diverge again, because the nape has no jaw
     y = y0 + lift * smoothstep(start, 1.55, angle) * (1 - 0.75 * smoothstep(1.7, 2.7, angle))
     _features(identity, m, x, y, z, cos)
-    # a pair of almost coincident rows carries the mouth's inside; they part when the mouth opens
+    # two almost coincident rows bound the inside of the mouth; they separate when it opens
     y[LIP_ROW] += 0.003
     y[LIP_ROW + 1] -= 0.003
     grid = np.stack((x, y, z), -1).astype(np.float32)
-    # beside the mouth the rows that crowd around the strip are spread evenly, else they draw a ridge to the ear
+    # beside the mouth the dense rows around the strip are spread evenly, because they form a ridge otherwise
     band = slice(LIP_ROW - 12, LIP_ROW + 14)
     even = cv2.GaussianBlur(grid, (1, 25), sigmaX=0.1, sigmaY=3.5, borderType=cv2.BORDER_REPLICATE)
     beside = smoothstep(1.02 * m.mouth_w, 1.5 * m.mouth_w, np.abs(x[band]))
@@ -256,7 +256,7 @@ def neutral_grid(identity: Identity) -> np.ndarray:
 
 
 def _soften_jaw(grid: np.ndarray, angle: np.ndarray) -> None:
-    """Round off, in place, what the crowded rows fold up below the ear: no lump or ledge in profile."""
+    """Smooth, in place, the folds of dense rows below the ear, which would show in profile."""
     first, last = row_of("nosebase"), row_of("neck3")
     rows = np.arange(first, last)[:, None]
     round_rows = cv2.GaussianBlur(grid, (1, 41), sigmaX=0.1, sigmaY=6.0, borderType=cv2.BORDER_REPLICATE)
@@ -278,7 +278,7 @@ def _features(
     """Displace the swept surface in place: sockets, nose, lips, cheeks, chin."""
     s = identity.s
     front = smoothstep(0.0, 0.35, cos)
-    # rows around the mouth follow the mouth line so that the lips bend with it
+    # rows around the mouth follow the mouth line, so that the lips bend with it
     bend = smoothstep(1.9 * m.mouth_w, 1.0 * m.mouth_w, np.abs(x))
     y += front * bend * mouth_line(m, x) * np.exp(-(((y - m.mouth_y) / 0.10) ** 2))
     x0, y0 = x.copy(), y.copy()
@@ -329,6 +329,6 @@ def _features(
 
 @cache
 def attachment() -> np.ndarray:
-    """Return per row how rigidly it follows the head's rotation: 1 on the head, falling along the neck; (ROWS, 1)."""
+    """Return each row's weight (ROWS, 1) of the head's rotation: 1 on the head, falling along the neck."""
     rows = np.arange(ROWS, dtype=np.float32)[:, None]
     return 1 - smoothstep(row_of("under"), ROWS - 1, rows)

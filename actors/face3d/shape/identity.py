@@ -25,7 +25,7 @@ Attribute = float | int | str | bool
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """One person: clipped-normal shape and appearance coefficients and readable attributes.
+    """An identity: clipped-normal shape and appearance coefficients and readable attributes.
 
     Attributes: sex (latent, 0 feminine to 1 masculine), age (years), skin_tone (Monk 1..10), hair_style, hair_colour,
     beard ("none", "stubble", "moustache", "goatee", "full"), makeup (0..1), glasses (wears clear ones by default).
@@ -49,19 +49,19 @@ class Identity:
         return float(self.attributes[name])
 
     def with_attributes(self, **changes: Attribute) -> "Identity":
-        """Return the same person with some attributes replaced."""
+        """Return the identity with some attributes replaced."""
         unknown = set(changes) - set(self.attributes)
         if unknown:
             raise KeyError(f"unknown attributes {sorted(unknown)}; known: {sorted(self.attributes)}")
         return replace(self, attributes={**self.attributes, **changes})
 
     def without_glasses(self) -> "Identity":
-        """Return the same person not wearing the clear glasses."""
+        """Return the identity without its clear glasses."""
         return self.with_attributes(glasses=False)
 
     @property
     def key(self) -> tuple[object, ...]:
-        """A hashable value equal for equal identities, for caches."""
+        """Return a hashable cache key that is equal for equal identities."""
         return (
             self.seed,
             self.shape.tobytes(),
@@ -75,7 +75,7 @@ def _coefficients(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def sample_identity(seed: int, skin_tones: Sequence[float] = BALANCED) -> Identity:
-    """Return the person of a seed; equal seeds and skin tone weights give equal people on every machine."""
+    """Return the identity of a seed; equal seeds and skin tone weights give equal identities on every machine."""
     rng = generator(derive_seed(seed, "face3d", "identity"))
     masculine = bool(rng.random() < 0.5)
     sex = float(np.clip((0.85 if masculine else 0.15) + 0.12 * rng.standard_normal(), 0, 1))

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Material(IntEnum):
-    """How a part is coloured: from the head texture as skin or as hair, or from its own vertex colours."""
+    """Source of a part's colour: the head texture as skin or as hair, or its own vertex colours."""
 
     SKIN = 0
     HAIR = 1
@@ -92,7 +92,8 @@ def _unit(planes: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _drawn_faces(rows: int, columns: int, keep: bytes | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the kept faces of a part (3, F) and their quads (F,); the parts of one person keep the same quads."""
+    """Return the kept faces of a part (3, F) and their quads (F,)."""
+    # Cached, because most images of an identity keep the same quads.
     quad = np.arange((rows - 1) * (columns - 1))
     if keep is not None:
         quad = quad[np.frombuffer(keep, bool)]

@@ -1,4 +1,4 @@
-"""What an open mouth shows: the cavity, both rows of teeth and the tongue, behind the parted lips."""
+"""Builds the inside of an open mouth: cavity, both rows of teeth and tongue, behind the parted lips."""
 
 import numpy as np
 
@@ -6,20 +6,20 @@ from synfiqa.actors.face3d.shape.head import COLUMNS, LIP_ROW, FaceMeasures, smo
 from synfiqa.actors.face3d.shape.mesh import Part
 
 _TEETH = 33  # columns of a row of teeth: ten teeth of three columns and their gaps
-_LOWER_TEETH = 0.06  # how far the lower lip must sink to bare them
+_LOWER_TEETH = 0.06  # drop of the lower lip above which the lower teeth are visible, head units
 _CAVITY = (0.045, 0.010, 0.009)  # linear
 _GUM = (0.42, 0.16, 0.15)
 
 
 def lip_gap(m: FaceMeasures, grid: np.ndarray) -> np.ndarray:
-    """Return which quads of the strip between the lips give way to the mouth's inside, (COLUMNS - 1,) bool."""
+    """Return bool (COLUMNS - 1,): the quads of the strip between the lips that an open mouth leaves out."""
     x = np.abs(grid[LIP_ROW, :, 0])
     between = (x < 0.97 * m.mouth_w) & (grid[LIP_ROW, :, 2] > 0.2)
     return np.asarray(between[:-1] & between[1:])
 
 
 def mouth_parts(neutral: np.ndarray, grid: np.ndarray, m: FaceMeasures) -> list[Part]:
-    """Return the inside of the mouth over the expressed, unrotated head grid; closed lips hide it and give no parts."""
+    """Return the inside of the mouth for the expressed, unrotated head grid; no parts for closed lips."""
     middle = COLUMNS // 2
     parted = float(grid[LIP_ROW, middle, 1] - grid[LIP_ROW + 1, middle, 1])
     if parted < 0.016:
@@ -29,7 +29,8 @@ def mouth_parts(neutral: np.ndarray, grid: np.ndarray, m: FaceMeasures) -> list[
     columns = np.flatnonzero(inner)
     upper, lower = grid[LIP_ROW, columns], grid[LIP_ROW + 1, columns]
     drop = float(neutral[LIP_ROW + 1, middle, 1] - grid[LIP_ROW + 1, middle, 1])
-    width = min(0.86 * m.mouth_w, 0.8 * float(np.abs(upper[:, 0]).max()))  # pursed lips close over the teeth
+    # Pursed lips cover the outer teeth.
+    width = min(0.86 * m.mouth_w, 0.8 * float(np.abs(upper[:, 0]).max()))
     return [_cavity(upper, lower), *_teeth(neutral, width, drop), _tongue(upper, lower, width)]
 
 

@@ -1,4 +1,4 @@
-"""Which region of the face each quad of the head grid belongs to, for exact shares of what an occluder hides."""
+"""Assigns the quads of the head grid to face regions, for exact occluded shares by region."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ _INDEX = {name: index for index, name in enumerate(REGIONS)}
 
 
 def face_regions(grid: np.ndarray, m: FaceMeasures, face_quads: np.ndarray) -> np.ndarray:
-    """Return per quad (ROWS - 1, COLUMNS - 1) int8 the index in `REGIONS`, -1 where it is no face skin.
+    """Return int8 (ROWS - 1, COLUMNS - 1): each quad's index in `REGIONS`, -1 outside the face skin.
 
-    Brows are forehead, temples cheeks; the mouth begins at the nose base. Left is image-left of a frontal face.
+    Brows count as forehead, temples as cheeks; the mouth begins at the nose base. Left is image-left of a frontal face.
     """
     x, y = np.moveaxis((grid[:-1, :-1] + grid[1:, :-1] + grid[:-1, 1:] + grid[1:, 1:])[..., :2] / 4, -1, 0)
     across, left = np.abs(x), x < 0

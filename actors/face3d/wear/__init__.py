@@ -1,1 +1,1 @@
-"""What a head wears or holds: body, hair, hats, occluders."""
+"""Parts added to the head: body, hair, hats, occluders and held objects."""

@@ -25,7 +25,7 @@ def ears(identity: Identity, grid: np.ndarray, skin: np.ndarray) -> list[Part]:
     rings = np.array([0.02, 0.18, 0.34, 0.48, 0.60, 0.72, 0.83, 0.92, 1.0, 1.03, 0.96], np.float32)[:, None]
     phi = np.linspace(0, 2 * np.pi, 29, dtype=np.float32)[None, :]  # 0 upwards, turning backwards
     back, up = np.sin(phi), np.cos(phi)
-    # how far round the rim a part reaches: the helix runs from the front over the top and the back to the lobe
+    # weights around the rim: the helix runs from the front over the top and the back to the lobe
     helix = smoothstep(-0.98, -0.55, up + 0.35 * np.minimum(back, 0)) * smoothstep(-1.15, -0.6, back - 0.4 * up)
     lobe = smoothstep(-0.55, -0.95, up)
     outline = (1 - 0.13 * np.clip(-up, 0, 1) + 0.03 * np.clip(up, 0, 1)) * (1 + 0.10 * np.clip(back, 0, 1))

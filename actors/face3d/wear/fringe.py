@@ -1,4 +1,4 @@
-"""Hair in the face: loose strands of the person's own hair over forehead, brows and eyes."""
+"""Hair as occluder: loose strands of the identity's own hair over forehead, brows and eyes."""
 
 import cv2
 import numpy as np
@@ -7,24 +7,25 @@ from synfiqa.actors.face3d.shape.head import COLUMNS, FaceMeasures, column_angle
 from synfiqa.actors.face3d.shape.mesh import Material, Part
 
 _STEPS, _ACROSS = 13, 3
-_MORE = 17
-"""Strands that full coverage adds."""
+_EXTRA_STRANDS = 17
+"""Number of strands added at full coverage."""
 
 
 def fringe(
     grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float, colour: np.ndarray, grows: bool
 ) -> list[Part]:
-    """Return strands that hang to the brows (coverage 0), over the eyes, to the mouth (1); more of them as it grows.
+    """Return strands that hang to the brows (coverage 0) or over the eyes to the mouth (1); more at higher coverage.
 
-    `colour` is the linear hair colour. Where no hair grows on the scalp whose texture strands share, they are painted.
+    `colour` is the linear hair colour. Strands share the scalp's hair texture if it `grows` hair; otherwise they have
+    vertex colours.
     """
     highest, lowest = m.brow_y - 0.02, m.mouth_y - 0.04
     usual = 13 if grows else 25
     lean = float(rng.uniform(-0.35, 0.35))
     parted = float(rng.uniform(-0.35, 0.35))
     roots = _roots(usual, rng)
-    # Strands come in one order whatever the coverage: a ladder must lengthen and add them, never shuffle them.
-    shown = usual + round(_MORE * coverage)
+    # Their order does not depend on coverage, so that a higher coverage only lengthens and adds strands.
+    shown = usual + round(_EXTRA_STRANDS * coverage)
     surface = _Front(grid)
     parts = []
     for root in roots[:shown]:
@@ -40,14 +41,14 @@ def fringe(
 
 
 def _roots(usual: int, rng: np.random.Generator) -> np.ndarray:
-    """Return where strands begin, from side to side: the usual ones, then `_MORE` that fill up in mixed order."""
-    spread = [np.linspace(-0.58, 0.58, count) for count in (usual, _MORE)]
+    """Return the lateral positions of the roots: the usual ones in order, then `_EXTRA_STRANDS` in random order."""
+    spread = [np.linspace(-0.58, 0.58, count) for count in (usual, _EXTRA_STRANDS)]
     roots = np.concatenate([spread[0], rng.permutation(spread[1])])
     return np.asarray(roots + rng.uniform(-0.04, 0.04, len(roots)))
 
 
 class _Front:
-    """The front of the head as heights z over (x, y), a little smoothed: strands bridge what is narrow."""
+    """Height field z(x, y) of the head's front, slightly smoothed, because strands bridge narrow features."""
 
     def __init__(self, grid: np.ndarray) -> None:
         rows = slice(row_of("crown2"), row_of("under"))
@@ -75,10 +76,10 @@ def _strand(
     grows: bool,
     rng: np.random.Generator,
 ) -> Part:
-    """Return a strand that ends at the first of `ends`, on the way that it would take to the second, lower one."""
+    """Return a strand on the path to the second, lower one of `ends` that stops at the first."""
     end, full = ends
     t = np.linspace(0, 1, _STEPS)
-    # Where nothing grows it is combed forward from the crown.
+    # On a bald scalp it is combed forward from the crown.
     start = 0.86 - 0.16 * root**2 if grows else 1.0
     y = start + (end - start) * t
     way = np.clip((start - y) / (start - full), 0, None)
@@ -86,7 +87,7 @@ def _strand(
     x = x + 0.02 * np.sin(rng.uniform(0, 6) + 5 * way) * way
     lift = stand * np.sin(np.pi * np.clip(0.18 + 0.62 * t, 0, 1)) + 0.02
     z = front.height(x, y) + lift
-    # Hair falls from where it stands out furthest and does not follow the face back in.
+    # Hair hangs from its outermost point and does not follow the face back in.
     z = np.maximum(z, np.maximum.accumulate(z) - 0.10 * t)
     half = width / 2 * np.clip((1.03 - t**4), 0, 1) * (1 + 0.12 * np.sin(4 * t + root))
     across = np.linspace(-1, 1, _ACROSS)

@@ -1,4 +1,4 @@
-"""Hair: where the scalp is hairy, the shell over it per style, and hanging hair."""
+"""Hair of each style: opacity on the scalp, the shell over it, and hanging hair."""
 
 from dataclasses import dataclass
 
@@ -84,7 +84,7 @@ def _hairline(identity: Identity, style: Style, theta: np.ndarray) -> np.ndarray
 
 
 def _signed_height(identity: Identity, y: np.ndarray, theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return how far above the hair's edge each point lies; the fringe lowers the edge in front."""
+    """Return the signed height of each point over the hair's lower edge; a fringe lowers the edge in front."""
     style = style_of(identity)
     edge = _hairline(identity, style, theta)
     cells = 0.7 * noise(rng, (1, 27), (1, theta.shape[-1]))[0] + 0.7 * noise(rng, (1, 61), (1, theta.shape[-1]))[0]
@@ -110,14 +110,14 @@ def scalp_opacity(identity: Identity, position: np.ndarray, rng: np.random.Gener
     style = style_of(identity)
     lean = style.sweep * (1 if identity.a("parting") > 0 else -1) * np.ones_like(theta)
     if style.part and style.sweep == 0:
-        lean = -0.8 * np.sign(theta)  # a middle parting sends its strands to both sides
+        lean = -0.8 * np.sign(theta)  # strands of a middle parting lean to both sides
     coarse, fine = _strands(rng, size, lean, 60, 5), _strands(rng, size, lean, 230, 7)
     curls = noise(rng, (48, 60), (size, size))
     strands = 1 + 0.20 * coarse + 0.26 * fine
     if style.curl:
         frizz = rng.standard_normal((size, size), dtype=np.float32)
         strands = 1 + 0.14 * fine + style.curl * (0.26 * curls + 0.20 * frizz)
-    # roots and the deeper layers lie in the shade of those above
+    # roots and deeper layers are shaded by the layers above
     strands = strands * (0.72 + 0.28 * smoothstep(0.0, 0.22, s))
     # at the edge single strands run out into the skin
     soft_edge = 0.05 if style.fringe > 0.1 else 0.085
@@ -176,7 +176,7 @@ def shell_thickness(identity: Identity, grid: np.ndarray) -> np.ndarray:
 def hanging_grid(
     identity: Identity, grid: np.ndarray, normals: np.ndarray, shell: np.ndarray | None
 ) -> np.ndarray | None:
-    """Return long hair (22, 45, 3): it lies on the crown, drapes over what stands out below and falls in locks."""
+    """Return the hanging hair (22, 45, 3), draped over the head and falling in locks; None for styles without."""
     style = style_of(identity)
     if style.length <= 0 or shell is None:
         return None
@@ -203,7 +203,7 @@ def hanging_grid(
     away = xz - centre
     radius = np.linalg.norm(away, axis=-1)
     direction = away / radius[..., None]
-    draped = np.maximum.accumulate(radius, axis=0)  # hair never follows the skull back in
+    draped = np.maximum.accumulate(radius, axis=0)  # hair does not follow the skull back in
     tip = 0.1 - style.length * (1 + 0.06 * a("hair_volume"))
     t = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
     y = 0.92 + (tip - 0.92) * t
@@ -212,7 +212,7 @@ def hanging_grid(
     f = (pick - low)[:, None]
     r = draped[low] * (1 - f) + draped[low + 1] * f
     d = direction[low] * (1 - f[..., None]) + direction[low + 1] * f[..., None]
-    # just over the skin from the temple down: tips and locks that turn in must not dive under a broad cheek
+    # just over the skin from the temple down: tips and locks that turn in must not cut through a broad cheek
     tucked = r - 0.03 * smoothstep(0.75, 0.92, y)
     least = tucked + 0.035 * smoothstep(0.7, 0.25, y)
     locks = noise(rng, (3, 15), (rows, columns)) + 0.6 * noise(rng, (3, 25), (rows, columns))

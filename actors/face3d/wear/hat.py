@@ -1,4 +1,4 @@
-"""Hats: a knitted cap, a cap with a peak, a hat with a brim all round; worn low, they hide forehead and brows."""
+"""Hats: a knitted cap, a cap with a peak, a hat with a brim all round; worn low, they occlude forehead and brows."""
 
 import cv2
 import numpy as np
@@ -8,17 +8,17 @@ from synfiqa.actors.face3d.shape.mesh import Part, grid_normals
 from synfiqa.actors.face3d.wear.body import cloth
 
 PRESSED_HAIR = 0.045
-"""Hair under a hat stands off the skull no further than this (head units)."""
+"""Largest height of hair over the scalp under a hat, head units."""
 
 _ROWS = 18
-_HIGH = 0.62  # height of the band in front at coverage 0: on the hairline
+_HAIRLINE = 0.62  # height of the band in front at coverage 0: on the hairline
 
 
 def hat(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float) -> list[Part]:
     """Return a hat whose band sits at the hairline (coverage 0) down to just below the brows (1)."""
     kind = rng.choice(("knitted", "peaked", "brimmed"), p=(0.35, 0.4, 0.25))
-    front = _HIGH + coverage * (m.brow_y - 0.04 - _HIGH)
-    base, normal = _under(grid, band_height(front, column_angles()))
+    front = _HAIRLINE + coverage * (m.brow_y - 0.04 - _HAIRLINE)
+    base, normal = _covered_surface(grid, band_height(front, column_angles()))
     colour, second = cloth(rng), cloth(rng)
     t = np.linspace(0, 1, _ROWS, dtype=np.float32)[:, None]
     if kind == "knitted":
@@ -31,14 +31,14 @@ def hat(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: f
 
 
 def band_height(front: float, theta: np.ndarray) -> np.ndarray:
-    """Return the height of the lower edge by angle: over the ears and down to the nape, whatever the front."""
+    """Return the height of the lower edge by angle, from `front` over the ears to the nape."""
     at_ear, at_back = 0.20 + 0.35 * max(0.0, front - 0.2), -0.02 + 0.3 * max(0.0, front - 0.2)
     angle = np.abs(theta)
     forward = at_ear + (front - at_ear) * smoothstep(1.45, 0.35, angle)
     return forward + (at_back - at_ear) * smoothstep(1.6, 2.8, angle)
 
 
-def _under(grid: np.ndarray, band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _covered_surface(grid: np.ndarray, band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return head surface and normals (rows, COLUMNS, 3) from the pole down to the band."""
     last = row_of("cheek")
     rows = np.arange(last, dtype=np.float32)
@@ -83,7 +83,7 @@ def _peaked(base: np.ndarray, normal: np.ndarray, t: np.ndarray, colour: np.ndar
 
 
 def _peak(band: np.ndarray, colour: np.ndarray, rng: np.random.Generator) -> Part:
-    """Return the peak that grows out of the band's front, arched and tilted down."""
+    """Return the peak that extends from the band's front, arched and tilted down."""
     columns, reach, tilt = 21, rng.uniform(0.5, 0.68), rng.uniform(0.08, 0.20)
     theta = np.linspace(-1.05, 1.05, columns)
     edge = np.stack([np.interp(theta, column_angles(), band[:, axis]) for axis in range(3)], -1)
@@ -101,7 +101,7 @@ def _brimmed(base: np.ndarray, normal: np.ndarray, t: np.ndarray, colour: np.nda
     """Return a crown with upright sides, a creased top and a ribbon."""
     middle = np.array([0.0, 0.0, -0.12], np.float32)
     away = (base + normal * 0.075 - middle) * (1, 0, 1)
-    # Upright sides clear what the head is widest at between band and dome.
+    # Upright sides must clear the widest part of the head between band and dome.
     widest = np.linalg.norm(away[_ROWS // 2 :], axis=-1).max(0)
     band = away[-1] / np.linalg.norm(away[-1], axis=1, keepdims=True) * widest[:, None]
     top = float(base[..., 1].max()) + 0.06

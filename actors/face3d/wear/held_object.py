@@ -1,4 +1,4 @@
-"""Things held before the face, between it and the camera: a phone, a book, a sheet of paper, a cup."""
+"""Objects held between face and camera: a phone, a book, a sheet of paper, a cup."""
 
 import colorsys
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from synfiqa.actors.face3d.wear.body import ellipsoid
 
 @dataclass(frozen=True)
 class FaceBox:
-    """Where the posed face lies: x to image-right, y up, and its nearest z (head units)."""
+    """Extent of the posed face: x to image-right, y up, and its nearest z (head units)."""
 
     left: float
     right: float
@@ -22,7 +22,7 @@ class FaceBox:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Width, height and thickness (head units)."""
+    """Width, height and thickness of an object (head units)."""
 
     width: float
     height: float
@@ -39,9 +39,9 @@ _ROWS, _COLUMNS = 17, 13
 
 
 def held_object(face: FaceBox, rng: np.random.Generator, coverage: float, skin: np.ndarray) -> list[Part]:
-    """Return a thing that comes from below or from a side; its edge lies at the face's (coverage 0) to 85 % across (1).
+    """Return an object held from below or from a side; its edge lies 5 % (coverage 0) to 85 % (1) across the face.
 
-    It is placed as the camera sees it, whatever the pose of the head.
+    Its orientation does not depend on the head pose.
     """
     kind = str(rng.choice(list(_KINDS), p=(0.35, 0.25, 0.25, 0.15)))
     side = "below" if kind == "cup" else str(rng.choice(("below", "left", "right"), p=(0.5, 0.25, 0.25)))
@@ -68,7 +68,7 @@ def held_object(face: FaceBox, rng: np.random.Generator, coverage: float, skin: 
 
 
 def _rotation(turn: float, tilt: float, nod: float) -> np.ndarray:
-    """Return the rotation in the picture plane, then about the upright and the level axis, in radians."""
+    """Return the rotation (3, 3) in the image plane, then about the vertical and the horizontal axis; radians."""
     c, s = np.cos([turn, tilt, nod]), np.sin([turn, tilt, nod])
     flat = np.array([[c[0], -s[0], 0], [s[0], c[0], 0], [0, 0, 1]])
     upright = np.array([[c[1], 0, s[1]], [0, 1, 0], [-s[1], 0, c[1]]])
@@ -84,7 +84,7 @@ def _slab(rng: np.random.Generator, kind: str, shape: _Kind) -> list[Part]:
     z = np.zeros_like(x)
     z[[0, -1]] = z[:, [0, -1]] = -max(shape.depth, 0.01)
     if kind == "sheet":
-        # Paper held by a hand curls.
+        # A held sheet of paper is curved.
         z = z + rng.uniform(-0.14, 0.14) * (u**2)[None, :] + rng.uniform(-0.1, 0.1) * (v**2)[:, None]
     colour, gloss = _PAINT[kind](rng, np.abs(x) / shape.width * 2, y / shape.height * 2, x / shape.width * 2)
     surface = np.stack((x, y, z), -1).astype(np.float32)
@@ -92,7 +92,7 @@ def _slab(rng: np.random.Generator, kind: str, shape: _Kind) -> list[Part]:
 
 
 def _phone(rng: np.random.Generator, across: np.ndarray, up: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the back of a phone with its lenses."""
+    """Return colours and gloss of the back of a phone with its lenses."""
     base = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.5), np.exp(rng.uniform(-4, -0.4))))
     colour = np.broadcast_to(base, (*x.shape, 3)).copy()
     lenses = (up > 0.72) & (up < 0.92) & (x < -0.25) & (x > -0.85)
@@ -101,7 +101,7 @@ def _phone(rng: np.random.Generator, across: np.ndarray, up: np.ndarray, x: np.n
 
 
 def _book(rng: np.random.Generator, across: np.ndarray, up: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return a cover with a picture and lines of title."""
+    """Return colours and gloss of a book cover with a picture and title lines."""
     base, second, title = (
         np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, 0.8), np.exp(rng.uniform(-2.5, -0.3))))
         for _ in range(3)
@@ -113,7 +113,7 @@ def _book(rng: np.random.Generator, across: np.ndarray, up: np.ndarray, x: np.nd
 
 
 def _paper(rng: np.random.Generator, across: np.ndarray, up: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return white or tinted paper with lines of print."""
+    """Return colours and gloss of white or tinted paper with printed lines."""
     base = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.12), rng.uniform(0.55, 0.85)))
     line = np.arange(x.shape[0])[:, None] % 2 == 0
     print_end = rng.uniform(0.5, 0.85, (x.shape[0], 1))
@@ -125,7 +125,7 @@ _PAINT = {"phone": _phone, "book": _book, "sheet": _paper}
 
 
 def _cup(rng: np.random.Generator, shape: _Kind) -> list[Part]:
-    """Return a mug with its handle."""
+    """Return a cup with its handle."""
     ring = np.linspace(-np.pi, np.pi, 29)[None, :]
     t = np.linspace(0, 1, 11)[:, None]
     taper = 1 - rng.uniform(0, 0.25) * t
@@ -172,7 +172,7 @@ def _finger(centre: tuple[float, float, float], radii: tuple[float, float, float
 
 
 def _fingers(rng: np.random.Generator, shape: _Kind, side: str, skin: np.ndarray) -> list[Part]:
-    """Return the four fingers of the hand that holds a flat thing by an edge."""
+    """Return four fingers that hold a flat object by an edge."""
     along = np.arange(4) * 0.165
     if side == "below":
         edge, start = rng.choice((-1, 1)) * shape.width / 2, rng.uniform(-0.55, -0.05)
@@ -182,6 +182,6 @@ def _fingers(rng: np.random.Generator, shape: _Kind, side: str, skin: np.ndarray
 
 
 def _round_fingers(rng: np.random.Generator, shape: _Kind, skin: np.ndarray) -> list[Part]:
-    """Return four fingers round a cup."""
+    """Return four fingers around a cup."""
     start = rng.uniform(0.05, 0.25)
     return [_finger((0.0, start - a, 0.40 * shape.width), (0.30, 0.08, 0.10), skin) for a in np.arange(4) * 0.165]

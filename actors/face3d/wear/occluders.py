@@ -1,4 +1,4 @@
-"""Things in front of the face that turn with it: glasses, mask, scarf and hand here, hats in a module of theirs."""
+"""Occluders that turn with the head: glasses, mask, scarf and hand; hats are in `hat.py`."""
 
 import colorsys
 

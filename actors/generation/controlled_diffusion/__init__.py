@@ -1,1 +1,1 @@
-"""Stable Diffusion under control of identity and geometry: the conditional generator of the published method."""
+"""Stable Diffusion controlled by identity and geometry: the conditional generator of the published method."""

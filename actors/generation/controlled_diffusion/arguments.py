@@ -1,4 +1,4 @@
-"""What a card may say of the conditional diffusion model, beside its input: files, sampler and texts."""
+"""Card arguments of the conditional diffusion model: files, sampler and texts."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class DiffusionArguments(CardPart):
-    """The card's source is a folder; the names in it default to those of the released archive."""
+    """Card arguments; the source is a folder, whose names default to those of the released archive."""
 
     size: Literal["full", "tiny"] = Field("full", description="of networks that no configuration file describes")
     stable_diffusion: str = Field(

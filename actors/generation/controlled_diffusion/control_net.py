@@ -1,4 +1,4 @@
-"""The branch that turns a rendered control map and an identity into what is added to a U-Net's features."""
+"""The control branch: maps a rendered control map and an identity to residuals of a U-Net's features."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CONTROL_CHANNELS = 9
-"""Normals, albedo and Lambertian shading, three each."""
+"""Channels of normals, albedo and Lambertian shading, three each."""
 HINT_WIDTHS = (16, 32, 96, 256)
 """Channels of the hint stem, which halves the resolution between each two of them."""
 
@@ -16,7 +16,7 @@ HINT_WIDTHS = (16, 32, 96, 256)
 class ControlBranch(nn.Module):
     """A copy of the U-Net's downward half and middle, CapHuman's kind of ControlNet; 361,282,865 parameters for SD 1.5.
 
-    It sees no text. What depends on the control map alone (`prepare`) is apart from what runs at every step.
+    It has no text input. `prepare` computes what depends on the control map alone, once for all steps.
     """
 
     def __init__(self, unet: Any) -> None:
@@ -28,7 +28,7 @@ class ControlBranch(nn.Module):
             conditioning_channels=CONTROL_CHANNELS,
             conditioning_embedding_out_channels=HINT_WIDTHS,
         )
-        # The library's branch computes the stem at every step: it is taken out and its features are handed in.
+        # The library's branch computes the stem at every step; here it runs once and its features are passed in.
         self.hint = self.encoder.controlnet_cond_embedding
         self.encoder.controlnet_cond_embedding = nn.Identity()
         self.mask = nn.Conv2d(unet.config["block_out_channels"][0], 1, 3, padding=1)
@@ -39,7 +39,7 @@ class ControlBranch(nn.Module):
         return features, torch.sigmoid(self.mask(features))
 
     def forward(self, latents: Tensor, timestep: Tensor, features: Tensor, context: Tensor) -> list[Tensor]:
-        """Return the residuals of all skip connections, in the order of execution, and that of the middle, last."""
+        """Return the residuals of all skip connections, in the order of execution, then that of the middle."""
         down, middle = self.encoder(latents, timestep, context, features, return_dict=False)
         return [*down, middle]
 

@@ -1,4 +1,4 @@
-"""What an image costs, in floating-point operations: counted on networks without weights, and added up two ways."""
+"""Counts the floating-point operations of an image, here and as released, on networks without weights."""
 
 from dataclasses import dataclass
 
@@ -17,22 +17,22 @@ class Cost:
 
     unet: int
     branch: int
-    """Of the control branch at a step, without its hint stem."""
+    """Operations of the control branch at a step, without its hint stem."""
     stem: int
-    """Of the hint stem and the mask head."""
+    """Operations of the hint stem and the mask head."""
     decoder: int
 
     def image(self, steps: int = 20) -> int:
-        """Return what an image costs here: two texts, one branch a step, one stem."""
+        """Return the operations of an image here: per step the U-Net for two texts and one branch, and one stem."""
         return steps * (2 * self.unet + self.branch) + self.stem + self.decoder
 
     def released_image(self, steps: int = 20) -> int:
-        """Return what it costs as released: for both texts the U-Net, the branch and the stem at every step."""
+        """Return the operations of an image as released: U-Net, branch and stem for both texts at every step."""
         return 2 * steps * (self.unet + self.branch + self.stem) + self.decoder
 
 
 def count(layout: Layout, side: int) -> Cost:
-    """Count the operations for an image of a side in pixels; no weights are made."""
+    """Count the operations of an image of `side` pixels, on the meta device."""
     small = side // IMAGE_TO_LATENT
     with torch.device("meta"), torch.inference_mode():
         networks = skeletons(layout)

@@ -12,12 +12,12 @@ from synfiqa.schemas.seeds import generator
 
 TRAINING_STEPS = 1000
 BETA_START, BETA_END = 0.00085, 0.012
-"""Of the variances, whose square roots rise linearly."""
+"""First and last variance; their square roots rise linearly."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: the time that the networks are told, and the remaining share of signal variance before and after."""
+    """One step: the time input of the networks, and the share of signal variance before and after."""
 
     time: int
     alpha: float
@@ -31,15 +31,15 @@ class Step:
 
 @lru_cache(maxsize=16)
 def schedule(steps: int) -> tuple[Step, ...]:
-    """Return the steps from noise to image; 20 of them stand at times 951, 901, ..., 51, 1.
+    """Return the steps from noise to image; 20 steps have the times 951, 901, ..., 51, 1.
 
-    The last step ends at the first variance of the training chain, not at none.
+    The last step ends at the first variance of the training chain, not at 0.
     """
     if not 1 <= steps <= TRAINING_STEPS:
         raise ValueError(f"steps must be 1 to {TRAINING_STEPS}, not {steps}")
     betas = np.linspace(BETA_START**0.5, BETA_END**0.5, TRAINING_STEPS) ** 2
     alphas = np.cumprod(1 - betas)
-    # With 1,000 steps the last of them, one late as all are, would stand past the end of the chain.
+    # All times have an offset of 1, which with 1,000 steps would exceed the chain.
     times = np.minimum(np.arange(steps) * (TRAINING_STEPS // steps) + 1, TRAINING_STEPS - 1)
     nexts = [float(alphas[0]), *(float(alphas[time]) for time in times[:-1])]
     made = [Step(int(time), float(alphas[time]), after) for time, after in zip(times, nexts, strict=True)]
@@ -47,6 +47,6 @@ def schedule(steps: int) -> tuple[Step, ...]:
 
 
 def starting_noise(seeds: Sequence[int], channels: int, side: int) -> Tensor:
-    """Return standard normal latents (N, C, side, side), float32 on the CPU; each of its own seed alone."""
+    """Return standard normal latents (N, C, side, side), float32 on the CPU; each depends on its own seed alone."""
     drawn = [generator(seed).standard_normal((channels, side, side), dtype=np.float32) for seed in seeds]
     return torch.from_numpy(np.stack(drawn))

@@ -1,4 +1,4 @@
-"""What the control branch attends to: the tokens of an identity's portrait, and its recognition embedding, the last."""
+"""The control branch's attention context: tokens of an identity's portrait, then its recognition embedding."""
 
 import torch
 from torch import Tensor, nn

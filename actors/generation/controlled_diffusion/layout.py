@@ -1,4 +1,4 @@
-"""Configurations of the networks of Stable Diffusion 1.5, full and tiny, and the networks made of them, untrained."""
+"""Configurations of the networks of Stable Diffusion 1.5, full and tiny, and their untrained networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ Config = Mapping[str, Any]
 
 LATENT_CHANNELS = 4
 LATENT_SCALE = 0.18215
-"""What latents were multiplied by in training."""
+"""Factor of latents in training."""
 IMAGE_TO_LATENT = 8
-"""Pixels of an image per latent."""
+"""Image pixels per latent, along each side."""
 
 
 class LatentDecoder(nn.Module):
-    """The half of the autoencoder that makes images: 49,490,179 parameters and 20 of the convolution before it."""
+    """The decoder half of the autoencoder: 49,490,179 parameters and 20 of the convolution before it."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -115,14 +115,14 @@ TINY = Layout(
         "projection_dim": 32,
     },
 )
-"""The same shapes of tensors in few channels, for tests and rehearsals."""
+"""The same networks with few channels, for tests and rehearsals."""
 
 LAYOUTS = {"full": FULL, "tiny": TINY}
 
 
 def unet_of(config: Config) -> nn.Module:
     """Return the untrained UNet2DConditionModel of a configuration, its gaps filled as in Stable Diffusion 1.5."""
-    # The library's type does not say that it is a module.
+    # The library does not type it as a module.
     unet: Any = UNet2DConditionModel.from_config(dict(config))
     assert isinstance(unet, nn.Module)
     return unet
@@ -131,7 +131,7 @@ def unet_of(config: Config) -> nn.Module:
 def text_encoder_of(config: Config) -> CLIPTextModel:
     """Return the untrained text tower, which ends in its last normalisation."""
     known = dict(config)
-    # The published configuration names token 2, which means nothing here: these are the tokens of the vocabulary.
+    # The published configuration has 2 as end token, which is unused; these are the tokens of the vocabulary.
     known |= {"bos_token_id": known["vocab_size"] - 2, "eos_token_id": known["vocab_size"] - 1}
     return CLIPTextModel(CLIPTextConfig(**known))
 
@@ -142,12 +142,12 @@ def image_encoder_of(config: Config) -> CLIPVisionModel:
 
 
 def empty(module: nn.Module) -> nn.Module:
-    """Return a network of the meta device on the CPU, to be filled by a state dict that must hold every parameter."""
+    """Move a network from the meta device to the CPU; its parameters are uninitialised, position ids are filled in."""
     module = module.to_empty(device="cpu")
     stored = module.state_dict().keys()
     for name, buffer in module.named_buffers():
         if name not in stored:
-            # The only buffers of these networks that no checkpoint holds count positions.
+            # Position ids are the only buffers of these networks that no checkpoint holds.
             assert name.endswith("position_ids"), f"{name} is computed, not loaded"
             buffer.copy_(torch.arange(buffer.shape[-1]).expand_as(buffer))
     return module

@@ -1,4 +1,4 @@
-"""What the generator is asked for: one fixed text for references, varied scenes for degraded samples, and what not."""
+"""Prompts of the generator: one fixed text for references, scenes for degraded samples, and a negative text."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from synfiqa.schemas.seeds import generator
 
 Profile = Literal["faithful", "corrected"]
 
-_TWICE = (
+_FREQUENT_SCENES = (
     *("in an attic", "in a backyard", "in a barn", "in a basement", "in a bathroom", "on a beach", "in a bedroom"),
     *(
         "in a boardroom",
@@ -24,7 +24,7 @@ _TWICE = (
     ),
     *("in a forest", "in a garden", "in a hallway", "in a kitchen", "in a park", "in a cave"),
 )
-_ONCE = (
+_SCENES = (
     *("in an alley", "in a cafe", "in a car", "in a city", "in a classroom", "in a crowd"),
     *("at a dance", "in the dark", "in a darkroom", "in a diner", "in a dojo", "in a driveway", "in a dungeon"),
     *("in an elevator", "in an embassy", "on a farm", "in a field", "in fog", "by a fountain", "in a garage"),
@@ -34,17 +34,17 @@ _ONCE = (
     *("on a street", "at sunrise", "at sunset", "on a train"),
 )
 OCCLUSIONS = ("wearing glasses", "wearing sunglasses", "with a mask over mouth and nose")
-SUFFIXES = ("", *_ONCE, *_TWICE, *_TWICE, *OCCLUSIONS)
-"""Ninety entries, 69 of them distinct: nothing, 65 scenes of which 21 count twice, and three occlusions."""
+SUFFIXES = ("", *_SCENES, *_FREQUENT_SCENES, *_FREQUENT_SCENES, *OCCLUSIONS)
+"""Ninety entries, 69 of them distinct: an empty one, 65 scenes of which 21 count twice, and three occlusions."""
 NEGATIVE = (
     "misshapen iris, misshapen pupils, half-realistic, computer graphics, 3d model, rendering, pencil sketch, cartoon, "
     "drawing, anime"
 )
-"""What guidance leads away from: bad eyes and everything that is no photograph. It says nothing about quality."""
+"""Negative prompt of guidance: malformed eyes and styles other than photographs, without terms of image quality."""
 
 
 class PromptBook(CardPart):
-    """All texts of a run; the defaults say in our words what the published ones say."""
+    """All prompts of a run; the defaults paraphrase the published ones."""
 
     reference: str = Field(REFERENCE_CAPTION, min_length=1, description="of references; also what v_l measures")
     stem: str = Field("a photo of the face of a person", min_length=1, description="of degraded samples")
@@ -52,7 +52,7 @@ class PromptBook(CardPart):
     negative: str = Field(NEGATIVE, description="what guidance leads away from")
 
     def degraded(self, seed: int) -> str:
-        """Return the stem with a suffix that the seed draws."""
+        """Return the stem with a suffix drawn by the seed."""
         return self._with(self.suffixes[int(generator(seed).integers(len(self.suffixes)))])
 
     def prompt(
@@ -61,7 +61,7 @@ class PromptBook(CardPart):
         """Return the prompt of one sample of an identity.
 
         The released list held a reference prompt for each of 100 degraded samples instead of 10 references, so that
-        the first 90 degraded samples were made as references: the faithful profile does the same for `released` many.
+        the first 90 degraded samples had reference prompts: the faithful profile does so for the first `released`.
         """
         if kind == "reference" or (profile == "faithful" and index < released):
             return self.reference

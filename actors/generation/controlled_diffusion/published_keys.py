@@ -1,7 +1,7 @@
-"""The names that checkpoints in one file give to tensors, and those of diffusers: tables of prefixes, both ways.
+"""Maps tensor names of single-file checkpoints to those of diffusers and back, by tables of prefixes.
 
 Published checkpoints number their blocks in the order of execution, diffusers nests them by resolution. Every row of a
-table is (published prefix, prefix of diffusers); what no row covers keeps its name, and so is found to be unexpected.
+table is (published prefix, prefix of diffusers); keys without a row keep their name and are then unexpected.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ UNET, DECODER, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stag
 """Prefixes of the parts of Stable Diffusion 1.5 in one file."""
 CONTROL, ID_LINEAR, IMAGE_LINEAR = "control_model.", "id_linear.", "img_linear."
 VISION = "control_cond_stage_model.transformer."
-"""Prefixes of the parts that control adds; VISION is the image encoder, which need not be there."""
+"""Prefixes of the parts that control adds; VISION is the image encoder, which is optional."""
 TRAINING = (
     *("betas", "alphas_cumprod*", "sqrt_*", "log_one_minus_*", "posterior_*", "logvar", "model_ema.*"),
     *("cond_stage_model.logit_scale", "cond_stage_model.text_projection*", "*.position_ids", "*text_projection.weight"),
@@ -40,7 +40,7 @@ _HINT_LAYERS = 8
 
 
 def encoder_table(levels: int, layers: int) -> Table:
-    """Return the table of the downward half and the middle of a U-Net with so many resolutions and blocks in each."""
+    """Return the table of the downward half and the middle of a U-Net: `levels` resolutions of `layers` blocks each."""
     rows = [*_FIRST]
     for level in range(levels):
         for layer in range(layers):
@@ -58,7 +58,7 @@ def encoder_table(levels: int, layers: int) -> Table:
 
 
 def unet_table(levels: int, layers: int, attention: Iterable[bool]) -> Table:
-    """Return the table of a whole U-Net; `attention` says for each level of the upward half whether it attends."""
+    """Return the table of a whole U-Net; `attention` is true for levels of the upward half with attention."""
     rows = [*encoder_table(levels, layers), ("out.0.", "conv_norm_out."), ("out.2.", "conv_out.")]
     for level, attends in enumerate(attention):
         for layer in range(layers + 1):
@@ -110,13 +110,13 @@ DIFFUSERS_OLD: Table = tuple(
 
 
 def renamed(state: Mapping[str, Tensor], table: Table) -> dict[str, Tensor]:
-    """Return the tensors under the names of the table's second column; the longest prefix that fits counts."""
+    """Return the tensors under the names of the table's second column; the longest matching prefix applies."""
     prefixes = dict(table)
     return {_renamed(key, prefixes): value for key, value in state.items()}
 
 
 def reverse(table: Table) -> Table:
-    """Return the table that undoes another."""
+    """Return the inverse of a table."""
     return tuple((new, old) for old, new in table)
 
 

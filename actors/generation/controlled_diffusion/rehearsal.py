@@ -1,4 +1,4 @@
-"""Random weights under the published names: the files of the released archive, of any size that a card says."""
+"""Writes random weights under the published names: the files of the released archive, in a card's size."""
 
 import json
 from fnmatch import fnmatchcase
@@ -37,7 +37,7 @@ _GAINS = {
     "encoder.controlnet_*weight": 4.0,
     "id_linear.weight": 20.0,
 }
-"""What lets chance listen: a mask that lies on the rendered head, and images that geometry, identity and text move."""
+"""Gains of random weights: the mask must lie on the rendered head, images must depend on geometry, identity, text."""
 
 PROMPTS = Path(__file__).with_name("rehearsal_prompts.json")
 """File of the texts whose words a rehearsed tokenizer holds whole, frozen: rewording the defaults of `PromptBook`
@@ -57,7 +57,7 @@ def write_random(card: ModelCard, folder: Path, seed: int) -> None:
     unet, control, decoder = tables(layout)
     _save(_added(networks, keys.reverse(control), seed), folder / arguments.control)
     state = {name: _state(module, name, seed) for name, module in _base(networks).items()}
-    # By its ending, for `sd-v1.5` is a folder.
+    # By suffix, because `sd-v1.5` is a folder.
     if Path(arguments.stable_diffusion).suffix in CHECKPOINTS:
         single = _prefixed(keys.renamed(state["unet"], keys.reverse(unet)), keys.UNET)
         single |= _prefixed(keys.renamed(state["vae"], keys.reverse(decoder)), keys.DECODER)
@@ -72,7 +72,7 @@ def write_random(card: ModelCard, folder: Path, seed: int) -> None:
 
 
 def write_tokenizer(folder: Path, size: int, book: PromptBook) -> None:
-    """Write a byte-level vocabulary of a size that knows, as far as it has room, the words of the prompts whole."""
+    """Write a byte-level vocabulary of `size` tokens with as many whole words of the prompts as fit."""
     folder.mkdir(parents=True, exist_ok=True)
     letters = _letters()
     words = [*letters, *(f"{letter}</w>" for letter in letters)]
@@ -154,7 +154,7 @@ def _prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _letters() -> list[str]:
-    """Return the character that stands for each of 256 bytes in byte-level vocabularies: itself where it prints."""
+    """Return the character of each of 256 bytes in byte-level vocabularies: itself if it is printable."""
     prints = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in prints]
     return [chr(byte) for byte in prints] + [chr(256 + index) for index in range(len(others))]

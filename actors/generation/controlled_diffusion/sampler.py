@@ -1,7 +1,8 @@
-"""Images of an identity under a control map and a prompt: nothing is computed twice, moved away or left to its batch.
+"""Samples images of an identity by control maps and prompts, without repeated computation.
 
-The branch sees no text, so that one evaluation serves both passes of guidance; hint stem, masks and identity context do
-not change from step to step, and a prompt is encoded once. This saves 13 % of the released computation exactly.
+The branch has no text input, so that one evaluation serves both passes of guidance; hint stem, masks and identity
+context do not change from step to step, and a prompt is encoded once. This saves exactly 13 % of the released
+computation.
 """
 
 from collections.abc import Sequence
@@ -29,16 +30,16 @@ from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import FACE_EMBEDDING, ModelCard
 
 COARSEST = 64
-"""Images are a multiple of this: latents are halved three times."""
+"""Image sides are a multiple of this, because latents are halved three times."""
 
 
 class ControlledDiffusion:
     """Stable Diffusion 1.5 with a control branch. The card's input size is the side of the images, in pixels."""
 
     def __init__(self, card: ModelCard, path: Path, running: Execution, networks: Networks | None = None) -> None:
-        """Load the weights in the folder; UserError when a prompt is too long (before anything heavy) or a part wrong.
+        """Load the weights in the folder; UserError when a prompt is too long (checked first) or a part is wrong.
 
-        `networks` replaces the weights of the folder, which then need hold the tokenizer only.
+        `networks` replaces the weights of the folder, which then needs the tokenizer only.
         """
         self.card = card
         self.arguments = settings_of(card)
@@ -48,7 +49,7 @@ class ControlledDiffusion:
         networks = networks or load_networks(path, self.arguments)
         if len(tokenizer) > networks.text.config.vocab_size:
             raise UserError(
-                f"model '{card.name}': the tokenizer knows {len(tokenizer)} tokens but the text encoder only "
+                f"model '{card.name}': the tokenizer has {len(tokenizer)} tokens but the text encoder only "
                 f"{networks.text.config.vocab_size}: it is not the tokenizer of these weights"
             )
         self.running = running
@@ -67,9 +68,9 @@ class ControlledDiffusion:
         prompts: Sequence[str],
         seeds: Sequence[int],
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return uint8 RGB images (N, S, S, 3), and for each whether its numbers stayed finite (N,); black where not.
+        """Return uint8 RGB images (N, S, S, 3) and whether each is finite, bool (N,); others are black.
 
-        `control` (N, 9, S, S) holds normals, albedo and shading, `identity_tokens` (N, T, width) comes of
+        `control` (N, 9, S, S) holds normals, albedo and shading, `identity_tokens` (N, T, width) is from
         `image_tokens`, `face_embedding` (N, 512) are unit vectors. An image depends on its own inputs and seed alone.
         """
         tokens, embedding = torch.as_tensor(identity_tokens), torch.as_tensor(face_embedding)
@@ -78,7 +79,7 @@ class ControlledDiffusion:
         images, finite = [], []
         for start in range(0, len(prompts), size):
             chosen = range(start, min(start + size, len(prompts)))
-            # Short calls are filled up with their last image, so that the networks always see the same shapes.
+            # Short calls are filled up with their last image, so that inputs always have the same shapes.
             padded = [*chosen, *[chosen[-1]] * (size - len(chosen))]
             with torch.inference_mode():
                 found, fine = self._micro_batch(
@@ -161,7 +162,7 @@ class ControlledDiffusion:
 
 
 def settings_of(card: ModelCard) -> DiffusionArguments:
-    """Return files, sampler and texts of the card; UserError when they, or the side of its images, do not fit."""
+    """Return the arguments of a card; UserError when they, or the side of its images, do not fit."""
     arguments = arguments_of(card, DiffusionArguments)
     if card.input_size % COARSEST:
         raise UserError(f"model '{card.name}': input_size must be a multiple of {COARSEST}, not {card.input_size}")

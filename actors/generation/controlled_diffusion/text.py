@@ -1,4 +1,4 @@
-"""Prompts to tokens to the features that the U-Net attends to; every distinct prompt is encoded once."""
+"""Encodes prompts to the features that the U-Net attends to, each distinct prompt once."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,23 +23,23 @@ def load_tokenizer(folder: Path) -> CLIPTokenizer:
         raise UserError(f"{folder} holds no tokenizer: {' and '.join(FILES)} of CLIP ViT-L/14 must lie there")
     try:
         tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except Exception as error:  # damaged files make the library fail in any way that code can
+    except Exception as error:  # the library raises errors of any type on damaged files
         line = " ".join(str(error).split())[:160] or type(error).__name__
         raise UserError(f"the tokenizer in {folder} cannot be read ({line}): fetch the folder again") from error
     assert isinstance(tokenizer, CLIPTokenizer)
     if not set(MARKS) <= tokenizer.get_vocab().keys():
-        raise UserError(f"the tokenizer in {folder} does not know {' and '.join(MARKS)}: it is not CLIP's")
+        raise UserError(f"the tokenizer in {folder} lacks {' and '.join(MARKS)}: put CLIP's there")
     return tokenizer
 
 
 def tokenizer_folder(path: Path, arguments: DiffusionArguments) -> Path:
-    """Return where the tokenizer lies in the folder of a model: with Stable Diffusion's, else with CLIP's files."""
+    """Return the tokenizer's folder inside that of a model: with Stable Diffusion's, else with CLIP's files."""
     own = path / arguments.stable_diffusion / "tokenizer"
     return own if own.is_dir() else path / arguments.clip
 
 
 def check_prompts(prompts: Iterable[str], tokenizer: CLIPTokenizer) -> None:
-    """UserError names the prompts that are longer than what the text encoder reads."""
+    """Raise UserError for prompts that are longer than the text encoder's context."""
     lengths = {prompt: len(tokenizer(prompt)["input_ids"]) for prompt in prompts}
     if long := [prompt for prompt, length in lengths.items() if length > CONTEXT]:
         shown = f"'{long[0][:60]}...' has {lengths[long[0]]}"
@@ -48,10 +48,10 @@ def check_prompts(prompts: Iterable[str], tokenizer: CLIPTokenizer) -> None:
 
 
 class PromptEncoder:
-    """Features (77, width) of prompts. One prompt is one call, so that none depends on which others a run has."""
+    """Encodes prompts to features (77, width), each in its own call, so that none depends on others."""
 
     def __init__(self, tokenizer: CLIPTokenizer, encoder: CLIPTextModel, device: str, dtype: torch.dtype) -> None:
-        """Take the encoder to its device and precision."""
+        """Move the encoder to its device and precision."""
         self.tokenizer = tokenizer
         self._encoder = encoder.eval().requires_grad_(False)
         nn.Module.to(self._encoder, device, dtype)

@@ -1,8 +1,8 @@
-"""Checkpoints into the networks of the conditional diffusion model: what each file may bring, and nothing left over.
+"""Loads checkpoints into the networks of the conditional diffusion model; unexpected keys are errors.
 
 As released, the control module's file is read first and Stable Diffusion's is put on top: a part of Stable Diffusion
 comes from its own file, else from that of the control module; the image encoder comes from the control module's file,
-else from CLIP's folder, which is also the last resort for the text encoder.
+else from CLIP's folder, which is also the last fallback for the text encoder.
 """
 
 import json
@@ -45,7 +45,7 @@ SCHEDULE = {
     "beta_start": BETA_START,
     "beta_end": BETA_END,
 }
-"""What a folder's scheduler must agree with, where it says anything."""
+"""Entries that a folder's scheduler must agree with, where it has them."""
 
 State = Mapping[str, Tensor]
 _STABLE_DIFFUSION = (keys.UNET, keys.DECODER, keys.TEXT)
@@ -55,7 +55,7 @@ _UNWRAP = StateRules(unwrap=("state_dict",))
 
 @dataclass
 class Networks:
-    """Everything between a prompt, a portrait and a control map and the image, in float32 on the CPU."""
+    """All networks from prompt, portrait and control map to the image, in float32 on the CPU."""
 
     unet: nn.Module
     control: ControlBranch
@@ -89,17 +89,17 @@ def skeletons(layout: Layout) -> Networks:
 
 
 def load_networks(folder: Path, arguments: DiffusionArguments) -> Networks:
-    """Return the networks with their weights in them; UserError names file and keys of whatever is wrong."""
+    """Return the networks with their weights in them; UserError names file and keys of every error."""
     files = {name: folder / name for name in (arguments.stable_diffusion, arguments.control, arguments.clip)}
     for path in files.values():
         if not path.exists():
             raise UserError(f"{path} is missing: put it there or name what is there in the card's arguments")
-    base, control, clip = files.values() if len(files) == 3 else _merged(folder, arguments)
+    base, control, clip = files.values() if len(files) == 3 else _shared_paths(folder, arguments)
     layout = read_layout(base, clip, arguments)
     with torch.device("meta"):
         networks = skeletons(layout)
     added = _read(control)
-    _only(added, (*_ADDED, *_STABLE_DIFFUSION), control.name)
+    _check_prefixes(added, (*_ADDED, *_STABLE_DIFFUSION), control.name)
     _fill_added(networks, added, layout, clip, control.name)
     whole = _folder_parts(base, layout) if base.is_dir() else _file_parts(base, layout, merged=base == control)
     _fill_stable_diffusion(networks, whole, added, layout, clip, base.name)
@@ -120,7 +120,9 @@ def read_layout(base: Path, clip: Path, arguments: DiffusionArguments) -> Layout
         stated = _json(schedule)
         for entry, value in SCHEDULE.items():
             if stated.get(entry, value) != value:
-                raise UserError(f"{schedule} says {entry} {stated[entry]!r} but the method is for {value!r}")
+                raise UserError(
+                    f"{schedule} has {entry} {stated[entry]!r} but must have {value!r}: take a Stable Diffusion 1.5"
+                )
     own = base / "text_encoder" / "config.json"
     text = _tower_config(_json(own), "", own.parent) if own.exists() else text
     return Layout(_json(base / "unet" / "config.json"), _json(base / "vae" / "config.json"), text, vision)
@@ -147,9 +149,9 @@ def _fill_added(networks: Networks, added: State, layout: Layout, clip: Path, so
 
 
 def _file_parts(path: Path, layout: Layout, *, merged: bool) -> dict[str, dict[str, Tensor]]:
-    """Return the parts of a single file under the names of diffusers; `merged`: it is the control module's, too."""
+    """Return the parts of a single file under the names of diffusers; `merged`: it is also the control module's."""
     state = _read(path)
-    _only(state, (*_STABLE_DIFFUSION, *(_ADDED if merged else ())), path.name)
+    _check_prefixes(state, (*_STABLE_DIFFUSION, *(_ADDED if merged else ())), path.name)
     return _named_parts(state, layout)
 
 
@@ -187,7 +189,7 @@ def _fill_stable_diffusion(
 
 
 def _fill_tower(tower: nn.Module, state: State, name: str, source: str) -> None:
-    # The library has moved the tower in and out of a module of this name; checkpoints have it inside.
+    # Whether the tower is inside a module of this name depends on the library's version; in checkpoints it is.
     inner = {key.removeprefix(f"{name}."): value for key, value in state.items()}
     _filled(getattr(tower, name, tower), inner, source)
 
@@ -195,7 +197,7 @@ def _fill_tower(tower: nn.Module, state: State, name: str, source: str) -> None:
 def _filled[Network: nn.Module](module: Network, state: State, source: str, unused: Iterable[str] = ()) -> Network:
     empty(module)
     wanted = module.state_dict()
-    # Attention that was once a convolution of one pixel is a linear map now.
+    # Some checkpoints have attention as 1 x 1 convolutions, which are linear maps here.
     shaped = {
         key: value.flatten(1) if key in wanted and value.ndim == 4 and wanted[key].ndim == 2 else value
         for key, value in state.items()
@@ -205,7 +207,7 @@ def _filled[Network: nn.Module](module: Network, state: State, source: str, unus
     return module
 
 
-def _only(state: State, prefixes: tuple[str, ...], source: str) -> None:
+def _check_prefixes(state: State, prefixes: tuple[str, ...], source: str) -> None:
     strange = [
         key
         for key in state
@@ -213,12 +215,12 @@ def _only(state: State, prefixes: tuple[str, ...], source: str) -> None:
     ]
     if strange:
         raise UserError(
-            f"{source} may bring {', '.join(f'{prefix}*' for prefix in prefixes)} but holds {len(strange)} other keys "
+            f"{source} may hold {', '.join(f'{prefix}*' for prefix in prefixes)} but has {len(strange)} other keys "
             f"({', '.join(strange[:6])}): name the right file on the card"
         )
 
 
-def _merged(folder: Path, arguments: DiffusionArguments) -> tuple[Path, Path, Path]:
+def _shared_paths(folder: Path, arguments: DiffusionArguments) -> tuple[Path, Path, Path]:
     if arguments.clip in (arguments.stable_diffusion, arguments.control):
         raise UserError(f"clip cannot be {arguments.clip}, which the card names for another part")
     return folder / arguments.stable_diffusion, folder / arguments.control, folder / arguments.clip

@@ -1,1 +1,1 @@
-"""The 3-D face that steers the conditional generator: its parameters, its models, and the control maps drawn of it."""
+"""3-D faces that control the conditional generator: their parameters, their models, and their control maps."""

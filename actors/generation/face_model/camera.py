@@ -1,13 +1,13 @@
-"""From a face in its own space to the frame that is drawn. The axes of the whole package are written down here.
+"""Transforms faces from world to crop and frame coordinates; defines the axes of this package.
 
 World: metres; x to image-right, y up, z towards the camera; the face looks along +z. Positive head pose turns by the
 right-hand rule: about x the nose goes down, about y to image-right, about z the head tilts anticlockwise. A positive
 jaw angle about x opens the mouth.
 
 Crop: x to image-right, y down, z away from the camera, all scaled by the camera; [-1, 1] spans the 224-pixel square
-that the encoder saw, x = -1 at its pixel 0 and +1 at 224.
+of the encoder's input, x = -1 at its pixel 0 and +1 at 224.
 
-Frame: x to image-right, y down, [-1, 1] over the 512-pixel picture; z is the distance from the camera, smaller is
+Frame: x to image-right, y down, [-1, 1] over the 512-pixel image; z is the distance from the camera, smaller is
 nearer. Pixel (row r, column c) of a drawing with side S samples x = (2c + 1) / S - 1, y = (2r + 1) / S - 1.
 """
 
@@ -20,9 +20,9 @@ from torch.nn import functional
 from synfiqa.actors.imaging.rotation import rotation_matrix
 
 CROP = 224
-"""Side in pixels of the square that the encoder sees."""
+"""Side in pixels of the encoder's input."""
 FRAME = 512
-"""Side in pixels of the picture in which crop transforms end."""
+"""Side in pixels of the frame, the target of crop transforms."""
 DISTANCE = 10.0
 """Added to z, so that every vertex lies in front of the image plane."""
 
@@ -37,7 +37,7 @@ def to_crop(vertices: Tensor, camera: Tensor) -> Tensor:
 def to_frame(points: Tensor, tform: Tensor) -> Tensor:
     """Return crop coordinates (N, V, 3) in the frame, by crop transforms (N, 3, 3) for row vectors."""
     pixels = (points[..., :2] * 0.5 + 0.5) * CROP
-    # Written out: a batched product of K = 3 may be rounded in another way for other numbers of rows.
+    # Written out, because the rounding of a batched product of K = 3 may depend on the number of rows.
     x, y = pixels[..., :1], pixels[..., 1:]
     moved = x * tform[:, None, 0, :2] + y * tform[:, None, 1, :2] + tform[:, None, 2, :2]
     return torch.cat([moved / FRAME * 2 - 1, points[..., 2:] + DISTANCE], dim=-1)
@@ -56,7 +56,7 @@ def triangles_around(faces: Tensor, vertices: int) -> Tensor:
 def vertex_normals(vertices: Tensor, faces: Tensor, around: Tensor | None = None) -> Tensor:
     """Return unit normals (N, V, 3) of world vertices: sums over the triangles around, each weighted by its area.
 
-    `around` is the table of `triangles_around`, where it is at hand.
+    `around` is the table of `triangles_around`, if it exists already.
     """
     if around is None:
         around = triangles_around(faces, vertices.shape[1])
@@ -78,21 +78,21 @@ def rotations(axis_angle: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     across = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
     identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
-    # sin(a / 2) keeps the digits that 1 - cos(a) loses at small angles.
+    # sin(a / 2) keeps the precision that 1 - cos(a) loses at small angles.
     twice = 2 * (torch.sin(safe / 2) / safe) ** 2
     return identity + torch.sin(safe) / safe * across + twice * (across @ across)
 
 
 def head_axis_angle(pose: np.ndarray) -> np.ndarray:
-    """Return axis-angle vectors (N, 3) in radians of poses (N, 3): yaw, pitch, roll in degrees (`schemas.recipe`)."""
+    """Return axis-angle vectors (N, 3) in radians of poses (N, 3): yaw, pitch, roll in degrees (`recipe.Pose`)."""
     return Rotation.from_matrix(rotation_matrix(pose)).as_rotvec()
 
 
 def crop_transforms(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how boxes (N, 4) x0, y0, x1, y1 in frame pixels are cropped, and the `tform` of the parameters.
+    """Return the crop matrices of boxes (N, 4) x0, y0, x1, y1 in frame pixels, and the `tform` of the parameters.
 
     The first is float64 (N, 2, 3), from frame to crop pixels for column vectors; the second float32 (N, 3, 3). The
-    crop is a square of 1.25 times the box's mean side, 0.12 of that side lower than the box; its edges come to lie at
+    crop is a square of 1.25 times the box's mean side, 0.12 of that side lower than the box; its edges are at
     the crop's pixels 0 and 223.
     """
     boxes = np.asarray(boxes, dtype=np.float64)

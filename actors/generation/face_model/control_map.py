@@ -1,4 +1,4 @@
-"""The nine-channel picture of a 3-D face that steers the generator: normals, albedo, and both shaded."""
+"""Draws the nine-channel control maps of 3-D faces: normals, albedo and shaded albedo."""
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ CHANNELS = 9
 class ControlMaps:
     """Draws control maps of a face model, `micro_batch` faces at a time.
 
-    The geometry is always computed for a whole micro-batch and everything else face by face, so that a map does not
+    The geometry is always computed for a whole micro-batch and all else face by face, so that a map does not
     depend on its neighbours.
     """
 
@@ -53,7 +53,7 @@ class ControlMaps:
         face, image = packed[hit] % len(faces), packed[hit] // len(faces)
         weights = fragments.bary.reshape(-1, 3)[hit][..., None]
         uv = (self._uv[self.model.uv_faces[face]] * weights).sum(1)
-        # As the release draws them: what is interpolated between unit normals is not brought back to unit length.
+        # As released, interpolated normals are not rescaled to unit length.
         normal = (normals[image[:, None], faces[face]] * weights).sum(1)
         albedo = self._albedo(chunk.texture, uv, image, hit)
         lit = albedo * shading(normal, chunk.light[image])
@@ -63,7 +63,7 @@ class ControlMaps:
         return canvas.view(count, size, size, CHANNELS).permute(0, 3, 1, 2).contiguous()
 
     def _albedo(self, texture: Tensor, uv: Tensor, image: Tensor, hit: Tensor) -> Tensor:
-        """Return the albedo (M, 3) at texture positions (M, 2) of the hit pixels; a texture is made once a person."""
+        """Return the albedo (M, 3) at texture positions (M, 2) of the hit pixels; a person's texture is made once."""
         area = self.size * self.size
         grid = uv.new_zeros((len(texture) * area, 2))
         grid[hit] = uv

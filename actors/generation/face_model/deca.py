@@ -1,4 +1,4 @@
-"""DECA's coarse encoder: a cropped face in, the 236 numbers of a FLAME face out (Feng 2021)."""
+"""DECA's coarse encoder: maps a cropped face to the 236 parameters of a FLAME face (Feng 2021)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ class DecaCoarse(nn.Module):
 
     @staticmethod
     def rehearse(state: dict[str, Tensor]) -> None:
-        """Bend random weights so that heads are of ordinary size, look about ahead and are lit."""
+        """Adjust random weights to heads of ordinary size, near-frontal pose and visible light."""
         state["layers.2.weight"].mul_(0.05)
         bias = state["layers.2.bias"]
         camera, light = sum(list(CODE.values())[:4]), sum(list(CODE.values())[:5])
@@ -68,9 +68,9 @@ class DecaEncoder:
 
 
 def face_crops(images: Sequence[np.ndarray], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 crops (N, 224, 224, 3) in 0..255 and their `tform` (N, 3, 3); black outside the picture.
+    """Return float32 crops (N, 224, 224, 3) in 0..255 and their `tform` (N, 3, 3); black outside the image.
 
-    Pictures are first brought to 512 x 512 (bicubic), whatever their shape: the frame that `tform` leads back to.
+    Images of any shape are first resized to 512 x 512 (bicubic), the target frame of `tform`.
     """
     forward, tform = crop_transforms(in_frame(boxes, [image.shape[:2] for image in images]))
     crops = np.empty((len(images), CROP, CROP, 3), np.float32)
@@ -81,6 +81,6 @@ def face_crops(images: Sequence[np.ndarray], boxes: np.ndarray) -> tuple[np.ndar
 
 
 def in_frame(boxes: np.ndarray, sizes: Sequence[tuple[int, ...]]) -> np.ndarray:
-    """Return boxes (N, 4) of images of (height, width) in pixels of the 512-pixel frame; pixel centres are whole."""
+    """Return boxes (N, 4) of images of (height, width) in pixels of the 512-pixel frame; pixel centres are integers."""
     stretch = np.array([[FRAME / width, FRAME / height] * 2 for height, width in sizes]).reshape(-1, 4)
     return (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) + 0.5) * stretch - 0.5

@@ -1,4 +1,4 @@
-"""FLAME: a head of blended shapes, posed by five joints, with its space of textures (Li 2017)."""
+"""FLAME: a head of blended shapes, posed by five joints, with a texture space (Li 2017)."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ _JAW = 2
 
 
 class Flame:
-    """`FaceModel` of 5,023 vertices and 9,976 faces, in float32 whatever the precision of a run."""
+    """`FaceModel` of 5,023 vertices and 9,976 faces, always in float32."""
 
     sizes = Sizes(SHAPES, TEXTURES, EXPRESSIONS)
 
@@ -34,7 +34,7 @@ class Flame:
         self.faces, self.uv, self.uv_faces = put(arrays.faces), put(arrays.uv), put(arrays.uv_faces)
         self._template = put(arrays.template)
         bases = torch.cat([torch.as_tensor(arrays.shape_basis), torch.as_tensor(arrays.expression_basis)], dim=-1)
-        # One row per coefficient, as the product with (N, coefficients) wants them.
+        # One row per coefficient, for the product with (N, coefficients).
         self._blend = put(bases.flatten(0, 1).T.contiguous())
         self._pose_blend = put(torch.as_tensor(arrays.pose_basis).flatten(0, 1).T.contiguous())
         self._regressor = put(arrays.joint_regressor)
@@ -54,19 +54,19 @@ class Flame:
         bent = (turns[:, 1:] - torch.eye(3, device=pose.device)).flatten(1)
         shaped = shaped + (bent @ self._pose_blend).view(count, -1, 3)
         turned, moved = _chained(turns, joints)
-        # Every vertex goes by the mean of the joints' motions.
+        # Linear blend skinning: every vertex moves by the weighted mean of the joints' motions.
         motion = torch.cat([turned.flatten(2), moved], dim=2)
         motion = torch.matmul(self._weights, motion)
         return (motion[..., :9].unflatten(2, (3, 3)) @ shaped[..., None])[..., 0] + motion[..., 9:]
 
     def albedo(self, texture: Tensor) -> Tensor:
-        """Return RGB (N, 3, 256, 256) as the texture space gives it: mostly within 0..1, never clipped."""
+        """Return RGB (N, 3, 256, 256) of the texture space: mostly within 0..1, never clipped."""
         found = self._mean + torch.einsum("hwct,nt->nhwc", self._directions, texture)
         return (found / 255).flip(-1).permute(0, 3, 1, 2).contiguous()
 
 
 def flame(card: ModelCard, path: Path, running: Execution) -> Flame:
-    """Return the `FaceModel` of a folder of FLAME files; UserError when they are not what they should be."""
+    """Return the `FaceModel` of a folder of FLAME files; UserError when they are missing or malformed."""
     return Flame(read_flame(path), running.device)
 
 

@@ -1,7 +1,7 @@
-"""The user's licensed FLAME files as plain arrays of checked shapes.
+"""Reads the user's licensed FLAME files as plain arrays of checked shapes.
 
 A folder holds `generic_model.pkl` (or `generic_model.npz` with the same arrays), `FLAME_texture.npz`, and
-`head_template.obj`, which knows the texture coordinates.
+`head_template.obj` with the texture coordinates.
 """
 
 import zipfile
@@ -16,9 +16,9 @@ from synfiqa.schemas.errors import UserError
 
 VERTICES, TRIANGLES, JOINTS = 5023, 9976, 5
 SHAPES, TEXTURES, EXPRESSIONS = 100, 50, 50
-"""Coefficients that are used, the first of each kind: of 300, of 200, of 100."""
+"""Numbers of coefficients used, the first ones of 300, of 200 and of 100."""
 PARENTS = (-1, 0, 1, 1, 1)
-"""Of the joints: root, neck, jaw, both eyes."""
+"""Parents of the joints root, neck, jaw and both eyes."""
 TEXTURE_SOURCE = 512
 
 _FIRST_EXPRESSION = 300
@@ -34,7 +34,7 @@ _MODEL = {
 
 @dataclass(frozen=True)
 class FlameArrays:
-    """FLAME as far as it is used; float32 and int64."""
+    """The arrays of FLAME that are used; float32 and int64."""
 
     template: np.ndarray  # (V, 3) metres
     shape_basis: np.ndarray  # (V, 3, 100)
@@ -83,7 +83,7 @@ def _model(path: Path) -> dict[str, np.ndarray]:
     if missing := _MODEL.keys() - arrays.keys():
         raise UserError(f"{path} is no FLAME model: it lacks {', '.join(sorted(missing))}")
     found = {name: _checked(path, name, arrays[name], shape) for name, shape in _MODEL.items()}
-    # The root's parent is stored as -1 or as its unsigned twin.
+    # The root's parent is stored as -1 or as its unsigned equivalent.
     if tuple(arrays["kintree_table"][0, 1:].astype(np.int64)) != PARENTS[1:]:
         raise UserError(f"{path} is no FLAME model: its joints are not root, neck, jaw and two eyes")
     return found
@@ -102,7 +102,7 @@ def _checked(path: Path, name: str, value: np.ndarray, shape: tuple[int, ...]) -
         raise UserError(
             f"{path}: {name} is {value.dtype} {value.shape} instead of numbers {shape}: is this FLAME 2020?"
         )
-    # A copy: arrays of a pickle are views of bytes that cannot be written to.
+    # A copy, because arrays of a pickle are views of read-only bytes.
     numbers = np.array(value, dtype=np.float32, order="C")
     if not np.isfinite(numbers).all():
         raise UserError(f"{path}: {name} holds numbers that are not finite: download the file again")
@@ -131,7 +131,7 @@ def _template_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _texture(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return every second texel of the mean and of the first 50 directions, which is 512 to 256 by nearest texel.
 
-    The directions are read row by row: whole they take up to 1.3 GB.
+    The directions are read row by row, because all of them take up to 1.3 GB.
     """
     side = TEXTURE_SOURCE
     try:
@@ -146,7 +146,7 @@ def _texture(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rows(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return float32 [::2, ::2] of an array; a last side of 0 stands for at least 50, of which the first are taken."""
+    """Return float32 [::2, ::2] of an array; a last side of 0 means at least 50, of which the first 50 are returned."""
     with archive.open(name) as file:
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

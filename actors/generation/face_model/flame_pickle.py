@@ -1,8 +1,8 @@
-"""Reads the pickle that FLAME is distributed as, without running any of its code and without chumpy.
+"""Reads the pickle file of FLAME without running its code and without chumpy.
 
-A pickle names the classes and functions that it wants called. Here every name leads to a stand-in of this module that
-does nothing but hold what it is given; arrays are then made from their bytes, and a name without a stand-in ends the
-reading. So nothing in the file can run, whoever made it.
+A pickle names the classes and functions to be called. Here every name is mapped to a placeholder of this module that
+only stores its arguments; arrays are then made from their bytes, and a name without a placeholder is an error. So no
+code of the file can run.
 """
 
 import re
@@ -18,7 +18,7 @@ from synfiqa.schemas.errors import UserError
 
 
 class _Held:
-    """An object of the file: the arguments it was to be made with, and its state."""
+    """Placeholder of an object in the file: its constructor's arguments, and its state."""
 
     __slots__ = ("arguments", "state")
 
@@ -78,7 +78,7 @@ class _Sparse(_Held):
 
 
 class _Function:
-    """A function that the file may call; nothing can be set on it."""
+    """A function that the file may call, without settable attributes."""
 
     __slots__ = ("_function",)
     _function: Callable[..., Any]
@@ -143,7 +143,7 @@ class _Reader(Unpickler):
         try:
             return _NAMES[module, name]
         except KeyError:
-            raise UnpicklingError(f"it asks for {module}.{name}, which no FLAME file needs") from None
+            raise UnpicklingError(f"it names {module}.{name}, which no FLAME file needs") from None
 
 
 def read_flame_pickle(path: Path) -> dict[str, np.ndarray]:
@@ -155,7 +155,7 @@ def read_flame_pickle(path: Path) -> dict[str, np.ndarray]:
             raise UnpicklingError("it holds no dictionary of arrays")
         held = (_Array, _Chumpy, _Sparse)
         return {str(name): _value(value) for name, value in content.items() if isinstance(value, held)}
-    except Exception as error:  # damaged bytes make a reader fail in any way that code can
+    except Exception as error:  # damaged bytes raise errors of any type
         line = " ".join(str(error).split())[:160] or type(error).__name__
         raise UserError(f"{path} is no FLAME model ({line}): download generic_model.pkl of FLAME 2020 again") from error
 

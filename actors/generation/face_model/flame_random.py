@@ -1,4 +1,4 @@
-"""Random FLAME files of the right shapes: a smooth head-sized ball that bends at the joints, for rehearsals."""
+"""Writes random FLAME files of the right shapes for rehearsals: a smooth head-sized ellipsoid with joints."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.seeds import generator
 
 _ROWS, _COLUMNS = 173, 29
-"""Of a closed grid with exactly FLAME's number of triangles; six vertices are left over and belong to none."""
+"""Size of a closed grid with exactly FLAME's number of triangles; six vertices belong to none."""
 _RADII = (0.075, 0.115, 0.09)
-"""Of the ball, metres: about a head."""
+"""Radii of the ellipsoid in metres, about those of a head."""
 _CELL = 32
-"""Texels of one random colour."""
+"""Side in texels of a square of one random colour."""
 _JOINTS = ((0, -0.06, 0), (0, -0.06, 0), (0, -0.02, 0.01), (0.03, 0.03, 0.06), (-0.03, 0.03, 0.06))
 _MOVED = ((0, 0.06, 0), (0, -0.11, 0), (0, -0.06, 0.07), (0.03, 0.03, 0.085), (-0.03, 0.03, 0.085))
-"""Where the joints lie and what each moves most, metres."""
+"""Positions of the joints, and of the points that each moves most, in metres."""
 
 
 def write_random(card: ModelCard, folder: Path, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""What a face model is driven by: the numbers of a person, and the numbers of one picture of that person."""
+"""Parameters of a face model: those of a person, and those of one image of that person."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 _SHAPES: dict[str, tuple[int, ...]] = {"pose": (6,), "camera": (3,), "light": (9, 3), "tform": (3, 3)}
-"""Shapes of one row; of the others only the number of axes is fixed (1)."""
+"""Shapes of one row; of other fields only the number of axes is fixed (1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """How N pictures show a face; float32 tensors of N rows. Axes and units are those of
+    """Conditions of N images of a face, float32 tensors of N rows; axes and units are those of
     `synfiqa.actors.generation.face_model.camera`."""
 
     expression: Tensor
@@ -58,7 +58,7 @@ class Conditions:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceParameters(Conditions):
-    """N faces whole: who is shown (shape, texture) and how (the conditions)."""
+    """Parameters of N faces: the person (shape, texture) and the conditions of the image."""
 
     shape: Tensor
     """(N, S) coefficients of the face model."""
@@ -66,7 +66,7 @@ class FaceParameters(Conditions):
     """(N, T) coefficients of the face model."""
 
     def replaced_by(self, conditions: Conditions) -> "FaceParameters":
-        """Return the same people under other conditions: row for row, or one person under all of them."""
+        """Return the same people under other conditions: row by row, or one person under all of them."""
         count = len(conditions)
         if len(self) not in (1, count):
             raise ValueError(f"{len(self)} faces cannot be shown under {count} conditions: give one face or {count}")

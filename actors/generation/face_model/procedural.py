@@ -1,7 +1,7 @@
-"""The procedural head as a face model: no licensed file is needed to edit, draw and steer by it.
+"""The procedural head as a face model, which needs no licensed files.
 
 Its shapes form no linear space: `shape` are the identity's shape coefficients, from which a head is built, and
-`texture` are all numbers that its skin is painted from. Ears and hair that stands off are left out, as FLAME has none.
+`texture` are all parameters of its painted skin. Ears and the hair's shell are left out, as FLAME has none.
 """
 
 from collections import OrderedDict
@@ -26,15 +26,15 @@ from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.model_card import ModelCard
 
 JAW_OPEN = 0.35
-"""Radians of the jaw at which the mouth is as wide open as the head's expression unit makes it."""
+"""Jaw angle in radians that opens the mouth like the full expression unit."""
 
 _METRES = 0.1  # of a head unit
-_LIFT = 0.03  # metres; the eyes lie so much above the origin, as FLAME's do
-_PIVOT = (0.0, -0.75, -0.2)  # where the skull turns on the neck, head units
+_LIFT = 0.03  # metres of the eyes above the origin, as in FLAME
+_PIVOT = (0.0, -0.75, -0.2)  # centre of the skull's rotation on the neck, head units
 _BEARDS = ("none", "stubble", "moustache", "goatee", "full")
 _NUMBERS = ("sex", "age", "skin_tone", "makeup")
 _CHOICES = (("hair_style", HAIR_STYLES), ("hair_colour", HAIR_COLOURS), ("beard", _BEARDS))
-_WORDS, _WORD = 3, 21  # the seed in three words of bits that float32 holds exactly
+_WORDS, _WORD = 3, 21  # number and bits of the words of the seed, which float32 holds exactly
 _SHAPES, _LOOKS = len(SHAPE_NAMES), len(APPEARANCE_NAMES)
 _CACHED = 8
 
@@ -125,14 +125,14 @@ def identity_of(texture: Tensor) -> Identity:
 
 
 def procedural(card: ModelCard, path: Path, running: Execution) -> ProceduralFaceModel:
-    """Return the `FaceModel` that needs no files."""
+    """Return the procedural `FaceModel`, which needs no files."""
     return ProceduralFaceModel(running.device)
 
 
 def _cached(
     cache: OrderedDict[bytes, Tensor], key: Tensor, build: Callable[[], np.ndarray], device: torch.device
 ) -> Tensor:
-    """Return what a row of coefficients builds, from the last few that were built."""
+    """Return the tensor built from a row of coefficients, cached for the last few rows."""
     name = key.cpu().numpy().tobytes()
     if name not in cache:
         cache[name] = torch.from_numpy(np.ascontiguousarray(build(), dtype=np.float32)).to(device)

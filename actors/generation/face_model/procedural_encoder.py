@@ -1,4 +1,4 @@
-"""Chooses procedural heads for pictures, where no licensed encoder measures them."""
+"""Assigns procedural heads to images, where no licensed encoder is available."""
 
 import hashlib
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ FRONTAL_CAMERA = (8.5, 0.0, 0.0)
 
 
 class ProceduralEncoder:
-    """`FaceEncoder` that does not look at the face: the picture's digest is the seed of a procedural identity.
+    """`FaceEncoder` by the image's digest, which is the seed of a procedural identity; the face is not measured.
 
-    Equal pictures give equal heads and different pictures different ones, but no head looks like its picture. Pose
+    Equal images give equal heads and different images different ones, but no head resembles its image. Pose
     and expression are neutral; the crop transform is that of the box.
     """
 
     def __init__(self, card: ModelCard, path: Path, running: Execution) -> None:
-        """Take what every player takes; nothing of it is needed."""
+        """Accept the arguments of every player, of which none is used."""
 
     def encode(self, images: Sequence[np.ndarray], boxes: np.ndarray) -> FaceParameters:
         """Return one row per uint8 RGB image (H, W, 3) with the face in its box, (N, 4) x0, y0, x1, y1 in pixels."""

@@ -1,4 +1,4 @@
-"""What every face model offers, whatever it is made of."""
+"""Interfaces of face models and of face encoders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ TEXTURE_SIDE = 256
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many coefficients a face model takes of each kind."""
+    """Numbers of coefficients of a face model, by kind."""
 
     shape: int
     texture: int
@@ -23,7 +23,7 @@ class Sizes:
 
 
 class FaceModel(Protocol):
-    """Turns coefficients into a surface and its colour. Rows do not depend on each other beyond float rounding."""
+    """Maps coefficients to a surface and its colour. Rows do not depend on each other beyond float rounding."""
 
     sizes: Sizes
     faces: Tensor
@@ -43,7 +43,7 @@ class FaceModel(Protocol):
 
 
 class FaceEncoder(Protocol):
-    """Measures the parameters of pictured faces."""
+    """Estimates the parameters of faces in images."""
 
     def encode(self, images: Sequence[np.ndarray], boxes: np.ndarray) -> FaceParameters:
         """Return one row per uint8 RGB image (H, W, 3) with the face in its box, (N, 4) x0, y0, x1, y1 in pixels."""

@@ -1,7 +1,7 @@
-"""Who draws the triangles: our rasteriser, or PyTorch3D's where it is installed. Both keep one contract.
+"""Selects the rasteriser (ours, or PyTorch3D's where it is installed); same interface.
 
 Pixel centres, strict edges, both sides drawn, the lowest face wins ties, weights linear on the screen, nothing nearer
-than z = 1e-8: the contract is told in `synfiqa.actors.face3d.render.rasterizer` and tested on both.
+than z = 1e-8: `synfiqa.actors.face3d.render.rasterizer` has the details, and tests hold them for both.
 """
 
 from importlib import import_module
@@ -45,7 +45,7 @@ class Pytorch3dRenderer:
         except ImportError as error:
             raise UserError(
                 f"renderer pytorch3d cannot be imported ({error}): install PyTorch3D for this PyTorch from its sources "
-                "(its INSTALL.md says how), or set the renderer to torch, which draws the same"
+                "(see its INSTALL.md), or set the renderer to torch, which draws the same"
             ) from error
 
     def rasterize(self, vertices: Tensor, faces: Tensor, size: int) -> Fragments:

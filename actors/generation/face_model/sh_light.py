@@ -1,4 +1,4 @@
-"""Light as nine spherical harmonics per colour: shading by them, and coefficients for a lamp."""
+"""Light as nine spherical harmonics per colour: shading, and the coefficients of a lamp."""
 
 import math
 
@@ -21,7 +21,7 @@ CONSTANTS = (
 
 
 def terms(normals: Tensor) -> Tensor:
-    """Return the nine harmonics (..., 9) of normals (..., 3); normals that are not of unit length stay so."""
+    """Return the nine harmonics (..., 9) of normals (..., 3); normals are not rescaled to unit length."""
     x, y, z = normals.unbind(-1)
     found = [torch.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1]
     return torch.stack(found, dim=-1) * normals.new_tensor(CONSTANTS)
@@ -46,7 +46,7 @@ def lobe(direction: tuple[float, float, float], constant: float, linear: float, 
 def wrapped_cosine(direction: tuple[float, float, float], wrap: float = 0.0) -> np.ndarray:
     """Return coefficients (9,) nearest to max(0, (c + wrap) / (1 + wrap)), c the cosine to a unit direction.
 
-    Two orders are all there are; they reach 1.06 instead of 1 straight under a lamp with wrap 0.
+    Limited to two orders, the result is 1.06 instead of 1 straight under a lamp with wrap 0.
     """
     w = wrap
     first = (1 + w**3) / 3 + w * (1 - w**2) / 2
@@ -55,7 +55,7 @@ def wrapped_cosine(direction: tuple[float, float, float], wrap: float = 0.0) -> 
 
 
 def light_of(light: Light) -> np.ndarray:
-    """Return float32 (9, 3) for a recipe's light: the key, sky and fill that the procedural renderer shades by."""
+    """Return float32 (9, 3) for a recipe's light: key, sky and fill of the procedural renderer."""
     source = lamp(light)
     found = source.key * wrapped_cosine(source.direction, source.wrap)
     found = found + source.ambient * lobe((0.0, 1.0, 0.0), 0.8, 0.2, 0.0)
@@ -64,6 +64,6 @@ def light_of(light: Light) -> np.ndarray:
 
 
 def unevenness(light: Tensor) -> Tensor:
-    """Return (N,) how strongly lights (N, 9, 3) come from one side, across or above: 0 for even or frontal light."""
+    """Return the asymmetry (N,) of lights (N, 9, 3), across or from above: 0 for even or frontal light."""
     shaded = light * light.new_tensor(CONSTANTS)[:, None]
     return shaded[:, 1:3].mean(-1).norm(dim=-1) / shaded[:, 0].mean(-1).abs().clamp(min=1e-6)

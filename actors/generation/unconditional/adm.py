@@ -1,4 +1,4 @@
-"""Pseudo-identity portraits by the published unconditional pixel diffusion (ADM, FFHQ-256), one seed, one portrait."""
+"""Generates pseudo-identity portraits by the published unconditional pixel diffusion (ADM, FFHQ-256), one a seed."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from synfiqa.schemas.model_card import CardPart, ModelCard
 
 
 class AdmArguments(CardPart):
-    """How the generator samples; what else stands in a card's arguments describes the network."""
+    """Card arguments of the sampler; all others describe the network."""
 
     steps: int = Field(100, ge=2, le=TRAINING_STEPS, description="of the 1,000 of the training chain; released: 100")
     pixels: PixelMap = Field("fixed", description="-1..1 to 0..255 for all alike, or stretched each (released)")
@@ -27,7 +27,7 @@ class AdmArguments(CardPart):
 
 
 PLAYER_ARGUMENTS = tuple(AdmArguments.model_fields)
-"""Arguments of a card that are the generator's, not the network's."""
+"""Names of the card arguments of the sampler, not of the network."""
 
 
 class AdmIdentityGenerator:
@@ -40,7 +40,7 @@ class AdmIdentityGenerator:
         """Load the weights of the card; UserError when they do not fit or the card gives another size."""
         self._arguments = settings_of(card)
         network = load_network(card, path)
-        assert isinstance(network, AdmUNet), "the architecture of the card says so"
+        assert isinstance(network, AdmUNet), "the card's architecture is this network"
         self.card = card
         self.running = running
         self.chain = Ancestral(self._arguments.steps, device=running.device)
@@ -60,12 +60,12 @@ class AdmIdentityGenerator:
 
 def _placed(network: AdmUNet, running: Execution) -> AdmUNet:
     network = network.to_precision(running.dtype).to(running.device)
-    # Tensor cores read images with their channels side by side.
+    # Tensor cores need the channels-last layout.
     return network.to(memory_format=torch.channels_last) if running.device != "cpu" else network
 
 
 def settings_of(card: ModelCard) -> AdmArguments:
-    """Return how the card has the generator sample; UserError when its sizes or arguments do not fit."""
+    """Return the sampler's settings on a card; UserError when its sizes or arguments do not fit."""
     own = {key: value for key, value in card.arguments.items() if key in PLAYER_ARGUMENTS}
     arguments = arguments_of(card.model_copy(update={"arguments": own}), AdmArguments)
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""Pseudo-identity portraits by any unconditional pixel pipeline of diffusers (DDPM, DDIM), read from a local folder.
+"""Generates pseudo-identity portraits by any unconditional pixel pipeline of diffusers (DDPM, DDIM) in a local folder.
 
 The folder's layout is the library's: `model_index.json`, `unet/` and `scheduler/`. Its files only describe classes of
 the library; weights must be safetensors, and no code of the folder runs.
@@ -30,18 +30,18 @@ from synfiqa.schemas.model_card import RANDOM, CardPart, ModelCard, StateRules
 INDEX, UNET, SCHEDULER = "model_index.json", "unet/config.json", "scheduler/scheduler_config.json"
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 PIPELINES = {"DDPMPipeline": 1000, "DDIMPipeline": 50}
-"""Pipelines that are known here, and how many steps they take unless told otherwise."""
+"""Supported pipelines, and their default numbers of steps."""
 TINY = {
     "down_block_types": ["DownBlock2D", "AttnDownBlock2D"],
     "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
     "block_out_channels": [32, 64],
     "layers_per_block": 1,
 }
-"""What a rehearsal's network is where its card does not say."""
+"""Default arguments of a rehearsal's network."""
 
 
 class DiffusersArguments(CardPart):
-    """How the pipeline samples, and what a rehearsal's folder should hold."""
+    """Card arguments of the sampler, and of the folder that a rehearsal writes."""
 
     steps: int | None = Field(None, ge=1, le=TRAINING_STEPS, description="None: 1,000 of a DDPM, 50 of a DDIM pipeline")
     eta: float = Field(0.0, ge=0, le=1, description="share of fresh noise in each step of DDIM schedulers")
@@ -59,7 +59,7 @@ class DiffusersIdentityGenerator:
         self.card = card
         self.running = running
         self._arguments = settings_of(card)
-        index = _described(path / INDEX)
+        index = _read_json(path / INDEX)
         steps = _default_steps(index, path / INDEX)
         self.unet = _unet(card, index, path).to(running.device, running.dtype)
         self.scheduler = _scheduler(card, index, path, self.unet)
@@ -81,7 +81,7 @@ class DiffusersIdentityGenerator:
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         shape = (3, self.card.input_size, self.card.input_size)
         options = self._options | ({"generator": generators} if self._random else {})
-        # Some schedulers remember earlier steps, and forget them here.
+        # Resets the schedulers that keep earlier steps.
         self.scheduler.set_timesteps(self.steps)
         with torch.inference_mode():
             x = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
@@ -113,18 +113,18 @@ def write_random(card: ModelCard, folder: Path, seed: int) -> None:
 
 
 def settings_of(card: ModelCard) -> DiffusersArguments:
-    """Return how the card has the pipeline sample; UserError for arguments that do not fit or that its folder rules."""
+    """Return the sampler's settings on a card; UserError for arguments that do not fit or that the folder sets."""
     arguments = arguments_of(card, DiffusersArguments)
     ruled = [name for name in ("pipeline", "unet", "scheduler") if getattr(arguments, name) is not None]
     if ruled and not card.source.startswith(RANDOM):
         raise UserError(
-            f"model '{card.name}': its folder says what {', '.join(ruled)} is: leave it out of the arguments, which "
+            f"model '{card.name}': its folder determines {', '.join(ruled)}: leave it out of the arguments, which "
             f"describe {RANDOM}SEED only"
         )
     return arguments
 
 
-def _described(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
@@ -137,12 +137,12 @@ def _default_steps(index: dict[str, Any], path: Path) -> int:
     name = index.get("_class_name")
     if name not in PIPELINES:
         raise UserError(
-            f"{path} describes a {name}: only {' and '.join(PIPELINES)} make portraits of nothing but noise"
+            f"{path} describes a {name}: only {' and '.join(PIPELINES)} generate portraits from noise alone"
         )
     return PIPELINES[name]
 
 
-def _part(index: dict[str, Any], part: str, kind: type, path: Path) -> Any:
+def _class_of(index: dict[str, Any], part: str, kind: type, path: Path) -> Any:
     """Return the class of the library that the index names for the part; UserError for any other."""
     entry = index.get(part)
     library, name = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
@@ -150,14 +150,14 @@ def _part(index: dict[str, Any], part: str, kind: type, path: Path) -> Any:
     if not (isinstance(found, type) and issubclass(found, kind)):
         raise UserError(
             f"{path / INDEX} names {entry} as its {part}: it must be a {kind.__name__} of diffusers, "
-            "for code of others is not run"
+            "because other code is not run"
         )
     return found
 
 
 def _unet(card: ModelCard, index: dict[str, Any], path: Path) -> Any:
-    kind = _part(index, "unet", diffusers.UNet2DModel, path)
-    config = _described(path / UNET)
+    kind = _class_of(index, "unet", diffusers.UNet2DModel, path)
+    config = _read_json(path / UNET)
     try:
         unet = kind.from_config(config)
     except (TypeError, ValueError, NotImplementedError) as error:
@@ -166,13 +166,13 @@ def _unet(card: ModelCard, index: dict[str, Any], path: Path) -> Any:
     sides = {size} if isinstance(size, int) else set(size or ())
     if sides != {card.input_size}:
         raise UserError(
-            f"model '{card.name}': input_size is {card.input_size} but {path / UNET} says {size}: correct it"
+            f"model '{card.name}': input_size is {card.input_size} but {path / UNET} declares {size}: correct it"
         )
     if unet.config.in_channels != 3 or unet.config.class_embed_type or unet.config.num_class_embeds:
         raise UserError(f"{path / UNET} takes other input than RGB images alone: name an unconditional pixel pipeline")
     if not (path / WEIGHTS).is_file():
         raise UserError(f"{path} holds no {WEIGHTS}: save the pipeline with safe_serialization on another machine")
-    # Files of before 2023 call parts of attention otherwise, which the library knows.
+    # Files from before 2023 have other names for parts of attention, which the library converts.
     state = OrderedDict(read_state(path / WEIGHTS))
     unet._fix_state_dict_keys_on_load(state)
     fit_state(unet, state, StateRules(), f"model '{card.name}' ({WEIGHTS})")
@@ -180,9 +180,9 @@ def _unet(card: ModelCard, index: dict[str, Any], path: Path) -> Any:
 
 
 def _scheduler(card: ModelCard, index: dict[str, Any], path: Path, unet: Any) -> Any:
-    kind = _part(index, "scheduler", diffusers.SchedulerMixin, path)
+    kind = _class_of(index, "scheduler", diffusers.SchedulerMixin, path)
     try:
-        scheduler = kind.from_config(_described(path / SCHEDULER))
+        scheduler = kind.from_config(_read_json(path / SCHEDULER))
     except (TypeError, ValueError, NotImplementedError) as error:
         raise UserError(f"{path / SCHEDULER} describes no scheduler ({_line(error)})") from error
     learned = str(getattr(scheduler.config, "variance_type", "")).startswith("learned")

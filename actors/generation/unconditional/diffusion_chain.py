@@ -15,35 +15,35 @@ from synfiqa.actors.generation.unconditional.seeded_noise import gaussian_noise
 
 TRAINING_STEPS = 1000
 FIRST_BETA, LAST_BETA = 1e-4, 0.02
-"""Of the published linear schedule."""
+"""First and last variance of the published linear schedule."""
 
 Network = Callable[[Tensor, Tensor], Tensor]
 """Maps images (N, 3, H, W) and steps (N,) of the training chain to (N, 6, H, W): noise, then share of variance."""
 
 
 def linear_betas(count: int = TRAINING_STEPS, first: float = FIRST_BETA, last: float = LAST_BETA) -> np.ndarray:
-    """Return float64 (count,) variances that a chain of training adds, rising evenly."""
+    """Return float64 (count,) variances added by the steps of a training chain, rising linearly."""
     return np.linspace(first, last, count)
 
 
 def kept_steps(total: int, count: int) -> np.ndarray:
     """Return int64 (count,) rising indices into a chain of `total` steps, evenly spread, first and last among them."""
     if not 2 <= count <= total:
-        raise ValueError(f"{count} steps cannot be kept of {total}: keep 2 or more, and no more than there are")
+        raise ValueError(f"{count} steps cannot be kept of {total}: choose 2 to {total}")
     return np.array([round(number * (total - 1) / (count - 1)) for number in range(count)])
 
 
 def respaced(betas: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Return the betas of the chain of the kept steps alone, whose images are as noisy as the long chain's there."""
+    """Return the betas of the chain of the kept steps alone, which has the long chain's noise level at each."""
     signal = np.cumprod(1 - betas)[steps]
     return 1 - signal / np.concatenate([[1.0], signal[:-1]])
 
 
 @dataclass(frozen=True)
 class Reversal:
-    """What one step back needs, float64 (S,) each, by step: x0 = start_x * x - start_noise * noise, mean, log bounds.
+    """Coefficients of steps back, float64 (S,) each: x0 = start_x * x - start_noise * noise, mean, log variance bounds.
 
-    The mean is mean_start * x0 + mean_x * x. The lower bound of the first step, 0, stands at the second's.
+    The mean is mean_start * x0 + mean_x * x. The first step's lower bound, 0, is replaced by the second's.
     """
 
     start_x: np.ndarray
@@ -78,7 +78,7 @@ class Reversal:
 def step_back(x: Tensor, output: Tensor, row: Tensor, noise: Tensor | float) -> Tensor:
     """Return the images (N, 3, H, W) one step less noisy; `row` (6,) is that of the step in `Reversal.table`.
 
-    The image that the prediction amounts to is held to -1..1 on the way. A noise of 0 gives the mean.
+    The predicted image x0 is clamped to -1..1. A noise of 0 gives the mean.
     """
     start_x, start_noise, mean_start, mean_x, log_lower, log_upper = row.unbind()
     predicted, share = output.chunk(2, dim=1)
@@ -94,10 +94,10 @@ def noisy_step_back(x: Tensor, output: Tensor, row: Tensor, seeds: Tensor, draw:
 
 
 class Ancestral:
-    """Draws images from a chain, all steps back one by one; image i depends on seed i and on the network alone."""
+    """Ancestral sampling of a chain; image i depends on seed i and on the network alone."""
 
     def __init__(self, steps: int = 100, betas: np.ndarray | None = None, device: torch.device | str = "cpu") -> None:
-        """Prepare so many steps of the published chain, or of the one given."""
+        """Prepare a chain of `steps` steps of the published one, or of the one of `betas`."""
         betas = linear_betas() if betas is None else betas
         kept = kept_steps(len(betas), steps)
         self._device = torch.device(device)
@@ -110,9 +110,9 @@ class Ancestral:
         self._advance = torch.compile(noisy_step_back, **options)  # type: ignore[call-overload]
 
     def sample(self, network: Network, seeds: Sequence[int], size: int) -> Tensor:
-        """Return float32 (N, 3, size, size), -1..1 but for rounding; draw 0 of a seed's noise is where it starts."""
+        """Return float32 (N, 3, size, size), -1..1 but for rounding; each starts at draw 0 of its seed."""
         own = torch.tensor(seeds, dtype=torch.int64, device=self._device)
-        # A tensor for each draw: a compiled step would be compiled anew for each number.
+        # Draws are tensors, because a compiled step would be compiled again for each number.
         draws = torch.arange(len(self._kept), device=self._device)
         with torch.inference_mode():
             x = gaussian_noise(own, 0, (3, size, size))

@@ -1,7 +1,7 @@
 """Gaussian noise as a pure function of seed, draw and place: Philox 4x32-10 in torch, where the images are.
 
-A CPU's generators would keep a fast GPU waiting: numpy takes 5 ms and more for the noise of one 256 x 256 image, of
-which ancestral sampling needs 100. Nor does torch's generator on a GPU do, whose numbers depend on the GPU's size.
+Generators on a CPU are too slow for a GPU: numpy takes 5 ms and more for the noise of one 256 x 256 image, of which
+ancestral sampling needs 100. Numbers of torch's generator on a GPU depend on the GPU's size.
 """
 
 import math
@@ -15,7 +15,7 @@ _FACTORS = 0xD2511F53, 0xCD9E8D57
 _WEYL = 0x9E3779B9, 0xBB67AE85
 _ROUNDS = 10
 _BITS = 24
-"""Of a word become a uniform number, as many as a float32 holds."""
+"""Bits of a word that become a uniform number, as many as a float32 holds."""
 
 
 def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -25,7 +25,7 @@ def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, Te
     for number in range(_ROUNDS):
         if number:
             k, l = (k + _WEYL[0]) & _WORD, (l + _WEYL[1]) & _WORD  # noqa: E741
-        # A product may overflow into the sign; its bits are right, and masks take them.
+        # A product may overflow into the sign; its bits are right, and the masks keep only bits.
         first, second = a * _FACTORS[0], c * _FACTORS[1]
         a, b, c, d = (second >> 32 & _WORD) ^ b ^ k, second & _WORD, (first >> 32 & _WORD) ^ d ^ l, first & _WORD
     return a, b, c, d

@@ -31,13 +31,13 @@ def test_each_fault_has_its_configured_share(name):
     assert share == pytest.approx(getattr(SECTION, f"{name}_rate"), abs=0.02)
 
 
-def test_noise_has_its_share_and_every_dark_picture_has_it_too():
+def test_noise_has_its_share_and_every_dark_image_has_noise():
     lit = [recipe for recipe in MANY if not dark(recipe)]
     assert np.mean([recipe.noise > 0 for recipe in lit]) == pytest.approx(0.2, abs=0.02)
     assert all(recipe.noise > 2 for recipe in MANY if dark(recipe))
 
 
-def test_the_darker_the_noisier():
+def test_darker_images_are_noisier():
     section = DegradedSection(exposure_rate=1, noise_rate=0)
     shown = [recipe for recipe in degraded_recipes(1, 1, 800, section, "corrected") if dark(recipe)]
     exposure, noise = np.array([(recipe.light.exposure, recipe.noise) for recipe in shown]).T
@@ -65,7 +65,7 @@ def test_strengths_fill_their_ranges_and_are_mostly_mild():
 
 
 @pytest.mark.parametrize("name", [*FAULTS, "noise"])
-def test_a_rate_moves_its_own_fault_alone(name):
+def test_a_rate_changes_its_own_fault_alone(name):
     without = degraded_recipes(11, 5, 300, DegradedSection(**{f"{name}_rate": 0}), "corrected")
     moved = {"near_camera": "camera_distance", "jpeg": "jpeg_quality"}.get(name, name)
     for before, after in zip(MANY[:300], without, strict=True):

@@ -104,26 +104,26 @@ class TestKernel:
 class TestDegrade:
     @settings(deadline=None)
     @given(st.integers(0, 2**32 - 1))
-    def test_corrected_leaves_an_undegraded_image_alone(self, seed):
+    def test_corrected_does_not_change_an_undegraded_image(self, seed):
         noise = np.random.default_rng(seed).integers(0, 256, (112, 112, 3)).astype(np.uint8)
         result = degrade(noise, recipe(seed))
         np.testing.assert_array_equal(result.image, noise)
         assert result.lambda1 is result.lambda2 is result.theta is None
 
-    def test_faithful_halves_the_resolution_even_then(self):
+    def test_faithful_halves_the_resolution_of_an_undegraded_image(self):
         fine = np.indices((112, 112)).sum(axis=0) % 2 * 255
         fine = np.repeat(fine.astype(np.uint8)[..., None], 3, axis=2)
         assert degrade(fine, recipe(profile="faithful")).image.std() < 0.1 * fine.std()
 
     @settings(max_examples=40, deadline=None)
     @given(seeds, st.floats(1, 5), st.floats(1, 5))
-    def test_corrected_moves_nothing(self, seed, s, b):
+    def test_corrected_shifts_nothing(self, seed, s, b):
         moved = centroid(degrade(spot(), recipe(seed, s, b)).image) - centroid(spot())
         np.testing.assert_allclose(moved, 0, atol=0.12)
 
     @settings(max_examples=40, deadline=None)
     @given(seeds, st.floats(1, 4), st.floats(1.01, 3))
-    def test_faithful_moves_content_up_left_by_half_of_s(self, seed, s, b):
+    def test_faithful_shifts_content_up_left_by_half_of_s(self, seed, s, b):
         moved = centroid(degrade(spot(), recipe(seed, s, b, "faithful")).image) - centroid(spot())
         np.testing.assert_allclose(moved, -s / 2, atol=0.3)
 
@@ -143,7 +143,7 @@ class TestDegrade:
 
     @settings(max_examples=25, deadline=None)
     @given(seeds, levels, levels, profiles)
-    def test_equal_recipes_give_equal_bytes_and_leave_the_input_alone(self, seed, s, b, profile):
+    def test_equal_recipes_give_equal_bytes_and_do_not_change_the_input(self, seed, s, b, profile):
         before = FACE.copy()
         first, second = (degrade(FACE, recipe(seed, s, b, profile)) for _ in range(2))
         assert first.image.tobytes() == second.image.tobytes()
@@ -191,7 +191,7 @@ class TestFace:
         again = align(face.clean[None], face.landmarks[None])[0].astype(int)
         assert np.abs(again - face.clean)[8:-8, 8:-8].mean() < 1
 
-    def test_fine_noise_of_a_large_picture_is_averaged_and_not_sampled(self):
+    def test_fine_noise_of_a_large_image_is_averaged_and_not_sampled(self):
         smooth = cv2.resize(self.photo[20:220, 120:320], (512, 512), interpolation=cv2.INTER_CUBIC)
         landmarks = ARCFACE_TEMPLATE * 3.2 + 70
         noise = np.random.default_rng(0).normal(0, 30, smooth.shape)
@@ -202,7 +202,7 @@ class TestFace:
         assert np.abs(made - clean).mean() < 0.6 * np.abs(sampled - clean).mean()
 
     def test_rendered_portraits_of_the_default_size_keep_their_bytes(self):
-        """The quickstart's digest stands: below twice the output's resolution nothing is averaged."""
+        """The quickstart's digest must not change: below twice the output's resolution nothing is averaged."""
         wide = DegradedSection(yaw_std=60, misalignment_rate=0)
         for seed in range(3):
             recipes = degraded_recipes(seed, 0, 4, wide, "corrected")
@@ -231,7 +231,7 @@ class TestFace:
         assert crop.max() == 255
 
     def test_the_box_of_the_detector_is_raised_over_the_forehead_and_padded_to_a_square(self):
-        """Generation spec 3.6: top := min(top, eye - |eye - mouth|), then the shorter side is padded on both sides."""
+        """As released: top := min(top, eye - |eye - mouth|), then the shorter side is padded on both sides."""
         portrait = np.zeros((200, 200, 3), np.uint8)
         portrait[:, :, 0], portrait[:, :, 1] = np.arange(200)[None], np.arange(200)[:, None]
         landmarks = np.array([[80, 100], [120, 100], [100, 115], [85, 130.0], [115, 130]])
@@ -244,7 +244,7 @@ class TestFace:
         high, _ = face_box_crop(portrait, landmarks, np.array([70.0, 20.0, 130.0, 150.0]))
         assert high[0, 0, 1] == 20, "a box that reaches higher stays"
 
-    def test_a_wild_box_costs_no_memory(self):
+    def test_an_absurd_box_takes_no_memory(self):
         portrait = np.zeros((100, 100, 3), np.uint8)
         wild = np.array([-1e9, -1e9, 1e9, 1e9])
         assert face_box_crop(portrait, LANDMARKS / 3, wild)[0].shape == (112, 112, 3)
@@ -271,11 +271,11 @@ class TestFaults:
         steps = np.diff(difference.mean(axis=2), axis=1)
         assert steps.std() > difference.mean(axis=2).std(), "neighbours are independent"
 
-    def test_seeds_shake_in_different_directions(self):
+    def test_motion_of_different_seeds_has_different_directions(self):
         images = [degrade(FACE, Recipe(kind="degraded", seed=seed, motion=15.0)).image for seed in range(6)]
         assert len({image.tobytes() for image in images}) == 6
 
-    def test_the_release_applies_none_of_them(self):
+    def test_the_faithful_profile_applies_no_faults(self):
         plain = degrade(FACE, recipe(3, 2.0, 2.0, "faithful")).image
         commanded = Recipe(kind="degraded", seed=3, downsample=2, blur=2, motion=20, noise=40, profile="faithful")
         np.testing.assert_array_equal(degrade(FACE, commanded).image, plain)

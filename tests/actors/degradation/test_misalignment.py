@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from synfiqa.actors.degradation.degrade import clean_crop_and_degrade
-from synfiqa.actors.degradation.misalignment import believed_landmarks
+from synfiqa.actors.degradation.misalignment import misaligned_landmarks
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, similarity_transform, transform_points
 from synfiqa.schemas.recipe import Recipe
 
@@ -14,17 +14,17 @@ def recipe(turn: float, seed: int = 4, **changes) -> Recipe:
 
 
 def shown(turn: float, seed: int = 4) -> np.ndarray:
-    """Return where the true landmarks lie in a crop that is aligned as the recipe says."""
-    return transform_points(TRUE[None], similarity_transform(believed_landmarks(TRUE, recipe(turn, seed))[None]))[0]
+    """Return the true landmarks in a crop that is aligned by the recipe."""
+    return transform_points(TRUE[None], similarity_transform(misaligned_landmarks(TRUE, recipe(turn, seed))[None]))[0]
 
 
-def test_without_a_mistake_the_landmarks_are_the_very_same():
-    assert believed_landmarks(TRUE, recipe(0.0)) is TRUE
+def test_without_misalignment_the_landmarks_are_unchanged():
+    assert misaligned_landmarks(TRUE, recipe(0.0)) is TRUE
 
 
 @pytest.mark.parametrize("turn", [-90.0, -20.0, 5.0, 45.0, 90.0])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_crop_turns_by_the_commanded_angle_and_moves_and_grows_a_little(turn, seed):
+def test_the_crop_has_the_commanded_angle_and_a_small_shift_and_scale(turn, seed):
     right, wrong = shown(0.0), shown(turn, seed)
     before, after = (points[1] - points[0] for points in (right, wrong))
     angle = np.degrees(np.arctan2(after[1], after[0]) - np.arctan2(before[1], before[0]))
@@ -45,7 +45,7 @@ def test_landmarks_of_a_badly_aligned_sample_are_the_true_ones_in_the_crop():
     assert np.abs(face.landmarks - ARCFACE_TEMPLATE).max() > 10
 
 
-def test_the_release_aligns_by_the_truth_whatever_is_commanded():
+def test_the_faithful_profile_aligns_by_the_true_landmarks():
     portrait = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
     plain, commanded = (clean_crop_and_degrade(portrait, TRUE, recipe(t, profile="faithful")) for t in (0.0, 40.0))
     np.testing.assert_array_equal(plain.image, commanded.image)

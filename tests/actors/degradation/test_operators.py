@@ -21,7 +21,7 @@ def noisy(level: int, sigma: float, seed: int = 0) -> np.ndarray:
     return sensor_noise(grey, sigma, np.random.default_rng(seed)).astype(float) - level
 
 
-def test_nothing_is_done_at_strength_zero():
+def test_strength_zero_changes_nothing():
     for same in (
         gaussian_blur(FACE, 0),
         lower_resolution(FACE, 112),
@@ -33,7 +33,7 @@ def test_nothing_is_done_at_strength_zero():
 
 @pytest.mark.parametrize("length", [0.3, 2, 7.5, 30])
 @pytest.mark.parametrize("angle", [0.0, 0.7, np.pi / 2, 3.0])
-def test_a_shake_has_its_length_and_direction_and_moves_nothing(length, angle):
+def test_motion_blur_has_its_length_and_direction_and_no_shift(length, angle):
     kernel = motion_kernel(length, angle)
     reach = len(kernel) // 2
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -44,7 +44,7 @@ def test_a_shake_has_its_length_and_direction_and_moves_nothing(length, angle):
     assert (kernel * across**2).sum() < 0.3
 
 
-def test_detail_falls_with_length_and_shakes_differ_by_direction():
+def test_detail_falls_with_length_and_motion_depends_on_direction():
     detail = [laplacian_variance(motion_blur(FACE, length, 0.4)) for length in (0, 2, 5, 10, 20, 30)]
     assert detail == sorted(detail, reverse=True)
     level, upright = (np.diff(motion_blur(FACE, 15, angle).astype(float), axis=1).std() for angle in (0, np.pi / 2))
@@ -58,7 +58,7 @@ def test_noise_has_its_strength_at_mid_grey_and_one_pattern_at_all_strengths():
     assert (noisy(128, 10, 1) != weak).mean() > 0.9
 
 
-def test_noise_grows_in_the_shadows_and_is_mostly_of_light_not_colour():
+def test_noise_grows_in_the_shadows_and_is_mostly_luma():
     spread = [noisy(level, 6).std() for level in (40, 128, 220)]
     assert spread == sorted(spread, reverse=True)
     assert spread[0] > 1.15 * spread[1]
@@ -66,6 +66,6 @@ def test_noise_grows_in_the_shadows_and_is_mostly_of_light_not_colour():
     assert 1.5 < pattern.mean(axis=2).std() / (pattern - pattern.mean(axis=2, keepdims=True)).std() < 3
 
 
-def test_a_worse_file_is_further_from_the_picture():
+def test_lower_jpeg_quality_has_a_larger_error():
     error = [np.abs(compress(FACE, quality).astype(float) - FACE).mean() for quality in (90, 50, 20, 5)]
     assert error == sorted(error)

@@ -28,7 +28,7 @@ def of(recipes: list[Recipe], *path: str) -> np.ndarray:
     return np.array(values)
 
 
-def test_float32_tables_lose_nothing():
+def test_float32_tables_are_lossless():
     columns = set(recipe_to_row(MANY[0]))
     schema = pa.schema([field for field in SAMPLES if field.name in columns])
     recipes = [*MANY[:300], *REFERENCES[:100], *CANDIDATES[:300]]
@@ -63,7 +63,7 @@ class TestReferences:
         assert {(recipe.kind, recipe.downsample, recipe.blur) for recipe in REFERENCES} == {("reference", 1.0, 1.0)}
         assert of(REFERENCES, "jpeg_quality").min() >= 90
 
-    def test_look_into_the_camera(self):
+    def test_gaze_is_towards_the_camera(self):
         assert np.abs(of(REFERENCES, "gaze", "yaw")).mean() < 2
 
     def test_vary(self):
@@ -82,11 +82,11 @@ class TestDegraded:
             assert abs(values.mean()) < 0.06 * std
             assert np.abs(values).max() <= bound
 
-    def test_eyes_look_around_within_what_lids_allow(self):
+    def test_gaze_varies_within_its_limits(self):
         assert of(MANY, "gaze", "yaw").std() == pytest.approx(9, rel=0.06)
         assert of(MANY, "gaze", "pitch").std() == pytest.approx(6, rel=0.06)
 
-    def test_a_wide_spread_is_truncated_not_piled_up_at_the_ends(self):
+    def test_a_wide_distribution_is_truncated_not_clipped(self):
         wide = degraded_recipes(1, 1, 2000, DegradedSection(yaw_std=90, pitch_std=45), "corrected")
         for name, bound in (("yaw", 90), ("pitch", 45)):
             values = np.abs(of(wide, "pose", name))
@@ -137,7 +137,7 @@ class TestDegraded:
         ranged = degraded_recipes(1, 1, 300, DegradedSection(jpeg_quality=(30, 33), **FAULTLESS), "corrected")
         assert set(of(ranged, "jpeg_quality")) == {30, 31, 32, 33}
 
-    def test_hard_light_comes_from_all_round(self):
+    def test_hard_light_comes_from_all_directions(self):
         azimuths = np.array([recipe.light.azimuth for recipe in MANY if recipe.light.harshness >= 0.5])
         assert np.histogram(azimuths, bins=6, range=(-180, 180))[0].min() > len(azimuths) / 8
 
@@ -166,7 +166,7 @@ class TestCandidates:
         assert candidate_recipe(42) != candidate_recipe(43)
 
 
-def test_a_template_and_a_prompt_survive_the_table_too():
+def test_a_template_and_a_prompt_survive_the_table():
     recipe = MANY[0].model_copy(update={"template": "DEG-00007", "prompt": "a face in the rain"})
     schema = pa.schema([field for field in SAMPLES if field.name in recipe_to_row(recipe)])
     assert {"template", "prompt"} <= set(schema.names)

@@ -1,4 +1,4 @@
-"""One thread for every drawing, so that sums come out alike, and one renderer a module."""
+"""One thread for all rendering, so that float sums are equal, and one renderer per module."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The cheap ones of the bars: a real detector finds the faces where they are, and heads are drawn exactly."""
+"""Cheap quality checks of faces: a detector finds them at their landmarks, and heads are rasterised exactly."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_frontal_references_are_found_at_their_landmarks():
     assert errors.max() < 0.35
 
 
-def test_faces_are_found_in_a_sheet_of_poses():
+def test_faces_are_found_in_all_poses_of_a_sheet():
     renderer = HeadRenderer()
     for number in (1, 4):
         base = base_recipe(0, number)

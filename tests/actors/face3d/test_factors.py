@@ -1,4 +1,4 @@
-"""Factors of the scene: each changes what it says and nothing else, and what it hides is told exactly."""
+"""Factors of the scene: each changes its own property alone, and occluded shares are exact."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def shares(rendered, row=0):
 
 
 class TestRegions:
-    def test_every_face_quad_has_one_and_each_region_a_fair_part(self):
+    def test_every_face_quad_has_a_region_and_each_region_a_fair_share(self):
         assets = build_assets(PERSON)
         counts = np.bincount(assets.regions[assets.regions >= 0], minlength=len(REGIONS))
         assert counts.min() > 25
@@ -32,7 +32,7 @@ class TestRegions:
         found = [REGIONS[index] for index in assets.regions[rows, columns]]
         assert found == ["left_eye", "right_eye", "nose", "mouth", "mouth"]
 
-    def test_without_an_occluder_nothing_is_hidden_whatever_the_pose(self, renderer):
+    def test_without_an_occluder_nothing_is_hidden_in_any_pose(self, renderer):
         own = sample_identity(10).with_attributes(glasses=True)
         for person, shown in ((PERSON, recipe(pose=Pose(yaw=85))), (own, recipe())):
             assert not renderer.render(person, [shown], SIZE).occluded_regions.any()
@@ -61,7 +61,7 @@ class TestRegions:
     def test_a_region_that_is_turned_away_is_unknown_and_left_is_image_left(self, renderer):
         out = renderer.render(PERSON, [recipe(pose=Pose(yaw=90), occluder="mask", occluder_coverage=0.6)], SIZE)
         told = shares(out)
-        # The nose points to image-right: what was on its left is seen.
+        # The nose points to image-right: the side left of it is visible.
         assert np.isfinite(told["left_cheek"])
         assert np.isnan(told["right_eye"]) or np.isnan(told["right_cheek"])
         assert 0 < out.occluded_fraction[0] < 1
@@ -77,8 +77,8 @@ class TestOccluders:
         assert hidden[:, 2].min() > 0.2
 
     @pytest.mark.parametrize("seed", range(4))
-    def test_hair_that_covers_more_covers_what_less_did(self, renderer, seed):
-        """Each coverage once drew strands of its own: an eye hidden at .4 was free again at .5."""
+    def test_higher_coverage_by_hair_includes_lower_coverage(self, renderer, seed):
+        """Each coverage once had its own strands: an eye hidden at 0.4 was visible again at 0.5."""
         steps = np.linspace(0, 1, 10)
         rows = [recipe(seed, occluder="hair", occluder_coverage=step) for step in steps]
         eyes = [REGIONS.index(name) for name in ("left_eye", "right_eye", "forehead")]
@@ -93,7 +93,7 @@ class TestOccluders:
         np.testing.assert_array_equal(plain, covered.landmarks)
 
     @pytest.mark.parametrize("style", ["afro", "bun", "long", "long_fringe", "bald", "curly"])
-    def test_no_hair_stands_out_of_a_hat(self, renderer, style):
+    def test_no_hair_is_visible_above_a_hats_band(self, renderer, style):
         person = PERSON.with_attributes(hair_style=style, hair_colour="red")
         for seed in range(4):
             image = renderer.render(person, [recipe(seed, occluder="hat", occluder_coverage=0.3)], SIZE).images[0]
@@ -126,8 +126,8 @@ class TestOccluders:
 
 
 class TestCamera:
-    def test_near_pixels_move_with_the_landmarks(self, renderer):
-        # Closing the eyes changes the picture round the eye landmarks, at every distance.
+    def test_pixels_move_with_the_landmarks_at_near_distances(self, renderer):
+        # Closing the eyes changes the image around the eye landmarks, at every distance.
         shut = recipe().expression.model_copy(update={"eyes_closed": 1.0})
         for distance in (1.3, 2.0, 5.0):
             seen = recipe(camera_distance=distance, pose=Pose(yaw=8))
@@ -141,14 +141,14 @@ class TestCamera:
                 middle = np.array([(weight * column).sum(), (weight * row).sum()]) / weight.sum()
                 assert np.abs(middle - eye).max() < 1.6, distance
 
-    def test_a_near_lens_swells_the_nose_and_hides_the_ears(self, renderer):
+    def test_a_near_camera_enlarges_the_nose_and_hides_the_ears(self, renderer):
         far, near = renderer.render(PERSON, [recipe(camera_distance=d) for d in (8.0, 1.3)], 128).landmarks
-        # What lies further forward than the eyes moves away from the picture's middle: the face grows longer.
+        # What lies further forward than the eyes moves away from the image centre: the face grows longer.
         assert (near[2, 1] - near[:2, 1].mean()) > 1.05 * (far[2, 1] - far[:2, 1].mean())
         share = renderer.render(PERSON, [recipe(camera_distance=d) for d in (8.0, 1.3)], 128).face_fraction
         assert share[1] < 0.9 * share[0]
 
-    def test_ordinary_distances_hardly_differ(self, renderer):
+    def test_ordinary_distances_are_almost_equal(self, renderer):
         places = renderer.render(PERSON, [recipe(camera_distance=d) for d in (4.0, 10.0)], 112).landmarks
         assert np.abs(np.diff(places, axis=0)).max() < 1.5
 
@@ -162,7 +162,7 @@ class TestLight:
         assert back[y - 4 : y + 4, x - 8 : x + 8].mean() < 0.5 * front[y - 4 : y + 4, x - 8 : x + 8].mean()
         assert back[:8].mean() > 1.3 * front[:8].mean()
 
-    def test_a_cast_is_of_the_key_or_of_everything_and_grows_with_its_strength(self, renderer):
+    def test_a_cast_tints_the_key_or_the_image_and_grows_with_its_strength(self, renderer):
         kinds = {lamp(Light(cast=1), seed=seed).colour == (1.0, 1.0, 1.0) for seed in range(12)}
         assert kinds == {True, False}
         for seed in range(4):
@@ -172,7 +172,7 @@ class TestLight:
             assert distance == sorted(distance)
             assert distance[2] > 4, off
 
-    def test_exposure_reaches_from_black_to_white(self, renderer):
+    def test_exposure_spans_black_to_white(self, renderer):
         dark, usual, bright = renderer.render(
             PERSON, [recipe(light=Light(exposure=e)) for e in (0.01, 1, 16)], SIZE
         ).images.mean((1, 2, 3))

@@ -24,13 +24,13 @@ def strength(*commanded):
     return CommandedExpression(CARD).strength(list(faces), np.zeros((count, 5, 2)), faces, commanded)
 
 
-def test_believes_what_was_commanded_and_takes_silence_for_neutral():
+def test_returns_the_commanded_strength_and_neutral_without_one():
     found = strength({"expression": 0.75}, {"expression": 0}, {"yaw": 3.0})
     assert found.dtype == np.float32
     assert found.tolist() == [0.75, 0, 0]
 
 
-def test_understands_the_procedural_generator():
+def test_works_with_the_procedural_generator():
     candidates = ProceduralIdentityGenerator(64).generate(range(3, 9))
     found = strength(*(candidate.attributes for candidate in candidates))
     assert ((found >= 0) & (found <= 1)).all()

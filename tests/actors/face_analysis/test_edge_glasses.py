@@ -1,4 +1,4 @@
-"""The published edge heuristic: where it looks, what counts as an edge, and how well it tells rendered heads apart."""
+"""The published edge heuristic: its windows, what counts as an edge, and its accuracy on rendered heads."""
 
 import cv2
 import numpy as np
@@ -60,7 +60,7 @@ def heads():
     )
 
 
-def test_tells_rendered_heads_with_glasses_from_those_without(heads):
+def test_separates_rendered_heads_with_glasses_from_those_without(heads):
     bare, worn = heads
     assert (worn[:, None] > bare[None]).mean() > 0.85  # area under the ROC curve
 
@@ -95,7 +95,7 @@ def test_stripes_elsewhere_do_not(elsewhere):
     assert one(face(elsewhere)) == 0
 
 
-def test_only_horizontal_edges_are_seen():
+def test_only_horizontal_edges_count():
     upright = np.full((SIZE, SIZE, 3), 60, np.uint8)
     upright[:, 60:64] = upright[:, 126:130] = upright[:, 190:194] = 220
     assert one(upright) == 0
@@ -141,6 +141,6 @@ def test_a_threshold_of_its_own():
 
 
 @pytest.mark.parametrize("arguments", [{"threshold": 0}, {"threshold": "low"}, {"treshold": 0.2}])
-def test_arguments_that_cannot_be_meant_are_refused(arguments):
+def test_invalid_arguments_are_refused(arguments):
     with pytest.raises(UserError, match="it takes threshold"):
         EdgeGlasses(card(**arguments))

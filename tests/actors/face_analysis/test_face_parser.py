@@ -71,7 +71,7 @@ def test_classes_are_those_of_the_network_at_native_size(parser, state, portrait
     assert len(np.unique(found)) > 1
 
 
-def test_what_is_no_face_becomes_white(parser, portraits, monkeypatch):
+def test_all_but_the_face_becomes_white(parser, portraits, monkeypatch):
     parts = np.arange(64 * 48).reshape(1, 64, 48).repeat(3, axis=0) % len(PARTS)
     monkeypatch.setattr(parser, "parts", lambda images: parts)
     before = portraits.copy()
@@ -89,7 +89,7 @@ def test_glasses_brows_and_mouth_stay_while_hair_and_neck_go():
     }
 
 
-def test_an_image_is_parsed_alike_alone(parser, portraits):
+def test_a_result_does_not_depend_on_its_batch(parser, portraits):
     assert np.array_equal(parser.parts(portraits[2:]), parser.parts(portraits)[2:])
     assert parser.parts(portraits[:0]).shape == (0, 64, 48)
 

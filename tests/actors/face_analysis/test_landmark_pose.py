@@ -25,7 +25,7 @@ def random_poses(count, yaw, seed=0):
 
 @settings(deadline=None)
 @given(st.floats(-88, 88), st.floats(-60, 60), st.floats(-170, 170), st.floats(0.1, 1e4), st.floats(-1e4, 1e4))
-def test_recovers_the_pose_of_the_mean_face_wherever_and_however_large(yaw, pitch, roll, scale, shift):
+def test_recovers_the_pose_of_the_mean_face_at_any_position_and_size(yaw, pitch, roll, scale, shift):
     pose = np.array([[yaw, pitch, roll]])
     np.testing.assert_allclose(pose_from_landmarks(project(pose, scale, (shift, -shift))), pose, atol=0.01)
 
@@ -150,7 +150,7 @@ class TestPlayer:
     )
     pictures = (np.zeros((112, 112, 3), np.uint8),) * 3
 
-    def test_measures_landmarks_and_leaves_unfound_faces_unknown(self):
+    def test_measures_landmarks_and_returns_nan_without_a_face(self):
         points = project(random_poses(3, 60)).astype(np.float32)
         points[1] = np.nan
         found = self.player.pose(self.pictures, points)
@@ -158,6 +158,6 @@ class TestPlayer:
         assert np.isnan(found[1]).all()
         assert self.player.pose([], points[:0]).shape == (0, 3)
 
-    def test_without_landmarks_it_says_what_it_needs(self):
+    def test_without_landmarks_the_error_names_the_way_out(self):
         with pytest.raises(ValueError, match="call it with those of a detector"):
             self.player.pose(self.pictures, None)

@@ -27,7 +27,7 @@ def wearing(image, colour):
 
 @cache
 def rendered_heads():
-    """Sixteen heads as (portrait, landmarks), first without, then with glasses; `test_glasses_edges` uses them too."""
+    """Sixteen heads as (portrait, landmarks), first without, then with glasses; `test_edge_glasses` uses them too."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     renderer, bare, worn = HeadRenderer(), [], []
@@ -56,13 +56,13 @@ def test_glasses_drawn_on_it_score_high(colour):
     assert glasses_score(wearing(BARE, colour)[None])[0] > 0.6
 
 
-def test_tells_rendered_heads_with_glasses_from_those_without(heads):
+def test_separates_rendered_heads_with_glasses_from_those_without(heads):
     bare, worn = (glasses_score(crops) for crops in heads)
     assert (worn[:, None] > bare[None]).mean() > 0.95  # area under the ROC curve
     assert ((worn > 0.5).mean() + (bare <= 0.5).mean()) / 2 > 0.9
 
 
-def test_a_frame_of_the_brightness_of_the_skin_is_seen_by_its_colour():
+def test_a_frame_of_the_brightness_of_the_skin_is_detected_by_its_colour():
     skin = np.full((112, 112, 3), (150, 110, 90), np.uint8)
     grey = cv2.cvtColor(skin, cv2.COLOR_RGB2GRAY)[0, 0]
     worn = wearing(skin, (60, 138, 180))
@@ -82,7 +82,7 @@ def test_highlights_on_dark_skin_are_no_glasses():
     assert (glasses_score(np.stack(crops)) > 0.5).mean() < 0.15
 
 
-def test_brightness_hardly_matters(heads):
+def test_brightness_changes_scores_little(heads):
     worn = heads[1]
     dim = np.rint(worn * 0.6).astype(np.uint8)
     assert np.mean((glasses_score(dim) > 0.5) == (glasses_score(worn) > 0.5)) > 0.9
@@ -104,7 +104,7 @@ def test_other_input_is_refused(crops):
         glasses_score(crops)
 
 
-def test_the_role_looks_at_the_aligned_faces_alone(heads):
+def test_the_role_uses_the_aligned_faces_alone(heads):
     card = ModelCard(
         name="line-glasses",
         role="glasses",

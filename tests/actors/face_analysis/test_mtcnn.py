@@ -23,7 +23,7 @@ LANDMARKS = np.array([[205.0, 101.7], [246.8, 103.7], [224.7, 129.0], [201.7, 13
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more threads collapse on a machine that others use as well
+    torch.set_num_threads(1)  # several threads are very slow on a machine with other load
     yield
     torch.set_num_threads(threads)
 
@@ -47,7 +47,7 @@ def test_finds_a_real_face_with_image_left_landmarks_first(detector):
     np.testing.assert_allclose(face.landmarks, LANDMARKS, atol=4)
 
 
-def test_nothing_is_found_where_there_is_nothing(detector):
+def test_no_face_is_found_in_an_empty_image(detector):
     grey = np.full((128, 128, 3), 120, np.uint8)
     assert detector.detect([grey, grey[:64]]) == [None, None]
     assert detector.detect([]) == []
@@ -121,7 +121,7 @@ class TestPlayer:
     def test_finds_what_the_detector_without_a_card_finds_to_the_last_bit(self, detector, path):
         assert_equal(self.player(path).detect([self.crop])[0], detector.detect([self.crop])[0])
 
-    def test_the_weights_of_the_folder_count(self, tmp_path):
+    def test_the_weights_of_the_folder_are_used(self, tmp_path):
         folder = shutil.copytree(WEIGHTS, tmp_path / "weights")
         blind = {key: torch.zeros_like(value) for key, value in torch.load(folder / "onet.pt").items()}
         torch.save(blind, folder / "onet.pt")

@@ -1,4 +1,4 @@
-"""ONNX classifiers: the file sees what its card declares, and every disagreement is told in one sentence."""
+"""ONNX classifiers: the input is what the card declares, and every disagreement is an error of one sentence."""
 
 from types import SimpleNamespace
 
@@ -56,7 +56,7 @@ def save(path, nodes, weights, shape, outputs=2, **options):
 
 
 def linear(path, *, channels=3, layout="nchw", batch="n", side=SIDE, outputs=2, gain=1.0, bias=0.0, **options):
-    """Logits are weighted sums of the channels' means; output 1 leans on the first channel."""
+    """Logits are weighted sums of the channels' means; output 1 depends most on the first channel."""
     weights = np.linspace(-1, 1, channels * outputs).reshape(channels, outputs) * gain
     weights[0, -1] += 2 * gain
     axes = [2, 3] if layout == "nchw" else [1, 2]
@@ -86,7 +86,7 @@ def on(aligned):
     ).__dict__
 
 
-class TestWhatTheNetworkSees:
+class TestNetworkInput:
     def test_channels_range_and_size_are_the_cards(self, tmp_path):
         path = passing_means(tmp_path / "means.onnx")
         for channels, order in (("rgb", [0, 1, 2]), ("bgr", [2, 1, 0])):
@@ -170,7 +170,7 @@ class TestFaceBoxes:
         assert first is PHOTO
         np.testing.assert_array_equal(second, NOISE[0])
 
-    def test_classifiers_may_ask_for_boxes(self, tmp_path):
+    def test_classifiers_can_use_boxes(self, tmp_path):
         path = passing_means(tmp_path / "means.onnx")
         model = OnnxClassifier(card(softmax=False, classes=["a", "b", "c"], crop="box"), path)
         (box,) = face_boxes([PHOTO], LANDMARKS)
@@ -190,7 +190,7 @@ class TestBatches:
 
 
 class TestDevice:
-    def test_a_gpu_changes_nothing_even_where_some_node_has_a_provider_for_it(self, tmp_path, monkeypatch):
+    def test_a_gpu_changes_nothing_even_with_a_provider_for_it(self, tmp_path, monkeypatch):
         everywhere = ["CUDAExecutionProvider", "CPUExecutionProvider"]
         monkeypatch.setattr("onnxruntime.get_available_providers", lambda: everywhere)
         asked = []
@@ -237,7 +237,7 @@ class TestRoles:
     @pytest.mark.parametrize(("kind", "wanted"), [(OnnxGlasses, "glasses"), (OnnxExpression, "neutral")])
     def test_a_model_without_the_class_of_its_role_is_refused(self, tmp_path, kind, wanted):
         path, _ = linear(tmp_path / "linear.onnx")
-        with pytest.raises(UserError, match=f"role looks for '{wanted}'"):
+        with pytest.raises(UserError, match=f"role needs '{wanted}'"):
             kind(card(classes=["yes", "no"]), path)
 
 
@@ -262,9 +262,9 @@ class TestDisagreements:
         "wrong", [{"size": 32}, {"channels": "gray"}, {"layout": "nhwc"}], ids=["size", "channels", "layout"]
     )
     def test_wrong_input_shape(self, path, wrong):
-        refused(path, card(**wrong), r"takes nx3x16x16 but its card says Nx")
+        refused(path, card(**wrong), r"takes nx3x16x16 but its card declares Nx")
 
-    def test_a_shape_that_only_running_tells(self, tmp_path):
+    def test_a_wrong_shape_that_only_inference_shows(self, tmp_path):
         nodes = [
             helper.make_node("Flatten", ["image"], ["flat"]),
             helper.make_node("MatMul", ["flat", "weights"], ["out"]),
@@ -300,11 +300,11 @@ class TestDisagreements:
         [{"softmax": None}, {"classes": []}, {"layout": "hwc"}, {"crop": "centre"}, {"softmx": True}],
         ids=str,
     )
-    def test_arguments_that_are_none(self, path, arguments):
+    def test_invalid_arguments(self, path, arguments):
         refused(path, card(**arguments), "arguments do not fit onnx-glasses")
 
     @pytest.mark.parametrize("normalise", ["clip", "imagenet"])
-    def test_input_that_no_classifier_here_takes(self, path, normalise):
+    def test_unsupported_normalisation(self, path, normalise):
         assert "normalise" in refused(path, card(normalise=normalise, channels="gray"))
 
     def test_more_than_one_input(self, tmp_path):
@@ -335,7 +335,7 @@ class TestFiles:
             path.write_bytes(whole[:count])
             refused(path, match="no whole ONNX model|no working ONNX model")
 
-    def test_altered_bytes_give_a_model_or_the_sentence(self, tmp_path):
+    def test_altered_bytes_give_a_model_or_the_error(self, tmp_path):
         path, _ = linear(tmp_path / "linear.onnx")
         whole, random = path.read_bytes(), np.random.default_rng(3)
         for _ in range(60):
@@ -366,11 +366,11 @@ class TestFiles:
             [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", 2])],
         )
         opsets = [helper.make_opsetid("", 17), *([helper.make_opsetid(domain, 1)] if domain else [])]
-        # The library's message begins with the path: in a deep folder the cause was cut off, and "fetch it again" told.
+        # The library's message begins with the path: in a deep folder the cause was once cut off.
         folder = tmp_path / ("deep" * 40)
         folder.mkdir()
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), folder / "a.onnx")
-        told = refused(folder / "a.onnx", match="operators that onnxruntime .* does not know .*FoldSpace")
+        told = refused(folder / "a.onnx", match="operators that onnxruntime .* does not support .*FoldSpace")
         assert "deep" not in told
 
     def external(self, folder, location):
@@ -429,17 +429,17 @@ class TestFiles:
         path = save(tmp_path / "a.onnx", nodes, {}, ["n", 3, SIDE, SIDE])
         refused(path, match="secret.bin")
 
-    def test_an_entry_that_is_called_location_only_at_last_is_one(self, tmp_path):
-        # Parsers take the last of two equal fields: a first, harmless key would hide the second from a hasty reader.
+    def test_an_entry_whose_last_key_is_location_counts(self, tmp_path):
+        # Parsers take the last of two equal fields: a first, harmless key must not hide the second.
         path, _ = self.external(tmp_path / "model", "../secret.bin")
         (tmp_path / "secret.bin").write_bytes(bytes(64))
         path.write_bytes(hiding(path.read_bytes()))
         found = onnx.load(path, load_external_data=False).graph.initializer[0].external_data
         assert {"location": "../secret.bin"}.items() <= {entry.key: entry.value for entry in found}.items()
-        refused(path.parent, match=r"wants to read '\.\./secret\.bin', outside of its folder")
+        refused(path.parent, match=r"names '\.\./secret\.bin', outside of its folder")
         refused(path, match="which no digest covers")
 
-    def test_every_occurrence_of_a_graph_is_looked_into(self, tmp_path):
+    def test_every_occurrence_of_a_graph_is_searched(self, tmp_path):
         path, _ = self.external(tmp_path / "model", "../secret.bin")
         content = path.read_bytes()
         clean, _ = linear(tmp_path / "clean.onnx")

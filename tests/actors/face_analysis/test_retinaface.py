@@ -45,7 +45,7 @@ def encode(boxes, landmarks, cells):
 
 
 class Stub(nn.Module):
-    """Answers like the network for faces (probability, box) with edges at integers, one anchor each."""
+    """Returns the network's outputs for faces (probability, box) with edges at integers, one anchor each."""
 
     def __init__(self, faces):
         super().__init__()
@@ -73,8 +73,8 @@ class Stub(nn.Module):
         return tuple(torch.from_numpy(values).float() for values in (boxes, logits, landmarks))
 
 
-class LooksForWhite(Stub):
-    """Finds the white rectangle of each picture, whose edges lie around its pixels."""
+class WhiteRectangle(Stub):
+    """Detects the white rectangle of each image, whose edges lie around its pixels."""
 
     def faces_in(self, picture):
         rows, columns = (picture[0] > 2).nonzero(as_tuple=True)
@@ -128,15 +128,15 @@ class TestCoordinates:
         scene[24:64, 40:80] = 255
         return scene.repeat(factor, axis=0).repeat(factor, axis=1)
 
-    def test_a_face_drawn_at_a_known_place_comes_out_there(self, detector):
-        (face,) = detector(LooksForWhite([])).detect([self.scene()])
+    def test_a_face_at_a_known_place_is_found_there(self, detector):
+        (face,) = detector(WhiteRectangle([])).detect([self.scene()])
         # The middle of columns 40-79 is 59.5 where pixel centres are integers; the box runs along the outer edges.
         np.testing.assert_allclose(face.box, [39.5, 23.5, 79.5, 63.5], atol=1e-4)
         np.testing.assert_allclose(face.landmarks, FIVE * 40 + (39.5, 23.5), atol=1e-4)
         assert face.box.dtype == face.landmarks.dtype == np.float64
 
     def test_large_pictures_are_searched_small_and_answered_in_their_own_pixels(self, detector):
-        player = detector(LooksForWhite([]), input_size=160)
+        player = detector(WhiteRectangle([]), input_size=160)
         (face,) = player.detect([self.scene(5)])
         assert player._network.module.seen[0].shape == (2, 3, 120, 160)
         np.testing.assert_allclose(face.box, [199.5, 119.5, 399.5, 319.5], atol=1e-3)
@@ -153,8 +153,8 @@ class TestChoice:
     def test_the_score_is_the_probability(self, detector):
         assert one(detector, [(0.83, [40, 24, 80, 64])]).probability == pytest.approx(0.83, abs=1e-6)
 
-    def test_of_overlapping_boxes_only_the_best_counts(self, detector):
-        # The larger, worse box covers the better one, so that even the choice by size must not see it.
+    def test_of_overlapping_boxes_only_the_best_stays(self, detector):
+        # The larger, worse box covers the better one, so that the choice by size must not consider it.
         faces = [(0.8, [38, 22, 82, 66]), (0.95, [40, 24, 80, 64])]
         for select in ("probability", "largest"):
             face = one(detector, faces, select=select)
@@ -186,21 +186,21 @@ class TestChoice:
 
 class TestImages:
     @pytest.mark.parametrize("shape", [(0, 0), (0, 9), (1, 1), (7, 300), (300, 7), (4000, 9)])
-    def test_what_is_too_small_holds_no_face(self, detector, shape):
-        player = detector(LooksForWhite([]))
+    def test_too_small_images_have_no_face(self, detector, shape):
+        player = detector(WhiteRectangle([]))
         assert player.detect([np.full((*shape, 3), 255, np.uint8)]) == [None]
         assert player._network.module.seen == []
 
     def test_mixed_sizes_and_missing_faces_keep_their_places(self, detector):
         white, black = np.zeros((90, 61, 3), np.uint8), np.zeros((33, 57, 3), np.uint8)
         white[20:52, 8:40] = 255
-        found = detector(LooksForWhite([])).detect([black, white, black[:3], white[:, ::-1], black, white])
+        found = detector(WhiteRectangle([])).detect([black, white, black[:3], white[:, ::-1], black, white])
         assert [face is not None for face in found] == [False, True, False, True, False, True]
         np.testing.assert_array_equal(found[1].box, found[5].box)
         assert found[3].box[0] == pytest.approx(61 - 40 - 0.5, abs=1e-4)
-        assert detector(LooksForWhite([])).detect([]) == []
+        assert detector(WhiteRectangle([])).detect([]) == []
 
-    def test_the_card_says_what_the_network_sees(self, detector):
+    def test_the_card_defines_the_network_input(self, detector):
         red = np.zeros((40, 40, 3), np.uint8)
         red[..., 0] = 255
         for channels, place in (("rgb", 0), ("bgr", 2)):
@@ -262,7 +262,7 @@ class TestWholeNetwork:
             np.testing.assert_array_equal(face.box, other.box)
             np.testing.assert_array_equal(face.landmarks, other.landmarks)
 
-    def test_the_size_of_micro_batches_touches_only_the_last_bits(self, player, weights):
+    def test_the_size_of_micro_batches_changes_only_the_last_bits(self, player, weights):
         noise = np.random.default_rng(2).integers(0, 256, (2, 48, 40, 3)).astype(np.uint8)
         single = RetinaFaceDetector(card(), weights, Execution(micro_batch=1))
         for face, other in zip(player.detect(list(noise)), single.detect(list(noise)), strict=True):

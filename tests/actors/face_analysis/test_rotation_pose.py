@@ -38,7 +38,7 @@ def card(**changes):
 
 
 def published_target(yaw, pitch, roll):
-    """The matrix that the network was trained to give for published angles in degrees: Z(roll) Y(yaw) X(pitch)."""
+    """The target matrix of the network's training for published angles in degrees: Z(roll) Y(yaw) X(pitch)."""
     (cy, cp, cr), (sy, sp, sr) = np.cos(np.radians([yaw, pitch, roll])), np.sin(np.radians([yaw, pitch, roll]))
     x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -47,7 +47,7 @@ def published_target(yaw, pitch, roll):
 
 
 def published_axes(yaw, pitch, roll):
-    """Where the authors draw a head's axes: (x, y) in the picture, y down, of its image-right side and its nose."""
+    """The head's axes as the authors draw them: (x, y) in the image, y down, of its image-right side and its nose."""
     yaw, pitch, roll = np.radians([-yaw, pitch, roll])
     side = np.cos(yaw) * np.cos(roll), np.cos(pitch) * np.sin(roll) + np.cos(roll) * np.sin(pitch) * np.sin(yaw)
     nose = np.sin(yaw), -np.cos(yaw) * np.sin(pitch)
@@ -55,13 +55,13 @@ def published_axes(yaw, pitch, roll):
 
 
 def network_answer(poses):
-    """What the network says of heads under `Pose`: the directions of the head's axes, one per row."""
+    """The network's output for heads under `Pose`: the directions of the head's axes, one per row."""
     return rotation_matrix(np.atleast_2d(poses)).transpose(0, 2, 1)
 
 
 @given(st.floats(-89, 89), st.floats(-179, 179), st.floats(-179, 179))
 @settings(deadline=None)
-def test_published_angles_come_back_from_the_published_target(yaw, pitch, roll):
+def test_published_angles_are_recovered_from_the_published_target(yaw, pitch, roll):
     np.testing.assert_allclose(euler_degrees(published_target(yaw, pitch, roll)[None]), [[yaw, pitch, roll]], atol=1e-6)
 
 
@@ -79,7 +79,7 @@ MIXED = np.random.default_rng(3).uniform((-45, -25, -30), (45, 25, 30), (16, 3))
 
 @pytest.fixture(scope="module")
 def shown():
-    """Landmarks of rendered heads by pose. The renderer knows nothing of the network, only `Pose` and what it draws."""
+    """Landmarks of rendered heads by pose. The renderer is independent of the network: it uses `Pose` only."""
     poses = [(0.0, 0.0, 0.0), *SINGLE, *map(tuple, MIXED)]
     recipes = [Recipe(kind="reference", seed=0, pose=Pose(yaw=y, pitch=p, roll=r)) for y, p, r in poses]
     points = HeadRenderer(supersample=0.25).render(sample_identity(930_001), recipes, 64).landmarks
@@ -89,7 +89,7 @@ def shown():
 class TestRenderedHeads:
     @pytest.mark.parametrize("angles", ["recipe", "published"])
     @pytest.mark.parametrize("pose", SINGLE)
-    def test_each_angle_has_the_sign_of_the_head_shown(self, shown, pose, angles):
+    def test_each_angle_has_the_sign_of_the_rendered_head(self, shown, pose, angles):
         frontal, turned = shown[(0.0, 0.0, 0.0)], shown[pose]
         nose = (turned[2] - turned[:2].mean(axis=0)) - (frontal[2] - frontal[:2].mean(axis=0))
         eyes = turned[1] - turned[0]
@@ -111,7 +111,7 @@ class TestRenderedHeads:
 
 @given(st.floats(-89, 89), st.floats(-60, 60), st.floats(-170, 170))
 @settings(deadline=None)
-def test_any_pose_comes_back_from_the_answer_for_it(yaw, pitch, roll):
+def test_any_pose_is_recovered_from_its_matrix(yaw, pitch, roll):
     np.testing.assert_allclose(head_angles(network_answer([yaw, pitch, roll])), [[yaw, pitch, roll]], atol=1e-6)
 
 
@@ -123,7 +123,7 @@ def test_published_angles_are_another_order_of_rotation():
 
 
 class Compass(nn.Module):
-    """Answers with the yaw in degrees that the mean red of the picture gives, and keeps what it saw."""
+    """Returns a rotation whose yaw in degrees is the mean red of the image, and stores its input."""
 
     def __init__(self):
         super().__init__()
@@ -151,7 +151,7 @@ def red(value, *shape):
 
 
 class TestPlayer:
-    def test_looks_at_the_middle_square_of_pictures_of_any_size(self, compass):
+    def test_uses_the_central_square_of_images_of_any_size(self, compass):
         player = compass()
         striped = red(80, 60, 100)
         striped[:, 20:80, 0] = 30
@@ -160,7 +160,7 @@ class TestPlayer:
         assert {tuple(pixels.shape) for pixels in player._network.module.seen} == {(2, 3, 224, 224)}
         assert player.pose([]).shape == (0, 3)
 
-    def test_sees_imagenet_pixels_in_the_channel_order_of_the_card(self, compass):
+    def test_input_is_imagenet_pixels_in_the_channel_order_of_the_card(self, compass):
         for channels, place in (("rgb", 0), ("bgr", 2)):
             player = compass(channels=channels)
             player.pose([red(255, 50, 50)])
@@ -175,7 +175,7 @@ class TestPlayer:
         with pytest.raises(UserError, match="angles: Input should be 'recipe' or 'published'"):
             compass(arguments={"angles": "ours"})
 
-    def test_the_whole_network_answers_each_picture_alone(self, tmp_path):
+    def test_a_result_of_the_whole_network_does_not_depend_on_its_batch(self, tmp_path):
         with torch.device("meta"):
             skeleton = SixDRepNet360()
         state = random_state(skeleton, 0)

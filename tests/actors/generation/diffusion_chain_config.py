@@ -1,4 +1,4 @@
-"""A config whose samples come of the whole generative chain, tiny, on random weights in a folder of the test."""
+"""A config of the whole generative chain, tiny, on random weights in a folder of the test."""
 
 from pathlib import Path
 

@@ -176,7 +176,7 @@ def test_a_rehearsal_needs_no_state_rules_of_the_real_checkpoint(folder, model, 
     assert np.array_equal(found, model.similarities(faces, CAPTIONS))
 
 
-def test_the_way_of_resizing_is_that_of_the_folder(copied):
+def test_the_method_of_resizing_is_that_of_the_folder(copied):
     bilinear = CARD.model_copy(update={"resize": "bilinear"})
     with pytest.raises(UserError, match="resizing bicubic instead of bilinear: correct the card"):
         BlipImageText(bilinear, copied, RUNNING)
@@ -188,7 +188,7 @@ def test_the_way_of_resizing_is_that_of_the_folder(copied):
             BlipImageText(CARD, copied, RUNNING)
     edit_json(described, resample=2)
     BlipImageText(bilinear, copied, RUNNING)
-    # The processor of transformers is bicubic unless told otherwise.
+    # The processor of transformers is bicubic by default.
     described.write_text("{}")
     with pytest.raises(UserError, match="resizing bicubic instead of bilinear"):
         BlipImageText(bilinear, copied, RUNNING)
@@ -221,19 +221,19 @@ def test_captions_are_35_tokens_between_the_marks_of_bert(model):
     assert seen[1] == ([101] + [face] * 33 + [102], [1] * 35)
 
 
-def test_input_contract_moves_the_cosine(model, faces):
+def test_input_normalisation_changes_the_cosine(model, faces):
     plain = model.similarity(faces, CAPTIONS[0])
     for changed in (faces[..., ::-1], faces // 2, faces[:, ::4, ::4]):
         assert np.abs(model.similarity(np.ascontiguousarray(changed), CAPTIONS[0]) - plain).max() > 1e-3
 
 
-def test_bfloat16_moves_cosines_little(folder, model, faces):
+def test_bfloat16_changes_cosines_little(folder, model, faces):
     half = BlipImageText(CARD, folder, Execution(precision="bfloat16", micro_batch=2)).similarities(faces, CAPTIONS)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - model.similarities(faces, CAPTIONS)).max() < 2e-2
 
 
-def test_a_seed_means_the_same_bytes(folder, tmp_path):
+def test_equal_seeds_give_equal_bytes(folder, tmp_path):
     write_random(CARD, tmp_path / "again", seed=4)
     write_random(CARD, tmp_path / "other", seed=5)
     names = {path.name for path in folder.iterdir()}

@@ -51,7 +51,7 @@ def test_occlusion_is_always_mentioned_present_or_not(occluder, mention):
     seed=st.integers(0, 2**32),
 )
 @settings(max_examples=60, deadline=None)
-def test_every_factor_is_said_as_it_is(yaw, pitch, blur, downsample, harshness, exposure, smile, seed):
+def test_every_factor_is_described_correctly(yaw, pitch, blur, downsample, harshness, exposure, smile, seed):
     shown = recipe(
         pose=Pose(yaw=yaw, pitch=pitch),
         light=Light(harshness=harshness, exposure=exposure),
@@ -110,13 +110,13 @@ def test_classes_of_a_recipe(changes, factor, name):
     assert getattr(attributes(recipe(**changes)), factor) == name
 
 
-def test_softness_is_the_width_of_the_kernel_that_is_really_applied():
+def test_softness_is_the_width_of_the_applied_kernel():
     blurred = [recipe(blur=6.0).model_copy(update={"seed": seed}) for seed in range(40)]
     image = np.zeros((112, 112, 3), np.uint8)
     image[56, 56] = 255
     across = np.arange(112) - 56
     for shown in blurred[:10]:
-        # A point spreads into the kernel; its second moments are what softness claims, up to rounding to 8 bits.
+        # A point spreads into the kernel; its second moments equal softness, up to rounding to 8 bits.
         spread = degrade(image, shown).image[..., 0].astype(float)
         spread /= spread.sum()
         variance = (spread.sum(axis=0) @ across**2 + spread.sum(axis=1) @ across**2) / 2
@@ -125,7 +125,7 @@ def test_softness_is_the_width_of_the_kernel_that_is_really_applied():
     assert softness(recipe(blur=6.0).model_copy(update={"kind": "reference"})) == 0
 
 
-def test_an_omitted_factor_is_not_said():
+def test_an_omitted_factor_is_not_mentioned():
     text = caption(recipe(blur=8.0, pose=Pose(yaw=80)), np.random.default_rng(1), mention=("light",))
     assert not said("pose", text)
     assert not any(f" {phrase} " in f" {text} " for phrases in SHARPNESS.values() for phrase in phrases)

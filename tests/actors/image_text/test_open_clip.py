@@ -168,11 +168,11 @@ def test_text_tower_and_tokenizer_of_transformers_come_from_a_folder_inside(whol
         OpenClipImageText(with_arguments(), whole, RUNNING)
     described = whole / "bert" / "config.json"
     described.write_text(json.dumps(json.loads(described.read_text()) | {"auto_map": {"AutoConfig": "code.Config"}}))
-    with pytest.raises(UserError, match="code of its own"):
+    with pytest.raises(UserError, match="needs its own code"):
         OpenClipImageText(card, whole, RUNNING)
 
 
-def test_the_card_may_describe_a_folder_that_does_not(whole, faces):
+def test_the_card_can_describe_a_folder_without_a_configuration(whole, faces):
     expected = OpenClipImageText(with_arguments(text_tower="bert"), whole, RUNNING).similarities(faces, CAPTIONS)
     (whole / "open_clip_config.json").unlink()
     (whole / "open_clip_model.safetensors").rename(whole / "epoch_32.pt")
@@ -217,7 +217,7 @@ def real(state):
     return ModelCard(**CARD.model_dump() | {"source": "w.pt", "sha256": "0" * 64, "state": state})
 
 
-def test_state_rules_need_not_speak_of_the_temperature(folder, model, faces, tmp_path):
+def test_state_rules_need_not_include_the_temperature(folder, model, faces, tmp_path):
     state = load_file(folder / "open_clip_model.safetensors")
     assert "logit_scale" in state
     for content in (state, {key: value for key, value in state.items() if not key.startswith("logit")}):
@@ -239,27 +239,27 @@ def test_a_rehearsal_needs_no_state_rules_of_the_real_checkpoint(folder, model, 
 
 
 @pytest.mark.parametrize("said", [None, "random", "bicubic"])
-def test_a_folder_that_does_not_say_otherwise_resizes_as_open_clip_does(copied, said):
+def test_a_folder_without_a_method_resizes_like_open_clip(copied, said):
     described(copied, preprocess_cfg={"interpolation": said})
     OpenClipImageText(with_arguments(), copied, RUNNING)
     with pytest.raises(UserError, match="resizing bicubic instead of bilinear: correct the card"):
         OpenClipImageText(with_arguments().model_copy(update={"resize": "bilinear"}), copied, RUNNING)
 
 
-def test_input_contract_moves_the_cosine(model, faces):
+def test_input_normalisation_changes_the_cosine(model, faces):
     plain = model.similarity(faces, CAPTIONS[0])
     for changed in (faces[..., ::-1], faces // 2, faces[:, ::4, ::4]):
         assert np.abs(model.similarity(np.ascontiguousarray(changed), CAPTIONS[0]) - plain).max() > 1e-3
 
 
-def test_bfloat16_moves_cosines_little(folder, model, faces):
+def test_bfloat16_changes_cosines_little(folder, model, faces):
     running = Execution(precision="bfloat16", micro_batch=2)
     half = OpenClipImageText(with_arguments(), folder, running).similarities(faces, CAPTIONS)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - model.similarities(faces, CAPTIONS)).max() < 2e-2
 
 
-def test_published_configurations_are_known_by_name():
+def test_published_configurations_are_found_by_name():
     config = published_config("ViT-B-32")
     with torch.device("meta"):
         towers = build_towers(config)
@@ -309,10 +309,10 @@ def test_damaged_or_disagreeing_folder_is_named_in_one_sentence(copied, damage, 
     assert "\n" not in str(caught.value)
 
 
-def test_tokenizer_that_knows_more_than_the_text_tower_is_refused(faces, tmp_path):
+def test_tokenizer_with_more_ids_than_the_text_tower_is_refused(faces, tmp_path):
     card = with_arguments(config={**CONFIG, "text_cfg": {**TEXT, "vocab_size": 500}})
     write_random(card, tmp_path, seed=1)
-    with pytest.raises(UserError, match="text tower knows 500"):
+    with pytest.raises(UserError, match="text tower has 500"):
         OpenClipImageText(card, tmp_path, RUNNING).similarity(faces, CAPTIONS[0])
 
 
@@ -321,8 +321,8 @@ def test_tokenizer_that_knows_more_than_the_text_tower_is_refused(faces, tmp_pat
     [
         ({}, "either model, such as ViT-B-32, or config"),
         ({"model": "ViT-B-32", "config": CONFIG}, "either model, such as ViT-B-32, or config"),
-        ({"model": "hf-hub:laion/anything"}, "knows no model 'hf-hub:laion/anything'"),
-        ({"model": 3}, "knows no model 3"),
+        ({"model": "hf-hub:laion/anything"}, "has no model 'hf-hub:laion/anything'"),
+        ({"model": 3}, "has no model 3"),
         ({"config": CONFIG, "pretrained": "openai"}, "not pretrained"),
         ({"config": {"embed_dim": 16}}, "cannot build it"),
     ],

@@ -90,7 +90,7 @@ def test_channel_order_matters(model, faces):
     assert moved.max() > 1e-3
 
 
-def test_bfloat16_moves_cosines_little(weights, model, faces):
+def test_bfloat16_changes_cosines_little(weights, model, faces):
     half = SmallClip(CARD, weights, Execution(precision="bfloat16", micro_batch=4)).similarities(faces, CAPTIONS)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - model.similarities(faces, CAPTIONS)).max() < 2e-2
@@ -133,5 +133,5 @@ def test_card_that_agrees_with_the_models_files_passes(card, said):
     ],
 )
 def test_card_that_disagrees_is_refused_by_name(card, said, complaint):
-    with pytest.raises(UserError, match=f"'clip': config.json says {complaint}"):
+    with pytest.raises(UserError, match=f"'clip': config.json declares {complaint}"):
         check_input(card, Path("config.json"), **said)

@@ -7,7 +7,7 @@ from synfiqa.actors.model_store.checks.canary import CAPTION
 
 
 @pytest.mark.parametrize("size", [1000, 30_522])
-def test_tokens_are_as_many_as_asked_for_and_differ(size):
+def test_tokens_have_the_requested_number_and_differ(size):
     tokens = bert_vocabulary(size)
     assert len(tokens) == len(set(tokens)) == size
     assert {token: tokens.index(token) for token in SPECIAL} == SPECIAL

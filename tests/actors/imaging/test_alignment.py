@@ -52,7 +52,7 @@ def test_known_similarity_is_recovered_exactly(matrix):
 
 @settings(deadline=None)
 @given(known)
-def test_points_survive_the_round_trip(matrix):
+def test_points_are_equal_after_the_round_trip(matrix):
     points = np.array([[[0.0, 0.0], [111.0, 0.0], [3.5, 77.25]]])
     inverse = np.array([cv2.invertAffineTransform(matrix[0])])
     np.testing.assert_allclose(transform_points(transform_points(points, matrix), inverse), points, atol=1e-6)
@@ -109,7 +109,7 @@ def test_outside_of_the_image_is_black_and_images_may_differ_in_size():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(3, 9), st.integers(0, 8), st.integers(0, 8))
-def test_antialiasing_moves_nothing(factor, x, y):
+def test_antialiasing_shifts_nothing(factor, x, y):
     landmarks = ARCFACE_TEMPLATE[None] * factor + (x, y)
     photo = blobs(landmarks[0], size=112 * factor + 11, sigma=2.0 * factor)
     plain, smooth = align([photo], landmarks)[0], align([photo], landmarks, antialias=True)[0]
@@ -162,7 +162,7 @@ class TestTorch:
         for point in ARCFACE_TEMPLATE:
             np.testing.assert_allclose(peak_near(aligned, point), point, atol=0.15)
 
-    def test_leaves_pixels_alone_that_need_no_sampling(self):
+    def test_integer_positions_keep_their_pixels(self):
         noise = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3)).astype(np.uint8)
         still = np.repeat(similarity(1, 0, 0, 0), 2, axis=0)
         np.testing.assert_array_equal(warp_batch(torch.from_numpy(noise), still).numpy(), noise)

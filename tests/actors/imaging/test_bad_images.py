@@ -1,6 +1,6 @@
-"""A folder of every bad picture: each is scored as it is meant to be seen, or named with its reason; none ends the job.
+"""A folder of bad images of every kind: each is scored upright, or reported with a reason; none ends the job.
 
-What single files decode to is the subject of `test_imaging`.
+What single files decode to is the subject of `test_codec`.
 """
 
 import csv
@@ -46,7 +46,7 @@ SCORED = (
 
 
 class Brightness:
-    """Stands in for a quality model: the mean of the aligned face tells whether it was read rightly."""
+    """Stands in for a quality model: the mean of the aligned face shows whether it was decoded correctly."""
 
     def score(self, faces):
         return faces.reshape(len(faces), -1).mean(axis=1) / 255
@@ -59,7 +59,7 @@ def encoded(image, kind, **options):
 
 
 def huge_png(side):
-    """A PNG whose header promises side x side pixels, with right checksums, and which holds none of them."""
+    """A PNG whose header declares side x side pixels, with valid checksums, but which holds none."""
 
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -69,7 +69,7 @@ def huge_png(side):
 
 
 def huge_jpeg():
-    """A whole JPEG whose frame header says 60,000 x 60,000."""
+    """A whole JPEG whose frame header declares 60,000 x 60,000."""
     data = bytearray(encoded(Image.fromarray(FACE), "JPEG"))
     start = data.index(b"\xff\xc0")
     data[start + 5 : start + 9] = struct.pack(">HH", 60_000, 60_000)
@@ -134,7 +134,7 @@ def test_every_file_is_named_once(rows):
 
 
 @pytest.mark.parametrize("name", SCORED)
-def test_odd_pictures_are_seen_as_they_are_meant(rows, name):
+def test_unusual_images_are_decoded_upright(rows, name):
     row, plain = rows[name], rows["plain.png"]
     assert row["reason"] == ""
     assert float(row["detection"]) > 0.9
@@ -151,12 +151,12 @@ def test_of_many_faces_the_largest_is_scored(rows):
 
 
 @pytest.mark.parametrize("name", FACELESS)
-def test_pictures_without_a_face_say_so(rows, name):
+def test_images_without_a_face_are_reported(rows, name):
     assert (rows[name]["score"], rows[name]["reason"]) == ("", "no face found")
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_unreadable_files_are_told_with_their_name(rows, name):
+def test_unreadable_files_are_reported_by_name(rows, name):
     row = rows[name]
     assert row["score"] == row["detection"] == row["x0"] == ""
     assert UNREADABLE[name] in row["reason"]

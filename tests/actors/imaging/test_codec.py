@@ -148,7 +148,7 @@ class TestUnreadable:
         assert "image" in self.refused(path)
 
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
-    def test_flipped_bytes_give_an_image_or_the_sentence(self, tmp_path, kind):
+    def test_flipped_bytes_give_an_image_or_the_error(self, tmp_path, kind):
         path = save(tmp_path / "a.bin", Image.fromarray(PHOTO), format=kind)
         whole = path.read_bytes()
         rng = np.random.default_rng(11)
@@ -164,7 +164,7 @@ class TestUnreadable:
 
     @pytest.mark.parametrize("side", [9_600, 20_000])
     def test_decompression_bomb(self, tmp_path, side):
-        # A bitmap header that promises side x side pixels, and nothing behind it.
+        # A bitmap header that declares side x side pixels, without data.
         path = save(tmp_path / "a.bmp", Image.fromarray(PHOTO))
         data = bytearray(path.read_bytes())
         data[18:26] = np.array([side, side], "<i4").tobytes()

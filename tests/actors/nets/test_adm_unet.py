@@ -204,9 +204,9 @@ def test_half_precision_is_close_with_norms_and_time_in_float32(state, tiny, noi
     [
         ({"base": 48}, "base must be a multiple of 32"),
         ({"image_size": 30}, "image_size must be a multiple of 4"),
-        ({"attention_at": (16, 5)}, r"attention_at \[5\] is no side of a level: 32, 16, 8"),
+        ({"attention_at": (16, 5)}, r"attention_at \[5\] is no side of a level: choose from 32, 16, 8"),
         ({"head_channels": 48}, "head_channels 48 does not divide"),
-        ({"multipliers": ()}, "multipliers must name"),
+        ({"multipliers": ()}, "multipliers must be one or more numbers"),
         ({"res_blocks": 0}, "res_blocks"),
     ],
 )

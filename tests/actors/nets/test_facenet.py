@@ -30,7 +30,7 @@ def published():
     """The package's own network with random weights and the classifier of the published file."""
     with torch.device("meta"):
         whole = InceptionResnetV1(classify=True, num_classes=8631)
-    # Twice the usual scale of random weights: so many layers would otherwise forget the picture.
+    # Twice the usual scale of random weights: the output of so many layers would otherwise hardly depend on the image.
     state = {key: 2 * value if value.ndim > 1 else value for key, value in random_state(whole, seed=7).items()}
     network = InceptionResnetV1().eval()
     network.load_state_dict({key: value for key, value in state.items() if not key.startswith("logits.")})

@@ -48,7 +48,7 @@ def faces():
 
 
 def slow_forward(state, x, layers, eps=1e-5):
-    """The network of the specification written down from its tensors alone."""
+    """The published network written down from its tensors alone."""
 
     def norm(x, name):
         parts = (state[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
@@ -87,7 +87,7 @@ def test_depth_names_the_number_of_blocks_and_keys_follow_the_grammar(depth, blo
 
 
 @pytest.mark.parametrize("se", [False, True])
-def test_forward_is_the_specified_network(faces, se):
+def test_forward_is_the_published_network(faces, se):
     network = on_meta(layers=LAYERS, se=se)
     state = random_state(network, seed=5)
     assert se == any("se_block" in key for key in state)

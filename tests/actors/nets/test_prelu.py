@@ -18,7 +18,7 @@ def test_outputs_and_gradients_are_those_of_torch(dtype: torch.dtype, layout: to
     results: list[tuple[Tensor, Tensor, Tensor]] = []
     for layer in (plain, quick):
         leaf = x.clone(memory_format=torch.preserve_format).requires_grad_()
-        # autocast hands torch's layer its weight in the dtype of the images
+        # autocast gives torch's layer its weight in the dtype of the images
         output = nn.functional.prelu(leaf, layer.weight.to(dtype)) if layer is plain else layer(leaf)
         output.backward(upstream)
         assert leaf.grad is not None

@@ -1,4 +1,4 @@
-"""The quality network: input handling that cannot go wrong silently."""
+"""The quality network: its input handling, batches and initialisation."""
 
 import numpy as np
 import pytest

@@ -120,7 +120,7 @@ def test_pyramid_context_and_heads_are_wired_as_published(network, picture):
 
 
 @pytest.mark.parametrize("side", [(8, 8), (33, 1), (50, 37)])
-def test_answers_once_per_anchor_whatever_the_size(network, side):
+def test_has_one_output_per_anchor_at_any_size(network, side):
     with torch.inference_mode():
         boxes, logits, landmarks = network(torch.zeros(2, 3, *side))
     count = len(anchors(*side))
@@ -141,7 +141,7 @@ def test_every_tensor_of_a_wrapped_checkpoint_finds_its_place(wrap, shape_exact,
     assert [key for index, key in enumerate(shape_exact) if not bool((loaded[key] == index).all())] == []
 
 
-def test_what_does_not_fit_is_listed(shape_exact, tmp_path):
+def test_keys_that_do_not_fit_are_listed(shape_exact, tmp_path):
     wrong = {key: value for key, value in shape_exact.items() if not key.startswith("ssh3.conv3X3.0")}
     wrong["fc.weight"] = torch.zeros(1)
     wrong["BboxHead.0.conv1x1.bias"] = torch.zeros(12)

@@ -40,7 +40,7 @@ def picture():
 
 
 def published_rotation(numbers):
-    # Gram and Schmidt as the release writes it, in numpy: x from the first three, z across both, y across z and x.
+    # Gram-Schmidt as released, in numpy: x from the first three, z across both, y across z and x.
     first, second = numbers[:3], numbers[3:]
     x = first / np.linalg.norm(first)
     z = np.cross(x, second)

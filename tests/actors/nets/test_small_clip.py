@@ -54,8 +54,8 @@ def test_clip_input_is_resized_and_normalised_with_the_published_constants():
         clip_input(np.zeros((2, 112, 112, 3), np.float32), 64)
 
 
-def test_the_image_tower_sees_detail_in_the_dark_as_well_as_in_the_light(monkeypatch):
-    """Of faces in the dark, which span a few grey levels, sharpness used to be told wrong three times as often."""
+def test_the_image_tower_resolves_detail_in_dark_as_well_as_in_bright_images(monkeypatch):
+    """Of faces in the dark, which span a few grey levels, sharpness used to be misclassified three times as often."""
     seen = []
     monkeypatch.setattr(SmallIResNet, "forward", lambda self, x: seen.append(x) or x.mean(dim=(2, 3)))
     tower = FaceTower([16] * 4, [1] * 4, 8)

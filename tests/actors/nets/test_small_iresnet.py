@@ -60,13 +60,13 @@ def test_shapes_follow_the_arguments(channels, widths, blocks):
     assert net(x).shape == (2, 20)
 
 
-def test_four_stages_are_demanded():
+def test_other_than_four_stages_are_refused():
     with pytest.raises(ValueError, match="four widths"):
         SmallIResNet(widths=(8, 16), blocks=(1, 1))
 
 
 @pytest.mark.parametrize("first", [4, 8, 16])
-def test_every_parameter_learns(first):
+def test_every_parameter_has_a_gradient(first):
     net = SmallIResNet(widths=(first, 8, 8, 8), blocks=(1, 1, 1, 1), embedding_dim=8)
     torch.manual_seed(0)
     (net(torch.randn(4, 1, 112, 112)) * torch.randn(4, 8)).sum().backward()

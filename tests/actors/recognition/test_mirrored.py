@@ -7,7 +7,7 @@ from synfiqa.actors.recognition.mirrored import both_sides, recognition_vectors
 
 
 class Halves:
-    """An embedder that sees the mean of the left and of the right half, at any scale."""
+    """An embedder that returns the means of the left and of the right half, at any scale."""
 
     name = "halves"
 

@@ -110,7 +110,7 @@ def test_crops_of_the_cards_own_size_reach_the_network_as_they_are(weights):
     made.embed(crops)
     made.embed(crops[:, :112, :112])
     np.testing.assert_array_equal(seen[0][0], network_input(crops, large)[0])
-    assert seen[1].shape[2:] == (128, 128), "aligned faces are brought to the card's size"
+    assert seen[1].shape[2:] == (128, 128), "aligned faces are resized to the card's size"
     with pytest.raises(ValueError, match=r"\(N, 112, 112, 3\) or \(N, 128, 128, 3\), not \(1, 120, 120, 3\)"):
         made.embed(crops[:, :120, :120])
 
@@ -128,7 +128,7 @@ def face(*box):
 
 
 @pytest.mark.parametrize("box", [(30.7, 20.2, 90.9, 110.5), (-8.3, 12.0, 70.0, 99.9), (50.5, -4.0, 140.2, 180.0)])
-def test_the_conditioning_crop_is_that_of_the_library_that_the_release_crops_with(box):
+def test_the_conditioning_crop_is_that_of_facenet_pytorch(box):
     image = np.random.default_rng(2).integers(0, 256, (130, 120, 3), dtype=np.uint8)
     released = extract_face(Image.fromarray(image), np.array(box), image_size=160, margin=0)
     np.testing.assert_array_equal(conditioning_crop(image, face(*box), 160), released.permute(1, 2, 0).numpy())
@@ -146,12 +146,12 @@ def test_without_a_face_the_whole_picture_is_cropped():
 
 
 @pytest.mark.parametrize("box", [(500, 500, 600, 600), (-90, -90, -50, -50), (30, 30, 30, 30), (40, 40, 20, 20)])
-def test_a_box_beside_the_picture_or_of_no_area_still_gives_a_crop(box):
+def test_a_box_outside_the_image_or_of_no_area_still_gives_a_crop(box):
     image = np.full((64, 64, 3), 7, np.uint8)
     assert (conditioning_crop(image, face(*box), 16) == 7).all()
 
 
-def test_a_wild_box_costs_no_memory():
+def test_an_absurd_box_takes_no_memory():
     assert conditioning_crop(np.zeros((64, 64, 3), np.uint8), face(-1e30, -1e30, 1e30, 1e30), 16).shape == (16, 16, 3)
 
 
@@ -161,7 +161,7 @@ def test_floats_are_refused(small):
 
 
 @pytest.mark.parametrize("change", [{"channels": "rgb"}, {"value_range": (0.0, 1.0)}, {"normalise": "imagenet"}])
-def test_input_contract_of_the_card_decides_the_embedding(weights, faces, change):
+def test_input_of_the_card_determines_the_embedding(weights, faces, change):
     right = embedder(COLOUR, weights, micro_batch=2).embed(faces[:2])
     wrong = embedder(COLOUR.model_copy(update=change), weights, micro_batch=2).embed(faces[:2])
     assert (right * wrong).sum(axis=1).max() < 0.99

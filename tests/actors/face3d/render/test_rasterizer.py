@@ -1,4 +1,4 @@
-"""Every clause of the rasteriser's contract, and agreement with a float64 loop."""
+"""Every rule of the rasteriser's interface, and agreement with a float64 loop."""
 
 import numpy as np
 import pytest
@@ -171,7 +171,7 @@ def heads(seed=0, count=3):
 
 
 @pytest.mark.parametrize("culled", [False, True])
-def test_tensors_take_the_same_way_on_other_devices(culled, monkeypatch):
+def test_tensors_run_the_same_code_on_other_devices(culled, monkeypatch):
     verts, faces = heads()
     on_cpu = rasterize(verts, faces, 48, 40, cull_backfaces=culled)
     monkeypatch.setattr(rasterizer, "_arrays", lambda verts, faces, cull: (verts.float(), faces, cull))
@@ -193,7 +193,7 @@ def test_hits_and_depth_maps_are_the_covered_pixels_of_fragments():
     assert torch.allclose(depths[hits.pixel], hits.depth, atol=1e-5)
 
 
-def test_culling_may_name_single_faces():
+def test_culling_can_select_single_faces():
     near, far = np.array([around(0, 0, 0.3, 1.0), around(0, 0, 0.3, 2.0)])
     seen_from_behind = (draw([near], 16, cull_backfaces=True)[0] < 0).all()
     both = [near, far] if seen_from_behind else [near[::-1], far[::-1]]

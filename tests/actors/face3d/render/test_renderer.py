@@ -1,4 +1,4 @@
-"""What the renderer promises: equal bytes, true landmarks, exact occlusion, and faces a detector finds."""
+"""Properties of the renderer: equal bytes, true landmarks, exact occlusion, and detectable faces."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_profile_landmarks_stay_in_frame(renderer):
 
 
 def test_eye_landmarks_are_on_the_eyes(renderer):
-    # closing the eyes changes the picture around the eye landmarks far more than elsewhere
+    # closing the eyes changes the image around the eye landmarks far more than elsewhere
     person = sample_identity(13).without_glasses()
     out = renderer.render(person, [recipe(), recipe(expression=Expression(eyes_closed=1))], 128)
     change = np.abs(out.images[0].astype(int) - out.images[1]).sum(-1)
@@ -127,7 +127,7 @@ def test_occlusion_grows_with_coverage_and_is_zero_without(renderer):
         assert 0.005 < share < 0.6
 
 
-def test_own_glasses_show_unless_taken_off(renderer):
+def test_own_glasses_are_visible_unless_removed(renderer):
     person = sample_identity(10).with_attributes(glasses=True)
     worn = renderer.render(person, [recipe()], SIZE).images[0].astype(int)
     bare = renderer.render(person.without_glasses(), [recipe()], SIZE).images[0].astype(int)
@@ -199,8 +199,8 @@ def test_visibility_behind_and_before_a_wall():
 
 
 @pytest.mark.parametrize(("kind", "differs"), [("reference", False), ("degraded", True)])
-def test_hair_varies_only_where_networks_are_trained_and_never_in_references(kind, differs):
-    """Labels used to depend on dyed hair, which no recipe commands and no quality model can foresee."""
+def test_hair_varies_only_for_training_and_never_in_references(kind, differs):
+    """Labels used to depend on varied hair colour, which no recipe commands and no quality model can predict."""
     person = sample_identity(13).with_attributes(hair_style="bob", hair_colour="black", beard="none", glasses=False)
     recipes = [recipe(seed, kind) for seed in range(4)]
     plain = HeadRenderer(supersample=1).render(person, recipes, 64).images

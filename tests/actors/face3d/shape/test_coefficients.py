@@ -1,4 +1,4 @@
-"""What the docs say of the coefficients is what they do."""
+"""The docs' table of coefficients equals the code's."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ DOCS = (Path(__file__).parents[4] / "docs" / "faces.md").read_text(encoding="utf
 
 
 @pytest.mark.parametrize("name", [*SHAPE, *APPEARANCE])
-def test_the_docs_tell_each_coefficient_as_the_code_does(name):
+def test_the_docs_describe_each_coefficient_as_the_code_does(name):
     assert f"| `{name}` | {(SHAPE | APPEARANCE)[name]} |" in DOCS
 
 
-def test_only_coefficients_that_exist_lean_with_sex_or_age():
+def test_only_existing_coefficients_are_shifted_by_sex_or_age():
     assert {*SEX_SHIFT, *AGE_SHIFT} <= set(SHAPE)

@@ -1,4 +1,4 @@
-"""Expression units are independent, teeth show only behind parted lips, eyes look where they are told."""
+"""Expression units are independent, teeth are visible only behind parted lips, eyes follow the gaze."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_no_unit_is_a_mixture_of_the_others():
         assert np.linalg.norm(moves[index] - weights @ others) > 0.4, UNITS[index]
 
 
-def test_units_leave_the_back_of_the_head_alone():
+def test_units_do_not_move_the_back_of_the_head():
     assert np.abs(BASIS[:, : LIP_ROW - 3, COLUMNS - 8 :]).max() < 0.005
 
 
@@ -59,7 +59,7 @@ def test_lids_close_on_command_and_follow_a_low_gaze():
 
 
 @pytest.mark.parametrize(("gaze", "axis"), [(Gaze(yaw=30), 0), (Gaze(pitch=20), 1)])
-def test_the_iris_goes_where_the_gaze_points(gaze, axis):
+def test_the_iris_follows_the_gaze(gaze, axis):
     recipes = [Recipe(kind="reference", seed=5, gaze=g) for g in (Gaze(), gaze)]
     out = HeadRenderer(supersample=2).render(PERSON, recipes, 160)
     x, y = out.landmarks[0, 0]

@@ -13,7 +13,7 @@ from synfiqa.actors.face3d.shape.identity import APPEARANCE_NAMES, HAIR_COLOURS,
 from synfiqa.actors.face3d.wear import body
 
 
-def test_equal_seeds_give_equal_people():
+def test_equal_seeds_give_equal_identities():
     a, b = sample_identity(7), sample_identity(7)
     assert a.key == b.key
     assert a.key != sample_identity(8).key
@@ -62,7 +62,7 @@ def test_rows_run_down_the_face_without_crossing():
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_features_keep_their_distance_whatever_the_coefficients(sign):
+def test_features_keep_their_distance_for_all_coefficients(sign):
     rng = np.random.default_rng(0)
     person = sample_identity(3)
     for _ in range(200):
@@ -81,7 +81,7 @@ def test_mouth_rows_meet_at_the_mouth():
     assert 0.004 < grid[LIP_ROW, middle, 1] - grid[LIP_ROW + 1, middle, 1] < 0.008
 
 
-def test_skin_tones_are_balanced_unless_told_otherwise():
+def test_skin_tones_are_balanced_by_default():
     tones = [sample_identity(seed).attributes["skin_tone"] for seed in range(2000)]
     counts = np.bincount(tones, minlength=11)[1:]
     assert counts.min() > 150
@@ -91,7 +91,7 @@ def test_skin_tones_are_balanced_unless_told_otherwise():
     assert 0.65 < light.count(1) / 200 < 0.85
 
 
-def test_every_coefficient_says_what_it_controls_and_shifts_name_known_ones():
+def test_every_coefficient_is_described_and_shifts_name_existing_ones():
     assert all({**SHAPE, **APPEARANCE}.values())
     assert SEX_SHIFT.keys() | AGE_SHIFT.keys() <= SHAPE.keys()
 

@@ -1,4 +1,4 @@
-"""Long hair falls outside the head and leaves the face free; skin below an edge sees less sky; backdrops are muted."""
+"""Long hair falls outside the head and leaves the face free; skin below an edge is occluded; backdrops are muted."""
 
 import colorsys
 
@@ -34,20 +34,20 @@ def test_long_hair_drapes_over_the_head_and_leaves_the_face_free(style):
     y = hair[..., 1]
     assert y.max() < grid[..., 1].max() + 0.05
     assert y[-1].mean() < 0.1 - 0.6 * STYLES[style].length
-    assert (np.diff(y, axis=0) < 0).all(), "it falls"
+    assert (np.diff(y, axis=0) < 0).all(), "it hangs down"
     beside = (y < 0.1) & (y > -0.3)
     assert np.abs(hair[..., 0])[beside & (hair[..., 2] > 0.2)].min() > 0.4, "no hair before the eyes"
 
 
 def about_the_neck(points):
-    """Angle about the axis that hair hangs round, and distance from it, of points (..., 3)."""
+    """Return angle about the axis of hanging hair, and distance from it, of points (..., 3)."""
     z = points[..., 2] + 0.12
     return np.arctan2(points[..., 0], z), np.hypot(points[..., 0], z)
 
 
 @pytest.mark.parametrize("seed", [derive_seed(0, "bootstrap", "identity", number) for number in (458, 366, 426)])
-def test_no_cheek_pierces_long_hair(seed):
-    """Tips and locks that turn in dived under broad cheeks, and skin stood before them in jagged patches."""
+def test_no_cheek_cuts_through_long_hair(seed):
+    """Tips and locks that turn in once lay under broad cheeks, whose skin covered them in jagged patches."""
     person, grid, normals, shell = dressed("bob", seed)
     hair = hanging_grid(person, grid, normals, shell)
     beside = (hair[..., 1] < 0.3) & (hair[..., 1] > -0.1) & (hair[..., 2] > -0.3)
@@ -59,7 +59,7 @@ def test_no_cheek_pierces_long_hair(seed):
 
 
 @pytest.mark.parametrize("style", ["short", "pixie", "curly"])
-def test_short_hair_hangs_nowhere_and_lies_flat_at_the_hairline(style):
+def test_short_hair_has_no_hanging_part_and_is_flat_at_the_hairline(style):
     person, grid, normals, shell = dressed(style)
     assert hanging_grid(person, grid, normals, shell) is None
     assert shell.max() > 0.05
@@ -76,8 +76,8 @@ def test_ears_have_relief_and_stand_at_the_sides():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_skin_under_nose_and_chin_sees_less_sky_than_the_forehead(seed):
-    """Under OpenCV 5 all points were compared with the depth above one of them, so foreheads were in the shade."""
+def test_skin_under_nose_and_chin_is_more_occluded_than_the_forehead(seed):
+    """Under OpenCV 5 all points were compared with the depth above one of them, so foreheads were shaded."""
     person = sample_identity(seed)
     grid, m = neutral_grid(person), measure(person)
     middle = grid.shape[1] // 2
@@ -92,7 +92,7 @@ def test_skin_under_nose_and_chin_sees_less_sky_than_the_forehead(seed):
 
 
 @pytest.mark.parametrize("kind", ["plain", "gradient", "blurred", "cluttered"])
-def test_backdrops_are_pure_functions_of_their_generator_and_seldom_vivid(kind):
+def test_backdrops_are_pure_functions_of_their_generator_and_rarely_vivid(kind):
     drawn = [paint_background(kind, np.random.default_rng(seed), 48) for seed in range(12)]
     again = paint_background(kind, np.random.default_rng(3), 48)
     np.testing.assert_array_equal(drawn[3], again)

@@ -33,7 +33,7 @@ def test_steps_are_those_of_diffusers():
         assert torch.allclose(latents, other, rtol=1e-4, atol=1e-4)
 
 
-def test_knowing_the_noise_finds_the_image_but_for_the_first_variance():
+def test_the_true_noise_recovers_the_image_up_to_the_first_variance():
     image, noise = starting_noise([3], 4, 8), starting_noise([4], 4, 8)
     first = schedule(20)[0]
     latents = first.alpha**0.5 * image + (1 - first.alpha) ** 0.5 * noise

@@ -19,12 +19,12 @@ def test_the_list_has_the_published_weights():
     assert sum(weights[one] for one in weights if one and one not in OCCLUSIONS) == 86
 
 
-def test_references_are_asked_for_in_the_words_that_vision_and_language_are_compared_in():
+def test_the_reference_prompt_is_the_reference_caption():
     assert PromptBook().reference == REFERENCE_CAPTION
     assert PromptBook().prompt("reference", 0, 7, "corrected") == REFERENCE_CAPTION
 
 
-def test_as_released_ninety_degraded_samples_are_made_as_references():
+def test_as_released_ninety_degraded_samples_have_reference_prompts():
     book = PromptBook()
     faithful = [book.prompt("degraded", index, index, "faithful") for index in range(100)]
     corrected = [book.prompt("degraded", index, index, "corrected") for index in range(100)]
@@ -44,7 +44,7 @@ def test_a_seed_draws_by_weight():
     assert [book.degraded(seed) for seed in range(9)] == [PromptBook().degraded(seed) for seed in range(9)]
 
 
-def test_a_book_of_ones_own():
+def test_a_custom_book():
     book = PromptBook(reference="sharp", stem="face", suffixes=("", "in fog", "in fog"), negative="art")
     assert book.all_prompts() == ["sharp", "art", "face", "face in fog"]
     with pytest.raises(ValidationError):

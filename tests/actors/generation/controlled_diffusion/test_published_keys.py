@@ -75,7 +75,7 @@ def test_published_names_of_full_size():
     }
 
 
-def test_renaming_can_be_undone(single):
+def test_renaming_is_invertible(single):
     for prefix, table in zip((keys.UNET, keys.DECODER), tables(TINY)[::2], strict=True):
         part = keys.part_of(single, prefix)
         assert keys.renamed(keys.renamed(part, table), keys.reverse(table)).keys() == part.keys()

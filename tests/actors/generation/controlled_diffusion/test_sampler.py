@@ -19,7 +19,7 @@ from tests.actors.generation.controlled_diffusion.conftest import RUNNING
 
 
 def released(model, control, tokens, embedding, prompts, seeds):
-    """Images and latents as the released loop makes them, from its description: everything at every step and text."""
+    """Images and latents of the released loop, from its description: all networks at every step and text."""
     alphas = np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
     times = list(range(1, 1000, 1000 // model.arguments.steps))
     branch, context = model._control, model._context
@@ -78,7 +78,7 @@ def one_of(request, index):
     return tuple(each[index : index + 1] for each in request)
 
 
-def test_savings_do_not_change_an_image(model, request_of_three, pictures):
+def test_omitted_computation_does_not_change_an_image(model, request_of_three, pictures):
     decoded = []
     hook = model._decoder.register_forward_pre_hook(lambda _, inputs: decoded.append(inputs[0]))
     images, finite = model.generate(*request_of_three)
@@ -102,7 +102,7 @@ def test_an_image_does_not_depend_on_its_neighbours(model, request_of_three, pic
         assert np.abs(alone[0].astype(int) - pictures[0][index]).max() <= 1
 
 
-def test_every_input_moves_the_image(model, request_of_three, pictures):
+def test_every_input_changes_the_image(model, request_of_three, pictures):
     control, tokens, embedding, prompts, seeds = one_of(request_of_three, 0)
     changed = [
         (-control, tokens, embedding, prompts, seeds),
@@ -150,7 +150,7 @@ def test_an_image_that_is_not_finite_is_flagged_alone(model, request_of_three, p
     assert np.array_equal(images[[0, 2]], pictures[0][[0, 2]])
 
 
-def test_outside_the_head_nothing_is_steered(model, request_of_three, pictures):
+def test_outside_the_head_nothing_is_controlled(model, request_of_three, pictures):
     control, tokens, embedding, prompts, seeds = one_of(request_of_three, 0)
     bias = model._control.mask.bias
     before = bias.clone()
@@ -166,7 +166,7 @@ def test_outside_the_head_nothing_is_steered(model, request_of_three, pictures):
     assert not np.array_equal(without[0], pictures[0][0])
 
 
-def test_masks_are_resized_before_they_are_cut():
+def test_masks_are_resized_before_thresholding():
     soft = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(3))
     soft[:, :, :32] *= 0.4
     for mask, side in zip(hard_masks(soft), (64, 32, 16, 8), strict=True):
@@ -217,7 +217,7 @@ def test_sizes_must_agree(card, folder, model, request_of_three):
         ControlledDiffusion(card.model_copy(update={"input_size": 100}), folder, RUNNING)
 
 
-def test_compilation_is_asked_for_once(card, folder, model, monkeypatch):
+def test_each_network_is_compiled_once(card, folder, model, monkeypatch):
     parts = model._unet, model._control, model._context, model._decoder, model._texts._encoder, model._vision.module
     compiled, asked = [], []
 
@@ -234,7 +234,7 @@ def test_compilation_is_asked_for_once(card, folder, model, monkeypatch):
     assert asked == [{"dynamic": False, "options": {"deterministic": True}}] * 3
 
 
-def test_a_call_is_padded_to_what_memory_has_room_for(model, request_of_three, pictures, monkeypatch):
+def test_a_call_is_padded_to_the_call_size(model, request_of_three, pictures, monkeypatch):
     sizes, real = [], model._micro_batch
 
     def noted(control, *rest, **more):

@@ -88,7 +88,7 @@ def test_folder_written_by_an_old_diffusers(nested_copy, loaded):
     assert same(states(load_networks(nested_copy, DiffusionArguments(stable_diffusion="sd15"))), loaded)
 
 
-def test_a_seed_means_the_same_tensors(card, folder, tmp_path):
+def test_equal_seeds_give_equal_tensors(card, folder, tmp_path):
     write_random(card, tmp_path / "again", seed=1)
     write_random(card, tmp_path / "other", seed=2)
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -99,7 +99,7 @@ def test_a_seed_means_the_same_tensors(card, folder, tmp_path):
     assert not same({"control": one}, {"control": other})
 
 
-def test_half_precision_and_training_leftovers_are_accepted(copied, loaded):
+def test_half_precision_and_training_tensors_are_accepted(copied, loaded):
     def leftovers(state):
         for key in list(state):
             state[key] = state[key].half()
@@ -120,7 +120,7 @@ def test_half_precision_and_training_leftovers_are_accepted(copied, loaded):
         assert all(torch.equal(value, loaded[name][key].half().float()) for key, value in found[name].items())
 
 
-def test_stable_diffusion_is_put_on_top_of_the_control_module(copied, loaded):
+def test_stable_diffusion_overrides_the_control_module(copied, loaded):
     base = load_file(copied / FILES.stable_diffusion)
     change(copied / FILES.control, lambda state: state.update({key: value * 2 for key, value in base.items()}))
     assert same(states(load_networks(copied, TINY)), loaded)
@@ -189,7 +189,7 @@ SD, CONTROL, CLIP = FILES.stable_diffusion, FILES.control, FILES.clip
         (lambda folder: lose(folder / SD, UNET), r"model\.diffusion_model\.\* .* keys are missing"),
         (
             lambda folder: change(folder / SD, lambda state: state.update({"lora.up": torch.ones(1)})),
-            r"holds 1 other keys \(lora.up\)",
+            r"has 1 other keys \(lora.up\)",
         ),
         (
             lambda folder: change(folder / SD, lambda state: state.update({f"{UNET}label_emb.0": torch.ones(1)})),
@@ -220,7 +220,7 @@ def test_a_folder_of_another_kind_is_refused(nested_card, nested_copy, name, cha
         ControlledDiffusion(nested_card, nested_copy, RUNNING)
 
 
-def test_arguments_are_named(card, folder):
+def test_wrong_arguments_are_named(card, folder):
     for arguments in ({"size": "huge"}, {"stable_diffusion": "../x"}, {"steps": 0}, {"prompts": {"stem": ""}}):
         with pytest.raises(UserError, match="arguments do not fit"):
             ControlledDiffusion(card.model_copy(update={"arguments": arguments}), folder, RUNNING)

@@ -1,4 +1,4 @@
-"""Pickles as Python 2 wrote them: what FLAME is distributed as, with a stand-in for chumpy's arrays."""
+"""Writes pickles like Python 2, as FLAME is distributed, with a stand-in for chumpy's arrays."""
 
 import pickle
 import struct
@@ -41,7 +41,7 @@ def chumpy_array(values):
 
 
 def write(path, content):
-    """Write the content with `chumpy.ch.Ch` known to the pickler, and to nobody afterwards."""
+    """Write the content with `chumpy.ch.Ch` importable for the pickler, and not afterwards."""
     module = ModuleType("chumpy.ch")
     module.Ch = Ch
     Ch.__module__, Ch.__qualname__ = "chumpy.ch", "Ch"

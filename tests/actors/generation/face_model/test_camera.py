@@ -25,7 +25,7 @@ def test_the_camera_shifts_then_scales_and_turns_y_and_z_over():
     torch.testing.assert_close(found, torch.tensor([[[0.3, -0.2, -0.6]]]))
 
 
-def test_the_middle_of_the_crop_is_its_pixel_112_and_goes_where_the_transform_says():
+def test_the_middle_of_the_crop_is_its_pixel_112_and_follows_the_transform():
     # 112 * 2 + 32 = 256 and 112 * 2 - 96 = 128 of 512 pixels.
     found = to_frame(torch.tensor([[[0.0, 0.0, 0.5]]]), tform(2.0, 32.0, -96.0))
     torch.testing.assert_close(found, torch.tensor([[[0.0, -0.5, 10.5]]]))
@@ -38,7 +38,7 @@ def test_a_transform_multiplies_rows_from_the_right():
     torch.testing.assert_close(found, torch.tensor([[[-112 / 256 - 1, 224 / 256 - 1, 10.0]]]))
 
 
-def test_what_is_to_the_right_above_and_nearer_lies_right_above_and_nearer_in_the_frame():
+def test_right_above_and_nearer_in_the_world_are_so_in_the_frame():
     points = torch.stack([torch.zeros(3), RIGHT, UP, AHEAD])[None] * 0.05
     middle, right, up, ahead = to_frame(to_crop(points, torch.tensor([[8.0, 0, 0]])), tform(2.0))[0]
     assert right[0] > middle[0]
@@ -51,7 +51,7 @@ def test_what_is_to_the_right_above_and_nearer_lies_right_above_and_nearer_in_th
     [(30, 0, 0, AHEAD, (0.5, 0)), (0, 30, 0, AHEAD, (0, 0.5)), (0, 0, 30, UP, (0.5, 0.75**0.5))],
     ids=["yaw: nose to image-right", "pitch: nose up", "roll: crown to image-right"],
 )
-def test_head_poses_turn_as_recipes_say(yaw, pitch, roll, vector, axis):
+def test_head_poses_turn_like_recipes(yaw, pitch, roll, vector, axis):
     turn = rotations(torch.from_numpy(head_axis_angle(np.array([[yaw, pitch, roll]]))))[0].float()
     assert (turn @ vector)[:2].tolist() == pytest.approx(axis, abs=1e-6)
 
@@ -64,7 +64,7 @@ def test_rotations_are_those_of_scipy_and_zero_is_exactly_the_identity(numbers):
     assert rotations(torch.tensor([1e-30, 0, 0])).isfinite().all()
 
 
-def test_normals_are_weighted_by_area_and_look_outwards():
+def test_normals_are_weighted_by_area_and_point_outwards():
     # Two triangles share an edge: a small one in the plane z = 0, one of nine times its area in the plane x = 0.
     vertices = torch.tensor([[[0.0, 0, 0], [0, 1, 0], [-1, 0, 0], [0, 0, -9]]])
     faces = torch.tensor([[0, 1, 2], [0, 3, 1]])
@@ -88,6 +88,6 @@ def test_crops_are_squares_around_and_below_the_box():
 
 
 @pytest.mark.parametrize("box", [[10, 10, 10, 10], [5, 5, 2, 2], [0, 0, np.nan, 9]])
-def test_boxes_that_hold_nothing_are_refused(box):
+def test_empty_boxes_are_refused(box):
     with pytest.raises(ValueError, match="box"):
         crop_transforms(np.array([box]))

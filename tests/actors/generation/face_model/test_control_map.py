@@ -10,7 +10,7 @@ from synfiqa.actors.generation.face_model.renderer import TorchRenderer
 from synfiqa.actors.generation.face_model.sh_light import CONSTANTS
 
 AMBIENT = math.sqrt(4 * math.pi)
-"""Of the constant harmonic, so that everything is lit by 1."""
+"""Coefficient of the constant harmonic, so that everything is lit by 1."""
 
 
 class Quad:
@@ -56,7 +56,7 @@ def test_a_quad_that_faces_the_camera_under_even_light():
     map_ = draw(shown())[0]
     assert map_.shape == (9, 64, 64)
     inside = map_[:, 24:40, 16:48]
-    # Towards the camera is +z, whatever the frame's own depth axis.
+    # Towards the camera is +z, unlike the frame's depth axis.
     torch.testing.assert_close(inside[:3], torch.tensor([0.0, 0, 1])[:, None, None].expand(3, 16, 32))
     torch.testing.assert_close(inside[6:], inside[3:6])
     assert map_[3:6, 26, 20].tolist() == pytest.approx([1, 0, 0])
@@ -91,14 +91,14 @@ def test_the_size_of_the_drawing_does_not_move_the_face():
     assert torch.equal(large[2, ::4, ::4], small[2])
 
 
-def test_nearer_faces_hide_what_is_behind():
+def test_nearer_faces_hide_farther_ones():
     class Two(Quad):
         faces = torch.tensor([[0, 1, 2], [2, 3, 0], [4, 6, 5]])
         uv_faces = torch.tensor([[0, 1, 2], [2, 3, 0], [0, 1, 2]])
         corners = torch.cat([Quad.corners, torch.tensor([[-0.1, -0.05, 0.05], [0.1, -0.05, 0.05], [0.1, 0.05, 0.05]])])
 
     map_ = ControlMaps(Two(), TorchRenderer(), 64).draw(shown())[0]
-    # The nearer triangle is wound the other way round: it is drawn, and its normal looks away.
+    # The nearer triangle is wound the other way round: it is drawn, and its normal points away.
     assert float(map_[2, 37, 44]) == pytest.approx(-1)
     assert float(map_[2, 26, 20]) == pytest.approx(1)
 
@@ -137,7 +137,7 @@ def test_no_faces_make_no_maps():
     assert draw(shown().rows(slice(0, 0))).shape == (0, 9, 64, 64)
 
 
-def test_a_face_that_is_not_finite_costs_only_itself():
+def test_a_face_that_is_not_finite_affects_only_its_own_map():
     parameters = shown(2)
     parameters.camera[0, 0] = torch.nan
     maps = draw(parameters)

@@ -89,8 +89,8 @@ def test_faces_do_not_depend_on_their_neighbours(encoder, encoded, pictures):
         torch.testing.assert_close(getattr(encoded, name)[1:], getattr(alone, name), atol=1e-5, rtol=0)
 
 
-def test_the_crop_is_cut_from_the_frame_and_tform_leads_back():
-    # One bright pixel of a 512 x 512 picture is found again in the crop, where the transform says.
+def test_the_crop_is_cut_from_the_frame_and_tform_inverts_it():
+    # One bright pixel of a 512 x 512 image must be in the crop at the position of the transform.
     image = np.zeros((512, 512, 3), np.uint8)
     image[300, 260] = (255, 128, 0)
     crops, tform = face_crops([image], np.array([[150, 170, 330, 390]]))
@@ -130,7 +130,7 @@ def test_it_has_the_parameters_of_the_published_encoder():
     assert len(network.state_dict()) == 318 + 4
 
 
-def test_the_raw_answer_tells_channels_and_sizes_apart(encoder, pictures):
+def test_the_raw_output_depends_on_channels_and_sizes(encoder, pictures):
     images = np.stack(pictures)[:, ::2, ::2]
     answer = encoder.raw_answer(images)
     assert answer.shape == (2, 236)

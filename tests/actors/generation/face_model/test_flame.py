@@ -16,7 +16,7 @@ def posed_one_by_one(arrays, shape, expression, pose):
     bent = np.concatenate([(turn - np.eye(3)).ravel() for turn in turns[1:]])
     motions = []
     for joint, parent in enumerate(PARENTS):
-        # Turn about the joint at rest, then go where the parent goes.
+        # Turn about the joint at rest, then apply the parent's motion.
         own = np.eye(4)
         own[:3, :3], own[:3, 3] = turns[joint], joints[joint] - turns[joint] @ joints[joint]
         motions.append(own if parent < 0 else motions[parent] @ own)
@@ -53,12 +53,12 @@ def test_the_head_turns_as_a_whole_about_its_root_joint(flame_model, flame_array
     pose = torch.tensor([[0.0, torch.pi / 2, 0, 0, 0, 0]])
     found = flame_model.geometry(torch.zeros(1, 100), torch.zeros(1, 50), pose)[0].numpy()
     root = flame_arrays.joint_regressor[0] @ flame_arrays.template
-    # A quarter turn about y: what looked ahead (+z) looks to image-right (+x).
+    # A quarter turn about y: what faced ahead (+z) faces image-right (+x).
     expected = (flame_arrays.template - root) @ np.array([[0, 0, -1.0], [0, 1, 0], [1, 0, 0]]) + root
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_the_jaw_moves_what_hangs_on_it_and_opens_downwards(flame_model, flame_arrays):
+def test_the_jaw_moves_its_vertices_and_opens_downwards(flame_model, flame_arrays):
     pose = torch.zeros(1, 6)
     pose[0, 3] = 0.3
     rest, opened = (flame_model.geometry(torch.zeros(1, 100), torch.zeros(1, 50), p)[0] for p in (pose * 0, pose))
@@ -86,7 +86,7 @@ def test_albedo_is_mean_plus_directions_turned_from_bgr_to_rgb(flame_model, flam
         np.testing.assert_allclose(found[1, :, row, column], blue_first[::-1] / 255, atol=1e-5)
 
 
-def test_normals_of_the_random_files_look_outwards(flame_model):
+def test_normals_of_the_random_files_point_outwards(flame_model):
     from synfiqa.actors.generation.face_model.camera import vertex_normals
 
     vertices = flame_model.geometry(torch.zeros(1, 100), torch.zeros(1, 50), torch.zeros(1, 6))

@@ -68,7 +68,7 @@ def test_textures_keep_every_second_texel_and_the_first_directions(tmp_path, ord
         np.testing.assert_array_equal(_rows(archive, "mean.npy", (8, 8, 3)), whole[::2, ::2, :, 0])
 
 
-def test_an_empty_folder_says_where_the_files_come_from(tmp_path):
+def test_the_error_for_an_empty_folder_names_the_source_of_the_files(tmp_path):
     with pytest.raises(UserError, match=r"holds no generic_model.pkl: register at"):
         read_flame(tmp_path)
 

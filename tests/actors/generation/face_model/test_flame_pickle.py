@@ -59,11 +59,11 @@ class Calls:
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_a_file_that_wants_to_run_something_is_refused_and_names_it(path, tmp_path, protocol):
+def test_a_file_that_calls_a_function_is_refused_by_its_name(path, tmp_path, protocol):
     import os
 
     path.write_bytes(pickle.dumps({"a": Calls(os.mkdir, str(tmp_path / "was_here"))}, protocol=protocol))
-    with pytest.raises(UserError, match=r"asks for \w+\.mkdir, which no FLAME file needs"):
+    with pytest.raises(UserError, match=r"names \w+\.mkdir, which no FLAME file needs"):
         read_flame_pickle(path)
     assert not (tmp_path / "was_here").exists()
 

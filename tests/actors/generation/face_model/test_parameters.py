@@ -29,7 +29,7 @@ def test_a_face_keeps_shape_and_texture_and_takes_all_else_from_the_conditions()
         assert (getattr(shown, name) == 7).all()
 
 
-def test_many_faces_meet_conditions_row_for_row():
+def test_many_faces_take_conditions_row_by_row():
     assert len(faces(2).replaced_by(Conditions(**conditions(2)))) == 2
     with pytest.raises(ValueError, match="2 faces cannot be shown under 3 conditions"):
         faces(2).replaced_by(Conditions(**conditions(3)))

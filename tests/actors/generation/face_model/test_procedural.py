@@ -50,7 +50,7 @@ def test_expressions_are_the_units_of_the_head_and_the_jaw_opens_the_mouth(model
     np.testing.assert_allclose(posed(model, code, (0.25, 0.5), jaw), expected, atol=1e-5)
 
 
-def test_units_end_at_their_full_strength(model, code):
+def test_units_are_clamped_at_full_strength(model, code):
     np.testing.assert_array_equal(posed(model, code, (3.0,)), posed(model, code, (1.0,)))
     np.testing.assert_array_equal(posed(model, code, (0, -1.0)), posed(model, code))
 
@@ -60,13 +60,13 @@ def test_the_head_turns_and_the_end_of_the_neck_stays(model, code):
     rest = posed(model, code)
     head = slice(0, row_of("under"))
     pivot = np.array([0, -0.75, -0.2])
-    # About y by the right hand: what looked ahead (+z) looks to image-right (+x).
+    # About y by the right hand: what faced ahead (+z) faces image-right (+x).
     expected = (rest[head] - pivot) @ np.array([[0, 0, -1.0], [0, 1, 0], [1, 0, 0]]) + pivot
     np.testing.assert_allclose(quarter[head], expected, atol=1e-5)
     np.testing.assert_allclose(quarter[-1], rest[-1], atol=1e-5)
 
 
-def test_the_surface_is_closed_at_the_back_and_looks_outwards(model, code):
+def test_the_surface_is_closed_at_the_back_and_normals_point_outwards(model, code):
     vertices = model.geometry(code[0], torch.zeros(1, len(UNITS)), torch.zeros(1, 6))
     normals = vertex_normals(vertices, model.faces)[0].reshape(ROWS, COLUMNS, 3)
     assert normals[row_of("brow"), COLUMNS // 2, 2] > 0.8
@@ -74,7 +74,7 @@ def test_the_surface_is_closed_at_the_back_and_looks_outwards(model, code):
     assert not (model.faces % COLUMNS == COLUMNS - 1).any()
 
 
-def test_identities_survive_their_code():
+def test_identities_are_recovered_from_their_code():
     for seed in (0, 5, WIDEST_SEED):
         person = sample_identity(seed)
         back = identity_of(torch.from_numpy(code_of(person)[1]))

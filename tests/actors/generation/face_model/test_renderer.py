@@ -1,4 +1,4 @@
-"""The contract of `rasterize_meshes` on our renderer, and on PyTorch3D's own where it can be imported."""
+"""The interface of `rasterize_meshes` on our renderer, and on PyTorch3D's own where it can be imported."""
 
 import sys
 
@@ -109,7 +109,7 @@ def test_both_renderers_draw_the_same_head(flame_model, numbers):
     torch.testing.assert_close(ours.bary[same], theirs.bary[same], atol=1e-3, rtol=0)
 
 
-def test_without_pytorch3d_the_way_out_is_told(monkeypatch):
+def test_without_pytorch3d_the_error_names_the_way_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch3d", None)
     monkeypatch.setitem(sys.modules, "pytorch3d.renderer", None)
     monkeypatch.setitem(sys.modules, "pytorch3d.renderer.mesh", None)

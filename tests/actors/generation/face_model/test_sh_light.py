@@ -30,7 +30,7 @@ def test_terms_by_hand():
     assert terms(torch.tensor([2.0, 3.0, 5.0])).tolist() == pytest.approx(expected.tolist(), rel=1e-6)
 
 
-def test_colours_are_lit_apart():
+def test_colours_are_lit_separately():
     light = torch.zeros(9, 3)
     light[0, 0], light[1, 1], light[2, 2] = 1.0, 1.0, 1.0
     found = shading(torch.tensor([[1.0, 0, 0], [0, -1.0, 0]]), light)
@@ -39,7 +39,7 @@ def test_colours_are_lit_apart():
 
 
 @pytest.mark.parametrize("wrap", [0.0, 0.3, 1.0])
-def test_two_orders_come_as_near_to_a_lamp_as_they_can(sphere, wrap):
+def test_two_orders_are_the_best_fit_of_a_lamp(sphere, wrap):
     direction = (0.48, 0.6, 0.64)
     found = (terms(sphere).double() @ torch.from_numpy(wrapped_cosine(direction, wrap))).numpy()
     cosine = (sphere.double() @ torch.tensor(direction, dtype=torch.float64)).numpy()
@@ -54,7 +54,7 @@ def test_straight_under_a_lamp():
     assert float(found) == pytest.approx(1 / 4 + 1 / 2 + 5 / 16)
 
 
-def test_recipes_light_the_head_as_the_procedural_renderer_does(sphere):
+def test_light_of_recipes_is_that_of_the_procedural_renderer(sphere):
     light = Light(azimuth=50, elevation=20, harshness=0.4, exposure=1.2, temperature=0.5)
     source = lamp(light)
     cosine = sphere.numpy() @ np.array(source.direction)
@@ -64,6 +64,6 @@ def test_recipes_light_the_head_as_the_procedural_renderer_does(sphere):
     assert np.abs(found - wanted[:, None] * source.white).max() < 0.12
 
 
-def test_a_lamp_aside_is_less_even_than_one_in_front():
+def test_a_lamp_from_the_side_is_less_even_than_one_in_front():
     aside, front = (torch.from_numpy(light_of(Light(azimuth=a, elevation=0, harshness=0.5)))[None] for a in (90, 0))
     assert unevenness(aside) > 5 * unevenness(front)

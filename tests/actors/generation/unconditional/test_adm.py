@@ -54,7 +54,7 @@ def portraits(generator):
     return np.stack([candidate.image for candidate in generator.generate(SEEDS)])
 
 
-def test_a_card_of_the_registry_is_played(weights, portraits):
+def test_a_card_of_the_registry_makes_a_generator(weights, portraits):
     player = play(CARD, weights, Execution(micro_batch=2))
     assert isinstance(player, AdmIdentityGenerator)
     assert ARCHITECTURES["adm-unet"].player_arguments == PLAYER_ARGUMENTS
@@ -82,13 +82,13 @@ def test_portrait_depends_on_its_seed_alone(generator, portraits):
     assert generator.generate([]) == []
 
 
-def test_size_of_micro_batches_moves_portraits_by_rounding_at_most(weights, portraits):
+def test_size_of_micro_batches_changes_portraits_by_rounding_at_most(weights, portraits):
     larger = AdmIdentityGenerator(CARD, weights, Execution(micro_batch=5)).generate(SEEDS)
     difference = np.abs(np.stack([candidate.image for candidate in larger]).astype(int) - portraits)
     assert difference.max() <= 1
 
 
-def test_stretched_pixels_are_a_choice_of_the_card(weights):
+def test_the_card_can_choose_stretched_pixels(weights):
     found = {}
     for pixels in ("fixed", "stretched"):
         generator = AdmIdentityGenerator(with_arguments(pixels=pixels), weights, Execution(micro_batch=2))
@@ -99,12 +99,12 @@ def test_stretched_pixels_are_a_choice_of_the_card(weights):
     assert 5 < found["fixed"].min() < found["fixed"].max() < 250
 
 
-def test_number_of_steps_is_a_choice_of_the_card(weights, portraits):
+def test_the_card_can_choose_the_number_of_steps(weights, portraits):
     longer = AdmIdentityGenerator(with_arguments(steps=8), weights, Execution(micro_batch=2))
     assert not np.array_equal(longer.generate(SEEDS[:1])[0].image, portraits[0])
 
 
-def test_half_precision_moves_portraits_little(weights, portraits):
+def test_half_precision_changes_portraits_little(weights, portraits):
     half = AdmIdentityGenerator(CARD, weights, Execution(micro_batch=2, precision="bfloat16"))
     assert {module.weight.dtype for module in half.network.modules() if hasattr(module, "weight")} == {
         torch.bfloat16,
@@ -121,7 +121,7 @@ class OneStage(Stage):
         return work
 
 
-def test_a_portrait_of_numbers_that_are_not_finite_costs_its_own_row(weights, portraits):
+def test_a_portrait_that_is_not_finite_rejects_its_own_row(weights, portraits):
     generator = AdmIdentityGenerator(CARD, weights, Execution(micro_batch=4))
     network, poisoned = generator.network, SEEDS[2]
     start = gaussian_noise(torch.tensor([poisoned]), 0, (3, 16, 16))[0]
@@ -142,7 +142,7 @@ def test_a_portrait_of_numbers_that_are_not_finite_costs_its_own_row(weights, po
         assert candidate is None or np.abs(candidate.image.astype(int) - portraits[row]).max() <= 1
 
 
-def test_compiled_network_and_steps_are_asked_for_kernels_chosen_by_rule(weights, portraits, monkeypatch):
+def test_network_and_steps_are_compiled_with_deterministic_kernels(weights, portraits, monkeypatch):
     asked, compiler = [], torch.compile
 
     def eager(function, **options):

@@ -98,7 +98,7 @@ def test_ddim_portraits_are_those_of_the_librarys_pipeline(ddim):
         assert np.abs(candidate.image / 255 - expected).max() < 0.51 / 255
 
 
-def test_a_card_of_the_registry_is_played(folder):
+def test_a_card_of_the_registry_makes_a_generator(folder):
     assert isinstance(play(CARD, folder, Execution()), DiffusersIdentityGenerator)
 
 
@@ -111,14 +111,14 @@ def test_portrait_depends_on_its_seed_alone(generator, portraits):
     assert generator.generate(SEEDS[:1])[0].attributes == {}
 
 
-def test_stateful_schedulers_start_afresh_with_each_batch(folder, tmp_path):
+def test_stateful_schedulers_are_reset_for_each_batch(folder, tmp_path):
     path = changed(folder, tmp_path / "a", INDEX, scheduler=["diffusers", "DPMSolverMultistepScheduler"])
     generator = DiffusersIdentityGenerator(CARD, path, Execution(micro_batch=1))
     first, second = generator.generate([5, 5])
     assert np.array_equal(first.image, second.image)
 
 
-def test_learned_variance_needs_a_network_that_gives_it(tmp_path):
+def test_learned_variance_needs_a_network_that_predicts_it(tmp_path):
     learned = with_arguments(
         unet=CARD.arguments["unet"] | {"out_channels": 6}, scheduler={"variance_type": "learned_range"}
     )
@@ -129,13 +129,13 @@ def test_learned_variance_needs_a_network_that_gives_it(tmp_path):
         DiffusersIdentityGenerator(learned, broken, Execution())
 
 
-def test_steps_are_the_pipelines_own_unless_the_card_says(folder, ddim):
+def test_steps_are_the_pipelines_own_by_default(folder, ddim):
     silent = with_arguments(steps=None)
     assert DiffusersIdentityGenerator(silent, folder, Execution()).steps == 1000
     assert DiffusersIdentityGenerator(silent, ddim[1], Execution()).steps == 50
 
 
-def test_half_precision_moves_portraits_little(folder, portraits):
+def test_half_precision_changes_portraits_little(folder, portraits):
     half = DiffusersIdentityGenerator(CARD, folder, Execution(micro_batch=2, precision="bfloat16"))
     found = np.stack([candidate.image for candidate in half.generate(SEEDS)]).astype(int)
     assert 0 < np.abs(found - portraits).mean() < 3
@@ -160,12 +160,12 @@ def test_checkpoints_of_before_2023_load_under_their_old_names(folder, portraits
     ("part", "changes", "message"),
     [
         (INDEX, {"_class_name": "LDMPipeline"}, "describes a LDMPipeline: only DDPMPipeline and DDIMPipeline"),
-        (INDEX, {"unet": ["my_code", "UNet2DModel"]}, "code of others is not run"),
+        (INDEX, {"unet": ["my_code", "UNet2DModel"]}, "other code is not run"),
         (INDEX, {"unet": ["diffusers", "UNet2DConditionModel"]}, "must be a UNet2DModel of diffusers"),
         (INDEX, {"scheduler": ["diffusers", "DDPMPipeline"]}, "must be a SchedulerMixin of diffusers"),
         (INDEX, {"scheduler": None}, "names None as its scheduler"),
-        (UNET, {"sample_size": 32}, "input_size is 16 but .* says 32"),
-        (UNET, {"sample_size": None}, "input_size is 16 but .* says None"),
+        (UNET, {"sample_size": 32}, "input_size is 16 but .* declares 32"),
+        (UNET, {"sample_size": None}, "input_size is 16 but .* declares None"),
         (UNET, {"num_class_embeds": 10}, "takes other input than RGB images alone"),
         (UNET, {"in_channels": 4}, "takes other input than RGB images alone"),
         (UNET, {"down_block_types": ["NoBlock", "DownBlock2D"]}, "no network that diffusers can build"),
@@ -202,7 +202,7 @@ def test_weights_must_be_safetensors_and_whole(folder, tmp_path):
 
 def test_arguments_of_a_rehearsal_are_refused_beside_a_real_folder(folder):
     card = CARD.model_copy(update={"source": str(folder), "sha256": "0" * 64})
-    with pytest.raises(UserError, match="its folder says what unet is"):
+    with pytest.raises(UserError, match="its folder determines unet: leave it out"):
         DiffusersIdentityGenerator(card, folder, Execution())
 
 

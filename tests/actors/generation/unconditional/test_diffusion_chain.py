@@ -24,7 +24,7 @@ def wavy(x, steps):
     return torch.cat([torch.sin(2 * x + phase), torch.cos(3 * x - phase)], dim=1)
 
 
-def test_published_chain_is_1000_betas_rising_evenly():
+def test_published_chain_is_1000_betas_rising_linearly():
     betas = linear_betas()
     assert (len(betas), betas[0], betas[-1]) == (1000, 1e-4, 0.02)
     assert np.diff(betas) == pytest.approx(np.full(999, (0.02 - 1e-4) / 999), rel=1e-9)
@@ -67,7 +67,7 @@ def test_step_back_to_a_known_start_is_its_posterior():
     assert found[1] - found[0] == pytest.approx(precision**-0.5, rel=1e-4)
 
 
-def test_share_of_variance_goes_from_the_posterior_to_the_chains_own_in_logarithms():
+def test_share_of_variance_interpolates_from_posterior_to_chain_in_logarithms():
     betas = respaced(linear_betas(), kept_steps(1000, 100))
     rows = Reversal.of(betas)
     zero = torch.zeros(1, 3, 1, 1)
@@ -81,7 +81,7 @@ def test_share_of_variance_goes_from_the_posterior_to_the_chains_own_in_logarith
     assert rows.table().isfinite().all()
 
 
-def test_predicted_start_is_held_to_the_range_of_images():
+def test_predicted_start_is_clamped_to_the_range_of_images():
     row = Reversal.of(linear_betas()).table()[500]
     x, huge = torch.zeros(1, 3, 1, 1), torch.full((1, 3, 1, 1), 1e6)
     found = step_back(x, torch.cat([huge, huge * 0], dim=1), row, 0.0)
@@ -124,7 +124,7 @@ def test_sampling_is_the_chain_walked_back_in_double_precision(steps):
         assert (image - slow_sample(seed, steps)).abs().max() < 2e-4
 
 
-def test_network_is_told_the_steps_of_the_training_chain_last_first():
+def test_network_gets_the_steps_of_the_training_chain_last_first():
     told = []
 
     def network(x, steps):
@@ -149,7 +149,7 @@ def test_each_step_is_that_of_the_ddpm_scheduler_of_diffusers():
         theirs = scheduler.step(output, int(steps[index]), x, generator=torch.Generator().manual_seed(index))
         noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(index)) if index else 0.0
         ours = step_back(x, output, rows[index], noise)
-        # Theirs subtracts float32 products of the chain from 1, which costs the last steps digits.
+        # Theirs subtracts float32 products of the chain from 1, which loses precision in the last steps.
         torch.testing.assert_close(ours, theirs.prev_sample, atol=5e-5 if index < 3 else 2e-6, rtol=0)
 
 
@@ -160,7 +160,7 @@ def test_image_depends_on_its_own_seed_alone():
     assert (together[0] - together[1]).abs().max() > 0.1
 
 
-def test_compiled_steps_draw_the_same_images():
+def test_compiled_steps_sample_the_same_images():
     chain, plain = Ancestral(6), Ancestral(6)
     chain.compile(backend="eager", fullgraph=True, dynamic=False)
     assert torch.equal(chain.sample(wavy, [1, 2], SIZE), plain.sample(wavy, [1, 2], SIZE))

@@ -46,6 +46,6 @@ def test_noise_of_an_image_depends_on_its_seed_and_draw_alone():
     assert not torch.equal(gaussian_noise(torch.tensor([6]), 5, (3, 8, 8))[0], together[1])
 
 
-def test_seeds_that_share_their_lower_half_are_told_apart():
+def test_seeds_that_share_their_lower_half_differ():
     first, second = gaussian_noise(torch.tensor([3, 3 + (1 << 32)]), 0, (5,))
     assert not torch.equal(first, second)
