@@ -1,7 +1,7 @@
 """Makes a BERT word-piece vocabulary, for rehearsals of models whose real one comes with their weights.
 
-Its words are frozen in `rehearsal_words.txt`: outputs of random weights depend on token numbers, so that a caption reworded
-elsewhere would otherwise change them for every rehearsed model. A change of the file needs a higher
+Its words are frozen in `rehearsal_words.txt`: outputs of random weights depend on token numbers, so that a caption
+reworded elsewhere would otherwise change them for every rehearsed model. A change of the file needs a higher
 REHEARSAL_VERSION and new canaries.
 """
 
