@@ -191,8 +191,8 @@ def _session(file: Path, card: ModelCard) -> onnxruntime.InferenceSession:
 def _only_input(session: onnxruntime.InferenceSession, card: ModelCard, layout: str) -> onnxruntime.NodeArg:
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in _TYPES:
-        found = ", ".join(f"{item.name} {item.type}" for item in inputs) or "none"
-        raise UserError(f"model '{card.name}' must take one float image, not {found}: export it with that input alone")
+        given = ", ".join(f"{item.name} {item.type}" for item in inputs) or "none"
+        raise UserError(f"model '{card.name}' must take one float image, not {given}: export it with that input alone")
     channels, side = 1 if card.channels == "gray" else 3, card.input_size
     wanted = (channels, side, side) if layout == "nchw" else (side, side, channels)
     shape = inputs[0].shape

@@ -97,5 +97,7 @@ def environment(checkout: Path, shims: Path, **more: str) -> dict[str, str]:
         "PYTHONPATH": str(checkout),
         # `uv run` of the caller is not that of the commands.
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        # A machine with other work needs more than Ray's 30 s to start its processes.
+        "RAY_raylet_start_wait_time_s": "240",
         **more,
     }
