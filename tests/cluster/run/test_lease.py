@@ -430,7 +430,6 @@ try:
     with hold(Storage(sys.argv[1]), 1.0) as lease:
         with lease._lock:  # No heartbeat is half done; it would be finished on resuming, without harm.
             os.kill(os.getpid(), signal.SIGSTOP)
-            time.sleep(0.5)  # A busy kernel may stop the process only after `kill` has returned.
         while True:
             lease.check()
             time.sleep(0.005)

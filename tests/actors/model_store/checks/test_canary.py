@@ -224,7 +224,8 @@ def test_bundled_cards_keep_to_the_contracts_of_their_architectures(name):
 
 def test_every_model_that_measures_has_a_canary_and_those_that_make_have_none():
     roles = {architecture.role for architecture in ARCHITECTURES.values()}
-    assert roles - ROLES == {"identity_generator", "face_model", "conditional_diffusion"}
+    makers = {"identity_generator", "conditional_generator", "face_model", "conditional_diffusion"}
+    assert roles - ROLES == makers
 
 
 def test_the_camera_of_a_face_code_does_not_hide_its_shape():
