@@ -102,7 +102,7 @@ def test_a_high_box_becomes_square_by_half_of_the_difference_on_both_sides():
 
 
 def test_a_broad_box_becomes_broader_still():
-    # 60 high and 80 wide: int(20 / 2) more on both sides, 100 x 60, and so no square (generation spec 2.4).
+    # 60 high and 80 wide: int(20 / 2) more on both sides, 100 x 60, and so no square.
     image = np.zeros((200, 200, 3), np.uint8)
     image[40:100, 40:140] = 255
     assert published_crop(image, face(50, 40, 130, 100)).min() == 255
