@@ -34,7 +34,8 @@ def without(fields, *names):
 def test_bundled_models_play_every_role_without_a_file():
     models = Catalogue.load()
     assert {model.card.role for model in models} == {
-        *("detector", "pose", "glasses", "expression", "embedder", "image_text", "face_model", "face_encoder")
+        *("detector", "pose", "glasses", "expression", "embedder", "image_text", "face_model", "face_encoder"),
+        *("identity_generator", "conditional_generator"),
     }
     assert models.own() == list(models)
 
@@ -59,7 +60,7 @@ def test_own_models_come_beside_the_bundled_ones(tmp_path):
         ({"value_range": [0, 1]}, "takes bgr, range [0.0, 1.0] at 112 px"),
         ({"normalise": "imagenet"}, "takes bgr, imagenet"),
         ({"input_size": 224}, "at 224 px; known: bgr, range, [-1.0, 1.0], at 112 px"),
-        ({"source": ""}, "sha256 is missing: without it nobody knows which weights a run used"),
+        ({"source": ""}, "sha256 is missing: it identifies the weights of a run"),
         ({"source": "w.pth"}, "sha256 is missing"),
         ({"source": "https://example.org/w.pth"}, "sha256 is missing"),
         ({"source": "w.pth", "sha256": "abc"}, "sha256 must be 64 hex digits, not 'abc': `synfiqa models digest PATH`"),

@@ -107,7 +107,7 @@ def test_failures_are_one_sentence(stage, kind, message, monkeypatch):
 
 
 def test_a_process_that_dies_is_told():
-    with pytest.raises(JobFailed, match="the process that ran dying died, most likely for want of memory"):
+    with pytest.raises(JobFailed, match="the process that ran dying died, most likely out of memory"):
         measure(Dying(), UNIT, "cpu")
 
 

@@ -95,8 +95,8 @@ def test_two_workers_end_with_one_model(cluster, tmp_path):
 
 
 TOO_LARGE = [
-    ({"workers": 2, "use_gpu": True}, r"wants 2 GPUs .* has 1 GPU: use --set train\.workers=1"),
-    ({"workers": 3}, r"wants 3 CPUs .* has 2 CPUs: use --set train\.workers=2"),
+    ({"workers": 2, "use_gpu": True}, r"needs 2 GPUs .* has 1 GPU: use --set train\.workers=1"),
+    ({"workers": 3}, r"needs 3 CPUs .* has 2 CPUs: use --set train\.workers=2"),
 ]
 
 
@@ -137,7 +137,7 @@ def test_a_run_with_a_finished_model_needs_no_workers_for_it(cluster, tmp_path, 
     monkeypatch.setattr("synfiqa.jobs.generation.dataset.run_generate", generate)
     with pytest.raises(Generates):
         run_all(config)
-    with pytest.raises(UserError, match="wants 2 GPUs"):
+    with pytest.raises(UserError, match="needs 2 GPUs"):
         run_all(config, new_generation=True)  # which would hold no model
 
 
