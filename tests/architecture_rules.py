@@ -11,7 +11,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("errors", "json_values", "licence", "seeds", "recipe"),
         ("config", "rows", "model_card"),
         ("manifest",),
-        ("calibration",),
+        ("calibration", "evaluation"),
     ),
     "cluster": (("storage", "telemetry"), ("commits",), ("run",), ("pipeline",), ("upkeep",)),
     "actors": (
@@ -51,6 +51,7 @@ SAME_NAME = {
     "base.py": "what all stores share, and what all config sections share",
     "columns.py": "columns of samples, and of labels",
     "data.py": "the data of a training, and of a report",
+    "evaluation.py": "the result of an evaluation, and its part of the report",
     "fusion.py": "the fusion, and its part of the report",
     "generate.py": "the job and its config section",
     "manifest.py": "the record of a run, and the functions that read and write it",

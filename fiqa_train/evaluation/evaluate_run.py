@@ -1,11 +1,9 @@
 """Evaluation of a run's trained model: EDC and pAUC beside baselines on held-out identities.
 
-`synfiqa.fiqa_train.evaluation.document` describes the result.
+`synfiqa.schemas.evaluation` describes the result.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +41,7 @@ from synfiqa.fiqa_train.training.checkpoints import load_trained, model_folder
 from synfiqa.fiqa_train.training.task import finished_training, label_table, split_run, training_basis
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import EvaluationResult, NetworkComparison, file_content
 
 VERSUS = (("model", "laplacian"), ("model", "random"), ("model", "label"))
 """Pairs of methods whose pAUC are compared with a paired interval."""
@@ -58,7 +57,7 @@ def run_evaluate(
     *,
     lease: Lease | None = None,
     resolved: ResolvedRun | None = None,
-) -> dict[str, Any]:
+) -> EvaluationResult:
     """Evaluate `models/<train.name>/` on the test identities and return the evaluation; one that exists is returned.
 
     UserError when the model is not trained (or with other settings) or the held-out pairs can resolve no FMR;
@@ -76,7 +75,7 @@ def run_evaluate(
     training = finished_training(storage, name, training_basis(run, manifest, calibration))
     model = load_trained(storage, name)
     embedders = embedders_of(run, calibration.embedder or config.models.embedder)
-    basis = evaluation_basis(run, training or {}, embedders)
+    basis = evaluation_basis(run, training, embedders)
     existing = existing_evaluation(storage, folder, basis)
     if existing is not None:
         return existing
@@ -90,7 +89,7 @@ def run_evaluate(
     n_genuine = int(table.genuine.sum())
     fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, len(table.genuine) - n_genuine)
     if not fmrs:
-        raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1]['reason']}")
+        raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1].reason}")
     steps.done()
 
     qualities = {
@@ -105,7 +104,7 @@ def run_evaluate(
     require_held(lease)
     storage.write(f"{folder}/{SCORES}", score_table(held_out, qualities))
     require_held(lease)
-    storage.write(f"{folder}/{EVALUATION}", json.dumps(evaluation, indent=1, allow_nan=False).encode() + b"\n")
+    storage.write(f"{folder}/{EVALUATION}", file_content(evaluation))
     steps.done()
     return evaluation
 
@@ -143,9 +142,9 @@ def _results(
     qualities: Mapping[str, np.ndarray],
     fmrs: list[float],
     steps: _Steps,
-) -> list[dict[str, Any]]:
+) -> list[NetworkComparison]:
     """Return the results by each embedder; intervals of the first alone, which is the independent one."""
-    results: list[dict[str, Any]] = []
+    results: list[NetworkComparison] = []
     for position, embedder in enumerate(embedders):
         similarity = pair_similarity(embed_flipped(load_embedder(embedder), held_out.images), table)
         steps.done()
@@ -153,6 +152,8 @@ def _results(
         protocol = Protocol(fmrs, config.evaluate.discard_limit, resamples, config.run.seed)
         found = compare(qualities, similarity, table, held_out.identity, protocol, VERSUS)
         independent = embedder.name != embedders[-1].name
-        results += [{"embedder": embedder.name, "independent": independent, **result} for result in found]
+        results += [
+            NetworkComparison(embedder=embedder.name, independent=independent, **dict(result)) for result in found
+        ]
         steps.done()
     return results

@@ -1,7 +1,6 @@
 """Makes, checks and scores the rendered verification benchmark, which a seed reproduces byte for byte."""
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from synfiqa.fiqa_train.rendered_benchmark.score import EVALUATOR, measure
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.evaluation import BenchmarkId, BenchmarkResult, Figure, Network, file_content
 
 VERSUS = (("model", "sharpness"), ("model", "random"))
 
@@ -78,7 +78,7 @@ def run_check(folder: Path) -> None:
         say(line)
 
 
-def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> dict[str, Any]:
+def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> BenchmarkResult:
     """Score a quality model on a benchmark, write the figures as JSON, print one line a method, and return them.
 
     `model` is a run folder, a model folder or a .safetensors file. UserError when there is none, or when the benchmark
@@ -96,19 +96,16 @@ def run_score(folder: Path, model: str, out: Path, resamples: int = 200) -> dict
         measured = measure(benchmark, vectors, qualities, resamples, VERSUS)
     except ValueError as error:
         raise UserError(f"{folder} is too small: {error}") from error
-    known = ("version", "digest", "settings", "faces", "counts")
-    document = {
-        "benchmark": {name: benchmark.document[name] for name in known},
-        "evaluator": {"name": evaluator.name, "sha256": digest_of(evaluator)},
-        "model": {"name": network.card.name, "sha256": network.card.sha256},
-        **measured,
-    }
-    Storage(str(out.absolute().parent)).write(
-        out.name, json.dumps(document, indent=1, allow_nan=False).encode() + b"\n"
+    scores = BenchmarkResult(
+        benchmark=BenchmarkId(**{name: benchmark.document[name] for name in BenchmarkId.model_fields}),
+        evaluator=Network(name=evaluator.name, sha256=digest_of(evaluator)),
+        model=Network(name=network.card.name, sha256=network.card.sha256),
+        **dict(measured),
     )
-    for line in score_lines(document):
+    Storage(str(out.absolute().parent)).write(out.name, file_content(scores))
+    for line in score_lines(scores):
         say(line)
-    return document
+    return scores
 
 
 def _look(benchmark: Benchmark, network: QualityModel, embedder: Embedder) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -143,28 +140,28 @@ def description(document: dict[str, Any]) -> list[str]:
     ]
 
 
-def score_lines(document: dict[str, Any]) -> list[str]:
+def score_lines(scores: BenchmarkResult) -> list[str]:
     """Return the error rate of the comparisons, then one line a method: pAUC in both modes at the lowest FMR."""
-    results = document["results"]
-    fmr = results[0]["fmr"]
-    modes = [result for result in results if result["fmr"] == fmr]
+    fmr = scores.results[0].fmr
+    modes = [result for result in scores.results if result.fmr == fmr]
     first = modes[0]
-    names = " and ".join(result["mode"] for result in modes)
+    names = " and ".join(result.mode for result in modes)
     return [
-        f"{document['evaluator']['name']} rejects {100 * first['fnmr0']:.1f} % of {first['n_genuine']} genuine pairs "
-        f"at FMR {100 * fmr:g} % of {first['n_impostor']} impostor pairs",
-        f"pAUC over discard 0..{100 * first['discard_limit']:g} %, {names} mode; 1 is useless, lower is better",
-        *(
-            f"{name:<11} " + "   ".join(figure(result["methods"][name]) for result in modes)
-            for name in first["methods"]
-        ),
+        f"{scores.evaluator.name} rejects {_percent(first.fnmr0)} of {first.n_genuine} genuine pairs "
+        f"at FMR {100 * fmr:g} % of {first.n_impostor} impostor pairs",
+        f"pAUC over discard 0..{100 * first.discard_limit:g} %, {names} mode; 1 is useless, lower is better",
+        *(f"{name:<11} " + "   ".join(figure(result.methods[name]) for result in modes) for name in first.methods),
     ]
 
 
-def figure(method: dict[str, Any]) -> str:
-    """Return pAUC of a method's entry in a result, with its interval where it has one."""
-    if method["pauc"] is None:
+def figure(method: Figure) -> str:
+    """Return the pAUC of a method with its interval where it has one."""
+    if method.pauc is None:
         return "undefined"
-    interval = method["interval"]
-    bounds = f" [{interval['low']:.3f}, {interval['high']:.3f}]" if interval and interval["low"] is not None else ""
-    return f"{method['pauc']:.3f}{bounds}"
+    interval = method.interval
+    bounds = "" if interval is None or interval.low is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
+    return f"{method.pauc:.3f}{bounds}"
+
+
+def _percent(share: float | None) -> str:
+    return "an unknown share" if share is None else f"{100 * share:.1f} %"

@@ -43,7 +43,7 @@ def test_a_mention_is_a_name_without_values():
 def test_the_words_of_a_documented_command_are_right(text):
     words = shlex.split(filled(text.splitlines()[-1].partition(" | ")[0], PLACES), comments=True)
     if "--version" in words:
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             build_parser().parse_args(words[1:])
     else:
         build_parser().parse_args(words[1:])

@@ -15,6 +15,8 @@ from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.jobs.workflows import bundled_networks as bootstrap
 from synfiqa.jobs.workflows.bundled_networks import FIELDS, figures, quality_run, run_bootstrap
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import NetworkComparison
+from tests.schemas import results
 
 
 @pytest.fixture
@@ -77,18 +79,12 @@ def test_settings_can_be_changed_for_a_smaller_run_but_not_misspelt(here):
 
 
 def test_the_card_quotes_the_independent_network_alone():
-    def result(embedder: str, independent: bool, pauc: float) -> dict:
-        methods = {name: {"pauc": pauc} for name in ("model", "label", "laplacian", "random")}
-        return {
-            "embedder": embedder, "independent": independent, "mode": "fixed", "fmr": 0.01, "methods": methods
-        }  # fmt: skip
+    def result(embedder: str, independent: bool, pauc: float) -> NetworkComparison:
+        methods = {name: results.method(pauc) for name in ("model", "label", "laplacian", "random")}
+        return results.by_network(embedder, independent, results.comparison("fixed", 0.01, methods))
 
-    evaluation = {
-        "spearman": {"model": 0.91, "random": 0.0},
-        "identities": 45,
-        "results": [result("b", True, 0.6), result("a", False, 0.5)],
-    }
-    assert figures(evaluation) == {
+    found = [result("b", True, 0.6), result("a", False, 0.5)]
+    assert figures(results.evaluation(found, {"model": 0.91, "random": 0.0}, identities=45)) == {
         "spearman": 0.91,
         "identities": 45.0,
         "model_pauc_fixed_fmr_0.01": 0.6,

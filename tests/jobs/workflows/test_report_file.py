@@ -339,7 +339,8 @@ def test_parts_made_from_something_older_are_called_so(tmp_path):
     store = make_ledger(storage, run)
     make_samples(store, run)
     run_label(run, storage)
-    evaluation = make_model(storage, run) | {"basis": {"model_sha256": "e" * 64}}
+    evaluation = make_model(storage, run)
+    evaluation["basis"]["model_sha256"] = "e" * 64
     storage.write("models/default/evaluation.json", json.dumps(evaluation).encode())
     store.commit("identities", 3, store.read(store.committed("identities")[0]), {"accepted": 4, "rejected": 4})
     text = report(run, storage).text("")
@@ -398,7 +399,8 @@ def test_no_run_folder_is_a_user_error_and_nothing_is_written(tmp_path):
         ("metrics", b'{"history": [', "is not JSON"),
         ("metrics", b"[]", "holds no JSON object"),
         ("metrics", b'{"history": []}', "is not of this version"),
-        ("evaluation", b'{"headline": {}, "results": [{}]}', "is not of this version"),
+        ("metrics", b'{"version": 2}', "is of version 2; report with the synfiqa that wrote it"),
+        ("evaluation", b'{"version": 1, "headline": {}, "results": [{}]}', "is not of this version"),
     ],
 )
 def test_a_damaged_part_fails_by_name_and_keeps_the_old_page(tmp_path, part, content, message):
@@ -410,6 +412,36 @@ def test_a_damaged_part_fails_by_name_and_keeps_the_old_page(tmp_path, part, con
     with pytest.raises(JobFailed, match=rf"models/default/{part}\.json {message}"):
         run_report(run, storage)
     assert storage.read(PAGE).decode() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [({"version": None}, "a version without number"), ({"version": 2}, "version 2")]
+)
+def test_an_evaluation_of_another_version_is_a_sentence_on_the_page(tmp_path, change, named):
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    make_samples(make_ledger(storage, run), run)
+    run_label(run, storage)
+    document = {key: value for key, value in (make_model(storage, run) | change).items() if value is not None}
+    storage.write("models/default/evaluation.json", json.dumps(document).encode())
+    page = report(run, storage)
+    sentence = f"The evaluation in models/default/evaluation.json is of {named}: run synfiqa evaluate, which makes it"
+    assert sentence in page.text("")
+    assert "Not there yet" not in page.text("")
+    assert "training" in page.sections
+    assert "evaluation" not in page.sections
+
+
+def test_metrics_of_before_versions_are_reported(tmp_path):
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    make_samples(make_ledger(storage, run), run)
+    run_label(run, storage)
+    make_model(storage, run)
+    metrics = json.loads(storage.read("models/default/metrics.json"))
+    assert metrics.pop("version") == 1
+    storage.write("models/default/metrics.json", json.dumps(metrics).encode())
+    assert "5 epochs on 70 images" in report(run, storage).text("training")
 
 
 SCENES = ("", "in a barn", "in the rain", "wearing sunglasses", *(f"in room {number:02d}" for number in range(12)))

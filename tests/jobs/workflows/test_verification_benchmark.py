@@ -8,6 +8,7 @@ from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
 from synfiqa.jobs.cli import build_parser, main
 from synfiqa.jobs.workflows.verification_benchmark import run_check, run_make, run_score
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import BenchmarkResult, parse
 
 ARGUMENTS = ["--identities", "4", "--references", "1", "--mixed", "0", "--factors", "blur,noise", "--processes", "1"]
 
@@ -40,6 +41,8 @@ def test_make_again_check_and_score(made, model, tmp_path, capsys):
     assert "at FMR 1 % of 132 impostor pairs" in first
     assert [line.split()[0] for line in methods] == ["model", "sharpness", "random"]
     figures = json.loads(out.read_bytes())
+    assert list(figures)[:4] == ["version", "benchmark", "evaluator", "model"]
+    assert parse(BenchmarkResult, figures).model_dump(mode="json") == figures
     assert figures["benchmark"]["digest"] == json.loads((made / "benchmark.json").read_bytes())["digest"]
     assert figures["evaluator"]["name"] == "bundled-b"
     assert {(r["mode"], r["fmr"]) for r in figures["results"]} == {("leaderboard", 0.01), ("fixed", 0.01)}
