@@ -13,7 +13,7 @@ It is written last and holds
 - `skipped`: FMRs that the held-out pairs are too few for, each with its `reason`;
 - `headline`: embedder, mode, FMR and per-method pAUC and interval of the figure to quote first.
 
-Methods are `model`, `label` (the oracle), `laplacian` and `random`. Numbers without a value are null.
+Methods are those of `evaluate.scorers`, among them `model` and `label` (the oracle). Numbers without a value are null.
 """
 
 import json
@@ -36,8 +36,13 @@ EVALUATION = "evaluation.json"
 SCORES = "scores.parquet"
 
 
-def evaluation_basis(run: ResolvedRun, training: Mapping[str, Any], embedders: list[Model]) -> dict[str, Any]:
-    """Return everything that decides an evaluation: model, training, section `evaluate`, embedders and seed."""
+def evaluation_basis(
+    run: ResolvedRun, training: Mapping[str, Any], embedders: list[Model], scorers: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return everything that decides an evaluation: model, training, section `evaluate`, embedders, scorers, seed.
+
+    `scorers` are the digests of weights that scorers read beside the model.
+    """
     config = run.config
     return {
         "model_sha256": training.get("model_sha256", ""),
@@ -47,6 +52,7 @@ def evaluation_basis(run: ResolvedRun, training: Mapping[str, Any], embedders: l
         "label_embedder": embedders[-1].name,
         "embedders": {model.name: run.digest(model) for model in embedders},
         "inputs": {model.name: model.card.model_dump(mode="json", include=INPUT_FIELDS) for model in embedders},
+        "scorers": dict(scorers),
         "seed": config.run.seed,
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.fiqa_train.evaluation.older_names import with_present_names
 from synfiqa.jobs.report_page.data import of_this_version, read_json
 from synfiqa.jobs.report_page.factors import Plot
 from synfiqa.jobs.report_page.plots import edc_curves, pauc_intervals
@@ -15,7 +16,7 @@ from synfiqa.schemas.config.run import RunConfig
 
 _METHODS = {
     "model": ("model", "accent"),
-    "laplacian": ("sharpness", "series-1"),
+    "sharpness": ("sharpness", "series-1"),
     "random": ("random", "muted"),
     "label": ("label itself", "series-2"),
 }
@@ -67,7 +68,7 @@ def read_evaluation(config: RunConfig, storage: Storage) -> Evaluation | None:
     if document is None:
         return None
     with of_this_version(storage, path):
-        return _evaluation(document)
+        return _evaluation(with_present_names(document))
 
 
 def _evaluation(document: Mapping[str, Any]) -> Evaluation:
@@ -93,20 +94,20 @@ def _same_point(result: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _headlines(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     methods, spearman = document["headline"]["methods"], document["spearman"]
-    model, sharpness = methods["model"], methods["laplacian"]
-    intervals = " and ".join(filter(None, [_interval(model["interval"]), _interval(sharpness["interval"])]))
+    model, sharpness = methods["model"], methods.get("sharpness")
+    intervals = " and ".join(filter(None, [_interval(entry["interval"]) for entry in (model, sharpness) if entry]))
     return [
         (
             "Spearman with the label",
             _figure(spearman["model"]),
             f"{document['degraded']:,} images of {document['identities']:,} held-out identities",
-            f"sharpness {_figure(spearman['laplacian'])}",
+            f"sharpness {_figure(spearman['sharpness'])}" if sharpness else "",
         ),
         (
             "pAUC of the model",
             _figure(model["pauc"]),
             (f"95 %: {intervals}; " if intervals else "") + "lower is better, 1 is chance",
-            f"sharpness {_figure(sharpness['pauc'])}",
+            f"sharpness {_figure(sharpness['pauc'])}" if sharpness else "",
         ),
     ]
 

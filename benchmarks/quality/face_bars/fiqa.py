@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.quality.face_bars.bar import Bar, medians
 from benchmarks.quality.face_bars.settings import Settings
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.fiqa_train.evaluation.older_names import with_present_names
 from synfiqa.fiqa_train.training.checkpoints import model_folder
 from synfiqa.schemas.errors import UserError
 
@@ -27,7 +28,8 @@ def read_evaluation(run: str, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(Storage(run).read(f"{model_folder(name)}/evaluation.json"))
     except FileNotFoundError as error:
         raise UserError(f"{run} has no evaluation of the model '{name}'; run `synfiqa evaluate` first") from error
-    return found
+    present: dict[str, Any] = with_present_names(found)
+    return present
 
 
 def bars_of(evaluation: dict[str, Any]) -> list[Bar]:
@@ -47,10 +49,10 @@ def bars_of(evaluation: dict[str, Any]) -> list[Bar]:
                 continue
             methods = row["methods"]
             remark = f"on {row['embedder']}, FNMR {row['fnmr0']:.3f}"
-            remark += "".join(f", {name} {_shown(methods[name])}" for name in ("label", "laplacian", "random"))
+            remark += "".join(f", {name} {_shown(methods[name])}" for name in ("label", "sharpness", "random"))
             pauc, own = _value(methods["model"]["pauc"]), _interval(methods["model"])
             bars.append(Bar(SUBJECT, f"pAUC {named}", pauc, 0.70, interval=own, note=remark))
-            apart = next(entry for entry in row["differences"] if entry["other"] == "laplacian")
+            apart = next(entry for entry in row["differences"] if entry["other"] == "sharpness")
             less, paired = _value(apart["difference"]), _interval(apart)
             name = f"pAUC less Laplacian's {named}"
             bars.append(Bar(SUBJECT, name, less, -0.24, interval=paired, note="paired"))

@@ -13,7 +13,7 @@ INTERVAL = {"low": 0.5, "high": 0.7, "used": 200, "resamples": 200}
 
 def evaluation(fmrs=(1e-3, 1e-2)):
     def result(embedder, independent, mode, fmr, pauc):
-        methods = {"model": pauc, "label": 0.4, "laplacian": 0.9, "random": 1.0}
+        methods = {"model": pauc, "label": 0.4, "sharpness": 0.9, "random": 1.0}
         return {
             "embedder": embedder,
             "independent": independent,
@@ -24,7 +24,7 @@ def evaluation(fmrs=(1e-3, 1e-2)):
             "methods": {name: {"pauc": value, "interval": INTERVAL} for name, value in methods.items()},
             "differences": [
                 {"method": "model", "other": "random", "difference": pauc - 1.0, "interval": None},
-                {"method": "model", "other": "laplacian", "difference": pauc - 0.9, "interval": INTERVAL},
+                {"method": "model", "other": "sharpness", "difference": pauc - 0.9, "interval": INTERVAL},
             ],
         }
 
@@ -35,7 +35,7 @@ def evaluation(fmrs=(1e-3, 1e-2)):
         for mode in ("leaderboard", "fixed")
         for fmr in fmrs
     ]
-    return {"identities": 45, "degraded": 900, "spearman": {"model": 0.93, "laplacian": 0.2}, "results": results}
+    return {"identities": 45, "degraded": 900, "spearman": {"model": 0.93, "sharpness": 0.2}, "results": results}
 
 
 def test_the_independent_network_judges_in_both_modes_at_both_rates():

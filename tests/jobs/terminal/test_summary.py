@@ -3,7 +3,7 @@
 from synfiqa.jobs.terminal.summary import evaluation_lines
 
 EVALUATION = {
-    "spearman": {"model": 0.8126, "laplacian": 0.2},
+    "spearman": {"model": 0.8126, "sharpness": 0.2},
     "identities": 16,
     "n_genuine": 4416,
     "n_impostor": 69120,
@@ -14,7 +14,7 @@ EVALUATION = {
         "fmr": 0.01,
         "methods": {
             "model": {"pauc": 0.7, "interval": {"low": 0.65, "high": 0.75}},
-            "laplacian": {"pauc": None, "interval": None},
+            "sharpness": {"pauc": None, "interval": None},
         },
     },
 }
