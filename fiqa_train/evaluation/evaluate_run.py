@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
-from synfiqa.fiqa_train.evaluation.compare import Protocol, compare, resolvable
+from synfiqa.fiqa_train.evaluation.compare import Protocol, compare, model_versus, resolvable
 from synfiqa.fiqa_train.evaluation.document import (
     EVALUATION,
     SCORES,
@@ -127,14 +127,6 @@ class _Steps:
                 self._phase.close()
 
 
-def versus(methods: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the pairs of methods whose pAUC are compared with a paired interval: the model and each other one.
-
-    The label comes last.
-    """
-    return [("model", other) for other in sorted(methods, key=lambda name: name == "label") if other != "model"]
-
-
 def _qualities(
     config: RunConfig, settings: ScorerSettings, model: NetworkScorer, held_out: HeldOut
 ) -> dict[str, np.ndarray]:
@@ -168,7 +160,7 @@ def _results(
         steps.done()
         resamples = config.evaluate.bootstrap if position == 0 else 0
         protocol = Protocol(fmrs, config.evaluate.discard_limit, resamples, config.run.seed)
-        found = compare(qualities, similarity, table, held_out.identity, protocol, versus(list(qualities)))
+        found = compare(qualities, similarity, table, held_out.identity, protocol, model_versus(list(qualities)))
         independent = embedder.name != embedders[-1].name
         results += [{"embedder": embedder.name, "independent": independent, **result} for result in found]
         steps.done()
