@@ -166,13 +166,14 @@ class EvaluationBasis(Result):
     label_embedder: str = Field(description="embedder of the labels' f_r")
     embedders: dict[str, str] = Field(description="digest of each embedder")
     inputs: dict[str, dict[str, Any]] = Field(description="what the card of each embedder states about its input")
+    scorers: dict[str, str] = Field(description="digests of the weights that scorers read beside the model")
     seed: int = Field(description="`run.seed`")
 
 
 class EvaluationResult(ResultFile):
     """Content of `models/<name>/evaluation.json`, written last.
 
-    Methods are `model`, `label` (the oracle), and the baselines.
+    Methods are those of `evaluate.scorers`, among them `model` and `label` (the oracle).
     """
 
     basis: EvaluationBasis = Field(description="all that decides the evaluation")

@@ -38,6 +38,14 @@ def resolvable(fmrs: Sequence[float], n_genuine: int, n_impostor: int) -> tuple[
     return kept, skipped
 
 
+def model_versus(methods: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs of methods whose pAUC are compared with a paired interval: the model and each other one.
+
+    The label comes last.
+    """
+    return [("model", other) for other in sorted(methods, key=lambda name: name == "label") if other != "model"]
+
+
 def compare(
     qualities: Mapping[str, np.ndarray],
     similarity: np.ndarray,

@@ -1,7 +1,7 @@
 """The document of an evaluation, `models/<name>/evaluation.json`, which is written last.
 
-`synfiqa.schemas.evaluation.EvaluationResult` describes its fields. Methods are `model`, `label` (the oracle),
-`laplacian` and `random`.
+`synfiqa.schemas.evaluation.EvaluationResult` describes its fields. Methods are those of
+`evaluate.scorers`, among them `model` and `label` (the oracle).
 """
 
 import json
@@ -33,8 +33,13 @@ EVALUATION = "evaluation.json"
 SCORES = "scores.parquet"
 
 
-def evaluation_basis(run: ResolvedRun, training: TrainingResult | None, embedders: list[Model]) -> EvaluationBasis:
-    """Return everything that decides an evaluation: model, training, section `evaluate`, embedders and seed."""
+def evaluation_basis(
+    run: ResolvedRun, training: TrainingResult | None, embedders: list[Model], scorers: Mapping[str, str]
+) -> EvaluationBasis:
+    """Return everything that decides an evaluation: model, training, section `evaluate`, embedders, scorers, seed.
+
+    `scorers` are the digests of weights that scorers read beside the model.
+    """
     config = run.config
     return EvaluationBasis(
         model_sha256="" if training is None else training.model_sha256,
@@ -44,6 +49,7 @@ def evaluation_basis(run: ResolvedRun, training: TrainingResult | None, embedder
         label_embedder=embedders[-1].name,
         embedders={model.name: run.digest(model) for model in embedders},
         inputs={model.name: model.card.model_dump(mode="json", include=INPUT_FIELDS) for model in embedders},
+        scorers=dict(scorers),
         seed=config.run.seed,
     )
 

@@ -10,15 +10,18 @@ import torch
 
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
-from synfiqa.actors.quality.measures.sharpness import sharpness
+from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
+from synfiqa.actors.quality.registry import require_known
+from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
+from synfiqa.actors.roles import QualityScorer
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.lease import Lease, require_held
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.evaluation.baselines import label_quality, random_quality
-from synfiqa.fiqa_train.evaluation.compare import Protocol, compare, resolvable
+from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
+from synfiqa.fiqa_train.evaluation.compare import Protocol, compare, model_versus, resolvable
 from synfiqa.fiqa_train.evaluation.document import (
     EVALUATION,
     SCORES,
@@ -43,8 +46,7 @@ from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import EvaluationResult, NetworkComparison, file_content
 
-VERSUS = (("model", "laplacian"), ("model", "random"), ("model", "label"))
-"""Pairs of methods whose pAUC are compared with a paired interval."""
+SCORERS = "evaluate.scorers"
 
 Progress = Callable[[int, int], None]
 """Called with steps done and steps planned."""
@@ -66,6 +68,7 @@ def run_evaluate(
     """
     # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
     torch.set_num_threads(1)
+    require_known(config.evaluate.scorers, SCORERS)
     name, folder = config.train.name, model_folder(config.train.name)
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
@@ -75,7 +78,8 @@ def run_evaluate(
     training = finished_training(storage, name, training_basis(run, manifest, calibration))
     model = load_trained(storage, name)
     embedders = embedders_of(run, calibration.embedder or config.models.embedder)
-    basis = evaluation_basis(run, training, embedders)
+    settings = ScorerSettings(run.catalogue, config.models.embedder, config.run.seed)
+    basis = evaluation_basis(run, training, embedders, scorer_digests(config.evaluate.scorers, settings))
     existing = existing_evaluation(storage, folder, basis)
     if existing is not None:
         return existing
@@ -92,12 +96,7 @@ def run_evaluate(
         raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1].reason}")
     steps.done()
 
-    qualities = {
-        "model": model.score(held_out.images).astype(np.float64),
-        "label": label_quality(held_out.label),
-        "laplacian": sharpness(held_out.images),
-        "random": random_quality(len(held_out.label), config.run.seed),
-    }
+    qualities = _qualities(config, settings, NetworkScorer(model), held_out)
     steps.done()
     results = _results(config, embedders, held_out, table, qualities, fmrs, steps)
     evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped)
@@ -127,6 +126,16 @@ class _Steps:
                 self._phase.close()
 
 
+def _qualities(
+    config: RunConfig, settings: ScorerSettings, model: NetworkScorer, held_out: HeldOut
+) -> dict[str, np.ndarray]:
+    supplied: dict[str, QualityScorer] = {"model": model, "label": LabelScorer(held_out.label)}
+    scorers = scorers_of(config.evaluate.scorers, settings, supplied, SCORERS)
+    for scorer in scorers.values():
+        scorer.calibrate(held_out.images)
+    return {name: scorer.score(held_out.images) for name, scorer in scorers.items()}
+
+
 def _pairs(config: RunConfig, held_out: HeldOut) -> PairTable:
     table = enumerate_pairs(held_out.identity, MAX_IMPOSTORS, config.run.seed)
     if config.evaluate.pairs == "probe-reference":
@@ -150,7 +159,7 @@ def _results(
         steps.done()
         resamples = config.evaluate.bootstrap if position == 0 else 0
         protocol = Protocol(fmrs, config.evaluate.discard_limit, resamples, config.run.seed)
-        found = compare(qualities, similarity, table, held_out.identity, protocol, VERSUS)
+        found = compare(qualities, similarity, table, held_out.identity, protocol, model_versus(list(qualities)))
         independent = embedder.name != embedders[-1].name
         results += [
             NetworkComparison(embedder=embedder.name, independent=independent, **dict(result)) for result in found

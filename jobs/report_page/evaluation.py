@@ -21,7 +21,7 @@ from synfiqa.schemas.evaluation import (
 
 _METHODS = {
     "model": ("model", "accent"),
-    "laplacian": ("sharpness", "series-1"),
+    "sharpness": ("sharpness", "series-1"),
     "random": ("random", "muted"),
     "label": ("label itself", "series-2"),
 }
@@ -98,20 +98,20 @@ def _same_point(result: NetworkComparison, other: Headline) -> bool:
 
 def _headlines(document: EvaluationResult) -> list[tuple[str, str, str, str]]:
     methods, spearman = document.headline.methods, document.spearman
-    model, sharpness = methods["model"], methods["laplacian"]
-    intervals = " and ".join(filter(None, [_interval(model.interval), _interval(sharpness.interval)]))
+    model, sharpness = methods["model"], methods.get("sharpness")
+    intervals = " and ".join(filter(None, [_interval(found.interval) for found in (model, sharpness) if found]))
     return [
         (
             "Spearman with the label",
             _figure(spearman["model"]),
             f"{document.degraded:,} images of {document.identities:,} held-out identities",
-            f"sharpness {_figure(spearman['laplacian'])}",
+            f"sharpness {_figure(spearman['sharpness'])}" if sharpness else "",
         ),
         (
             "pAUC of the model",
             _figure(model.pauc),
             (f"95 %: {intervals}; " if intervals else "") + "lower is better, 1 is chance",
-            f"sharpness {_figure(sharpness.pauc)}",
+            f"sharpness {_figure(sharpness.pauc)}" if sharpness else "",
         ),
     ]
 

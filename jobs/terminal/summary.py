@@ -12,11 +12,11 @@ def evaluation_lines(evaluation: EvaluationResult) -> list[str]:
         f"{evaluation.n_genuine} genuine and {evaluation.n_impostor} impostor"
     )
     methods = headline.methods
+    figures = [f"{name} {_with_interval(methods[name])}" for name in ("model", "sharpness") if name in methods]
     return [
         f"spearman   {_number(evaluation.spearman.get('model'))} of model and label on "
         f"{evaluation.identities} held-out identities",
-        f"pAUC       model {_with_interval(methods['model'])}, sharpness {_with_interval(methods['laplacian'])} "
-        f"(1 is useless, lower is better; {setting})",
+        f"pAUC       {', '.join(figures)} (1 is useless, lower is better; {setting})",
     ]
 
 

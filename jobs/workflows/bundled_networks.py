@@ -90,7 +90,7 @@ def figures(evaluation: EvaluationResult) -> dict[str, float]:
         if result.independent:
             name = f"{result.mode}_fmr_{result.fmr:g}"
             found |= {
-                f"{method}_pauc_{name}": result.methods[method].pauc for method in ("model", "label", "laplacian")
+                f"{method}_pauc_{name}": result.methods[method].pauc for method in ("model", "label", "sharpness")
             }
     return {name: round(float(value), 4) for name, value in found.items() if value is not None}
 

@@ -80,9 +80,16 @@ class EvaluateSection(Section):
         description="degraded probes against clean references, or all pairs of held-out images",
     )
     bootstrap: int = Field(200, ge=0, le=10000, description="identity-level bootstrap resamples; 0 for none")
+    scorers: tuple[Name, ...] = Field(
+        ("model", "label", "sharpness", "random"),
+        description="quality scorers to compare, model among them: label, sharpness, random, norm, mirror, "
+        "bundled-quality",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "EvaluateSection":
+        if "model" not in self.scorers or len(set(self.scorers)) != len(self.scorers):
+            raise ValueError(f"scorers must name model and no scorer twice, not {', '.join(self.scorers) or 'none'}")
         if any(not 0 < value < 1 for value in self.fmr):
             raise ValueError("each fmr must lie strictly between 0 and 1")
         return self

@@ -140,12 +140,12 @@ def make_model(storage: Storage, run: RunConfig, names: dict[str, str] | None = 
     qualities = {
         "model": label + random.normal(0, 0.08, len(label)),
         "label": label,
-        "laplacian": label + random.normal(0, 0.6, len(label)),
+        "sharpness": label + random.normal(0, 0.6, len(label)),
         "random": random.random(len(label)),
     }
     table = enumerate_pairs(identity, 20_000, 0)
     protocol = Protocol([0.05, 0.02], run.evaluate.discard_limit, 20, 0)
-    versus = (("model", "laplacian"), ("model", "random"), ("model", "label"))
+    versus = (("model", "sharpness"), ("model", "random"), ("model", "label"))
     results = compare(qualities, pair_similarity(vectors, table), table, identity, protocol, versus)
     evaluation = whole_evaluation(
         [by_network("bundled-b", True, result) for result in results],

@@ -30,6 +30,7 @@ EVALUATED = {
     "label_embedder": "bundled-a",
     "embedders": {"bundled-b": "5" * 64},
     "inputs": {"bundled-b": {"input_size": 112}},
+    "scorers": {},
     "seed": 0,
 }
 

@@ -52,10 +52,10 @@ def bars_of(evaluation: EvaluationResult) -> list[Bar]:
                 continue
             methods = row.methods
             remark = f"on {row.embedder}, FNMR {_value(row.fnmr0):.3f}"
-            remark += "".join(f", {name} {_shown(methods[name])}" for name in ("label", "laplacian", "random"))
+            remark += "".join(f", {name} {_shown(methods[name])}" for name in ("label", "sharpness", "random"))
             pauc, own = _value(methods["model"].pauc), _interval(methods["model"])
             bars.append(Bar(SUBJECT, f"pAUC {named}", pauc, 0.70, interval=own, note=remark))
-            apart = next(entry for entry in row.differences if entry.other == "laplacian")
+            apart = next(entry for entry in row.differences if entry.other == "sharpness")
             less, paired = _value(apart.difference), _interval(apart)
             name = f"pAUC less Laplacian's {named}"
             bars.append(Bar(SUBJECT, name, less, -0.24, interval=paired, note="paired"))

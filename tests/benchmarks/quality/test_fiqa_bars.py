@@ -14,10 +14,10 @@ INTERVAL = results.interval(0.5, 0.7)
 
 def evaluation(fmrs=(1e-3, 1e-2)):
     def result(embedder, independent, mode, fmr, pauc):
-        methods = {"model": pauc, "label": 0.4, "laplacian": 0.9, "random": 1.0}
+        methods = {"model": pauc, "label": 0.4, "sharpness": 0.9, "random": 1.0}
         differences = (
             Difference(method="model", other="random", difference=pauc - 1.0, interval=None),
-            Difference(method="model", other="laplacian", difference=pauc - 0.9, interval=INTERVAL),
+            Difference(method="model", other="sharpness", difference=pauc - 0.9, interval=INTERVAL),
         )
         curves = {name: results.method(value, INTERVAL) for name, value in methods.items()}
         return results.by_network(embedder, independent, results.comparison(mode, fmr, curves, differences))
@@ -29,7 +29,7 @@ def evaluation(fmrs=(1e-3, 1e-2)):
         for mode in ("leaderboard", "fixed")
         for fmr in fmrs
     ]
-    return results.evaluation(found, {"model": 0.93, "laplacian": 0.2}, identities=45, degraded=900)
+    return results.evaluation(found, {"model": 0.93, "sharpness": 0.2}, identities=45, degraded=900)
 
 
 def test_the_independent_network_judges_in_both_modes_at_both_rates():

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from synfiqa.actors.quality.measures.sharpness import sharpness
-from synfiqa.fiqa_train.evaluation.baselines import label_quality, random_quality
+from synfiqa.fiqa_train.evaluation.baselines import LabelScorer, label_quality
 from synfiqa.fiqa_train.evaluation.compare import CURVE_POINTS, Protocol, compare, number, resolvable
 from synfiqa.fiqa_train.evaluation.edc import edc, pair_quality
 from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs
+from synfiqa.schemas.errors import JobFailed
 from tests.fiqa_train.labelled_run import blurred, portrait
 
 
@@ -79,5 +80,7 @@ def test_baselines():
     assert (np.diff(ladder) < 0).all()
     assert sharpness(image[None]) == pytest.approx(ladder[0], rel=0.05)
     np.testing.assert_array_equal(label_quality(np.array([0.2, np.nan, 0.0])), [0.2, 1.0, 0.0])
-    np.testing.assert_array_equal(random_quality(5, 1), random_quality(5, 1))
-    assert not np.array_equal(random_quality(5, 1), random_quality(5, 2))
+    scorer, images = LabelScorer(np.array([0.2, np.nan, 0.0])), np.zeros((2, 112, 112, 3), np.uint8)
+    np.testing.assert_array_equal(scorer.score(images), [0.2, 1.0])
+    with pytest.raises(JobFailed, match="3 labels for 4 images"):
+        scorer.score(images)

@@ -75,9 +75,9 @@ def test_the_evaluation_of_held_out_identities(trained):
     assert result.pairs == "probe-reference"
     assert result.n_genuine == 8 * 2 * 8
     assert result.n_impostor == 16 * 64 - 128
-    assert result.spearman.keys() == {"model", "laplacian", "random"}
+    assert result.spearman.keys() == {"model", "sharpness", "random"}
     assert result.spearman["model"] > 0.5
-    assert result.spearman["laplacian"] > 0.8, "in this run blur is all that quality depends on"
+    assert result.spearman["sharpness"] > 0.8, "in this run blur is all that quality depends on"
 
     assert [r.embedder for r in result.results] == ["bundled-b"] * 4 + ["bundled-a"] * 4
     assert [r.independent for r in result.results] == [True] * 4 + [False] * 4
@@ -120,7 +120,7 @@ def test_reading_stops_once_enough_images_are_kept(trained, monkeypatch):
     result = evaluate.run_evaluate(config, storage)
     kept = pq.read_table(pa.BufferReader(storage.read("models/default/scores.parquet"))).to_pylist()
     assert (result.images, result.identities) == (40, 4)
-    for column in ("sample_id", "identity", "kind", "label", "model", "laplacian"):
+    for column in ("sample_id", "identity", "kind", "label", "model", "sharpness"):
         assert [row[column] for row in kept] == pytest.approx([row[column] for row in everything[:40]])
     assert shards == list(range(kept[-1]["identity"] // config.generate.identities_per_shard + 1))
     assert len(shards) < 6, "of six shards"
@@ -206,3 +206,40 @@ def test_other_weights_are_evaluated_anew(trained):
     before, after = (result.results[0].methods for result in (first, second))
     assert before["model"].pauc != after["model"].pauc
     assert before["label"] == after["label"]
+
+
+def scored_by(config, *names):
+    return config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"scorers": names})})
+
+
+def test_the_config_names_the_scorers(trained):
+    config, storage = trained
+    names = ("norm", "label", "model", "bundled-quality", "mirror")
+    result = evaluate.run_evaluate(scored_by(config, *names), storage)
+    assert tuple(result.headline.methods) == names
+    assert list(result.spearman) == ["norm", "model", "bundled-quality", "mirror"]
+    others = [entry.other for entry in result.results[0].differences]
+    assert others == ["norm", "bundled-quality", "mirror", "label"]
+    assert result.basis.scorers.keys() == {"norm", "mirror", "bundled-quality"}
+    usual = evaluate.run_evaluate(config, storage)
+    assert tuple(usual.headline.methods) == ("model", "label", "sharpness", "random")
+    assert usual.basis.scorers == {}
+
+
+def test_an_unknown_scorer_is_refused_before_anything_is_read(trained, monkeypatch):
+    config, storage = trained
+    monkeypatch.setattr(evaluate, "load_run", lambda storage: pytest.fail("the run was read"))
+    with pytest.raises(
+        UserError, match=r"evaluate\.scorers: there is no scorer 'laplacian'; choose among model, label"
+    ):
+        evaluate.run_evaluate(scored_by(config, "model", "laplacian"), storage)
+
+
+def test_a_scorer_that_returns_nan_ends_the_evaluation_by_name(trained, monkeypatch):
+    config, storage = trained
+    monkeypatch.setattr(
+        "synfiqa.actors.quality.measures.sharpness.sharpness", lambda images: np.full(len(images), np.nan)
+    )
+    with pytest.raises(UserError, match="scorer 'sharpness' returned NaN or infinity for 80 of 80 images"):
+        evaluate.run_evaluate(config, storage)
+    assert not storage.exists("models/default/evaluation.json")

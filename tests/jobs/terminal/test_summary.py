@@ -3,9 +3,9 @@
 from synfiqa.jobs.terminal.summary import evaluation_lines
 from tests.schemas.results import by_network, comparison, evaluation, interval, method
 
-METHODS = {"model": method(0.7, interval(0.65, 0.75)), "laplacian": method(None)}
+METHODS = {"model": method(0.7, interval(0.65, 0.75)), "sharpness": method(None)}
 EVALUATION = evaluation(
-    [by_network("bundled-b", True, comparison("leaderboard", 0.01, METHODS))], {"model": 0.8126, "laplacian": 0.2}
+    [by_network("bundled-b", True, comparison("leaderboard", 0.01, METHODS))], {"model": 0.8126, "sharpness": 0.2}
 )
 
 
