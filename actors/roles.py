@@ -154,9 +154,12 @@ class ExpressionMeter(Protocol):
 
 
 class QualityScorer(Protocol):
-    """Rates faces; `card` states input size, channel order, value range, licence, cost and `higher_is_better`."""
+    """Rates faces: the higher, the better, unless the card states otherwise."""
 
-    card: ModelCard
+    @property
+    def card(self) -> ModelCard:
+        """Return name, input size, channel order, value range, `higher_is_better`, licence and cost in GFLOP."""
+        ...
 
     def score(self, images: np.ndarray) -> np.ndarray:
         """Return finite float64 (N,) scores of uint8 RGB (N, 112, 112, 3), in the direction of the card."""

@@ -21,12 +21,7 @@ MAKE = (
 SCORE = (
     FOLDER,
     option("--model", required=True, metavar="PATH", help="run, model folder, .safetensors file or bundled-quality"),
-    option(
-        "--scorers",
-        default="sharpness,random",
-        metavar="NAME,...",
-        help="to compare it with: sharpness, random, norm, mirror, bundled-quality (default: sharpness,random)",
-    ),
+    option("--scorers", default="sharpness,random", metavar="NAME,...", help="beside it, such as norm,bundled-quality"),
     option("--out", default="benchmark-score.json", metavar="FILE", help="JSON (default: benchmark-score.json)"),
     option("--bootstrap", type=int, default=200, metavar="N", help="resamples for intervals (default: 200, 0: none)"),
 )

@@ -18,12 +18,8 @@ class GuardedScorer:
                 "evaluation discards the lowest quality first"
             )
         self.name = name
+        self.card: ModelCard = scorer.card.model_copy(update={"higher_is_better": True})
         self._scorer = scorer
-
-    @property
-    def card(self) -> ModelCard:
-        """Return the card of the scorer."""
-        return self._scorer.card
 
     def calibrate(self, images: np.ndarray) -> None:
         """Let a scorer that can be calibrated adapt to unlabelled images; others stay as they are."""
@@ -31,7 +27,7 @@ class GuardedScorer:
             self._scorer.calibrate(images)
 
     def score(self, images: np.ndarray) -> np.ndarray:
-        """Return float64 qualities (N,) of uint8 RGB (N, 112, 112, 3), negated where the card states lower is better.
+        """Return float64 qualities (N,) of uint8 RGB (N, 112, 112, 3), negated where lower is better on its own card.
 
         UserError for scores of another shape or type, and for NaN and infinity.
         """
@@ -47,4 +43,4 @@ class GuardedScorer:
                 f"scorer '{self.name}' returned NaN or infinity for {bad} of {len(images)} images: correct its weights "
                 "or input, or leave it out"
             )
-        return scores if self.card.higher_is_better else -scores
+        return scores if self._scorer.card.higher_is_better else -scores

@@ -86,6 +86,11 @@ def answer_of(role: str, model: Any) -> np.ndarray:
     return np.asarray(found, dtype=np.float64).ravel()
 
 
+def recorded(answer: np.ndarray) -> tuple[float, ...]:
+    """Return the start of an answer as a card keeps it, in six digits."""
+    return tuple(float(f"{value:.6g}") for value in answer[:LENGTH])
+
+
 def moved(answer: np.ndarray, other: np.ndarray) -> float:
     """Return how far two answers are apart: largest difference over largest magnitude; infinite for unlike shapes."""
     if answer.shape != other.shape:

@@ -58,10 +58,11 @@ def test_scores_are_those_of_the_measures():
     assert not np.allclose(scorer("norm").score(IMAGES), scorer("norm", embedder="bundled-b").score(IMAGES))
 
 
-def test_a_scorer_whose_low_scores_are_good_is_turned():
-    np.testing.assert_array_equal(
-        GuardedScorer("noise", Fixed([1, 2], higher_is_better=False)).score(IMAGES[:2]), [-1, -2]
-    )
+def test_a_scorer_whose_low_scores_are_good_is_turned_once():
+    turned = GuardedScorer("noise", Fixed([1, 2], higher_is_better=False))
+    assert turned.card.higher_is_better is True
+    for scorer in (turned, GuardedScorer("model", turned)):
+        np.testing.assert_array_equal(scorer.score(IMAGES[:2]), [-1, -2])
 
 
 def test_a_card_without_direction_is_refused():

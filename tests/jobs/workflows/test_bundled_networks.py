@@ -6,7 +6,8 @@ import pytest
 import torch
 import yaml
 
-from synfiqa.actors.model_store.catalogue import BUNDLED
+from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
+from synfiqa.actors.model_store.checks.check_model import check_model
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.nets.quality_net import QualityModel
 from synfiqa.cluster.run.manifest import RecipeChanged
@@ -102,5 +103,7 @@ def test_a_model_in_half_precision_is_one_file_that_scores_alike(model, tmp_path
     assert isinstance(half, QualityModel)
     assert half.score(faces) == pytest.approx(whole.score(faces), abs=2e-3)
     assert half.card == card
+    finding = check_model(read_bundled(target.with_suffix(".yaml")))
+    assert (finding.problems, finding.notes) == ([], [])
     assert card.metrics == {"spearman": 0.9}
     assert yaml.safe_load(target.with_suffix(".yaml").read_text())["sha256"] == card.sha256
