@@ -1,7 +1,7 @@
 """Row of the table of degradation factors: one `Factor` states all that its readers need."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from synfiqa.schemas.recipe import Recipe, column_of, value_at, with_value
 
 Where = Literal["render", "aligner", "crop", "file"]
 Values = np.ndarray
-NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
+_NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
 
 
 def unchanged(values: Values) -> Values:
@@ -126,7 +126,7 @@ class Factor:
     caption: Caption | None = None
     shown: Shown | None = None
     iso: str = ""
-    thresholds: Mapping[str, float] = field(default_factory=lambda: NO_NUMBERS)
+    thresholds: Mapping[str, float] = _NO_NUMBERS
 
     @property
     def column(self) -> str:

@@ -19,8 +19,8 @@ _READERS = """
 ## How they are used
 
 Severities are those of `label.spatial: costs`; a fault is drawn by these keys of `generate.degraded_distribution`; the
-ladder is that of `synfiqa benchmark`, in the unit of the factor unless it acts on the aligned crop; captions name these
-classes, numbers below a limit that of the limit.
+ladder is that of the rendered benchmark, in the unit of the factor unless it acts on the aligned crop; captions name
+these classes, numbers below a limit that of the limit.
 """
 
 
