@@ -7,6 +7,7 @@ rendered benchmark, or new bundled networks.
 import hashlib
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ import pytest
 
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.actors.image_text.captions import FACTORS, WORDINGS, attributes, caption
+from synfiqa.fiqa_train.bundled import ladders as bundled_ladders
 from synfiqa.fiqa_train.bundled.ladders import ladders
 from synfiqa.fiqa_train.bundled.render_set import RenderSet, ladder_recipes
 from synfiqa.fiqa_train.labels import severities
+from synfiqa.fiqa_train.rendered_benchmark.operators import Operator
 from synfiqa.fiqa_train.rendered_benchmark.plan import Settings, frames
 from synfiqa.schemas.config.generate import DegradedSection
+from synfiqa.schemas.factors import ordered_ladders
 
 EVERY_FAULT = DegradedSection(**{name: 1.0 for name in DegradedSection.model_fields if name.endswith("_rate")})
 
@@ -112,3 +116,10 @@ def test_a_factor_is_named_in_five_files():
         "schemas/factors/capture.py",
         "schemas/recipe.py",
     ]
+
+
+def test_ladders_on_the_crop_name_operators_of_their_use():
+    rows = [*ordered_ladders(lambda row: row.bundled)]
+    assert {ladder.crop for _, ladder in rows} - {""} == set(bundled_ladders._OPERATORS)
+    rows = [*ordered_ladders(lambda row: row.ladders)]
+    assert {ladder.crop for _, ladder in rows} - {""} == {field.name for field in fields(Operator)}
