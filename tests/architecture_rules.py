@@ -9,6 +9,7 @@ from pathlib import Path
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "schemas": (
         ("errors", "json_values", "licence", "seeds", "recipe"),
+        ("factors",),
         ("config", "rows", "model_card"),
         ("manifest",),
         ("calibration", "evaluation"),

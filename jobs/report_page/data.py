@@ -17,6 +17,7 @@ from synfiqa.jobs.report_page.fusion import Fusion, fusion
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.evaluation import OtherVersion, ResultFile, parse
+from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.manifest import Commit, DeadRow, RunManifest
 from synfiqa.schemas.recipe import Expression
 
@@ -33,17 +34,7 @@ _COLUMNS = (
     "identity",
     "kind",
     "index",
-    "measured_yaw",
-    "downsample",
-    "blur",
-    "motion",
-    "noise",
-    "jpeg_quality",
-    "misalignment",
-    "camera_distance",
-    "light_harshness",
-    "light_exposure",
-    "light_cast",
+    *(row.column for row in FACTORS if row.shown),
     "occluder",
     *EXPRESSIONS,
     "template",

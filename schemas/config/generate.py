@@ -5,21 +5,15 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
+from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.light import EXPOSURE
 from synfiqa.schemas.recipe import Profile
 
-DARK_BELOW, BRIGHT_FROM = 0.5, 1.6
+DARK_BELOW, BRIGHT_FROM = EXPOSURE.thresholds["dark"], EXPOSURE.thresholds["bright"]
 """Exposure gains below and from which an image counts as badly exposed; other recipes stay between them."""
 
 
-_LIMITS = {
-    "motion": (0.1, 30),
-    "noise": (0.1, 80),
-    "exposure": (0.001, 16),
-    "cast": (0.01, 1),
-    "coarse_jpeg": (1, 100),
-    "misalignment": (0.1, 90),
-    "near_camera": (1.2, 100),
-}
+_LIMITS = {row.fault.interval: row.fault.limits for row in FACTORS if row.fault}
 
 
 class DegradedSection(Section):
