@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.recipe import Recipe
 
 
@@ -149,6 +150,28 @@ class ExpressionMeter(Protocol):
         commanded: Sequence[Mapping[str, Any]],
     ) -> np.ndarray:
         """Return float32 (N,) from 0 (neutral) to 1; `commanded` are the attributes of the generator."""
+        ...
+
+
+class QualityScorer(Protocol):
+    """Rates faces: the higher, the better, unless the card states otherwise."""
+
+    @property
+    def card(self) -> ModelCard:
+        """Return name, input size, channel order, value range, `higher_is_better`, licence and cost in GFLOP."""
+        ...
+
+    def score(self, images: np.ndarray) -> np.ndarray:
+        """Return finite float64 (N,) scores of uint8 RGB (N, 112, 112, 3), in the direction of the card."""
+        ...
+
+
+@runtime_checkable
+class CalibratedScorer(Protocol):
+    """A quality scorer that adapts to unlabelled images before it scores."""
+
+    def calibrate(self, images: np.ndarray) -> None:
+        """Adapt to uint8 RGB (N, 112, 112, 3) of the source that will be scored."""
         ...
 
 

@@ -20,7 +20,8 @@ MAKE = (
 )
 SCORE = (
     FOLDER,
-    option("--model", required=True, metavar="PATH", help="run folder, model folder or .safetensors file"),
+    option("--model", required=True, metavar="PATH", help="run, model folder, .safetensors file or bundled-quality"),
+    option("--scorers", default="sharpness,random", metavar="NAME,...", help="beside it, such as norm,bundled-quality"),
     option("--out", default="benchmark-score.json", metavar="FILE", help="JSON (default: benchmark-score.json)"),
     option("--bootstrap", type=int, default=200, metavar="N", help="resamples for intervals (default: 200, 0: none)"),
 )
@@ -37,13 +38,14 @@ def benchmark(options: argparse.Namespace) -> None:
         case "check":
             run_check(folder)
         case "score":
-            run_score(folder, options.model, local_path(options.out, HERE), max(0, options.bootstrap))
+            beside = [name for name in options.scorers.split(",") if name]
+            run_score(folder, options.model, local_path(options.out, HERE), max(0, options.bootstrap), beside)
 
 
 ACTIONS = (
     Command("make", "render images and fix the pairs; run again to finish what was interrupted", MAKE, benchmark),
     Command("check", "read every byte and name what is missing, damaged or foreign", (FOLDER,), benchmark),
-    Command("score", "compute EDC and pAUC of a quality model beside sharpness and random", SCORE, benchmark),
+    Command("score", "compute EDC and pAUC of a quality model beside other scorers", SCORE, benchmark),
 )
 COMMAND = CommandGroup(
     "benchmark", "make or use a verification benchmark, the same byte for byte wherever its seed is rendered", ACTIONS

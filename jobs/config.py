@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from synfiqa.actors.quality.registry import require_known
 from synfiqa.cluster.storage.storage import redact
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -31,9 +32,11 @@ def apply_overrides(tree: dict[str, Any], overrides: list[str]) -> dict[str, Any
 def parse_config(tree: dict[str, Any], source: str) -> RunConfig:
     """Check a config tree. Raises UserError with one sentence for the first error."""
     try:
-        return RunConfig.model_validate(tree)
+        config = RunConfig.model_validate(tree)
     except ValidationError as error:
         raise UserError(_sentence(error, source)) from None
+    require_known(config.evaluate.scorers, f"{source}: evaluate.scorers")
+    return config
 
 
 def _read_yaml(path: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Command `score`: score photographs with a quality model and write one CSV."""
+"""Command `score`: score photographs with a quality scorer and write one CSV."""
 
 import argparse
 
@@ -27,7 +27,7 @@ COMMAND = Command(
             "--model",
             default=BUNDLED_QUALITY,
             metavar="PATH",
-            help="run folder, model folder or .safetensors file (default: the bundled one)",
+            help="bundled-quality (default), sharpness, norm, mirror, random; or run, model folder, .safetensors file",
         ),
         option("--out", default="scores.csv", metavar="FILE", help="CSV to write (default: scores.csv)"),
     ),

@@ -1,13 +1,18 @@
 """The recipe of one image: the commanded value of every factor; it suffices to generate the image again."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 Kind = Literal["reference", "degraded"]
 Occluder = Literal["none", "glasses", "sunglasses", "mask", "scarf", "hand", "hat", "hair", "object"]
 Background = Literal["plain", "gradient", "blurred", "cluttered"]
 Profile = Literal["corrected", "faithful"]
+
+REGIONS = ("forehead", "left_eye", "right_eye", "nose", "left_cheek", "right_cheek", "mouth", "chin")
+"""Regions of the face whose occluded share is known; left is image-left of a frontal face."""
 
 
 class Pose(BaseModel):
@@ -93,3 +98,37 @@ class Recipe(BaseModel):
     profile: Profile = "corrected"
     template: str = Field("", description="entry of the template bank that the face is shown under; empty: none")
     prompt: str = Field("", description="text prompt of the diffusion model; empty: none")
+
+
+_PREFIX = {"pose": "", "expression": "", "gaze": "gaze_", "light": "light_"}  # of the columns of each part
+
+
+def recipe_fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Yield path and definition of every single value of a recipe in its order, such as `light.cast`."""
+    for name, field in Recipe.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from ((f"{name}.{part}", inner) for part, inner in field.annotation.model_fields.items())
+        else:
+            yield name, field
+
+
+def column_of(path: str) -> str:
+    """Return the column of `SAMPLES` that holds the value at a path: `light_cast` of `light.cast`."""
+    part, dot, name = path.partition(".")
+    return f"{_PREFIX[part]}{name}" if dot else path
+
+
+def value_at(recipe: Recipe, path: str) -> Any:
+    """Return the value of a recipe at a path."""
+    part, dot, name = path.partition(".")
+    value = getattr(recipe, part)
+    return getattr(value, name) if dot else value
+
+
+def with_value(recipe: Recipe, path: str, value: Any) -> Recipe:
+    """Return the recipe with one value changed; unlike `model_copy` this validates it."""
+    part, dot, name = path.partition(".")
+    if dot:
+        inner = getattr(recipe, part)
+        value = type(inner)(**{**dict(inner), name: value})
+    return Recipe(**{**dict(recipe), part: value})

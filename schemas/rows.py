@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
+from pydantic.fields import FieldInfo
 
-from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe
+from synfiqa.schemas.recipe import REGIONS, Recipe, column_of, recipe_fields, value_at
 
 SCHEMA_VERSION = 5
 
@@ -15,9 +16,6 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _f32 = pa.float32()
 LANDMARKS = pa.list_(_f32, 10)
 """x, y of image-left eye, image-right eye, nose tip, image-left and image-right mouth corner, in pixels."""
-
-REGIONS = ("forehead", "left_eye", "right_eye", "nose", "left_cheek", "right_cheek", "mouth", "chin")
-"""Regions of the face whose occluded share is known; left is image-left of a frontal face."""
 
 OCCLUDED_REGIONS = pa.struct([(name, _f32) for name in REGIONS])
 """Share of each region's visible skin that the occluder hides, 0..1; null where none of it is visible."""
@@ -58,44 +56,17 @@ IDENTITIES = pa.schema(
 )
 """Columns of an accepted identity that the sample half reads."""
 
-_RECIPE = [
-    ("seed", pa.int64()),
-    ("yaw", _f32),
-    ("pitch", _f32),
-    ("roll", _f32),
-    ("mouth_open", _f32),
-    ("smile", _f32),
-    ("brow_raise", _f32),
-    ("frown", _f32),
-    ("pucker", _f32),
-    ("inner_brow_raise", _f32),
-    ("squint", _f32),
-    ("nose_wrinkle", _f32),
-    ("corners_down", _f32),
-    ("lips_pressed", _f32),
-    ("eyes_closed", _f32),
-    ("gaze_yaw", _f32),
-    ("gaze_pitch", _f32),
-    ("light_azimuth", _f32),
-    ("light_elevation", _f32),
-    ("light_harshness", _f32),
-    ("light_exposure", _f32),
-    ("light_temperature", _f32),
-    ("light_cast", _f32),
-    ("occluder", pa.string()),
-    ("occluder_coverage", _f32),
-    ("background", pa.string()),
-    ("camera_distance", _f32),
-    ("misalignment", _f32),
-    ("downsample", _f32),
-    ("blur", _f32),
-    ("motion", _f32),
-    ("noise", _f32),
-    ("jpeg_quality", pa.int32()),
-    ("profile", pa.string()),
-    ("template", pa.string()),
-    ("prompt", pa.string()),
-]
+
+def _arrow_type(field: FieldInfo) -> pa.DataType:
+    """Return the type of a recipe field's column: whole numbers are int32 where their bound fits, else int64."""
+    if field.annotation is float:
+        return _f32
+    if field.annotation is int:
+        return pa.int32() if any(getattr(bound, "le", 2**31) < 2**31 for bound in field.metadata) else pa.int64()
+    return pa.string()
+
+
+_RECIPE = [(column_of(path), _arrow_type(field)) for path, field in recipe_fields() if path != "kind"]
 
 SAMPLES = pa.schema(
     [
@@ -174,25 +145,18 @@ def image_path(identity: int, kind: str, index: int) -> str:
     return sample_id(identity, kind, index) + ".jpg"
 
 
-_FLAT = ("pose", "expression", "gaze", "light")  # parts of a recipe with a column for each of their fields
-
-
 def recipe_to_row(recipe: Recipe) -> dict[str, float | int | str]:
     """Flatten a recipe into its columns of `SAMPLES`, `kind` among them."""
-    light = {f"light_{name}": value for name, value in recipe.light.model_dump().items()}
-    gaze = {f"gaze_{name}": value for name, value in recipe.gaze.model_dump().items()}
-    rest = recipe.model_dump(exclude=set(_FLAT))
-    return {**rest, **recipe.pose.model_dump(), **recipe.expression.model_dump(), **gaze, **light}
+    return {column_of(path): value_at(recipe, path) for path, _ in recipe_fields()}
 
 
 def recipe_from_row(row: Mapping[str, Any]) -> Recipe:
     """Rebuild the recipe of a `SAMPLES` row; float32 storage rounds angles and strengths."""
-    light = {name: row[f"light_{name}"] for name in Light.model_fields}
-    gaze = {name: row[f"gaze_{name}"] for name in Gaze.model_fields}
-    return Recipe(
-        pose=Pose(**{name: row[name] for name in Pose.model_fields}),
-        expression=Expression(**{name: row[name] for name in Expression.model_fields}),
-        gaze=Gaze(**gaze),
-        light=Light(**light),
-        **{name: row[name] for name in Recipe.model_fields if name not in _FLAT},
-    )
+    fields: dict[str, Any] = {}
+    for path, _ in recipe_fields():
+        part, dot, name = path.partition(".")
+        if dot:
+            fields.setdefault(part, {})[name] = row[column_of(path)]
+        else:
+            fields[part] = row[column_of(path)]
+    return Recipe(**fields)

@@ -1,4 +1,4 @@
-"""Samples capture faults: motion, noise, exposure, colour cast, compression, misalignment and camera distance.
+"""Samples capture faults: every row of the table of factors that has a `fault`.
 
 Each factor has its own random generator, so that a changed rate or range, or a new factor, leaves the other draws of a
 recipe unchanged.
@@ -8,7 +8,9 @@ import numpy as np
 
 from synfiqa.actors.degradation.draws import log_uniform, single
 from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSection
-from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.factor import Fault
+from synfiqa.schemas.recipe import Recipe, with_value
 from synfiqa.schemas.seeds import derive_seed, generator
 
 _ORDINARY_DISTANCE = (4.0, 10.0)  # head heights (of 24 cm): 1 to 2.4 m
@@ -24,38 +26,36 @@ def with_distance(recipe: Recipe) -> Recipe:
 def with_faults(recipe: Recipe, distribution: DegradedSection) -> Recipe:
     """Return a degraded recipe with the faults drawn by its seed from the configured rates and ranges."""
     recipe = with_distance(recipe)
-    drawn: dict[str, object] = {}
-    light: dict[str, float] = {}
-    for name, rate in (("motion", distribution.motion_rate), ("noise", distribution.noise_rate)):
-        rng = _rng(recipe, name)
-        if rng.random() < rate:
-            drawn[name] = log_uniform(rng, *getattr(distribution, name))
+    for row in FACTORS:
+        if row.fault is None:
+            continue
+        rng = _rng(recipe, row.fault.stream)
+        if rng.random() >= getattr(distribution, row.fault.rate):
+            continue
+        low, high = getattr(distribution, row.fault.interval)
+        if row.fault.draw == "exposure":
+            recipe = _with_exposure(recipe, low, high, rng)
+        else:
+            recipe = with_value(recipe, row.field, _strength(row.fault, low, high, rng))
+    return recipe
 
-    rng = _rng(recipe, "exposure")
-    if rng.random() < distribution.exposure_rate:
-        low, high = distribution.exposure
-        dark = rng.random() < 0.5
-        light["exposure"] = log_uniform(rng, low, DARK_BELOW) if dark else log_uniform(rng, BRIGHT_FROM, high)
-        if dark:
-            # In low light a camera raises its gain, which amplifies the noise together with the signal.
-            gained = log_uniform(rng, *_GAIN_NOISE) / np.sqrt(light["exposure"])
-            drawn["noise"] = single(min(_MAX_NOISE, np.hypot(gained, float(drawn.get("noise", 0.0)))))  # type: ignore[arg-type]
 
-    rng = _rng(recipe, "cast")
-    if rng.random() < distribution.cast_rate:
-        light["cast"] = log_uniform(rng, *distribution.cast)
-    rng = _rng(recipe, "jpeg")
-    if rng.random() < distribution.jpeg_rate:
-        low, high = distribution.coarse_jpeg
-        drawn["jpeg_quality"] = int(np.clip(np.floor(log_uniform(rng, low, high + 1)), low, high))
-    rng = _rng(recipe, "misalignment")
-    if rng.random() < distribution.misalignment_rate:
-        side = -1 if rng.random() < 0.5 else 1
-        drawn["misalignment"] = side * log_uniform(rng, *distribution.misalignment)
-    rng = _rng(recipe, "near camera")
-    if rng.random() < distribution.near_camera_rate:
-        drawn["camera_distance"] = log_uniform(rng, *distribution.near_camera)
-    return recipe.model_copy(update={**drawn, "light": recipe.light.model_copy(update=light)})
+def _strength(fault: Fault, low: float, high: float, rng: np.random.Generator) -> float:
+    if fault.draw == "whole":
+        return int(np.clip(np.floor(log_uniform(rng, low, high + 1)), low, high))
+    sign = -1 if fault.draw == "signed" and rng.random() < 0.5 else 1
+    return sign * log_uniform(rng, low, high)
+
+
+def _with_exposure(recipe: Recipe, low: float, high: float, rng: np.random.Generator) -> Recipe:
+    """Return the recipe too dark or too bright, half each; the noise of a dark one joins what it has already."""
+    if rng.random() >= 0.5:
+        return with_value(recipe, "light.exposure", log_uniform(rng, BRIGHT_FROM, high))
+    gain = log_uniform(rng, low, DARK_BELOW)
+    # In low light a camera raises its gain, which amplifies the noise together with the signal.
+    gained = log_uniform(rng, *_GAIN_NOISE) / np.sqrt(gain)
+    noise = single(min(_MAX_NOISE, np.hypot(gained, recipe.noise)))
+    return with_value(with_value(recipe, "light.exposure", gain), "noise", noise)
 
 
 def _rng(recipe: Recipe, factor: str) -> np.random.Generator:

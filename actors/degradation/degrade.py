@@ -7,7 +7,7 @@ these. It adds faults that the release lacks, in a camera's order: motion blur b
 noise after it; and misaligned crops.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +18,9 @@ from scipy import ndimage
 from synfiqa.actors.degradation.misalignment import misaligned_landmarks
 from synfiqa.actors.degradation.operators import motion_blur, sensor_noise
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
+from synfiqa.actors.imaging.codec import encode_jpeg
+from synfiqa.schemas.factors import FACTORS, after_rendering
+from synfiqa.schemas.factors.rules import check_operators
 from synfiqa.schemas.recipe import Profile, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 
@@ -28,15 +31,7 @@ _MIN_VARIANCE = 0.175
 _TAP_NOISE = 0.1
 _CHIN_BELOW_MOUTH = 0.7
 
-# Neutral values of the factors that act on the crop and its file, after rendering.
-_AFTER_RENDERING = {
-    "misalignment": 0.0,
-    "downsample": 1.0,
-    "blur": 1.0,
-    "motion": 0.0,
-    "noise": 0.0,
-    "jpeg_quality": 100,
-}
+_AFTER_RENDERING = {row.field: row.neutral for row in after_rendering()}
 
 
 @dataclass(frozen=True)
@@ -127,6 +122,11 @@ def portrait_recipe(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update=_AFTER_RENDERING)
 
 
+def aligner_landmarks(landmarks: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Return the landmarks (5, 2) that the aligner uses: the true ones with the error that the recipe commands."""
+    return misaligned_landmarks(landmarks, recipe)
+
+
 def clean_crop_and_degrade(
     portrait: np.ndarray, landmarks: np.ndarray, recipe: Recipe, box: np.ndarray | None = None
 ) -> DegradedFace:
@@ -137,7 +137,7 @@ def clean_crop_and_degrade(
     aligns by the landmarks of the undegraded box. References are only aligned.
     """
     if recipe.profile == "corrected":
-        shifted = misaligned_landmarks(landmarks, recipe)[None]
+        shifted = aligner_landmarks(landmarks, recipe)[None]
         clean = align([portrait], shifted, antialias=True)[0]
         points = transform_points(landmarks[None], similarity_transform(shifted))[0]
         degraded = _degrade_unless_reference(clean, recipe)
@@ -214,3 +214,16 @@ def _resample(image: np.ndarray, recipe: Recipe) -> np.ndarray:
         return image
     shrunk = Image.fromarray(image).resize((small, small), Image.Resampling.BICUBIC)
     return np.asarray(shrunk.resize((ARCFACE_SIZE, ARCFACE_SIZE), Image.Resampling.BICUBIC))
+
+
+OPERATORS: dict[str, Callable[..., object]] = {
+    "misalignment": misaligned_landmarks,
+    "blur": draw_kernel,
+    "motion": motion_blur,
+    "downsample": _resample,
+    "noise": sensor_noise,
+    "jpeg_quality": encode_jpeg,
+}
+"""What applies each factor after rendering, in the order of a camera; every such row of the table has one."""
+
+check_operators(FACTORS, OPERATORS)

@@ -89,6 +89,18 @@ class MtcnnDetector:
                         found[index].append(enlarged(face, chunk.shape[1:3], images[index].shape[:2]))
         return found
 
+    @torch.inference_mode()
+    def raw_answer(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 (N, 17) face probabilities of the three networks, box and points, of images as one crop."""
+        probabilities, places = [], []
+        for network, side in ((self._network.onet, 48), (self._network.rnet, 24), (self._network.pnet, 12)):
+            small = np.stack([cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in images])
+            pixels = torch.from_numpy(small).permute(0, 3, 1, 2).float().to(self._network.device)
+            *found, scores = network((pixels - 127.5) / 128)
+            probabilities.append(scores.reshape(len(images), 2)[:, 1:])
+            places += [part.reshape(len(images), -1) for part in found] if side == 48 else []
+        return torch.cat([*probabilities, *places], dim=1).cpu().numpy()
+
     def _faces(self, boxes: np.ndarray | None, probabilities: np.ndarray, points: np.ndarray | None) -> list[Detection]:
         # facenet-pytorch returns None for an image without faces, and arrays of dtype object otherwise.
         if boxes is None or points is None or len(boxes) == 0:

@@ -1,11 +1,13 @@
 """Writes captions of recipes for the image-text role; holds the fixed caption of v_l."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from synfiqa.actors.degradation.degrade import draw_kernel
+from synfiqa.schemas.factors import FACTORS as TABLE
+from synfiqa.schemas.factors.face import EXPRESSION, PITCH
+from synfiqa.schemas.factors.light import EXPOSURE, HARSHNESS
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 
@@ -15,111 +17,27 @@ REFERENCE_CAPTION = (
 )
 """The caption of an ideal reference image; v_l is the cosine between an image and it."""
 
-Wordings = dict[str, tuple[str, ...]]
+Wordings = Mapping[str, tuple[str, ...]]
 
-SHARPNESS: Wordings = {
-    "sharp": ("sharp", "crisp", "clear", "detailed"),
-    "soft": ("slightly blurry", "rather soft", "slightly out of focus"),
-    "blurry": ("very blurry", "badly blurred", "heavily out of focus", "low resolution"),
-}
-POSE: Wordings = {
-    "frontal": ("facing the camera", "seen from the front", "in frontal view"),
-    "three-quarter": ("in three-quarter view", "turned partly away", "with the head turned"),
-    "profile": ("in profile", "seen from the side", "in side view"),
-}
-TILT: Wordings = {
-    "level": (),
-    "up": ("looking up", "with the chin raised"),
-    "down": ("looking down", "with the chin lowered"),
-}
-EXPRESSION: Wordings = {
-    "neutral": ("with a neutral expression", "with a relaxed face", "with a calm face"),
-    "mouth_open": ("with an open mouth", "with the mouth open"),
-    "smile": ("smiling", "with a smile"),
-    "brow_raise": ("with raised brows", "looking surprised"),
-    "frown": ("frowning", "with a frown"),
-    "pucker": ("with pursed lips", "puckering the lips"),
-    "inner_brow_raise": ("looking worried", "with the inner brows raised"),
-    "squint": ("squinting", "with narrowed eyes"),
-    "nose_wrinkle": ("wrinkling the nose", "with a wrinkled nose"),
-    "corners_down": ("looking sad", "with the mouth corners down"),
-    "lips_pressed": ("with pressed lips", "pressing the lips together"),
-    "eyes_closed": ("with closed eyes", "with the eyes shut"),
-}
-LIGHT: Wordings = {
-    "even": ("in even light", "in soft even light", "evenly lit"),
-    "uneven": ("in slightly uneven light", "softly lit from one side"),
-    "harsh": ("in harsh light", "with hard shadows", "lit from one side"),
-    "back": ("against the light", "lit from behind"),
-    "dark": ("in the dark", "underexposed", "in very little light"),
-    "bright": ("overexposed", "in glaring light"),
-}
-OCCLUSION: Wordings = {
-    "none": ("with nothing covering the face", "with the face fully visible", "with an uncovered face"),
-    "glasses": ("wearing glasses", "with eyeglasses on"),
-    "sunglasses": ("wearing sunglasses", "with sunglasses covering the eyes"),
-    "mask": ("wearing a mask", "with a mask covering the mouth"),
-    "scarf": ("wearing a scarf", "with a scarf covering the chin"),
-    "hand": ("with a hand covering the face", "behind a raised hand"),
-    "hat": ("wearing a hat", "with a hat over the forehead"),
-    "hair": ("with hair over the eyes", "with strands covering the face"),
-    "object": ("behind a held object", "with an object before the face"),
-}
-COLOUR: Wordings = {"natural": (), "tinted": ("with a colour cast", "in coloured light")}
-GRAIN: Wordings = {"clean": (), "noisy": ("full of sensor noise", "with strong grain")}
-FILE: Wordings = {"fine": (), "coarse": ("badly compressed", "with compression blocks")}
-FRAMING: Wordings = {"upright": (), "turned": ("badly aligned", "rotated in the frame")}
-LENS: Wordings = {"usual": (), "near": ("taken too close", "distorted by a near lens")}
-BACKGROUND: Wordings = {
-    "plain": ("on a plain background",),
-    "gradient": ("on a smooth background",),
-    "blurred": ("on a blurred background",),
-    "cluttered": ("on a cluttered background",),
-}
 OPENINGS = ("a portrait photo of a person", "a photo of a person", "a portrait of a person", "an image of a face")
-WORDINGS: dict[str, Wordings] = {
-    "sharpness": SHARPNESS,
-    "pose": POSE,
-    "tilt": TILT,
-    "expression": EXPRESSION,
-    "light": LIGHT,
-    "occlusion": OCCLUSION,
-    "background": BACKGROUND,
-    "colour": COLOUR,
-    "grain": GRAIN,
-    "file": FILE,
-    "framing": FRAMING,
-    "lens": LENS,
-}
-"""Factor -> class -> phrases."""
+# Random words are drawn in this order, and classes of training are numbered by it; new subjects go to the end.
+_SUBJECTS = (
+    *("sharpness", "pose", "tilt", "expression", "light", "occlusion", "background"),
+    *("colour", "grain", "file", "framing", "lens"),
+)
+_ROWS = {row.caption.subject: row for row in TABLE if row.caption}
+_CAPTIONS = {row.caption.subject: row.caption for row in TABLE if row.caption}
+FACTORS = tuple(dict.fromkeys((*_SUBJECTS, *_ROWS)))
+"""Subjects that a caption may mention."""
+WORDINGS: dict[str, Wordings] = {subject: _CAPTIONS[subject].words for subject in FACTORS}
+"""Subject -> class -> phrases."""
+OCCLUSION, SHARPNESS = WORDINGS["occlusion"], WORDINGS["sharpness"]
 
-SOFT_FROM, BLURRY_FROM = 0.8, 1.8
-THREE_QUARTER_FROM, PROFILE_FROM, TILT_FROM = 20.0, 55.0, 15.0
-NEUTRAL_BELOW = 0.25
-UNEVEN_FROM, HARSH_FROM, DARK_BELOW, BRIGHT_FROM = 0.25, 0.45, 0.65, 1.4
-BEHIND_FROM = 115.0  # degrees between the key light and the camera
-TINTED_FROM, NOISY_FROM, COARSE_BELOW, TURNED_FROM, NEAR_BELOW = 0.3, 9.0, 25, 10.0, 2.2
+HARSH_FROM = dict(_CAPTIONS["light"].steps)["uneven"]
+"""Visible harshness from which light counts as harsh."""
 
-
-@dataclass(frozen=True)
-class Attributes:
-    """The class of each factor that a caption may mention; fields are keys of `WORDINGS`."""
-
-    sharpness: str
-    pose: str
-    tilt: str
-    expression: str
-    light: str
-    occlusion: str
-    background: str
-    colour: str
-    grain: str
-    file: str
-    framing: str
-    lens: str
-
-
-FACTORS = tuple(field.name for field in fields(Attributes))
+Attributes = Mapping[str, str]
+"""The class of each of `FACTORS` in one image."""
 
 
 def softness(recipe: Recipe) -> float:
@@ -141,21 +59,13 @@ def softness(recipe: Recipe) -> float:
 
 def attributes(recipe: Recipe) -> Attributes:
     """Classify every factor of a recipe, by the classes that captions name."""
-    lost = softness(recipe)
-    return Attributes(
-        sharpness="sharp" if lost < SOFT_FROM else "soft" if lost < BLURRY_FROM else "blurry",
-        pose=_pose(recipe.pose),
-        tilt="level" if abs(recipe.pose.pitch) < TILT_FROM else "up" if recipe.pose.pitch > 0 else "down",
-        expression=_expression(recipe.expression),
-        light=_light(recipe.light),
-        occlusion=recipe.occluder,
-        background=recipe.background,
-        colour="tinted" if recipe.light.cast >= TINTED_FROM else "natural",
-        grain="noisy" if recipe.noise >= NOISY_FROM else "clean",
-        file="coarse" if recipe.jpeg_quality < COARSE_BELOW else "fine",
-        framing="turned" if abs(recipe.misalignment) >= TURNED_FROM else "upright",
-        lens="near" if recipe.camera_distance < NEAR_BELOW else "usual",
-    )
+    described = {
+        "sharpness": _CAPTIONS["sharpness"].classify(softness(recipe)),
+        "tilt": _tilt(recipe.pose),
+        "expression": _expression(recipe.expression),
+        "light": _light(recipe.light),
+    }
+    return {subject: described.get(subject) or _class_of(recipe, subject) for subject in FACTORS}
 
 
 def caption(recipe: Recipe, rng: np.random.Generator, mention: Collection[str] = FACTORS) -> str:
@@ -165,9 +75,9 @@ def caption(recipe: Recipe, rng: np.random.Generator, mention: Collection[str] =
     would train the model to embed covered and free faces alike.
     """
     described = attributes(recipe)
-    sharp = _choose(SHARPNESS[described.sharpness], rng)
+    sharp = _choose(SHARPNESS[described["sharpness"]], rng)
     clauses = [
-        _choose(WORDINGS[factor][getattr(described, factor)], rng)
+        _choose(WORDINGS[factor][described[factor]], rng)
         for factor in FACTORS
         if factor != "sharpness" and (factor in mention or factor == "occlusion")
     ]
@@ -191,28 +101,33 @@ def _choose(options: Sequence[str], rng: np.random.Generator) -> str:
     return options[int(rng.integers(len(options)))] if options else ""
 
 
-def _pose(pose: Pose) -> str:
-    turned = abs(pose.yaw)
-    if turned < THREE_QUARTER_FROM:
-        return "frontal"
-    return "three-quarter" if turned < PROFILE_FROM else "profile"
+def _class_of(recipe: Recipe, subject: str) -> str:
+    """Return the class of a subject that is one field of the recipe, by its amount."""
+    value = _ROWS[subject].value(recipe)
+    return _CAPTIONS[subject].classify(value if isinstance(value, str) else abs(value))
+
+
+def _tilt(pose: Pose) -> str:
+    if abs(pose.pitch) < PITCH.thresholds["tilted"]:
+        return "level"
+    return "up" if pose.pitch > 0 else "down"
 
 
 def _expression(expression: Expression) -> str:
     units = expression.model_dump()
     strongest = max(units, key=lambda unit: units[unit])
-    return strongest if units[strongest] >= NEUTRAL_BELOW else "neutral"
+    return strongest if units[strongest] >= EXPRESSION.thresholds["described"] else "neutral"
 
 
 def _light(light: Light) -> str:
-    if light.exposure < DARK_BELOW:
+    if light.exposure < EXPOSURE.thresholds["described dark"]:
         return "dark"
-    if light.exposure > BRIGHT_FROM:
+    if light.exposure > EXPOSURE.thresholds["described bright"]:
         return "bright"
-    uneven = unevenness(light)
-    if uneven < HARSH_FROM:
-        return "even" if uneven < UNEVEN_FROM else "uneven"
-    return "back" if _frontality(light) < np.cos(np.radians(BEHIND_FROM)) else "harsh"
+    harshness = _CAPTIONS["light"].classify(unevenness(light))
+    if harshness != "harsh":
+        return harshness
+    return "back" if _frontality(light) < np.cos(np.radians(HARSHNESS.thresholds["behind"])) else "harsh"
 
 
 def unevenness(light: Light) -> float:

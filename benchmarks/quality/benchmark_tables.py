@@ -7,9 +7,9 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from synfiqa.jobs.workflows.verification_benchmark import figure
+from synfiqa.schemas.evaluation import BenchmarkFigures, BenchmarkResult, parse
 
 MODES = ("leaderboard", "fixed")
 
@@ -23,32 +23,36 @@ def main() -> None:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         sys.exit(f"cannot read {path} ({error}): make it with `synfiqa benchmark score --out {path}`")
-    if not isinstance(document, dict) or not {"results", "spearman", "factors"} <= document.keys():
-        sys.exit(f"{path} holds no scores: make them with `synfiqa benchmark score --out {path}`")
-    print("\n".join([*pauc_table(document), "", *factor_rows(document)]))
+    try:
+        scores = parse(BenchmarkResult, document)
+    except ValueError as error:
+        sys.exit(
+            f"{path} holds no scores of this version ({error}): make them with `synfiqa benchmark score --out {path}`"
+        )
+    print("\n".join([*pauc_table(scores), "", *factor_rows(scores)]))
 
 
-def pauc_table(document: dict[str, Any]) -> list[str]:
+def pauc_table(scores: BenchmarkFigures) -> list[str]:
     """Return one line a method: pAUC with its interval at each FMR and mode, and Spearman with the mean similarity."""
-    results = [result for mode in MODES for result in document["results"] if result["mode"] == mode]
-    titles = [f"{result['mode']}, FMR {100 * result['fmr']:g} %" for result in results]
+    results = [result for mode in MODES for result in scores.results if result.mode == mode]
+    titles = [f"{result.mode}, FMR {100 * result.fmr:g} %" for result in results]
     lines = ["| | " + " | ".join(titles) + " | Spearman |", "|---" * (len(titles) + 2) + "|"]
-    for name, rho in document["spearman"].items():
-        cells = [figure(result["methods"][name]) for result in results]
+    for name, rho in scores.spearman.items():
+        cells = [figure(result.methods[name]) for result in results]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {_number(rho)} |")
     return lines
 
 
-def factor_rows(document: dict[str, Any]) -> list[str]:
+def factor_rows(scores: BenchmarkFigures) -> list[str]:
     """Return one line a factor: mean similarity and FNMR of each step, and `falls` of similarity and methods."""
-    methods = [name for name in document["spearman"] if name != "random"]
+    methods = [name for name in scores.spearman if name != "random"]
     falling = ["similarity", *methods]
     lines = ["| factor | similarity | FNMR, % | " + " | ".join(f"{name} falls" for name in falling) + " |"]
     lines.append("|---" * (3 + len(falling)) + "|")
-    for name, entry in document["factors"].items():
-        similarity = " ".join(_number(step["similarity"], 2) for step in entry["steps"])
-        wrong = " ".join(f"{100 * step['fnmr']:.0f}" for step in entry["steps"])
-        falls = [_number(entry["falls"][method], 2) if "falls" in entry else "" for method in falling]
+    for name, entry in scores.factors.items():
+        similarity = " ".join(_number(step.similarity, 2) for step in entry.steps)
+        wrong = " ".join("undefined" if step.fnmr is None else f"{100 * step.fnmr:.0f}" for step in entry.steps)
+        falls = ["" if entry.falls is None else _number(entry.falls[method], 2) for method in falling]
         lines.append(f"| {name} | {similarity} | {wrong} | " + " | ".join(falls) + " |")
     return lines
 

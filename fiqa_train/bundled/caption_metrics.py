@@ -31,19 +31,19 @@ def caption_metrics(model: SmallClip, held_out: RenderSet) -> dict[str, float]:
 
     calm = np.array(
         [
-            entry.light not in ("dark", "bright")
-            and all(getattr(entry, factor) == usual for factor, usual in UNDISTURBED.items())
+            entry["light"] not in ("dark", "bright")
+            and all(entry[factor] == usual for factor, usual in UNDISTURBED.items())
             for entry in described
         ]
     )
 
     def accuracy(factor: str, classes: Sequence[str], among: np.ndarray | bool = True) -> float:
-        actual = np.array([getattr(entry, factor) for entry in described])
+        actual = np.array([entry[factor] for entry in described])
         kept = np.isin(actual, classes) & among
         guessed = np.array(classes)[class_scores(model, crops[kept], factor, classes).argmax(axis=1)]
         return balanced_accuracy(actual[kept], guessed)
 
-    occlusion = np.array([entry.occlusion for entry in described])
+    occlusion = np.array([entry["occlusion"] for entry in described])
     kept = occlusion != "glasses"
     kinds = np.array(("none", *COVERING))
     guessed = kinds[class_scores(model, crops[kept], "occlusion", ("none", *COVERING)).argmax(axis=1)]

@@ -21,6 +21,7 @@ from synfiqa.fiqa_train.bundled.augment import augment
 from synfiqa.fiqa_train.bundled.embedder_metrics import match_cosine, verification_metrics
 from synfiqa.fiqa_train.bundled.publish import publish, write_card
 from synfiqa.fiqa_train.bundled.render_set import RenderSet, SetSize, cache_path, cached_render_set
+from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
@@ -29,8 +30,6 @@ SCALE, MARGIN = 24.0, 0.15
 MARGIN_FROM, MARGIN_TO = 0.15, 0.45
 """Shares of the training between which the margin rises from 0; with a margin from the start training stalls."""
 BATCH, LEARNING_RATE, WEIGHT_DECAY = 32, 4e-3, 0.05
-MAX_TURN, MAX_YAW, EXPOSURES = 20.0, 80.0, (0.1, 3.0)
-"""Degrees in the plane and to the side, and exposures, beyond which a face is left out of training."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +96,9 @@ def margin_at(share: float) -> float:
 
 
 def learnable(recipes: Sequence[Recipe]) -> np.ndarray:
-    """Return bool (N,): False for faces beyond `MAX_TURN`, `MAX_YAW` or `EXPOSURES`."""
-    low, high = EXPOSURES
-    return np.array(
-        [
-            abs(recipe.misalignment) <= MAX_TURN
-            and abs(recipe.pose.yaw) <= MAX_YAW
-            and low <= recipe.light.exposure <= high
-            for recipe in recipes
-        ]
-    )
+    """Return bool (N,): False for faces beyond what `learnable` of a row of the table of factors allows."""
+    limits = [(row, *row.learnable) for row in FACTORS if row.learnable]
+    return np.array([all(low <= abs(row.value(recipe)) <= high for row, low, high in limits) for recipe in recipes])
 
 
 def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIResNet:

@@ -185,8 +185,8 @@ def build_pool(faces: RenderSet, rng: np.random.Generator) -> Pool:
     degraded = (degraded_crop(faces.crops[index // VARIATIONS], recipe) for index, recipe in enumerate(recipes))
     images = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in degraded])
     described = [attributes(recipe) for recipe in recipes]
-    classes = [[list(WORDINGS[factor]).index(getattr(entry, factor)) for factor in FACTORS] for entry in described]
-    worded = [[bool(WORDINGS[factor][getattr(entry, factor)]) for factor in FACTORS] for entry in described]
+    classes = [[list(WORDINGS[factor]).index(entry[factor]) for factor in FACTORS] for entry in described]
+    worded = [[bool(WORDINGS[factor][entry[factor]]) for factor in FACTORS] for entry in described]
     return Pool(images, recipes, torch.tensor(classes), torch.tensor(worded), _draw_probability(recipes))
 
 

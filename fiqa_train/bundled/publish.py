@@ -11,25 +11,36 @@ import yaml
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from synfiqa.actors.nets.quality_net import QualityModel
+from synfiqa.actors.model_store.checks.canary import answer, answer_of, recorded
+from synfiqa.actors.nets.quality_net import QualityModel, QualityNet
 from synfiqa.schemas.model_card import ModelCard
 
 LICENCE = "Apache-2.0"
 
 
 def publish(net: nn.Module, folder: Path, **card: Any) -> ModelCard:
-    """Write `<name>.safetensors` and `<name>.yaml` into the folder; `card` holds all of `ModelCard` but the digest."""
+    """Write `<name>.safetensors` and `<name>.yaml` into the folder; `card` holds all but digest, licence and canary."""
     content = save(in_half(net.state_dict()))
     described = ModelCard(sha256=hashlib.sha256(content).hexdigest(), licence=LICENCE, commercial_use=True, **card)
-    return _write(content, described, folder)
+    path = _write(content, described, folder)
+    proven = described.model_copy(update={"canary": recorded(answer(described, path))})
+    write_card(proven, folder)
+    return proven
 
 
 def publish_quality(model: QualityModel, metrics: dict[str, float], target: Path) -> ModelCard:
     """Write a trained quality model as one file with its card in the metadata, and the card as YAML beside it."""
     card = model.card.model_dump(mode="json", exclude={"sha256"})
     card |= {"name": target.stem, "metrics": metrics, "licence": LICENCE, "command": "synfiqa bootstrap"}
-    content = save(in_half(model.state_dict()), metadata={"card": json.dumps(card, sort_keys=True)})
-    return _write(content, ModelCard(**card, sha256=hashlib.sha256(content).hexdigest()), target.parent)
+    state = in_half(model.state_dict())
+    network = QualityNet(**model.card.arguments)
+    network.load_state_dict(state)
+    card["canary"] = recorded(answer_of("quality", QualityModel(network, model.card)))
+    content = save(state, metadata={"card": json.dumps(card, sort_keys=True)})
+    described = ModelCard(**card, sha256=hashlib.sha256(content).hexdigest())
+    _write(content, described, target.parent)
+    write_card(described, target.parent)
+    return described
 
 
 def in_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -41,11 +52,11 @@ def in_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _write(content: bytes, card: ModelCard, folder: Path) -> ModelCard:
+def _write(content: bytes, card: ModelCard, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{card.name}.safetensors").write_bytes(content)
-    write_card(card, folder)
-    return card
+    path = folder / f"{card.name}.safetensors"
+    path.write_bytes(content)
+    return path
 
 
 def write_card(card: ModelCard, folder: Path) -> None:

@@ -11,13 +11,15 @@ from typing import Literal
 import numpy as np
 import torch
 
-from synfiqa.actors.degradation.misalignment import misaligned_landmarks
+from synfiqa.actors.degradation.degrade import aligner_landmarks
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.imaging.alignment import align
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.recipe import Light, Occluder, Pose, Recipe
+from synfiqa.schemas.factors import ordered_ladders
+from synfiqa.schemas.factors.factor import Signs
+from synfiqa.schemas.recipe import Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed
 
 Part = Literal["train", "clean", "varied", "ladder"]
@@ -40,29 +42,8 @@ WIDE = DegradedSection(
 )
 """Training variation, wider than a run's default."""
 
-YAWS = (0, 15, 30, 45, 60, 75, 90)
-PITCHES = (-30, -15, 15, 30)
-COVERS: tuple[tuple[Occluder, float], ...] = (
-    ("glasses", 0.5),
-    ("sunglasses", 0.5),
-    ("mask", 0.3),
-    ("mask", 0.6),
-    ("mask", 1.0),
-    ("scarf", 0.5),
-    ("scarf", 1.0),
-    ("hand", 0.5),
-    ("hand", 1.0),
-    ("hat", 0.2),
-    ("hat", 1.0),
-    ("hair", 0.2),
-    ("hair", 1.0),
-    ("object", 0.3),
-    ("object", 1.0),
-)
-HARSHNESS = (0.35, 0.7, 1.0)
-EXPOSURES = (0.5, 0.2, 0.07, 0.03)
-TURNS = (10, 25, 45, 90)
-DISTANCES = (2.5, 1.7, 1.3)
+LADDERS = [(row, ladder) for row, ladder in ordered_ladders(lambda row: row.bundled) if not ladder.crop]
+"""Ladders of recipes, each with its row of the table of factors, in their order."""
 
 
 @dataclass(frozen=True)
@@ -157,21 +138,11 @@ def cached_render_set(path: Path, seed: int, size: SetSize) -> RenderSet:
 
 
 def ladder_recipes(base: Recipe) -> Iterator[Recipe]:
-    """Yield the base recipe changed in one factor at a time: pose, cover, side light, darkness, alignment, nearness."""
-    for yaw in YAWS:
-        yield base.model_copy(update={"pose": Pose(yaw=yaw)})
-    for pitch in PITCHES:
-        yield base.model_copy(update={"pose": Pose(pitch=pitch)})
-    for occluder, coverage in COVERS:
-        yield base.model_copy(update={"pose": Pose(), "occluder": occluder, "occluder_coverage": coverage})
-    for harshness in HARSHNESS:
-        yield base.model_copy(update={"pose": Pose(), "light": Light(azimuth=60, elevation=20, harshness=harshness)})
-    for gain in EXPOSURES:
-        yield base.model_copy(update={"pose": Pose(), "light": Light(exposure=gain)})
-    for turn in TURNS:
-        yield base.model_copy(update={"pose": Pose(), "misalignment": float(turn)})
-    for distance in DISTANCES:
-        yield base.model_copy(update={"pose": Pose(), "camera_distance": distance})
+    """Yield the base recipe at every level of `LADDERS`, its pose frontal: one factor is changed at a time."""
+    frontal = base.model_copy(update={"pose": Pose()})
+    for row, ladder in LADDERS:
+        for level in ladder.levels:
+            yield row.at_level(frontal, ladder, level, Signs())
 
 
 def _one_thread() -> None:
@@ -197,9 +168,9 @@ def _render_identity(job: tuple[int, int, bool, SetSize]) -> RenderSet:
     rendered = HeadRenderer(hair_varies=True).render(
         sample_identity(identity_seed).without_glasses(), recipes, PORTRAIT_SIZE
     )
-    believed = [misaligned_landmarks(true, recipe) for true, recipe in zip(rendered.landmarks, recipes, strict=True)]
+    used = [aligner_landmarks(true, recipe) for true, recipe in zip(rendered.landmarks, recipes, strict=True)]
     return RenderSet(
-        crops=align(rendered.images, np.stack(believed)),
+        crops=align(rendered.images, np.stack(used)),
         identity=np.full(len(recipes), number),
         recipes=recipes,
         part=np.repeat(list(parts), [len(group) for group in parts.values()]),

@@ -1,15 +1,16 @@
-"""EDC and pAUC of several qualities on the same verification pairs, as plain numbers for JSON."""
+"""EDC and pAUC of several qualities on the same verification pairs."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from synfiqa.fiqa_train.evaluation.edc import MODES, Edc, Mode, Pairs, check_resolution, pair_quality
-from synfiqa.fiqa_train.evaluation.intervals import Interval, bootstrap_pauc
+from synfiqa.fiqa_train.evaluation.intervals import Interval as Bounds
+from synfiqa.fiqa_train.evaluation.intervals import bootstrap_pauc
 from synfiqa.fiqa_train.evaluation.pairs import PairTable
+from synfiqa.schemas.evaluation import Comparison, Difference, Interval, Method, Skipped
 
 CURVE_POINTS = 201
 """Largest number of points of a stored curve; pAUC is computed on the whole curve."""
@@ -25,7 +26,7 @@ class Protocol:
     seed: int
 
 
-def resolvable(fmrs: Sequence[float], n_genuine: int, n_impostor: int) -> tuple[list[float], list[dict[str, Any]]]:
+def resolvable(fmrs: Sequence[float], n_genuine: int, n_impostor: int) -> tuple[list[float], list[Skipped]]:
     """Return the FMRs that so many pairs can resolve, and the others with the reason, one sentence each."""
     kept, skipped = [], []
     for fmr in fmrs:
@@ -33,8 +34,16 @@ def resolvable(fmrs: Sequence[float], n_genuine: int, n_impostor: int) -> tuple[
             check_resolution(fmr, n_genuine, n_impostor)
             kept.append(fmr)
         except ValueError as error:
-            skipped.append({"fmr": fmr, "reason": str(error)})
+            skipped.append(Skipped(fmr=fmr, reason=str(error)))
     return kept, skipped
+
+
+def model_versus(methods: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs of methods whose pAUC are compared with a paired interval: the model and each other one.
+
+    The label comes last.
+    """
+    return [("model", other) for other in sorted(methods, key=lambda name: name == "label") if other != "model"]
 
 
 def compare(
@@ -44,11 +53,11 @@ def compare(
     identities: np.ndarray,
     protocol: Protocol,
     versus: Sequence[tuple[str, str]] = (),
-) -> list[dict[str, Any]]:
+) -> list[Comparison]:
     """Return one result per mode and FMR: every method's curve and pAUC, intervals, and paired differences.
 
     `qualities` holds (images,) per method, `similarity` (pairs,), `identities` (images,). With no resamples the
-    intervals are null.
+    intervals are None.
     """
     methods = {
         name: Pairs(similarity, table.genuine, pair_quality(quality[table.first], quality[table.second]))
@@ -66,53 +75,51 @@ def _result(
     fmr: float,
     protocol: Protocol,
     versus: Sequence[tuple[str, str]],
-) -> dict[str, Any]:
+) -> Comparison:
     limit = protocol.discard_limit
     curves = {name: pairs.edc(fmr, limit, mode) for name, pairs in methods.items()}
     draws = None
     if protocol.resamples:
         draws = bootstrap_pauc(methods, first, second, fmr, limit, mode, protocol.resamples, protocol.seed)
     any_curve = next(iter(curves.values()))
-    return {
-        "mode": mode,
-        "fmr": fmr,
-        "discard_limit": limit,
-        "fnmr0": number(any_curve.fnmr0),
-        "threshold0": number(float(any_curve.threshold[0])),
-        "n_genuine": any_curve.n_genuine,
-        "n_impostor": any_curve.n_impostor,
-        "methods": {
-            name: {**_curve(curve), "interval": _interval(draws.interval(name) if draws else None)}
-            for name, curve in curves.items()
-        },
-        "differences": [
-            {
-                "method": one,
-                "other": other,
-                "difference": number(curves[one].pauc - curves[other].pauc),
-                "interval": _interval(draws.difference(one, other) if draws else None),
-            }
+    return Comparison(
+        mode=mode,
+        fmr=fmr,
+        discard_limit=limit,
+        fnmr0=number(any_curve.fnmr0),
+        threshold0=number(float(any_curve.threshold[0])),
+        n_genuine=any_curve.n_genuine,
+        n_impostor=any_curve.n_impostor,
+        methods={name: _method(curve, draws.interval(name) if draws else None) for name, curve in curves.items()},
+        differences=[
+            Difference(
+                method=one,
+                other=other,
+                difference=number(curves[one].pauc - curves[other].pauc),
+                interval=_interval(draws.difference(one, other) if draws else None),
+            )
             for one, other in versus
         ],
-    }
+    )
 
 
-def _curve(curve: Edc) -> dict[str, Any]:
+def _method(curve: Edc, interval: Bounds | None) -> Method:
     rows = np.arange(len(curve.discard))
     if len(rows) > CURVE_POINTS:
         rows = np.unique(np.linspace(0, len(rows) - 1, CURVE_POINTS).round().astype(int))
-    return {
-        "pauc": number(curve.pauc),
-        "note": curve.note,
-        "discard": [round(float(value), 6) for value in curve.discard[rows]],
-        "fnmr": [number(float(value), 6) for value in curve.fnmr[rows]],
-    }
+    return Method(
+        pauc=number(curve.pauc),
+        note=curve.note,
+        discard=[round(float(value), 6) for value in curve.discard[rows]],
+        fnmr=[number(float(value), 6) for value in curve.fnmr[rows]],
+        interval=_interval(interval),
+    )
 
 
-def _interval(interval: Interval | None) -> dict[str, Any] | None:
+def _interval(interval: Bounds | None) -> Interval | None:
     if interval is None:
         return None
-    return {**asdict(interval), "low": number(interval.low), "high": number(interval.high)}
+    return Interval(**asdict(interval) | {"low": number(interval.low), "high": number(interval.high)})
 
 
 def number(value: float, digits: int = 8) -> float | None:

@@ -1,26 +1,27 @@
 """Evaluation of a run's trained model: EDC and pAUC beside baselines on held-out identities.
 
-`synfiqa.fiqa_train.evaluation.document` describes the result.
+`synfiqa.schemas.evaluation` describes the result.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import torch
 
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
-from synfiqa.actors.quality.measures.sharpness import sharpness
+from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
+from synfiqa.actors.quality.registry import require_known
+from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
+from synfiqa.actors.roles import QualityScorer
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.lease import Lease, require_held
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.evaluation.baselines import label_quality, random_quality
-from synfiqa.fiqa_train.evaluation.compare import Protocol, compare, resolvable
+from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
+from synfiqa.fiqa_train.evaluation.compare import Protocol, compare, model_versus, resolvable
 from synfiqa.fiqa_train.evaluation.document import (
     EVALUATION,
     SCORES,
@@ -43,9 +44,9 @@ from synfiqa.fiqa_train.training.checkpoints import load_trained, model_folder
 from synfiqa.fiqa_train.training.task import finished_training, label_table, split_run, training_basis
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import EvaluationResult, NetworkComparison, file_content
 
-VERSUS = (("model", "laplacian"), ("model", "random"), ("model", "label"))
-"""Pairs of methods whose pAUC are compared with a paired interval."""
+SCORERS = "evaluate.scorers"
 
 Progress = Callable[[int, int], None]
 """Called with steps done and steps planned."""
@@ -58,7 +59,7 @@ def run_evaluate(
     *,
     lease: Lease | None = None,
     resolved: ResolvedRun | None = None,
-) -> dict[str, Any]:
+) -> EvaluationResult:
     """Evaluate `models/<train.name>/` on the test identities and return the evaluation; one that exists is returned.
 
     UserError when the model is not trained (or with other settings) or the held-out pairs can resolve no FMR;
@@ -67,6 +68,7 @@ def run_evaluate(
     """
     # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
     torch.set_num_threads(1)
+    require_known(config.evaluate.scorers, SCORERS)
     name, folder = config.train.name, model_folder(config.train.name)
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
@@ -76,7 +78,8 @@ def run_evaluate(
     training = finished_training(storage, name, training_basis(run, manifest, calibration))
     model = load_trained(storage, name)
     embedders = embedders_of(run, calibration.embedder or config.models.embedder)
-    basis = evaluation_basis(run, training or {}, embedders)
+    settings = ScorerSettings(run.catalogue, config.models.embedder, config.run.seed)
+    basis = evaluation_basis(run, training, embedders, scorer_digests(config.evaluate.scorers, settings))
     existing = existing_evaluation(storage, folder, basis)
     if existing is not None:
         return existing
@@ -90,22 +93,17 @@ def run_evaluate(
     n_genuine = int(table.genuine.sum())
     fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, len(table.genuine) - n_genuine)
     if not fmrs:
-        raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1]['reason']}")
+        raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1].reason}")
     steps.done()
 
-    qualities = {
-        "model": model.score(held_out.images).astype(np.float64),
-        "label": label_quality(held_out.label),
-        "laplacian": sharpness(held_out.images),
-        "random": random_quality(len(held_out.label), config.run.seed),
-    }
+    qualities = _qualities(config, settings, NetworkScorer(model), held_out)
     steps.done()
     results = _results(config, embedders, held_out, table, qualities, fmrs, steps)
     evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped)
     require_held(lease)
     storage.write(f"{folder}/{SCORES}", score_table(held_out, qualities))
     require_held(lease)
-    storage.write(f"{folder}/{EVALUATION}", json.dumps(evaluation, indent=1, allow_nan=False).encode() + b"\n")
+    storage.write(f"{folder}/{EVALUATION}", file_content(evaluation))
     steps.done()
     return evaluation
 
@@ -128,6 +126,16 @@ class _Steps:
                 self._phase.close()
 
 
+def _qualities(
+    config: RunConfig, settings: ScorerSettings, model: NetworkScorer, held_out: HeldOut
+) -> dict[str, np.ndarray]:
+    supplied: dict[str, QualityScorer] = {"model": model, "label": LabelScorer(held_out.label)}
+    scorers = scorers_of(config.evaluate.scorers, settings, supplied, SCORERS)
+    for scorer in scorers.values():
+        scorer.calibrate(held_out.images)
+    return {name: scorer.score(held_out.images) for name, scorer in scorers.items()}
+
+
 def _pairs(config: RunConfig, held_out: HeldOut) -> PairTable:
     table = enumerate_pairs(held_out.identity, MAX_IMPOSTORS, config.run.seed)
     if config.evaluate.pairs == "probe-reference":
@@ -143,16 +151,18 @@ def _results(
     qualities: Mapping[str, np.ndarray],
     fmrs: list[float],
     steps: _Steps,
-) -> list[dict[str, Any]]:
+) -> list[NetworkComparison]:
     """Return the results by each embedder; intervals of the first alone, which is the independent one."""
-    results: list[dict[str, Any]] = []
+    results: list[NetworkComparison] = []
     for position, embedder in enumerate(embedders):
         similarity = pair_similarity(embed_flipped(load_embedder(embedder), held_out.images), table)
         steps.done()
         resamples = config.evaluate.bootstrap if position == 0 else 0
         protocol = Protocol(fmrs, config.evaluate.discard_limit, resamples, config.run.seed)
-        found = compare(qualities, similarity, table, held_out.identity, protocol, VERSUS)
+        found = compare(qualities, similarity, table, held_out.identity, protocol, model_versus(list(qualities)))
         independent = embedder.name != embedders[-1].name
-        results += [{"embedder": embedder.name, "independent": independent, **result} for result in found]
+        results += [
+            NetworkComparison(embedder=embedder.name, independent=independent, **dict(result)) for result in found
+        ]
         steps.done()
     return results

@@ -7,23 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synfiqa.schemas.recipe import Expression
+from synfiqa.schemas.factors import FACTORS as TABLE
 from synfiqa.schemas.rows import REGIONS
 
-NEAR_BELOW = 4.0
-"""Distance in head heights below which a camera counts as near, because of perspective distortion."""
-FINE_JPEG = 95
-"""JPEG quality of severity 0."""
-
-_EXPRESSIONS = tuple(Expression.model_fields)
 COVERED = tuple(f"covered_{region}" for region in REGIONS)
 """The eight regions of `occluded_regions` as single columns, and factors of the same names."""
 _REGIONS = "occluded_regions"
-_PLAIN = (
-    *("measured_yaw", "pitch", "roll", "downsample", "blur", "motion", "noise", "jpeg_quality"),
-    *("light_exposure", "light_harshness", "light_azimuth", "light_cast", "camera_distance", "misalignment"),
-    *_EXPRESSIONS,
-    *("gaze_yaw", "gaze_pitch"),
+_SEVERITIES = [severity for row in TABLE for severity in row.severities]
+_PLAIN = tuple(
+    dict.fromkeys(column for severity in _SEVERITIES for column in severity.columns if column not in COVERED)
 )
 
 COLUMNS = (*_PLAIN, _REGIONS)
@@ -31,12 +23,7 @@ COLUMNS = (*_PLAIN, _REGIONS)
 FLAT_COLUMNS = (*_PLAIN, *COVERED)
 """`COLUMNS` with the regions as single columns."""
 
-FACTORS = (
-    *("yaw", "pitch", "roll", "downsample", "blur", "motion", "noise", "jpeg", "dark", "bright"),
-    *("harsh_light", "harsh_light_aside", "light_cast", "near_camera", "misalignment"),
-    *_EXPRESSIONS,
-    *("gaze", *COVERED),
-)
+FACTORS = tuple(severity.name for severity in _SEVERITIES)
 """Names of the severities."""
 
 Severities = Mapping[str, np.ndarray]
@@ -57,26 +44,6 @@ def severities(columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
     null has severity 0, such as the covered share of a region that is turned away.
     """
     one = {name: np.asarray(columns[name], np.float32) for name in FLAT_COLUMNS}
-    gain = np.log(one["light_exposure"])
-    aside = np.abs(np.sin(np.radians(one["light_azimuth"])))
-    found = {
-        "yaw": np.abs(one["measured_yaw"]),
-        "pitch": np.abs(one["pitch"]),
-        "roll": np.abs(one["roll"]),
-        "downsample": np.log(one["downsample"]),
-        "blur": np.log(one["blur"]),
-        "motion": one["motion"],
-        "noise": one["noise"],
-        "jpeg": np.log(FINE_JPEG / one["jpeg_quality"]),
-        "dark": -gain,
-        "bright": gain,
-        "harsh_light": one["light_harshness"],
-        "harsh_light_aside": one["light_harshness"] * aside,
-        "light_cast": one["light_cast"],
-        "near_camera": NEAR_BELOW - one["camera_distance"],
-        "misalignment": np.abs(one["misalignment"]),
-        "gaze": np.hypot(one["gaze_yaw"], one["gaze_pitch"]),
-        **{name: one[name] for name in (*_EXPRESSIONS, *COVERED)},
-    }
+    found = {severity.name: severity.of(*(one[name] for name in severity.columns)) for severity in _SEVERITIES}
     # fmax of a number and NaN is the number.
-    return {name: np.fmax(found[name], np.float32(0)) for name in FACTORS}
+    return {name: np.fmax(values, np.float32(0)) for name, values in found.items()}

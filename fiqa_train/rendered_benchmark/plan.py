@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.fiqa_train.rendered_benchmark.operators import Operator
 from synfiqa.schemas.config.generate import DegradedSection
-from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
+from synfiqa.schemas.factors import ordered_ladders
+from synfiqa.schemas.factors.factor import Signs
+from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import image_path
 from synfiqa.schemas.seeds import derive_seed, generator
 
@@ -22,30 +24,8 @@ VERSION = 2
 
 Role = Literal["reference", "probe"]
 
-LADDERS: dict[str, tuple[float, ...]] = {
-    "yaw": (15, 30, 45, 60, 75),
-    "pitch": (10, 20, 30),
-    "expression": (0.35, 0.7, 1.0),
-    "sidelight": (0.4, 0.7, 1.0),
-    "backlight": (0.4, 0.7, 1.0),
-    "cast": (0.3, 0.6, 1.0),
-    "dark": (0.4, 0.15, 0.05, 0.015),
-    "bright": (1.8, 2.6, 4.0),
-    "near": (2.5, 1.8, 1.3),
-    "sunglasses": (0.0, 0.5, 1.0),
-    "mask": (0.3, 0.6, 1.0),
-    "scarf": (0.3, 0.6, 0.9),
-    "hand": (0.3, 0.6, 1.0),
-    "hat": (0.0, 0.5, 1.0),
-    "hair": (0.3, 0.6, 1.0),
-    "object": (0.3, 0.6, 0.9),
-    "misalignment": (6, 12, 25, 50),
-    "motion": (4, 8, 14, 20, 28),
-    "blur": (1, 2, 3, 4, 5.5),
-    "resolution": (56, 32, 20, 14, 11),
-    "noise": (10, 20, 35, 50, 70),
-    "compression": (30, 12, 6, 3),
-}
+_ROWS = {ladder.name: (row, ladder) for row, ladder in ordered_ladders(lambda row: row.ladders)}
+LADDERS: dict[str, tuple[float, ...]] = {name: ladder.levels for name, (_, ladder) in _ROWS.items()}
 """Levels of each factor from mild to severe, one probe each, everything else as in the identity's clean probe.
 
 Degrees of yaw and pitch (to a side that the identity's seed chooses), strength of two expression units, harshness of a
@@ -147,46 +127,13 @@ def _ladders(
     side, nod, from_side = (int(sign) for sign in rng.choice([-1, 1], 3))
     units = tuple(str(unit) for unit in rng.permutation(UNITS)[:2])
     turn = int(rng.choice([-1, 1]))
+    signs = Signs(side, nod, from_side, turn, units)
     for factor in factors:
-        for step, level in enumerate(LADDERS[factor], start=1):
-            recipe, operator = base, Operator()
-            match factor:
-                case "yaw":
-                    recipe = _with(base, pose=Pose(yaw=side * level, pitch=base.pose.pitch, roll=base.pose.roll))
-                case "pitch":
-                    recipe = _with(base, pose=Pose(yaw=base.pose.yaw, pitch=nod * level, roll=base.pose.roll))
-                case "expression":
-                    recipe = _with(base, expression=Expression(**dict.fromkeys(units, level)))
-                case "sidelight":
-                    recipe = _with(base, light=Light(azimuth=from_side * 70, elevation=20, harshness=level))
-                case "backlight":
-                    recipe = _with(base, light=Light(azimuth=from_side * 150, elevation=20, harshness=level))
-                case "cast":
-                    recipe = _with(base, light=base.light.model_copy(update={"cast": level}))
-                case "near":
-                    recipe = _with(base, camera_distance=level)
-                case "misalignment":
-                    recipe = _with(base, misalignment=turn * level)
-                case "motion":
-                    recipe = _with(base, motion=level)
-                case "dark" | "bright":
-                    recipe = _with(base, light=base.light.model_copy(update={"exposure": level}))
-                case "blur":
-                    operator = Operator(blur_sigma=level)
-                case "resolution":
-                    operator = Operator(resolution=int(level))
-                case "noise":
-                    operator = Operator(noise_sigma=level)
-                case "compression":
-                    recipe = _with(base, jpeg_quality=int(level))
-                case _:
-                    recipe = _with(base, occluder=factor, occluder_coverage=level)
+        row, ladder = _ROWS[factor]
+        for step, level in enumerate(ladder.levels, start=1):
+            recipe = row.at_level(base, ladder, level, signs)
+            operator = Operator(**{ladder.crop: level}) if ladder.crop else Operator()  # type: ignore[arg-type]
             yield factor, step, float(level), recipe, operator
-
-
-def _with(base: Recipe, **changes: object) -> Recipe:
-    # Unlike model_copy this validates the changed values.
-    return Recipe(**{**dict(base), **changes})
 
 
 def _path(number: int, role: Role, index: int) -> str:

@@ -1,7 +1,7 @@
 """Evaluation of qualities on a benchmark: EDC, pAUC and the figures of every ladder step."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from synfiqa.fiqa_train.evaluation.pairs import PairTable, pair_similarity
 from synfiqa.fiqa_train.rendered_benchmark.folder import Benchmark
 from synfiqa.fiqa_train.rendered_benchmark.pairs import pair_positions
 from synfiqa.fiqa_train.rendered_benchmark.plan import CLEAN, LADDERS, MIXED
+from synfiqa.schemas.evaluation import BenchmarkFigures, FactorResult, Step
 
 EVALUATOR = "bundled-b"
 """Embedder of the comparisons; it takes no part in labelling."""
@@ -24,7 +25,7 @@ def measure(
     qualities: Mapping[str, np.ndarray],
     resamples: int,
     versus: Sequence[tuple[str, str]] = (),
-) -> dict[str, Any]:
+) -> BenchmarkFigures:
     """Return `results` as `synfiqa.fiqa_train.evaluation.compare` does, `skipped` FMRs, `spearman` and `factors`.
 
     `vectors` (images, D) are those of `embed_flipped`, `qualities` (images,) by method, higher being better.
@@ -35,7 +36,7 @@ def measure(
     n_genuine = int(table.genuine.sum())
     fmrs, skipped = resolvable(FMRS, n_genuine, len(table.genuine) - n_genuine)
     if not fmrs:
-        raise ValueError(skipped[-1]["reason"])
+        raise ValueError(skipped[-1].reason)
     similarity = pair_similarity(vectors, table)
     identities = benchmark.images["identity"].to_numpy()
     seed = int(benchmark.document["settings"]["seed"])
@@ -43,13 +44,14 @@ def measure(
     results = compare(qualities, similarity, table, identities, protocol, versus)
     utility = mean_genuine(similarity, table, len(vectors))
     probes = ~np.isnan(utility)
-    threshold = float(results[0]["threshold0"])
-    return {
-        "results": results,
-        "skipped": skipped,
-        "spearman": {name: number(spearman(quality[probes], utility[probes])) for name, quality in qualities.items()},
-        "factors": factor_table(benchmark, qualities, similarity, table, threshold),
-    }
+    # None: every pair is accepted.
+    threshold = -math.inf if results[0].threshold0 is None else results[0].threshold0
+    return BenchmarkFigures(
+        results=results,
+        skipped=skipped,
+        spearman={name: number(spearman(quality[probes], utility[probes])) for name, quality in qualities.items()},
+        factors=factor_table(benchmark, qualities, similarity, table, threshold),
+    )
 
 
 def mean_genuine(similarity: np.ndarray, table: PairTable, count: int) -> np.ndarray:
@@ -66,7 +68,7 @@ def factor_table(
     similarity: np.ndarray,
     table: PairTable,
     threshold: float,
-) -> dict[str, Any]:
+) -> dict[str, FactorResult]:
     """Return the `steps` of each factor, and the correlation `falls` of each method with them.
 
     A step has `level`, `probes`, `similarity` (mean to own references), `fnmr` at the threshold and the mean `quality`
@@ -80,7 +82,7 @@ def factor_table(
     utility = mean_genuine(similarity, table, len(factors))
     wrong = mean_genuine((similarity <= threshold).astype(np.float64), table, len(factors))
     clean = is_probe & (factors == CLEAN)
-    out: dict[str, Any] = {}
+    out: dict[str, FactorResult] = {}
     for factor in (CLEAN, *LADDERS, MIXED):
         here = is_probe & (factors == factor)
         if not here.any():
@@ -90,22 +92,23 @@ def factor_table(
             rows = here & (steps == step)
             level = levels[int(np.flatnonzero(rows)[0])]
             entries.append(
-                {
-                    "step": step,
-                    "level": None if level is None else round(level, 4),
-                    "probes": int(rows.sum()),
-                    "similarity": number(utility[rows].mean(), 4),
-                    "fnmr": number(wrong[rows].mean(), 4),
-                    "quality": {name: number(quality[rows].mean(), 4) for name, quality in qualities.items()},
-                }
+                Step(
+                    step=step,
+                    level=None if level is None else round(level, 4),
+                    probes=int(rows.sum()),
+                    similarity=number(utility[rows].mean(), 4),
+                    fnmr=number(wrong[rows].mean(), 4),
+                    quality={name: number(quality[rows].mean(), 4) for name, quality in qualities.items()},
+                )
             )
-        out[factor] = {"steps": entries}
+        falls: dict[str, float | None] | None = None
         if factor in LADDERS:
             ladder = here | clean
-            out[factor]["falls"] = {
+            falls = {
                 name: number(_fall(quality[ladder], steps[ladder], identities[ladder]), 4)
                 for name, quality in {**qualities, "similarity": utility}.items()
             }
+        out[factor] = FactorResult(steps=entries, falls=falls)
     return out
 
 

@@ -9,9 +9,8 @@ import numpy as np
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.actors.imaging.alignment import align
 from synfiqa.actors.imaging.codec import load_photo
-from synfiqa.actors.nets.quality_net import QualityModel
-from synfiqa.actors.roles import Detection, Detector
-from synfiqa.fiqa_train.training.checkpoints import load_quality_model
+from synfiqa.actors.roles import Detection, Detector, QualityScorer
+from synfiqa.fiqa_train.scoring.sources import open_scorer
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
@@ -59,14 +58,15 @@ def find_photos(paths: Sequence[str | Path]) -> list[Path]:
 def score(paths: Sequence[str | Path], model: str = BUNDLED_QUALITY, device: str = "cpu") -> list[Score]:
     """Score photographs, or all below folders, in the order of `find_photos`; higher is better.
 
-    `model` is a run folder, a model folder or a .safetensors file (path or URL); the bundled one by default. A
-    photograph that cannot be scored has a reason instead. UserError for a missing path or a source without a model.
+    `model` is a scorer by name (bundled-quality, the default, sharpness, norm, ...), or a run folder, a model folder
+    or a .safetensors file (path or URL). A photograph that cannot be scored has a reason instead. UserError for a
+    missing path or a source without a model.
     """
-    network = load_quality_model(str(model), device)
-    return list(score_photos(find_photos(paths), network, MtcnnDetector(device)))
+    scorer = open_scorer(str(model), device)
+    return list(score_photos(find_photos(paths), scorer, MtcnnDetector(device)))
 
 
-def score_photos(photos: Iterable[Path], model: QualityModel, detector: Detector) -> Iterator[Score]:
+def score_photos(photos: Iterable[Path], model: QualityScorer, detector: Detector) -> Iterator[Score]:
     """Yield the score of each photograph in order; a reason for unreadable ones and those without a face."""
     batch: list[Path] = []
     for photo in photos:
@@ -77,7 +77,7 @@ def score_photos(photos: Iterable[Path], model: QualityModel, detector: Detector
     yield from _score_batch(batch, model, detector)
 
 
-def _score_batch(photos: list[Path], model: QualityModel, detector: Detector) -> list[Score]:
+def _score_batch(photos: list[Path], model: QualityScorer, detector: Detector) -> list[Score]:
     rows: dict[Path, Score] = {}
     images: dict[Path, np.ndarray] = {}
     for photo in photos:

@@ -1,4 +1,4 @@
-"""Scores of photographs by a trained quality model, written to one CSV file."""
+"""Scores of photographs by a quality scorer, written to one CSV file."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.scoring.photographs import NO_FACE, Score, find_photos, score_photos
-from synfiqa.fiqa_train.training.checkpoints import load_quality_model
+from synfiqa.fiqa_train.scoring.sources import open_scorer
 from synfiqa.schemas.errors import UserError
 
 COLUMNS = ("path", "score", "reason", "detection", "x0", "y0", "x1", "y1")
@@ -31,7 +31,7 @@ def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Count
         raise UserError(f"{target} is a folder: give --out the name of a CSV file")
     photos = find_photos(paths)
     _refuse_photograph(target, photos)
-    network = load_quality_model(str(model))
+    scorer = open_scorer(str(model))
     folder = Storage(str(target.absolute().parent))
     preflight(folder)
     bar = Progress(
@@ -43,7 +43,7 @@ def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Count
         transient=True,
     )
     with bar:
-        scores = list(bar.track(score_photos(photos, network, MtcnnDetector()), total=len(photos)))
+        scores = list(bar.track(score_photos(photos, scorer, MtcnnDetector()), total=len(photos)))
     folder.write(target.name, to_csv(scores))
     return Counter(outcome(score) for score in scores)
 

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from synfiqa.actors.model_store.catalogue import BUNDLED
 from synfiqa.actors.nets.quality_net import ARCHITECTURE, QualityModel, QualityNet
 from synfiqa.cluster.run.manifest import MANIFEST
 from synfiqa.cluster.storage.storage import Storage
@@ -24,7 +25,7 @@ WEIGHTS = "model.safetensors"
 CARD = "model.yaml"
 STATE = "state.pt"
 METRICS = "metrics.json"
-BUNDLED_FILE = Path(__file__).parents[1] / "weights" / f"{BUNDLED_QUALITY}.safetensors"
+BUNDLED_FILE = BUNDLED / f"{BUNDLED_QUALITY}.safetensors"
 """The quality model that ships with the package (fp16, card inside), made by `synfiqa bootstrap`."""
 
 

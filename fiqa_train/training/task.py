@@ -22,6 +22,7 @@ from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_identities
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import OtherVersion, TrainingResult, parse
 from synfiqa.schemas.manifest import RunManifest
 
 BASIS = "train.json"
@@ -65,8 +66,8 @@ def is_trained(storage: Storage, name: str) -> bool:
     return all(storage.exists(f"{model_folder(name)}/{file}") for file in (METRICS, WEIGHTS, CARD))
 
 
-def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the metrics of a finished training; UserError when the name is taken by a different one."""
+def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> TrainingResult | None:
+    """Return the result of a finished training; UserError when the name is taken by a different one."""
     folder = model_folder(name)
     try:
         existing = json.loads(storage.read(f"{folder}/{BASIS}"))
@@ -80,8 +81,14 @@ def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> dic
         )
     if not is_trained(storage, name):
         return None
-    metrics: dict[str, Any] = json.loads(storage.read(f"{folder}/{METRICS}"))
-    return metrics
+    path = f"{folder}/{METRICS}"
+    try:
+        return parse(TrainingResult, json.loads(storage.read(path)))
+    except OtherVersion as error:
+        reason = f"is of {error}"
+    except ValueError as error:
+        reason = f"is damaged ({error})"
+    raise UserError(f"{storage.uri(path)} {reason}; choose another train.name, or delete {folder}")
 
 
 def split_run(config: RunConfig, identities: Iterable[int]) -> dict[int, Split]:

@@ -16,6 +16,7 @@ from synfiqa.fiqa_train.training.checkpoints import METRICS, model_folder, publi
 from synfiqa.fiqa_train.training.on_ray import HISTORY, read_history, require_workers, train_on_ray
 from synfiqa.fiqa_train.training.task import BASIS, finished_training, training_basis, training_task
 from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.evaluation import TrainingResult, file_content
 
 Progress = Callable[[int, int], None]
 """Called with epochs done and epochs planned."""
@@ -28,8 +29,8 @@ def run_train(
     *,
     lease: Lease | None = None,
     resolved: ResolvedRun | None = None,
-) -> dict[str, Any]:
-    """Train `models/<train.name>/` to the end and return its metrics; those of a finished one at once.
+) -> TrainingResult:
+    """Train `models/<train.name>/` to the end and return its result; that of a finished one at once.
 
     Needs Ray to be initialised and storage that all its workers can reach. The same command after a crash resumes from
     the last epoch. UserError when the name belongs to a training from other data, labels or settings, or the cluster is
@@ -74,20 +75,20 @@ def run_train(
     measured = {name: best[name] for name in ("validation_spearman", "validation_error")}
     require_held(lease)
     card = publish(storage, config.train.name, state["best"], {**task.card, "metrics": measured})
-    metrics = {
-        "name": config.train.name,
-        "model_sha256": card.sha256,
-        "best_epoch": state["best_epoch"],
+    result = TrainingResult(
+        name=config.train.name,
+        model_sha256=card.sha256,
+        best_epoch=state["best_epoch"],
         **measured,
-        "train_images": task.rows,
-        "identities": task.identities,
-        "history": state["history"],
-        "basis": basis,
-    }
+        train_images=task.rows,
+        identities=task.identities,
+        history=state["history"],
+        basis=basis,
+    )
     require_held(lease)
-    storage.write(f"{folder}/{METRICS}", _json(metrics))
+    storage.write(f"{folder}/{METRICS}", file_content(result, sort_keys=True))
     storage.delete(f"{folder}/{HISTORY}")
-    return metrics
+    return result
 
 
 def _json(document: dict[str, Any]) -> bytes:

@@ -1,8 +1,7 @@
 """Reads a run for the report: all counts and labels, and columns of a deterministic selection of shards."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,6 +16,8 @@ from synfiqa.fiqa_train.labels.label_pass import read_calibration, read_labels
 from synfiqa.jobs.report_page.fusion import Fusion, fusion
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
+from synfiqa.schemas.evaluation import OtherVersion, ResultFile, parse
+from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.manifest import Commit, DeadRow, RunManifest
 from synfiqa.schemas.recipe import Expression
 
@@ -33,17 +34,7 @@ _COLUMNS = (
     "identity",
     "kind",
     "index",
-    "measured_yaw",
-    "downsample",
-    "blur",
-    "motion",
-    "noise",
-    "jpeg_quality",
-    "misalignment",
-    "camera_distance",
-    "light_harshness",
-    "light_exposure",
-    "light_cast",
+    *(row.column for row in FACTORS if row.shown),
     "occluder",
     *EXPRESSIONS,
     "template",
@@ -123,14 +114,21 @@ def read_json(storage: Storage, path: str) -> dict | None:
     return content
 
 
-@contextmanager
-def of_this_version(storage: Storage, path: str) -> Iterator[None]:
-    """Raise JobFailed with the remedy where a parsed JSON file of another version lacks a key."""
+def read_result[R: ResultFile](storage: Storage, path: str, kind: type[R]) -> R | None:
+    """Return a result file of the run, None when there is none.
+
+    OtherVersion when it is of another version; JobFailed with the remedy when it is damaged.
+    """
+    content = read_json(storage, path)
+    if content is None:
+        return None
     try:
-        yield
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        return parse(kind, content)
+    except OtherVersion:
+        raise
+    except ValueError as error:
         raise JobFailed(
-            f"{storage.uri(path)} is not of this version of synfiqa ({error!r}); delete it and run its job again"
+            f"{storage.uri(path)} is not of this version of synfiqa ({error}); delete it and run its job again"
         ) from error
 
 

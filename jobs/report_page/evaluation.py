@@ -1,21 +1,27 @@
 """The evaluation as drawings, tables and sentences, from `models/<name>/evaluation.json` (see
-`synfiqa.fiqa_train.evaluation.document`)."""
+`synfiqa.schemas.evaluation`)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.report_page.data import of_this_version, read_json
+from synfiqa.jobs.report_page.data import read_result
 from synfiqa.jobs.report_page.factors import Plot
 from synfiqa.jobs.report_page.plots import edc_curves, pauc_intervals
 from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.evaluation import (
+    Difference,
+    EvaluationResult,
+    Headline,
+    Interval,
+    NetworkComparison,
+    OtherVersion,
+)
 
 _METHODS = {
     "model": ("model", "accent"),
-    "laplacian": ("sharpness", "series-1"),
+    "sharpness": ("sharpness", "series-1"),
     "random": ("random", "muted"),
     "label": ("label itself", "series-2"),
 }
@@ -60,85 +66,84 @@ class Evaluation:
     model_sha256: str
 
 
-def read_evaluation(config: RunConfig, storage: Storage) -> Evaluation | None:
-    """Return the evaluation of the run's model, or None when there is none yet."""
+def read_evaluation(config: RunConfig, storage: Storage) -> tuple[Evaluation | None, str]:
+    """Return the evaluation of the run's model, or None, and a sentence when there is one of another version."""
     path = f"models/{config.train.name}/evaluation.json"
-    document = read_json(storage, path)
-    if document is None:
-        return None
-    with of_this_version(storage, path):
-        return _evaluation(document)
+    try:
+        document = read_result(storage, path, EvaluationResult)
+    except OtherVersion as error:
+        return None, f"The evaluation in {path} is of {error}: run synfiqa evaluate, which makes it again."
+    return None if document is None else _evaluation(document), ""
 
 
-def _evaluation(document: Mapping[str, Any]) -> Evaluation:
-    first = document["headline"]
-    results = sorted(document["results"], key=lambda result: not _same_point(result, first))
+def _evaluation(document: EvaluationResult) -> Evaluation:
+    results = sorted(document.results, key=lambda result: not _same_point(result, document.headline))
     return Evaluation(
         headlines=_headlines(document),
         summary=(
-            f"Error versus discard on {document['identities']:,} identities held out from training: the images "
+            f"Error versus discard on {document.identities:,} identities held out from training: the images "
             "of lowest quality are discarded first, and the curve is the false non-match rate (FNMR) of the rest. "
             "pAUC is the area below the curve in the shaded part, divided by what random discarding leaves: "
             "1 is chance, lower is better."
         ),
         points=[_point(result, document, f"edc-{number}") for number, result in enumerate(results)],
-        skipped=[f"FMR {_percent(entry['fmr'])} is left out: {entry['reason']}" for entry in document["skipped"]],
-        model_sha256=document["basis"]["model_sha256"],
+        skipped=[f"FMR {_percent(entry.fmr)} is left out: {entry.reason}" for entry in document.skipped],
+        model_sha256=document.basis.model_sha256,
     )
 
 
-def _same_point(result: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(result[key] == other[key] for key in ("embedder", "mode", "fmr"))
+def _same_point(result: NetworkComparison, other: Headline) -> bool:
+    return (result.embedder, result.mode, result.fmr) == (other.embedder, other.mode, other.fmr)
 
 
-def _headlines(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    methods, spearman = document["headline"]["methods"], document["spearman"]
-    model, sharpness = methods["model"], methods["laplacian"]
-    intervals = " and ".join(filter(None, [_interval(model["interval"]), _interval(sharpness["interval"])]))
+def _headlines(document: EvaluationResult) -> list[tuple[str, str, str, str]]:
+    methods, spearman = document.headline.methods, document.spearman
+    model, sharpness = methods["model"], methods.get("sharpness")
+    intervals = " and ".join(filter(None, [_interval(found.interval) for found in (model, sharpness) if found]))
     return [
         (
             "Spearman with the label",
             _figure(spearman["model"]),
-            f"{document['degraded']:,} images of {document['identities']:,} held-out identities",
-            f"sharpness {_figure(spearman['laplacian'])}",
+            f"{document.degraded:,} images of {document.identities:,} held-out identities",
+            f"sharpness {_figure(spearman['sharpness'])}" if sharpness else "",
         ),
         (
             "pAUC of the model",
-            _figure(model["pauc"]),
+            _figure(model.pauc),
             (f"95 %: {intervals}; " if intervals else "") + "lower is better, 1 is chance",
-            f"sharpness {_figure(sharpness['pauc'])}",
+            f"sharpness {_figure(sharpness.pauc)}" if sharpness else "",
         ),
     ]
 
 
-def _point(result: Mapping[str, Any], document: Mapping[str, Any], name: str) -> OperatingPoint:
-    known = {method: result["methods"][method] for method in _METHODS if method in result["methods"]}
-    methods = {**known, **{method: found for method, found in result["methods"].items() if method not in known}}
+def _point(result: NetworkComparison, document: EvaluationResult, name: str) -> OperatingPoint:
+    known = {method: result.methods[method] for method in _METHODS if method in result.methods}
+    methods = {**known, **{method: found for method, found in result.methods.items() if method not in known}}
     shown = {method: _shown(method, place - len(known)) for place, method in enumerate(methods)}
-    versus = {entry["other"]: entry for entry in result["differences"] if entry["method"] == "model"}
+    versus = {entry.other: entry for entry in result.differences if entry.method == "model"}
     curves = {
-        shown[method][0]: (shown[method][1], found["discard"], np.array(found["fnmr"], float))
+        shown[method][0]: (shown[method][1], found.discard, np.array(found.fnmr, float))
         for method, found in methods.items()
     }
     whiskers = {
-        shown[method][0]: (shown[method][1], found["pauc"], *_bounds(found["interval"]))
+        shown[method][0]: (shown[method][1], found.pauc, *_bounds(found.interval))
         for method, found in methods.items()
-        if found["pauc"] is not None and found["interval"]
+        if found.pauc is not None and found.interval
     }
-    steps = result["mode"] == "fixed"
+    steps = result.mode == "fixed"
     return OperatingPoint(
-        title=f"{result['embedder']}, {result['mode']} mode, FMR {_percent(result['fmr'])}",
+        title=f"{result.embedder}, {result.mode} mode, FMR {_percent(result.fmr)}",
         note=_note(result, document),
         rows=[
             Row(
                 *shown[method],
-                pauc=_figure(found["pauc"]),
-                interval=_interval(found["interval"]),
+                pauc=_figure(found.pauc),
+                interval=_interval(found.interval),
                 **_difference(versus.get(method)),
             )
             for method, found in methods.items()
         ],
-        curves_plot=Plot(edc_curves(curves, result["discard_limit"], steps, name)),
+        curves_plot=Plot(edc_curves(curves, result.discard_limit, steps, name)),
         intervals_plot=Plot(pauc_intervals(whiskers, f"{name}-pauc")) if whiskers else None,
     )
 
@@ -154,39 +159,39 @@ def _shown(method: str, other: int) -> tuple[str, str]:
     return _METHODS.get(method) or (method, _OTHERS[other % len(_OTHERS)])
 
 
-def _note(result: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    origin = "independent of the labels" if result["independent"] else "the network that the labels come from"
-    sampled = " (sampled)" if document["impostors_sampled"] else ""
-    resamples = next((found["interval"]["resamples"] for found in result["methods"].values() if found["interval"]), 0)
+def _note(result: NetworkComparison, document: EvaluationResult) -> str:
+    origin = "independent of the labels" if result.independent else "the network that the labels come from"
+    sampled = " (sampled)" if document.impostors_sampled else ""
+    resamples = next((found.interval.resamples for found in result.methods.values() if found.interval), 0)
     intervals = f"Intervals: bootstrap over identities, {resamples:,} resamples." if resamples else "No bootstrap."
-    notes = [f"{_shown(method, 0)[0]}: {found['note']}" for method, found in result["methods"].items() if found["note"]]
+    notes = [f"{_shown(method, 0)[0]}: {found.note}" for method, found in result.methods.items() if found.note]
     return " ".join(
         [
-            f"Recognition by {result['embedder']}, {origin}. {result['mode'].capitalize()} mode: "
-            f"{_MODES.get(result['mode'], 'see the documentation')}.",
-            f"FMR {_percent(result['fmr'])}, FNMR without discarding F₀ = {_percent(result['fnmr0'])}, "
-            f"R = {_percent(result['discard_limit'])}, {result['n_genuine']:,} genuine and "
-            f"{result['n_impostor']:,} impostor pairs{sampled}, {_PAIRS.get(document['pairs'], document['pairs'])}.",
+            f"Recognition by {result.embedder}, {origin}. {result.mode.capitalize()} mode: "
+            f"{_MODES.get(result.mode, 'see the documentation')}.",
+            f"FMR {_percent(result.fmr)}, FNMR without discarding F₀ = {_percent(result.fnmr0)}, "
+            f"R = {_percent(result.discard_limit)}, {result.n_genuine:,} genuine and "
+            f"{result.n_impostor:,} impostor pairs{sampled}, {_PAIRS.get(document.pairs, document.pairs)}.",
             intervals,
             *notes,
         ]
     )
 
 
-def _difference(entry: Mapping[str, Any] | None) -> dict[str, str]:
-    if entry is None or entry["difference"] is None:
+def _difference(entry: Difference | None) -> dict[str, str]:
+    if entry is None or entry.difference is None:
         return {"difference": "", "difference_interval": ""}
     return {
-        "difference": f"{entry['difference']:+.3f}".replace("-", "−"),
-        "difference_interval": _interval(entry["interval"]),
+        "difference": f"{entry.difference:+.3f}".replace("-", "−"),
+        "difference_interval": _interval(entry.interval),
     }
 
 
-def _bounds(interval: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
-    return (interval["low"], interval["high"]) if interval else (None, None)
+def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
+    return (interval.low, interval.high) if interval else (None, None)
 
 
-def _interval(interval: Mapping[str, Any] | None) -> str:
+def _interval(interval: Interval | None) -> str:
     low, high = _bounds(interval)
     return "" if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
 

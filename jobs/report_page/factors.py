@@ -12,23 +12,13 @@ from synfiqa.jobs.report_page.data import EXPRESSIONS
 from synfiqa.jobs.report_page.plots import component_histogram, factor_boxes, factor_scatter
 from synfiqa.schemas.config.learn import Spatial
 from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.face import EXPRESSION
 
-VISIBLE = 0.3
+VISIBLE = EXPRESSION.thresholds["shown"]
 """Strength from which an expression unit counts as an expression; recipes draw visible ones from 0.3 on."""
 
-_CONTINUOUS = (
-    ("measured_yaw", "Head turn", "measured |yaw|, degrees"),
-    ("downsample", "Lost resolution", "down-sampling factor s"),
-    ("blur", "Blur", "blur level b"),
-    ("motion", "Shake", "motion blur, pixels"),
-    ("noise", "Sensor noise", "sigma at mid-grey, grey levels"),
-    ("jpeg_quality", "Compression", "JPEG quality"),
-    ("misalignment", "Bad alignment", "rotation left in the crop, degrees"),
-    ("camera_distance", "Camera distance", "head heights"),
-    ("light_harshness", "Harsh light", "light harshness, 0 even to 1 hard"),
-    ("light_exposure", "Exposure", "stops from well exposed"),
-    ("light_cast", "Coloured light", "strength of the cast"),
-)
+_CONTINUOUS = tuple((row.column, row.title, row.shown.axis) for row in FACTORS if row.shown)
 _COMPONENTS = (
     ("recognition", Markup("Recognition <var>f<sub>r</sub></var>"), "cosine to the mean reference"),
     ("spatial", Markup("Spatial <var>s<sub>d</sub></var>"), ""),
@@ -60,16 +50,17 @@ def commanded(config: RunConfig) -> frozenset[str]:
     )
     corrected = config.generate.profile == "corrected"
     faults = {
-        "motion": (corrected, drawn.motion_rate),
-        "noise": (corrected, drawn.noise_rate + (drawn.exposure_rate if rendered else 0)),
-        "misalignment": (corrected, drawn.misalignment_rate),
-        "light_cast": (corrected and rendered, drawn.cast_rate),
+        row.column: corrected and getattr(drawn, row.fault.rate) > 0 and (rendered or row.where != "render")
+        for row in FACTORS
+        if row.fault
     }
     varies = {
         "measured_yaw": not rendered or drawn.yaw_std > 0,
         "downsample": scaled,
         "blur": scaled,
-        **{factor: own and rate > 0 for factor, (own, rate) in faults.items()},
+        **faults,
+        # Dark images are noisy.
+        "noise": faults["noise"] or faults["light_exposure"],
         "light_harshness": rendered,
         "light_exposure": rendered,
         "camera_distance": rendered and corrected,

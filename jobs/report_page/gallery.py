@@ -9,7 +9,9 @@ import pandas as pd
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.jobs.report_page.data import EXPRESSIONS, Commits, sample_images, spread
 from synfiqa.jobs.report_page.pictures import Picture, picture
-from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, FilterSection
+from synfiqa.schemas.config.generate import FilterSection
+from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.face import EXPRESSION
 
 IDENTITY_LIMIT = 64
 SHOWCASES = 2
@@ -142,30 +144,11 @@ def describe(row: Any) -> str:
     """Return the degradations of a sample such as `000012/7: yaw -31°, downsample 2.1, mask`, or its prompt."""
     if row.kind == "reference":
         return f"{row.sample_id}: reference of identity {row.identity}"
-    parts = [] if pd.isna(row.measured_yaw) else [f"yaw {row.measured_yaw:.0f}°"]
-    if row.downsample > 1.05:
-        parts.append(f"downsample {row.downsample:.1f}")
-    if row.blur > 1.05:
-        parts.append(f"blur {row.blur:.1f}")
-    if row.motion > 0:
-        parts.append(f"shake {row.motion:.0f} px")
-    if row.noise > 0:
-        parts.append(f"noise {row.noise:.0f}")
-    if row.jpeg_quality < 50:
-        parts.append(f"JPEG {row.jpeg_quality:.0f}")
-    if row.misalignment != 0:
-        parts.append(f"turned {row.misalignment:.0f}°")
-    if row.camera_distance < 3.5:
-        parts.append(f"camera at {row.camera_distance:.1f} head heights")
-    if row.light_harshness >= 0.5:
-        parts.append(f"harsh light {row.light_harshness:.1f}")
-    if not DARK_BELOW <= row.light_exposure <= BRIGHT_FROM:
-        parts.append(f"exposure {row.light_exposure:.2g}")
-    if row.light_cast > 0:
-        parts.append(f"colour cast {row.light_cast:.1f}")
+    shown = [(factor.shown, getattr(row, factor.column)) for factor in FACTORS if factor.shown]
+    parts = [shown.remark.format(value) for shown, value in shown if shown.visible(value)]
     if row.occluder != "none":
         parts.append(str(row.occluder))
-    parts += [name.replace("_", " ") for name in EXPRESSIONS if getattr(row, name) >= 0.3]
+    parts += [name.replace("_", " ") for name in EXPRESSIONS if getattr(row, name) >= EXPRESSION.thresholds["shown"]]
     parts += [f"prompt “{row.prompt}”"] if row.prompt else []
     return f"{row.sample_id}: {', '.join(parts) or 'no visible change'}"
 

@@ -54,7 +54,8 @@ def render_page(config: RunConfig, storage: Storage) -> str:
     shards = opened(commits)
     frame = with_labels(sample_frame(store, shards), labels)
     degraded = frame[frame["kind"] == "degraded"]
-    training, evaluation = read_training(config, storage), read_evaluation(config, storage)
+    training = read_training(config, storage)
+    evaluation, other_version = read_evaluation(config, storage)
     pictures = gallery(store, commits, frame, labels)
     units = opened_units(commits)
     candidates = candidate_frame(store, units, PER_REASON)
@@ -66,8 +67,11 @@ def render_page(config: RunConfig, storage: Storage) -> str:
         "location": storage.uri(),
         "summary": _summary(counts, labels is not None, evaluation),
         "figures": headlines(counts, evaluation),
-        "missing": missing(counts, label_pass is not None, training, evaluation)
-        + stale(digest, label_pass, training, evaluation),
+        "missing": missing(
+            counts, label_pass is not None, training is not None, evaluation is not None or bool(other_version)
+        )
+        + stale(digest, label_pass, training, evaluation)
+        + ([other_version] if other_version else []),
         "counts": counts,
         "labelled": labels is not None,
         "gallery": pictures,
@@ -110,15 +114,15 @@ def headlines(counts: Counts, evaluation: Evaluation | None) -> list[Headline]:
     return figures + ([] if evaluation is None else [Headline(*figure) for figure in evaluation.headlines])
 
 
-def missing(counts: Counts, labelled: bool, training: Training | None, evaluation: Evaluation | None) -> list[str]:
+def missing(counts: Counts, labelled: bool, trained: bool, evaluated: bool) -> list[str]:
     """Return one line for what the run does not have, and one for dead samples; none for a complete run."""
     absent = [
         f"{counts.shards_planned - counts.shards} of {counts.shards_planned} shards (synfiqa generate)"
         if counts.shards < counts.shards_planned
         else "",
         "" if labelled else "labels (synfiqa label)",
-        "a trained model (synfiqa train)" if training is None else "",
-        "an evaluation (synfiqa evaluate)" if evaluation is None else "",
+        "" if trained else "a trained model (synfiqa train)",
+        "" if evaluated else "an evaluation (synfiqa evaluate)",
     ]
     named = [text for text in absent if text]
     lines = [f"Not there yet: {', '.join(named)}."] if named else []

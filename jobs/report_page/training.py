@@ -1,13 +1,14 @@
 """Draws the training history (loss and validation agreement per epoch) from `models/<name>/metrics.json`."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.jobs.report_page.data import of_this_version, read_json
+from synfiqa.jobs.report_page.data import read_result
 from synfiqa.jobs.report_page.factors import Plot
 from synfiqa.jobs.report_page.plots import training_curve
 from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed
+from synfiqa.schemas.evaluation import OtherVersion, TrainingResult
 
 _QUANTITIES = (
     ("loss", "Loss", "training identities"),
@@ -29,29 +30,29 @@ class Training:
 def read_training(config: RunConfig, storage: Storage) -> Training | None:
     """Return the training history of the run's model, or None when none has been trained to the end."""
     path = f"models/{config.train.name}/metrics.json"
-    metrics = read_json(storage, path)
-    if metrics is None:
-        return None
-    with of_this_version(storage, path):
-        return _training(config, metrics)
+    try:
+        result = read_result(storage, path, TrainingResult)
+    except OtherVersion as error:
+        raise JobFailed(
+            f"{storage.uri(path)} is of {error}; report with the synfiqa that wrote it, or choose another train.name"
+        ) from error
+    return None if result is None else _training(config, result)
 
 
-def _training(config: RunConfig, metrics: dict[str, Any]) -> Training:
-    history: list[dict[str, Any]] = metrics["history"]
+def _training(config: RunConfig, result: TrainingResult) -> Training:
     plots = []
     for key, title, remark in _QUANTITIES:
-        known = [entry for entry in history if entry.get(key) is not None]
+        known = [(entry.epoch, getattr(entry, key)) for entry in result.history if getattr(entry, key) is not None]
         if known:
-            series = ([entry["epoch"] for entry in known], [entry[key] for entry in known])
+            series = ([epoch for epoch, _ in known], [value for _, value in known])
             plots.append(Plot(training_curve(series, key, f"{title}, {remark}"), title, remark))
-    dataset = metrics["basis"]["dataset_sha256"]
-    return Training(_summary(config, metrics, len(history)), plots, metrics["model_sha256"], dataset)
+    return Training(_summary(config, result), plots, result.model_sha256, result.basis.dataset_sha256)
 
 
-def _summary(config: RunConfig, metrics: dict[str, Any], epochs: int) -> str:
-    start = "the recognition network" if metrics["basis"]["train"]["initialise"] == "embedder" else "random weights"
+def _summary(config: RunConfig, result: TrainingResult) -> str:
+    start = "random weights" if result.basis.embedder is None else "the recognition network"
     return (
-        f"Model “{config.train.name}”, {epochs} epochs on {metrics['train_images']:,} images of "
-        f"{metrics['identities']['train']:,} identities, started from {start}. Epoch {metrics['best_epoch']} agreed "
+        f"Model “{config.train.name}”, {len(result.history)} epochs on {result.train_images:,} images of "
+        f"{result.identities['train']:,} identities, started from {start}. Epoch {result.best_epoch} agreed "
         "best with the labels of validation identities, so its weights were kept."
     )

@@ -7,7 +7,6 @@ them, trains the quality model that `synfiqa score` uses by default.
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -22,6 +21,7 @@ from synfiqa.jobs.config import load_config
 from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import EvaluationResult, parse
 from synfiqa.schemas.model_card import ModelCard
 
 CONFIG = Path(__file__).parents[2] / "configs" / "default-model.yaml"
@@ -56,7 +56,7 @@ def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[s
         ) from error
     storage = Storage(config.run.url)
     folder = model_folder(config.train.name)
-    metrics = figures(json.loads(storage.read(f"{folder}/{EVALUATION}")))
+    metrics = figures(parse(EvaluationResult, json.loads(storage.read(f"{folder}/{EVALUATION}"))))
     return publish_quality(load_trained(storage, config.train.name), metrics, target)
 
 
@@ -83,14 +83,14 @@ def quality_run(networks: Path, seed: int, overrides: list[str] | None = None) -
     return load_config(str(CONFIG), settings, str(folder))
 
 
-def figures(evaluation: dict[str, Any]) -> dict[str, float]:
+def figures(evaluation: EvaluationResult) -> dict[str, float]:
     """Return the figures of an evaluation for the model card: Spearman, and pAUC under the independent network."""
-    found = {"spearman": evaluation["spearman"]["model"], "identities": evaluation["identities"]}
-    for result in evaluation["results"]:
-        if result["independent"]:
-            name = f"{result['mode']}_fmr_{result['fmr']:g}"
+    found = {"spearman": evaluation.spearman["model"], "identities": evaluation.identities}
+    for result in evaluation.results:
+        if result.independent:
+            name = f"{result.mode}_fmr_{result.fmr:g}"
             found |= {
-                f"{method}_pauc_{name}": result["methods"][method]["pauc"] for method in ("model", "label", "laplacian")
+                f"{method}_pauc_{name}": result.methods[method].pauc for method in ("model", "label", "sharpness")
             }
     return {name: round(float(value), 4) for name, value in found.items() if value is not None}
 

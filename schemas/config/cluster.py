@@ -11,13 +11,15 @@ class RunSection(Section):
     """Location of the run, and the seed that all other seeds derive from."""
 
     url: str = Field("runs/quickstart", min_length=1, description="folder or fsspec URL of the run")
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, lt=2**63, description="number that all other seeds derive from")
 
 
 class StorageSection(Section):
     """File format of sample shards."""
 
-    format: Literal["parquet", "webdataset"] = "parquet"
+    format: Literal["parquet", "webdataset"] = Field(
+        "parquet", description="Parquet tables, or WebDataset tar files (a JPEG and a JSON file a sample)"
+    )
 
 
 class PlacementSection(Section):
@@ -31,12 +33,17 @@ class PlacementSection(Section):
         description="fused: all stages of a half share one process; split: one pool per stage; auto chooses",
     )
     workers: int = Field(0, ge=0, le=4096, description="workers per pool; 0 means as many as the cluster holds")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    memory_mb: dict[str, Annotated[int, Field(ge=1)]] = Field(
-        default_factory=dict, description="stage name -> GPU memory of one worker, as `synfiqa calibrate` prints it"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="processor of the networks; auto: GPUs if the cluster has any, else CPUs"
     )
-    gpu_memory_mb: int = Field(0, ge=0, description="memory of one GPU; with memory_mb, workers are packed onto it")
-    object_store_mb: int = Field(0, ge=0, description="bound on data in flight; 0 leaves it to Ray Data")
+    memory_mb: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="stage name -> GPU memory of one worker in MB, as `synfiqa calibrate` prints it",
+    )
+    gpu_memory_mb: int = Field(
+        0, ge=0, description="memory of one GPU in MB; with memory_mb, workers are packed onto it; 0: unset"
+    )
+    object_store_mb: int = Field(0, ge=0, description="bound on data in flight in MB; 0 leaves it to Ray Data")
     labels: dict[str, dict[str, str]] = Field(
         default_factory=dict,
         description="stage name -> Ray node labels its workers must have, e.g. {annotator: {pool: small-gpu}}",

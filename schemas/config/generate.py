@@ -5,21 +5,15 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
+from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.light import EXPOSURE
 from synfiqa.schemas.recipe import Profile
 
-DARK_BELOW, BRIGHT_FROM = 0.5, 1.6
+DARK_BELOW, BRIGHT_FROM = EXPOSURE.thresholds["dark"], EXPOSURE.thresholds["bright"]
 """Exposure gains below and from which an image counts as badly exposed; other recipes stay between them."""
 
 
-_LIMITS = {
-    "motion": (0.1, 30),
-    "noise": (0.1, 80),
-    "exposure": (0.001, 16),
-    "cast": (0.01, 1),
-    "coarse_jpeg": (1, 100),
-    "misalignment": (0.1, 90),
-    "near_camera": (1.2, 100),
-}
+_LIMITS = {row.fault.interval: row.fault.limits for row in FACTORS if row.fault}
 
 
 class DegradedSection(Section):
@@ -29,12 +23,12 @@ class DegradedSection(Section):
     the share of samples that show the fault; its strength is log-uniform in the range, so that severe ones are rare.
     """
 
-    yaw_std: float = Field(28.0, ge=0, le=90)
-    pitch_std: float = Field(10.0, ge=0, le=45)
-    roll_std: float = Field(7.0, ge=0, le=90)
-    expression_rate: float = Field(0.4, ge=0, le=1)
-    harsh_light_rate: float = Field(0.3, ge=0, le=1)
-    occluder_rate: float = Field(0.3, ge=0, le=1)
+    yaw_std: float = Field(28.0, ge=0, le=90, description="standard deviation of yaw around frontal, degrees")
+    pitch_std: float = Field(10.0, ge=0, le=45, description="standard deviation of pitch around frontal, degrees")
+    roll_std: float = Field(7.0, ge=0, le=90, description="standard deviation of roll around upright, degrees")
+    expression_rate: float = Field(0.4, ge=0, le=1, description="share that shows an expression")
+    harsh_light_rate: float = Field(0.3, ge=0, le=1, description="share in harsh light, with hard shadows")
+    occluder_rate: float = Field(0.3, ge=0, le=1, description="share with an object in front of the face")
     scale_intervals: tuple[Interval, ...] = Field(
         ((0.82, 1.6), (1.6, 2.5), (2.5, 4.0), (4.0, 8.0)),
         description="intervals that the down-sampling factor s and the blur level b are drawn from, clamped to >= 1",
@@ -42,25 +36,38 @@ class DegradedSection(Section):
     scale_weights: tuple[float, ...] = Field(
         (0.80, 0.10, 0.08, 0.02), description="probability of each interval; the published values"
     )
-    jpeg_quality: tuple[int, int] = Field((75, 75), description="inclusive range of JPEG quality")
-    motion_rate: Rate = 0.12
-    motion: Interval = Field((2.0, 30.0), description="length of a straight shake in pixels of the crop, at most 30")
-    noise_rate: Rate = 0.2
-    noise: Interval = Field((3.0, 45.0), description="sensor noise in grey levels, at most 80")
-    exposure_rate: Rate = 0.15
-    exposure: Interval = Field(
-        (0.05, 4.0), description="half are too dark, from 0.5 down to the first gain, half too bright, from 1.6 up"
+    jpeg_quality: tuple[int, int] = Field((75, 75), description="inclusive range of JPEG quality, within 1..100")
+    motion_rate: Rate = Field(0.12, description="share blurred by motion of the camera")
+    motion: Interval = Field(
+        (2.0, 30.0), description="length of a straight shake in pixels of the crop, within 0.1..30"
     )
-    cast_rate: Rate = 0.12
-    cast: Interval = Field((0.15, 1.0), description="strength of a coloured light or wrong white balance")
+    noise_rate: Rate = Field(0.2, description="share with sensor noise")
+    noise: Interval = Field(
+        (3.0, 45.0), description="sensor noise, standard deviation in grey levels at mid-grey, within 0.1..80"
+    )
+    exposure_rate: Rate = Field(0.15, description="share that is too dark or too bright")
+    exposure: Interval = Field(
+        (0.05, 4.0),
+        description="gains in 0.001..16; half are too dark, from 0.5 down to the first, half too bright, from 1.6 up",
+    )
+    cast_rate: Rate = Field(0.12, description="share with a colour cast")
+    cast: Interval = Field(
+        (0.15, 1.0), description="strength of a coloured light or wrong white balance, within 0.01..1"
+    )
     jpeg_rate: Rate = Field(
         0.25, description="share that is stored with a quality of coarse_jpeg instead of jpeg_quality"
     )
-    coarse_jpeg: tuple[int, int] = Field((4, 60), description="inclusive range of JPEG quality of that share")
-    misalignment_rate: Rate = 0.12
-    misalignment: Interval = Field((4.0, 90.0), description="degrees of rotation left in the crop by the aligner")
-    near_camera_rate: Rate = 0.15
-    near_camera: Interval = Field((1.3, 3.5), description="distance of a near camera in head heights; others 4 to 10")
+    coarse_jpeg: tuple[int, int] = Field(
+        (4, 60), description="inclusive range of JPEG quality of that share, within 1..100"
+    )
+    misalignment_rate: Rate = Field(0.12, description="share that the aligner leaves rotated")
+    misalignment: Interval = Field(
+        (4.0, 90.0), description="degrees of rotation left in the crop by the aligner, within 0.1..90"
+    )
+    near_camera_rate: Rate = Field(0.15, description="share taken by a camera too near to the face")
+    near_camera: Interval = Field(
+        (1.3, 3.5), description="distance of a near camera in head heights, within 1.2..100; others 4 to 10"
+    )
 
     @field_validator(*_LIMITS)
     @classmethod
@@ -95,8 +102,8 @@ class GenerateSection(Section):
 
     identities: int = Field(64, ge=1, description="accepted identities wanted")
     max_candidates: int = Field(0, ge=0, description="most candidates until the run ends; 0 means 20 per identity")
-    candidates_per_unit: int = Field(16, ge=1, le=4096)
-    identities_per_shard: int = Field(8, ge=1, le=4096)
+    candidates_per_unit: int = Field(16, ge=1, le=4096, description="candidates in one unit of work")
+    identities_per_shard: int = Field(8, ge=1, le=4096, description="identities whose samples share one shard")
     references: int = Field(4, ge=2, le=100, description="reference images per identity (R)")
     degraded: int = Field(20, ge=1, le=1000, description="degraded samples per identity (D)")
     portrait_size: int = Field(128, ge=64, le=1024, description="side of a rendered portrait in pixels")
@@ -146,7 +153,7 @@ class FilterSection(Section):
 
     profile: Profile = Field("corrected", description="faithful: as released, see synfiqa.actors.stages.filter_rules")
     min_detection: float = Field(0.7, ge=0, le=1, description="lowest face probability of the detector")
-    max_yaw: float = Field(20.0, gt=0, le=90, description="degrees, exclusive")
+    max_yaw: float = Field(20.0, gt=0, le=90, description="yaw in degrees from which a face is rejected")
     max_expression: float = Field(0.25, ge=0, le=1, description="strongest expression unit that counts as neutral")
     max_glasses: float = Field(0.5, ge=0, le=1, description="glasses score above which a face wears glasses")
     max_similarity: float = Field(

@@ -12,13 +12,15 @@ Spatial = Literal["ranks", "costs"]
 class LabelSection(Section):
     """Fusion of raw components into one label, m = (f_r + lambda * s_d) / (1 - kappa * v_l), as in MR-FIQA."""
 
-    name: Name = "default"
+    name: Name = Field("default", description="name of the labels, stored in labels/NAME")
     spatial: Spatial = Field(
         "ranks",
         description="s_d: the smallest of three shares of ranks, as published, or 1 minus the costs of all factors",
     )
-    spatial_weight: float = Field(0.5, ge=0, le=10, description="lambda of the fusion")
-    vision_language_weight: float = Field(1.0, ge=0, le=1, description="kappa of the fusion; 1 as published")
+    spatial_weight: float = Field(0.5, ge=0, le=10, description="lambda of the fusion, the weight of s_d")
+    vision_language_weight: float = Field(
+        1.0, ge=0, le=1, description="kappa of the fusion, the weight of v_l; 1 as published"
+    )
     match_threshold: Annotated[float, Field(gt=-1, lt=1)] | Literal["auto"] | None = Field(
         None,
         description="cosine above which the embedder of f_r accepts two faces as one person: f_r enters the fusion as "
@@ -37,11 +39,11 @@ class LabelSection(Section):
 class TrainSection(Section):
     """Architecture, split and optimiser of the FIQA model trained on the labels."""
 
-    name: Name = "default"
-    epochs: int = Field(10, ge=1, le=10000)
-    batch_size: int = Field(32, ge=2, le=65536)
-    learning_rate: float = Field(1e-3, gt=0, le=10)
-    weight_decay: float = Field(1e-4, ge=0, le=1)
+    name: Name = Field("default", description="name of the model, stored in models/NAME")
+    epochs: int = Field(10, ge=1, le=10000, description="passes over the training images")
+    batch_size: int = Field(32, ge=2, le=65536, description="images per optimiser step, over all workers")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="largest step size of AdamW")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="weight decay of AdamW")
     width: int = Field(16, ge=4, le=512, description="channels of the first stage of the IResNet")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="arithmetic of the forward pass; bfloat16 is faster on GPUs and on CPUs with AMX"
@@ -53,9 +55,11 @@ class TrainSection(Section):
         0.1, gt=0, lt=0.9, description="share of identities on which the epoch is selected"
     )
     test_fraction: float = Field(0.25, gt=0, lt=0.9, description="share of identities held out for evaluation")
-    workers: int = Field(1, ge=1, le=4096)
-    use_gpu: bool = False
-    max_failures: int = Field(3, ge=0, le=100)
+    workers: int = Field(1, ge=1, le=4096, description="Ray Train workers that share each batch")
+    use_gpu: bool = Field(False, description="give each worker a GPU")
+    max_failures: int = Field(
+        3, ge=0, le=100, description="restarts after a failure, from the last epoch, until the training fails"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "TrainSection":
@@ -67,16 +71,25 @@ class TrainSection(Section):
 class EvaluateSection(Section):
     """Error-versus-discard evaluation on held-out identities (Grother and Tabassi 2007; ISO/IEC 29794-1)."""
 
-    fmr: tuple[float, ...] = Field((1e-2, 1e-3), min_length=1, description="target false match rates")
+    fmr: tuple[float, ...] = Field(
+        (1e-2, 1e-3), min_length=1, description="target false match rates, each between 0 and 1"
+    )
     discard_limit: float = Field(0.3, gt=0, le=0.95, description="R: pAUC integrates over discard fractions 0..R")
     pairs: Literal["probe-reference", "all"] = Field(
         "probe-reference",
         description="degraded probes against clean references, or all pairs of held-out images",
     )
     bootstrap: int = Field(200, ge=0, le=10000, description="identity-level bootstrap resamples; 0 for none")
+    scorers: tuple[Name, ...] = Field(
+        ("model", "label", "sharpness", "random"),
+        description="quality scorers to compare, model among them: label, sharpness, random, norm, mirror, "
+        "bundled-quality",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "EvaluateSection":
+        if "model" not in self.scorers or len(set(self.scorers)) != len(self.scorers):
+            raise ValueError(f"scorers must name model and no scorer twice, not {', '.join(self.scorers) or 'none'}")
         if any(not 0 < value < 1 for value in self.fmr):
             raise ValueError("each fmr must lie strictly between 0 and 1")
         return self

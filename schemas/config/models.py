@@ -47,7 +47,7 @@ class ModelsSection(Section):
     )
     offline: bool = Field(True, description="false lets a run fetch what `synfiqa models fetch` has not")
     require_commercial: bool = Field(False, description="refuse models whose card does not allow commercial use")
-    precision: Precision = Field("float32", description="of weights and activations of all networks")
+    precision: Precision = Field("float32", description="number format of weights and activations of all networks")
     micro_batch: int = Field(
         8,
         ge=1,
@@ -65,10 +65,10 @@ class ModelsSection(Section):
     control_embedder: Name | Literal[""] = Field(
         "", description="embedder of 512 numbers that conditions the image model; empty: models.embedder"
     )
-    detector: Name = "mtcnn"
+    detector: Name = Field("mtcnn", description="finds the face and its five landmarks")
     pose: Name = Field("landmark-pose", description="head pose of candidates, and of samples as measured_yaw")
-    glasses: Name = "line-glasses"
-    expression: Name = "commanded-expression"
+    glasses: Name = Field("line-glasses", description="scores how surely a candidate wears glasses, 0..1")
+    expression: Name = Field("commanded-expression", description="measures the expression of a candidate, 0..1")
     uniqueness: Name | Literal[""] = Field("", description="embedder of the duplicate rule; empty: models.embedder")
     embedder: Name = Field("bundled-a", description="recognition network of the label component f_r")
     more_embedders: tuple[Name, ...] = Field((), description="further embedders whose f_r is measured beside")
@@ -76,7 +76,9 @@ class ModelsSection(Section):
         False, description="f_r is that of a face and of its mirror image together, for twice the embedding time"
     )
     evaluation_embedder: Name = Field("bundled-b", description="independent network that evaluation verifies with")
-    image_text: Name = "bundled-clip"
+    image_text: Name = Field(
+        "bundled-clip", description="image-text network of the label component v_l and its prompts"
+    )
 
     @property
     def conditional_kind(self) -> ConditionalKind:

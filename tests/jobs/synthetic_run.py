@@ -18,8 +18,11 @@ from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs, pair_similarity
 from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration
 from synfiqa.jobs.generation.identity_half import ledger_counts
 from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.evaluation import TrainingResult, file_content
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.rows import CANDIDATES, SAMPLES, image_path, recipe_to_row, sample_id
+from tests.schemas.results import TRAINING, by_network
+from tests.schemas.results import evaluation as whole_evaluation
 
 MODELS = {"mtcnn": "c" * 64, "bundled-a": "a" * 64, "bundled-clip": "b" * 64}
 REASONS = {"no_face": 0.31, "yaw": -27.0, "expression": 0.66, "glasses": 1.0, "duplicate": 0.71, "surplus": None}
@@ -137,51 +140,42 @@ def make_model(storage: Storage, run: RunConfig, names: dict[str, str] | None = 
     qualities = {
         "model": label + random.normal(0, 0.08, len(label)),
         "label": label,
-        "laplacian": label + random.normal(0, 0.6, len(label)),
+        "sharpness": label + random.normal(0, 0.6, len(label)),
         "random": random.random(len(label)),
     }
     table = enumerate_pairs(identity, 20_000, 0)
     protocol = Protocol([0.05, 0.02], run.evaluate.discard_limit, 20, 0)
-    versus = (("model", "laplacian"), ("model", "random"), ("model", "label"))
+    versus = (("model", "sharpness"), ("model", "random"), ("model", "label"))
     results = compare(qualities, pair_similarity(vectors, table), table, identity, protocol, versus)
-    results = [{"embedder": "bundled-b", "independent": True, **result} for result in results]
-    first = results[0]
-    figures = {name: {key: found[key] for key in ("pauc", "interval")} for name, found in first["methods"].items()}
-    evaluation = {
-        "basis": {"model_sha256": "d" * 64},
-        "name": run.train.name,
-        "identities": len(np.unique(identity)),
-        "images": len(label),
-        "degraded": len(label),
-        "n_genuine": first["n_genuine"],
-        "n_impostor": first["n_impostor"],
-        "impostors_sampled": True,
-        "pairs": "probe-reference",
-        "spearman": {name: spearman(quality, label) for name, quality in qualities.items() if name != "label"},
-        "results": results,
-        "skipped": [{"fmr": 1e-6, "reason": "An FMR of 1e-06 needs at least 1000000 impostor pairs."}],
-        "headline": {key: first[key] for key in ("embedder", "mode", "fmr", "discard_limit", "fnmr0")}
-        | {"methods": figures},
-    }
-    text = json.dumps(evaluation)
+    evaluation = whole_evaluation(
+        [by_network("bundled-b", True, result) for result in results],
+        {name: spearman(quality, label) for name, quality in qualities.items() if name != "label"},
+        name=run.train.name,
+        identities=len(np.unique(identity)),
+        images=len(label),
+        degraded=len(label),
+        impostors_sampled=True,
+        skipped=[{"fmr": 1e-6, "reason": "An FMR of 1e-06 needs at least 1000000 impostor pairs."}],
+    )
+    text = file_content(evaluation).decode()
     for old, new in (names or {}).items():
         text = text.replace(json.dumps(old), json.dumps(new))
     history = [
         {"epoch": epoch, "loss": 0.2 / epoch, "validation_spearman": 0.9 - 0.4 / epoch, "validation_error": 0.3 / epoch}
         for epoch in range(1, 6)
     ]
-    metrics = {
-        "name": run.train.name,
-        "model_sha256": "d" * 64,
-        "best_epoch": 4,
-        "train_images": 70,
-        "identities": {"train": 7},
-        "history": history,
-        "basis": {
-            "dataset_sha256": require_calibration(storage, run.label.name).dataset_sha256,
-            "train": run.train.model_dump(mode="json"),
-        },
-    }
-    storage.write(f"models/{run.train.name}/metrics.json", json.dumps(metrics).encode())
+    labelled = require_calibration(storage, run.label.name).dataset_sha256
+    metrics = TrainingResult(
+        name=run.train.name,
+        model_sha256="d" * 64,
+        best_epoch=4,
+        validation_spearman=0.8,
+        validation_error=0.075,
+        train_images=70,
+        identities={"train": 7},
+        history=history,
+        basis=TRAINING.model_copy(update={"dataset_sha256": labelled}),
+    )
+    storage.write(f"models/{run.train.name}/metrics.json", file_content(metrics))
     storage.write(f"models/{run.train.name}/evaluation.json", text.encode())
     return json.loads(text)

@@ -122,3 +122,21 @@ def test_a_run_in_place_of_a_config_is_refused_with_the_option_that_takes_it(tmp
     named = place or str(tmp_path)
     with pytest.raises(UserError, match=f"not a YAML file: to name a run, give --run {named}"):
         load_config(named)
+
+
+@pytest.mark.parametrize(
+    ("scorers", "message"),
+    [
+        (
+            "[model, laplacian]",
+            "evaluate.scorers: there is no scorer 'laplacian'; choose among model, label, sharpness",
+        ),
+        ("[sharpness]", "scorers must name model and no scorer twice, not sharpness"),
+        ("[model, model]", "scorers must name model and no scorer twice, not model, model"),
+        ("[]", "scorers must name model and no scorer twice, not none"),
+    ],
+)
+def test_wrong_scorers_are_refused_with_the_known_ones(scorers, message):
+    with pytest.raises(UserError) as caught:
+        load_config(None, [f"evaluate.scorers={scorers}"])
+    assert message in str(caught.value)

@@ -25,7 +25,7 @@ def test_it_holds_weights_configs_templates_and_types(wheel):
         "synfiqa/configs/quickstart.yaml",
         "synfiqa/configs/default-model.yaml",
         "synfiqa/actors/weights/bundled-a.safetensors",
-        "synfiqa/fiqa_train/weights/bundled-quality.safetensors",
+        "synfiqa/actors/weights/bundled-quality.safetensors",
         "synfiqa/jobs/report_page/report.html.j2",
         "synfiqa/py.typed",
     } <= names

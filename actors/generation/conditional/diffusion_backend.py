@@ -19,6 +19,7 @@ from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.players import Players
 from synfiqa.actors.roles import ConditionalGenerator
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.factors import after_rendering
 from synfiqa.schemas.recipe import Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed
 
@@ -91,12 +92,7 @@ class DiffusionBackend:
             kind=drawn.kind,
             seed=drawn.seed,
             pose=pose_of(template),
-            misalignment=drawn.misalignment,
-            downsample=drawn.downsample,
-            blur=drawn.blur,
-            motion=drawn.motion,
-            noise=drawn.noise,
-            jpeg_quality=drawn.jpeg_quality,
+            **{row.field: row.value(drawn) for row in after_rendering()},
             profile=drawn.profile,
             template=template.token,
             prompt=prompt,

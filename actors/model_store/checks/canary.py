@@ -16,7 +16,7 @@ from synfiqa.actors.roles import CODE, PARTS
 from synfiqa.schemas.model_card import ModelCard
 
 ROLES = frozenset(
-    {"detector", "pose", "glasses", "expression", "embedder", "image_text", "face_encoder", "face_parser"}
+    {"detector", "pose", "glasses", "expression", "embedder", "image_text", "quality", "face_encoder", "face_parser"}
 )
 """Roles with a canary: models that measure. What generators make is judged by the models that measure it."""
 
@@ -66,6 +66,8 @@ def answer_of(role: str, model: Any) -> np.ndarray:
         found: Any = model.embed(images)
     elif role == "image_text":
         found = model.similarity(images, CAPTION)
+    elif role == "quality":
+        found = model.score(images)
     elif role == "pose":
         found = model.pose(list(images), landmarks)
     elif role == "glasses":
@@ -82,6 +84,11 @@ def answer_of(role: str, model: Any) -> np.ndarray:
     else:
         raise ValueError(f"there is no canary for the role {role}")
     return np.asarray(found, dtype=np.float64).ravel()
+
+
+def recorded(answer: np.ndarray) -> tuple[float, ...]:
+    """Return the start of an answer as a card keeps it, in six digits."""
+    return tuple(float(f"{value:.6g}") for value in answer[:LENGTH])
 
 
 def moved(answer: np.ndarray, other: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from synfiqa.actors.model_store.cache import cache_folder, locate, verify
 from synfiqa.actors.model_store.catalogue import Model, check_contract
-from synfiqa.actors.model_store.checks.canary import LENGTH, ROLES, TOLERANCE, answer_of, compare, moved, wrong_cards
+from synfiqa.actors.model_store.checks.canary import ROLES, TOLERANCE, answer_of, compare, moved, recorded, wrong_cards
 from synfiqa.actors.model_store.loading import play
 from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import JobFailed, UserError
@@ -63,7 +63,7 @@ def _judge(finding: Finding, card: ModelCard, player: Any) -> None:
     if not np.isfinite(right).all():
         finding.problems.append("its output on the canary is not finite: the weights or the value range are wrong")
         return
-    finding.answer = tuple(float(f"{value:.6g}") for value in right[:LENGTH])
+    finding.answer = recorded(right)
     if card.canary:
         apart = compare(card.canary, right)
         if not apart <= TOLERANCE:

@@ -1,7 +1,12 @@
 """Sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000), the usual baseline of face image quality."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
+
+from synfiqa.actors.model_store.network import Execution
+from synfiqa.schemas.model_card import ModelCard
 
 
 def laplacian_variance(image: np.ndarray) -> float:
@@ -13,3 +18,14 @@ def laplacian_variance(image: np.ndarray) -> float:
 def sharpness(images: np.ndarray) -> np.ndarray:
     """Return `laplacian_variance`, float64 (N,), of uint8 RGB images (N, H, W, 3)."""
     return np.array([laplacian_variance(image) for image in images], np.float64)
+
+
+class Sharpness:
+    """A `QualityScorer` (`synfiqa.actors.roles`) of the variance of the Laplacian."""
+
+    def __init__(self, card: ModelCard, path: Path | None = None, running: Execution | None = None) -> None:
+        self.card = card
+
+    def score(self, images: np.ndarray) -> np.ndarray:
+        """Return float64 scores (N,) of uint8 RGB images (N, H, W, 3)."""
+        return sharpness(images)

@@ -12,6 +12,7 @@ import synfiqa.actors.degradation.recipe_sampler
 import synfiqa.actors.face3d
 import synfiqa.actors.imaging.alignment
 import synfiqa.fiqa_train.labels.severities
+import synfiqa.schemas.factors
 import synfiqa.schemas.recipe
 from synfiqa.actors.degradation.recipe_sampler import reference_recipes
 from synfiqa.actors.face3d import Identity, sample_identity
@@ -59,6 +60,7 @@ def drawing_digest() -> str:
     """Return a short digest of the code that draws faces and computes their columns, part of the names of caches."""
     files = [Path(module.__file__) for module in _DRAWING if module.__file__]
     files += Path(synfiqa.actors.face3d.__file__).parent.glob("*.py")
+    files += Path(synfiqa.schemas.factors.__file__).parent.glob("*.py")
     files += [Path(__file__).with_name(f"{name}.py") for name in ("people", "factors", "crop_changes", "ladder_set")]
     content = hashlib.sha256()
     for file in sorted(files):

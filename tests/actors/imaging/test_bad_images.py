@@ -123,7 +123,7 @@ def folder(tmp_path_factory):
 def rows(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "scores.csv"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synfiqa.fiqa_train.scoring.score_file.load_quality_model", lambda _: Brightness())
+        patch.setattr("synfiqa.fiqa_train.scoring.score_file.open_scorer", lambda _: Brightness())
         run_score([folder], "stand-in", out)
     with out.open(newline="", encoding="utf-8") as file:
         return {row["path"].rpartition("/")[2]: row for row in csv.DictReader(file)}

@@ -35,7 +35,7 @@ def test_bundled_models_play_every_role_without_a_file():
     models = Catalogue.load()
     assert {model.card.role for model in models} == {
         *("detector", "pose", "glasses", "expression", "embedder", "image_text", "face_model", "face_encoder"),
-        *("identity_generator", "conditional_generator"),
+        *("identity_generator", "conditional_generator", "quality"),
     }
     assert models.own() == list(models)
 
@@ -234,8 +234,7 @@ def test_bundled_weights_are_stored_in_half_and_loaded_in_single_precision(name)
 
 
 def test_all_bundled_weights_together_stay_below_eight_megabytes():
-    quality = BUNDLED.parents[1] / "fiqa_train" / "weights"
-    files = [*BUNDLED.glob("*.safetensors"), *quality.glob("*.safetensors")]
+    files = list(BUNDLED.glob("*.safetensors"))
     assert len(files) == 4
     assert sum(path.stat().st_size for path in files) < 8_000_000
 

@@ -1,31 +1,32 @@
-import json
 import sys
 
 import pytest
 
 from benchmarks.quality.benchmark_tables import factor_rows, main, pauc_table
+from synfiqa.schemas.evaluation import file_content
+from tests.schemas.results import comparison, interval, method, scores
 
 
-def result(mode, fmr, pauc, interval):
-    return {"mode": mode, "fmr": fmr, "methods": {"model": {"pauc": pauc, "interval": interval}}}
+def result(mode, fmr, pauc, bounds):
+    return comparison(mode, fmr, {"model": method(pauc, bounds)})
 
 
-STEP = {"similarity": 0.9123, "fnmr": 0.004}
-SCORES = {
-    "results": [
-        result("fixed", 1e-3, 0.6, {"low": 0.5, "high": 0.7}),
-        result("leaderboard", 1e-3, 1.0014, {"low": 0.95, "high": 1.1}),
+STEP = {"step": 0, "level": None, "probes": 3, "similarity": 0.9123, "fnmr": 0.004, "quality": {"model": 0.5}}
+SCORES = scores(
+    [
+        result("fixed", 1e-3, 0.6, interval(0.5, 0.7)),
+        result("leaderboard", 1e-3, 1.0014, interval(0.95, 1.1)),
         result("leaderboard", 1e-2, None, None),
     ],
-    "spearman": {"model": -0.0132},
-    "factors": {
+    {"model": -0.0132},
+    {
         "clean": {"steps": [STEP]},
         "yaw": {
-            "steps": [STEP, {"similarity": 0.5, "fnmr": 0.586}],
+            "steps": [STEP, STEP | {"step": 1, "level": 15, "similarity": 0.5, "fnmr": 0.586}],
             "falls": {"similarity": -0.996, "model": -0.0001},
         },
     },
-}
+)
 
 
 def test_figures_stand_by_mode_and_rate_as_the_document_writes_them():
@@ -46,7 +47,7 @@ def test_a_file_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch):
         main()
 
 
-@pytest.mark.parametrize("content", ["{}", "[]"])
+@pytest.mark.parametrize("content", ["{}", "[]", '{"version": 2}', '{"version": 1, "results": []}'])
 def test_another_json_is_not_taken_for_scores(tmp_path, monkeypatch, content):
     path = tmp_path / "evaluation.json"
     path.write_text(content)
@@ -57,7 +58,7 @@ def test_another_json_is_not_taken_for_scores(tmp_path, monkeypatch, content):
 
 def test_the_command_prints_both_tables(tmp_path, monkeypatch, capsys):
     path = tmp_path / "scores.json"
-    path.write_text(json.dumps(SCORES))
+    path.write_bytes(file_content(SCORES))
     monkeypatch.setattr(sys, "argv", ["benchmark_tables", str(path)])
     main()
     printed = capsys.readouterr().out

@@ -1,41 +1,35 @@
 """What the bars read from a run's evaluation."""
 
-import json
 import math
 
 import pytest
 
 from benchmarks.quality.face_bars.fiqa import bars_of, read_evaluation
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import Difference, file_content
+from tests.schemas import results
 
-INTERVAL = {"low": 0.5, "high": 0.7, "used": 200, "resamples": 200}
+INTERVAL = results.interval(0.5, 0.7)
 
 
 def evaluation(fmrs=(1e-3, 1e-2)):
     def result(embedder, independent, mode, fmr, pauc):
-        methods = {"model": pauc, "label": 0.4, "laplacian": 0.9, "random": 1.0}
-        return {
-            "embedder": embedder,
-            "independent": independent,
-            "mode": mode,
-            "fmr": fmr,
-            "discard_limit": 0.3,
-            "fnmr0": 0.2,
-            "methods": {name: {"pauc": value, "interval": INTERVAL} for name, value in methods.items()},
-            "differences": [
-                {"method": "model", "other": "random", "difference": pauc - 1.0, "interval": None},
-                {"method": "model", "other": "laplacian", "difference": pauc - 0.9, "interval": INTERVAL},
-            ],
-        }
+        methods = {"model": pauc, "label": 0.4, "sharpness": 0.9, "random": 1.0}
+        differences = (
+            Difference(method="model", other="random", difference=pauc - 1.0, interval=None),
+            Difference(method="model", other="sharpness", difference=pauc - 0.9, interval=INTERVAL),
+        )
+        curves = {name: results.method(value, INTERVAL) for name, value in methods.items()}
+        return results.by_network(embedder, independent, results.comparison(mode, fmr, curves, differences))
 
     rows = [("bundled-b", True, 0.65), ("bundled-a", False, 0.1)]
-    results = [
+    found = [
         result(name, independent, mode, fmr, pauc)
         for name, independent, pauc in rows
         for mode in ("leaderboard", "fixed")
         for fmr in fmrs
     ]
-    return {"identities": 45, "degraded": 900, "spearman": {"model": 0.93, "laplacian": 0.2}, "results": results}
+    return results.evaluation(found, {"model": 0.93, "sharpness": 0.2}, identities=45, degraded=900)
 
 
 def test_the_independent_network_judges_in_both_modes_at_both_rates():
@@ -59,5 +53,16 @@ def test_a_run_without_an_evaluation_is_told_the_way_out(tmp_path):
         read_evaluation(str(tmp_path), "default")
     folder = tmp_path / "models" / "default"
     folder.mkdir(parents=True)
-    (folder / "evaluation.json").write_text(json.dumps(evaluation()))
-    assert read_evaluation(str(tmp_path), "default")["identities"] == 45
+    (folder / "evaluation.json").write_bytes(file_content(evaluation()))
+    assert read_evaluation(str(tmp_path), "default") == evaluation()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("{}", "of a version without number"), ("{", "damaged"), ('{"version": 1}', "damaged")]
+)
+def test_an_evaluation_that_cannot_be_read_is_refused_with_the_way_out(tmp_path, content, told):
+    folder = tmp_path / "models" / "default"
+    folder.mkdir(parents=True)
+    (folder / "evaluation.json").write_text(content)
+    with pytest.raises(UserError, match=rf"is {told}.*; run `synfiqa evaluate` again"):
+        read_evaluation(str(tmp_path), "default")

@@ -4,6 +4,7 @@ import torch
 
 from synfiqa.actors.image_text.captions import FACTORS
 from synfiqa.actors.model_store.catalogue import read_bundled
+from synfiqa.actors.model_store.checks.check_model import check_model
 from synfiqa.fiqa_train.bundled.augment import augment
 from synfiqa.fiqa_train.bundled.embedder import MARGIN, SCALE, CosFace, learnable, margin_at, train_embedder
 from synfiqa.fiqa_train.bundled.embedder_metrics import (
@@ -167,6 +168,7 @@ def test_training_learns_publishes_and_repeats_exactly(renders, tmp_path):
     cards = [train_embedder("bundled-b", renders, tmp_path / part, seed=1, epochs=2) for part in "ab"]
     assert cards[0].sha256 == cards[1].sha256
     assert read_bundled(tmp_path / "a" / "bundled-b.yaml").card == cards[0]
+    assert check_model(read_bundled(tmp_path / "a" / "bundled-b.yaml")).notes == []
     assert train_embedder("bundled-b", renders, tmp_path / "c", seed=2, epochs=1).sha256 != cards[0].sha256
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from synfiqa.actors.quality.measures.sharpness import sharpness
-from synfiqa.fiqa_train.evaluation.baselines import label_quality, random_quality
+from synfiqa.fiqa_train.evaluation.baselines import LabelScorer, label_quality
 from synfiqa.fiqa_train.evaluation.compare import CURVE_POINTS, Protocol, compare, number, resolvable
 from synfiqa.fiqa_train.evaluation.edc import edc, pair_quality
 from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs
+from synfiqa.schemas.errors import JobFailed
 from tests.fiqa_train.labelled_run import blurred, portrait
 
 
@@ -30,7 +31,7 @@ def compared():
 
 def test_every_mode_and_rate_has_its_figures(compared):
     qualities, similarity, table, results = compared
-    assert [(r["mode"], r["fmr"]) for r in results] == [
+    assert [(r.mode, r.fmr) for r in results] == [
         ("leaderboard", 0.05),
         ("leaderboard", 0.01),
         ("fixed", 0.05),
@@ -39,32 +40,32 @@ def test_every_mode_and_rate_has_its_figures(compared):
     for result in results:
         for name, quality in qualities.items():
             pairwise = pair_quality(quality[table.first], quality[table.second])
-            curve = edc(similarity, table.genuine, pairwise, result["fmr"], 0.3, result["mode"])
-            method = result["methods"][name]
-            assert method["pauc"] == pytest.approx(curve.pauc, abs=1e-7)
-            assert method["fnmr"][0] == pytest.approx(result["fnmr0"], abs=1e-5)
-            assert len(method["discard"]) == len(method["fnmr"]) <= CURVE_POINTS
-            assert method["interval"]["low"] < method["pauc"] < method["interval"]["high"]
-        difference = result["differences"][0]
-        assert difference["difference"] == pytest.approx(
-            result["methods"]["model"]["pauc"] - result["methods"]["random"]["pauc"], abs=1e-7
+            curve = edc(similarity, table.genuine, pairwise, result.fmr, 0.3, result.mode)
+            method = result.methods[name]
+            assert method.pauc == pytest.approx(curve.pauc, abs=1e-7)
+            assert method.fnmr[0] == pytest.approx(result.fnmr0, abs=1e-5)
+            assert len(method.discard) == len(method.fnmr) <= CURVE_POINTS
+            assert method.interval.low < method.pauc < method.interval.high
+        difference = result.differences[0]
+        assert difference.difference == pytest.approx(
+            result.methods["model"].pauc - result.methods["random"].pauc, abs=1e-7
         )
-        assert difference["interval"]["high"] < 0, "perfect quality beats random"
-    json.dumps(results, allow_nan=False)
+        assert difference.interval.high < 0, "perfect quality beats random"
+    json.dumps([result.model_dump(mode="json") for result in results], allow_nan=False)
 
 
 def test_without_resamples_there_is_no_interval(compared):
     qualities, similarity, table, _ = compared
     result = compare(qualities, similarity, table, np.repeat(np.arange(10), 8), Protocol([0.05], 0.2, 0, 0))[0]
-    assert result["methods"]["model"]["interval"] is None
-    assert result["discard_limit"] == 0.2
+    assert result.methods["model"].interval is None
+    assert result.discard_limit == 0.2
 
 
 def test_rates_beyond_the_pairs_are_set_aside_with_the_reason():
     kept, skipped = resolvable([0.1, 0.001], 10, 500)
     assert kept == [0.1]
-    assert skipped[0]["fmr"] == 0.001
-    assert "at least 1000" in skipped[0]["reason"]
+    assert skipped[0].fmr == 0.001
+    assert "at least 1000" in skipped[0].reason
 
 
 def test_numbers_without_a_value_are_null():
@@ -79,5 +80,7 @@ def test_baselines():
     assert (np.diff(ladder) < 0).all()
     assert sharpness(image[None]) == pytest.approx(ladder[0], rel=0.05)
     np.testing.assert_array_equal(label_quality(np.array([0.2, np.nan, 0.0])), [0.2, 1.0, 0.0])
-    np.testing.assert_array_equal(random_quality(5, 1), random_quality(5, 1))
-    assert not np.array_equal(random_quality(5, 1), random_quality(5, 2))
+    scorer, images = LabelScorer(np.array([0.2, np.nan, 0.0])), np.zeros((2, 112, 112, 3), np.uint8)
+    np.testing.assert_array_equal(scorer.score(images), [0.2, 1.0])
+    with pytest.raises(JobFailed, match="3 labels for 4 images"):
+        scorer.score(images)

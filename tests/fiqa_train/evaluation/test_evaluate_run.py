@@ -19,6 +19,7 @@ from synfiqa.fiqa_train.training.loop import build_network, fit
 from synfiqa.fiqa_train.training.task import split_run, training_task
 from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import EvaluationResult, parse
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.training.test_loop import Alone
 
@@ -67,27 +68,27 @@ def trained(trained_once, tmp_path, monkeypatch):
 def test_the_evaluation_of_held_out_identities(trained):
     config, storage = trained
     result = evaluate.run_evaluate(config, storage)
-    assert json.loads(storage.read("models/default/evaluation.json")) == result
-    assert result["identities"] == 8
-    assert result["images"] == 80
-    assert result["degraded"] == 64
-    assert result["pairs"] == "probe-reference"
-    assert result["n_genuine"] == 8 * 2 * 8
-    assert result["n_impostor"] == 16 * 64 - 128
-    assert result["spearman"].keys() == {"model", "laplacian", "random"}
-    assert result["spearman"]["model"] > 0.5
-    assert result["spearman"]["laplacian"] > 0.8, "in this run blur is all that quality depends on"
+    assert parse(EvaluationResult, json.loads(storage.read("models/default/evaluation.json"))) == result
+    assert result.identities == 8
+    assert result.images == 80
+    assert result.degraded == 64
+    assert result.pairs == "probe-reference"
+    assert result.n_genuine == 8 * 2 * 8
+    assert result.n_impostor == 16 * 64 - 128
+    assert result.spearman.keys() == {"model", "sharpness", "random"}
+    assert result.spearman["model"] > 0.5
+    assert result.spearman["sharpness"] > 0.8, "in this run blur is all that quality depends on"
 
-    assert [r["embedder"] for r in result["results"]] == ["bundled-b"] * 4 + ["bundled-a"] * 4
-    assert [r["independent"] for r in result["results"]] == [True] * 4 + [False] * 4
-    for entry in result["results"]:
-        pauc = {name: method["pauc"] for name, method in entry["methods"].items()}
+    assert [r.embedder for r in result.results] == ["bundled-b"] * 4 + ["bundled-a"] * 4
+    assert [r.independent for r in result.results] == [True] * 4 + [False] * 4
+    for entry in result.results:
+        pauc = {name: method.pauc for name, method in entry.methods.items()}
         assert pauc["label"] < 0.85
         assert pauc["label"] < pauc["random"]
-        assert (entry["methods"]["model"]["interval"] is not None) == entry["independent"]
-    assert result["headline"]["embedder"] == "bundled-b"
-    assert result["headline"]["mode"] == "leaderboard"
-    assert result["headline"]["methods"]["model"]["pauc"] == result["results"][0]["methods"]["model"]["pauc"]
+        assert (entry.methods["model"].interval is not None) == entry.independent
+    assert result.headline.embedder == "bundled-b"
+    assert result.headline.mode == "leaderboard"
+    assert result.headline.methods["model"].pauc == result.results[0].methods["model"].pauc
 
     scores = pq.read_table(pa.BufferReader(storage.read("models/default/scores.parquet"))).to_pylist()
     assert len(scores) == 80
@@ -118,8 +119,8 @@ def test_reading_stops_once_enough_images_are_kept(trained, monkeypatch):
     monkeypatch.setattr(reading, "MAX_IMAGES", 31)
     result = evaluate.run_evaluate(config, storage)
     kept = pq.read_table(pa.BufferReader(storage.read("models/default/scores.parquet"))).to_pylist()
-    assert (result["images"], result["identities"]) == (40, 4)
-    for column in ("sample_id", "identity", "kind", "label", "model", "laplacian"):
+    assert (result.images, result.identities) == (40, 4)
+    for column in ("sample_id", "identity", "kind", "label", "model", "sharpness"):
         assert [row[column] for row in kept] == pytest.approx([row[column] for row in everything[:40]])
     assert shards == list(range(kept[-1]["identity"] // config.generate.identities_per_shard + 1))
     assert len(shards) < 6, "of six shards"
@@ -134,16 +135,48 @@ def test_it_is_done_once_and_again_when_the_question_changes(trained, monkeypatc
     assert evaluate.run_evaluate(config, storage) == first
     assert not calls
     wider = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"discard_limit": 0.2})})
-    assert evaluate.run_evaluate(wider, storage)["results"][0]["discard_limit"] == 0.2
+    assert evaluate.run_evaluate(wider, storage).results[0].discard_limit == 0.2
     assert calls == ["bundled-b", "bundled-a"]
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"version": None}, {"results": []}])
+def test_an_evaluation_of_another_version_or_damaged_is_made_again(trained, change):
+    config, storage = trained
+    first = evaluate.run_evaluate(config, storage)
+    written = storage.read("models/default/evaluation.json")
+    other = {key: value for key, value in (json.loads(written) | change).items() if value is not None}
+    storage.write("models/default/evaluation.json", json.dumps(other).encode())
+    assert evaluate.run_evaluate(config, storage) == first
+    assert storage.read("models/default/evaluation.json") == written
+
+
+def test_a_training_finished_before_versions_is_still_finished(trained):
+    config, storage = trained
+    first = evaluate.run_evaluate(config, storage)
+    metrics = json.loads(storage.read("models/default/metrics.json"))
+    assert metrics.pop("version") == 1
+    storage.write("models/default/metrics.json", json.dumps(metrics).encode())
+    result = run_train(config, storage)
+    assert (result.version, result.model_sha256) == (1, first.basis.model_sha256)
+    assert evaluate.run_evaluate(config, storage) == first
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b'{"version": 2}', "is of version 2"), (b"{}", r"is damaged \(name: Field required\)")]
+)
+def test_metrics_that_cannot_be_read_are_refused_with_the_way_out(trained, content, told):
+    config, storage = trained
+    storage.write("models/default/metrics.json", content)
+    with pytest.raises(UserError, match=rf"metrics\.json {told}; choose another train\.name, or delete models/default"):
+        run_train(config, storage)
 
 
 def test_rates_that_the_pairs_cannot_show_are_skipped_or_refused(trained):
     config, storage = trained
     some = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"fmr": (0.01, 1e-5)})})
     result = evaluate.run_evaluate(some, storage)
-    assert [entry["fmr"] for entry in result["skipped"]] == [1e-5]
-    assert {entry["fmr"] for entry in result["results"]} == {0.01}
+    assert [entry.fmr for entry in result.skipped] == [1e-5]
+    assert {entry.fmr for entry in result.results} == {0.01}
     none = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"fmr": (1e-5,)})})
     with pytest.raises(UserError, match=r"evaluate\.fmr .* 100000 impostor pairs"):
         evaluate.run_evaluate(none, storage)
@@ -170,6 +203,43 @@ def test_other_weights_are_evaluated_anew(trained):
     metrics = json.loads(storage.read("models/default/metrics.json"))
     storage.write("models/default/metrics.json", json.dumps({**metrics, "model_sha256": card.sha256}).encode())
     second = evaluate.run_evaluate(config, storage)
-    before, after = (result["results"][0]["methods"] for result in (first, second))
-    assert before["model"]["pauc"] != after["model"]["pauc"]
+    before, after = (result.results[0].methods for result in (first, second))
+    assert before["model"].pauc != after["model"].pauc
     assert before["label"] == after["label"]
+
+
+def scored_by(config, *names):
+    return config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"scorers": names})})
+
+
+def test_the_config_names_the_scorers(trained):
+    config, storage = trained
+    names = ("norm", "label", "model", "bundled-quality", "mirror")
+    result = evaluate.run_evaluate(scored_by(config, *names), storage)
+    assert tuple(result.headline.methods) == names
+    assert list(result.spearman) == ["norm", "model", "bundled-quality", "mirror"]
+    others = [entry.other for entry in result.results[0].differences]
+    assert others == ["norm", "bundled-quality", "mirror", "label"]
+    assert result.basis.scorers.keys() == {"norm", "mirror", "bundled-quality"}
+    usual = evaluate.run_evaluate(config, storage)
+    assert tuple(usual.headline.methods) == ("model", "label", "sharpness", "random")
+    assert usual.basis.scorers == {}
+
+
+def test_an_unknown_scorer_is_refused_before_anything_is_read(trained, monkeypatch):
+    config, storage = trained
+    monkeypatch.setattr(evaluate, "load_run", lambda storage: pytest.fail("the run was read"))
+    with pytest.raises(
+        UserError, match=r"evaluate\.scorers: there is no scorer 'laplacian'; choose among model, label"
+    ):
+        evaluate.run_evaluate(scored_by(config, "model", "laplacian"), storage)
+
+
+def test_a_scorer_that_returns_nan_ends_the_evaluation_by_name(trained, monkeypatch):
+    config, storage = trained
+    monkeypatch.setattr(
+        "synfiqa.actors.quality.measures.sharpness.sharpness", lambda images: np.full(len(images), np.nan)
+    )
+    with pytest.raises(UserError, match="scorer 'sharpness' returned NaN or infinity for 80 of 80 images"):
+        evaluate.run_evaluate(config, storage)
+    assert not storage.exists("models/default/evaluation.json")

@@ -41,34 +41,35 @@ def measured(small):
 
 
 def test_figures_of_both_modes_with_intervals(measured):
-    assert [(result["mode"], result["fmr"]) for result in measured["results"]] == [
+    assert [(result.mode, result.fmr) for result in measured.results] == [
         ("leaderboard", 0.05),
         ("fixed", 0.05),
     ]
-    assert [entry["fmr"] for entry in measured["skipped"]] == [0.001]
-    for result in measured["results"]:
-        assert result["n_genuine"] == result["n_impostor"] == 72
-        assert result["methods"]["oracle"]["pauc"] < result["methods"]["reversed"]["pauc"] - 0.1
-        assert result["methods"]["model"]["interval"]["resamples"] == 20
-    json.dumps(measured, allow_nan=False)
+    assert [entry.fmr for entry in measured.skipped] == [0.001]
+    for result in measured.results:
+        assert result.n_genuine == result.n_impostor == 72
+        assert result.methods["oracle"].pauc < result.methods["reversed"].pauc - 0.1
+        assert result.methods["model"].interval.resamples == 20
+    json.dumps(measured.model_dump(mode="json"), allow_nan=False)
 
 
 def test_every_step_of_every_ladder(measured):
-    factors = measured["factors"]
+    factors = measured.factors
     assert list(factors) == ["clean", "yaw", "noise", "mixed"]
-    assert [step["level"] for step in factors["yaw"]["steps"]] == [15, 30, 45, 60, 75]
-    assert [step["probes"] for step in factors["yaw"]["steps"]] == [3] * 5
-    assert factors["clean"]["steps"][0]["similarity"] > factors["yaw"]["steps"][-1]["similarity"]
-    assert factors["noise"]["steps"][1]["quality"]["model"] == -2
+    assert [step.level for step in factors["yaw"].steps] == [15, 30, 45, 60, 75]
+    assert [step.probes for step in factors["yaw"].steps] == [3] * 5
+    assert factors["clean"].steps[0].similarity > factors["yaw"].steps[-1].similarity
+    assert factors["noise"].steps[1].quality["model"] == -2
     for name in ("yaw", "noise"):
-        assert factors[name]["falls"]["model"] == -1
-        assert factors[name]["falls"]["random"] > -0.9
-    assert factors["yaw"]["falls"]["oracle"] == factors["yaw"]["falls"]["similarity"]
-    assert "falls" not in factors["mixed"]
-    assert measured["spearman"]["oracle"] == pytest.approx(1)
-    shares = [step["fnmr"] for factor in factors.values() for step in factor["steps"]]
-    weights = [step["probes"] for factor in factors.values() for step in factor["steps"]]
-    assert np.average(shares, weights=weights) == pytest.approx(measured["results"][0]["fnmr0"], abs=1e-3)
+        assert factors[name].falls["model"] == -1
+        assert factors[name].falls["random"] > -0.9
+    assert factors["yaw"].falls["oracle"] == factors["yaw"].falls["similarity"]
+    assert factors["mixed"].falls is None
+    assert "falls" not in factors["mixed"].model_dump(mode="json")
+    assert measured.spearman["oracle"] == pytest.approx(1)
+    shares = [step.fnmr for factor in factors.values() for step in factor.steps]
+    weights = [step.probes for factor in factors.values() for step in factor.steps]
+    assert np.average(shares, weights=weights) == pytest.approx(measured.results[0].fnmr0, abs=1e-3)
 
 
 def test_too_few_pairs_are_a_sentence(small):

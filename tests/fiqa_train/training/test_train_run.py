@@ -20,6 +20,7 @@ from synfiqa.fiqa_train.training.task import training_basis, training_task
 from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import TrainingResult, parse
 from tests.fiqa_train.labelled_run import make_run, small_config
 from tests.fiqa_train.training.test_loop import Alone
 
@@ -60,14 +61,14 @@ def test_a_dying_worker_changes_nothing_and_a_second_call_does_nothing(cluster, 
 
     undisturbed = Alone()
     fit(training_task(resolve(config), storage), undisturbed)
-    history = metrics["history"]
-    assert [entry["epoch"] for entry in history] == [1, 2, 3]
-    assert [entry["loss"] for entry in history] == [entry["loss"] for entry in undisturbed.metrics]
+    history = metrics.history
+    assert [entry.epoch for entry in history] == [1, 2, 3]
+    assert [entry.loss for entry in history] == [entry["loss"] for entry in undisturbed.metrics]
 
     card = yaml.safe_load(storage.read("models/default/model.yaml"))
-    assert card["sha256"] == metrics["model_sha256"]
-    assert card["metrics"]["validation_spearman"] == pytest.approx(metrics["validation_spearman"])
-    assert json.loads(storage.read("models/default/metrics.json")) == metrics
+    assert card["sha256"] == metrics.model_sha256
+    assert card["metrics"]["validation_spearman"] == pytest.approx(metrics.validation_spearman)
+    assert parse(TrainingResult, json.loads(storage.read("models/default/metrics.json"))) == metrics
     assert load_quality_model(str(tmp_path / "run")).card.name == "default"
 
     def no_training(*_):
@@ -81,7 +82,7 @@ def test_a_dying_worker_changes_nothing_and_a_second_call_does_nothing(cluster, 
         changed = config.model_copy(update={"train": config.train.model_copy(update={key: value})})
         with pytest.raises(UserError, match=rf"train\.{key}: .* -> {value}.*another train\.name"):
             run_train(changed, storage)
-    assert json.loads(storage.read("models/default/metrics.json")) == metrics
+    assert parse(TrainingResult, json.loads(storage.read("models/default/metrics.json"))) == metrics
 
 
 @pytest.mark.ray
@@ -91,7 +92,7 @@ def test_two_workers_end_with_one_model(cluster, tmp_path):
     weights = load(storage.read("models/default/model.safetensors"))
     assert all(torch.isfinite(tensor).all() for tensor in weights.values() if tensor.is_floating_point())
     assert not any(key.startswith("module.") for key in weights)
-    assert len(metrics["history"]) == 1
+    assert len(metrics.history) == 1
 
 
 TOO_LARGE = [

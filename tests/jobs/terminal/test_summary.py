@@ -1,23 +1,12 @@
 """The closing lines: the figures that matter, with their setting, or plainly undefined."""
 
 from synfiqa.jobs.terminal.summary import evaluation_lines
+from tests.schemas.results import by_network, comparison, evaluation, interval, method
 
-EVALUATION = {
-    "spearman": {"model": 0.8126, "laplacian": 0.2},
-    "identities": 16,
-    "n_genuine": 4416,
-    "n_impostor": 69120,
-    "pairs": "probe-reference",
-    "headline": {
-        "embedder": "bundled-b",
-        "mode": "leaderboard",
-        "fmr": 0.01,
-        "methods": {
-            "model": {"pauc": 0.7, "interval": {"low": 0.65, "high": 0.75}},
-            "laplacian": {"pauc": None, "interval": None},
-        },
-    },
-}
+METHODS = {"model": method(0.7, interval(0.65, 0.75)), "sharpness": method(None)}
+EVALUATION = evaluation(
+    [by_network("bundled-b", True, comparison("leaderboard", 0.01, METHODS))], {"model": 0.8126, "sharpness": 0.2}
+)
 
 
 def test_lines_say_value_interval_and_setting():

@@ -6,7 +6,8 @@ import pytest
 import torch
 import yaml
 
-from synfiqa.actors.model_store.catalogue import BUNDLED
+from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
+from synfiqa.actors.model_store.checks.check_model import check_model
 from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.nets.quality_net import QualityModel
 from synfiqa.cluster.run.manifest import RecipeChanged
@@ -15,6 +16,8 @@ from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.jobs.workflows import bundled_networks as bootstrap
 from synfiqa.jobs.workflows.bundled_networks import FIELDS, figures, quality_run, run_bootstrap
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import NetworkComparison
+from tests.schemas import results
 
 
 @pytest.fixture
@@ -77,23 +80,17 @@ def test_settings_can_be_changed_for_a_smaller_run_but_not_misspelt(here):
 
 
 def test_the_card_quotes_the_independent_network_alone():
-    def result(embedder: str, independent: bool, pauc: float) -> dict:
-        methods = {name: {"pauc": pauc} for name in ("model", "label", "laplacian", "random")}
-        return {
-            "embedder": embedder, "independent": independent, "mode": "fixed", "fmr": 0.01, "methods": methods
-        }  # fmt: skip
+    def result(embedder: str, independent: bool, pauc: float) -> NetworkComparison:
+        methods = {name: results.method(pauc) for name in ("model", "label", "sharpness", "random")}
+        return results.by_network(embedder, independent, results.comparison("fixed", 0.01, methods))
 
-    evaluation = {
-        "spearman": {"model": 0.91, "random": 0.0},
-        "identities": 45,
-        "results": [result("b", True, 0.6), result("a", False, 0.5)],
-    }
-    assert figures(evaluation) == {
+    found = [result("b", True, 0.6), result("a", False, 0.5)]
+    assert figures(results.evaluation(found, {"model": 0.91, "random": 0.0}, identities=45)) == {
         "spearman": 0.91,
         "identities": 45.0,
         "model_pauc_fixed_fmr_0.01": 0.6,
         "label_pauc_fixed_fmr_0.01": 0.6,
-        "laplacian_pauc_fixed_fmr_0.01": 0.6,
+        "sharpness_pauc_fixed_fmr_0.01": 0.6,
     }
 
 
@@ -106,5 +103,7 @@ def test_a_model_in_half_precision_is_one_file_that_scores_alike(model, tmp_path
     assert isinstance(half, QualityModel)
     assert half.score(faces) == pytest.approx(whole.score(faces), abs=2e-3)
     assert half.card == card
+    finding = check_model(read_bundled(target.with_suffix(".yaml")))
+    assert (finding.problems, finding.notes) == ([], [])
     assert card.metrics == {"spearman": 0.9}
     assert yaml.safe_load(target.with_suffix(".yaml").read_text())["sha256"] == card.sha256

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -73,6 +74,14 @@ class Page(HTMLParser):
 def report(run: RunConfig, storage: Storage) -> Page:
     run_report(run, storage)
     return Page(storage.read(PAGE).decode())
+
+
+def make_model_elsewhere(run, folder, names: dict[str, str]) -> Page:
+    """Return the page of a copy of the run whose evaluation has other names."""
+    shutil.copytree(run.run.url, folder)
+    copy = Storage(str(folder))
+    make_model(copy, run, names)
+    return Page(render_page(run, copy))
 
 
 @pytest.fixture(scope="module")
@@ -250,10 +259,10 @@ def test_without_a_model_only_training_and_evaluation_are_missing(tmp_path, whol
 
 def test_headline_shows_spearman_and_pauc_beside_sharpness(evaluated):
     document, page = evaluated
-    model, sharpness = (document["headline"]["methods"][name] for name in ("model", "laplacian"))
+    model, sharpness = (document["headline"]["methods"][name] for name in ("model", "sharpness"))
     text = page.text("")
     spearman = document["spearman"]
-    assert f"{spearman['model']:.3f} sharpness {spearman['laplacian']:.3f} 120 images of 12 held-out" in text
+    assert f"{spearman['model']:.3f} sharpness {spearman['sharpness']:.3f} 120 images of 12 held-out" in text
     assert f"pAUC of the model {model['pauc']:.3f} sharpness {sharpness['pauc']:.3f} 95 %: " in text
     ranges = (f"{m['interval']['low']:.3f} to {m['interval']['high']:.3f}" for m in (model, sharpness))
     assert " and ".join(ranges) in text
@@ -266,7 +275,7 @@ def test_every_operating_point_has_its_table(evaluated):
     for result in document["results"]:
         title = f"bundled-b, {result['mode']} mode, FMR {100 * result['fmr']:.3g} %"
         part = text.partition(title)[2]
-        for name, method in (("model", "model"), ("sharpness", "laplacian"), ("random", "random")):
+        for name, method in (("model", "model"), ("sharpness", "sharpness"), ("random", "random")):
             found, bounds = result["methods"][method], result["methods"][method]["interval"]
             row = f"{name} {found['pauc']:.3f} {bounds['low']:.3f} to {bounds['high']:.3f}"
             assert row in part.partition("quality from")[2].partition("quality from")[0]
@@ -276,10 +285,17 @@ def test_every_operating_point_has_its_table(evaluated):
 
 def test_paired_differences_stand_beside_the_other_method(evaluated):
     document, page = evaluated
-    entry = next(entry for entry in document["results"][0]["differences"] if entry["other"] == "laplacian")
+    entry = next(entry for entry in document["results"][0]["differences"] if entry["other"] == "sharpness")
     low, high = entry["interval"]["low"], entry["interval"]["high"]
     expected = f"{entry['difference']:+.3f} {low:.3f} to {high:.3f}".replace("-", "−")
     assert expected in page.text("evaluation")
+
+
+def test_evaluations_of_other_scorers_are_shown(whole, tmp_path):
+    run = whole[0]
+    other = make_model_elsewhere(run, tmp_path / "other", {"sharpness": "norm"})
+    assert "norm" in other.text("evaluation")
+    assert "sharpness" not in other.text("")
 
 
 def test_training_names_the_epoch_that_was_kept(whole):
@@ -339,7 +355,8 @@ def test_parts_made_from_something_older_are_called_so(tmp_path):
     store = make_ledger(storage, run)
     make_samples(store, run)
     run_label(run, storage)
-    evaluation = make_model(storage, run) | {"basis": {"model_sha256": "e" * 64}}
+    evaluation = make_model(storage, run)
+    evaluation["basis"]["model_sha256"] = "e" * 64
     storage.write("models/default/evaluation.json", json.dumps(evaluation).encode())
     store.commit("identities", 3, store.read(store.committed("identities")[0]), {"accepted": 4, "rejected": 4})
     text = report(run, storage).text("")
@@ -398,7 +415,8 @@ def test_no_run_folder_is_a_user_error_and_nothing_is_written(tmp_path):
         ("metrics", b'{"history": [', "is not JSON"),
         ("metrics", b"[]", "holds no JSON object"),
         ("metrics", b'{"history": []}', "is not of this version"),
-        ("evaluation", b'{"headline": {}, "results": [{}]}', "is not of this version"),
+        ("metrics", b'{"version": 2}', "is of version 2; report with the synfiqa that wrote it"),
+        ("evaluation", b'{"version": 1, "headline": {}, "results": [{}]}', "is not of this version"),
     ],
 )
 def test_a_damaged_part_fails_by_name_and_keeps_the_old_page(tmp_path, part, content, message):
@@ -410,6 +428,36 @@ def test_a_damaged_part_fails_by_name_and_keeps_the_old_page(tmp_path, part, con
     with pytest.raises(JobFailed, match=rf"models/default/{part}\.json {message}"):
         run_report(run, storage)
     assert storage.read(PAGE).decode() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [({"version": None}, "a version without number"), ({"version": 2}, "version 2")]
+)
+def test_an_evaluation_of_another_version_is_a_sentence_on_the_page(tmp_path, change, named):
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    make_samples(make_ledger(storage, run), run)
+    run_label(run, storage)
+    document = {key: value for key, value in (make_model(storage, run) | change).items() if value is not None}
+    storage.write("models/default/evaluation.json", json.dumps(document).encode())
+    page = report(run, storage)
+    sentence = f"The evaluation in models/default/evaluation.json is of {named}: run synfiqa evaluate, which makes it"
+    assert sentence in page.text("")
+    assert "Not there yet" not in page.text("")
+    assert "training" in page.sections
+    assert "evaluation" not in page.sections
+
+
+def test_metrics_of_before_versions_are_reported(tmp_path):
+    run = config(run={"url": str(tmp_path)})
+    storage = Storage(run.run.url)
+    make_samples(make_ledger(storage, run), run)
+    run_label(run, storage)
+    make_model(storage, run)
+    metrics = json.loads(storage.read("models/default/metrics.json"))
+    assert metrics.pop("version") == 1
+    storage.write("models/default/metrics.json", json.dumps(metrics).encode())
+    assert "5 epochs on 70 images" in report(run, storage).text("training")
 
 
 SCENES = ("", "in a barn", "in the rain", "wearing sunglasses", *(f"in room {number:02d}" for number in range(12)))

@@ -8,6 +8,7 @@ from synfiqa.fiqa_train.rendered_benchmark.plan import Settings
 from synfiqa.jobs.cli import build_parser, main
 from synfiqa.jobs.workflows.verification_benchmark import run_check, run_make, run_score
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import BenchmarkResult, parse
 
 ARGUMENTS = ["--identities", "4", "--references", "1", "--mixed", "0", "--factors", "blur,noise", "--processes", "1"]
 
@@ -40,11 +41,41 @@ def test_make_again_check_and_score(made, model, tmp_path, capsys):
     assert "at FMR 1 % of 132 impostor pairs" in first
     assert [line.split()[0] for line in methods] == ["model", "sharpness", "random"]
     figures = json.loads(out.read_bytes())
+    assert list(figures)[:4] == ["version", "benchmark", "evaluator", "model"]
+    assert parse(BenchmarkResult, figures).model_dump(mode="json") == figures
     assert figures["benchmark"]["digest"] == json.loads((made / "benchmark.json").read_bytes())["digest"]
     assert figures["evaluator"]["name"] == "bundled-b"
     assert {(r["mode"], r["fmr"]) for r in figures["results"]} == {("leaderboard", 0.01), ("fixed", 0.01)}
     assert figures["results"][0]["differences"][0]["other"] == "sharpness"
     assert list(figures["factors"]) == ["clean", "blur", "noise"]
+
+
+def test_other_scorers_are_compared_by_name(made, tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    names = ["--scorers", "mirror,sharpness,norm", "--bootstrap", "0", "--out", str(out)]
+    assert ends(["score", str(made), "--model", "bundled-quality", *names]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == [
+        "model", "mirror", "sharpness", "norm"
+    ]  # fmt: skip
+    figures = json.loads(out.read_bytes())
+    assert figures["model"]["name"] == "bundled-quality"
+    assert [entry["other"] for entry in figures["results"][0]["differences"]] == ["mirror", "sharpness", "norm"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("laplacian", "--scorers: there is no scorer 'laplacian'; choose among"),
+        ("label", "--scorers: the scorer 'label' needs the labels of a run"),
+        ("norm,norm", "--scorers: 'norm' is there twice"),
+        ("model", "--scorers: 'model' is there twice"),
+    ],
+)
+def test_wrong_scorers_end_with_2(made, tmp_path, capsys, names, message):
+    out = tmp_path / "figures.json"
+    assert ends(["score", str(made), "--model", "sharpness", "--scorers", names, "--out", str(out)]) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_damage_fails_the_check_and_stops_the_score(made, model, tmp_path, capsys):

@@ -51,6 +51,7 @@ TINY_CLIP = {
 }
 SETTINGS = {
     "small-iresnet": {"arguments": SMALL["arguments"]},
+    "quality-net": {"arguments": {"widths": [16, 16, 16, 16], "blocks": [1, 1, 1, 1], "head_width": 8}},
     "small-clip": {
         "arguments": {
             "vocabulary": ["a", "sharp", "photo", "of", "face", "in", "even", "light"],
@@ -192,6 +193,8 @@ def test_a_bundled_model_sees_channels_range_and_size(name):
     player = play(model.card, locate(model), RUNNING)
 
     def asked(images):
+        if model.card.role == "quality":
+            return player.score(images)
         return player.embed(images) if model.card.role == "embedder" else player.similarity(images, "a photo of a face")
 
     right = asked(canary_images())

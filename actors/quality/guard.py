@@ -1,0 +1,46 @@
+"""Checks of what a quality scorer states and returns."""
+
+import numpy as np
+
+from synfiqa.actors.roles import CalibratedScorer, QualityScorer
+from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.model_card import ModelCard
+
+
+class GuardedScorer:
+    """A scorer under its name in a config: scores are finite float64 (N,), and higher is better."""
+
+    def __init__(self, name: str, scorer: QualityScorer) -> None:
+        """Take the scorer; UserError for a card without direction."""
+        if scorer.card.higher_is_better is None:
+            raise UserError(
+                f"scorer '{name}': its card does not state higher_is_better; set it to true or false, since an "
+                "evaluation discards the lowest quality first"
+            )
+        self.name = name
+        self.card: ModelCard = scorer.card.model_copy(update={"higher_is_better": True})
+        self._scorer = scorer
+
+    def calibrate(self, images: np.ndarray) -> None:
+        """Let a scorer that can be calibrated adapt to unlabelled images; others stay as they are."""
+        if isinstance(self._scorer, CalibratedScorer):
+            self._scorer.calibrate(images)
+
+    def score(self, images: np.ndarray) -> np.ndarray:
+        """Return float64 qualities (N,) of uint8 RGB (N, 112, 112, 3), negated where lower is better on its own card.
+
+        UserError for scores of another shape or type, and for NaN and infinity.
+        """
+        scores = np.asarray(self._scorer.score(images))
+        if scores.shape != (len(images),) or scores.dtype.kind not in "fiu":
+            raise UserError(
+                f"scorer '{self.name}' returned {scores.dtype} {scores.shape} for {len(images)} images: correct it to "
+                "return one number an image, or leave it out"
+            )
+        scores = scores.astype(np.float64)
+        if bad := int(np.count_nonzero(~np.isfinite(scores))):
+            raise UserError(
+                f"scorer '{self.name}' returned NaN or infinity for {bad} of {len(images)} images: correct its weights "
+                "or input, or leave it out"
+            )
+        return scores if self._scorer.card.higher_is_better else -scores

@@ -1,0 +1,1 @@
+"""Scorers trained on labels of quality."""

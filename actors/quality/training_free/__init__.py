@@ -1,0 +1,1 @@
+"""Scorers that read quality from a recognition network, without labels."""

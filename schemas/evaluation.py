@@ -1,0 +1,283 @@
+"""Results of evaluate, of the rendered benchmark and of training, as the JSON files that hold them.
+
+pAUC is the area below the error-versus-discard curve over discard fractions 0..R, divided by F_0 * R: 1 where
+discarding by quality helps no more than by chance, lower is better. Figures are None where they have no value.
+"""
+
+import json
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+
+from synfiqa.schemas.manifest import Record
+
+VERSION: Final = 1
+"""Version of the result files; older files have no such key."""
+
+
+class OtherVersion(ValueError):
+    """Signals a result file of another version; the message names the version."""
+
+
+class Result(Record):
+    """Base of results: no NaN and no infinity, so that every file is plain JSON."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class ResultFile(Result):
+    """Base of results that are a file of their own."""
+
+    UNVERSIONED: ClassVar[int | None] = None
+    """Version that a file without one is read as; None: it is of another version."""
+
+    version: Literal[1] = Field(VERSION, description="version of the file")
+
+
+class Interval(Result):
+    """95 % interval of a pAUC, or of a difference of two, by identity-level bootstrap."""
+
+    low: float | None = Field(description="2.5 % quantile; None when no resample has a value")
+    high: float | None = Field(description="97.5 % quantile; None when no resample has a value")
+    used: int = Field(ge=0, description="resamples with a value, that is with F_0 > 0")
+    resamples: int = Field(ge=0, description="resamples drawn")
+
+
+class Figure(Result):
+    """pAUC of one method."""
+
+    pauc: float | None = Field(description="None when F_0 is 0, or discarding leaves no pairs")
+    interval: Interval | None = Field(description="of pAUC; None without bootstrap")
+
+
+class Method(Figure):
+    """Error-versus-discard curve of one method, with its pAUC."""
+
+    note: str = Field(description="why pAUC has no value, in a sentence; else empty")
+    discard: list[float] = Field(description="discarded share of the pairs, 0..1, ascending")
+    fnmr: list[float | None] = Field(description="false non-match rate of the others, 0..1, one for each share")
+
+
+class Difference(Result):
+    """pAUC of `method` minus pAUC of `other` on the same pairs; below 0 the former is better."""
+
+    method: str = Field(description="method that is compared")
+    other: str = Field(description="method that it is compared with")
+    difference: float | None = Field(description="None when one of both has no value")
+    interval: Interval | None = Field(description="of the difference, on paired resamples; None without bootstrap")
+
+
+class Setting(Result):
+    """Setting of a comparison, and the error rate without discarding."""
+
+    mode: str = Field(description="leaderboard or fixed, see synfiqa.fiqa_train.evaluation.edc")
+    fmr: float = Field(gt=0, lt=1, description="target false match rate")
+    discard_limit: float = Field(gt=0, lt=1, description="R, largest discarded share")
+    fnmr0: float | None = Field(description="F_0, false non-match rate without discarding, 0..1")
+
+
+class Comparison(Setting):
+    """All methods on the same pairs, in one mode and at one FMR."""
+
+    threshold0: float | None = Field(description="cosine above which a pair is accepted, without discarding, -1..1")
+    n_genuine: int = Field(ge=0, description="genuine pairs")
+    n_impostor: int = Field(ge=0, description="impostor pairs")
+    methods: dict[str, Method] = Field(description="by name of the method")
+    differences: list[Difference] = Field(description="paired comparisons of methods")
+
+
+class Recogniser(Result):
+    """Recognition network that verified the pairs."""
+
+    embedder: str = Field(description="name of its card")
+    independent: bool = Field(description="false for the network that the labels came from")
+
+
+# Pydantic orders fields from the last base to the first: the network stands first in the file.
+class NetworkComparison(Comparison, Recogniser):
+    """A comparison and the network that it was made with."""
+
+
+class Skipped(Result):
+    """FMR that the pairs are too few for."""
+
+    fmr: float = Field(gt=0, lt=1, description="target false match rate")
+    reason: str = Field(description="one sentence")
+
+
+class Headline(Setting):
+    """Figure to quote first."""
+
+    embedder: str = Field(description="recognition network that verified the pairs")
+    methods: dict[str, Figure] = Field(description="by name of the method")
+
+
+class TrainingBasis(Result):
+    """Everything that decides a trained model."""
+
+    train: dict[str, Any] = Field(description="section `train` without the fields that decide no weight")
+    seed: int = Field(description="`run.seed`")
+    label: str = Field(description="name of the label pass")
+    label_sha256: str = Field(description="digest of its label files")
+    dataset_sha256: str = Field(description="digest of the labelled dataset")
+    run_fingerprint: str = Field(description="fingerprint of the run")
+    embedder: str | None = Field(None, description="network of the initial weights; None: they were random")
+    embedder_sha256: str | None = Field(None, description="its digest; None: they were random")
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = handler(self)
+        return {key: value for key, value in document.items() if value is not None}
+
+
+class Epoch(Result):
+    """Measures after one epoch of training."""
+
+    epoch: int = Field(ge=1, description="number of the epoch, from 1")
+    loss: float = Field(description="mean over the batches of the epoch")
+    validation_spearman: float | None = Field(None, description="rank correlation of scores and labels, -1..1")
+    validation_error: float | None = Field(None, description="mean absolute difference of scores and labels")
+
+
+class TrainingResult(ResultFile):
+    """Content of `models/<name>/metrics.json`, written last: the model is finished if and only if it exists."""
+
+    # A model that was finished before files had versions stays finished: its file has the same fields.
+    UNVERSIONED: ClassVar[int | None] = VERSION
+
+    name: str = Field(description="name of the model")
+    model_sha256: str = Field(description="digest of model.safetensors")
+    best_epoch: int = Field(ge=1, description="epoch whose weights were kept")
+    validation_spearman: float = Field(description="of that epoch, -1..1")
+    validation_error: float = Field(description="of that epoch")
+    train_images: int = Field(ge=0, description="images trained on")
+    identities: dict[str, int] = Field(description="identities of each split: train, validation, test")
+    history: list[Epoch] = Field(description="every epoch, in order")
+    basis: TrainingBasis = Field(description="all that decides the model, as in train.json")
+
+
+class EvaluationBasis(Result):
+    """Everything that decides an evaluation."""
+
+    model_sha256: str = Field(description="digest of the model's weights; empty when it is not known")
+    training: TrainingBasis | None = Field(description="basis of the model's training; None when it is not known")
+    evaluate: dict[str, Any] = Field(description="section `evaluate`")
+    evaluation_embedder: str = Field(description="`models.evaluation_embedder`")
+    label_embedder: str = Field(description="embedder of the labels' f_r")
+    embedders: dict[str, str] = Field(description="digest of each embedder")
+    inputs: dict[str, dict[str, Any]] = Field(description="what the card of each embedder states about its input")
+    scorers: dict[str, str] = Field(description="digests of the weights that scorers read beside the model")
+    seed: int = Field(description="`run.seed`")
+
+
+class EvaluationResult(ResultFile):
+    """Content of `models/<name>/evaluation.json`, written last.
+
+    Methods are those of `evaluate.scorers`, among them `model` and `label` (the oracle).
+    """
+
+    basis: EvaluationBasis = Field(description="all that decides the evaluation")
+    name: str = Field(description="name of the model")
+    identities: int = Field(ge=0, description="held-out identities")
+    images: int = Field(ge=0, description="held-out images")
+    degraded: int = Field(ge=0, description="degraded ones among them, which have a label")
+    n_genuine: int = Field(ge=0, description="genuine pairs")
+    n_impostor: int = Field(ge=0, description="impostor pairs")
+    impostors_sampled: bool = Field(description="whether the impostor pairs are a sample of all")
+    pairs: str = Field(description="which pairs count: probe-reference or all, as in `evaluate.pairs`")
+    spearman: dict[str, float | None] = Field(
+        description="rank correlation with the label over degraded images by method, -1..1"
+    )
+    results: list[NetworkComparison] = Field(min_length=1, description="by network, mode and FMR")
+    skipped: list[Skipped] = Field(description="FMRs without a result")
+    headline: Headline = Field(description="figure to quote first")
+
+
+class Step(Result):
+    """Probes of one step of a factor."""
+
+    step: int = Field(ge=0, description="number of the step; the clean probe is 0")
+    level: float | None = Field(description="strength in the unit of the factor; None where it has none")
+    probes: int = Field(ge=1, description="images of the step")
+    similarity: float | None = Field(description="mean cosine to the own references, -1..1")
+    fnmr: float | None = Field(description="false non-match rate at the threshold of the lowest FMR, 0..1")
+    quality: dict[str, float | None] = Field(description="mean quality by method")
+
+
+class FactorResult(Result):
+    """Steps of one factor of the rendered benchmark."""
+
+    steps: list[Step] = Field(description="ascending")
+    falls: dict[str, float | None] | None = Field(
+        None,
+        description="by method and for `similarity`: mean over identities of the rank correlation with the step, -1 "
+        "where every step lowers it; None for a factor without ladder",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = handler(self)
+        return {key: value for key, value in document.items() if key != "falls" or value is not None}
+
+
+class BenchmarkFigures(Result):
+    """What a quality model measures on a benchmark."""
+
+    results: list[Comparison] = Field(min_length=1, description="by mode and FMR")
+    skipped: list[Skipped] = Field(description="FMRs without a result")
+    spearman: dict[str, float | None] = Field(
+        description="rank correlation with the mean cosine to the own references over probes by method, -1..1"
+    )
+    factors: dict[str, FactorResult] = Field(description="by factor, with `clean` and `mixed`")
+
+
+class BenchmarkId(Result):
+    """Benchmark that was measured on, from its `benchmark.json`."""
+
+    version: int = Field(description="version of the benchmark")
+    digest: str = Field(description="SHA-256 over settings and tables, hex")
+    settings: dict[str, Any] = Field(description="seed, counts and factors that it was made with")
+    faces: dict[str, Any] = Field(description="versions of the rendered faces")
+    counts: dict[str, Any] = Field(description="identities, images and pairs")
+
+
+class Network(Result):
+    """Name and digest of a network."""
+
+    name: str = Field(description="name of its card")
+    sha256: str = Field(description="digest of its weights, hex")
+
+
+class BenchmarkHead(ResultFile):
+    """Version of the file, benchmark and networks."""
+
+    benchmark: BenchmarkId = Field(description="what was measured on")
+    evaluator: Network = Field(description="recognition network that verified the pairs")
+    model: Network = Field(description="quality model")
+
+
+class BenchmarkResult(BenchmarkFigures, BenchmarkHead):
+    """Content of the file that `synfiqa benchmark score` writes."""
+
+
+def parse[R: ResultFile](kind: type[R], document: Any) -> R:
+    """Return a result from its JSON document.
+
+    OtherVersion when it is of another version, ValueError with a clause when it is damaged.
+    """
+    if not isinstance(document, dict):
+        raise ValueError("it holds no JSON object")
+    version = document.get("version", kind.UNVERSIONED)
+    if version != VERSION:
+        raise OtherVersion("a version without number" if version is None else f"version {version}")
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{place}: {first['msg']}") from None
+
+
+def file_content(result: ResultFile, *, sort_keys: bool = False) -> bytes:
+    """Return the content of a result's file."""
+    return json.dumps(result.model_dump(mode="json"), indent=1, sort_keys=sort_keys, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,59 @@
+"""The table of factors agrees with the recipe, with the columns of samples and with the page in docs."""
+
+from pathlib import Path
+
+import pytest
+
+from synfiqa.schemas.config.generate import DegradedSection
+from synfiqa.schemas.factors import FACTORS, after_rendering
+from synfiqa.schemas.factors.factor import Caption
+from synfiqa.schemas.factors.markdown import factor_page
+from synfiqa.schemas.recipe import REGIONS, recipe_fields
+from synfiqa.schemas.rows import SAMPLES
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "factors.md"
+FIELDS = dict(recipe_fields())
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in FACTORS if row.field in FIELDS and row.range], ids=lambda row: row.field
+)
+def test_the_range_of_a_row_is_that_of_its_field(row):
+    bounds = {
+        name: getattr(part, name)
+        for part in FIELDS[row.field].metadata
+        for name in ("ge", "gt", "le")
+        if hasattr(part, name)
+    }
+    assert (bounds.get("ge", bounds.get("gt")), bounds["le"]) == row.range
+
+
+def test_severities_are_computed_from_columns_of_samples():
+    known = {*SAMPLES.names, *(f"covered_{region}" for region in REGIONS)}
+    assert {column for row in FACTORS for severity in row.severities for column in severity.columns} <= known
+    assert {row.column for row in FACTORS if row.shown} <= known
+
+
+def test_every_rate_of_the_config_is_that_of_a_fault_or_of_the_renderer():
+    rates = {name for name in DegradedSection.model_fields if name.endswith("_rate")}
+    drawn = {row.fault.rate for row in FACTORS if row.fault}
+    assert rates - drawn == {"expression_rate", "harsh_light_rate", "occluder_rate"}
+    assert drawn <= rates
+
+
+def test_six_factors_act_after_rendering():
+    assert {row.field for row in after_rendering()} == {
+        *("misalignment", "downsample", "blur", "motion", "noise", "jpeg_quality")
+    }
+
+
+def test_a_number_has_the_class_of_the_first_step_above_it():
+    caption = Caption("size", {}, steps=(("small", 1.0), ("middle", 2.0)), beyond="large")
+    assert [caption.classify(value) for value in (0.5, 1.0, 1.9, 2.0)] == ["small", "middle", "middle", "large"]
+    assert caption.classify("hat") == "hat"
+
+
+def test_the_page_in_docs_is_current():
+    assert PAGE.read_text(encoding="utf-8") == factor_page(), (
+        "run: python -m synfiqa.schemas.factors.markdown > docs/factors.md"
+    )
