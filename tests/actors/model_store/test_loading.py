@@ -14,7 +14,7 @@ from synfiqa.schemas.model_card import StateRules
 from tests.actors.model_store.cards import card, state, weights
 
 PUBLISHED = {name: architecture for name, architecture in ARCHITECTURES.items() if architecture.network}
-ARGUMENTS = {"small-clip": {"vocabulary": ["a", "face"]}}
+ARGUMENTS = {"small-clip": {"vocabulary": ["a", "face"]}, "quality-net": {"widths": [16, 16, 16, 16]}}
 REAL = {"source": "w.pth", "sha256": "0" * 64}
 """Of the card of a checkpoint, which is no rehearsal."""
 FULL = sorted(name for name, entry in PUBLISHED.items() if "state_dict" in entry.rules.unwrap)
