@@ -15,11 +15,11 @@ def main() -> None:
     parser.add_argument("--installer", choices=("pip", "uv"), default="pip", help="uv is faster (default: pip)")
     options = parser.parse_args()
     time.monotonic()
-    with tempfile.TemporaryDirectory(prog := "synfiqa-wheel-") as folder:
+    with tempfile.TemporaryDirectory(prefix="synfiqa-wheel-") as folder:
         try:
             trial(Path(folder), options.installer)
         except TrialFailed as error:
-            sys.exit(f"{prog.rstrip('-')}: {error}")
+            sys.exit(f"tests.wheel: {error}")
 
 
 if __name__ == "__main__":
