@@ -15,11 +15,14 @@ def main() -> None:
     parser.add_argument("--installer", choices=("pip", "uv"), default="pip", help="uv is faster (default: pip)")
     options = parser.parse_args()
     time.monotonic()
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="synfiqa-wheel-") as folder:
         try:
-            trial(Path(folder), options.installer)
+            printed = trial(Path(folder), options.installer)
         except TrialFailed as error:
             sys.exit(f"tests.wheel: {error}")
+    seconds = time.monotonic() - began
+    sys.stdout.write(f"{printed}\nthe wheel installs with {options.installer} and works ({seconds:.0f} s)\n")
 
 
 if __name__ == "__main__":
