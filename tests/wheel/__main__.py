@@ -14,7 +14,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.wheel", description=__doc__)
     parser.add_argument("--installer", choices=("pip", "uv"), default="pip", help="uv is faster (default: pip)")
     options = parser.parse_args()
-    time.monotonic()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="synfiqa-wheel-") as folder:
         try:
