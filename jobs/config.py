@@ -35,7 +35,7 @@ def parse_config(tree: dict[str, Any], source: str) -> RunConfig:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
         raise UserError(_sentence(error, source)) from None
-    require_known(config.evaluate.scorers, f"{source}: evaluate.scorers")
+    require_known(config.evaluate.scorers, f"{source}: evaluate.scorers", config.models.catalogue)
     return config
 
 

@@ -33,6 +33,9 @@ RANDOM = "random:"
 PACKAGE = "package:"
 """Source inside an installed Python package, `package:NAME/FOLDER`."""
 
+PLUGIN = "plugin"
+"""Architecture of the cards of plug-ins, whose package holds the code."""
+
 BUNDLED_QUALITY = "bundled-quality"
 """Name of the quality model that ships with the package."""
 
@@ -75,7 +78,7 @@ class ModelCard(CardPart):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     role: Role
-    architecture: str = Field(description="key of synfiqa.actors.model_store.architectures.table.ARCHITECTURES")
+    architecture: str = Field(description="key of actors.model_store.architectures.table.ARCHITECTURES, or plugin")
     arguments: dict = Field(default_factory=dict)
     source: str = Field(
         "", description="path or fsspec URL of a file or folder; built-in, random:SEED, package:...; empty: beside card"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.fields import FieldInfo
 
 Kind = Literal["reference", "degraded"]
@@ -98,14 +98,37 @@ class Recipe(BaseModel):
     profile: Profile = "corrected"
     template: str = Field("", description="entry of the template bank that the face is shown under; empty: none")
     prompt: str = Field("", description="text prompt of the diffusion model; empty: none")
+    plugins: tuple[tuple[str, float], ...] = Field(
+        (), description="value of each factor of installed plug-ins that the config names, by name in order of names"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty_plugins(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Recipes of runs without plug-ins are written as before there were any.
+        fields: dict[str, Any] = handler(self)
+        if not self.plugins:
+            fields.pop(PLUGINS, None)
+        return fields
 
 
-_PREFIX = {"pose": "", "expression": "", "gaze": "gaze_", "light": "light_"}  # of the columns of each part
+PLUGINS = "plugins"
+"""Part of a recipe that holds the factors of plug-ins."""
+
+PLUGIN_PREFIX = "factor_"
+"""Prefix of the columns of plug-ins' factors."""
+
+# Of the columns of each part.
+_PREFIX = {"pose": "", "expression": "", "gaze": "gaze_", "light": "light_", PLUGINS: PLUGIN_PREFIX}
 
 
 def recipe_fields() -> Iterator[tuple[str, FieldInfo]]:
-    """Yield path and definition of every single value of a recipe in its order, such as `light.cast`."""
+    """Yield path and definition of every single value of a recipe in its order, such as `light.cast`.
+
+    Factors of plug-ins are not among them: they differ between runs.
+    """
     for name, field in Recipe.model_fields.items():
+        if name == PLUGINS:
+            continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from ((f"{name}.{part}", inner) for part, inner in field.annotation.model_fields.items())
         else:
@@ -119,8 +142,10 @@ def column_of(path: str) -> str:
 
 
 def value_at(recipe: Recipe, path: str) -> Any:
-    """Return the value of a recipe at a path."""
+    """Return the value of a recipe at a path, such as `light.cast` or `plugins.dust`."""
     part, dot, name = path.partition(".")
+    if part == PLUGINS:
+        return dict(recipe.plugins)[name]
     value = getattr(recipe, part)
     return getattr(value, name) if dot else value
 
@@ -128,7 +153,9 @@ def value_at(recipe: Recipe, path: str) -> Any:
 def with_value(recipe: Recipe, path: str, value: Any) -> Recipe:
     """Return the recipe with one value changed; unlike `model_copy` this validates it."""
     part, dot, name = path.partition(".")
-    if dot:
+    if part == PLUGINS:
+        value = tuple(sorted({**dict(recipe.plugins), name: value}.items()))
+    elif dot:
         inner = getattr(recipe, part)
         value = type(inner)(**{**dict(inner), name: value})
     return Recipe(**{**dict(recipe), part: value})

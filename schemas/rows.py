@@ -1,12 +1,12 @@
 """Arrow schemas of the tables of a run folder, version 5; `docs/formats.md` gives unit and range of each column."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 from pydantic.fields import FieldInfo
 
-from synfiqa.schemas.recipe import REGIONS, Recipe, column_of, recipe_fields, value_at
+from synfiqa.schemas.recipe import PLUGIN_PREFIX, PLUGINS, REGIONS, Recipe, column_of, recipe_fields, value_at
 
 SCHEMA_VERSION = 5
 
@@ -92,6 +92,24 @@ SAMPLES = pa.schema(
 )
 """The samples: one row for each image, with raw label components; the label pass fuses them."""
 
+SCORE_PREFIX = "score_"
+"""Prefix of the columns that `models.scorers` adds: `score_sharpness`."""
+
+
+def samples_schema(factors: Iterable[str] = (), scorers: Iterable[str] = ()) -> pa.Schema:
+    """Return the schema of samples with a column for each factor of plug-ins and each scorer, in order of names."""
+    added = [*(PLUGIN_PREFIX + name for name in sorted(factors)), *(SCORE_PREFIX + name for name in sorted(scorers))]
+    return pa.schema([*SAMPLES, *((name, _f32) for name in added)])
+
+
+def is_samples_schema(schema: pa.Schema) -> bool:
+    """Return whether a schema is `SAMPLES`, or that with columns of plug-ins' factors and of scorers."""
+    added = schema.names[len(SAMPLES) :]
+    factors = [name.removeprefix(PLUGIN_PREFIX) for name in added if name.startswith(PLUGIN_PREFIX)]
+    scorers = [name.removeprefix(SCORE_PREFIX) for name in added if name.startswith(SCORE_PREFIX)]
+    return bool(schema.equals(samples_schema(factors, scorers)))
+
+
 LABELS = pa.schema(
     [
         ("sample_id", pa.string()),
@@ -146,8 +164,9 @@ def image_path(identity: int, kind: str, index: int) -> str:
 
 
 def recipe_to_row(recipe: Recipe) -> dict[str, float | int | str]:
-    """Flatten a recipe into its columns of `SAMPLES`, `kind` among them."""
-    return {column_of(path): value_at(recipe, path) for path, _ in recipe_fields()}
+    """Flatten a recipe into its columns of `SAMPLES`, `kind` and factors of plug-ins among them."""
+    row: dict[str, float | int | str] = {column_of(path): value_at(recipe, path) for path, _ in recipe_fields()}
+    return row | {PLUGIN_PREFIX + name: value for name, value in recipe.plugins}
 
 
 def recipe_from_row(row: Mapping[str, Any]) -> Recipe:
@@ -159,4 +178,6 @@ def recipe_from_row(row: Mapping[str, Any]) -> Recipe:
             fields.setdefault(part, {})[name] = row[column_of(path)]
         else:
             fields[part] = row[column_of(path)]
+    added = sorted(name for name in row if name.startswith(PLUGIN_PREFIX))
+    fields[PLUGINS] = tuple((name.removeprefix(PLUGIN_PREFIX), row[name]) for name in added)
     return Recipe(**fields)

@@ -17,11 +17,12 @@ from scipy import ndimage
 
 from synfiqa.actors.degradation.misalignment import misaligned_landmarks
 from synfiqa.actors.degradation.operators import motion_blur, sensor_noise
+from synfiqa.actors.degradation.plugged import apply_plugins
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
 from synfiqa.actors.imaging.codec import encode_jpeg
 from synfiqa.schemas.factors import FACTORS, after_rendering
 from synfiqa.schemas.factors.rules import check_operators
-from synfiqa.schemas.recipe import Profile, Recipe
+from synfiqa.schemas.recipe import PLUGINS, Profile, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 
 KERNEL_SIZE = 21
@@ -31,7 +32,7 @@ _MIN_VARIANCE = 0.175
 _TAP_NOISE = 0.1
 _CHIN_BELOW_MOUTH = 0.7
 
-_AFTER_RENDERING = {row.field: row.neutral for row in after_rendering()}
+_AFTER_RENDERING = {row.field: row.neutral for row in after_rendering()} | {PLUGINS: ()}
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _gaussian(lambda1: float, lambda2: float, theta: float, centre: float) -> np
 
 
 def _recorded(image: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Return the image after motion blur, loss of resolution and sensor noise."""
+    """Return the image after motion blur, loss of resolution, sensor noise and the factors of plug-ins."""
     if recipe.profile == "faithful":
         return _resample(image, recipe)
     if recipe.motion > 0:
@@ -204,7 +205,7 @@ def _recorded(image: np.ndarray, recipe: Recipe) -> np.ndarray:
     image = _resample(image, recipe)
     if recipe.noise > 0:
         image = sensor_noise(image, recipe.noise, generator(derive_seed(recipe.seed, "noise")))
-    return image
+    return apply_plugins(image, recipe) if recipe.plugins else image
 
 
 def _resample(image: np.ndarray, recipe: Recipe) -> np.ndarray:

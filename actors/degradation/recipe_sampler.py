@@ -9,6 +9,7 @@ import numpy as np
 from synfiqa.actors.degradation.capture_sampler import with_distance, with_faults
 from synfiqa.actors.degradation.degrade import sample_scale
 from synfiqa.actors.degradation.draws import bounded_normal, log_uniform, single, uniform
+from synfiqa.actors.degradation.plugged import with_plugins
 from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSection, GenerateSection
 from synfiqa.schemas.recipe import Background, Expression, Gaze, Kind, Light, Occluder, Pose, Profile, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
@@ -121,10 +122,11 @@ def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Rec
 def identity_recipes(run_seed: int, identity_key: int, settings: GenerateSection) -> list[Recipe]:
     """Return the recipes of all samples that a run generates of an identity, references first."""
     references, degraded, profile = settings.references, settings.degraded, settings.profile
-    return [
+    recipes = [
         *reference_recipes(run_seed, identity_key, references, profile),
         *degraded_recipes(run_seed, identity_key, degraded, settings.degraded_distribution, profile),
     ]
+    return [with_plugins(recipe, settings.factors) for recipe in recipes] if settings.factors else recipes
 
 
 def _seeds(run_seed: int, identity_key: int, kind: Kind, count: int) -> list[int]:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, Contract
+from synfiqa.actors.model_store.plugged import plugged_card, plugin_of
 from synfiqa.cluster.storage.storage import redact
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, RANDOM, ModelCard, Role, StateRules
@@ -45,9 +46,10 @@ class Model:
 class Catalogue:
     """Models by name. Every card has been checked against its architecture before it is in here."""
 
-    def __init__(self, models: Mapping[str, Model], source: str = "") -> None:
+    def __init__(self, models: Mapping[str, Model], source: str = "", cache: str = "", *, offline: bool = True) -> None:
         self._models = dict(models)
         self.source = source
+        self._cache, self._offline = cache, offline
 
     @classmethod
     def load(cls, path: str = "", cache: str = "", *, offline: bool = True) -> "Catalogue":
@@ -59,7 +61,12 @@ class Catalogue:
         if clash := sorted(own.keys() & bundled().keys()):
             raise UserError(f"{path}: '{clash[0]}' is the name of a bundled model; choose another name")
         models = {**bundled(), **own}
-        return cls({name: replace(model, cache=cache, offline=offline) for name, model in models.items()}, path)
+        return cls(
+            {name: replace(model, cache=cache, offline=offline) for name, model in models.items()},
+            path,
+            cache,
+            offline=offline,
+        )
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
@@ -69,8 +76,17 @@ class Catalogue:
         return [model for model in self if not self.source or model.name not in bundled()]
 
     def model(self, name: str, role: Role | None = None) -> Model:
-        """Return the model of that name; UserError when there is none, or one that does not play the role."""
-        model = self._models.get(name)
+        """Return the model of that name, of a plug-in where the catalogue has none.
+
+        UserError when there is none, or one that does not play the role, and for a name that a plug-in has too.
+        """
+        model, plugged = self._models.get(name), self._plugged(name, role)
+        if model and plugged:
+            raise UserError(
+                f"'{name}' is a model of the catalogue and the {plugin_of(plugged.card)}: rename the card, or "
+                "uninstall the package"
+            )
+        model = model or plugged
         if model is None or (role is not None and model.card.role != role):
             fitting = [entry.name for entry in self if role is None or entry.card.role == role]
             wrong = f"There is no model '{name}'" if model is None else f"'{name}' plays the role {model.card.role}"
@@ -79,6 +95,10 @@ class Catalogue:
             )
             raise UserError(f"{wrong}{f', not {role}' if model else ''}: choose one of {', '.join(fitting)}{where}.")
         return model
+
+    def _plugged(self, name: str, role: Role | None) -> Model | None:
+        card = plugged_card(name, role)
+        return Model(card, card.source, self._cache, self._offline) if card else None
 
 
 @cache

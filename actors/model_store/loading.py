@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, load
+from synfiqa.actors.model_store.architectures.table import architecture_of, load
 from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
 from synfiqa.schemas.errors import UserError
@@ -15,7 +15,7 @@ from synfiqa.schemas.model_card import RANDOM, ModelCard, StateRules
 
 def build_network(card: ModelCard) -> nn.Module:
     """Return the untrained network that a card describes; UserError when its arguments do not fit."""
-    architecture = ARCHITECTURES[card.architecture]
+    architecture = architecture_of(card)
     arguments = {key: value for key, value in card.arguments.items() if key not in architecture.player_arguments}
     try:
         network = load(architecture.network)(**arguments)
@@ -29,7 +29,7 @@ def build_network(card: ModelCard) -> nn.Module:
 
 def check_card(card: ModelCard) -> None:
     """Raise UserError for a card whose settings its player would refuse; no weights are read."""
-    architecture = ARCHITECTURES[card.architecture]
+    architecture = architecture_of(card)
     if architecture.fits:
         load(architecture.fits)(card)
     elif architecture.network:
@@ -39,7 +39,7 @@ def check_card(card: ModelCard) -> None:
 
 def load_network(card: ModelCard, path: Path) -> nn.Module:
     """Return the network with the weights of the file in it, in float32, ready to evaluate."""
-    rules = rules_for(card, ARCHITECTURES[card.architecture].rules)
+    rules = rules_for(card, architecture_of(card).rules)
     with torch.device("meta"):
         skeleton = build_network(card)
     # Skips the initialisation where the checkpoint fills every tensor.
@@ -60,7 +60,7 @@ def rules_for(card: ModelCard, published: StateRules) -> StateRules:
 
 def play(card: ModelCard, path: Path, running: Execution | None = None) -> Any:
     """Return the object that plays the card's role, ready to use (see `synfiqa.actors.roles`)."""
-    return load(ARCHITECTURES[card.architecture].player)(card, path, running or Execution())
+    return load(architecture_of(card).player)(card, path, running or Execution())
 
 
 def _initialised(card: ModelCard) -> nn.Module:

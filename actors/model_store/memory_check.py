@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
+from synfiqa.actors.model_store.architectures.table import architecture_of
 from synfiqa.actors.model_store.card_files import CHECKPOINTS
 from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.network import Execution
@@ -69,7 +69,7 @@ def free_memory() -> int | None:
 
 
 def _taken(card: ModelCard, stored: int) -> int:
-    if not ARCHITECTURES[card.architecture].network:
+    if not architecture_of(card).network:
         return stored
     with torch.device("meta"):
         return sum(tensor.numel() for tensor in build_network(card).state_dict().values())

@@ -6,10 +6,14 @@ from pathlib import Path
 from synfiqa.actors.model_store.cache import digest_of, locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.digest import file_digest
+from synfiqa.actors.model_store.plugged import try_plugged
 from synfiqa.actors.model_store.selection import RunModels, catalogue_of, run_models
+from synfiqa.cluster.run.fingerprint import library_versions
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.model_card import BUILT_IN, RANDOM, ModelCard
+from synfiqa.schemas.factors.plugged import check_intervals
+from synfiqa.schemas.model_card import BUILT_IN, PLUGIN, RANDOM, ModelCard
+from synfiqa.schemas.plugins import SCORERS, find
 
 BANK = "template-bank"
 """Name under which the file of `diffusion.templates` enters the fingerprint document."""
@@ -19,6 +23,7 @@ BANK = "template-bank"
 class ResolvedRun:
     """What a config names. `digests` holds one a model, `built-in` for code; `cards` are those that a run records.
 
+    `libraries` are the driver's versions of all libraries that decide bytes, packages of plug-ins among them.
     `catalogue` also holds the models that the config does not name, such as an embedder of earlier labels.
     """
 
@@ -26,6 +31,7 @@ class ResolvedRun:
     models: RunModels
     cards: tuple[ModelCard, ...]
     digests: dict[str, str]
+    libraries: dict[str, str]
     catalogue: Catalogue = field(repr=False, compare=False)
 
     def digest(self, model: Model) -> str:
@@ -44,27 +50,37 @@ class VerifiedWeights:
 def resolve(config: RunConfig) -> ResolvedRun:
     """Read the catalogue and return the resolved run; UserError for unknown names, wrong roles, forbidden licences.
 
-    No weights are read: digests come from cards.
+    No weights are read: digests come from cards. Rows and operators of factor plug-ins are checked.
     """
+    check_intervals(config.generate.factors)
     catalogue = catalogue_of(config.models)
     models = run_models(config.models, config.generate, catalogue)
     cards = tuple(model.card for model in models.of_dataset() if model.card.in_recipe)
-    return ResolvedRun(
-        config, models, cards, {model.name: digest_of(model) for model in models.all_models()}, catalogue
-    )
+    digests = {model.name: digest_of(model) for model in models.all_models()}
+    return ResolvedRun(config, models, cards, digests, library_versions(config, cards), catalogue)
 
 
 def verify_weights(run: ResolvedRun) -> VerifiedWeights:
     """Verify (with models.offline=false also fetch) the weights of all models here, before any actor starts.
 
     Weights of the evaluation embedder are verified too: they load long after the dataset is made. UserError for weights
-    that are missing or not those of their card, and for a template bank that cannot be read.
+    that are missing or not those of their card, for a template bank that cannot be read, and for a model of a plug-in,
+    scorers of the evaluation included, whose output is not right.
     """
     models = run.models.all_models()
     paths = {model.name: locate(model) for model in models if not model.origin.startswith(RANDOM)}
+    try_plugins(run)
     made = {model.name: run.digests[model.name] for model in run.models.of_dataset()}
     digests = {name: digest for name, digest in made.items() if digest != BUILT_IN}
     return VerifiedWeights(paths, digests | _bank_digest(run.config))
+
+
+def try_plugins(run: ResolvedRun) -> None:
+    """Run every model of a plug-in that the config names on two images; UserError where its output is not right."""
+    named = [name for name in run.config.evaluate.scorers if find(SCORERS, name)]
+    models = [*run.models.all_models(), *(run.catalogue.model(name, "quality") for name in named)]
+    for model in {model.name: model for model in models if model.card.architecture == PLUGIN}.values():
+        try_plugged(model.card, locate(model))
 
 
 def _bank_digest(config: RunConfig) -> dict[str, str]:

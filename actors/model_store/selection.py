@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
+from synfiqa.actors.model_store.architectures.table import architecture_of
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.schemas.config.base import Precision
 from synfiqa.schemas.config.generate import GenerateSection
@@ -30,9 +30,10 @@ class ConditionalModels:
 
 @dataclass(frozen=True)
 class RunModels:
-    """One model a part. `uniqueness` judges duplicates, `more_embedders` are measured beside `embedder`.
+    """One model a part; `scorers` rate every sample.
 
-    `conditional_generator` makes the samples; `conditional` holds the models of its chain where it is diffusion.
+    `uniqueness` judges duplicates, `more_embedders` are measured beside `embedder`. `conditional_generator` makes the
+    samples; `conditional` holds the models of its chain where it is diffusion.
     """
 
     identity_generator: Model
@@ -47,6 +48,7 @@ class RunModels:
     more_embedders: tuple[Model, ...]
     image_text: Model
     evaluation_embedder: Model
+    scorers: tuple[Model, ...]
     precision: Precision
     micro_batch: int
     mirrored_recognition: bool = False
@@ -59,6 +61,7 @@ class RunModels:
             self.conditional_generator,
             *(self.detector, self.pose, self.glasses, self.expression, self.uniqueness),
             *(self.embedder, *self.more_embedders, self.image_text),
+            *self.scorers,
         ]
         return list({model.name: model for model in played}.values())
 
@@ -97,6 +100,7 @@ def run_models(
         more_embedders=tuple(model(name, "embedder") for name in section.more_embedders),
         image_text=model(section.image_text, "image_text"),
         evaluation_embedder=model(section.evaluation_embedder, "embedder"),
+        scorers=tuple(_scorer(name, model) for name in section.scorers),
         precision=section.precision,
         micro_batch=section.micro_batch,
         mirrored_recognition=section.mirrored_recognition,
@@ -106,9 +110,17 @@ def run_models(
     return chosen
 
 
+def _scorer(name: str, model: Callable[..., Model]) -> Model:
+    """Return a scorer of `models.scorers`; UserError for one that depends on more than the image."""
+    if name in ("model", "label", "random"):
+        raise UserError(f"models.scorers: '{name}' depends on more than the image: leave it out")
+    found: Model = model(name, "quality")
+    return found
+
+
 def _with_settings(model: Model, generate: GenerateSection) -> Model:
     """Return the model with the settings of the run that its architecture takes as arguments of its card."""
-    names = ARCHITECTURES[model.card.architecture].run_settings
+    names = architecture_of(model.card).run_settings
     if not names:
         return model
     arguments = model.card.arguments | generate.model_dump(mode="json", include=set(names))
@@ -129,7 +141,7 @@ def _conditional(section: ModelsSection, model: Callable[..., Model]) -> Conditi
             f"{chosen.embedder.name} embeds faces in {numbers} numbers but the image model takes {FACE_EMBEDDING}: "
             "name another embedder in models.control_embedder"
         )
-    wanted = ARCHITECTURES[chosen.face_model.card.architecture].measured_by
+    wanted = architecture_of(chosen.face_model.card).measured_by
     if chosen.face_encoder.card.architecture != wanted:
         raise UserError(
             f"{chosen.face_encoder.name} does not measure the parameters of {chosen.face_model.name}: "

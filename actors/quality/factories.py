@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.players import player
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.measures.random_order import RandomOrder
-from synfiqa.actors.quality.registry import SCORERS, require_known
+from synfiqa.actors.quality.registry import SCORERS, STORED, require_known
 from synfiqa.actors.quality.training_free.embedder_scorers import EmbeddingNorm, MirrorCosine
 from synfiqa.actors.roles import QualityScorer
 from synfiqa.schemas.errors import UserError
@@ -41,7 +41,7 @@ def scorers_of(
     UserError for a name without a row, or one that must be supplied and is not.
     """
     names = list(names)
-    require_known(names, where)
+    require_known(names, where, settings.catalogue.source)
     return {name: GuardedScorer(name, _scorer(name, settings, supplied, where)) for name in names}
 
 
@@ -49,7 +49,7 @@ def scorer_digests(names: Iterable[str], settings: ScorerSettings) -> dict[str, 
     """Return the digests of the weights that the named scorers read, by name; none for code alone."""
     digests: dict[str, str] = {}
     for name in names:
-        if not SCORERS[name].factory.startswith(__name__):
+        if not SCORERS.get(name, STORED).factory.startswith(__name__):
             continue
         model = settings.model(name)
         reads = "embedder" in model.card.arguments
@@ -84,7 +84,7 @@ def mirror_cosine(name: str, settings: ScorerSettings) -> MirrorCosine:
 def _scorer(name: str, settings: ScorerSettings, supplied: Mapping[str, QualityScorer], where: str) -> QualityScorer:
     if name in supplied:
         return supplied[name]
-    row = SCORERS[name]
+    row = SCORERS.get(name, STORED)
     if not row.factory:
         raise UserError(f"{where}: the scorer '{name}' needs {row.supplied_by}; leave it out here")
     scorer: QualityScorer = load(row.factory)(name, settings)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.plugins import SCORERS as GROUP
+from synfiqa.schemas.plugins import find, installed
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,34 @@ SCORERS: dict[str, ScorerRow] = {
 """Scorers by name."""
 
 
+STORED = ScorerRow("synfiqa.actors.quality.factories:stored")
+"""Of the quality models of plug-ins and of a user's catalogue."""
+
+
 def standalone() -> list[str]:
-    """Return the names of scorers that need no run."""
-    return [name for name, row in SCORERS.items() if row.factory]
+    """Return the names of scorers that need no run, those of plug-ins at the end."""
+    return [*(name for name, row in SCORERS.items() if row.factory), *(plugin.name for plugin in installed(GROUP))]
 
 
-def require_known(names: Iterable[str], where: str) -> None:
-    """Raise UserError for a name that has no row; `where` is the key or option that holds it."""
-    if unknown := [name for name in names if name not in SCORERS]:
-        raise UserError(f"{where}: there is no scorer '{unknown[0]}'; choose among {', '.join(SCORERS)}")
+def require_known(names: Iterable[str], where: str, catalogue: str = "") -> None:
+    """Raise UserError for a name that is no row, plug-in or quality model of the catalogue (a path).
+
+    `where` is the key or option that holds the name. UserError also for a plug-in that has the name of a row.
+    """
+    for name in names:
+        if name in SCORERS:
+            if plugin := find(GROUP, name):
+                raise UserError(f"{where}: '{name}' is a scorer of synfiqa and the {plugin}: uninstall the package")
+        elif find(GROUP, name) is None and name not in (own := _quality_models(catalogue)):
+            raise UserError(
+                f"{where}: there is no scorer '{name}'; choose among {', '.join(dict.fromkeys([*SCORERS, *own]))}, or "
+                "install its package"
+            )
+
+
+def _quality_models(catalogue: str) -> list[str]:
+    if not catalogue:
+        return []
+    from synfiqa.actors.model_store.catalogue import Catalogue
+
+    return [model.name for model in Catalogue.load(catalogue) if model.card.role == "quality"]

@@ -16,7 +16,7 @@ from synfiqa.actors.stages.model_stage import ModelStage
 from synfiqa.cluster.pipeline.salvage import Salvage
 from synfiqa.cluster.pipeline.stage import Resources, Work
 from synfiqa.schemas.recipe import Recipe
-from synfiqa.schemas.rows import REGIONS, SAMPLES, image_path, recipe_to_row, sample_id
+from synfiqa.schemas.rows import REGIONS, image_path, recipe_to_row, sample_id, samples_schema
 
 
 class ConditionalGeneratorStage(ModelStage):
@@ -28,6 +28,7 @@ class ConditionalGeneratorStage(ModelStage):
     def __init__(self, run: ResolvedRun) -> None:
         super().__init__(run)
         self._settings = run.config.generate
+        self._schema = samples_schema(run.config.generate.factors)
         self._backend = backend_of(run, self._players)
         self._play(*self._backend.models, run.models.pose)
         self.batch_size = self._settings.micro_batch
@@ -44,7 +45,7 @@ class ConditionalGeneratorStage(ModelStage):
         """
         salvage = Salvage(self)
         rows = [row for source in work.table.to_pylist() for row in self._samples(salvage, source)]
-        return salvage.finish(work, pa.Table.from_pylist(rows, schema=SAMPLES))
+        return salvage.finish(work, pa.Table.from_pylist(rows, schema=self._schema))
 
     def _samples(self, salvage: Salvage, source: dict) -> list[dict]:
         recipes = self._backend.recipes(source["candidate"])

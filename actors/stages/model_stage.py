@@ -4,6 +4,7 @@ from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.players import Players
+from synfiqa.cluster.pipeline.node_libraries import require_libraries
 from synfiqa.cluster.pipeline.stage import Stage
 
 
@@ -14,6 +15,7 @@ class ModelStage(Stage):
 
     def __init__(self, run: ResolvedRun) -> None:
         self._players = Players(run.models)
+        self._libraries = run.libraries
 
     def _play(self, *models: Model) -> None:
         """Declare the models that `setup` loads."""
@@ -21,7 +23,8 @@ class ModelStage(Stage):
         self.models = tuple(model.name for model in models)
 
     def setup_on_node(self) -> None:
-        """Fetch, make and verify the weights on this node, so that its processes find them in the cache."""
+        """Compare the libraries of this node with the recipe; fetch, make and verify the weights in its cache."""
+        require_libraries(self._libraries)
         for model in self._plays:
             locate(model)
 

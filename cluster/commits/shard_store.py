@@ -19,11 +19,10 @@ from synfiqa.cluster.commits.shard_formats import SUFFIX, Format, content_digest
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Commit, DataFile, DeadRow
-from synfiqa.schemas.rows import CANDIDATES, DEAD, SAMPLES, SCHEMA_VERSION
+from synfiqa.schemas.rows import CANDIDATES, DEAD, SCHEMA_VERSION, is_samples_schema
 
 Kind = Literal["samples", "identities"]
 
-SCHEMAS: dict[Kind, pa.Schema] = {"samples": SAMPLES, "identities": CANDIDATES}
 STEM: dict[Kind, str] = {"samples": "shard", "identities": "unit"}
 _SETTLING_S = (0.1, 0.4, 1.5)
 """Seconds to wait before each repeated read of a commit that cannot be parsed."""
@@ -43,6 +42,11 @@ def parse_commit_path(path: str) -> tuple[Kind, int, int] | None:
     kind: Kind = "samples" if match[1] == "shard" else "identities"
     name = kind, int(match[2]), int(match[3] or 0)
     return name if commit_path(*name) == path else None
+
+
+def has_columns(kind: Kind, schema: pa.Schema) -> bool:
+    """Return whether a table of this schema may be a unit of the kind (synfiqa.schemas.rows)."""
+    return bool(schema.equals(CANDIDATES)) if kind == "identities" else is_samples_schema(schema)
 
 
 class UnreadableRecord(JobFailed):
@@ -74,7 +78,7 @@ class ShardStore:
         commit request may still arrive and name them. ValueError for rows of another schema; JobFailed when the upload
         is short, or when the first writer made other rows from the same recipe, because then determinism is broken.
         """
-        if not table.schema.equals(SCHEMAS[kind]):
+        if not has_columns(kind, table.schema):
             raise ValueError(f"{kind} {number}: columns are not those of synfiqa.schemas.rows: {table.schema}")
         labels = {"kind": kind, "number": str(number), "fingerprint": self.fingerprint}
         files: dict[str, bytes] = {}

@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from synfiqa.schemas.config.run import RunConfig
-from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.model_card import PLUGIN, ModelCard
+from synfiqa.schemas.plugins import FACTORS, PLUGIN_GROUPS, find
 from synfiqa.schemas.rows import SCHEMA_VERSION
 
 RECIPE_VERSION = 8
@@ -56,14 +57,22 @@ def recipe_document(
         "schema_version": SCHEMA_VERSION,
         "recipe_version": RECIPE_VERSION,
         "device": device,
-        "libraries": {name: library_version(name) for name in (*LIBRARIES, *_chosen_libraries(config))},
+        "libraries": library_versions(config, cards),
     }
 
 
-def _chosen_libraries(config: RunConfig) -> tuple[str, ...]:
-    """Return the libraries that decide bytes only where the config names them."""
+def library_versions(config: RunConfig, cards: Sequence[ModelCard] = ()) -> dict[str, str]:
+    """Return the versions of all libraries here that decide the bytes of a run, by distribution."""
+    return {name: library_version(name) for name in (*LIBRARIES, *_chosen_libraries(config, cards))}
+
+
+def _chosen_libraries(config: RunConfig, cards: Sequence[ModelCard]) -> tuple[str, ...]:
+    """Return the libraries that decide bytes only where the config names them, packages of plug-ins among them."""
+    plugins = [find(FACTORS, name) for name in config.generate.factors]
+    plugins += [find(PLUGIN_GROUPS[card.role], card.name) for card in cards if card.architecture == PLUGIN]
+    packages = sorted({plugin.distribution for plugin in plugins if plugin})
     drawn = not config.models.conditional_kind.commands_recipe and config.diffusion.renderer == "pytorch3d"
-    return ("pytorch3d",) if drawn else ()
+    return (*(("pytorch3d",) if drawn else ()), *packages)
 
 
 def library_version(distribution: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from synfiqa.cluster.commits.shard_formats import SUFFIX, Format, content_digest, decode
-from synfiqa.cluster.commits.shard_store import SCHEMAS, commit_path
+from synfiqa.cluster.commits.shard_store import commit_path, has_columns
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 from synfiqa.schemas.rows import DEAD, sample_id
@@ -116,7 +116,7 @@ def _rows(commit: Commit, data: bytes, found: UnitFindings) -> pa.Table | None:
             )
         )
         return None
-    if not table.schema.equals(SCHEMAS[commit.kind]):
+    if not has_columns(commit.kind, table.schema):
         found.problems.append(
             Problem(path, "unreadable", f"its columns are not those of {commit.kind}; restore it from a copy")
         )

@@ -68,7 +68,7 @@ def run_evaluate(
     """
     # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
     torch.set_num_threads(1)
-    require_known(config.evaluate.scorers, SCORERS)
+    require_known(config.evaluate.scorers, SCORERS, config.models.catalogue)
     name, folder = config.train.name, model_folder(config.train.name)
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)

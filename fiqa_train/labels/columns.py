@@ -1,17 +1,19 @@
 """Degraded samples of a run as flat columns, as the label pass keeps them in memory.
 
-Some fifty bytes a row, and four more for each of `synfiqa.fiqa_train.labels.severities.FACTORS` where s_d is made of
+Some fifty bytes a row, and four more for each severity (synfiqa.fiqa_train.labels.severities) where s_d is made of
 costs.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from synfiqa.actors.stages.columns import set_columns
-from synfiqa.fiqa_train.labels import severities as label_factors
 from synfiqa.fiqa_train.labels.fusion import Components, Labels
-from synfiqa.fiqa_train.labels.severities import Severities, flat_columns, severities
+from synfiqa.fiqa_train.labels.severities import Severities, flat_columns, severities, severity_columns, severity_names
+from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.rows import LABELS
 
 COLUMNS = ("sample_id", "identity", "kind", "recognition", "vision_language", "measured_yaw", "downsample", "blur")
@@ -23,12 +25,12 @@ _MEASURED = {"recognition": "recognition", "vision_language": "vision_language",
 _MEASURED |= {"downsample": "downsample", "blur": "blur"}
 
 
-def columns(embedder: str = "", costs: bool = False) -> tuple[str, ...]:
+def columns(embedder: str = "", costs: bool = False, plugged: Sequence[Factor] = ()) -> tuple[str, ...]:
     """Return the columns of a shard that a label pass needs; `embedder` is one of `models.more_embedders` or empty.
 
-    With `costs` they include those of every factor.
+    With `costs` they include those of every factor, `plugged` being the rows of plug-ins.
     """
-    further = [name for name in label_factors.COLUMNS if name not in COLUMNS] if costs else []
+    further = [name for name in severity_columns(plugged) if name not in COLUMNS] if costs else []
     return (*COLUMNS, *further, *([_MORE_RECOGNITION] if embedder else []))
 
 
@@ -37,13 +39,13 @@ class LabelRows:
 
     `capacity` bounds their number; memory grows with the rows added. `embedder` names the one of
     `models.more_embedders` whose cosines are f_r; empty for the run's own. With `costs` the severities of all factors
-    are kept too.
+    are kept too, those of the rows of plug-ins (`plugged`) included.
     """
 
-    def __init__(self, capacity: int, embedder: str = "", costs: bool = False) -> None:
-        self._embedder = embedder
+    def __init__(self, capacity: int, embedder: str = "", costs: bool = False, plugged: Sequence[Factor] = ()) -> None:
+        self._embedder, self._plugged = embedder, tuple(plugged)
         self._columns = {name: np.empty(capacity, np.float32) for name in _MEASURED}
-        factors = label_factors.FACTORS if costs else ()
+        factors = severity_names(plugged) if costs else ()
         self._severities = {name: np.empty(capacity, np.float32) for name in factors}
         self._named: list[pa.Table] = []
         self._starts = [0]
@@ -61,7 +63,7 @@ class LabelRows:
         for name, column in _MEASURED.items():
             self._columns[name][own] = rows[column].to_numpy()
         if self._severities:
-            for name, values in severities(flat_columns(rows)).items():
+            for name, values in severities(flat_columns(rows, self._plugged), self._plugged).items():
                 self._severities[name][own] = values
         self._named.append(rows.select(["sample_id", "identity"]).combine_chunks())
         self._starts.append(own.stop)

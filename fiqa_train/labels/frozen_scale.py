@@ -6,11 +6,12 @@ from pydantic import ValidationError
 
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.fiqa_train.labels.match_threshold import AUTO
-from synfiqa.fiqa_train.labels.severities import FACTORS
+from synfiqa.fiqa_train.labels.severities import severity_names
 from synfiqa.schemas.calibration import Calibration, Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.factors.plugged import plugged_rows
 from synfiqa.schemas.manifest import RunManifest
 
 Setting = str | float | None
@@ -18,11 +19,15 @@ Setting = str | float | None
 
 @dataclass(frozen=True)
 class Measured:
-    """Networks that measured the components of a run: embedder of f_r (on mirror images too or not), model of v_l."""
+    """Networks that measured the components of a run: embedder of f_r (on mirror images too or not), model of v_l.
+
+    `factors` are the names of the factors of plug-ins in its samples.
+    """
 
     embedder: str
     image_text: str
     mirrored: bool
+    factors: tuple[str, ...] = ()
 
 
 def measured_in(section: LabelSection, manifest: RunManifest) -> Measured:
@@ -38,13 +43,19 @@ def measured_in(section: LabelSection, manifest: RunManifest) -> Measured:
         section.embedder or str(models["embedder"]),
         str(models["image_text"]),
         bool(models.get("mirrored_recognition", False)),
+        tuple(sorted(manifest.recipe["generate"].get("factors", {}))),
     )
 
 
 def measured_by(config: RunConfig) -> Measured:
     """Return the networks that will measure the run of a config."""
     models = config.models
-    return Measured(config.label.embedder or models.embedder, models.image_text, models.mirrored_recognition)
+    return Measured(
+        config.label.embedder or models.embedder,
+        models.image_text,
+        models.mirrored_recognition,
+        tuple(sorted(config.generate.factors)),
+    )
 
 
 def frozen_scale(section: LabelSection, measured: Measured) -> Scale | None:
@@ -64,10 +75,11 @@ def frozen_scale(section: LabelSection, measured: Measured) -> Scale | None:
     _require_measured_alike(calibration, measured)
     scale = calibration.scale
     _require_fused_alike(section, scale)
-    unknown = sorted({cost.factor for cost in scale.costs.factors} - set(FACTORS)) if scale.costs else []
+    known = severity_names(plugged_rows(measured.factors))
+    unknown = sorted({cost.factor for cost in scale.costs.factors} - set(known)) if scale.costs else []
     if unknown:
         raise UserError(
-            f"label.calibration {shown} has costs of factors that this version does not have "
+            f"label.calibration {shown} has costs of factors that neither this version nor this run's plug-ins have "
             f"({', '.join(unknown)}); label with the version that fitted it, or fit a new calibration"
         )
     return scale

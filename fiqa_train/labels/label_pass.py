@@ -24,6 +24,7 @@ from synfiqa.schemas.calibration import Calibration, Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.factors.plugged import plugged_rows
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 
 Progress = Callable[[int, int], None]
@@ -62,9 +63,10 @@ def run_label(
     # Empty for the run's own embedder, whose cosines have a column of their own.
     embedder = "" if measured.embedder == manifest.recipe["models"]["embedder"] else measured.embedder
     costs = config.label.spatial == "costs"
-    samples = LabelRows(sum(commit.file.rows for commit in commits), embedder, costs)
+    plugged = plugged_rows(measured.factors) if costs else ()
+    samples = LabelRows(sum(commit.file.rows for commit in commits), embedder, costs, plugged)
     for index, commit in enumerate(commits):
-        samples.add(store.read(commit, columns(embedder, costs)))
+        samples.add(store.read(commit, columns(embedder, costs, plugged)))
         report(index + 1, 2 * len(commits))
     scale, labels = _label(samples, config.label, threshold, frozen)
 

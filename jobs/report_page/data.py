@@ -18,6 +18,7 @@ from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.evaluation import OtherVersion, ResultFile, parse
 from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.manifest import Commit, DeadRow, RunManifest
 from synfiqa.schemas.recipe import Expression
 
@@ -151,10 +152,14 @@ def opened_units(commits: Commits) -> list[Commit]:
     return spread(list(commits.units.values()), SHARD_LIMIT)
 
 
-def sample_frame(store: ShardStore, commits: Sequence[Commit]) -> pd.DataFrame:
-    """Return factors and raw label components of the samples in these shards, one row each, with their `shard`."""
-    frames = [store.read(commit, _COLUMNS).to_pandas().assign(shard=commit.number) for commit in commits]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*_COLUMNS, "shard"])
+def sample_frame(store: ShardStore, commits: Sequence[Commit], plugged: Sequence[Factor] = ()) -> pd.DataFrame:
+    """Return factors and raw label components of the samples in these shards, one row each, with their `shard`.
+
+    `plugged` are the rows of plug-ins.
+    """
+    columns = [*_COLUMNS, *(row.column for row in plugged)]
+    frames = [store.read(commit, columns).to_pandas().assign(shard=commit.number) for commit in commits]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns, "shard"])
 
 
 def sample_images(store: ShardStore, commits: Commits, samples: pd.DataFrame) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """Draws the label against each factor of a sample, and the distributions of the raw components."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ from synfiqa.schemas.config.learn import Spatial
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.face import EXPRESSION
+from synfiqa.schemas.factors.factor import Factor
+from synfiqa.schemas.recipe import PLUGINS, column_of
 
 VISIBLE = EXPRESSION.thresholds["shown"]
 """Strength from which an expression unit counts as an expression; recipes draw visible ones from 0.3 on."""
 
-_CONTINUOUS = tuple((row.column, row.title, row.shown.axis) for row in FACTORS if row.shown)
 _COMPONENTS = (
     ("recognition", Markup("Recognition <var>f<sub>r</sub></var>"), "cosine to the mean reference"),
     ("spatial", Markup("Spatial <var>s<sub>d</sub></var>"), ""),
@@ -67,22 +68,24 @@ def commanded(config: RunConfig) -> frozenset[str]:
         "jpeg_quality": drawn.jpeg_quality[0] < drawn.jpeg_quality[1] or (corrected and drawn.jpeg_rate > 0),
         "occluder": rendered and drawn.occluder_rate > 0,
         "expression": rendered and drawn.expression_rate > 0,
+        **{column_of(f"{PLUGINS}.{name}"): corrected and one.rate > 0 for name, one in config.generate.factors.items()},
     }
     return frozenset(factor for factor, does in varies.items() if does)
 
 
-def factor_plots(degraded: pd.DataFrame, factors: Collection[str]) -> list[Plot]:
-    """Draw `quality` of degraded samples against these factors (see `commanded`)."""
+def factor_plots(degraded: pd.DataFrame, factors: Collection[str], plugged: Sequence[Factor] = ()) -> list[Plot]:
+    """Draw `quality` of degraded samples against these factors (see `commanded`); `plugged` are rows of plug-ins."""
     degraded = degraded.dropna(subset=["quality"])
     if degraded.empty:
         return []
     quality = degraded["quality"].to_numpy(float)
     plots = []
-    for column, title, label in _CONTINUOUS:
-        if column not in factors:
+    for row in (*FACTORS, *plugged):
+        if row.shown is None or row.column not in factors:
             continue
-        values = np.abs(_measured(degraded, column))
-        plots.append(Plot(factor_scatter(values, quality, column, label), title, _correlation(values, quality)))
+        values = np.abs(_measured(degraded, row.column))
+        drawing = factor_scatter(values, quality, row.column, row.shown.axis)
+        plots.append(Plot(drawing, row.title, _correlation(values, quality)))
     if "occluder" in factors:
         occluder = degraded["occluder"].fillna("unknown").to_numpy(str)
         plots.append(Plot(factor_boxes(_by_category(occluder, quality), "occluder", "occluder"), "Occluder"))

@@ -12,6 +12,8 @@ from synfiqa.jobs.report_page.pictures import Picture, picture
 from synfiqa.schemas.config.generate import FilterSection
 from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.face import EXPRESSION
+from synfiqa.schemas.factors.plugged import plugged_rows
+from synfiqa.schemas.recipe import PLUGIN_PREFIX
 
 IDENTITY_LIMIT = 64
 SHOWCASES = 2
@@ -144,7 +146,8 @@ def describe(row: Any) -> str:
     """Return the degradations of a sample such as `000012/7: yaw -31°, downsample 2.1, mask`, or its prompt."""
     if row.kind == "reference":
         return f"{row.sample_id}: reference of identity {row.identity}"
-    shown = [(factor.shown, getattr(row, factor.column)) for factor in FACTORS if factor.shown]
+    added = [name.removeprefix(PLUGIN_PREFIX) for name in row._fields if name.startswith(PLUGIN_PREFIX)]
+    shown = [(factor.shown, getattr(row, factor.column)) for factor in (*FACTORS, *plugged_rows(added)) if factor.shown]
     parts = [shown.remark.format(value) for shown, value in shown if shown.visible(value)]
     if row.occluder != "none":
         parts.append(str(row.occluder))

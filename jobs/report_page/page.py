@@ -30,6 +30,7 @@ from synfiqa.jobs.report_page.prompts import prompt_use
 from synfiqa.jobs.report_page.provenance import provenance
 from synfiqa.jobs.report_page.training import Training, read_training
 from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.factors.plugged import rows_here
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,17 @@ def render_page(config: RunConfig, storage: Storage) -> str:
     label_pass = read_label_pass(config, storage)
     labels = None if label_pass is None else label_pass.rows
     shards = opened(commits)
-    frame = with_labels(sample_frame(store, shards), labels)
+    generated = RunConfig.model_validate(manifest.config)
+    plugged, absent = rows_here(generated.generate.factors)
+    frame = with_labels(sample_frame(store, shards, plugged), labels)
     degraded = frame[frame["kind"] == "degraded"]
     training = read_training(config, storage)
     evaluation, other_version = read_evaluation(config, storage)
     pictures = gallery(store, commits, frame, labels)
     units = opened_units(commits)
     candidates = candidate_frame(store, units, PER_REASON)
-    generated = RunConfig.model_validate(manifest.config)
     varied = commanded(generated)
-    factors = factor_plots(degraded, varied)
+    factors = factor_plots(degraded, varied, plugged)
     context = {
         "title": _title(storage),
         "location": storage.uri(),
@@ -71,7 +73,8 @@ def render_page(config: RunConfig, storage: Storage) -> str:
             counts, label_pass is not None, training is not None, evaluation is not None or bool(other_version)
         )
         + stale(digest, label_pass, training, evaluation)
-        + ([other_version] if other_version else []),
+        + ([other_version] if other_version else [])
+        + [f"The factor {name} is not drawn: the package of its plug-in is not installed here." for name in absent],
         "counts": counts,
         "labelled": labels is not None,
         "gallery": pictures,

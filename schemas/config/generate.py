@@ -1,8 +1,8 @@
 """Config sections of generation: recipe, diffusion, filter."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
 from synfiqa.schemas.factors import FACTORS
@@ -94,6 +94,25 @@ class DegradedSection(Section):
         return self
 
 
+class PluginFactor(Section):
+    """How degraded samples draw a factor of a plug-in; the others, and references, have its neutral value."""
+
+    rate: Rate = Field(description="share of degraded samples that show it")
+    interval: Interval = Field(
+        description="strengths: log-uniform where the least is above 0, else uniform; within the range of its row"
+    )
+
+    @field_validator("interval")
+    @classmethod
+    def _in_order(cls, interval: Interval) -> Interval:
+        if not interval[0] <= interval[1]:
+            raise ValueError("it must satisfy low <= high")
+        return interval
+
+
+FactorName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
 SkinTones = tuple[Weight, ...]
 
 
@@ -116,6 +135,9 @@ class GenerateSection(Section):
     micro_batch: int = Field(8, ge=1, le=1024, description="images per model call; part of the recipe")
     profile: Profile = Field("corrected", description="degradation operators: corrected, or as released")
     degraded_distribution: DegradedSection = DegradedSection()
+    factors: dict[FactorName, PluginFactor] = Field(
+        {}, description="factors of installed plug-ins (entry points synfiqa.factors) by name, each with its draw"
+    )
 
     @field_validator("skin_tones")
     @classmethod

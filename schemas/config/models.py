@@ -75,6 +75,11 @@ class ModelsSection(Section):
     mirrored_recognition: bool = Field(
         False, description="f_r is that of a face and of its mirror image together, for twice the embedding time"
     )
+    scorers: tuple[Name, ...] = Field(
+        (),
+        description="quality scorers whose scores of every sample are stored as columns score_NAME: norm, mirror, "
+        "sharpness, bundled-quality, cards of the catalogue, plug-ins",
+    )
     evaluation_embedder: Name = Field("bundled-b", description="independent network that evaluation verifies with")
     image_text: Name = Field(
         "bundled-clip", description="image-text network of the label component v_l and its prompts"
@@ -90,6 +95,8 @@ class ModelsSection(Section):
         names = (self.embedder, *self.more_embedders)
         if len(set(names)) != len(names):
             raise ValueError(f"models.embedder and models.more_embedders must differ, not {', '.join(names)}")
+        if len(set(self.scorers)) != len(self.scorers):
+            raise ValueError(f"models.scorers must name no scorer twice, not {', '.join(self.scorers)}")
         kind, name = self.conditional_kind, self.conditional_generator
         if not (kind.card or self.conditional_diffusion):
             raise ValueError(f"models.conditional_generator is {name}: name its card in models.conditional_diffusion")

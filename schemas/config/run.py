@@ -8,6 +8,8 @@ from synfiqa.schemas.config.generate import DiffusionSection, FilterSection, Gen
 from synfiqa.schemas.config.learn import EvaluateSection, LabelSection, TrainSection
 from synfiqa.schemas.config.models import NOT_RECIPE, ModelsSection
 
+_ADDED_LATER = (("generate", "factors"), ("models", "mirrored_recognition"), ("models", "scorers"))
+
 
 class RunConfig(Section):
     """Config of one run, from candidates to the report."""
@@ -41,8 +43,9 @@ class RunConfig(Section):
         for key in (*NOT_RECIPE, *kind.unread):
             del tree["models"][key]
         # Omits defaults of fields added later, so that fingerprints of older runs stay valid.
-        if not self.models.mirrored_recognition:
-            del tree["models"]["mirrored_recognition"]
+        for section, key in _ADDED_LATER:
+            if not tree[section][key]:
+                del tree[section][key]
         # A template bank enters the fingerprint by digest, as weights do.
         del tree["diffusion"]["templates"]
         if kind.commands_recipe:

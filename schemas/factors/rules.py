@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.factors.factor import Factor, Ladder
-from synfiqa.schemas.recipe import Recipe, recipe_fields
+from synfiqa.schemas.recipe import PLUGINS, Recipe, recipe_fields
 
 
 def check_factors(factors: Sequence[Factor]) -> None:
@@ -13,7 +13,7 @@ def check_factors(factors: Sequence[Factor]) -> None:
     paths = {path for path, _ in recipe_fields()}
     parts = paths | set(Recipe.model_fields)
     for row in factors:
-        if row.field not in parts:
+        if row.field not in parts and not row.field.startswith(f"{PLUGINS}."):
             raise UserError(f"factor row {row.field}: a recipe has no such field; add it to schemas/recipe.py")
         if row.range and not row.range[0] <= _number(row) <= row.range[1]:
             low, high = row.range

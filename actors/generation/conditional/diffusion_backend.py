@@ -93,6 +93,7 @@ class DiffusionBackend:
             seed=drawn.seed,
             pose=pose_of(template),
             **{row.field: row.value(drawn) for row in after_rendering()},
+            plugins=drawn.plugins,
             profile=drawn.profile,
             template=template.token,
             prompt=prompt,

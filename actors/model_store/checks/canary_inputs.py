@@ -10,7 +10,7 @@ import json
 import numpy as np
 import torch
 
-from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, load
+from synfiqa.actors.model_store.architectures.table import architecture_of, load
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.checks.canary import CAPTION, LANDMARKS, LENGTH, PORTRAIT_SIDE, SIDE, canary_images
@@ -37,7 +37,7 @@ def inputs_digest(model: Model) -> str:
 
 def _rehearsal(model: Model) -> list:
     """Return how random weights come about: values by place, frozen words, and shapes of the network."""
-    architecture = ARCHITECTURES[model.card.architecture]
+    architecture = architecture_of(model.card)
     example = {"a.weight": ((2, 3), torch.float32), "a.bias": ((2,), torch.float32)}
     values = [value.flatten().tolist() for value in random_tensors(example, seed=1).values()]
     frozen = load(architecture.frozen)() if architecture.frozen else []

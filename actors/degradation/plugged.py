@@ -1,0 +1,41 @@
+"""Factors of plug-ins in recipes and on crops; each has random numbers of its own (docs/architecture.md, promise 1)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from synfiqa.actors.degradation.draws import log_uniform, single, uniform
+from synfiqa.schemas.config.generate import PluginFactor
+from synfiqa.schemas.factors.plugged import plugged
+from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.seeds import derive_seed, generator
+
+
+def with_plugins(recipe: Recipe, factors: Mapping[str, PluginFactor]) -> Recipe:
+    """Return the recipe with the factors of plug-ins: drawn for degraded samples, else neutral.
+
+    The profile `faithful` draws none of them, as the release has none.
+    """
+    drawn = recipe.kind == "degraded" and recipe.profile == "corrected"
+    values = ((name, _drawn(recipe, name, factors[name]) if drawn else _neutral(name)) for name in sorted(factors))
+    return recipe.model_copy(update={"plugins": tuple(values)})
+
+
+def apply_plugins(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Return a uint8 RGB crop (112, 112, 3) with the recipe's factors of plug-ins, in order of names."""
+    for name, value in recipe.plugins:
+        if value != _neutral(name):
+            image = plugged(name)[1].operator(image, value, generator(derive_seed(recipe.seed, "plugin", name)))
+    return image
+
+
+def _drawn(recipe: Recipe, name: str, factor: PluginFactor) -> float:
+    rng = generator(derive_seed(recipe.seed, "capture", f"plugin {name}"))
+    if rng.random() >= factor.rate:
+        return _neutral(name)
+    low, high = factor.interval
+    return log_uniform(rng, low, high) if low > 0 else uniform(rng, low, high)
+
+
+def _neutral(name: str) -> float:
+    return single(float(plugged(name)[1].row.neutral))
