@@ -13,9 +13,9 @@ from synfiqa.schemas.errors import UserError
 Group = Literal["synfiqa.factors", "synfiqa.scorers", "synfiqa.embedders"]
 
 FACTORS: Group = "synfiqa.factors"
-"""Entry points that are a `synfiqa.schemas.factors.plugged.FactorPlugin`."""
+"""Entry points that are a `synfiqa.schemas.factors.plugin_rows.FactorPlugin`."""
 SCORERS: Group = "synfiqa.scorers"
-"""Entry points that are a `synfiqa.actors.model_store.plugged.ModelPlugin` of the role quality."""
+"""Entry points that are a `synfiqa.actors.model_store.plugin_models.ModelPlugin` of the role quality."""
 EMBEDDERS: Group = "synfiqa.embedders"
 """Entry points that are a `ModelPlugin` of the role embedder."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "schemas": (
         ("errors", "json_values", "licence", "seeds", "recipe"),
+        ("plugins",),
         ("factors",),
         ("config", "rows", "model_card"),
         ("manifest",),
@@ -141,8 +142,10 @@ def circle_violations(root: Path) -> list[str]:
 def size_violations(root: Path) -> list[str]:
     """List crowded folders (jobs/ excepted), long files and long functions."""
     found = []
-    folders = {path.parent for path, _, _ in modules(root)} | {root / top for top in ROOMS}
-    for folder in sorted(folders):
+    inside = {folder for top in ROOMS for folder in (root / top).rglob("*") if folder.is_dir()}
+    for folder in sorted({root / top for top in ROOMS} | inside):
+        if "__pycache__" in folder.parts:
+            continue
         entries = [p.name for p in folder.iterdir() if p.name not in ("__init__.py", "__pycache__")]
         if folder != root / "jobs" and len(entries) > MAX_ENTRIES:
             found.append(f"{folder} has {len(entries)} entries, at most {MAX_ENTRIES} can be taken in at a glance")

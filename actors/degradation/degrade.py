@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from synfiqa.actors.degradation.misalignment import misaligned_landmarks
 from synfiqa.actors.degradation.operators import motion_blur, sensor_noise
-from synfiqa.actors.degradation.plugged import apply_plugins
+from synfiqa.actors.degradation.plugin_factors import apply_plugins
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
 from synfiqa.actors.imaging.codec import encode_jpeg
 from synfiqa.schemas.factors import FACTORS, after_rendering

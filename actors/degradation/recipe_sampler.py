@@ -9,7 +9,7 @@ import numpy as np
 from synfiqa.actors.degradation.capture_sampler import with_distance, with_faults
 from synfiqa.actors.degradation.degrade import sample_scale
 from synfiqa.actors.degradation.draws import bounded_normal, log_uniform, single, uniform
-from synfiqa.actors.degradation.plugged import with_plugins
+from synfiqa.actors.degradation.plugin_factors import with_plugins
 from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSection, GenerateSection
 from synfiqa.schemas.recipe import Background, Expression, Gaze, Kind, Light, Occluder, Pose, Profile, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator

@@ -11,13 +11,16 @@ import yaml
 from pydantic import ValidationError
 
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, Contract
-from synfiqa.actors.model_store.plugged import plugged_card, plugin_of
+from synfiqa.actors.model_store.plugin_models import plugged_card, plugin_of
 from synfiqa.cluster.storage.storage import redact
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, RANDOM, ModelCard, Role, StateRules
 
 BUNDLED = Path(__file__).parents[1] / "weights"
-"""Folder of `<name>.yaml` cards with `<name>.safetensors` beside them (fp16), and of built-in models."""
+"""Folder of `<name>.yaml` cards with `<name>.safetensors` beside them (fp16)."""
+
+CODE = BUNDLED / "built_in"
+"""Folder of the cards whose source is code, or inside another installed package."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,11 @@ class Catalogue:
 @cache
 def bundled() -> dict[str, Model]:
     """Return the models that ship with the package, by name."""
-    return {path.stem: read_bundled(path) for path in sorted(BUNDLED.glob("*.yaml"))}
+    return {path.stem: read_bundled(path) for path in _cards()}
+
+
+def _cards() -> list[Path]:
+    return sorted((*BUNDLED.glob("*.yaml"), *CODE.glob("*.yaml")), key=lambda path: path.stem)
 
 
 def read_bundled(path: Path) -> Model:

@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synfiqa.actors.degradation.plugin_factors import check_intervals
 from synfiqa.actors.model_store.cache import digest_of, locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.digest import file_digest
-from synfiqa.actors.model_store.plugged import try_plugged
+from synfiqa.actors.model_store.plugin_models import try_plugged
 from synfiqa.actors.model_store.selection import RunModels, catalogue_of, run_models
 from synfiqa.cluster.run.fingerprint import library_versions
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.factors.plugged import check_intervals
 from synfiqa.schemas.model_card import BUILT_IN, PLUGIN, RANDOM, ModelCard
 from synfiqa.schemas.plugins import SCORERS, find
 

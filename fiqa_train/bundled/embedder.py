@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from synfiqa.actors.imaging.gray import standardise
 from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
+from synfiqa.actors.model_store.checks.network_cost import gflop
 from synfiqa.actors.nets.small_iresnet import SmallIResNet
 from synfiqa.actors.players import player
 from synfiqa.fiqa_train.bundled.augment import augment
@@ -79,6 +80,7 @@ def train_embedder(name: str, faces: RenderSet, folder: Path, seed: int, epochs:
         value_range=None,
         normalise="per-image",
         output="unit vector (128,); the cosine of two measures identity, -1..1",
+        cost_gflop=round(gflop(net, torch.zeros(1, 1, 112, 112)), 4),
         trained_on=f"{len(faces.of('train').crops)} renders of this project's procedural heads, bootstrap seed {seed}",
         command=f"python -m synfiqa.fiqa_train.bundled.embedder --name {name} --seed {seed}",
     )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from synfiqa.actors.model_store.catalogue import Model
-from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
+from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, try_plugins
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
 from synfiqa.actors.quality.registry import require_known
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
@@ -75,6 +75,7 @@ def run_evaluate(
     calibration = require_calibration(storage, config.label.name)
     require_fresh_labels(store, calibration)
     run = resolved or resolve(config)
+    try_plugins(run)
     training = finished_training(storage, name, training_basis(run, manifest, calibration))
     model = load_trained(storage, name)
     embedders = embedders_of(run, calibration.embedder or config.models.embedder)

@@ -11,7 +11,7 @@ from synfiqa.schemas.calibration import Calibration, Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.factors.plugged import plugged_rows
+from synfiqa.schemas.factors.plugin_rows import plugged_rows
 from synfiqa.schemas.manifest import RunManifest
 
 Setting = str | float | None

@@ -24,7 +24,7 @@ from synfiqa.schemas.calibration import Calibration, Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
-from synfiqa.schemas.factors.plugged import plugged_rows
+from synfiqa.schemas.factors.plugin_rows import plugged_rows
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 
 Progress = Callable[[int, int], None]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.checks.network_cost import gflop
 from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.nets.quality_net import ARCHITECTURE, BLOCKS, INPUT_SIZE, QualityNet, initialise_from
 from synfiqa.actors.nets.small_iresnet import SmallIResNet
@@ -232,4 +233,5 @@ def describe(
         "commercial_use": commercial_labels and (section.initialise == "random" or embedder.card.commercial_use),
         "trained_on": f"synthetic faces of run {run_fingerprint[:16]}, started from {start}{arithmetic}",
         "command": "synfiqa train",
+        "cost_gflop": round(gflop(network, torch.zeros(1, INPUT_SIZE, INPUT_SIZE)), 4),
     }

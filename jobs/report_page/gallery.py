@@ -12,7 +12,7 @@ from synfiqa.jobs.report_page.pictures import Picture, picture
 from synfiqa.schemas.config.generate import FilterSection
 from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.face import EXPRESSION
-from synfiqa.schemas.factors.plugged import plugged_rows
+from synfiqa.schemas.factors.plugin_rows import plugged_rows
 from synfiqa.schemas.recipe import PLUGIN_PREFIX
 
 IDENTITY_LIMIT = 64

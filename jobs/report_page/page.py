@@ -30,7 +30,7 @@ from synfiqa.jobs.report_page.prompts import prompt_use
 from synfiqa.jobs.report_page.provenance import provenance
 from synfiqa.jobs.report_page.training import Training, read_training
 from synfiqa.schemas.config.run import RunConfig
-from synfiqa.schemas.factors.plugged import rows_here
+from synfiqa.schemas.factors.plugin_rows import rows_here
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class EvaluateSection(Section):
     scorers: tuple[Name, ...] = Field(
         ("model", "label", "sharpness", "random"),
         description="quality scorers to compare, model among them: label, sharpness, random, norm, mirror, "
-        "bundled-quality",
+        "bundled-quality, quality models of the catalogue, scorers of plug-ins",
     )
 
     @model_validator(mode="after")

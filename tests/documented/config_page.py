@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -54,6 +54,8 @@ def sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, ty
         if section := _section(field):
             yield prefix + name, section
             yield from sections(section, f"{prefix}{name}.")
+        elif section := _section_of_values(field):
+            yield f"{prefix}{name}.NAME", section
 
 
 def leaves(section: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
@@ -77,6 +79,8 @@ def type_in_words(schema: dict[str, Any]) -> str:
         first, *rest = type_in_words(schema["items"]).split(" ", 1)
         return " ".join([f"list of {first}s", *rest])
     if schema["type"] == "object":
+        if "patternProperties" in schema:
+            return "section by name, see below"
         return f"mapping of text to {type_in_words(schema['additionalProperties'])}"
     return "name" if "pattern" in schema else _TYPES[schema["type"]]
 
@@ -97,13 +101,20 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
+def _section_of_values(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the section that a mapping by name holds."""
+    kinds = get_args(field.annotation) if get_origin(field.annotation) is dict else ()
+    kind = kinds[-1] if kinds else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
 def _row(path: str, name: str, field: FieldInfo, section: type[BaseModel]) -> tuple[str, ...]:
     schema = section.model_json_schema()["properties"][name]
-    default = json.dumps(field.get_default(call_default_factory=True))
+    default = "" if field.is_required() else f"`{json.dumps(field.get_default(call_default_factory=True))}`"
     cells = (
         f"`{path}.{name}`",
         type_in_words(schema),
-        f"`{default}`",
+        default,
         bounds_in_words(schema),
         field.description or "",
     )

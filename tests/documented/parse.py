@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = ("synfiqa", "uv", "python", "pip", "ray", "bash", "export")
 SHELL = ("", "sh", "bash", "console")
 """Languages of code blocks whose lines may be commands; blocks without a language hold drawings and listings too."""
-_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^( *)```(\w*)( title=\"[^\"\n]*\")?\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
 _COMMAND = re.compile(rf"^(?:[A-Z_]+=\S+ )*(?:{'|'.join(PROGRAMS)}) ")
 
@@ -41,7 +41,10 @@ def of_page(page: Path) -> list[Shown]:
 def of_text(text: str, document: str) -> list[Shown]:
     """Return the commands of a text."""
     found = []
-    for _, language, code in _FENCE.findall(text):
+    for _, language, title, code in _FENCE.findall(text):
+        # A block with a title is a file or a diff, which tests/extension reads.
+        if title:
+            continue
         if language == "python":
             found.append(Shown(document, textwrap.dedent(code), python=True))
         elif language in SHELL:

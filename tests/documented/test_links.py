@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from synfiqa.schemas.plugins import Group
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -11,6 +14,8 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w.-]+(/[\w.-]+)*/[\w.-]+\.(py|yaml|toml|md)")
 FOLDER = re.compile(r"(synfiqa|jobs|fiqa_train|actors|cluster|schemas|tests|benchmarks|configs|docs)(/[\w-]+)+/?")
+GROUPS = get_args(Group)
+"""Entry points are named like modules."""
 MODULE = re.compile(r"\b(?:synfiqa|benchmarks|tests)(?:\.[a-z]\w*)+")
 
 
@@ -22,6 +27,11 @@ def anchors(page: Path) -> set[str]:
 
 def without_blocks(text: str) -> str:
     return re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def without_diffs(text: str) -> str:
+    """Leave out diffs, which add the modules that they name; tests/extension applies them."""
+    return re.sub(r"^```diff .*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def broken(page: Path) -> list[str]:
@@ -38,7 +48,8 @@ def broken(page: Path) -> list[str]:
         whole = FILE.fullmatch(code) or FOLDER.fullmatch(code)
         if whole and not (ROOT / code).exists() and not (page.parent / code).exists():
             found.append(code)
-    return found + [name for name in MODULE.findall(text) if not is_module(name)]
+    named = MODULE.findall(without_diffs(text))
+    return found + [name for name in named if name not in GROUPS and not is_module(name)]
 
 
 def is_module(name: str) -> bool:

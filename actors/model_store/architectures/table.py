@@ -19,5 +19,5 @@ ARCHITECTURES: dict[str, Architecture] = FACE_ANALYSIS | RECOGNITION | IMAGE_TEX
 def architecture_of(card: ModelCard) -> Architecture:
     """Return the architecture that a checked card names."""
     if card.architecture == PLUGIN:
-        return Architecture(card.role, player="synfiqa.actors.model_store.plugged:load_plugged")
+        return Architecture(card.role, player="synfiqa.actors.model_store.plugin_models:load_plugged")
     return ARCHITECTURES[card.architecture]

@@ -6,7 +6,8 @@ import numpy as np
 
 from synfiqa.actors.degradation.draws import log_uniform, single, uniform
 from synfiqa.schemas.config.generate import PluginFactor
-from synfiqa.schemas.factors.plugged import plugged
+from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.factors.plugin_rows import plugged, plugged_rows
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 
@@ -27,6 +28,19 @@ def apply_plugins(image: np.ndarray, recipe: Recipe) -> np.ndarray:
         if value != _neutral(name):
             image = plugged(name)[1].operator(image, value, generator(derive_seed(recipe.seed, "plugin", name)))
     return image
+
+
+def check_intervals(factors: Mapping[str, PluginFactor]) -> None:
+    """Load the plug-ins of `generate.factors`; UserError for one that cannot be used, or a draw beyond its range."""
+    plugged_rows(factors)
+    for name, drawn in factors.items():
+        limits = plugged(name)[1].row.range
+        assert limits is not None, "check_plugged demands one"
+        if not limits[0] <= drawn.interval[0] <= drawn.interval[1] <= limits[1]:
+            raise UserError(
+                f"generate.factors.{name}.interval: {list(drawn.interval)} is not within {limits[0]:g} to "
+                f"{limits[1]:g}, the range of its row in {plugged(name)[0].distribution}; correct the interval"
+            )
 
 
 def _drawn(recipe: Recipe, name: str, factor: PluginFactor) -> float:

@@ -1,12 +1,11 @@
 """Factors of plug-ins: a row of the table with its operator, from an installed package that a config names."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from synfiqa.schemas.config.generate import PluginFactor
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.factor import Factor
@@ -61,19 +60,6 @@ def rows_here(names: Iterable[str]) -> tuple[tuple[Factor, ...], list[str]]:
     """Return the rows of factor plug-ins that are installed here, and the names of the others; for readers of a run."""
     names = sorted(names)
     return plugged_rows(name for name in names if find(GROUP, name)), [name for name in names if not find(GROUP, name)]
-
-
-def check_intervals(factors: Mapping[str, PluginFactor]) -> None:
-    """Load the plug-ins of `generate.factors`; UserError for one that cannot be used, or a draw beyond its range."""
-    plugged_rows(factors)
-    for name, drawn in factors.items():
-        limits = plugged(name)[1].row.range
-        assert limits is not None, "check_plugged demands one"
-        if not limits[0] <= drawn.interval[0] <= drawn.interval[1] <= limits[1]:
-            raise UserError(
-                f"generate.factors.{name}.interval: {list(drawn.interval)} is not within {limits[0]:g} to "
-                f"{limits[1]:g}, the range of its row in {plugged(name)[0].distribution}; correct the interval"
-            )
 
 
 def check_plugged(plugin: Plugin, found: FactorPlugin) -> None:
