@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from synfiqa.actors.degradation.plugged import plugged
 from synfiqa.schemas import plugins
+from synfiqa.schemas.factors.plugin_rows import plugged
 
 Declare = Callable[..., None]
 
