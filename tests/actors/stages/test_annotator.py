@@ -77,7 +77,7 @@ def given_up(sample, reason):
 def stage(monkeypatch):
     stage = AnnotatorStage(resolve(RunConfig()))
     vector = np.array([1.0, 0.0], np.float32)
-    monkeypatch.setattr(stage, "_measure", lambda rows: [([vector], 0.5) for _ in rows])
+    monkeypatch.setattr(stage, "_measure", lambda rows: [([vector], 0.5, {}) for _ in rows])
     return stage
 
 
@@ -113,8 +113,8 @@ def test_mirror_images_are_measured_for_every_embedder_where_they_are_asked_for(
     models = {"mirrored_recognition": mirrored, "more_embedders": ["bundled-b"]}
     stage = AnnotatorStage(resolve(RunConfig.model_validate({"models": models})))
     face = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
-    ((vectors, _),) = stage._measure([{"image": {"bytes": encode_jpeg(face, 90)}}])
-    ((flipped, _),) = stage._measure([{"image": {"bytes": encode_jpeg(face[:, ::-1], 90)}}])
+    ((vectors, _, _),) = stage._measure([{"image": {"bytes": encode_jpeg(face, 90)}}])
+    ((flipped, _, _),) = stage._measure([{"image": {"bytes": encode_jpeg(face[:, ::-1], 90)}}])
     assert len(vectors) == 2
     for one, other in zip(vectors, flipped, strict=True):
         assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)

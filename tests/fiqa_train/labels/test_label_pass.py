@@ -538,7 +538,10 @@ def test_costs_of_a_factor_that_nobody_knows_are_refused(tmp_path):
     document["scale"]["costs"]["factors"][0]["factor"] = "halo"
     storage.write("halo.json", json.dumps(document).encode())
     frozen = run.label.model_copy(update={"name": "b", "calibration": str(tmp_path / "halo.json")})
-    with pytest.raises(UserError, match=r"halo.json has costs of factors that this version does not have \(halo\)"):
+    with pytest.raises(
+        UserError,
+        match=r"halo.json has costs of factors that neither this version nor this run's plug-ins have \(halo\)",
+    ):
         run_label(run.model_copy(update={"label": frozen}), storage)
 
 
