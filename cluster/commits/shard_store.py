@@ -7,9 +7,8 @@ of the unit, and readers take the highest. This module deletes nothing; `cluster
 import hashlib
 import re
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
@@ -49,6 +48,13 @@ def has_columns(kind: Kind, schema: pa.Schema) -> bool:
     return bool(schema.equals(CANDIDATES)) if kind == "identities" else is_samples_schema(schema)
 
 
+class _Upload(NamedTuple):
+    """Data to upload; the path of the file gets its attempt from the storage."""
+
+    file: DataFile
+    data: bytes
+
+
 class UnreadableRecord(JobFailed):
     """Commit object that cannot be parsed (exit code 1)."""
 
@@ -81,27 +87,27 @@ class ShardStore:
         if not has_columns(kind, table.schema):
             raise ValueError(f"{kind} {number}: columns are not those of synfiqa.schemas.rows: {table.schema}")
         labels = {"kind": kind, "number": str(number), "fingerprint": self.fingerprint}
-        files: dict[str, bytes] = {}
+        upload = _upload_of(f"{kind}/{_stem(kind, number)}", table, self._format(kind, table), labels)
+        dead_upload = _upload_of(f"dead/{_stem(kind, number)}", _dead_table(dead), "parquet", labels) if dead else None
+        # Made before the uploads, since it refuses wrong counts.
         ours = Commit(
             kind=kind,
             number=number,
             revision=revision,
-            file=_data_file(f"{kind}/{_stem(kind, number)}", table, self._format(kind, table), labels, files),
-            dead=_data_file(f"dead/{_stem(kind, number)}", _dead_table(dead), "parquet", labels, files)
-            if dead
-            else None,
+            file=upload.file,
+            dead=dead_upload.file if dead_upload else None,
             content_sha256=content_digest(table),
             counts=dict(counts),
             fingerprint=self.fingerprint,
             provenance=dict(provenance or {}),
         )
-        for path, data in files.items():
-            self._upload(path, data)
+        ours = ours.model_copy(
+            update={"file": self._upload(upload), "dead": self._upload(dead_upload) if dead_upload else None}
+        )
         if self.storage.create(commit_path(kind, number, revision), _json(ours)):
-            for path, data in files.items():
-                # gc removes uncommitted files older than its age guard; a process suspended for longer uploads again.
-                if not self._holds(path, data):
-                    self._upload(path, data)
+            self._look_again(ours.file, upload.data)
+            if ours.dead and dead_upload:
+                self._look_again(ours.dead, dead_upload.data)
             return ours
         theirs = self._load(commit_path(kind, number, revision))
         # Two attempts may differ in their dead rows without breaking determinism.
@@ -159,14 +165,28 @@ class ShardStore:
         # The ledger is always Parquet, since a resumed run reads it; a tar without members is not readable.
         return self.format if kind == "samples" and table.num_rows else "parquet"
 
-    def _upload(self, path: str, data: bytes) -> None:
-        self.storage.write(path, data)
-        if not self._holds(path, data):
-            raise JobFailed(f"{self.storage.uri(path)} does not hold its {len(data)} bytes after upload; run again")
+    def _upload(self, upload: _Upload) -> DataFile:
+        """Upload the data and return their file under its unique name; JobFailed when it is short."""
+        file = upload.file.model_copy(update={"path": self.storage.write_unique(upload.file.path, upload.data)})
+        self._require_whole(file)
+        return file
 
-    def _holds(self, path: str, data: bytes) -> bool:
+    def _look_again(self, file: DataFile, data: bytes) -> None:
+        """Upload the data of a commit again when they are gone."""
+        # gc removes uncommitted files older than its age guard; a process suspended for longer uploads again.
+        if not self._holds(file):
+            self.storage.write(file.path, data)
+            self._require_whole(file)
+
+    def _require_whole(self, file: DataFile) -> None:
+        if not self._holds(file):
+            raise JobFailed(
+                f"{self.storage.uri(file.path)} does not hold its {file.bytes} bytes after upload; run again"
+            )
+
+    def _holds(self, file: DataFile) -> bool:
         try:
-            return self.storage.size(path) == len(data)
+            return self.storage.size(file.path) == file.bytes
         except FileNotFoundError:
             return False
 
@@ -230,14 +250,12 @@ def _stem(kind: Kind, number: int) -> str:
     return f"{STEM[kind]}-{number:06d}"
 
 
-def _data_file(
-    stem: str, table: pa.Table, format: Format, labels: Mapping[str, str], files: dict[str, bytes]
-) -> DataFile:
-    """Encode a table into `files` under a name unique to this attempt."""
+def _upload_of(stem: str, table: pa.Table, format: Format, labels: Mapping[str, str]) -> _Upload:
+    """Encode a table for an upload as `<stem>-<attempt>.<suffix>`."""
     data = encode(table, format, {**labels, "schema_version": str(SCHEMA_VERSION)})
-    path = f"{stem}-{uuid.uuid4().hex[:12]}.{SUFFIX[format]}"
-    files[path] = data
-    return DataFile(path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), rows=table.num_rows)
+    digest = hashlib.sha256(data).hexdigest()
+    path = f"{stem}.{SUFFIX[format]}"
+    return _Upload(DataFile(path=path, sha256=digest, bytes=len(data), rows=table.num_rows), data)
 
 
 def _dead_table(dead: Sequence[DeadRow]) -> pa.Table:

@@ -6,8 +6,9 @@
 
 import asyncio
 import errno
+import io
 import os
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -213,6 +214,7 @@ class S3Store:
         client = _client()
         await client.set_session()
         requests = await client.get_s3(self._bucket)
+        requests.meta.events.register("before-send.s3", _send_once, unique_id="synfiqa-send-once")
         try:
             answer: dict[str, Any] = await getattr(requests, method)(Bucket=self._bucket, **request)
         except ClientError as error:
@@ -239,6 +241,18 @@ class S3Store:
         except BaseException:
             future.cancel()
             raise
+
+
+def _send_once(request: Any, **_: object) -> None:
+    """Prevent the HTTP client from repeating a cut upload under the same name, which `Storage` would not know of."""
+    body = request.body.getvalue() if isinstance(request.body, io.BytesIO) else request.body
+    # The client repeats only what it can read twice. Uploads over TLS arrive here as such a stream already.
+    if request.method == "PUT" and isinstance(body, bytes) and body:
+        request.body = _stream(body)
+
+
+async def _stream(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 def _limit(size: int) -> float:

@@ -109,6 +109,21 @@ class Storage:
         path = _checked(path)
         self._try("write", lambda: self._store.put(path, data), path)
 
+    def write_unique(self, path: str, data: bytes) -> str:
+        """Write the whole object as `a/b-<12 hex digits>.c` for the path `a/b.c`, and return its name.
+
+        Each attempt has a name of its own: a request that failed may still be executed later, and some servers then
+        store a part of the object, or remove it (rclone does both when it detects that an upload was cut).
+        """
+        stem, dot, suffix = _checked(path).rpartition(".")
+
+        def attempt() -> str:
+            name = f"{stem}-{uuid.uuid4().hex[:12]}{dot}{suffix}"
+            self._store.put(name, data)
+            return name
+
+        return self._try("write", attempt, path)
+
     def create(self, path: str, data: bytes) -> bool:
         """Write the whole object if none exists; return True when this call made it, False when it existed.
 

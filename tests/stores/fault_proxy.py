@@ -26,8 +26,8 @@ _PIECE = 2**14
 class Rule:
     """One scripted fault: it strikes the matching requests, `times` of them after `skip` others.
 
-    `at` is the number of body bytes that pass before a cut (-1: a random number); `status` and `code` are those
-    of the fault `answer`.
+    `at` is the number of body bytes that pass before a cut (-1: a random number); `lag_s` is the time from a cut of the
+    client's connection to that of the server's; `status` and `code` are those of the fault `answer`.
     """
 
     fault: str
@@ -36,6 +36,7 @@ class Rule:
     skip: int = 0
     times: int = 10**9
     at: int = -1
+    lag_s: float = 0.0
     status: int = 403
     code: str = "AccessDenied"
 
@@ -181,7 +182,10 @@ class FaultProxy:
             upload.cancel()
             download.cancel()
             # Nothing more may reach the server once a connection is cut.
-            _reset(server_writer) if fault else server_writer.close()
+            if rule and rule.lag_s:
+                self._loop.call_later(rule.lag_s, _reset, server_writer)
+            else:
+                _reset(server_writer) if fault else server_writer.close()
 
     async def _upload(
         self, head: _Head, rule: Rule | None, reader: asyncio.StreamReader, server: asyncio.StreamWriter

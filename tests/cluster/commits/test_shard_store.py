@@ -35,8 +35,8 @@ class CrashingStorage(Storage):
             raise Crash
         return result
 
-    def write(self, path, data):
-        return self._step(super().write, path, data)
+    def write_unique(self, path, data):
+        return self._step(super().write_unique, path, data)
 
     def create(self, path, data):
         return self._step(super().create, path, data)
@@ -165,8 +165,8 @@ def test_a_create_whose_answer_was_lost_keeps_its_own_data(storage, table):
 
 def test_a_short_upload_is_no_shard(storage, table):
     class Short(Storage):
-        def write(self, path, data):
-            super().write(path, data[:-1])
+        def write_unique(self, path, data):
+            return super().write_unique(path, data[:-1])
 
     with pytest.raises(JobFailed, match=r"shard-000000-.* bytes after upload"):
         ShardStore(Short(storage.url), "f").commit("samples", 0, table, {})

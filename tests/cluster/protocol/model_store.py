@@ -13,6 +13,9 @@ LATE = "late"
 CUT = "cut"
 """A put of data that is stored in part without an error; commits are small and assumed to arrive whole."""
 
+LATE_CUT = "late cut"
+"""A put of data whose sender gets a time-out; later a part of it is stored, or the object is removed, as by rclone."""
+
 
 class Request(NamedTuple):
     """One request of one actor; `data` is empty for all but puts."""
@@ -86,7 +89,7 @@ def outcomes(world: World, request: Request, enforcing: bool) -> list[Outcome]:
         entries = (Entry(name, len(data), float(modified)) for name, data, modified in world.objects)
         return [Outcome(Answer(tuple(entry for entry in entries if entry.path.startswith(top))), world)]
     if request.operation == "delete":
-        return [Outcome(Answer(), world.without_object(path))]
+        return [Outcome(*land(world, request, enforcing))]
     if request.operation in ("read", "head"):
         if found is None:
             return [Outcome(Answer(error=FileNotFoundError), world)]
@@ -106,6 +109,12 @@ def _puts(world: World, request: Request, enforcing: bool) -> list[Outcome]:
             ways.append(Outcome(time_out, after._replace(faults=tuple(left)), "done, answer lost"))
         elif fault == LATE:
             ways.append(Outcome(time_out, calmer._replace(wire=(*world.wire, request)), "still on the wire"))
+        elif fault == LATE_CUT and request.operation == "put":
+            part = request._replace(data=request.data[: len(request.data) // 2])
+            for late in (part, Request("delete", request.path)):
+                ways.append(
+                    Outcome(time_out, calmer._replace(wire=(*world.wire, late)), f"cut, {late.operation} to come")
+                )
         elif fault == CUT and request.operation == "put":
             ways.append(
                 Outcome(answer, calmer.with_object(request.path, request.data[: len(request.data) // 2]), "cut")
@@ -114,7 +123,9 @@ def _puts(world: World, request: Request, enforcing: bool) -> list[Outcome]:
 
 
 def land(world: World, request: Request, enforcing: bool) -> tuple[Answer, World]:
-    """Execute a put; only a store that enforces create-if-absent checks for an existing object."""
+    """Execute a put or delete; only a store that enforces create-if-absent checks for an existing object."""
+    if request.operation == "delete":
+        return Answer(), world.without_object(request.path)
     conditional = request.operation == "put_if_absent"
     if conditional and enforcing and request.path in world.files():
         return Answer(False), world

@@ -29,6 +29,11 @@ class _Changed:
         self.written[path] = data
         self.real.write(path, data)
 
+    def write_unique(self, path: str, data: bytes) -> str:
+        name = self.real.write_unique(path, data)
+        self.written[name] = data
+        return name
+
     def create(self, path: str, data: bytes) -> bool:
         self.created = True
         return self.real.create(path, data)
@@ -46,8 +51,10 @@ class CommitBeforeData(_ChangedStore):
     """Writes the commit object before its data."""
 
     class changed(_Changed):
-        def write(self, path: str, data: bytes) -> None:
-            self.written[path] = data
+        def write_unique(self, path: str, data: bytes) -> str:
+            name = path.replace(".", f"-{uuid.uuid4().hex[:12]}.")
+            self.written[name] = data
+            return name
 
         def size(self, path: str) -> int:
             return len(self.written[path])
@@ -111,6 +118,16 @@ class Overwriting(_ChangedStore):
         def create(self, path: str, data: bytes) -> bool:
             self.real.write(path, data)
             return True
+
+
+class OneNameForAllTries(_ChangedStore):
+    """Repeats a failed upload under the same name."""
+
+    class changed(_Changed):
+        def write_unique(self, path: str, data: bytes) -> str:
+            name = path.replace(".", f"-{uuid.uuid4().hex[:12]}.")
+            self.write(name, data)
+            return name
 
 
 class OneNameForAll(ShardStore):

@@ -21,7 +21,7 @@ from synfiqa.schemas.manifest import DeadRow
 from tests.cluster.protocol import seeded_bugs
 from tests.cluster.protocol.actors import collector, invariants, reader, replay, writer
 from tests.cluster.protocol.explorer import Actor, Invariants, Search
-from tests.cluster.protocol.model_store import CUT, LATE, LOST
+from tests.cluster.protocol.model_store import CUT, LATE, LATE_CUT, LOST
 
 ENFORCING = pytest.mark.parametrize("enforcing", [True, False], ids=["create-if-absent", "last writer wins"])
 LARGE = pytest.mark.skipif(os.environ.get("SYNFIQA_MODEL") != "large", reason="minutes: set SYNFIQA_MODEL=large")
@@ -90,6 +90,13 @@ def test_late_requests_and_gc(enforcing):
 @ENFORCING
 def test_a_short_upload_is_noticed_before_it_is_committed(enforcing):
     holds([writer("a"), writer("b"), reader()], enforcing=enforcing, timing="any", faults=(CUT,), loud=True)
+
+
+@ENFORCING
+def test_a_cut_upload_may_be_stored_in_part_or_removed_at_any_later_moment(enforcing):
+    """Its repetition has another name, so that neither reaches what is committed."""
+    holds([writer("a"), writer("b"), reader()], enforcing=enforcing, timing="any", faults=(LATE_CUT,))
+    holds([writer("a"), collector()], enforcing=enforcing, faults=(LATE_CUT, LATE_CUT))
 
 
 @ENFORCING
@@ -180,6 +187,13 @@ def test_bug_no_second_look_at_the_data_after_the_commit():
 def test_bug_uploads_are_not_measured():
     report = breaks([writer("a", store=seeded_bugs.NoSizeCheck)], faults=(CUT,))
     assert report.violation.endswith("which is short")
+
+
+def test_bug_a_repeated_upload_keeps_its_name():
+    report = breaks([writer("a", store=seeded_bugs.OneNameForAllTries)], faults=(LATE_CUT,))
+    assert report.violation.endswith(("which is short", "which is not there"))
+    assert "put if absent commits/shard-000000.json" in "".join(report.trace)
+    assert "network: " in report.trace[-1]
 
 
 def test_bug_every_attempt_writes_the_same_name():

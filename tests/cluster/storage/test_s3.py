@@ -174,7 +174,7 @@ def test_without_conditional_writes_two_writers_of_one_shard_do_no_harm(rclone, 
 
 
 def test_a_create_whose_answer_was_lost_recognises_its_own_object(broken, bucket):
-    """The client library repeats such a request by itself, so that the store reports the object as existing."""
+    """The repeated request finds that the object exists."""
     server, proxy = broken
     storage = run_in(server, bucket)
     proxy.rules = [Rule("lost_answer", "PUT", times=1), Rule("lost_answer", "PUT", skip=1, times=2)]
@@ -351,7 +351,6 @@ def test_an_object_that_a_server_removes_for_an_earlier_cut_upload_is_put_again(
     """rclone on a busy machine: one commit of twenty-three was gone a moment after it had been made."""
     server, proxy = broken
     storage = run_in(server, bucket)
-    # The first of them is repeated by the client library itself.
     proxy.rules = [Rule("cut_upload", "PUT", times=3)]
     slept, sleep = [], time.sleep
 
@@ -397,6 +396,34 @@ def test_a_hundred_cut_uploads_leave_no_short_shard(faulty, bucket):
         kept = {commit.file.path for commit in shards.committed("samples").values()}
         assert {name for name in left if not name.startswith("commits/")} == kept, "gc leaves what is committed, only"
     assert len(store.committed("samples")) == number
+
+
+def test_no_name_is_uploaded_twice_when_uploads_are_cut(faulty, bucket):
+    """The HTTP client repeated a PUT on a kept connection by itself, under the same name."""
+    server, proxy = faulty
+    storage = run_in(server, bucket)
+    storage.write("before", b"x")
+    proxy.requests.clear()
+    proxy.rules = [Rule("cut_upload", "PUT", times=2), Rule("lost_answer", "PUT", times=1)]
+    name = storage.write_unique("samples/a.bin", b"x" * 10_000)
+    names = [path.rpartition("/")[2] for method, path, _ in proxy.requests if method == "PUT"]
+    assert len(set(names)) == len(names) == 4
+    assert name == f"samples/{names[-1]}"
+    assert storage.read(name) == b"x" * 10_000
+
+
+def test_a_cut_upload_that_the_server_ends_after_the_commit_does_not_damage_what_is_committed(faulty, bucket):
+    """rclone stores what had arrived of a cut upload, then removes the object: it was that of the repeated upload."""
+    server, proxy = faulty
+    store = ShardStore(run_in(server, bucket), "f" * 64)
+    table = synthetic.samples(range(1), 1, 2)
+    proxy.rules = [Rule("cut_upload", "PUT", path="/samples/", times=1, at=2000, lag_s=1.0)]
+    commit = store.commit("samples", 0, table, {})
+    ended = time.monotonic() + 3
+    while time.monotonic() < ended:
+        assert store.read(commit).equals(table)
+        time.sleep(0.05)
+    assert proxy.struck["cut_upload"] == 1
 
 
 class Stop(BaseException):
