@@ -1,11 +1,11 @@
-"""The share of candidates that become identities: it falls as identities are accepted, and how it falls can be measured.
+"""The share of candidates that become identities: it falls as identities are accepted, by a law with two numbers.
 
-A survivor of the filter duplicates one of N accepted identities with odds of about h N, where h is the share of pairs
-of strangers that are too similar. From one accepted identity to the next, h N duplicates are expected, so
+Of N accepted identities, a survivor of the filter is unlike all with probability (1 + h N / k)^-k: h is the share of
+pairs of strangers that are too similar, and 1 / k how much it varies from face to face (the square of its relative
+standard deviation, if it has a gamma distribution). The survivors that N identities take are the integral of the
+inverse, the candidates these over the share that passes the filter:
 
-    survivors(N to M) = M - N + h (M^2 - N^2) / 2,    candidates = survivors / share that passes the filter,
-
-and h is estimated as the duplicates over the sum of N at each acceptance.
+    survivors(N) = k / (h (k + 1)) ((1 + h N / k)^(k + 1) - 1),    candidates = survivors / passes.
 """
 
 from collections import deque
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 FIRST_GUESS = 0.4
 """Share of candidates expected to pass the filter before any is seen."""
+EVENNESS = 2.0
+"""k of a face space of which nothing is known: that of the bundled one at `filter.max_similarity` 0.6."""
 RECENT = 2000
 """Candidates whose outcomes are remembered: their marginal share counts, not the average since the beginning."""
 MARGIN = 1.5
@@ -26,16 +28,22 @@ _CANDIDATES_BEFORE, _PAIRS_BEFORE = 20, 500
 
 @dataclass(frozen=True)
 class FaceSpace:
-    """How candidates fare: the share `passes` that the filter lets through, and of stranger pairs too similar."""
+    """How candidates fare: the share that `passes` the filter, and h and k (`evenness`) of the law above."""
 
     passes: float = FIRST_GUESS
     too_similar: float = 0.0
+    evenness: float = EVENNESS
 
     def candidates(self, accepted: int, wanted: int) -> float:
         """Return how many candidates are expected to take `accepted` identities to `wanted`."""
-        missing = max(wanted - accepted, 0)
-        survivors = missing + self.too_similar * missing * (wanted + accepted) / 2
-        return survivors / max(self.passes, _LOWEST)
+        return max(self._survivors(wanted) - self._survivors(accepted), 0.0) / max(self.passes, _LOWEST)
+
+    def _survivors(self, identities: int) -> float:
+        h, k = self.too_similar, self.evenness
+        # Below a millionth the power loses the digits that count, and duplicates do not.
+        if h * identities < 1e-6:
+            return float(identities)
+        return k / (h * (k + 1)) * ((1 + h * identities / k) ** (k + 1) - 1)
 
 
 class Acceptance:
@@ -58,11 +66,25 @@ class Acceptance:
             self._sum = self._sum.plus(self._units.popleft(), -1)
 
     def face_space(self) -> FaceSpace:
-        """Return the shares of the recent candidates."""
+        """Return the shares of the recent candidates; how they vary is not estimated but taken as known before."""
         recent, before = self._sum, self._before
         passed = recent.survivors + _CANDIDATES_BEFORE * before.passes
+        passes = passed / (recent.decided + _CANDIDATES_BEFORE)
         alike = recent.duplicates + _PAIRS_BEFORE * before.too_similar
-        return FaceSpace(passed / (recent.decided + _CANDIDATES_BEFORE), alike / (recent.pairs + _PAIRS_BEFORE))
+        per_identity = alike / (recent.pairs + _PAIRS_BEFORE)
+        return FaceSpace(passes, _start_of(per_identity, self._identities(), before.evenness), before.evenness)
+
+    def _identities(self) -> float:
+        """Return N, on average over the recent acceptances."""
+        return self._sum.pairs / max(self._sum.survivors - self._sum.duplicates, 1)
+
+
+def _start_of(odds: float, identities: float, k: float) -> float:
+    """Return the h with which the odds of a duplicate for each of N accepted identities are `odds`.
+
+    Odds of N h hold for the first identities; later they grow, since (1 + h N / k)^k - 1 does.
+    """
+    return k * ((1 + odds * identities) ** (1 / k) - 1) / identities if identities else odds
 
 
 @dataclass(frozen=True)

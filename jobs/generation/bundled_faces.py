@@ -1,11 +1,10 @@
 """How many candidates N identities take in the bundled face space, as measured, and which requests cannot end.
 
-Measured on 3,600 rendered candidates (`generate.portrait_size` 128, all skin tones equally often) with the bundled
-embedder; `docs/faces.md` has the table. Beyond some 2,500 identities the figures are extrapolated by
-`synfiqa.jobs.generation.acceptance`.
+Rendered candidates (`generate.portrait_size` 128, all skin tones equally often) were embedded by the bundled network
+and decided in many orders; `docs/faces.md` has the table. Beyond the identities that were reached, predictions extrapolate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,94 +17,124 @@ from synfiqa.schemas.model_card import BUILT_IN
 
 EMBEDDER = "6cc1c90f34d20a4360ed89ece46f5a4aef5857e04a4da27bd0ee597c11592fc6"
 """SHA-256 of the embedder with which the face space was measured; another one has another face space."""
-PASSES = 0.70
+CANDIDATES_MEASURED, REACH = 2400, 1000
+"""Candidates that were rendered, and identities of them that were accepted at `filter.max_similarity` 0.6."""
+PASSES = 0.72
 """Share of candidates that pass the default filter, duplicates among them."""
-TOO_SIMILAR = {0.5: 9.0e-3, 0.55: 3.0e-3, 0.6: 9e-4, 0.65: 3.0e-4, 0.7: 6e-5}
-"""Largest cosine -> odds, for each accepted identity, that a survivor of the filter is too similar to it."""
-UNCERTAIN = 0.25
-"""Relative error of a prediction that is allowed for before a request is refused."""
 
+
+@dataclass(frozen=True)
+class Measured:
+    """The law of `synfiqa.jobs.generation.acceptance` at one largest cosine, fitted to the measured candidates.
+
+    `too_similar` and `evenness` fit best; `lowest` fits with an evenness of 1, which predicts fewer candidates.
+    """
+
+    too_similar: float
+    evenness: float
+    lowest: float
+
+
+MEASURED = {
+    0.45: Measured(1.2e-2, 9.8, 3.3e-2),
+    0.50: Measured(5.9e-3, 4.7, 1.1e-2),
+    0.55: Measured(2.5e-3, 3.4, 3.6e-3),
+    0.60: Measured(9.7e-4, 2.1, 1.1e-3),
+    0.65: Measured(3.6e-4, 1.3, 3.5e-4),
+    0.70: Measured(8.8e-5, 1.0, 8.4e-5),
+}
+"""`filter.max_similarity` -> what was measured; between two of them it is interpolated."""
+
+UNCERTAIN = 0.25
+"""Relative error that is allowed for before a request is refused."""
 _FILTER = ("detector", "pose", "glasses", "expression")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Expected number of candidates for a run's identities; `least`: without what its own filter rejects."""
+    """Candidates that the identities of a run take: expected, and `at_least`, which a request may not exceed.
+
+    `filtered`: whether what the filter rejects is in them, as it is for the default filter alone.
+    """
 
     space: FaceSpace
-    candidates: int
-    least: bool
+    expected: int
+    at_least: int
+    filtered: bool
 
 
 def predicted(run: ResolvedRun) -> Prediction | None:
     """Return the number of candidates that the run will take, or None where its face space was not measured."""
-    found = _measured(run)
-    if found is None:
+    if not _is_bundled(run):
         return None
-    odds, known_filter = found
-    space = FaceSpace(PASSES if known_filter else 1.0, odds)
-    return Prediction(space, round(space.candidates(0, run.config.generate.identities)), not known_filter)
+    found, filtered = _measured_at(run.config.filter.max_similarity), _has_usual_filter(run)
+    passes, wanted = PASSES if filtered else 1.0, run.config.generate.identities
+    space = FaceSpace(passes, found.too_similar, found.evenness)
+    expected = space.candidates(0, wanted)
+    at_least = min(expected, FaceSpace(passes, found.lowest, 1.0).candidates(0, wanted))
+    return Prediction(space, round(expected), round(at_least * (1 - UNCERTAIN)), filtered)
 
 
 def known_face_space(run: ResolvedRun) -> FaceSpace | None:
     """Return what planning may assume before any candidate is seen, or None where nothing was measured."""
-    found = _measured(run)
-    return found and FaceSpace(PASSES if found[1] else FIRST_GUESS, found[0])
+    found = predicted(run)
+    return found and (found.space if found.filtered else replace(found.space, passes=FIRST_GUESS))
 
 
 def require_enough(run: ResolvedRun) -> None:
     """Raise UserError when the run cannot find its identities among as many candidates as it may make."""
-    generate, expected = run.config.generate, predicted(run)
-    limit = generate.candidate_limit
-    if expected is None or expected.candidates * (1 - UNCERTAIN) <= limit:
+    generate, found = run.config.generate, predicted(run)
+    if found is None or found.at_least <= generate.candidate_limit:
         return
     raise UserError(
-        f"{generate.identities} identities take {_about(expected)} in the bundled face space at filter.max_similarity "
-        f"{run.config.filter.max_similarity:g}, more than the limit of {limit}: raise generate.max_candidates or "
-        "filter.max_similarity, or ask for fewer identities"
+        f"{generate.identities} identities take {found.at_least} candidates or more in the bundled face space at "
+        f"filter.max_similarity {run.config.filter.max_similarity:g}, but the limit is {generate.candidate_limit}: "
+        "raise generate.max_candidates or filter.max_similarity, or ask for fewer identities"
     )
 
 
 def candidates_line(run: ResolvedRun) -> str:
     """Return one sentence on the number of candidates that the run will take, and from what it is known."""
-    generate, expected = run.config.generate, predicted(run)
+    generate, found = run.config.generate, predicted(run)
     limit = generate.candidate_limit
-    if expected is None:
+    if found is None:
         return (
             f"how many candidates {generate.identities} identities take is unknown for this generator, embedder and "
             f"filter; the limit is {limit}"
         )
-    passing = "" if expected.least else f"{PASSES:.0%} pass the filter, and "
-    doubt = "" if expected.candidates <= limit else ", which may not suffice"
+    rejected = f"{1 - PASSES:.0%} of them rejected by the filter" if found.filtered else "and those the filter rejects"
+    doubt = "" if found.expected <= limit else ", which may not suffice"
+    reach = "" if generate.identities <= REACH else f", extrapolated beyond {REACH} identities"
     return (
-        f"{generate.identities} identities take {_about(expected)} of at most {limit}{doubt}: in the bundled face "
-        f"space {passing}a survivor is too similar to an accepted identity with odds of {expected.space.too_similar:.1e} "
-        f"at filter.max_similarity {run.config.filter.max_similarity:g} (measured on rendered candidates)"
+        f"{generate.identities} identities take about {found.expected} candidates, {rejected}; the limit is "
+        f"{limit}{doubt} (measured on {CANDIDATES_MEASURED} rendered candidates{reach})"
     )
 
 
-def _about(expected: Prediction) -> str:
-    if expected.least:
-        return f"at least {expected.candidates} candidates (how many this filter rejects is unknown)"
-    return f"about {expected.candidates} candidates"
+def _is_bundled(run: ResolvedRun) -> bool:
+    """Return whether generator, embedder, duplicate rule and mixture of people are those that were measured."""
+    generator, rules = run.models.identity_generator, run.config.filter
+    return (
+        (generator.origin, generator.name) == (BUILT_IN, "procedural")
+        and run.models.uniqueness.card.sha256 == EMBEDDER
+        and rules.profile == "corrected"
+        and min(MEASURED) <= rules.max_similarity <= max(MEASURED)
+        and run.config.generate.skin_tones == GenerateSection().skin_tones
+    )
 
 
-def _measured(run: ResolvedRun) -> tuple[float, bool] | None:
-    """Return the odds of a duplicate and whether the share that passes the filter is known; None if neither is."""
-    models, rules = run.models, run.config.filter
-    rendered = models.identity_generator.origin == BUILT_IN and models.identity_generator.name == "procedural"
-    if not rendered or models.uniqueness.card.sha256 != EMBEDDER or rules.profile != "corrected":
-        return None
-    if run.config.generate.skin_tones != GenerateSection().skin_tones:
-        return None
-    limits = sorted(TOO_SIMILAR)
-    if not limits[0] <= rules.max_similarity <= limits[-1]:
-        return None
-    # The odds fall like exponentials of the cosine.
-    odds = np.exp(np.interp(rules.max_similarity, limits, np.log([TOO_SIMILAR[limit] for limit in limits])))
-    usual = FilterSection(max_similarity=rules.max_similarity)
-    chosen = run.config.models
-    return float(odds), rules == usual and all(getattr(chosen, part) == getattr(_USUAL, part) for part in _FILTER)
+def _has_usual_filter(run: ResolvedRun) -> bool:
+    usual, chosen = ModelsSection(), run.config.models
+    same_models = all(getattr(chosen, part) == getattr(usual, part) for part in _FILTER)
+    return same_models and run.config.filter == FilterSection(max_similarity=run.config.filter.max_similarity)
 
 
-_USUAL = ModelsSection()
+def _measured_at(limit: float) -> Measured:
+    """Return the law at any cosine between the measured ones: its numbers change like exponentials of the cosine."""
+    limits = sorted(MEASURED)
+
+    def between(name: str) -> float:
+        logarithms = np.log([getattr(MEASURED[one], name) for one in limits])
+        return float(np.exp(np.interp(limit, limits, logarithms)))
+
+    return Measured(between("too_similar"), between("evenness"), between("lowest"))

@@ -75,15 +75,16 @@ class IdentityHalf:
 
     def _restore(self) -> None:
         committed = self._store.committed("identities")
-        for number in range(len(committed)):
-            if number not in committed:
-                raise JobFailed(
-                    f"the ledger misses unit {number} though later units are committed: "
-                    "restore commits/ from a backup or start a new run"
-                )
-            counts = committed[number].counts
+        if missing := sorted(set(range(len(committed))) - set(committed)):
+            raise JobFailed(
+                f"the ledger misses unit {missing[0]} though later units are committed: "
+                "restore commits/ from a backup or start a new run"
+            )
+        commits = [committed[number] for number in range(len(committed))]
+        for commit, table in zip(commits, self._store.read_each(commits, COLUMNS), strict=True):
+            counts = commit.counts
             self._acceptance.add(self.registry.accepted, counts)
-            self.registry.restore(self._store.read(committed[number], COLUMNS))
+            self.registry.restore(table)
             replayed = counts.get("replayed", 0)
             self._limit.add(counts["planned"] - replayed, counts["dead"] - replayed)
         self.units = len(committed)

@@ -28,7 +28,7 @@ class AcceptedIdentities:
 
     def __init__(self, capacity: int, *, gemm_from: int = GEMM_FROM, int8_from: int = INT8_FROM) -> None:
         self._capacity = max(capacity, 1)
-        self._gemm_from, self._int8_from = gemm_from, int8_from
+        self.gemm_from, self.int8_from = gemm_from, int8_from
         self._rows: np.ndarray | None = None
         self._int8: Int8Rows | None = None
         self._largest_norm = 0.0
@@ -37,7 +37,7 @@ class AcceptedIdentities:
     @property
     def at_once(self) -> int:
         """Candidates that are worth collecting before they are compared."""
-        return AT_ONCE if self.count >= self._gemm_from else 1
+        return AT_ONCE if self.count >= self.gemm_from else 1
 
     def add(self, vectors: np.ndarray) -> None:
         """Accept identities with these float32 embeddings (N, D), or one (D,)."""
@@ -68,11 +68,7 @@ class AcceptedIdentities:
 
     def _search(self, vectors: np.ndarray) -> list[np.ndarray] | None:
         """Return the rows that may be nearest to each vector, or None where one product a vector is the better way."""
-        if (
-            self.count < max(self._gemm_from, 1)
-            or not np.isfinite(self._largest_norm)
-            or not np.isfinite(vectors).all()
-        ):
+        if self.count < max(self.gemm_from, 1) or not np.isfinite(self._largest_norm) or not np.isfinite(vectors).all():
             return None
         found, done = Shortlist(len(vectors)), 0
         if int8 := self._int8_rows():
@@ -83,13 +79,13 @@ class AcceptedIdentities:
 
     def _int8_rows(self) -> Int8Rows | None:
         """Return the full blocks as 8-bit integers, or None where there are too few or the products are not exact."""
-        if self.count < self._int8_from:
+        if self.count < self.int8_from:
             return None
         rows = self._accepted()
         if self._int8 is None:
             self._int8 = Int8Rows()
             if not int8_is_exact(rows.shape[1]):
-                self._int8_from = self._capacity + 1
+                self.int8_from = self._capacity + 1
                 return None
         while self._int8.count + BLOCK <= self.count:
             self._int8.add(rows[self._int8.count : self._int8.count + BLOCK])

@@ -5,14 +5,15 @@ import pytest
 
 from synfiqa.jobs.generation.acceptance import RECENT, Acceptance, FaceSpace
 
-TRUE = FaceSpace(passes=0.7, too_similar=8.4e-4)
+TRUE = FaceSpace(passes=0.7, too_similar=1e-3, evenness=2.0)
 
 
 def simulated(rng, space, accepted, candidates=50):
     """Return the counts of a unit whose candidates pass and duplicate by chance."""
     counts = {"planned": candidates, "accepted": 0, "rejected:duplicate": 0}
     for _ in range(int(rng.binomial(candidates, space.passes))):
-        odds = space.too_similar * (accepted + counts["accepted"])
+        identities = accepted + counts["accepted"]
+        odds = (1 + space.too_similar * identities / space.evenness) ** space.evenness - 1
         counts["rejected:duplicate" if rng.random() < odds / (1 + odds) else "accepted"] += 1
     return counts
 
@@ -28,9 +29,9 @@ def generated(space, wanted, before=None, seed=0):
     return acceptance, candidates
 
 
-def test_ten_thousand_identities_take_75_000_candidates_in_the_bundled_face_space():
-    assert TRUE.candidates(0, 5_000) == pytest.approx(22_500, rel=0.05)
-    assert TRUE.candidates(0, 10_000) == pytest.approx(75_000, rel=0.05)
+def test_the_law_is_the_integral_of_the_inverse_share():
+    share = [(1 + 1e-3 * n / 2) ** -2 for n in range(3000)]
+    assert TRUE.candidates(0, 3000) == pytest.approx(sum(1 / one for one in share) / 0.7, rel=0.01)
 
 
 def test_without_duplicates_each_survivor_is_accepted():
