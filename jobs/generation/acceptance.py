@@ -15,7 +15,7 @@ from dataclasses import dataclass
 FIRST_GUESS = 0.4
 """Share of candidates expected to pass the filter before any is seen."""
 EVENNESS = 2.0
-"""k of a face space of which nothing is known: that of the bundled one at `filter.max_similarity` 0.6."""
+"""k of a face space of which nothing is known; the bundled one has 1 to 5, more where the rule is stricter."""
 RECENT = 2000
 """Candidates whose outcomes are remembered: their marginal share counts, not the average since the beginning."""
 MARGIN = 1.5

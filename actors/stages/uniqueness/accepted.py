@@ -13,6 +13,8 @@ GEMM_FROM = 2048
 """Accepted identities from which candidates are compared many at once; below, one at a time takes no longer."""
 INT8_FROM = 32_768
 """Accepted identities from which a prefilter of 8-bit integers searches; below, loading torch would cost more."""
+INT8_DIMENSIONS = 256
+"""Dimensions from which it does; with fewer, looking through its scores takes longer than the products save."""
 AT_ONCE = 64
 """Candidates that are worth comparing at once."""
 _MOST_AT_ONCE = 256
@@ -26,7 +28,7 @@ class AcceptedIdentities:
     then computed as `exact` defines it.
     """
 
-    def __init__(self, capacity: int, *, gemm_from: int = GEMM_FROM, int8_from: int = INT8_FROM) -> None:
+    def __init__(self, capacity: int, *, gemm_from: int = GEMM_FROM, int8_from: int | None = None) -> None:
         self._capacity = max(capacity, 1)
         self.gemm_from, self.int8_from = gemm_from, int8_from
         self._rows: np.ndarray | None = None
@@ -44,6 +46,8 @@ class AcceptedIdentities:
         vectors = np.atleast_2d(vectors)
         if self._rows is None:
             self._rows = np.zeros((self._capacity, vectors.shape[1]), np.float32)
+            if self.int8_from is None:
+                self.int8_from = INT8_FROM if vectors.shape[1] >= INT8_DIMENSIONS else self._capacity + 1
         self._rows[self.count : self.count + len(vectors)] = vectors
         self.count += len(vectors)
         # NaN stays, and then no bound holds: `cosines` compares one at a time.
@@ -79,7 +83,7 @@ class AcceptedIdentities:
 
     def _int8_rows(self) -> Int8Rows | None:
         """Return the full blocks as 8-bit integers, or None where there are too few or the products are not exact."""
-        if self.count < self.int8_from:
+        if self.int8_from is None or self.count < self.int8_from:
             return None
         rows = self._accepted()
         if self._int8 is None:
