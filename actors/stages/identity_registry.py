@@ -60,7 +60,7 @@ class IdentityRegistry:
     def decide_units(self, units: Sequence[pa.Table]) -> Iterator[pa.Table]:
         """Yield one unit after the other, decided; comparing the candidates of several at once takes less time.
 
-        A unit counts when it is asked for, so that a caller may stop at any.
+        A unit is counted when it is yielded, so that a caller may stop at any.
         """
         cosines = self._cosines(units)
         for unit in units:
@@ -69,7 +69,7 @@ class IdentityRegistry:
             yield decided
 
     def _cosines(self, units: Sequence[pa.Table]) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield the embedding of each undecided candidate, and its largest cosine when it is asked for."""
+        """Yield the embedding of each undecided candidate, and its largest cosine at that moment."""
         undecided = [_embeddings(unit.filter(pc.invert(_settled(unit)))["embedding"]) for unit in units]
         vectors = [vector for unit in undecided for vector in unit]
         yield from zip(vectors, self._identities.cosines(vectors), strict=True)
@@ -86,7 +86,7 @@ class IdentityRegistry:
                 status[row], reason[row], value[row] = "rejected", "duplicate", similarity
             else:
                 status[row], value[row] = "accepted", similarity if self.accepted else None
-                identity[row] = self.accepted
+                identity[row] = self.accepted  # type: ignore[call-overload]
                 self._identities.add(vector)
                 self.accepted += 1
         return set_columns(unit, {"status": status, "reason": reason, "value": value, "identity": identity})

@@ -79,7 +79,9 @@ def predicted(run: ResolvedRun) -> Prediction | None:
 def known_face_space(run: ResolvedRun) -> FaceSpace | None:
     """Return what planning may assume before any candidate is seen, or None where nothing was measured."""
     found = predicted(run)
-    return found and (found.space if found.filtered else replace(found.space, passes=FIRST_GUESS))
+    if found is None or found.filtered:
+        return found.space if found else None
+    return replace(found.space, passes=FIRST_GUESS)
 
 
 def require_enough(run: ResolvedRun) -> None:

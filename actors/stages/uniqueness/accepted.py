@@ -56,7 +56,7 @@ class AcceptedIdentities:
         )
 
     def cosines(self, vectors: Sequence[np.ndarray]) -> Iterator[float]:
-        """Yield the largest cosine of each float32 vector (D,) to the identities accepted when it is asked for.
+        """Yield the largest cosine of each float32 vector (D,) to the identities accepted at that moment.
 
         Identities may be added between two steps. -1 when there is none.
         """
@@ -103,5 +103,5 @@ class AcceptedIdentities:
         return largest_cosine_at(rows, vector, numbers[scores >= scores.max() - 2 * slack])
 
     def _accepted(self) -> np.ndarray:
-        assert self._rows is not None, "asked before the first identity"
+        assert self._rows is not None, "no identity yet"
         return self._rows[: self.count]
