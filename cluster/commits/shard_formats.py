@@ -110,6 +110,8 @@ def _to_parquet(table: pa.Table, metadata: Mapping[str, str]) -> bytes:
         write_statistics=plain,
         version="2.6",
         data_page_version="1.0",
+        # Columns that are read alone cannot be checked by the digest of the file.
+        write_page_checksum=True,
     )
     return sink.getvalue().to_pybytes()
 

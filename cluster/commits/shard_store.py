@@ -7,12 +7,13 @@ of the unit, and readers take the highest. This module deletes nothing; `cluster
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
+from synfiqa.cluster.commits.column_reads import SMALL_FILE, in_order, read_columns
 from synfiqa.cluster.commits.merkle import dataset_root
 from synfiqa.cluster.commits.shard_formats import SUFFIX, Format, content_digest, decode, encode
 from synfiqa.cluster.storage.storage import Storage
@@ -141,6 +142,19 @@ class ShardStore:
     def read(self, commit: Commit, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows of a commit; JobFailed with the file's name when it is missing or damaged."""
         return decode(read_verified(self.storage, commit.file), _format_of(commit), columns)
+
+    def read_each(self, commits: Iterable[Commit], columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some columns of every commit in the given order, several requests at a time; errors as in `read`.
+
+        Other columns of a large Parquet file, such as its pictures, are not fetched.
+        """
+
+        def read(commit: Commit) -> pa.Table:
+            if _format_of(commit) == "parquet" and commit.file.bytes > SMALL_FILE:
+                return read_columns(self.storage, commit.file, columns)
+            return self.read(commit, columns)
+
+        yield from in_order(read, commits)
 
     def tables(self, kind: Kind, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the rows of every unit as one table, in order of number."""

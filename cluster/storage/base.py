@@ -24,6 +24,9 @@ class Store(Protocol):
     def read_each(self, paths: Sequence[str]) -> list[bytes | Exception]:
         """Read many objects; the result of a failed read is its error."""
 
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Return so many bytes of the object from `start` on; fewer only where it ends."""
+
     def put(self, path: str, data: bytes) -> None:
         """Write or replace the object; after an error readers see the previous content."""
 

@@ -47,6 +47,12 @@ class FsspecStore:
                     found[at] = error
         return found
 
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Return a part of the object."""
+        filesystem, base = self._remote()
+        found: bytes = filesystem.cat_file(base + path, start=start, end=start + length)
+        return found
+
     def put(self, path: str, data: bytes) -> None:
         """Write the whole object in one call."""
         # An fsspec `open` block would publish a part of the object on an exception.

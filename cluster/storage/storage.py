@@ -104,6 +104,24 @@ class Storage:
         names = [f"cannot read {self.uri(_checked(path))}" for path in paths]
         return self._retrying.each(self._store.read_each, list(paths), names)
 
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Return exactly so many bytes, at least one; FileNotFoundError without object, EOFError when it is shorter."""
+        path = _checked(path)
+
+        def attempt() -> bytes | None:
+            data = self._store.read_range(path, start, length)
+            if len(data) == length:
+                return data
+            if self._store.head(path).bytes < start + length:
+                return None
+            raise TimeoutError(f"{len(data)} of {length} bytes were read")
+
+        found = self._try("read", attempt, path)
+        # An EOFError inside an attempt would count as a lost connection, and be tried again.
+        if found is None:
+            raise EOFError(f"it ends before byte {start + length}")
+        return found
+
     def write(self, path: str, data: bytes) -> None:
         """Write or replace the whole object; after an error readers see the previous content."""
         path = _checked(path)

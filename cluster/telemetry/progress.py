@@ -48,6 +48,8 @@ class Phase:
         self.done = 0
         self.counts: Counter[str] = Counter()
         self._found = 0
+        self._spent = 0.0
+        self._left: float | None = None
         self._stream = stream or sys.stderr
         self._started = time.monotonic()
         self._ended = threading.Event()
@@ -69,6 +71,14 @@ class Phase:
         self.done = min(self.done + amount, self.planned)
         # A new object each time, since the log thread may be reading the old one.
         self.counts = self.counts + Counter(counts or {})
+
+    def expect(self, left: float, spent: float) -> None:
+        """Base the ETA on work that is not what is counted, such as candidates: `spent` since the last call, and left.
+
+        The ETA then holds when each further result takes more work than those before.
+        """
+        self._spent += spent
+        self._left = left
 
     def close(self, note: str = "") -> None:
         """End the phase and write a last line with the final counts."""
@@ -94,7 +104,7 @@ class Phase:
             "planned": self.planned,
             "counts": dict(self.counts),
             "rate": rate or None,
-            "eta_s": (self.planned - self.done) / rate if rate else None,
+            "eta_s": self._eta(),
         }
 
     def line(self, note: str = "") -> str:
@@ -129,8 +139,15 @@ class Phase:
     def _remaining(self) -> tuple[str, str]:
         if self.done >= self.planned:
             return "took", clock(self._elapsed())
+        eta = self._eta()
+        return "eta", "unknown" if eta is None else clock(eta)
+
+    def _eta(self) -> float | None:
+        """Return the seconds until the end, or None before any work is done."""
+        if self._left is not None and self._spent and self.done < self.planned:
+            return self._left * self._elapsed() / self._spent
         rate = self._rate()
-        return "eta", clock((self.planned - self.done) / rate) if rate else "unknown"
+        return (self.planned - self.done) / rate if rate else None
 
     def _write(self, text: str) -> None:
         self._stream.write(text + "\n")

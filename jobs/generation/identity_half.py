@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import batched
 
@@ -20,15 +20,13 @@ from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.cluster.run.lease import Lease
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.cluster.telemetry.spans import to_provenance
+from synfiqa.jobs.generation.acceptance import MARGIN, Acceptance, FaceSpace
+from synfiqa.jobs.generation.bundled_faces import known_face_space
 from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import Dead
 from synfiqa.schemas.rows import CANDIDATES
-
-FIRST_GUESS = 0.4
-"""Share of candidates expected to be accepted before any is seen."""
-MARGIN = 1.5
 
 
 class IdentityHalf:
@@ -44,6 +42,7 @@ class IdentityHalf:
         self.registry = IdentityRegistry(config.generate.identities, config.filter.max_similarity)
         self.units = 0
         self._limit = DeadLimit(config.resilience.max_dead_rate, "candidates")
+        self._acceptance = Acceptance(known_face_space(run))
         self._restore()
 
     def make(self) -> None:
@@ -51,7 +50,7 @@ class IdentityHalf:
         phase = self._phase()
         self._limit.check()
         while not self.registry.complete:
-            units = list(next_units(self._config, self.units, self.registry))
+            units = list(next_units(self._config, self.units, self.registry, self._acceptance.face_space()))
             if not units:
                 phase.close()
                 raise JobFailed(_too_few(self._config, self.registry))
@@ -76,14 +75,16 @@ class IdentityHalf:
 
     def _restore(self) -> None:
         committed = self._store.committed("identities")
-        for number in range(len(committed)):
-            if number not in committed:
-                raise JobFailed(
-                    f"the ledger misses unit {number} though later units are committed: "
-                    "restore commits/ from a backup or start a new run"
-                )
-            counts = committed[number].counts
-            self.registry.restore(self._store.read(committed[number], COLUMNS))
+        if missing := sorted(set(range(len(committed))) - set(committed)):
+            raise JobFailed(
+                f"the ledger misses unit {missing[0]} though later units are committed: "
+                "restore commits/ from a backup or start a new run"
+            )
+        commits = [committed[number] for number in range(len(committed))]
+        for commit, table in zip(commits, self._store.read_each(commits, COLUMNS), strict=True):
+            counts = commit.counts
+            self._acceptance.add(self.registry.accepted, counts)
+            self.registry.restore(table)
             replayed = counts.get("replayed", 0)
             self._limit.add(counts["planned"] - replayed, counts["dead"] - replayed)
         self.units = len(committed)
@@ -101,31 +102,61 @@ class IdentityHalf:
         )
         plans = {unit.number: unit for unit in units}
         with closing(results):
-            for result in results:
-                self._lease.check()
-                unit = _buried(config, plans[result.number], result) if isinstance(result, Dead) else result
-                before = self.registry.accepted, len(self.registry.dead)
-                table = self.registry.decide(unit.table)
-                counts = ledger_counts(table, replayed=table.num_rows if replay else 0)
-                traced = {**unit.notes, **to_provenance(unit.busy, unit.traces)}
-                made = self._store.commit("identities", unit.number, table, counts, traced, dead=unit.dead)
-                # Without dead rows on either side the store itself refuses different content.
-                if (made.dead or unit.dead) and made.content_sha256 != content_digest(table):
-                    raise JobFailed(
-                        f"another driver has decided ledger unit {unit.number} with other dead candidates: "
-                        "run the same command again to go on from its decisions"
-                    )
-                self.units = unit.number + 1
-                accepted = self.registry.accepted - before[0]
-                died = len(self.registry.dead) - before[1]
-                self._limit.add(table.num_rows - counts["replayed"], died, (row.error for row in unit.dead))
-                outcome = {name: count for name, count in counts.items() if name.startswith(("rejected:", "dead"))}
-                phase.advance(table.num_rows if replay else accepted, outcome)
-                self._lease.report(phase.snapshot())
-                if not replay:
-                    self._limit.check()
-                    if self.registry.complete:
-                        break
+            made = (
+                _buried(config, plans[result.number], result) if isinstance(result, Dead) else result
+                for result in self._while_held(results)
+            )
+            for group in _groups(made, self.registry):
+                # One unit after the other, so that none is decided after the last identity is found.
+                for unit, table in zip(group, self.registry.decide_units([unit.table for unit in group]), strict=True):
+                    self._commit(unit, table, phase, replay=replay)
+                    if not replay:
+                        self._limit.check()
+                        if self.registry.complete:
+                            return
+
+    def _while_held(self, results: Iterable[Work | Dead]) -> Iterator[Work | Dead]:
+        for result in results:
+            self._lease.check()
+            yield result
+
+    def _commit(self, unit: Work, table: pa.Table, phase: Phase, *, replay: bool) -> None:
+        """Commit a unit as the registry has decided it, and count it."""
+        counts = ledger_counts(table, replayed=table.num_rows if replay else 0)
+        traced = {**unit.notes, **to_provenance(unit.busy, unit.traces)}
+        made = self._store.commit("identities", unit.number, table, counts, traced, dead=unit.dead)
+        # Without dead rows on either side the store itself refuses different content.
+        if (made.dead or unit.dead) and made.content_sha256 != content_digest(table):
+            raise JobFailed(
+                f"another driver has decided ledger unit {unit.number} with other dead candidates: "
+                "run the same command again to go on from its decisions"
+            )
+        self.units = unit.number + 1
+        died = counts["dead"] - counts["replayed"]
+        self._limit.add(table.num_rows - counts["replayed"], died, (row.error for row in unit.dead))
+        outcome = {name: count for name, count in counts.items() if name.startswith(("rejected:", "dead"))}
+        phase.advance(table.num_rows if replay else counts["accepted"], outcome)
+        if not replay:
+            self._acceptance.add(self.registry.accepted - counts["accepted"], counts)
+            phase.expect(self._candidates_left(), table.num_rows)
+        self._lease.report(phase.snapshot())
+
+    def _candidates_left(self) -> float:
+        """Return how many candidates are expected to be needed still."""
+        space = self._acceptance.face_space()
+        return space.candidates(self.registry.accepted, self._config.generate.identities)
+
+
+def _groups(units: Iterable[Work], registry: IdentityRegistry) -> Iterator[list[Work]]:
+    """Yield the units in lists of as many candidates as are worth comparing at once, at least one unit in each."""
+    group: list[Work] = []
+    for unit in units:
+        group.append(unit)
+        if sum(unit.table.num_rows for unit in group) >= registry.at_once:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def ledger_counts(table: pa.Table, replayed: int) -> dict[str, int]:
@@ -142,18 +173,17 @@ def ledger_counts(table: pa.Table, replayed: int) -> dict[str, int]:
     }
 
 
-def next_units(config: RunConfig, first: int, registry: IdentityRegistry) -> Iterator[Work]:
-    """Plan more units than the acceptance rate so far makes likely to suffice, within the candidate limit.
+def next_units(config: RunConfig, first: int, registry: IdentityRegistry, space: FaceSpace) -> Iterator[Work]:
+    """Plan more units than are expected to be needed in this face space, within the candidate limit.
 
     Surplus units cost little, because the stream is closed when the registry is complete; too few cost another start
     of all workers.
     """
     size, limit = config.generate.candidates_per_unit, config.generate.candidate_limit
-    rate = max(registry.accepted / registry.decided, 0.02) if registry.decided else FIRST_GUESS
-    missing = config.generate.identities - registry.accepted
+    expected = space.candidates(registry.accepted, config.generate.identities)
     candidate = registry.next_candidate
     nothing = CANDIDATES.empty_table()
-    for number in range(first, first + math.ceil(missing / rate / size * MARGIN) + 2):
+    for number in range(first, first + math.ceil(expected / size * MARGIN) + 2):
         count = min(size, limit - candidate)
         if count <= 0:
             return

@@ -1,4 +1,7 @@
-"""Checks config, cards, licences, weights, prompts and template bank of a generate job; no network is loaded."""
+"""Checks config, cards, licences, weights, prompts, template bank and candidate limit of a generate job.
+
+No network is loaded.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, verify_weights
 from synfiqa.actors.model_store.selection import RunModels
 from synfiqa.actors.players import Players
+from synfiqa.jobs.generation.bundled_faces import candidates_line, require_enough
 from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.config.generate import DiffusionSection
 from synfiqa.schemas.config.run import RunConfig
@@ -34,6 +38,7 @@ def require_fit(run: ResolvedRun) -> Fitness:
 
     Weights are verified, prompts tokenised and the template bank is read, but no network loads.
     """
+    require_enough(run)
     weights = verify_weights(run)
     recipes = backend_of(run, Players(run.models)).recipes(0)
     texts = _check_chain(run.config.diffusion, run.models, weights.paths)
@@ -44,13 +49,15 @@ def require_fit(run: ResolvedRun) -> Fitness:
 
 def run_check(config: RunConfig) -> None:
     """Print a line a model and what a run would make; UserError in one sentence for the first thing that is wrong."""
-    fit = require_fit(resolve(config))
+    run = resolve(config)
+    fit = require_fit(run)
     for model in fit.models.all_models():
         allowed = "commercial use" if model.card.commercial_use else "no commercial use"
         say(f"{model.name}: {model.card.role}, {_place(model)}, {model.card.licence}, {allowed}")
     say(f"{fit.texts} prompts fit" if fit.texts else "no prompts: samples are rendered")
     say(f"{fit.templates} templates an identity")
     say(f"{config.generate.identities} identities of {fit.samples} samples each can be made")
+    say(candidates_line(run))
     if config.placement.device == "cuda":
         say("placement.device is cuda: a run needs GPUs in its cluster; this check does not look for them")
 

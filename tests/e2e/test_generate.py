@@ -47,7 +47,7 @@ def test_a_changed_config_is_refused_with_the_difference_and_nothing_is_touched(
 
 
 def test_no_accepted_identity_is_a_sentence_with_the_reasons(tmp_path):
-    result = synfiqa("generate", tmp_path / "run", filter__min_detection=1.0, generate__max_candidates=5)
+    result = synfiqa("generate", tmp_path / "run", filter__min_detection=1.0, generate__max_candidates=8)
     assert result.returncode == 1
     assert "0 of 8 identities" in result.stderr
     assert "no_face" in result.stderr

@@ -74,3 +74,35 @@ def test_restoring_from_the_ledger_at_any_unit_decides_as_if_never_interrupted(c
     for table, wanted in zip(units[cut:], expected[cut:], strict=True):
         assert resumed.decide(table).equals(wanted)
     assert (resumed.accepted, resumed.reasons) == (whole.accepted, whole.reasons)
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 6])
+def test_units_decided_together_are_decided_as_one_by_one(together):
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(30, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = [unit(n, list(vectors[n * 5 : n * 5 + 5])) for n in range(6)]
+    units[2] = unit(2, [None, *vectors[10:13], None], ["rejected", "", "", "", "dead"])
+    single, grouped = IdentityRegistry(12, 0.9), IdentityRegistry(12, 0.9)
+    expected = [single.decide(table) for table in units]
+    found = [
+        table for first in range(0, 6, together) for table in grouped.decide_units(units[first : first + together])
+    ]
+    assert all(one.equals(other) for one, other in zip(found, expected, strict=True))
+    assert (grouped.accepted, grouped.reasons, grouped.dead) == (single.accepted, single.reasons, single.dead)
+
+
+def test_a_unit_counts_when_it_is_asked_for_so_that_a_caller_may_stop():
+    registry = IdentityRegistry(1, 0.5)
+    decided = registry.decide_units([unit(0, [X]), unit(1, [Y])])
+    next(decided)
+    assert (registry.decided, registry.next_candidate) == (1, 1)
+
+
+def test_nothing_is_searched_once_enough_are_accepted(monkeypatch):
+    """Each candidate of the last unit used to be compared with all identities, for nothing."""
+    registry = IdentityRegistry(1, 0.5)
+    registry.decide(unit(0, [X]))
+    monkeypatch.setattr(registry, "_identities", None)
+    decided = registry.decide(unit(1, [Y, NEAR_X]))
+    assert outcome(decided) == [("rejected", "surplus", None)] * 2

@@ -163,6 +163,9 @@ class ReplayStore:
                 found.append(error)
         return found
 
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        return self.read(path)[start : start + length]
+
     def put(self, path: str, data: bytes) -> None:
         self._send("put", path, data)
 

@@ -57,6 +57,7 @@ def test_objects_come_back_whole_and_keep_their_places(server, bucket):
     assert storage.list("samples") == []
     assert storage.read("a[1]*? +ü%20.bin") == "a[1]*? +ü%20.bin".encode() * 1000
     assert (storage.read("empty"), storage.size("empty")) == (b"", 0)
+    assert storage.read_range("commits/a", 9, 12) == b"commits/acom"
     assert storage.read_many(["run.json", "commits/a"]) == [b"run.json" * 1000, b"commits/a" * 1000]
     assert not storage.exists("commits")
     assert storage.size("run.json") == 8000

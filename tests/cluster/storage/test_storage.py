@@ -73,6 +73,15 @@ def test_many_objects_are_read_in_the_order_asked_for(storage):
         storage.read_many(["x/a", "x/missing"])
 
 
+def test_a_part_of_an_object_is_read_and_its_end_is_told(storage):
+    storage.write("a", bytes(range(100)))
+    assert storage.read_range("a", 10, 5) == bytes(range(10, 15))
+    with pytest.raises(EOFError, match="before byte 101"):
+        storage.read_range("a", 98, 3)
+    with pytest.raises(FileNotFoundError):
+        storage.read_range("b", 0, 1)
+
+
 @pytest.mark.parametrize(
     "path", ["/etc/passwd", "..", "../x", "a/../../x", "a//b", "a/./b", "", "a/", "..\\x", "a\0b", "./a"]
 )

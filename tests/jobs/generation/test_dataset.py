@@ -7,6 +7,7 @@ from synfiqa.actors.stages.identity_registry import IdentityRegistry
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline import ray_session
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.jobs.generation.acceptance import FaceSpace
 from synfiqa.jobs.generation.dataset import run_generate
 from synfiqa.jobs.generation.identity_half import ledger_counts, next_units
 from synfiqa.jobs.generation.sample_half import plan_shards
@@ -44,19 +45,19 @@ def store_with(tmp_path, accepted_per_unit: list[int]) -> ShardStore:
 
 def test_units_are_consecutive_and_cut_at_the_candidate_limit():
     cfg = config(identities=100, candidates_per_unit=8, max_candidates=20)
-    units = list(next_units(cfg, 0, IdentityRegistry(100, 0.5)))
+    units = list(next_units(cfg, 0, IdentityRegistry(100, 0.5), FaceSpace()))
     assert [(unit.plan["first"], unit.plan["count"]) for unit in units] == [(0, 8), (8, 8), (16, 4)]
-    assert [unit.number for unit in next_units(cfg, 7, at_candidate(18))] == [7]
-    assert list(next_units(cfg, 3, at_candidate(20))) == []
+    assert [unit.number for unit in next_units(cfg, 7, at_candidate(18), FaceSpace())] == [7]
+    assert list(next_units(cfg, 3, at_candidate(20), FaceSpace())) == []
 
 
-def test_the_plan_grows_as_the_acceptance_rate_falls():
-    cfg = config(identities=100, candidates_per_unit=10, max_candidates=100_000)
-    registry = IdentityRegistry(100, 0.5)
-    hopeful = len(list(next_units(cfg, 0, registry)))
-    registry.accepted = 10
-    registry.reasons["duplicate"] = 90
-    assert len(list(next_units(cfg, 10, registry))) > hopeful
+def test_the_plan_follows_the_marginal_share():
+    """Planning with the average share of a run needed a start of all workers for each of its last tenths."""
+    cfg = config(identities=1000, candidates_per_unit=10, max_candidates=100_000)
+    registry = IdentityRegistry(1000, 0.5)
+    registry.accepted, registry.next_candidate = 900, 2000
+    average, marginal = FaceSpace(passes=0.45), FaceSpace(passes=0.7, too_similar=5e-3)
+    assert len(list(next_units(cfg, 10, registry, marginal))) > 2 * len(list(next_units(cfg, 10, registry, average)))
 
 
 def test_every_identity_is_in_exactly_one_shard_and_its_ledger_units_are_named(tmp_path):

@@ -1,0 +1,1 @@
+"""The search for the accepted identity that a candidate resembles most, exact at every speed."""
