@@ -2,6 +2,7 @@
 
 import argparse
 
+from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import CONFIG, NEW_GENERATION, config_of, storage_of
 from synfiqa.jobs.terminal.output import say
@@ -15,6 +16,7 @@ def generate(options: argparse.Namespace) -> None:
 
         run_check(config)
         return
+    require_address()
     from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.jobs.generation.dataset import run_generate
 

@@ -18,6 +18,12 @@ _SCHEMES = {
 _NO_HOST = ("auto", "local")
 
 
+def require_address() -> None:
+    """Raise UserError when RAY_ADDRESS is set and cannot be joined; jobs begin with it, their imports take longer."""
+    if address := os.environ.get("RAY_ADDRESS"):
+        require_reachable(address)
+
+
 def require_reachable(address: str) -> None:
     """Raise UserError, within seconds, when nothing at `address` (host:port, as in RAY_ADDRESS) speaks Ray's protocol.
 

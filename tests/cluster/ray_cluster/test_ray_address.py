@@ -9,6 +9,8 @@ import pytest
 from synfiqa.cluster.pipeline.ray_session import ray_session
 from synfiqa.cluster.ray_cluster import ray_address
 from synfiqa.cluster.ray_cluster.ray_address import require_reachable
+from synfiqa.jobs import replay
+from synfiqa.jobs.cli import main
 from synfiqa.jobs.command import run_command
 from synfiqa.schemas.errors import UserError
 
@@ -90,3 +92,15 @@ def test_what_is_not_host_and_port_is_refused(address):
 def test_auto_and_local_name_no_host():
     require_reachable("auto")
     require_reachable("local")
+
+
+@pytest.mark.parametrize("job", [["run"], ["generate"], ["train"], ["replay", "--dead"], ["bootstrap"]])
+def test_every_job_that_uses_ray_looks_at_the_address_first(monkeypatch, capsys, tmp_path, closed_port, job):
+    """Imports and the check of all weights came first, half a minute on a busy machine."""
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed_port}")
+    where = {"replay": ["--run", str(tmp_path)], "bootstrap": []}.get(job[0], ["configs/quickstart.yaml"])
+    monkeypatch.setattr(replay, "config_of_run", lambda *_: None)
+    with pytest.raises(SystemExit) as end:
+        main([*job, *where])
+    assert end.value.code == 2
+    assert f"port {closed_port} of host 127.0.0.1 does not answer" in capsys.readouterr().err
