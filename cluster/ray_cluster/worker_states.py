@@ -1,0 +1,40 @@
+"""Counts the worker processes of this driver by what Ray has done with them: running, starting, or without a place."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WorkerStates:
+    """Workers of a pool: `running` take work, `starting` have a place and load, `waiting` have no place on any node."""
+
+    running: int = 0
+    starting: int = 0
+    waiting: int = 0
+
+
+def count_states(actors: Iterable[dict], names: Iterable[str]) -> dict[str, WorkerStates]:
+    """Return the states by pool, of Ray's records of actors; their class is named `MapWorker(MapBatches(POOL))`."""
+    counts = {name: {"running": 0, "starting": 0, "waiting": 0} for name in names}
+    pools = {f"MapWorker(MapBatches({name}))": name for name in counts}
+    for actor in actors:
+        name = pools.get(actor["ActorClassName"])
+        if name is None or actor["State"] == "DEAD":
+            continue
+        if actor["State"] == "ALIVE":
+            counts[name]["running"] += 1
+        else:
+            # An actor has an address as soon as a process runs its constructor.
+            counts[name]["starting" if actor["Address"]["IPAddress"] else "waiting"] += 1
+    return {name: WorkerStates(**found) for name, found in counts.items()}
+
+
+def worker_states(names: Iterable[str]) -> dict[str, WorkerStates]:
+    """Return the states of the pools of this driver now; needs Ray to be initialised."""
+    import ray
+
+    # Ray's public list of actors needs its dashboard, which a local cluster starts without.
+    from ray._private.state import state
+
+    job = ray.JobID(bytes.fromhex(ray.get_runtime_context().get_job_id()))
+    return count_states(state.actor_table(None, job).values(), names)
