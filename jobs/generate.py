@@ -18,15 +18,14 @@ def generate(options: argparse.Namespace) -> None:
         return
     require_address()
     from synfiqa.cluster.pipeline.ray_session import ray_session
-    from synfiqa.jobs.generation.dataset import run_generate
+    from synfiqa.jobs.generation.dataset import make_dataset
 
     # A wrong URL is refused before Ray starts.
     storage = storage_of(config)
     with ray_session():
-        dataset = run_generate(config, storage, new_generation=options.new_generation)
-    # Generating may have started a new generation.
-    place = storage_of(config).uri()
-    say(f"{dataset.samples} samples of {dataset.accepted} identities in {place}, digest {dataset.digest}")
+        made = make_dataset(config, storage, new_generation=options.new_generation)
+    dataset = made.summary
+    say(f"{dataset.samples} samples of {dataset.accepted} identities in {made.storage.uri()}, digest {dataset.digest}")
 
 
 COMMAND = Command(
