@@ -63,14 +63,22 @@ def terminate_like_interrupt() -> Iterator[None]:
         yield
         return
 
+    received = threading.Event()
+
     def end(number: int, frame: FrameType | None) -> None:
         # `ray job stop` repeats the signal; a second one must not interrupt the clean-up of the first.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        received.set()
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except KeyboardInterrupt as error:
+        # Ray replaces what a handler raises while it waits for a result.
+        if received.is_set() and not isinstance(error, Terminated):
+            raise Terminated from error
+        raise
     finally:
         with suppress(TypeError):
             signal.signal(signal.SIGTERM, before)

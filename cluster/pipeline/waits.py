@@ -1,10 +1,12 @@
 """Sentences and limits of the waits of a stream: for a place to run, for workers that start, for any progress."""
 
+import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from synfiqa.cluster.pipeline.placement import Pool
+from synfiqa.cluster.pipeline.stage import Resources
 from synfiqa.cluster.ray_cluster.nodes import Node, label_text, total
 from synfiqa.cluster.ray_cluster.worker_states import WorkerStates
 from synfiqa.cluster.telemetry.progress import announce, clock
@@ -23,6 +25,26 @@ UNIT_FACTOR = 10
 """Times the longest unit measured so far that a stream may be without progress."""
 FIRST_FACTOR = 12
 """Times `resilience.stall_s` that it may be so before a unit has been measured."""
+
+
+class Workers(Protocol):
+    """Processes that run alike: how many there should be, what each takes, and the labels of its node."""
+
+    @property
+    def name(self) -> str:
+        """Return the name in sentences."""
+
+    @property
+    def size(self) -> int:
+        """Return how many there should be."""
+
+    @property
+    def resources(self) -> Resources:
+        """Return what each takes."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Return the labels that its node must have."""
 
 
 class Shrunk(Exception):
@@ -46,7 +68,7 @@ class Waits:
 
     def __init__(
         self,
-        pools: Sequence[Pool],
+        pools: Sequence[Workers],
         nodes: Sequence[Node],
         resilience: ResilienceSection,
         fits: Callable[[Sequence[Node]], bool],
@@ -94,11 +116,11 @@ class Waits:
         else:
             self._stalled()
 
-    def _look_at(self, pool: Pool, states: WorkerStates, nodes: Sequence[Node]) -> None:
+    def _look_at(self, pool: Workers, states: WorkerStates, nodes: Sequence[Node]) -> None:
         nowhere = states.waiting > 0 and not (states.running or states.starting)
         if waited := self._lasts(f"place {pool.name}", nowhere):
-            self._end_without_place(pool, waited, nodes)
-        reason = missing(pool, nodes, self._planned)
+            self._end_without_place(pool, waited, states.waiting, nodes)
+        reason = missing(pool, nodes, self._planned, states.waiting)
         patience = FIRST_WORD_S if reason else START_S
         nowhere_yet = _workers(pool, states.waiting, f"without a place: {reason or 'Ray starts their processes'}")
         self._speak(f"worker {pool.name}", states.waiting > 0, nowhere_yet, patience)
@@ -106,14 +128,14 @@ class Waits:
         started = _workers(pool, states.starting, "started, and loading what they need")
         self._speak(f"start {pool.name}", loading, started, START_S)
 
-    def _end_without_place(self, pool: Pool, waited: float, nodes: Sequence[Node]) -> None:
+    def _end_without_place(self, pool: Workers, waited: float, count: int, nodes: Sequence[Node]) -> None:
         held = total(nodes)
         shrunk = any(now < before - 1e-6 for now, before in zip(held, self._planned, strict=True))
         # Without any GPU left another device would compute, with other bits: that waits.
         if shrunk and waited >= LAY_OUT_ANEW_S and bool(held[1]) == bool(self._planned[1]) and self._fits(nodes):
             raise Shrunk(_lost(self._planned, held))
         if waited >= self._resilience.placement_wait_s:
-            reason = missing(pool, nodes, self._planned) or "Ray has started no process for it"
+            reason = missing(pool, nodes, self._planned, count) or "Ray has started no process for it"
             raise JobFailed(
                 f"{pool.name} had no worker for {clock(waited)} ({reason}): correct the cluster or placement, or raise "
                 "resilience.placement_wait_s, and run the same command again"
@@ -152,19 +174,19 @@ class Waits:
         self._next.pop(key, None)
 
 
-def missing(pool: Pool, nodes: Sequence[Node], planned: tuple[float, float]) -> str:
-    """Return what a worker of a pool lacks on these nodes, in words; empty when a node has it free."""
+def missing(pool: Workers, nodes: Sequence[Node], planned: tuple[float, float], count: int) -> str:
+    """Return in words what `count` workers of a pool lack on these nodes; empty when the nodes have it free."""
     able = [node for node in nodes if node.has(pool.labels)]
     if not able:
         return (
             f"none of the {len(nodes)} nodes has the label {label_text(pool.labels)}" if nodes else "no node is alive"
         )
     cpus, gpus = pool.resources.cpus, pool.resources.gpus
-    if any(node.free_cpus >= cpus - 1e-6 and node.free_gpus >= gpus - 1e-6 for node in able):
+    if sum(_fitting(node, pool.resources, count) for node in able) >= count:
         return ""
     unit, wanted, free = ("GPU", gpus, [node.free_gpus for node in able])
     at = 1
-    if not gpus or max(free) >= gpus - 1e-6:
+    if not gpus or sum(free) >= gpus * count - 1e-6:
         unit, wanted, free, at = "CPU", cpus, [node.free_cpus for node in able], 0
     held = total(able)[at]
     where = f"nodes with {label_text(pool.labels)}" if pool.labels else "nodes of the cluster"
@@ -172,7 +194,13 @@ def missing(pool: Pool, nodes: Sequence[Node], planned: tuple[float, float]) -> 
     return f"each needs {wanted:g} {unit}, and the {where} have {sum(free):g} of {held:g}{before} free"
 
 
-def _workers(pool: Pool, count: int, what: str) -> str:
+def _fitting(node: Node, each: Resources, most: int) -> int:
+    """Return how many workers the free part of a node takes, at most so many."""
+    parts = [(node.free_cpus, each.cpus), (node.free_gpus, each.gpus)]
+    return min([most, *(math.floor(free / wanted + 1e-6) for free, wanted in parts if wanted)])
+
+
+def _workers(pool: Workers, count: int, what: str) -> str:
     return f"{pool.name}: {count} of {pool.size} worker{'s' * (pool.size != 1)} {what}"
 
 
