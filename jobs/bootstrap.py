@@ -2,6 +2,7 @@
 
 import argparse
 
+from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import local_path
 
@@ -9,6 +10,8 @@ from synfiqa.jobs.options import local_path
 def bootstrap(options: argparse.Namespace) -> None:
     """Train the chosen networks and print their digests and figures."""
     out = local_path(options.out) if options.out else None
+    if options.part != "networks":
+        require_address()
     from synfiqa.jobs.workflows.bundled_networks import run_bootstrap
 
     run_bootstrap(out, options.seed, options.part)

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from synfiqa.actors.quality.registry import require_known
+from synfiqa.actors.stages.stage_names import require_stages
 from synfiqa.cluster.storage.storage import redact
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -36,6 +37,8 @@ def parse_config(tree: dict[str, Any], source: str) -> RunConfig:
     except ValidationError as error:
         raise UserError(_sentence(error, source)) from None
     require_known(config.evaluate.scorers, f"{source}: evaluate.scorers", config.models.catalogue)
+    require_stages(config.placement.labels, f"{source}: placement.labels")
+    require_stages(config.placement.memory_mb, f"{source}: placement.memory_mb")
     return config
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import CONFIG, NEW_GENERATION, config_of, storage_of
 from synfiqa.jobs.terminal.output import say
@@ -15,16 +16,16 @@ def generate(options: argparse.Namespace) -> None:
 
         run_check(config)
         return
+    require_address()
     from synfiqa.cluster.pipeline.ray_session import ray_session
-    from synfiqa.jobs.generation.dataset import run_generate
+    from synfiqa.jobs.generation.dataset import make_dataset
 
     # A wrong URL is refused before Ray starts.
     storage = storage_of(config)
     with ray_session():
-        dataset = run_generate(config, storage, new_generation=options.new_generation)
-    # Generating may have started a new generation.
-    place = storage_of(config).uri()
-    say(f"{dataset.samples} samples of {dataset.accepted} identities in {place}, digest {dataset.digest}")
+        made = make_dataset(config, storage, new_generation=options.new_generation)
+    dataset = made.summary
+    say(f"{dataset.samples} samples of {dataset.accepted} identities in {made.storage.uri()}, digest {dataset.digest}")
 
 
 COMMAND = Command(

@@ -2,6 +2,7 @@
 
 import argparse
 
+from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import RUN, SET, config_of_run, run_url, storage_of
 from synfiqa.jobs.terminal.output import say
@@ -10,6 +11,7 @@ from synfiqa.jobs.terminal.output import say
 def replay(options: argparse.Namespace) -> None:
     """Replay every dead row of the run under the config that the run recorded, and print the totals."""
     config = config_of_run(run_url(options), options.set)
+    require_address()
     from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.jobs.generation.replay_dead import run_replay
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.jobs.command import Command
 from synfiqa.jobs.options import CONFIG, NEW_GENERATION, config_of
 
@@ -9,6 +10,7 @@ from synfiqa.jobs.options import CONFIG, NEW_GENERATION, config_of
 def run(options: argparse.Namespace) -> None:
     """Run every phase that is not finished yet."""
     config = config_of(options)
+    require_address()
     from synfiqa.jobs.workflows.whole_run import run_all
 
     run_all(config, new_generation=options.new_generation)

@@ -2,6 +2,7 @@
 
 import argparse
 
+from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.jobs.command import Command
 from synfiqa.jobs.options import CONFIG, config_of, held, storage_of
 from synfiqa.jobs.terminal.output import say
@@ -10,6 +11,7 @@ from synfiqa.jobs.terminal.output import say
 def train(options: argparse.Namespace) -> None:
     """Train on the run while holding its lease, and print where the model is."""
     config = config_of(options)
+    require_address()
     from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.fiqa_train.training.train_run import run_train
 

@@ -15,7 +15,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("manifest",),
         ("calibration", "evaluation"),
     ),
-    "cluster": (("storage", "telemetry"), ("commits",), ("run",), ("pipeline",), ("upkeep",)),
+    "cluster": (("storage", "telemetry"), ("commits",), ("run",), ("ray_cluster",), ("pipeline",), ("upkeep",)),
     "actors": (
         ("weights", "device", "roles", "face3d"),
         ("imaging",),

@@ -1,10 +1,12 @@
 """Placement: how the stages of a half are laid out as actor pools. It never changes what is made."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from synfiqa.cluster.pipeline.gpu_packing import check_packing, gpu_share
 from synfiqa.cluster.pipeline.stage import Resources, Stage
+from synfiqa.cluster.ray_cluster.nodes import Node, label_text, total
 from synfiqa.schemas.config.cluster import PlacementSection
 from synfiqa.schemas.errors import UserError
 
@@ -24,28 +26,47 @@ class Pool:
         return "+".join(stage.name for stage in self.stages)
 
 
-def plan_placement(stages: list[Stage], section: PlacementSection, cpus: float, gpus: float, units: int) -> list[Pool]:
-    """Lay `stages` out on a cluster of so many CPUs and GPUs for so many units of work.
+def plan_placement(stages: list[Stage], section: PlacementSection, nodes: Sequence[Node], units: int) -> list[Pool]:
+    """Lay `stages` out on the nodes of a cluster for so many units of work.
 
     Fused shares one process per worker, so that models load once and no pixels cross processes: right for laptops
-    and for one-GPU workers. Split gives each stage its own pool, sized by its share of what the cluster holds.
+    and for one-GPU workers. Split gives each stage its own pool, sized by its share of the nodes that have its labels.
+    `auto` fuses without GPUs, and where the GPUs are too few for a pool each. A pool whose labels no node has is
+    planned with one worker, which waits for such a node.
     """
+    gpus = total(nodes)[1]
     use_gpu = section.device == "cuda" or (section.device == "auto" and gpus > 0)
     require_gpu(section, gpus)
-    fused = section.mode == "fused" or (section.mode == "auto" and not use_gpu)
-    groups: list[tuple[Stage, ...]] = [tuple(stages)] if fused else [(stage,) for stage in stages]
+    fused, split = [tuple(stages)], [(stage,) for stage in stages]
+    if section.mode == "fused" or (section.mode == "auto" and not use_gpu):
+        return _plan(fused, use_gpu, section, nodes, units)
+    try:
+        return _plan(split, use_gpu, section, nodes, units)
+    except UserError as error:
+        if section.mode == "split":
+            raise
+        try:
+            return _plan(fused, use_gpu, section, nodes, units)
+        except UserError:
+            raise error from None
+
+
+def _plan(
+    groups: Sequence[tuple[Stage, ...]], use_gpu: bool, section: PlacementSection, nodes: Sequence[Node], units: int
+) -> list[Pool]:
     shares = [_share(group, use_gpu, section) for group in groups]
     _packed(groups, shares, section)
-    sizes = [min(_pool_size(share, shares, section.workers, cpus, gpus), max(units, 1)) for share in shares]
-    if (wanted := sum(share.gpus * size for share, size in zip(shares, sizes, strict=True))) > gpus + 1e-6:
-        raise UserError(
-            f"the stages need {wanted:g} GPUs but the cluster has {gpus:g}: "
-            "lower placement.workers or use --set placement.mode=fused"
-        )
-    scale = _cpu_scale(shares, sizes, cpus)
+    labels = [_labels(group, section) for group in groups]
+    rooms = Rooms(nodes, labels)
+    sizes = [
+        min(_pool_size(at, shares, section.workers, rooms), max(units, 1)) if rooms.places[at] else 1
+        for at in range(len(shares))
+    ]
+    _require_room(shares, sizes, labels, rooms)
+    scales = [_cpu_scale(at, shares, sizes, rooms) for at in range(len(shares))]
     return [
-        Pool(group, size, Resources(math.floor(share.cpus * scale * 1e4) / 1e4, share.gpus), _labels(group, section))
-        for group, share, size in zip(groups, shares, sizes, strict=True)
+        Pool(group, size, Resources(math.floor(share.cpus * scale * 1e4) / 1e4, share.gpus), selector)
+        for group, share, size, scale, selector in zip(groups, shares, sizes, scales, labels, strict=True)
     ]
 
 
@@ -68,10 +89,45 @@ def _labels(group: tuple[Stage, ...], section: PlacementSection) -> dict[str, st
     return wanted
 
 
-def _cpu_scale(shares: list[Resources], sizes: list[int], cpus: float) -> float:
+class Rooms:
+    """Which nodes each pool may use, by number, and what those hold."""
+
+    def __init__(self, nodes: Sequence[Node], labels: Sequence[Mapping[str, str]]) -> None:
+        self._nodes = nodes
+        self.places = [frozenset(at for at, node in enumerate(nodes) if node.has(selector)) for selector in labels]
+
+    def total(self, pool: int) -> tuple[float, float]:
+        """Return the CPUs and GPUs of the nodes that a pool may use."""
+        return total(self._nodes[at] for at in self.places[pool])
+
+    def rivals(self, pool: int) -> list[int]:
+        """Return the pools that share a node with this one, itself among them."""
+        return [at for at, places in enumerate(self.places) if places & self.places[pool]]
+
+    def within(self, pool: int) -> list[int]:
+        """Return the pools that may use no other nodes than this one, itself among them."""
+        return [at for at, places in enumerate(self.places) if places and places <= self.places[pool]]
+
+
+def _require_room(
+    shares: Sequence[Resources], sizes: Sequence[int], labels: Sequence[Mapping[str, str]], rooms: Rooms
+) -> None:
+    """UserError when the pools need more GPUs than their nodes hold; Ray would never place the last workers."""
+    # The narrowest room first: its message names the labels.
+    for at in sorted(range(len(shares)), key=lambda pool: len(rooms.places[pool])):
+        wanted, held = sum(shares[pool].gpus * sizes[pool] for pool in rooms.within(at)), rooms.total(at)[1]
+        if wanted > held + 1e-6:
+            where = f"nodes with {label_text(labels[at])} have" if labels[at] else "cluster has"
+            raise UserError(
+                f"the stages need {wanted:g} GPUs but the {where} {held:g}: "
+                "lower placement.workers or use --set placement.mode=fused"
+            )
+
+
+def _cpu_scale(pool: int, shares: Sequence[Resources], sizes: Sequence[int], rooms: Rooms) -> float:
     """Return the factor by which more workers than cores share the cores; Ray would never place them otherwise."""
-    wanted = sum(share.cpus * size for share, size in zip(shares, sizes, strict=True))
-    return min(1.0, cpus / wanted) if wanted else 1.0
+    wanted = sum(shares[at].cpus * sizes[at] for at in rooms.within(pool))
+    return min(1.0, rooms.total(pool)[0] / wanted) if wanted else 1.0
 
 
 def _share(group: tuple[Stage, ...], use_gpu: bool, section: PlacementSection) -> Resources:
@@ -100,7 +156,7 @@ def _gpu_share(group: tuple[Stage, ...], section: PlacementSection) -> float:
     return 1.0 if declared >= 1 else packed.fraction
 
 
-def _packed(groups: list[tuple[Stage, ...]], shares: list[Resources], section: PlacementSection) -> None:
+def _packed(groups: Sequence[tuple[Stage, ...]], shares: Sequence[Resources], section: PlacementSection) -> None:
     """UserError when processes that Ray may put on one GPU together need more memory than it has."""
     if not (section.gpu_memory_mb and section.memory_mb):
         return
@@ -115,10 +171,12 @@ def _packed(groups: list[tuple[Stage, ...]], shares: list[Resources], section: P
     )
 
 
-def _pool_size(share: Resources, shares: list[Resources], workers: int, cpus: float, gpus: float) -> int:
+def _pool_size(pool: int, shares: Sequence[Resources], workers: int, rooms: Rooms) -> int:
     if workers:
         return workers
-    if share.gpus:
-        return max(1, math.floor(gpus / sum(other.gpus for other in shares) + 1e-9))
-    cpu_pools = sum(other.cpus for other in shares) or 1.0
+    cpus, gpus = rooms.total(pool)
+    rivals = [shares[at] for at in rooms.rivals(pool)]
+    if shares[pool].gpus:
+        return max(1, math.floor(gpus / sum(other.gpus for other in rivals) + 1e-9))
+    cpu_pools = sum(other.cpus for other in rivals) or 1.0
     return max(1, math.floor(cpus / cpu_pools + 1e-9))

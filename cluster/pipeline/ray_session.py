@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from synfiqa.cluster.pipeline.placement import require_gpu
+from synfiqa.cluster.ray_cluster.ray_start import join, start
 from synfiqa.schemas.config.cluster import PlacementSection
-from synfiqa.schemas.errors import UserError
 
 _ENVIRONMENT = {
     # Under `uv run` Ray would rebuild the environment in every worker.
@@ -45,22 +45,9 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
         yield
         return
     if address := os.environ.get("RAY_ADDRESS"):
-        try:
-            ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(
-                f"cannot join the Ray cluster at {address} ({reason}): start it, or unset RAY_ADDRESS to run here"
-            ) from error
+        join(address)
     else:
-        # `local`, or a cluster that already runs on this machine would be joined.
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        start(num_cpus)
     # ray.init installs a handler of its own, which would leave no time to release the run.
     with terminate_like_interrupt():
         try:
@@ -76,14 +63,22 @@ def terminate_like_interrupt() -> Iterator[None]:
         yield
         return
 
+    received = threading.Event()
+
     def end(number: int, frame: FrameType | None) -> None:
         # `ray job stop` repeats the signal; a second one must not interrupt the clean-up of the first.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        received.set()
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except KeyboardInterrupt as error:
+        # Ray replaces what a handler raises while it waits for a result.
+        if received.is_set() and not isinstance(error, Terminated):
+            raise Terminated from error
+        raise
     finally:
         with suppress(TypeError):
             signal.signal(signal.SIGTERM, before)

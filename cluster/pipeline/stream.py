@@ -2,18 +2,22 @@
 
 import gc
 import uuid
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from itertools import batched
 from typing import Any
 
 from synfiqa.cluster.pipeline.attempts import Attempts
 from synfiqa.cluster.pipeline.placement import Pool, plan_placement
-from synfiqa.cluster.pipeline.ray_session import cluster_resources, quiet_ray
+from synfiqa.cluster.pipeline.ray_session import quiet_ray
 from synfiqa.cluster.pipeline.stage import Stage, Work
+from synfiqa.cluster.pipeline.waits import Shrunk, Waits
 from synfiqa.cluster.pipeline.wire import pack, unpack
-from synfiqa.cluster.pipeline.worker import StageWorker
+from synfiqa.cluster.pipeline.worker import worker_class
+from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import announce
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Dead
@@ -41,36 +45,68 @@ def stream(
     Closing the iterator early stops the pipeline; what was in flight is lost and nothing else is. Raises the error
     with which a worker ends the job, and JobFailed when the workers cannot be started or kept.
     """
-    windows = batched(units, WINDOW)
-    window = next(windows, None)
-    if window is None:
-        return
-    cpus, gpus = cluster_resources()
-    # The session scopes attempt markers: deaths under an earlier driver do not count.
-    session = uuid.uuid4().hex
-    attempts = Attempts(storage, session)
-    attempts.open()
-    try:
-        while window is not None:
-            pools = plan_placement(stages, placement, cpus, gpus, len(window))
-            yield from _execute(_dataset(window, pools, storage, placement, resilience, session, ordered))
-            window = next(windows, None)
+    nodes: Sequence[Node] = ()
+    session = ""
+    with ExitStack() as marks:
+        for window in batched(units, WINDOW):
+            left = {unit.number: unit for unit in window}
+            while left:
+                nodes = nodes or alive_nodes()
+                session = session or marks.enter_context(_session(storage))
+                pools = plan_placement(stages, placement, nodes, len(left))
+                waits = Waits(pools, nodes, resilience, partial(_fits, stages, placement))
+                dataset = partial(
+                    _dataset, list(left.values()), pools, storage, placement, resilience, session, ordered
+                )
+                try:
+                    with closing(_execute(dataset, waits)) as results:
+                        for done in results:
+                            left.pop(done.number, None)
+                            yield done
+                    break
+                except Shrunk as loss:
+                    announce(str(loss))
+                    # Workers that are ended in the middle of a unit leave marks, which would count as deaths.
+                    nodes, session = (), ""
             # A finished execution is full of cycles, and a driver makes too few objects to have them found soon.
             gc.collect()
+
+
+@contextmanager
+def _session(storage: Storage) -> Iterator[str]:
+    """Open attempt marks, whose session scopes them: deaths under an earlier driver do not count; remove them after."""
+    session = uuid.uuid4().hex
+    Attempts(storage, session).open()
+    try:
+        yield session
     finally:
         # Does not mask the original error; gc removes leftover marks.
         with suppress(UserError, JobFailed):
             Attempts(Storage(storage.url, min(storage.retry_budget_s, _CLEAR_S)), session).clear()
 
 
-def _execute(dataset: Any) -> Generator[Work | Dead]:
+def _fits(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node]) -> bool:
+    try:
+        pools = plan_placement(stages, placement, nodes, 1)
+    except UserError:
+        return False
+    return all(any(node.has(pool.labels) for node in nodes) for pool in pools)
+
+
+def _execute(make: Callable[[], Any], waits: Waits) -> Generator[Work | Dead]:
     import ray
 
-    rows = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+    from synfiqa.cluster.pipeline.watched_execution import unwatch, watch
+
+    quiet_ray()
+    key = watch(ray.data.DataContext.get_current(), waits)
+    rows = iter(make().iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
     try:
         for batch in rows:
             for row in batch.to_pylist():
-                yield unpack(row)
+                done = unpack(row)
+                yield done
+                waits.finished(sum(done.busy.values()) if isinstance(done, Work) else 0.0)
     except (ray.exceptions.RayError, ray.exceptions.RaySystemError) as error:
         message = str(error.__cause__ or "").strip() or str(error).strip() or type(error).__name__
         raise JobFailed(
@@ -78,8 +114,9 @@ def _execute(dataset: Any) -> Generator[Work | Dead]:
             "again"
         ) from error
     finally:
+        unwatch(key)
         # Dropping the iterator is what makes Ray Data stop its executor and give the actors back.
-        del rows, dataset
+        del rows
 
 
 def _dataset(
@@ -93,14 +130,12 @@ def _dataset(
 ) -> Any:
     import ray.data
 
-    quiet_ray()
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = ordered
     context.execution_options.verbose_progress = False
     context.enable_progress_bars = False
     context.actor_init_retry_on_errors = True
     context.max_consecutive_actor_init_deaths = 3
-    context.execution_no_progress_timeout_s = 7200
     context.wait_for_min_actors_s = 0
     if placement.object_store_mb:
         context.execution_options.resource_limits = ray.data.ExecutionResources.for_limits(
@@ -109,7 +144,7 @@ def _dataset(
     dataset: Any = ray.data.from_items([pack(unit) for unit in units], override_num_blocks=len(units))
     for pool in pools:
         dataset = dataset.map_batches(
-            StageWorker,
+            worker_class(pool.name),
             fn_constructor_args=(list(pool.stages), storage, session, resilience.max_attempts),
             batch_size=1,
             batch_format="pyarrow",

@@ -155,6 +155,11 @@ class StageWorker:
         )
 
 
+def worker_class(pool: str) -> type[StageWorker]:
+    """Return StageWorker under the name of a pool, by which Ray's tables and dashboards show its processes."""
+    return type(pool, (StageWorker,), {"__doc__": StageWorker.__doc__})
+
+
 def _tried(call: Callable[[], object], what: str) -> UserError | JobFailed | None:
     """Call once more after an error; return the error that stays, naming the host."""
     for attempt in range(1, _TRIES + 1):

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from synfiqa.cluster.storage.base import Entry
 from synfiqa.cluster.storage.faults import code_of
 from synfiqa.cluster.storage.retrying import Retrying
-from synfiqa.cluster.storage.s3_endpoint import ENDPOINTS, check_endpoint
+from synfiqa.cluster.storage.s3_endpoint import CA_BUNDLE, ENDPOINTS, check_ca_bundle, check_endpoint
 from synfiqa.schemas.errors import UserError
 
 PART_BYTES = 32 * 2**20
@@ -33,6 +33,7 @@ PAGE = 1000
 
 _ENVIRONMENT = (
     *ENDPOINTS,
+    CA_BUNDLE,
     "AWS_DEFAULT_REGION",
     "AWS_PROFILE",
     "AWS_ACCESS_KEY_ID",
@@ -61,6 +62,7 @@ class S3Store:
         if not self._bucket:
             raise UserError(f"{url} has no bucket; give s3://bucket/folder")
         check_endpoint()
+        check_ca_bundle()
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._retrying = retrying
 

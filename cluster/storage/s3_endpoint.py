@@ -1,13 +1,18 @@
-"""Checks the address of the S3 server in the environment before a client is made."""
+"""Checks what the environment says of the S3 server, its address and authorities, before a client is made."""
 
 import os
 import re
+import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from synfiqa.schemas.errors import UserError
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 """Environment variables of the server's URL, in order of precedence."""
+
+CA_BUNDLE = "AWS_CA_BUNDLE"
+"""Environment variable of the file, or folder, of certificate authorities."""
 
 _IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 
@@ -24,6 +29,19 @@ def check_endpoint() -> None:
         f"{name} is {value!r}, which is no URL of a server: set it to one that begins with http:// or https:// and "
         f"has a host of letters, digits, dots and hyphens, such as {better}"
     )
+
+
+def check_ca_bundle() -> None:
+    """Raise UserError if the environment variable of the certificate authorities names no file or folder.
+
+    The client would take that for an outage and try again.
+    """
+    bundle = os.environ.get(CA_BUNDLE)
+    if bundle and not Path(bundle).exists():
+        raise UserError(
+            f"{CA_BUNDLE} is {bundle}, which does not exist on {socket.gethostname()}: correct it, or unset it for a "
+            "store whose certificate a public authority has signed"
+        )
 
 
 def _is_url(text: str) -> bool:

@@ -25,6 +25,14 @@ SETTLE_S = 0.5
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
+_WITH_CONTAINER = ("abfs", "abfss")
+
+_EXTRAS = {
+    **dict.fromkeys(("gs", "gcs"), "gcs"),
+    **dict.fromkeys(("abfs", "abfss", "az"), "azure"),
+}
+"""Schemes of stores whose client comes with an extra of this package."""
+
 _TO_FOLDER = {"read": "read from", "write": "write to", "delete": "delete in", "list": "list"}
 
 
@@ -33,6 +41,9 @@ def redact(url: str) -> str:
     scheme, mark, rest = url.partition("://")
     if not mark:
         return url
+    # What stands before the @ of Azure's URLs is the container.
+    if scheme in _WITH_CONTAINER and ":" not in rest.partition("/")[0]:
+        return urlunsplit((scheme, *urlsplit(f"{scheme}://{rest}")[1:3], "", ""))
     # A slash inside a secret ends the authority early: all text before the last @ may belong to the secret.
     if ":" in rest.partition("/")[0]:
         rest = rest.rpartition("@")[2]
@@ -58,6 +69,7 @@ class Storage:
     """
 
     def __init__(self, url: str, retry_budget_s: float = 300.0) -> None:
+        _refuse_unreadable(url)
         _refuse_misspelt(url)
         scheme = url.partition("://")[0] if "://" in url else "file"
         is_local = scheme in LocalFileSystem.protocol
@@ -68,7 +80,9 @@ class Storage:
         self._retrying = Retrying(retry_budget_s)
         try:
             self._store: Store = self._local or self._remote(scheme)
-        except (ImportError, ValueError) as error:
+        except ImportError as error:
+            raise UserError(_not_installed(url, scheme, error)) from error
+        except ValueError as error:
             raise UserError(
                 f"cannot open the run folder {redact(url)}: {error}; give a local path or a URL that fsspec supports"
             ) from error
@@ -255,6 +269,25 @@ class Storage:
 
     def __repr__(self) -> str:
         return f"Storage({self.uri()!r})"
+
+
+def _not_installed(url: str, scheme: str, error: ImportError) -> str:
+    extra = _EXTRAS.get(scheme)
+    if extra is None:
+        return f"cannot open the run folder {redact(url)}: {error}; give a local path or a URL that fsspec supports"
+    return (
+        f"cannot open the run folder {redact(url)}: the client of this store is not installed; run "
+        f"`uv sync --extra {extra}` in the checkout, or `pip install 'synfiqa[{extra}]'`, on every node"
+    )
+
+
+def _refuse_unreadable(url: str) -> None:
+    # Python stands in so for bytes that are no characters in its locale; other programs then see another name.
+    if any("\ud800" <= character <= "\udfff" for character in url):
+        raise UserError(
+            f"the path {url!r} cannot be read in the locale of this process: set LC_ALL=C.UTF-8, or PYTHONUTF8=1, and "
+            "run the same command again"
+        )
 
 
 def _refuse_misspelt(url: str) -> None:

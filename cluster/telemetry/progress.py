@@ -32,6 +32,15 @@ def stop_live_lines() -> None:
         phase.stop()
 
 
+def announce(text: str) -> None:
+    """Write a sentence to stderr, above the live line if there is one."""
+    if _LIVE:
+        _LIVE[-1].console.print(f"synfiqa: {text}", markup=False, highlight=False, soft_wrap=True)
+        return
+    sys.stderr.write(f"synfiqa: {text}\n")
+    sys.stderr.flush()
+
+
 class Phase:
     """Counts of one phase; `done` never exceeds `planned`, rate and ETA exclude the work of an earlier submit.
 

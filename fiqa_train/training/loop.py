@@ -38,7 +38,8 @@ VALIDATION_ROWS = 4096
 class TrainTask:
     """Inputs of one worker of a training.
 
-    `identities` counts them by split; `claim` is the driver's hold on the run, None without a lease.
+    `identities` counts them by split; `claim` is the driver's hold on the run, None without a lease; `wait_s` bounds
+    the wait for workers.
     """
 
     url: str
@@ -52,6 +53,7 @@ class TrainTask:
     seed: int
     card: dict[str, Any]
     claim: Claim | None = None
+    wait_s: float = 3600.0
 
     def require_held(self) -> None:
         """Raise RunHeld when another driver has taken the run over."""

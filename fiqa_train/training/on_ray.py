@@ -22,6 +22,7 @@ from synfiqa.cluster.pipeline.ray_session import cluster_limits
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.training.checkpoints import STATE, dump_state, model_folder, parse_state
 from synfiqa.fiqa_train.training.loop import TrainTask, fit
+from synfiqa.fiqa_train.training.supervised_fit import WorkerWait, fit_supervised
 from synfiqa.schemas.config.learn import TrainSection
 from synfiqa.schemas.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
 
@@ -29,6 +30,8 @@ CHECKPOINTS = "checkpoints"
 HISTORY = "history.json"
 KEPT = 2
 POLL_SECONDS = 1.0
+START_TIMEOUT_S = 300
+"""Seconds after which Ray Train tries once more to place its workers."""
 Watch = Callable[[list[dict[str, float]]], None]
 """Called with the metrics of all finished epochs after each new one."""
 
@@ -125,8 +128,8 @@ def require_workers(section: TrainSection) -> None:
 def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     """Train on the initialised Ray, resuming from checkpoints in the run folder, and return the last state.
 
-    Raises JobFailed, one sentence, when the training failed more often than `train.max_failures` allows; RunHeld when
-    it ended because another driver has taken the run over.
+    Raises JobFailed, one sentence, when the training failed more often than `train.max_failures` allows or had no
+    workers for longer than the task allows; RunHeld when it ended because another driver has taken the run over.
     """
     section = task.section
     callbacks: list[Any] = [EndWhenTakenOver(task)]
@@ -139,7 +142,11 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
         run_config=RunConfig(
             name=CHECKPOINTS,
             **_place(task.url, section.name),
-            failure_config=FailureConfig(max_failures=section.max_failures),
+            failure_config=FailureConfig(
+                max_failures=section.max_failures,
+                # The driver ends the wait for workers; this bounds it should the driver itself be gone.
+                controller_failure_limit=math.ceil(task.wait_s / START_TIMEOUT_S) + 1,
+            ),
             checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
             callbacks=callbacks,
         ),
@@ -148,8 +155,8 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     watcher = threading.Thread(target=_watch, args=(Storage(task.url), section.name, watch, stop), daemon=True)
     watcher.start()
     try:
-        result = trainer.fit()
-    except ray.train.TrainingFailedError as error:
+        result = fit_supervised(trainer.fit, WorkerWait(section, task.wait_s).look)
+    except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
         task.require_held()
         raise JobFailed(
             f"training '{section.name}' failed after {section.max_failures + 1} attempts ({_cause(error)}); "
@@ -178,7 +185,7 @@ def _set_ray_train_defaults() -> None:
     # The controller polls its workers every 2 s by default, and a small training waits for several polls.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
     # On a busy machine a worker may start late without a failure.
-    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(START_TIMEOUT_S))
     if "RAY_ADDRESS" not in os.environ:
         # On a single machine there are no nodes to be preempted, and the watcher is a process of its own.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")

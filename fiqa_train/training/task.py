@@ -125,4 +125,5 @@ def training_task(run: ResolvedRun, storage: Storage, claim: Claim | None = None
         seed=config.run.seed,
         card=describe(config.train, embedder, calibration.fingerprint, commercial_labels=commercial),
         claim=claim,
+        wait_s=config.resilience.placement_wait_s,
     )

@@ -60,12 +60,14 @@ def run_train(
     phase = Phase("train", epochs, "epochs") if progress is None else None
     if phase is not None:
         phase.resume(len(read_history(storage, config.train.name)))
+    _report(lease, phase)
 
     def watch(history: list[dict[str, float]]) -> None:
         if progress is not None:
             progress(len(history), epochs)
         if phase is not None and len(history) > phase.done:
             phase.advance(len(history) - phase.done)
+            _report(lease, phase)
 
     state = train_on_ray(task, watch)
     best = state["history"][state["best_epoch"] - 1]
@@ -89,6 +91,12 @@ def run_train(
     storage.write(f"{folder}/{METRICS}", file_content(result, sort_keys=True))
     storage.delete(f"{folder}/{HISTORY}")
     return result
+
+
+def _report(lease: Lease | None, phase: Phase | None) -> None:
+    """Have `synfiqa status` show the training as the phase that runs."""
+    if lease is not None and phase is not None:
+        lease.report(phase.snapshot())
 
 
 def _json(document: dict[str, Any]) -> bytes:

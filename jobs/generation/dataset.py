@@ -1,5 +1,7 @@
 """Makes the dataset: the identity half fills the ledger in candidate order, the sample half fills the shards."""
 
+from dataclasses import dataclass
+
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
 from synfiqa.cluster.commits.shard_store import ShardStore
@@ -16,6 +18,14 @@ from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import DatasetSummary
 
 
+@dataclass(frozen=True)
+class MadeDataset:
+    """A finished dataset: its summary, and the generation of the run that holds it."""
+
+    summary: DatasetSummary
+    storage: Storage
+
+
 def run_generate(
     config: RunConfig,
     storage: Storage,
@@ -25,7 +35,22 @@ def run_generate(
     stages: Stages | None = None,
     resolved: ResolvedRun | None = None,
 ) -> DatasetSummary:
-    """Make what is missing of the dataset and return its summary. Needs Ray to be ready.
+    """Make what is missing of the dataset and return its summary; see `make_dataset`."""
+    return make_dataset(
+        config, storage, new_generation=new_generation, replay=replay, stages=stages, resolved=resolved
+    ).summary
+
+
+def make_dataset(
+    config: RunConfig,
+    storage: Storage,
+    *,
+    new_generation: bool = False,
+    replay: bool = False,
+    stages: Stages | None = None,
+    resolved: ResolvedRun | None = None,
+) -> MadeDataset:
+    """Make what is missing of the dataset; return its summary and where it is. Needs Ray to be ready.
 
     `new_generation` starts the next generation of the run when the recipe is another one; `replay` makes dead rows
     again. `resolved` is the config as the caller has resolved it already. RunHeld when another driver holds the run,
@@ -55,4 +80,4 @@ def run_generate(
         samples.make(replay=replay)
         summary = summarise(store.committed("identities").values(), store.committed("samples").values())
         storage.write(SUMMARY, summary.model_dump_json(indent=2).encode() + b"\n")
-    return summary
+    return MadeDataset(summary, storage)

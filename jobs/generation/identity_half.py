@@ -63,6 +63,7 @@ class IdentityHalf:
         if not dead:
             return
         phase = Phase("replay", len(dead), "candidates")
+        self._lease.report(phase.snapshot())
         groups = enumerate(batched(dead, self._config.generate.candidates_per_unit), start=self.units)
         nothing = CANDIDATES.empty_table()
         units = [Work("identities", number, nothing, plan={"candidates": list(group)}) for number, group in groups]
@@ -93,6 +94,7 @@ class IdentityHalf:
         phase = Phase("identities", self._config.generate.identities, "identities")
         rejected = {f"rejected:{reason}": count for reason, count in self.registry.reasons.items()}
         phase.resume(self.registry.accepted, {**rejected, "dead": len(self.registry.dead)})
+        self._lease.report(phase.snapshot())
         return phase
 
     def _run(self, units: list[Work], phase: Phase, *, replay: bool = False) -> None:

@@ -50,6 +50,8 @@ class SampleHalf:
                 phase.resume(counts["planned"], outcomes(counts))
                 self._limit.add(counts["planned"], counts["dead"])
         self._limit.check()
+        # Workers start for a while, and `synfiqa status` would show the half before until the first shard.
+        self._lease.report(phase.snapshot())
         self._run(todo, phase)
         phase.close()
         self._limit.check_final()

@@ -19,7 +19,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.fiqa_train.training.on_ray import require_workers
     from synfiqa.fiqa_train.training.task import is_trained
     from synfiqa.fiqa_train.training.train_run import run_train
-    from synfiqa.jobs.generation.dataset import run_generate
+    from synfiqa.jobs.generation.dataset import make_dataset
     from synfiqa.jobs.workflows.report_file import run_report
 
     # Errors of config and calibration are raised here, not after hours of generating.
@@ -27,14 +27,13 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     frozen = frozen_scale(config.label, measured)
     resolved = resolve(config)
     match_threshold(config, measured.embedder, frozen, resolved=resolved)
-    budget = config.resilience.retry_budget_s
-    before = current(config.run.url, budget)
+    before = current(config.run.url, config.resilience.retry_budget_s)
     with ray_session():
         if new_generation or not is_trained(before, config.train.name):
             require_workers(config.train)
-        dataset = run_generate(config, before, new_generation=new_generation, resolved=resolved)
-        # Generating may have started a new generation.
-        storage = current(config.run.url, budget)
+        made = make_dataset(config, before, new_generation=new_generation, resolved=resolved)
+        # Not the newest generation, which another driver may have begun meanwhile.
+        dataset, storage = made.summary, made.storage
         with hold(storage, config.resilience.lease_s, job="run") as lease:
             run_label(config, storage, lease=lease, resolved=resolved)
             run_train(config, storage, lease=lease, resolved=resolved)

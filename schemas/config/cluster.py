@@ -59,7 +59,7 @@ class PlacementSection(Section):
 
 
 class ResilienceSection(Section):
-    """Limits of retries and of dead rows, and the time after which a silent driver loses the run."""
+    """Limits of retries, waits and dead rows, and the time after which a silent driver loses the run."""
 
     max_attempts: int = Field(
         3, ge=1, le=100, description="deaths of a process outside any row until its unit is dead; for a row two suffice"
@@ -67,6 +67,19 @@ class ResilienceSection(Section):
     max_dead_rate: float = Field(0.02, ge=0, le=1, description="share of dead rows above which the run stops, exit 3")
     retry_budget_s: float = Field(
         300.0, ge=0, le=86400, description="seconds that one storage request is retried through throttling and outages"
+    )
+    placement_wait_s: float = Field(
+        3600.0,
+        ge=1,
+        le=31 * 86400,
+        description="seconds that a stage, or training, waits for a node or GPU to run on until the job ends",
+    )
+    stall_s: float = Field(
+        7200.0,
+        ge=1,
+        le=31 * 86400,
+        description="seconds without any progress until the job ends: this, or 10 times the longest unit measured so "
+        "far if that is more; 12 times this before the first",
     )
     lease_s: float = Field(
         60.0, ge=1, le=3600, description="seconds without a heartbeat after which a driver loses the run"

@@ -37,6 +37,19 @@ class Dawdle(AddOne):
         return super().process(work)
 
 
+class Ponder(AddOne):
+    """Takes the same time for each unit."""
+
+    name = "ponder"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def process(self, work: Work) -> Work:
+        time.sleep(self._seconds)
+        return super().process(work)
+
+
 class FailOn(AddOne):
     """Raises on one unit, `times` times (counted in a folder, since workers come and go)."""
 

@@ -20,6 +20,7 @@ from synfiqa.fiqa_train.training.checkpoints import parse_state
 from synfiqa.fiqa_train.training.loop import fit
 from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.jobs.cli import main
+from synfiqa.jobs.generation.dataset import MadeDataset
 from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import RunHeld
 from synfiqa.schemas.manifest import DatasetSummary
@@ -120,8 +121,8 @@ def test_an_overtaken_job_writes_nothing_and_exits_with_4(ready, tmp_path, monke
 @pytest.mark.parametrize("job", JOBS)
 def test_a_run_is_overtaken_in_whichever_job_it_is(ready, tmp_path, monkeypatch, job):
     config, storage = ready("label")
-    dataset = DatasetSummary.model_construct(samples=0, accepted=0, digest="")
-    monkeypatch.setattr("synfiqa.jobs.generation.dataset.run_generate", lambda *_, **__: dataset)
+    made = MadeDataset(DatasetSummary.model_construct(samples=0, accepted=0, digest=""), storage)
+    monkeypatch.setattr("synfiqa.jobs.generation.dataset.make_dataset", lambda *_, **__: made)
     rival = Rival(storage)
     rival.takes_over_in(monkeypatch, job)
     with pytest.raises(RunHeld, match=TOLD):

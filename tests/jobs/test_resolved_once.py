@@ -102,10 +102,10 @@ def test_a_whole_run_resolves_its_config_once_in_all(tmp_path, monkeypatch, here
 
     def generate(config, storage, **options):
         resolved.append(options["resolved"])
-        return summary
+        return dataset.MadeDataset(summary, storage)
 
     monkeypatch.setattr(whole_run, "ray_session", nullcontext)
-    monkeypatch.setattr(dataset, "run_generate", generate)
+    monkeypatch.setattr(dataset, "make_dataset", generate)
     monkeypatch.setattr("synfiqa.jobs.workflows.report_file.run_report", lambda config, storage: None)
     whole_run.run_all(config)
     assert resolved[0].config == config

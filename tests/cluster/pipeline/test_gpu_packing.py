@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from synfiqa.cluster.pipeline.gpu_packing import MOST_WORKERS, check_packing, gpu_share
 from synfiqa.cluster.pipeline.placement import plan_placement
 from synfiqa.cluster.pipeline.stage import Resources, Stage
+from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.schemas.config.cluster import PlacementSection
 from synfiqa.schemas.errors import UserError
 
@@ -118,5 +119,5 @@ def test_a_pool_sized_by_shares_puts_so_many_workers_on_each_gpu():
         def process(self, work):
             return work
 
-    (pool,) = plan_placement([Annotator()], PlacementSection(device="cuda"), cpus=64, gpus=2, units=1000)
+    (pool,) = plan_placement([Annotator()], PlacementSection(device="cuda"), [Node(64, 2)], units=1000)
     assert pool.size == 2 * share.per_gpu

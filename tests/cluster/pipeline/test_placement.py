@@ -4,6 +4,7 @@ import pytest
 
 from synfiqa.cluster.pipeline.placement import plan_placement
 from synfiqa.cluster.pipeline.stage import Resources, Stage
+from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.schemas.config.cluster import PlacementSection
 from synfiqa.schemas.errors import UserError
 
@@ -30,7 +31,7 @@ STAGES = [Heavy(), Light(), Writer()]
 
 
 def plan(cpus=2.0, gpus=0.0, units=100, **section):
-    return plan_placement(STAGES, PlacementSection(**section), cpus, gpus, units)
+    return plan_placement(STAGES, PlacementSection(**section), [Node(cpus, gpus)], units)
 
 
 def test_a_laptop_runs_all_stages_in_one_process_per_core():
@@ -94,3 +95,43 @@ def test_stages_that_share_a_process_share_its_memory():
 def test_a_stage_that_was_not_measured_is_named():
     with pytest.raises(UserError, match="has no entry for light: run `synfiqa calibrate`"):
         plan(gpus=2, gpu_memory_mb=80_000, memory_mb={"heavy": 20_000})
+
+
+BIG, SMALL = {"pool": "big"}, {"pool": "small"}
+
+
+def plan_on(nodes, **section):
+    pools = plan_placement(STAGES, PlacementSection(mode="split", **section), nodes, 100)
+    return {pool.name: pool.size for pool in pools}
+
+
+def test_a_pool_is_sized_by_the_nodes_that_have_its_labels():
+    """All GPUs of the cluster were counted, so that pools waited for workers that had no place."""
+    nodes = [Node(8, 4, BIG), Node(8, 1, SMALL), Node(8, 1, SMALL)]
+    sizes = plan_on(nodes, labels={"heavy": BIG, "light": SMALL})
+    assert (sizes["heavy"], sizes["light"]) == (4, 8)
+
+
+def test_a_stage_that_needs_a_gpu_on_nodes_without_one_is_refused_by_label():
+    with pytest.raises(UserError, match=r"need 0\.25 GPUs but the nodes with pool=small have 0"):
+        plan_on([Node(8, 4, BIG), Node(8, 0, SMALL)], labels={"light": SMALL})
+
+
+def test_a_pool_whose_labels_no_node_has_waits_for_one_with_one_worker():
+    sizes = plan_on([Node(8, 4, BIG)], labels={"light": SMALL})
+    assert (sizes["heavy"], sizes["light"]) == (4, 1)
+
+
+def test_cores_of_labelled_nodes_are_shared_by_their_own_workers():
+    section = PlacementSection(mode="split", device="cpu", labels={"writer": SMALL}, workers=4)
+    pools = {pool.name: pool for pool in plan_placement(STAGES, section, [Node(64, 0), Node(1, 0, SMALL)], 100)}
+    assert pools["writer"].resources.cpus == 0.25
+    assert pools["heavy"].resources.cpus == 1
+
+
+def test_one_gpu_runs_all_stages_in_one_process_unless_split_is_asked_for():
+    """A run planned for two GPUs could not go on with one, and a machine with one GPU was refused."""
+    (pool,) = plan(cpus=8, gpus=1)
+    assert (pool.name, pool.size, pool.resources.gpus) == ("heavy+light+writer", 1, 1.0)
+    with pytest.raises(UserError, match=r"need 1\.25 GPUs but the cluster has 1"):
+        plan(cpus=8, gpus=1, mode="split")

@@ -11,7 +11,7 @@ from synfiqa.schemas.errors import UserError
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    for name in (*ENDPOINTS, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+    for name in (*ENDPOINTS, "AWS_CA_BUNDLE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -83,3 +83,13 @@ def test_jobs_exit_2_and_weights_are_not_fetched(monkeypatch, tmp_path, capsys):
     assert capsys.readouterr().err.startswith("synfiqa: AWS_ENDPOINT_URL is '127.0.0.1:9000', which is no URL")
     with pytest.raises(UserError, match="AWS_ENDPOINT_URL is"):
         download("s3://bucket/weights.pth", tmp_path / "weights.pth")
+
+
+def test_a_bundle_of_authorities_that_does_not_exist_is_named_at_once(monkeypatch, tmp_path):
+    """The client reported it as a store that cannot be reached, which was retried for 30 seconds."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://127.0.0.1:9")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "own.pem"))
+    with pytest.raises(UserError, match=r"AWS_CA_BUNDLE is .*own\.pem, which does not exist on "):
+        Storage("s3://bucket/run")
+    (tmp_path / "own.pem").touch()
+    Storage("s3://bucket/run")

@@ -2,6 +2,7 @@ import errno
 import multiprocessing
 import os
 import pickle
+import sys
 import threading
 import time
 import uuid
@@ -331,3 +332,29 @@ def test_credentials_are_shown_nowhere():
     assert redact("runs/a?b@c") == "runs/a?b@c"
     shown = Storage("memory://me:secret@host/run")
     assert "secret" not in shown.uri("a/b") + shown.uri() + repr(shown)
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "extra"),
+    [("gs://bucket/run", "gcsfs", "gcs"), ("abfs://container@account/run", "adlfs", "azure")],
+)
+def test_a_store_whose_client_is_not_installed_is_named_with_the_line_that_installs_it(monkeypatch, url, module, extra):
+    """The remedy was "give a local path or a URL that fsspec supports", which these URLs are."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError) as error:
+        Storage(url)
+    assert f"cannot open the run folder {url}: the client of this store is not installed" in str(error.value)
+    assert f"uv sync --extra {extra}" in str(error.value)
+
+
+def test_azure_urls_keep_their_container_and_lose_secrets():
+    assert redact("abfs://container@account.dfs.core.windows.net/run?sig=x") == (
+        "abfs://container@account.dfs.core.windows.net/run"
+    )
+    assert "secret" not in redact("abfs://name:secret@account/run")
+
+
+def test_a_path_that_the_locale_cannot_read_is_named_with_the_variable_that_cures_it():
+    """In a C locale such a path was reported as missing, with the advice to generate a run there."""
+    with pytest.raises(UserError, match=r"cannot be read in the locale of this process: set LC_ALL=C\.UTF-8"):
+        Storage("/data/" + "ü".encode().decode("ascii", "surrogateescape"))

@@ -135,7 +135,7 @@ def test_a_run_with_a_finished_model_needs_no_workers_for_it(cluster, tmp_path, 
     def generate(*_, **__):
         raise Generates
 
-    monkeypatch.setattr("synfiqa.jobs.generation.dataset.run_generate", generate)
+    monkeypatch.setattr("synfiqa.jobs.generation.dataset.make_dataset", generate)
     with pytest.raises(Generates):
         run_all(config)
     with pytest.raises(UserError, match="needs 2 GPUs"):

@@ -1,0 +1,47 @@
+"""Nodes and their labels, matched as Ray matches them; workers counted by what Ray's table says of them."""
+
+import pytest
+
+from synfiqa.cluster.ray_cluster.nodes import Node, label_text, total
+from synfiqa.cluster.ray_cluster.worker_states import WorkerStates, count_states
+
+SMALL = Node(4, 1, {"pool": "small", "zone": "a"})
+
+
+@pytest.mark.parametrize(
+    ("selector", "matches"),
+    [
+        ({}, True),
+        ({"pool": "small"}, True),
+        ({"pool": "small", "zone": "b"}, False),
+        ({"pool": "!small"}, False),
+        ({"pool": "in(big, small)"}, True),
+        ({"zone": "!in(b, c)"}, True),
+        ({"rack": "1"}, False),
+        ({"rack": "!1"}, True),
+    ],
+)
+def test_selectors_match_as_in_ray(selector, matches):
+    assert SMALL.has(selector) is matches
+
+
+def test_sums_and_words():
+    assert total([SMALL, Node(2, 0.5)]) == (6, 1.5)
+    assert label_text({"pool": "small", "zone": "!a"}) == "pool=small, zone=!a"
+
+
+def test_an_actor_has_a_place_as_soon_as_it_has_an_address():
+    def actor(state, address="", name="MapWorker(MapBatches(annotator))"):
+        return {"ActorClassName": name, "State": state, "Address": {"IPAddress": address}}
+
+    actors = [
+        actor("ALIVE", "10.0.0.1"),
+        actor("PENDING_CREATION", "10.0.0.1"),
+        actor("PENDING_CREATION"),
+        actor("RESTARTING"),
+        actor("DEPENDENCIES_UNREADY"),
+        actor("DEAD", "10.0.0.1"),
+        actor("ALIVE", "10.0.0.1", name="AutoscalingRequester"),
+    ]
+    states = count_states(actors, ["annotator", "shard_writer"])
+    assert states == {"annotator": WorkerStates(running=1, starting=1, waiting=3), "shard_writer": WorkerStates()}
