@@ -48,7 +48,7 @@ def end_actors(name: str) -> None:
         if actor["ActorClassName"] == name and actor["State"] != "DEAD":
             # An actor may end on its own meanwhile.
             with suppress(Exception):
-                ray._private.worker.global_worker.core_worker.kill_actor(
+                ray._private.worker.global_worker.core_worker.kill_actor(  # type: ignore[attr-defined]
                     ray.ActorID(bytes.fromhex(actor["ActorID"])), True
                 )
 
