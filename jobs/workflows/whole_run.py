@@ -16,6 +16,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, measured_by
     from synfiqa.fiqa_train.labels.label_pass import run_label
     from synfiqa.fiqa_train.labels.match_threshold import match_threshold
+    from synfiqa.fiqa_train.training.loop import trunk_of
     from synfiqa.fiqa_train.training.on_ray import require_workers
     from synfiqa.fiqa_train.training.task import is_trained
     from synfiqa.fiqa_train.training.train_run import run_train
@@ -27,6 +28,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     frozen = frozen_scale(config.label, measured)
     resolved = resolve(config)
     match_threshold(config, measured.embedder, frozen, resolved=resolved)
+    trunk_of(config.train, resolved.models.embedder)
     before = current(config.run.url, config.resilience.retry_budget_s)
     with ray_session():
         if new_generation or not is_trained(before, config.train.name):
