@@ -18,6 +18,7 @@ from synfiqa.cluster.storage.storage import redact_all
 from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM
+from synfiqa.schemas.plugins import PLUGIN_GROUPS, installed
 
 
 def catalogue_of(options: argparse.Namespace) -> Catalogue:
@@ -34,7 +35,7 @@ def chosen(catalogue: Catalogue, names: Sequence[str]) -> list[Model]:
 
 
 def run_list(catalogue: Catalogue) -> None:
-    """Print one line a model: name, role, architecture, whether it is on this machine, licence."""
+    """Print one line a model: name, role, architecture, whether it is on this machine, licence; then plug-ins."""
     table = Table(box=None, pad_edge=False)
     for column in ("name", "role", "architecture", "here", "licence", "commercial use"):
         table.add_column(column, overflow="fold")
@@ -43,6 +44,9 @@ def run_list(catalogue: Catalogue) -> None:
         commercial = "yes" if card.commercial_use else "no"
         table.add_row(card.name, card.role, card.architecture, _presence(model), card.licence, commercial)
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+    for group in PLUGIN_GROUPS.values():
+        for plugin in installed(group):
+            say(f"{plugin.name}: plug-in of {plugin.distribution} {plugin.version}, {group}")
 
 
 def run_check(models: Sequence[Model], *, record: bool = False, fetch: bool = False) -> None:
