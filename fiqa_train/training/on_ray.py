@@ -145,7 +145,7 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
             failure_config=FailureConfig(
                 max_failures=section.max_failures,
                 # The driver ends the wait for workers; this bounds it should the driver itself be gone.
-                controller_failure_limit=math.ceil(task.wait_s / START_TIMEOUT_S) + 1,
+                controller_failure_limit=math.ceil(task.wait_s / START_TIMEOUT_S) + 1,  # type: ignore[call-arg]
             ),
             checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
             callbacks=callbacks,
