@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,12 @@ def end_actors(name: str) -> None:
     """End the actors of a class that this driver has started, such as one whose handle a library keeps."""
     import ray
 
+    worker: Any = ray._private.worker.global_worker
     for actor in _own_actors():
         if actor["ActorClassName"] == name and actor["State"] != "DEAD":
             # An actor may end on its own meanwhile.
             with suppress(Exception):
-                ray._private.worker.global_worker.core_worker.kill_actor(  # type: ignore[attr-defined]
-                    ray.ActorID(bytes.fromhex(actor["ActorID"])), True
-                )
+                worker.core_worker.kill_actor(ray.ActorID(bytes.fromhex(actor["ActorID"])), True)
 
 
 def _own_actors() -> list[dict]:
