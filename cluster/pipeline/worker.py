@@ -16,8 +16,10 @@ from synfiqa.cluster.pipeline.node_setup import once_per_node
 from synfiqa.cluster.pipeline.salvage import describe
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
+from synfiqa.cluster.run.fingerprint import libraries_digest
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.gpu_sampler import trace_gpu
+from synfiqa.cluster.telemetry.machine import machine_class
 from synfiqa.cluster.telemetry.spans import StageTrace
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Dead
@@ -50,6 +52,7 @@ class StageWorker:
         self._broken = self._set_up()
         # After the stages: PyTorch has chosen its GPU by then.
         self._gpu = trace_gpu() if has_gpu and self._broken is None else None
+        self._machine = f"{machine_class(has_gpu)}, libraries {libraries_digest()}"
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Map one-row wire tables to one-row wire tables."""
@@ -128,9 +131,9 @@ class StageWorker:
 
     def _trace(self, began: float) -> StageTrace:
         if self._gpu is None:
-            return StageTrace(round(began, 3), self._name)
+            return StageTrace(round(began, 3), self._name, machine=self._machine)
         use = self._gpu.end()
-        return StageTrace(round(began, 3), self._name, use.gpu, use.utilisation, use.memory)
+        return StageTrace(round(began, 3), self._name, use.gpu, use.utilisation, use.memory, self._machine)
 
     def _check_folder(self) -> None:
         if self._shares_folder:

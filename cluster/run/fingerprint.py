@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -82,6 +83,12 @@ def library_version(distribution: str) -> str:
     except PackageNotFoundError:
         # A cluster job may run straight from its working directory, without an installed package.
         return "not installed"
+
+
+@cache
+def libraries_digest() -> str:
+    """Return 8 hex digits over the versions of `LIBRARIES` in this environment."""
+    return hashlib.sha256(canonical_json({name: library_version(name) for name in LIBRARIES})).hexdigest()[:8]
 
 
 def canonical_json(document: Any) -> bytes:

@@ -1,8 +1,8 @@
 """Time, worker and GPU use of each stage on a unit, encoded in the provenance of its commit.
 
-Provenance is flat text: `seconds_<stage>`, `began_<stage>`, `worker_<stage>`, and for a worker with a GPU
-`gpu_<stage>`, `device_<stage>` and `memory_<stage>`. None of it enters a digest. No prefix is a prefix of another, so
-that the name of a stage cannot turn one key into another.
+Provenance is flat text: `seconds_<stage>`, `began_<stage>`, `worker_<stage>`, `machine_<stage>` (what decides its
+rounding), and for a worker with a GPU `gpu_<stage>`, `device_<stage>` and `memory_<stage>`. None of it enters a digest.
+No prefix is a prefix of another, so that the name of a stage cannot turn one key into another.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ class StageTrace:
     """Start of a stage on a unit (Unix seconds), its worker, and the use of the worker's GPU meanwhile.
 
     `worker` is host/pid@start, `gpu` the GPU's UUID (empty without one), `utilisation` the mean share 0..1 of the time
-    in which the GPU ran kernels of any process, `memory` the peak of its bytes in use; None is unknown.
+    in which the GPU ran kernels of any process, `memory` the peak of its bytes in use; None is unknown. `machine` is
+    the class of its CPU and GPU and a digest of its libraries; empty in older runs.
     """
 
     began: float
@@ -24,6 +25,7 @@ class StageTrace:
     gpu: str = ""
     utilisation: float | None = None
     memory: int | None = None
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ def to_provenance(busy: Mapping[str, float], traces: Mapping[str, StageTrace]) -
     for stage, trace in traces.items():
         entries[f"began_{stage}"] = f"{trace.began:.3f}"
         entries[f"worker_{stage}"] = trace.worker
+        if trace.machine:
+            entries[f"machine_{stage}"] = trace.machine
         if trace.gpu:
             entries[f"device_{stage}"] = trace.gpu
         if trace.utilisation is not None:
@@ -67,6 +71,7 @@ def from_provenance(provenance: Mapping[str, str]) -> dict[str, Span]:
             gpu=provenance.get(f"device_{stage}", ""),
             utilisation=None if use is None else float(use),
             memory=None if memory is None else int(memory),
+            machine=provenance.get(f"machine_{stage}", ""),
             seconds=float(seconds),
         )
     return spans

@@ -29,6 +29,7 @@ from synfiqa.cluster.upkeep.verify_commits import (
     newest_commits,
     read_commits,
 )
+from synfiqa.cluster.upkeep.verify_machines import machine_notes
 from synfiqa.cluster.upkeep.verify_record import read_record
 from synfiqa.cluster.upkeep.verify_results import check_label_part, check_model, model_names, read_calibrations
 from synfiqa.cluster.upkeep.verify_unit import Problem, UnitFindings, check_ledger, check_unit
@@ -96,6 +97,7 @@ def verify_run(storage: Storage, threads: int = 0, progress: Progress | None = N
         for name, calibration in calibrations.items()
         if calibration.dataset_sha256 != result.summary.digest
     ]
+    result.notes += machine_notes(newest)
     _count_leftovers(result, entries, named)
     result.problems.sort()
     return result

@@ -6,10 +6,12 @@ from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.ray_session import device_class
+from synfiqa.cluster.ray_cluster.probe import findings, probe
 from synfiqa.cluster.run.generations import following
 from synfiqa.cluster.run.lease import hold
-from synfiqa.cluster.run.manifest import RecipeChanged, open_run, planned_shards
+from synfiqa.cluster.run.manifest import MANIFEST, RecipeChanged, open_run, planned_shards
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import announce
 from synfiqa.jobs.generation.identity_half import IdentityHalf
 from synfiqa.jobs.generation.readiness import require_fit
 from synfiqa.jobs.generation.sample_half import SampleHalf
@@ -67,6 +69,8 @@ def make_dataset(
             raise
         storage = following(storage)
         manifest = open_run(storage, config, models, device, cards)
+    for finding in findings(probe(run.libraries, storage.url, MANIFEST, config.resilience.probe_s)):
+        announce(finding)
     store = ShardStore(storage, manifest.fingerprint, config.storage.format)
     stages = stages or Stages()
     with hold(storage, config.resilience.lease_s, job="replay" if replay else "generate") as lease:

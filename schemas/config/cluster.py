@@ -74,6 +74,13 @@ class ResilienceSection(Section):
         le=31 * 86400,
         description="seconds that a stage, or training, waits for a node or GPU to run on until the job ends",
     )
+    probe_s: float = Field(
+        60.0,
+        ge=0,
+        le=3600,
+        description="seconds that every other node has to state its libraries, store and disk before work starts; 0: "
+        "nodes are not examined",
+    )
     stall_s: float = Field(
         7200.0,
         ge=1,

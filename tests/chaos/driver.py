@@ -37,7 +37,7 @@ def config_of(order: Order):
             "degraded": 5,
             "micro_batch": 4,
         },
-        "resilience": {"max_attempts": 20, "max_dead_rate": 0.25, "lease_s": 4, "retry_budget_s": 90},
+        "resilience": {"max_attempts": 20, "max_dead_rate": 0.25, "lease_s": 4, "probe_s": 0, "retry_budget_s": 90},
     }
     for section, values in order.settings.items():
         tree[section] = {**tree.get(section, {}), **values}
