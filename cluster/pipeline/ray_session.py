@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from synfiqa.cluster.pipeline.placement import require_gpu
+from synfiqa.cluster.pipeline.layout.placement import require_gpu
 from synfiqa.cluster.ray_cluster.ray_start import join, start
 from synfiqa.schemas.config.cluster import PlacementSection
 

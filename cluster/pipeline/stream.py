@@ -2,14 +2,15 @@
 
 import gc
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from itertools import batched
 from typing import Any
 
 from synfiqa.cluster.pipeline.attempts import Attempts
-from synfiqa.cluster.pipeline.placement import Pool, plan_placement
+from synfiqa.cluster.pipeline.layout.placement import Pool, plan_placement, sizes_on
+from synfiqa.cluster.pipeline.layout.resizing import MOST_WORKERS
 from synfiqa.cluster.pipeline.ray_session import quiet_ray
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.cluster.pipeline.waits import Shrunk, Waits
@@ -51,7 +52,7 @@ def stream(
         for window in batched(units, WINDOW):
             left = {unit.number: unit for unit in window}
             while left:
-                nodes = nodes or alive_nodes()
+                nodes = nodes or [node for node in alive_nodes() if not node.draining]
                 session = session or marks.enter_context(_session(storage))
                 pools = plan_placement(stages, placement, nodes, len(left))
                 waits = Waits(pools, nodes, resilience, partial(_fits, stages, placement))
@@ -59,7 +60,7 @@ def stream(
                     _dataset, list(left.values()), pools, storage, placement, resilience, session, ordered
                 )
                 try:
-                    with closing(_execute(dataset, waits)) as results:
+                    with closing(_execute(dataset, waits, partial(_sizes, pools, placement, left))) as results:
                         for done in results:
                             left.pop(done.number, None)
                             yield done
@@ -93,13 +94,19 @@ def _fits(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node
     return all(any(node.has(pool.labels) for node in nodes) for pool in pools)
 
 
-def _execute(make: Callable[[], Any], waits: Waits) -> Generator[Work | Dead]:
+def _sizes(pools: Sequence[Pool], placement: PlacementSection, left: Sized, nodes: Sequence[Node]) -> list[int]:
+    return sizes_on(pools, placement, nodes, len(left))
+
+
+def _execute(
+    make: Callable[[], Any], waits: Waits, sizes: Callable[[Sequence[Node]], Sequence[int]]
+) -> Generator[Work | Dead]:
     import ray
 
-    from synfiqa.cluster.pipeline.watched_execution import unwatch, watch
+    from synfiqa.cluster.pipeline.watched_execution import Watched, unwatch, watch
 
     quiet_ray()
-    key = watch(ray.data.DataContext.get_current(), waits)
+    key = watch(ray.data.DataContext.get_current(), Watched(waits, sizes))
     rows = iter(make().iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
     try:
         for batch in rows:
@@ -150,7 +157,9 @@ def _dataset(
             batch_format="pyarrow",
             num_cpus=pool.resources.cpus,
             num_gpus=pool.resources.gpus or None,
-            compute=ray.data.ActorPoolStrategy(size=pool.size),
+            compute=ray.data.ActorPoolStrategy(
+                min_size=pool.size, initial_size=pool.size, max_size=MOST_WORKERS, max_tasks_in_flight_per_actor=2
+            ),
             udf_modifying_row_count=False,
             **({"label_selector": pool.labels} if pool.labels else {}),
         )

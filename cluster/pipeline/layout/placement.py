@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from synfiqa.cluster.pipeline.gpu_packing import check_packing, gpu_share
+from synfiqa.cluster.pipeline.layout.gpu_packing import check_packing, gpu_share
 from synfiqa.cluster.pipeline.stage import Resources, Stage
 from synfiqa.cluster.ray_cluster.nodes import Node, label_text, total
 from synfiqa.schemas.config.cluster import PlacementSection
@@ -67,6 +67,16 @@ def _plan(
     return [
         Pool(group, size, Resources(math.floor(share.cpus * scale * 1e4) / 1e4, share.gpus), selector)
         for group, share, size, scale, selector in zip(groups, shares, sizes, scales, labels, strict=True)
+    ]
+
+
+def sizes_on(pools: Sequence[Pool], section: PlacementSection, nodes: Sequence[Node], units: int) -> list[int]:
+    """Return how many workers each of the pools of a running plan should have on the nodes that there are now."""
+    shares = [pool.resources for pool in pools]
+    rooms = Rooms(nodes, [pool.labels for pool in pools])
+    return [
+        min(_pool_size(at, shares, section.workers, rooms), max(units, 1)) if rooms.places[at] else 1
+        for at in range(len(shares))
     ]
 
 

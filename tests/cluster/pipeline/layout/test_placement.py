@@ -2,7 +2,7 @@
 
 import pytest
 
-from synfiqa.cluster.pipeline.placement import plan_placement
+from synfiqa.cluster.pipeline.layout.placement import plan_placement
 from synfiqa.cluster.pipeline.stage import Resources, Stage
 from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.schemas.config.cluster import PlacementSection

@@ -1,0 +1,102 @@
+"""Pools follow a real cluster: nodes that join work, nodes that are lost or drained cost their units only."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from synfiqa.cluster.pipeline import watched_execution
+from synfiqa.cluster.pipeline.layout import resizing
+from synfiqa.cluster.pipeline.stage import Resources, Work
+from synfiqa.cluster.pipeline.stream import stream
+from synfiqa.cluster.ray_cluster.nodes import alive_nodes
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.schemas.config.cluster import PlacementSection
+from tests.cluster.toy_stages import AddOne, toy_units
+
+pytestmark = pytest.mark.ray
+
+
+class Located(AddOne):
+    """Notes on which node it works; slow until a file exists."""
+
+    name = "located"
+    resources = Resources(1.0)
+
+    def __init__(self, hurry: Path, seconds: float) -> None:
+        self._hurry, self._seconds = hurry, seconds
+
+    def process(self, work: Work) -> Work:
+        time.sleep(0.05 if self._hurry.exists() else self._seconds)
+        done = super().process(work)
+        return replace(done, notes={"node": ray.get_runtime_context().get_node_id()})
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    ray.init(address=found.address, log_to_driver=False)
+    yield found
+    ray.shutdown()
+    found.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(watched_execution, "LOOK_S", 0.5)
+    monkeypatch.setattr(resizing, "EXCHANGE_S", 2.0)
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return Storage(str(tmp_path / "run"))
+
+
+@pytest.fixture
+def hurry(tmp_path):
+    return tmp_path / "hurry"
+
+
+def _until(results, hurry, found, limit=60.0):
+    """Yield results; once one is from a node in `found`, or the limit is over, let the rest be quick."""
+    began = time.monotonic()
+    for result in results:
+        if result.notes["node"] in found or time.monotonic() - began > limit:
+            hurry.touch()
+        yield result
+
+
+def test_a_node_that_joins_works_within_a_minute(cluster, storage, hurry):
+    """A head with one CPU had the whole half to itself, whatever joined after its first shard."""
+    results = stream([Located(hurry, 2.0)], toy_units(90), storage, PlacementSection())
+    done = [next(results), next(results)]
+    joined = cluster.add_node(num_cpus=2)
+    try:
+        done += _until(results, hurry, {joined.node_id})
+        assert sorted(result.number for result in done) == list(range(90))
+        assert joined.node_id in {result.notes["node"] for result in done}
+    finally:
+        cluster.remove_node(joined, allow_graceful=False)
+        while len(alive_nodes()) > 1:
+            time.sleep(0.5)
+
+
+def test_units_of_a_lost_node_are_made_though_no_place_is_free(cluster, storage, hurry):
+    """They were bound to a worker that got no place: they came last, and in this ordered stream all waited for them."""
+    lost = cluster.add_node(num_cpus=1)
+    results = stream([Located(hurry, 0.7)], toy_units(90), storage, PlacementSection(), ordered=True)
+    done, first, came = [], 0, 90
+    for result in results:
+        done.append(result.number)
+        if lost and result.notes["node"] == lost.node_id:
+            cluster.remove_node(lost, allow_graceful=False)
+            lost, first = None, result.number
+        # What the lost worker had taken by then is among the next.
+        if not lost and not hurry.exists() and set(range(first + 6)) <= set(done):
+            hurry.touch()
+            came = len(done)
+    assert done == list(range(90))
+    assert came < 80
