@@ -9,7 +9,9 @@ from typing import Any
 from ray.data import DataContext
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 
+from synfiqa.cluster.pipeline.layout.pool_sizes import MeasuredPace
 from synfiqa.cluster.pipeline.layout.resizing import Resizing
+from synfiqa.cluster.pipeline.layout.set_aside import SetAside
 from synfiqa.cluster.pipeline.waits import Look, Waits
 from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes
 from synfiqa.cluster.ray_cluster.worker_states import worker_states
@@ -22,10 +24,15 @@ _KEY = "synfiqa_watched"
 
 @dataclass(frozen=True)
 class Watched:
-    """What an execution is held to: its waits, and the sizes of its pools, in order, on nodes that take new work."""
+    """What an execution is held to: waits, nodes set aside, and sizes of its pools, in order, on nodes for new work.
+
+    `pace` is that of its stages so far, by which the pools are sized.
+    """
 
     waits: Waits
+    aside: SetAside
     sizes: Callable[[Sequence[Node]], Sequence[int]]
+    pace: MeasuredPace
 
 
 _watched: dict[str, Watched] = {}
@@ -47,6 +54,8 @@ class _Watch(ExecutionCallback):
             self._resizing = self._resizing or Resizing(_pools(topology))
             try:
                 nodes = alive_nodes()
+                if watched.aside.look():
+                    _keep_off(topology, watched.aside.selector())
                 seen = _seen(watched.waits, nodes, topology)
             # Ray's tables cannot be read while its control service restarts, for instance.
             except Exception:
@@ -58,7 +67,7 @@ class _Watch(ExecutionCallback):
 
     def _resize(self, watched: Watched, nodes: Sequence[Node]) -> None:
         assert self._resizing is not None
-        usable = [node for node in nodes if not node.draining]
+        usable = watched.aside.without([node for node in nodes if not node.draining])
         sizes = watched.sizes(usable)
         self._resizing.apply(sizes, {node.id for node in usable})
         watched.waits.resized(sizes)
@@ -83,6 +92,14 @@ def unwatch(key: str) -> None:
 
 def _pools(topology: Any) -> list[Any]:
     return [pool for operator in topology for pool in operator.get_autoscaling_actor_pools()]
+
+
+def _keep_off(topology: Any, selector: dict[str, str]) -> None:
+    """Have workers that start from now on do so on nodes with these labels too."""
+    for operator in topology:
+        if operator.get_autoscaling_actor_pools():
+            arguments = operator._ray_remote_args
+            arguments["label_selector"] = {**arguments.get("label_selector", {}), **selector}
 
 
 def _seen(waits: Waits, nodes: Sequence[Node], topology: Any) -> Look:

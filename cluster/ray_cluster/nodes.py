@@ -9,7 +9,7 @@ _SEVERAL = re.compile(r"in\((.*)\)")
 
 @dataclass(frozen=True)
 class Node:
-    """A node that is alive: CPUs and GPUs that it holds and those that are free, its labels, and Ray's id of it.
+    """A node that is alive: the CPUs and GPUs that it holds and that are free, labels, Ray's id of it, memory.
 
     A node that is `draining` has been given notice: it finishes what it has and takes nothing new.
     """
@@ -21,6 +21,7 @@ class Node:
     free_gpus: float = 0.0
     id: str = ""
     draining: bool = False
+    memory_mb: float = 0.0
 
     def has(self, selector: Mapping[str, str]) -> bool:
         """Return whether the node has all labels of a selector, in Ray's notation: `a`, `!a`, `in(a,b)`, `!in(a,b)`."""
@@ -63,6 +64,7 @@ def _node(found: dict, free: dict, *, draining: bool) -> Node:
         free_gpus=float(free.get("GPU", 0.0)),
         id=found["NodeID"],
         draining=draining,
+        memory_mb=float(held.get("memory", 0.0)) / 1024**2,
     )
 
 
