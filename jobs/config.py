@@ -39,6 +39,8 @@ def parse_config(tree: dict[str, Any], source: str) -> RunConfig:
     require_known(config.evaluate.scorers, f"{source}: evaluate.scorers", config.models.catalogue)
     require_stages(config.placement.labels, f"{source}: placement.labels")
     require_stages(config.placement.memory_mb, f"{source}: placement.memory_mb")
+    require_stages(config.placement.stage_workers, f"{source}: placement.stage_workers")
+    require_stages(config.placement.ram_mb, f"{source}: placement.ram_mb")
     return config
 
 

@@ -16,6 +16,7 @@ class IdentityReaderStage(Stage):
 
     name = "identity_reader"
     resources = Resources(cpus=0.25)
+    pace = 0.1
 
     def __init__(self, storage: Storage, fingerprint: str) -> None:
         self._store = ShardStore(storage, fingerprint)

@@ -27,6 +27,7 @@ class ShardWriterStage(Stage):
 
     name = "shard_writer"
     resources = Resources(cpus=0.5)
+    pace = 0.1
 
     def __init__(self, storage: Storage, fingerprint: str, file_format: Format) -> None:
         self._store = ShardStore(storage, fingerprint, file_format)

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from synfiqa.cluster.pipeline.placement import require_gpu
+from synfiqa.cluster.ray_cluster.autoscaler import growth_limits
 from synfiqa.cluster.ray_cluster.ray_start import join, start
-from synfiqa.schemas.config.cluster import PlacementSection
 
 _ENVIRONMENT = {
     # Under `uv run` Ray would rebuild the environment in every worker.
@@ -100,21 +99,6 @@ def cluster_resources() -> tuple[float, float]:
 
 def cluster_limits() -> tuple[float, float]:
     """Return the CPUs and GPUs that the cluster holds now or, where it scales itself, those that it may grow to."""
-    # Ray has no public way to the limits of its autoscaler; Ray Data and Ray Train read them like this.
-    from ray._private.state import state
-
-    limits = state.get_max_resources_from_cluster_config() or {}
+    limits = growth_limits() or (0.0, 0.0)
     cpus, gpus = cluster_resources()
-    return max(cpus, float(limits.get("CPU", 0.0))), max(gpus, float(limits.get("GPU", 0.0)))
-
-
-def device_class(placement: PlacementSection) -> str:
-    """Return `cpu` or `cuda`: what this run computes on, which decides the last bits of its floats (promise 1).
-
-    UserError when the config demands a GPU and the cluster has none.
-    """
-    if placement.device == "cpu":
-        return "cpu"
-    gpus = cluster_resources()[1]
-    require_gpu(placement, gpus)
-    return "cuda" if gpus > 0 else "cpu"
+    return max(cpus, limits[0]), max(gpus, limits[1])

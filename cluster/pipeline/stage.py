@@ -53,6 +53,8 @@ class Stage(ABC):
 
     name: ClassVar[str]
     resources: ClassVar[Resources] = Resources()
+    pace: ClassVar[float] = 1.0
+    """Seconds a unit over those of the slowest stage: how many workers it gets until both are measured."""
     batch_size: int = 1
     """Rows per model call, cut inside the unit."""
     models: tuple[str, ...] = ()

@@ -77,6 +77,7 @@ class Waits:
         say: Callable[[str], None] = announce,
     ) -> None:
         self._pools = {pool.name: pool for pool in pools}
+        self._sizes = {pool.name: pool.size for pool in pools}
         self._planned = total(nodes)
         self._resilience = resilience
         self._fits = fits
@@ -91,6 +92,10 @@ class Waits:
     def pools(self) -> Sequence[str]:
         """Return the names of the pools."""
         return list(self._pools)
+
+    def resized(self, sizes: Sequence[int]) -> None:
+        """Account for pools that have other sizes from now on."""
+        self._sizes.update(zip(self._pools, sizes, strict=False))
 
     @property
     def stall_s(self) -> float:
@@ -122,10 +127,13 @@ class Waits:
             self._end_without_place(pool, waited, states.waiting, nodes)
         reason = missing(pool, nodes, self._planned, states.waiting)
         patience = FIRST_WORD_S if reason else START_S
-        nowhere_yet = _workers(pool, states.waiting, f"without a place: {reason or 'Ray starts their processes'}")
+        size = self._sizes[pool.name]
+        nowhere_yet = _workers(
+            pool.name, size, states.waiting, f"without a place: {reason or 'Ray starts their processes'}"
+        )
         self._speak(f"worker {pool.name}", states.waiting > 0, nowhere_yet, patience)
         loading = states.starting > 0 and not states.running
-        started = _workers(pool, states.starting, "started, and loading what they need")
+        started = _workers(pool.name, size, states.starting, "started, and loading what they need")
         self._speak(f"start {pool.name}", loading, started, START_S)
 
     def _end_without_place(self, pool: Workers, waited: float, count: int, nodes: Sequence[Node]) -> None:
@@ -200,8 +208,8 @@ def _fitting(node: Node, each: Resources, most: int) -> int:
     return min([most, *(math.floor(free / wanted + 1e-6) for free, wanted in parts if wanted)])
 
 
-def _workers(pool: Workers, count: int, what: str) -> str:
-    return f"{pool.name}: {count} of {pool.size} worker{'s' * (pool.size != 1)} {what}"
+def _workers(pool: str, size: int, count: int, what: str) -> str:
+    return f"{pool}: {count} of {size} worker{'s' * (size != 1)} {what}"
 
 
 def _lost(before: tuple[float, float], now: tuple[float, float]) -> str:

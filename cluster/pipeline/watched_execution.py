@@ -1,48 +1,82 @@
-"""Looks at a Ray Data execution while it runs, from its own scheduling loop, and ends it with one sentence."""
+"""Looks at a Ray Data execution from its own scheduling loop: resizes its pools, and ends it with one sentence."""
 
 import time
 import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ray.data import DataContext
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 
+from synfiqa.cluster.pipeline.layout.pool_sizes import MeasuredPace
+from synfiqa.cluster.pipeline.layout.resizing import Resizing
+from synfiqa.cluster.pipeline.layout.set_aside import SetAside
 from synfiqa.cluster.pipeline.waits import Look, Waits
-from synfiqa.cluster.ray_cluster.nodes import alive_nodes
+from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes
 from synfiqa.cluster.ray_cluster.worker_states import worker_states
 
 LOOK_S = 5.0
 """Seconds between two looks."""
 
-_KEY = "synfiqa_waits"
-_waits: dict[str, Waits] = {}
+_KEY = "synfiqa_watched"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What an execution is held to: waits, nodes set aside, and sizes of its pools, in order, on nodes for new work.
+
+    `pace` is that of its stages so far, by which the pools are sized.
+    """
+
+    waits: Waits
+    aside: SetAside
+    sizes: Callable[[Sequence[Node]], Sequence[int]]
+    pace: MeasuredPace
+
+
+_watched: dict[str, Watched] = {}
 
 
 class _Watch(ExecutionCallback):
     """Ray Data makes one for each execution and calls it in the thread that schedules; what it raises ends that."""
 
     def __init__(self) -> None:
-        self._next = time.monotonic() + LOOK_S
+        self._next = 0.0
+        self._resizing: Resizing | None = None
 
     def on_execution_step(self, executor: Any) -> None:
         if time.monotonic() < self._next:
             return
-        waits = _waits.get(executor._data_context.get_config(_KEY, ""))
-        if waits is not None:
+        watched = _watched.get(executor._data_context.get_config(_KEY, ""))
+        if watched is not None:
+            topology = executor._topology
+            self._resizing = self._resizing or Resizing(_pools(topology))
             try:
-                seen = _seen(waits, executor._topology)
+                nodes = alive_nodes()
+                if watched.aside.look():
+                    _keep_off(topology, watched.aside.selector())
+                seen = _seen(watched.waits, nodes, topology)
             # Ray's tables cannot be read while its control service restarts, for instance.
             except Exception:
                 seen = None
             if seen is not None:
-                waits.look(seen)
+                self._resize(watched, nodes)
+                watched.waits.look(seen)
         self._next = time.monotonic() + LOOK_S
 
+    def _resize(self, watched: Watched, nodes: Sequence[Node]) -> None:
+        assert self._resizing is not None
+        usable = watched.aside.without([node for node in nodes if not node.draining])
+        sizes = watched.sizes(usable)
+        self._resizing.apply(sizes, {node.id for node in usable})
+        watched.waits.resized(sizes)
 
-def watch(context: DataContext, waits: Waits) -> str:
+
+def watch(context: DataContext, watched: Watched) -> str:
     """Have the executions of datasets made under `context` from now on looked at; return a key for `unwatch`."""
     key = uuid.uuid4().hex
-    _waits[key] = waits
+    _watched[key] = watched
     context.set_config(_KEY, key)
     if _Watch not in context.custom_execution_callback_classes:
         context.custom_execution_callback_classes.append(_Watch)
@@ -53,11 +87,23 @@ def watch(context: DataContext, waits: Waits) -> str:
 
 def unwatch(key: str) -> None:
     """Forget what `watch` began."""
-    _waits.pop(key, None)
+    _watched.pop(key, None)
 
 
-def _seen(waits: Waits, topology: Any) -> Look:
+def _pools(topology: Any) -> list[Any]:
+    return [pool for operator in topology for pool in operator.get_autoscaling_actor_pools()]
+
+
+def _keep_off(topology: Any, selector: dict[str, str]) -> None:
+    """Have workers that start from now on do so on nodes with these labels too."""
+    for operator in topology:
+        if operator.get_autoscaling_actor_pools():
+            arguments = operator._ray_remote_args
+            arguments["label_selector"] = {**arguments.get("label_selector", {}), **selector}
+
+
+def _seen(waits: Waits, nodes: Sequence[Node], topology: Any) -> Look:
     progress = tuple(
         (op.metrics.num_outputs_taken, state.total_enqueued_input_blocks()) for op, state in topology.items()
     )
-    return Look(worker_states(waits.pools), alive_nodes(), progress)
+    return Look(worker_states(waits.pools), nodes, progress)

@@ -12,6 +12,7 @@ from functools import partial
 import pyarrow as pa
 
 from synfiqa.cluster.pipeline.attempts import NO_MARKS, Attempts
+from synfiqa.cluster.pipeline.layout.set_aside import SetUpFailed, report_failure
 from synfiqa.cluster.pipeline.node_setup import once_per_node
 from synfiqa.cluster.pipeline.salvage import describe
 from synfiqa.cluster.pipeline.stage import Stage, Work
@@ -49,9 +50,12 @@ class StageWorker:
         self._attempts = Attempts(storage, session)
         self._shares_folder = False
         self._name = f"{socket.gethostname()}/{os.getpid()}@{time.time():.0f}"
-        self._broken = self._set_up()
+        if error := self._set_up():
+            self.close()
+            report_failure(session, error)
+            raise SetUpFailed(str(error))
         # After the stages: PyTorch has chosen its GPU by then.
-        self._gpu = trace_gpu() if has_gpu and self._broken is None else None
+        self._gpu = trace_gpu() if has_gpu else None
         self._machine = f"{machine_class(has_gpu)}, libraries {libraries_digest()}"
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -75,8 +79,7 @@ class StageWorker:
             self.close()
 
     def _set_up(self) -> UserError | JobFailed | None:
-        """Prepare the node and load the models; return the error that ends the job with the first unit."""
-        # Raised in the constructor, Ray would bury the error in tracebacks and start the actor again.
+        """Prepare the node and load the models; return the error that stays."""
         _single_thread()
         for stage in self._stages:
             prepare = partial(once_per_node, self._session, stage.name, stage.setup_on_node)
@@ -92,8 +95,6 @@ class StageWorker:
     def _advance(self, row: dict) -> dict:
         if row["fatal"] or row["dead"]:
             return row
-        if self._broken is not None:
-            return {**row, **pack(Work(row["kind"], row["number"], pa.table({})), fatal=self._broken)}
         work = unpack(row)
         assert isinstance(work, Work)
         key = f"{work.kind}-{work.number:06d}-{self._stages[0].name}"

@@ -9,13 +9,19 @@ _SEVERAL = re.compile(r"in\((.*)\)")
 
 @dataclass(frozen=True)
 class Node:
-    """A node that is alive: CPUs and GPUs that it holds and those that are free, and its labels."""
+    """A node that is alive: the CPUs and GPUs that it holds and that are free, labels, Ray's id of it, memory.
+
+    A node that is `draining` has been given notice: it finishes what it has and takes nothing new.
+    """
 
     cpus: float
     gpus: float
     labels: Mapping[str, str] = field(default_factory=dict)
     free_cpus: float = 0.0
     free_gpus: float = 0.0
+    id: str = ""
+    draining: bool = False
+    memory_mb: float = 0.0
 
     def has(self, selector: Mapping[str, str]) -> bool:
         """Return whether the node has all labels of a selector, in Ray's notation: `a`, `!a`, `in(a,b)`, `!in(a,b)`."""
@@ -29,8 +35,12 @@ def alive_nodes() -> list[Node]:
     # Ray has no public way to what is free on each node.
     from ray._private.state import state
 
-    free = state.available_resources_per_node()
-    return [_node(found, free.get(found["NodeID"], {})) for found in ray.nodes() if found["Alive"]]
+    free, draining = state.available_resources_per_node(), state.get_draining_nodes()
+    return [
+        _node(found, free.get(found["NodeID"], {}), draining=found["NodeID"] in draining)
+        for found in ray.nodes()
+        if found["Alive"]
+    ]
 
 
 def total(nodes: Iterable[Node]) -> tuple[float, float]:
@@ -44,7 +54,7 @@ def label_text(selector: Mapping[str, str]) -> str:
     return ", ".join(f"{label}={value}" for label, value in selector.items())
 
 
-def _node(found: dict, free: dict) -> Node:
+def _node(found: dict, free: dict, *, draining: bool) -> Node:
     held = found["Resources"]
     return Node(
         cpus=float(held.get("CPU", 0.0)),
@@ -52,6 +62,9 @@ def _node(found: dict, free: dict) -> Node:
         labels=dict(found.get("Labels") or {}),
         free_cpus=float(free.get("CPU", 0.0)),
         free_gpus=float(free.get("GPU", 0.0)),
+        id=found["NodeID"],
+        draining=draining,
+        memory_mb=float(held.get("memory", 0.0)) / 1024**2,
     )
 
 

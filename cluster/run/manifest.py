@@ -84,6 +84,12 @@ def load_run(storage: Storage, *, any_version: bool = False) -> RunManifest:
     return manifest
 
 
+def recorded_device(storage: Storage) -> str:
+    """Return the device of the recipe of a run folder, `cpu` or `cuda`; empty when the folder is no run yet."""
+    manifest = _read(storage)
+    return str(manifest.recipe.get("device", "")) if manifest else ""
+
+
 def planned_shards(manifest: RunManifest) -> int:
     """Return how many sample shards the finished run has."""
     generate = manifest.recipe["generate"]

@@ -1,15 +1,15 @@
 """Makes the dataset: the identity half fills the ledger in candidate order, the sample half fills the shards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
 from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.cluster.pipeline.ray_session import device_class
+from synfiqa.cluster.pipeline.layout.device_choice import choose_device
 from synfiqa.cluster.ray_cluster.probe import findings, probe
 from synfiqa.cluster.run.generations import following
 from synfiqa.cluster.run.lease import hold
-from synfiqa.cluster.run.manifest import MANIFEST, RecipeChanged, open_run, planned_shards
+from synfiqa.cluster.run.manifest import MANIFEST, RecipeChanged, open_run, planned_shards, recorded_device
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import announce
 from synfiqa.jobs.generation.identity_half import IdentityHalf
@@ -61,7 +61,7 @@ def make_dataset(
     storage.check_shared()
     run = resolved or resolve(config)
     models, cards = require_fit(run).digests, run.cards
-    device = device_class(config.placement)
+    device = choose_device(config.placement, config.resilience, recorded_device(storage))
     try:
         manifest = open_run(storage, config, models, device, cards)
     except RecipeChanged:
@@ -69,6 +69,7 @@ def make_dataset(
             raise
         storage = following(storage)
         manifest = open_run(storage, config, models, device, cards)
+    run = _on_device(run, device)
     for finding in findings(probe(run.libraries, storage.url, MANIFEST, config.resilience.probe_s)):
         announce(finding)
     store = ShardStore(storage, manifest.fingerprint, config.storage.format)
@@ -85,3 +86,9 @@ def make_dataset(
         summary = summarise(store.committed("identities").values(), store.committed("samples").values())
         storage.write(SUMMARY, summary.model_dump_json(indent=2).encode() + b"\n")
     return MadeDataset(summary, storage)
+
+
+def _on_device(run: ResolvedRun, device: str) -> ResolvedRun:
+    """Return the run with the device that its recipe records: what joins or leaves the cluster does not change it."""
+    placement = run.config.placement.model_copy(update={"device": device})
+    return replace(run, config=run.config.model_copy(update={"placement": placement}))

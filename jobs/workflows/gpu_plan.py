@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
 from synfiqa.actors.stages.memory_footprint import Device, Footprint, measure
-from synfiqa.cluster.pipeline.gpu_packing import RESERVE, GpuShare, gpu_share
+from synfiqa.cluster.pipeline.layout.gpu_packing import RESERVE, GpuShare, gpu_share
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.jobs.generation.stages import Stages
 from synfiqa.jobs.terminal.output import say

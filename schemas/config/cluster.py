@@ -49,6 +49,14 @@ class PlacementSection(Section):
         description="stage name -> Ray node labels its workers must have, e.g. {annotator: {pool: small-gpu}}",
     )
 
+    stage_workers: dict[str, Annotated[int, Field(ge=1, le=4096)]] = Field(
+        default_factory=dict, description="stage name -> its workers, in place of workers"
+    )
+    ram_mb: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="stage name -> main memory of one worker in MB; nodes then take no more workers than theirs holds",
+    )
+
     @model_validator(mode="after")
     def _check(self) -> "PlacementSection":
         if bool(self.memory_mb) != bool(self.gpu_memory_mb):

@@ -5,8 +5,10 @@ import time
 import pytest
 
 from synfiqa.cluster.pipeline import stream as pipeline
+from synfiqa.cluster.pipeline.layout.placement import Pool
 from synfiqa.cluster.pipeline.ray_session import ray_session
-from synfiqa.cluster.pipeline.stream import stream
+from synfiqa.cluster.pipeline.stage import Resources
+from synfiqa.cluster.pipeline.stream import stream, window_size
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed, StorageRefused
@@ -111,9 +113,16 @@ def test_workers_that_cannot_start_are_a_sentence_not_a_traceback(storage):
 def test_more_units_than_a_window_come_all_and_in_order(storage, monkeypatch):
     """A driver's memory and the time of each unit used to grow with the length of the run."""
     monkeypatch.setattr(pipeline, "WINDOW", 2)
+    monkeypatch.setattr(pipeline, "ROUNDS", 2)
     results = stream([AddOne()], toy_units(3), storage, ONE_WORKER, ordered=True)
     assert [work.number for work in results] == [0, 1, 2]
     assert storage.list("attempts") == []
+
+
+def test_more_workers_have_longer_windows():
+    """With 512 workers and shards of half an hour, a fifth of their time was waiting for the end of windows."""
+    sizes = [window_size([Pool((AddOne(),), workers, Resources(1.0))]) for workers in (1, 512, 4096)]
+    assert sizes == [1000, 24_576, 50_000]
 
 
 @pytest.mark.parametrize("mode", ["fused", "split"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synfiqa.cluster.pipeline.placement import Pool
+from synfiqa.cluster.pipeline.layout.placement import Pool
 from synfiqa.cluster.pipeline.stage import Resources
 from synfiqa.cluster.pipeline.waits import Look, Shrunk, Waits
 from synfiqa.cluster.ray_cluster.nodes import Node

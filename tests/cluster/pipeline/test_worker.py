@@ -12,11 +12,11 @@ import ray
 
 from synfiqa.cluster.pipeline import worker
 from synfiqa.cluster.pipeline.attempts import Attempts
+from synfiqa.cluster.pipeline.layout.set_aside import SetUpFailed
 from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
 from synfiqa.cluster.pipeline.worker import StageWorker
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.gpu_sampler import GpuUse
-from synfiqa.schemas.errors import JobFailed
 from tests.cluster.toy_stages import AddOne, BreakNode, Dawdle, FailOn, Lifecycle, toy_units
 
 
@@ -88,7 +88,7 @@ def test_all_stages_prepare_the_node_before_one_is_set_up_and_are_closed_last_fi
 
 
 def test_a_node_that_cannot_be_prepared_names_stage_and_host_and_nothing_is_closed(run, tmp_path):
-    with pytest.raises(JobFailed, match=rf"prepare this node for break_node on {re.escape(socket.gethostname())}"):
+    with pytest.raises(SetUpFailed, match=rf"prepare this node for break_node on {re.escape(socket.gethostname())}"):
         run([AddOne(), BreakNode()], [])
 
 

@@ -1,12 +1,16 @@
 """Planning of a generate job: which candidates come next, and which identities each shard holds."""
 
+from functools import partial
+
 import pyarrow as pa
 import pytest
 
 from synfiqa.actors.stages.identity_registry import IdentityRegistry
 from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.cluster.pipeline import ray_session
+from synfiqa.cluster.pipeline.layout.device_choice import choose_device
+from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.jobs.generation import dataset
 from synfiqa.jobs.generation.acceptance import FaceSpace
 from synfiqa.jobs.generation.dataset import run_generate
 from synfiqa.jobs.generation.identity_half import ledger_counts, next_units
@@ -101,7 +105,7 @@ def test_what_the_check_refuses_a_run_refuses_before_anything_is_written(tmp_pat
 
 
 def test_a_gpu_that_is_demanded_and_not_there_is_told_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_session, "cluster_resources", lambda: (8.0, 0.0))
+    monkeypatch.setattr(dataset, "choose_device", partial(choose_device, look=lambda: [Node(8, 0)]))
     demanding = RunConfig.model_validate({"placement": {"device": "cuda"}})
     with pytest.raises(UserError, match="is cuda but the cluster has no GPU"):
         run_generate(demanding, Storage(str(tmp_path / "run")))

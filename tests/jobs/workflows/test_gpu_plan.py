@@ -9,7 +9,7 @@ import yaml
 
 from synfiqa.actors.stages.candidate_table import candidate_table
 from synfiqa.actors.stages.memory_footprint import Footprint
-from synfiqa.cluster.pipeline.gpu_packing import MOST_WORKERS, check_packing
+from synfiqa.cluster.pipeline.layout.gpu_packing import MOST_WORKERS, check_packing
 from synfiqa.cluster.pipeline.stage import Stage
 from synfiqa.jobs.generation.stages import Stages
 from synfiqa.jobs.workflows.gpu_plan import LENIENT, run_calibrate

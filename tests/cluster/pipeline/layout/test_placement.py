@@ -2,7 +2,8 @@
 
 import pytest
 
-from synfiqa.cluster.pipeline.placement import plan_placement
+from synfiqa.cluster.pipeline.layout.placement import plan_placement, sizes_on
+from synfiqa.cluster.pipeline.layout.pool_sizes import MeasuredPace
 from synfiqa.cluster.pipeline.stage import Resources, Stage
 from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.schemas.config.cluster import PlacementSection
@@ -135,3 +136,36 @@ def test_one_gpu_runs_all_stages_in_one_process_unless_split_is_asked_for():
     assert (pool.name, pool.size, pool.resources.gpus) == ("heavy+light+writer", 1, 1.0)
     with pytest.raises(UserError, match=r"need 1\.25 GPUs but the cluster has 1"):
         plan(cpus=8, gpus=1, mode="split")
+
+
+class Reader(Writer):
+    name = "reader"
+    pace = 0.1
+
+
+def sizes_beside_gpus(seconds=None, **section):
+    stages, nodes = [Reader(), Heavy(), Light()], [Node(64, 8, memory_mb=16_000)]
+    pools = plan_placement(stages, PlacementSection(**section), nodes, 10_000)
+    return sizes_on(pools, PlacementSection(**section), nodes, 10_000, seconds)
+
+
+def test_pools_on_cpus_follow_the_pace_of_the_gpus_not_the_number_of_cpus():
+    """64 CPUs and 8 GPUs had 85 readers and 85 writers beside six generators."""
+    assert sizes_beside_gpus() == [2, 6, 6]
+    assert sizes_beside_gpus({"reader": 5.0, "heavy": 10.0, "light": 2.0}) == [5, 6, 6]
+    assert sizes_beside_gpus({"reader": 5000.0, "heavy": 10.0, "light": 2.0}) == [128, 6, 6], "as many as fit"
+
+
+def test_workers_and_memory_can_be_set_by_stage():
+    assert sizes_beside_gpus(stage_workers={"reader": 7}) == [7, 6, 6]
+    assert sizes_beside_gpus(stage_workers={"reader": 7}, ram_mb={"reader": 4000}) == [4, 6, 6]
+    pools = plan_placement([Reader()], PlacementSection(ram_mb={"reader": 4000}), [Node(64, 0, memory_mb=9_000)], 99)
+    assert [(pool.size, pool.ram_mb) for pool in pools] == [(2, 4000)]
+
+
+def test_the_pace_is_measured_over_some_units():
+    pace = MeasuredPace()
+    for _ in range(10):
+        assert pace.seconds == {}
+        pace.add({"reader": 1.0, "heavy": 3.0})
+    assert pace.seconds == {"reader": 1.0, "heavy": 3.0}

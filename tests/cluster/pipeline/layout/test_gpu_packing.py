@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synfiqa.cluster.pipeline.gpu_packing import MOST_WORKERS, check_packing, gpu_share
-from synfiqa.cluster.pipeline.placement import plan_placement
+from synfiqa.cluster.pipeline.layout.gpu_packing import MOST_WORKERS, check_packing, gpu_share
+from synfiqa.cluster.pipeline.layout.placement import plan_placement
 from synfiqa.cluster.pipeline.stage import Resources, Stage
 from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.schemas.config.cluster import PlacementSection

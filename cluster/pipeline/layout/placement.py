@@ -4,21 +4,30 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from synfiqa.cluster.pipeline.gpu_packing import check_packing, gpu_share
+from synfiqa.cluster.pipeline.layout.gpu_packing import check_packing, gpu_share
+from synfiqa.cluster.pipeline.layout.pool_sizes import Rooms, pool_sizes
 from synfiqa.cluster.pipeline.stage import Resources, Stage
 from synfiqa.cluster.ray_cluster.nodes import Node, label_text, total
 from synfiqa.schemas.config.cluster import PlacementSection
 from synfiqa.schemas.errors import UserError
 
 
+class NoRoom(UserError):
+    """The cluster has no node yet that a pool could use; such a node may come."""
+
+
 @dataclass(frozen=True)
 class Pool:
-    """One actor pool: the stages each of its processes runs in order, its size, what each takes, where it may run."""
+    """One actor pool: the stages each of its processes runs in order, its size, what each takes, where it may run.
+
+    `ram_mb` is the main memory that each takes, 0 when unknown.
+    """
 
     stages: tuple[Stage, ...]
     size: int
     resources: Resources
     labels: dict[str, str] = field(default_factory=dict)
+    ram_mb: int = 0
 
     @property
     def name(self) -> str:
@@ -37,6 +46,8 @@ def plan_placement(stages: list[Stage], section: PlacementSection, nodes: Sequen
     gpus = total(nodes)[1]
     use_gpu = section.device == "cuda" or (section.device == "auto" and gpus > 0)
     require_gpu(section, gpus)
+    if not nodes:
+        raise NoRoom("no node is alive")
     fused, split = [tuple(stages)], [(stage,) for stage in stages]
     if section.mode == "fused" or (section.mode == "auto" and not use_gpu):
         return _plan(fused, use_gpu, section, nodes, units)
@@ -58,22 +69,42 @@ def _plan(
     _packed(groups, shares, section)
     labels = [_labels(group, section) for group in groups]
     rooms = Rooms(nodes, labels)
-    sizes = [
-        min(_pool_size(at, shares, section.workers, rooms), max(units, 1)) if rooms.places[at] else 1
-        for at in range(len(shares))
-    ]
+    sizes = pool_sizes(groups, shares, section, rooms, units)
+    _require_cpus(groups, shares, rooms)
     _require_room(shares, sizes, labels, rooms)
     scales = [_cpu_scale(at, shares, sizes, rooms) for at in range(len(shares))]
     return [
-        Pool(group, size, Resources(math.floor(share.cpus * scale * 1e4) / 1e4, share.gpus), selector)
+        Pool(
+            group,
+            size,
+            Resources(math.floor(share.cpus * scale * 1e4) / 1e4, share.gpus),
+            selector,
+            sum(section.ram_mb.get(stage.name, 0) for stage in group),
+        )
         for group, share, size, scale, selector in zip(groups, shares, sizes, scales, labels, strict=True)
     ]
 
 
+def sizes_on(
+    pools: Sequence[Pool],
+    section: PlacementSection,
+    nodes: Sequence[Node],
+    units: int,
+    seconds: Mapping[str, float] | None = None,
+) -> list[int]:
+    """Return how many workers each pool of a running plan should have on the nodes that there are now.
+
+    `seconds` are those measured a unit, by stage.
+    """
+    groups, shares = [pool.stages for pool in pools], [pool.resources for pool in pools]
+    rooms = Rooms(nodes, [pool.labels for pool in pools])
+    return pool_sizes(groups, shares, section, rooms, units, seconds)
+
+
 def require_gpu(section: PlacementSection, gpus: float) -> None:
-    """Raise UserError when the config demands GPUs and the cluster has none."""
+    """Raise NoRoom when the config demands GPUs and the cluster has none."""
     if section.device == "cuda" and gpus <= 0:
-        raise UserError("placement.device is cuda but the cluster has no GPU: use --set placement.device=cpu")
+        raise NoRoom("placement.device is cuda but the cluster has no GPU: use --set placement.device=cpu")
 
 
 def _labels(group: tuple[Stage, ...], section: PlacementSection) -> dict[str, str]:
@@ -89,24 +120,12 @@ def _labels(group: tuple[Stage, ...], section: PlacementSection) -> dict[str, st
     return wanted
 
 
-class Rooms:
-    """Which nodes each pool may use, by number, and what those hold."""
-
-    def __init__(self, nodes: Sequence[Node], labels: Sequence[Mapping[str, str]]) -> None:
-        self._nodes = nodes
-        self.places = [frozenset(at for at, node in enumerate(nodes) if node.has(selector)) for selector in labels]
-
-    def total(self, pool: int) -> tuple[float, float]:
-        """Return the CPUs and GPUs of the nodes that a pool may use."""
-        return total(self._nodes[at] for at in self.places[pool])
-
-    def rivals(self, pool: int) -> list[int]:
-        """Return the pools that share a node with this one, itself among them."""
-        return [at for at, places in enumerate(self.places) if places & self.places[pool]]
-
-    def within(self, pool: int) -> list[int]:
-        """Return the pools that may use no other nodes than this one, itself among them."""
-        return [at for at, places in enumerate(self.places) if places and places <= self.places[pool]]
+def _require_cpus(groups: Sequence[tuple[Stage, ...]], shares: Sequence[Resources], rooms: Rooms) -> None:
+    """NoRoom when a pool takes CPUs and its nodes have none: as many workers as one likes would run on the head."""
+    for at, share in enumerate(shares):
+        if share.cpus and rooms.places[at] and rooms.total(at)[0] <= 0:
+            names = "+".join(stage.name for stage in groups[at])
+            raise NoRoom(f"no node that {names} may use has CPUs for its workers: add worker nodes")
 
 
 def _require_room(
@@ -169,14 +188,3 @@ def _packed(groups: Sequence[tuple[Stage, ...]], shares: Sequence[Resources], se
         {name: share.gpus for name, share in zip(names, shares, strict=True)},
         section.gpu_memory_mb,
     )
-
-
-def _pool_size(pool: int, shares: Sequence[Resources], workers: int, rooms: Rooms) -> int:
-    if workers:
-        return workers
-    cpus, gpus = rooms.total(pool)
-    rivals = [shares[at] for at in rooms.rivals(pool)]
-    if shares[pool].gpus:
-        return max(1, math.floor(gpus / sum(other.gpus for other in rivals) + 1e-9))
-    cpu_pools = sum(other.cpus for other in rivals) or 1.0
-    return max(1, math.floor(cpus / cpu_pools + 1e-9))

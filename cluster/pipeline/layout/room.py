@@ -1,0 +1,93 @@
+"""Waits until a cluster has room for a worker of every stage, and requests that room where an autoscaler runs."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from synfiqa.cluster.pipeline.layout.placement import NoRoom, Pool, plan_placement
+from synfiqa.cluster.pipeline.stage import Stage
+from synfiqa.cluster.ray_cluster.autoscaler import Bundle, growth_limits, own_cluster
+from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes, total
+from synfiqa.cluster.telemetry.progress import announce, clock
+from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
+from synfiqa.schemas.errors import JobFailed, UserError
+
+LOOK_S = 2.0
+"""Seconds between two looks at the cluster."""
+SENTENCE_S = 30.0
+"""Seconds between two sentences about the wait; the first comes at once."""
+
+
+def usable_nodes() -> list[Node]:
+    """Return the nodes that take new work: alive, and not given notice."""
+    return [node for node in alive_nodes() if not node.draining]
+
+
+def plan_with_room(
+    stages: list[Stage],
+    placement: PlacementSection,
+    resilience: ResilienceSection,
+    units: int,
+    look: Callable[[], list[Node]] = usable_nodes,
+) -> tuple[list[Pool], list[Node]]:
+    """Return the pools of `stages` and the nodes they are planned on, as soon as nodes have room for each.
+
+    UserError when that will never be: on a cluster of this process alone, or for what no growth can help. JobFailed
+    after `resilience.placement_wait_s`.
+    """
+    began = time.monotonic()
+    spoken = 0.0
+    while True:
+        nodes = look()
+        try:
+            return plan_placement(stages, placement, nodes, units), nodes
+        except NoRoom as error:
+            lacks = error
+        except UserError as error:
+            if not _would_fit_after_growth(stages, placement, nodes):
+                raise
+            lacks = NoRoom(str(error))
+        if own_cluster():
+            raise lacks
+        waited = time.monotonic() - began
+        if waited >= resilience.placement_wait_s:
+            raise JobFailed(
+                f"{lacks}: after {clock(waited)} without it the job ends; add nodes, or raise "
+                "resilience.placement_wait_s, and run the same command again"
+            )
+        if waited >= spoken:
+            announce(
+                f"waiting for nodes ({lacks}), for {clock(waited)} of at most {clock(resilience.placement_wait_s)}"
+            )
+            spoken = waited + SENTENCE_S
+        time.sleep(LOOK_S)
+
+
+def growth_bundles(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node], units: int) -> list[Bundle]:
+    """Return what the workers take that the plan would have on the cluster grown to its limits; empty without any."""
+    grown = _grown(nodes)
+    if grown is None:
+        return []
+    try:
+        pools = plan_placement(stages, placement, [grown], units)
+    except UserError:
+        return []
+    return [Bundle(pool.resources.cpus, pool.resources.gpus, pool.labels) for pool in pools for _ in range(pool.size)]
+
+
+def _would_fit_after_growth(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node]) -> bool:
+    grown = _grown(nodes)
+    if grown is None or (grown.cpus, grown.gpus) == total(nodes):
+        return False
+    try:
+        plan_placement(stages, placement, [grown], 1)
+    except UserError:
+        return False
+    return True
+
+
+def _grown(nodes: Sequence[Node]) -> Node | None:
+    limits = growth_limits()
+    if limits is None:
+        return None
+    cpus, gpus = (max(now, most) for now, most in zip(total(nodes), limits, strict=True))
+    return Node(cpus, gpus)
