@@ -50,9 +50,9 @@ def config_of(options: argparse.Namespace) -> RunConfig:
 
 def config_of_run(url: str, overrides: list[str]) -> RunConfig:
     """Return the config that a run was made with, as its newest generation recorded it."""
-    from synfiqa.cluster.run.manifest import load_run
+    from synfiqa.cluster.run.manifest import load_run, recorded_config
 
-    tree = apply_overrides(dict(load_run(current(url)).config), overrides)
+    tree = apply_overrides(recorded_config(load_run(current(url))), overrides)
     tree["run"] = {**tree.get("run", {}), "url": url}
     return parse_config(tree, source=f"{redact(url)}/run.json")
 

@@ -69,6 +69,7 @@ class Calibration(Record):
 
     schema_version: int = SCHEMA_VERSION
     name: str
+    revision: int = Field(0, ge=0, description="how often `label --frozen` has added labels; each is a file of its own")
     fingerprint: str = Field(description="fingerprint of the labelled run")
     dataset_sha256: str = Field(description="digest of all committed content that was labelled")
     embedder: str = Field("", description="embedder of the fused f_r; empty in passes of older versions")
@@ -80,4 +81,6 @@ class Calibration(Record):
     samples: int = Field(description="degraded samples labelled")
     clipped: int = Field(description="samples outside a frozen scale, set to 0 or 1")
     scale: Scale
-    parts: list[DataFile] = Field(description="label files in shard order")
+    parts: list[DataFile] = Field(
+        description="label files in shard order; a shard that has grown since has several, each with other samples"
+    )

@@ -81,6 +81,22 @@ class StoreTraits(Record):
     create_if_absent: Literal["enforced", "last writer wins"]
 
 
+class Growth(Record):
+    """Content of `growth/NNNNNN.json`: one growth of a run to more identities; its fingerprint stays what it was."""
+
+    before: int = Field(ge=1, description="`generate.identities` until then")
+    identities: int = Field(ge=1, description="`generate.identities` from then on")
+    by: str = Field(description="host and process of the driver that grew the run")
+    code_version: str
+    grown: str = Field(description="date and time")
+
+    @model_validator(mode="after")
+    def _rises(self) -> "Growth":
+        if self.identities <= self.before:
+            raise ValueError(f"a run grows, but {self.identities} is not more than {self.before}")
+        return self
+
+
 class RunManifest(Record):
     """Content of `run.json`: config, fingerprint and models of a run; written once, later submits must match it."""
 
@@ -96,6 +112,18 @@ class RunManifest(Record):
     versions: dict[str, str] = Field(description="library versions at first submit; recorded, not enforced")
     store: StoreTraits | None = None
     created: str
+    # Not in run.json, which is never written again: each growth is a file of its own.
+    growth: tuple[Growth, ...] = Field((), exclude=True, description="growths since, from `growth/`, oldest first")
+
+    @property
+    def identities(self) -> int:
+        """Number of accepted identities that the run wants by now."""
+        return self.steps[-1]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Numbers of identities that the run wanted, the first and that after each growth, ascending."""
+        return (int(self.recipe["generate"]["identities"]), *(growth.identities for growth in self.growth))
 
 
 class DatasetSummary(Record):

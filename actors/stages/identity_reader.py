@@ -23,8 +23,12 @@ class IdentityReaderStage(Stage):
 
     def process(self, work: Work) -> Work:
         """Return the shard's identities in order."""
+        units = work.plan["units"]
+        # Units that a growth has decided further have more identities in their latest revision.
+        revisions = work.plan.get("revisions") or [0] * len(units)
         ledger = pa.concat_tables(
-            self._store.read(self._store.get("identities", unit), IDENTITIES.names) for unit in work.plan["units"]
+            self._store.read(self._store.get("identities", *unit), IDENTITIES.names)
+            for unit in zip(units, revisions, strict=True)
         )
         wanted = work.plan.get("only", range(work.plan["first"], work.plan["last"] + 1))
         table = ledger.filter(pc.is_in(ledger["identity"], pa.array(wanted, pa.int64())))

@@ -16,6 +16,8 @@ from synfiqa.actors.stages.uniqueness.accepted import AcceptedIdentities
 
 COLUMNS = ["candidate", "status", "reason", "embedding"]
 """What a registry needs of the ledger to be rebuilt."""
+SURPLUS = "surplus"
+"""Reason of a candidate that came after enough identities: it passed the filter and was not compared."""
 
 
 class IdentityRegistry:
@@ -45,6 +47,10 @@ class IdentityRegistry:
         """Candidates that are worth deciding in one call; any number gives the same decisions."""
         return self._identities.at_once
 
+    def aim(self, target: int) -> None:
+        """Accept until there are so many identities, at most as many as at first."""
+        self._target = target
+
     def restore(self, unit: pa.Table) -> None:
         """Take over a committed unit, of which COLUMNS are enough; units must come in order."""
         vectors = _embeddings(unit.filter(pc.equal(unit["status"], "accepted"))["embedding"])
@@ -68,6 +74,18 @@ class IdentityRegistry:
             self._count(decided)
             yield decided
 
+    def reopen(self, unit: pa.Table) -> pa.Table:
+        """Return a counted unit whose surplus candidates are decided anew and all others left as they are."""
+        surplus = pc.equal(unit["reason"], SURPLUS).to_numpy()
+        status, reason = unit["status"].to_pylist(), unit["reason"].to_pylist()
+        for row in np.flatnonzero(surplus).tolist():
+            status[row], reason[row] = "", ""
+        undecided = set_columns(unit, {"status": status, "reason": reason})
+        decided = self._decide(undecided, self._cosines([undecided]))
+        self.reasons[SURPLUS] -= int(surplus.sum())
+        self._count(decided.filter(pa.array(surplus)))
+        return decided
+
     def _cosines(self, units: Sequence[pa.Table]) -> Iterator[tuple[np.ndarray, float]]:
         """Yield the embedding of each undecided candidate, and its largest cosine at that moment."""
         undecided = [_embeddings(unit.filter(pc.invert(_settled(unit)))["embedding"]) for unit in units]
@@ -76,17 +94,17 @@ class IdentityRegistry:
 
     def _decide(self, unit: pa.Table, cosines: Iterator[tuple[np.ndarray, float]]) -> pa.Table:
         status, reason = unit["status"].to_pylist(), unit["reason"].to_pylist()
-        value, identity = unit["value"].to_pylist(), [None] * unit.num_rows
+        value, identity = unit["value"].to_pylist(), unit["identity"].to_pylist()
         for row in np.flatnonzero(~_settled(unit).to_numpy()).tolist():
             if self.complete:
-                status[row], reason[row] = "rejected", "surplus"
+                status[row], reason[row] = "rejected", SURPLUS
                 continue
             vector, similarity = next(cosines)
             if similarity > self._max_similarity:
                 status[row], reason[row], value[row] = "rejected", "duplicate", similarity
             else:
                 status[row], value[row] = "accepted", similarity if self.accepted else None
-                identity[row] = self.accepted  # type: ignore[call-overload]
+                identity[row] = self.accepted
                 self._identities.add(vector)
                 self.accepted += 1
         return set_columns(unit, {"status": status, "reason": reason, "value": value, "identity": identity})
@@ -105,8 +123,8 @@ class IdentityRegistry:
 
 
 def _settled(unit: pa.Table) -> pa.ChunkedArray:
-    """Return for each candidate whether the filter rejected it or it could not be made."""
-    return pc.is_in(unit["status"], pa.array(["rejected", "dead"]))
+    """Return for each candidate whether it is decided, the filter rejected it or it could not be made."""
+    return pc.is_in(unit["status"], pa.array(["accepted", "rejected", "dead"]))
 
 
 def _embeddings(column: pa.ChunkedArray) -> np.ndarray:

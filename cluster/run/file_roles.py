@@ -25,7 +25,7 @@ _ATTEMPT = r"-[0-9a-f]{12}"
 DATA = re.compile(rf"(?:identities/unit-\d{{6,}}{_ATTEMPT}\.parquet|samples/shard-\d{{6,}}{_ATTEMPT}\.(?:parquet|tar))")
 DEAD = re.compile(rf"dead/(?:unit|shard)-\d{{6,}}{_ATTEMPT}\.parquet")
 EPOCH = re.compile(r"lease/(\d{6,})\.json")
-CALIBRATION = re.compile(rf"labels/({_NAME})/calibration\.json")
+CALIBRATION = re.compile(rf"labels/({_NAME})/calibration(?:\.r(\d{{3,}}))?\.json")
 LABEL_PART = re.compile(rf"labels/({_NAME})/shard-\d{{6,}}{_ATTEMPT}\.parquet")
 MODEL_FILE = re.compile(
     rf"models/({_NAME})/(?:train\.json|history\.json|model\.safetensors|model\.yaml|metrics\.json|evaluation\.json"
@@ -36,7 +36,7 @@ GENERATION = re.compile(r"generation-\d{6,}/.*")
 
 _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"(?:[^/]+/)*\.tmp-[^/]+"), "unfinished write"),
-    (re.compile(r"run\.json|dataset\.json"), "manifest"),
+    (re.compile(r"run\.json|dataset\.json|growth/\d{6}\.json"), "manifest"),
     (DATA, "data"),
     (DEAD, "dead rows"),
     (LABEL_PART, "label part"),

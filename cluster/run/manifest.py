@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from synfiqa.cluster.run.fingerprint import LIBRARIES, differences, library_version, recipe_document, recipe_fingerprint
+from synfiqa.cluster.run.growth import read_growth
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage, redact_all
 from synfiqa.schemas.config.run import RunConfig
@@ -35,11 +36,15 @@ def open_run(
     models: Mapping[str, str],
     device: str = "cpu",
     cards: tuple[ModelCard, ...] = (),
+    *,
+    may_grow: bool = False,
 ) -> RunManifest:
     """Make the folder a run of this config, or return the manifest of the equal run that it already is.
 
-    `models` maps model names to digests, `cards` are theirs, `device` is cpu or cuda. RecipeChanged when the folder
-    belongs to another recipe (each field is listed); UserError when it holds foreign files, or cannot be written.
+    `models` maps model names to digests, `cards` are theirs, `device` is cpu or cuda. With `may_grow` a config that
+    wants more identities and is equal otherwise is accepted, and the manifest returned as it is: `grow` records the
+    growth. RecipeChanged when the folder belongs to another recipe (each field is listed), or has more identities;
+    UserError when it holds foreign files, or cannot be written.
     """
     document = recipe_document(config, models, device, cards)
     existing = _read(storage)
@@ -56,16 +61,19 @@ def open_run(
         if storage.create(MANIFEST, manifest.model_dump_json(indent=1).encode() + b"\n"):
             return manifest
         existing = load_run(storage, any_version=True)
-    _require_same(storage, existing, document)
-    preflight(storage)
+    _require_same(storage, existing, document, may_grow=may_grow)
+    more = config.generate.identities - existing.identities
+    preflight(storage, *([expected_bytes(config, more)] if more else []))
     return existing
 
 
-def expected_bytes(config: RunConfig) -> int:
-    """Return a generous estimate of what the dataset takes: 16 KiB a sample, four times that a candidate portrait."""
+def expected_bytes(config: RunConfig, identities: int = 0) -> int:
+    """Return a generous estimate of what the dataset takes: 16 KiB a sample, four times that a candidate portrait.
+
+    That of so many `identities`, 0 meaning all of the config.
+    """
     generate = config.generate
-    samples = generate.identities * (generate.references + generate.degraded)
-    return 16 * 1024 * (samples + 4 * 3 * generate.identities)
+    return 16 * 1024 * (identities or generate.identities) * (generate.references + generate.degraded + 4 * 3)
 
 
 def load_run(storage: Storage, *, any_version: bool = False) -> RunManifest:
@@ -92,8 +100,14 @@ def recorded_device(storage: Storage) -> str:
 
 def planned_shards(manifest: RunManifest) -> int:
     """Return how many sample shards the finished run has."""
-    generate = manifest.recipe["generate"]
-    return math.ceil(generate["identities"] / generate["identities_per_shard"])
+    return math.ceil(manifest.identities / manifest.recipe["generate"]["identities_per_shard"])
+
+
+def recorded_config(manifest: RunManifest) -> dict[str, Any]:
+    """Return the config at first submit, with the number of identities of the latest growth."""
+    if not manifest.growth:
+        return manifest.config
+    return {**manifest.config, "generate": {**manifest.config["generate"], "identities": manifest.identities}}
 
 
 def _read(storage: Storage) -> RunManifest | None:
@@ -109,7 +123,7 @@ def _read(storage: Storage) -> RunManifest | None:
             "check its permissions and your credentials, or choose another folder with --run"
         ) from error
     try:
-        return RunManifest.model_validate_json(data)
+        return RunManifest.model_validate_json(data).model_copy(update={"growth": read_growth(storage)})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "content"
@@ -119,19 +133,34 @@ def _read(storage: Storage) -> RunManifest | None:
         ) from error
 
 
-def _require_same(storage: Storage, manifest: RunManifest, document: Mapping[str, Any]) -> None:
-    if manifest.fingerprint == recipe_fingerprint(document):
-        return
+def _require_same(
+    storage: Storage, manifest: RunManifest, document: Mapping[str, Any], *, may_grow: bool = False
+) -> None:
     if manifest.schema_version != SCHEMA_VERSION:
+        if manifest.fingerprint == recipe_fingerprint(document):
+            return
         raise RecipeChanged(
             f"{storage.uri()} {_version_of(manifest)}; choose another folder with --run, or start over beside the old "
             "data with --new-generation"
         )
-    changed = differences(manifest.recipe, document) or ["its fingerprint was edited"]
+    have, want = manifest.identities, document["generate"]["identities"]
+    alike = manifest.fingerprint == recipe_fingerprint(_with_identities(document, manifest.steps[0]))
+    if alike and (want == have or (may_grow and want > have)):
+        return
+    if alike and want < have:
+        raise RecipeChanged(
+            f"{storage.uri()} has {have} identities and never shrinks to {want}; set generate.identities={have}, or "
+            "choose another folder with --run"
+        )
+    changed = differences(_with_identities(manifest.recipe, have), document) or ["its fingerprint was edited"]
     raise RecipeChanged(
         f"{storage.uri()} was made from another recipe ({'; '.join(changed)}); choose another folder with --run, "
         "restore the old values, or start over beside the old data with --new-generation"
     )
+
+
+def _with_identities(document: Mapping[str, Any], identities: int) -> dict[str, Any]:
+    return {**document, "generate": {**document["generate"], "identities": identities}}
 
 
 def _version_of(manifest: RunManifest) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from synfiqa.cluster.commits.shard_store import parse_commit_path
-from synfiqa.cluster.run.file_roles import EPOCH, GENERATION, LABEL_PART, Role, role_of
+from synfiqa.cluster.run.file_roles import CALIBRATION, EPOCH, GENERATION, LABEL_PART, Role, role_of
 from synfiqa.cluster.run.lease_record import newest_lease
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.calibration import Calibration
@@ -124,11 +124,14 @@ def _label_parts(storage: Storage, candidates: list[str]) -> set[str]:
     parts = [(path, match[1]) for path in candidates if (match := LABEL_PART.fullmatch(path))]
     for name in sorted({own for _, own in parts}):
         try:
-            calibration = Calibration.model_validate_json(storage.read(f"labels/{name}/calibration.json"))
+            paths = [path for path in storage.list(f"labels/{name}") if CALIBRATION.fullmatch(path)]
+            passes = [Calibration.model_validate_json(data) for data in storage.read_many(paths)]
         except (FileNotFoundError, ValidationError):
-            keep.update(path for path, own in parts if own == name)
+            passes = []
+        if passes:
+            keep.update(part.path for calibration in passes for part in calibration.parts)
         else:
-            keep.update(part.path for part in calibration.parts)
+            keep.update(path for path, own in parts if own == name)
     return keep
 
 

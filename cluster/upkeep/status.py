@@ -99,7 +99,7 @@ def read_status(storage: Storage) -> RunStatus:
     generate = manifest.recipe["generate"]
     shards = Shards(planned=planned_shards(manifest), done=len(newest["samples"]))
     samples = Samples(
-        planned=generate["identities"] * (generate["references"] + generate["degraded"]),
+        planned=manifest.identities * (generate["references"] + generate["degraded"]),
         made=rows["planned"],
         accepted=rows["accepted"],
         rejected=rejected_by_reason(rows),
@@ -111,7 +111,8 @@ def read_status(storage: Storage) -> RunStatus:
     rate, eta = _rate_and_eta(storage, newest["samples"], samples, driver)
     return RunStatus(
         run=storage.uri(),
-        state=_state(storage, shards, driver),
+        # A growth within the last shard changes no number of shards.
+        state=_state(storage, shards, driver, filled=not manifest.growth or samples.made >= samples.planned),
         fingerprint=manifest.fingerprint,
         candidates=_candidates(manifest, units, len(newest["identities"])),
         samples=samples,
@@ -162,7 +163,7 @@ def _sum_counts(storage: Storage, kind: Kind, newest: dict[int, int]) -> tuple[C
 def _candidates(manifest: RunManifest, counts: Counter[str], units: int) -> Candidates:
     planned, rejected, dead = candidate_totals(counts)
     return Candidates(
-        wanted=manifest.recipe["generate"]["identities"],
+        wanted=manifest.identities,
         planned=planned,
         accepted=counts["accepted"],
         rejected=rejected,
@@ -187,10 +188,11 @@ def _driver(lease: LeaseView | None) -> Driver | None:
     )
 
 
-def _state(storage: Storage, shards: Shards, driver: Driver | None) -> str:
+def _state(storage: Storage, shards: Shards, driver: Driver | None, *, filled: bool) -> str:
     if driver is not None and driver.held:
         return "running"
-    return "finished" if shards.done >= shards.planned and storage.exists("dataset.json") else "unfinished"
+    done = filled and shards.done >= shards.planned and storage.exists("dataset.json")
+    return "finished" if done else "unfinished"
 
 
 def _rate_and_eta(

@@ -17,6 +17,7 @@ from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
 from synfiqa.cluster.commits.shard_store import Kind, commit_path, parse_commit_path
 from synfiqa.cluster.run.file_roles import GENERATION, role_of
 from synfiqa.cluster.run.fingerprint import recipe_fingerprint
+from synfiqa.cluster.run.growth import unfilled
 from synfiqa.cluster.run.lease_record import newest_lease
 from synfiqa.cluster.run.manifest import MANIFEST, OtherVersion, load_run, planned_shards
 from synfiqa.cluster.storage.base import Entry
@@ -32,7 +33,7 @@ from synfiqa.cluster.upkeep.verify_commits import (
 from synfiqa.cluster.upkeep.verify_machines import machine_notes
 from synfiqa.cluster.upkeep.verify_record import read_record
 from synfiqa.cluster.upkeep.verify_results import check_label_part, check_model, model_names, read_calibrations
-from synfiqa.cluster.upkeep.verify_unit import Problem, UnitFindings, check_ledger, check_unit
+from synfiqa.cluster.upkeep.verify_unit import Problem, UnitFindings, check_ledger, check_unit, path_of
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.manifest import Commit, DatasetSummary, RunManifest
 
@@ -76,7 +77,10 @@ def verify_run(storage: Storage, threads: int = 0, progress: Progress | None = N
     result.problems += unreadable
     named |= {part.path for calibration in calibrations.values() for part in calibration.parts}
 
-    tasks: list[Callable[[], UnitFindings]] = [partial(check_unit, storage, commit, manifest) for commit in commits]
+    latest = {path_of(commit) for commit in newest.values()}
+    tasks: list[Callable[[], UnitFindings]] = [
+        partial(check_unit, storage, commit, manifest, latest=path_of(commit) in latest) for commit in commits
+    ]
     tasks += [
         partial(check_label_part, storage, part) for calibration in calibrations.values() for part in calibration.parts
     ]
@@ -93,7 +97,7 @@ def verify_run(storage: Storage, threads: int = 0, progress: Progress | None = N
     result.problems += check_ledger(ledger, manifest)
     _compare_with_plan(storage, result, entries, newest, manifest)
     result.notes += [
-        f"labels '{name}' are older than the newest shards: choose another label.name and run `synfiqa label`"
+        f"labels '{name}' are older than the newest shards: run `synfiqa label --frozen`, or choose another label.name"
         for name, calibration in calibrations.items()
         if calibration.dataset_sha256 != result.summary.digest
     ]
@@ -144,10 +148,12 @@ def _compare_with_plan(
     latest = max((time for path, time in times.items() if parse_commit_path(path)), default=0.0)
     lease = newest_lease(storage)
     driven = lease is not None and lease.held
-    if stated is None:
-        if missing:
+    growing = stated is not None and stated.accepted < manifest.identities
+    if stated is None or growing:
+        left = len(missing) + len(unfilled(commits_of(newest, "samples"), manifest))
+        if left:
             result.notes.append(
-                f"unfinished: {len(missing)} of {planned} shards are not committed yet, which is no damage; "
+                f"unfinished: {left} of {planned} shards are not committed yet, which is no damage; "
                 + ("a driver is running" if driven else "run the same command again")
             )
         return

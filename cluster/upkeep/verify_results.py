@@ -18,7 +18,7 @@ from synfiqa.schemas.model_card import ModelCard
 def read_calibrations(
     storage: Storage, paths: set[str], manifest: RunManifest | None
 ) -> tuple[dict[str, Calibration], list[Problem]]:
-    """Return the valid calibrations by label name, and the problems of the others."""
+    """Return the latest valid calibration of each label name, and the problems of the others."""
     found: dict[str, Calibration] = {}
     problems: list[Problem] = []
     for path in sorted(paths):
@@ -34,7 +34,8 @@ def read_calibrations(
                 Problem(path, "misnamed", f"it names {strange[0]}, which is no label part; restore it from a copy")
             )
             continue
-        found[match[1]] = calibration
+        if match[1] not in found or calibration.revision > found[match[1]].revision:
+            found[match[1]] = calibration
     return found, problems
 
 

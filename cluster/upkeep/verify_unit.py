@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from synfiqa.cluster.commits.shard_formats import SUFFIX, Format, content_digest, decode
 from synfiqa.cluster.commits.shard_store import commit_path, has_columns
+from synfiqa.cluster.run.growth import planned_identities
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 from synfiqa.schemas.rows import DEAD, sample_id
@@ -58,8 +59,11 @@ def check_file(storage: Storage, file: DataFile) -> tuple[bytes | None, UnitFind
     return None, found
 
 
-def check_unit(storage: Storage, commit: Commit, manifest: RunManifest | None) -> UnitFindings:
-    """Compare the rows and dead rows of a unit with its commit, and with the plan if there is a manifest."""
+def check_unit(storage: Storage, commit: Commit, manifest: RunManifest | None, *, latest: bool = True) -> UnitFindings:
+    """Compare the rows and dead rows of a unit with its commit, and with the plan if there is a manifest.
+
+    The ledger rows are returned of the latest revision alone: a growth decides candidates of an earlier one further.
+    """
     data, found = check_file(storage, commit.file)
     dead: list[str] | None = []
     if commit.dead is not None:
@@ -72,7 +76,7 @@ def check_unit(storage: Storage, commit: Commit, manifest: RunManifest | None) -
         return found
     found.problems += [Problem(path_of(commit), "counts", text) for text in _miscounts(commit, table)]
     if commit.kind == "identities":
-        found.candidates = _candidate_rows(table)
+        found.candidates = _candidate_rows(table) if latest else None
     elif manifest is not None and dead is not None:
         found.problems += _compare_samples(commit, table, dead, manifest)
     return found
@@ -90,8 +94,8 @@ def check_ledger(parts: list[np.ndarray], manifest: RunManifest | None) -> list[
         problems += _rows_problem("identities/", "duplicate", what, map(str, found[times > 1].tolist()))
     gaps = sorted(set(range(identities.max() + 1 if len(identities) else 0)) - set(identities.tolist()))
     problems += _rows_problem("identities/", "missing", "identity numbers without a candidate", map(str, gaps))
-    if manifest is not None and len(identities) and identities.max() >= manifest.recipe["generate"]["identities"]:
-        text = f"identity {identities.max()} is beyond the {manifest.recipe['generate']['identities']} wanted"
+    if manifest is not None and len(identities) and identities.max() >= manifest.identities:
+        text = f"identity {identities.max()} is beyond the {manifest.identities} wanted"
         problems.append(Problem("identities/", "out-of-plan", text))
     return problems
 
@@ -165,7 +169,7 @@ def _compare_samples(commit: Commit, table: pa.Table, dead: list[str], manifest:
     """Compare the samples of a shard with the plan: each exactly once, made, rejected or dead."""
     generate = manifest.recipe["generate"]
     size = generate["identities_per_shard"]
-    own = range(commit.number * size, min((commit.number + 1) * size, generate["identities"]))
+    own = range(commit.number * size, commit.number * size + planned_identities(commit, manifest))
     kinds = (("reference", generate["references"]), ("degraded", generate["degraded"]))
     plan = {sample_id(identity, kind, i) for identity in own for kind, count in kinds for i in range(count)}
     names = table["sample_id"].to_pylist()

@@ -88,7 +88,7 @@ def run_evaluate(
     preflight(storage)
     steps = _Steps(progress, 3 + 2 * len(embedders))
     labels = label_table(storage, pair_shards(store.committed("samples").values(), calibration.parts))
-    splits = split_run(config, labels["identity"].to_pylist())
+    splits = split_run(config, labels["identity"].to_pylist(), manifest.steps)
     held_out = read_held_out(store, {identity for identity, split in splits.items() if split == "test"}, labels)
     table = _pairs(config, held_out)
     n_genuine = int(table.genuine.sum())

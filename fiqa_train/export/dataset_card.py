@@ -20,6 +20,7 @@ def dataset_card(manifest: RunManifest, images: int, labels: int, label_name: st
             "",
             f"- recipe fingerprint `{manifest.fingerprint}`, seed {manifest.recipe.get('seed', '')}",
             f"- made by synfiqa {manifest.code_version}, first submitted {manifest.created}",
+            *(f"- grown from {g.before} to {g.identities} identities at {g.grown}" for g in manifest.growth),
             "",
             "## Licences",
             "",

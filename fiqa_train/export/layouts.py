@@ -19,6 +19,7 @@ from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fr
 from synfiqa.fiqa_train.labels.parts import pair_shards, read_part
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.manifest import DataFile
 from synfiqa.schemas.rows import LABELS
 
 Layout = Literal["synfiqa", "webdataset", "parquet"]
@@ -78,14 +79,15 @@ def _labelled_tables(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield number and labelled samples of every shard with samples; only the labels of that shard are read."""
     commits = store.committed("samples")
-    parts = {shard.commit.number: shard.labels for shard in pair_shards(commits.values(), calibration.parts)}
+    parts: dict[int, list[DataFile]] = {}
+    for shard in pair_shards(commits.values(), calibration.parts):
+        parts.setdefault(shard.commit.number, []).append(shard.labels)
     unlabelled = pa.schema([LABELS.field(name) for name in _LABEL_COLUMNS]).empty_table()
     for number, commit in commits.items():
         if not commit.file.rows:
             continue  # all samples of the shard are dead
-        part = parts.get(number)
-        labels = unlabelled if part is None else read_part(store.storage, part, _LABEL_COLUMNS)
-        yield number, _with_labels(store.read(commit, columns), labels)
+        own = [read_part(store.storage, part, _LABEL_COLUMNS) for part in parts.get(number, ())]
+        yield number, _with_labels(store.read(commit, columns), pa.concat_tables([unlabelled, *own]))
 
 
 def _published_layout(shards: Iterable[tuple[int, pa.Table]], folder: Path) -> dict[str, int]:

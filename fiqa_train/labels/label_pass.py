@@ -10,7 +10,9 @@ import pyarrow as pa
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.cluster.commits.shard_formats import decode, encode
 from synfiqa.cluster.commits.shard_store import ShardStore, read_verified
+from synfiqa.cluster.run.file_roles import CALIBRATION
 from synfiqa.cluster.run.fingerprint import canonical_json
+from synfiqa.cluster.run.growth import unfilled
 from synfiqa.cluster.run.lease import RECENT_S, Lease, require_held
 from synfiqa.cluster.run.manifest import load_run, planned_shards
 from synfiqa.cluster.storage.preflight import preflight
@@ -47,15 +49,15 @@ def run_label(
     """
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
-    commits = _finished(storage, store, manifest)
+    commits = finished_shards(storage, store, manifest)
     dataset = store.dataset_digest()
     measured = measured_in(config.label, manifest)
     frozen = frozen_scale(config.label, measured)
     threshold = match_threshold(config, measured.embedder, frozen, manifest, resolved)
     existing = read_calibration(storage, config.label.name)
     if existing is not None:
-        _require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)
-        return _summary(existing, reused=True)
+        require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)
+        return summary(existing, reused=True)
 
     preflight(storage)
     phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
@@ -68,7 +70,7 @@ def run_label(
     for index, commit in enumerate(commits):
         samples.add(store.read(commit, columns(embedder, costs, plugged)))
         report(index + 1, 2 * len(commits))
-    scale, labels = _label(samples, config.label, threshold, frozen)
+    scale, labels = fuse(samples, config.label, threshold, frozen)
 
     require_held(lease)
     parts: list[DataFile] = []
@@ -76,7 +78,7 @@ def run_label(
         rows = samples.labelled(index, labels)
         if rows.num_rows:
             require_held(lease, RECENT_S)
-            parts.append(_write_part(storage, config.label.name, commit.number, rows))
+            parts.append(write_part(storage, config.label.name, commit.number, rows))
         report(len(commits) + index + 1, 2 * len(commits))
     if phase is not None:
         phase.close(f"{len(samples)} labels")
@@ -87,18 +89,18 @@ def run_label(
         embedder=measured.embedder,
         image_text=measured.image_text,
         mirrored=measured.mirrored,
-        frozen_from="" if frozen is None else _digest(frozen),
+        frozen_from="" if frozen is None else scale_digest(frozen),
         samples=len(samples),
         clipped=labels.clipped,
         scale=scale,
         parts=parts,
     )
     require_held(lease)
-    if not storage.create(_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
+    if not storage.create(calibration_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
         first = require_calibration(storage, config.label.name)
-        _require_same(storage, first, config.label, threshold, measured.embedder, dataset, frozen)
-        return _summary(first, reused=True)
-    return _summary(calibration, reused=False)
+        require_same(storage, first, config.label, threshold, measured.embedder, dataset, frozen)
+        return summary(first, reused=True)
+    return summary(calibration, reused=False)
 
 
 def read_labels(storage: Storage, name: str) -> pa.Table:
@@ -108,11 +110,12 @@ def read_labels(storage: Storage, name: str) -> pa.Table:
 
 
 def read_calibration(storage: Storage, name: str) -> Calibration | None:
-    """Return the calibration of a finished label pass, or None when there is none of that name."""
-    try:
-        return parse_calibration(storage.uri(_path(name)), storage.read(_path(name)))
-    except FileNotFoundError:
+    """Return the latest calibration of a finished label pass, or None when there is none of that name."""
+    found = [match for path in storage.list(f"labels/{name}") if (match := CALIBRATION.fullmatch(path))]
+    if not found:
         return None
+    path = max(found, key=lambda match: int(match[2] or 0))[0]
+    return parse_calibration(storage.uri(path), storage.read(path))
 
 
 def require_calibration(storage: Storage, name: str) -> Calibration:
@@ -128,17 +131,20 @@ def require_fresh_labels(store: ShardStore, calibration: Calibration) -> None:
     if store.dataset_digest() != calibration.dataset_sha256:
         raise UserError(
             f"labels '{calibration.name}' of {store.storage.uri()} are older than its shards; "
-            "choose another label.name and run `synfiqa label`"
+            "label what is new with `synfiqa label --frozen`, or choose another label.name and run `synfiqa label`"
         )
 
 
-def _path(name: str) -> str:
-    return f"labels/{name}/calibration.json"
+def calibration_path(name: str, revision: int = 0) -> str:
+    """Return the path of a calibration: `labels/NAME/calibration.json`, `labels/NAME/calibration.r001.json`."""
+    return f"labels/{name}/calibration" + (f".r{revision:03d}" if revision else "") + ".json"
 
 
-def _finished(storage: Storage, store: ShardStore, manifest: RunManifest) -> list[Commit]:
+def finished_shards(storage: Storage, store: ShardStore, manifest: RunManifest) -> list[Commit]:
+    """Return the commits of all shards; JobFailed when generation has not finished."""
     committed, planned = store.committed("samples"), planned_shards(manifest)
-    if missing := [number for number in range(planned) if number not in committed]:
+    missing = [number for number in range(planned) if number not in committed]
+    if missing := sorted({*missing, *unfilled(committed.values(), manifest)}):
         raise JobFailed(
             f"generate has not finished: {planned - len(missing)} of {planned} shards are in {storage.uri()} "
             f"(shard {missing[0]} is missing); run `synfiqa generate` again"
@@ -146,7 +152,7 @@ def _finished(storage: Storage, store: ShardStore, manifest: RunManifest) -> lis
     return list(committed.values())
 
 
-def _require_same(
+def require_same(
     storage: Storage,
     existing: Calibration,
     section: LabelSection,
@@ -155,26 +161,33 @@ def _require_same(
     dataset: str,
     frozen: Scale | None,
 ) -> None:
+    """Raise UserError when labels of that name were fused in another way, or for another dataset."""
     checks = {
         "embedder": (existing.embedder or embedder, embedder),
         **{
             f"label.{field}": (shown(theirs), shown(ours))
             for field, ours, theirs in fusion_fields(section, threshold, existing.scale)
         },
-        "label.calibration": (existing.frozen_from[:12] or "none", "none" if frozen is None else _digest(frozen)[:12]),
+        "label.calibration": (
+            existing.frozen_from[:12] or "none",
+            "none" if frozen is None else scale_digest(frozen)[:12],
+        ),
         "dataset digest": (existing.dataset_sha256[:12], dataset[:12]),
     }
     changed = [f"{field}: {old} -> {new}" for field, (old, new) in checks.items() if old != new]
     if changed:
+        grown = changed[0].startswith("dataset digest")
+        further = "label what is new with `synfiqa label --frozen`, " if grown else ""
         raise UserError(
             f"labels named {section.name!r} of {storage.uri()} were made differently ({'; '.join(changed)}); "
-            f"choose another label.name, or delete labels/{section.name}"
+            f"{further}choose another label.name, or delete labels/{section.name}"
         )
 
 
-def _label(
+def fuse(
     samples: LabelRows, section: LabelSection, threshold: float | None, frozen: Scale | None
 ) -> tuple[Scale, Labels]:
+    """Return the labels of the rows by the frozen scale, or by one fitted to them; JobFailed for an invalid row."""
     if not len(samples):
         raise JobFailed("there are no degraded samples to label; generate some first")
     if (repeated := samples.repeated_id()) is not None:
@@ -206,7 +219,8 @@ def _label(
         raise JobFailed(f"labels cannot be scaled: {error}; generate more samples") from error
 
 
-def _write_part(storage: Storage, name: str, number: int, rows: pa.Table) -> DataFile:
+def write_part(storage: Storage, name: str, number: int, rows: pa.Table) -> DataFile:
+    """Write a label part of the shard of this number."""
     data = encode(rows, "parquet", {"kind": "labels", "name": name, "number": str(number)})
     digest = hashlib.sha256(data).hexdigest()
     # Named by content, so that concurrent or repeated passes write the same file, and different passes other files.
@@ -215,12 +229,14 @@ def _write_part(storage: Storage, name: str, number: int, rows: pa.Table) -> Dat
     return DataFile(path=path, sha256=digest, bytes=len(data), rows=rows.num_rows)
 
 
-def _digest(scale: Scale) -> str:
+def scale_digest(scale: Scale) -> str:
+    """Return the SHA-256 (hex) of a scale."""
     # Omits defaults of fields added later, so that the digests of older passes stay valid.
     return hashlib.sha256(canonical_json(scale.model_dump(exclude_defaults=True))).hexdigest()
 
 
-def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
+def summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
+    """Return what a pass has made, as JSON values."""
     return {
         "name": calibration.name,
         "samples": calibration.samples,
@@ -232,6 +248,6 @@ def _summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
         "raw_min": calibration.scale.raw_min,
         "raw_max": calibration.scale.raw_max,
         "clipped": calibration.clipped,
-        "calibration": _path(calibration.name),
+        "calibration": calibration_path(calibration.name, calibration.revision),
         "reused": reused,
     }

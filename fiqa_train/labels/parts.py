@@ -1,4 +1,4 @@
-"""Label files matched with shards: one part for each shard with degraded samples."""
+"""Label files matched with shards: a part for each shard with degraded samples, more for one that has grown."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ _PART = re.compile(r"shard-(\d+)-")
 
 @dataclass(frozen=True)
 class LabelledShard:
-    """A committed shard of samples and the part of a label pass that covers its degraded ones."""
+    """A committed shard of samples and a part of a label pass that covers its degraded ones, or some of them."""
 
     commit: Commit
     labels: DataFile
@@ -28,12 +28,17 @@ def pair_shards(commits: Iterable[Commit], parts: Iterable[DataFile]) -> list[La
     by_number = {commit.number: commit for commit in commits}
     paired = []
     for part in parts:
-        name = part.path.rpartition("/")[2]
-        match = _PART.match(name)
-        if match is None or int(match[1]) not in by_number:
+        number = shard_of(part)
+        if number not in by_number:
             raise JobFailed(f"label part {part.path} belongs to no committed shard; run `synfiqa label` again")
-        paired.append(LabelledShard(by_number[int(match[1])], part))
+        paired.append(LabelledShard(by_number[number], part))
     return sorted(paired, key=lambda shard: shard.commit.number)
+
+
+def shard_of(part: DataFile) -> int:
+    """Return the number of the shard that a label part is about; -1 where its name has none."""
+    match = _PART.match(part.path.rpartition("/")[2])
+    return int(match[1]) if match else -1
 
 
 def read_part(storage: Storage, part: DataFile, columns: Sequence[str]) -> pa.Table:

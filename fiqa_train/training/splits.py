@@ -1,6 +1,6 @@
 """Identity-disjoint train, validation and test splits, stable when identities are added."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -40,6 +40,22 @@ def split_identities(
         validations = min(validations, len(numbers) - tests - 1)
         chosen = ["test" if rank < tests else "validation" if rank < tests + validations else "train" for rank in ranks]
     return dict(zip(numbers, chosen, strict=True))
+
+
+def split_grown(
+    identities: Iterable[int], steps: Sequence[int], validation_fraction: float, test_fraction: float, seed: int
+) -> dict[int, Split]:
+    """Return the split of every identity of a run that has grown in these steps; identities keep the first they had.
+
+    Only a run that was too small for its fractions may differ from one that was larger at once.
+    """
+    numbers = set(identities)
+    splits: dict[int, Split] = {}
+    for step in steps[:-1]:
+        before = [number for number in numbers if number < step]
+        if len(before) >= len(SPLITS):
+            splits = split_identities(before, validation_fraction, test_fraction, seed) | splits
+    return split_identities(numbers, validation_fraction, test_fraction, seed) | splits
 
 
 def _cut(places: np.ndarray, validation_fraction: float, test_fraction: float) -> list[Split]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from synfiqa.fiqa_train.labels.parts import LabelledShard, pair_shards
 from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, model_folder
 from synfiqa.fiqa_train.training.data import batch_plan, read_label_table
 from synfiqa.fiqa_train.training.loop import TrainTask, describe
-from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_identities
+from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_grown
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -91,10 +91,10 @@ def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> Tra
     raise UserError(f"{storage.uri(path)} {reason}; choose another train.name, or delete {folder}")
 
 
-def split_run(config: RunConfig, identities: Iterable[int]) -> dict[int, Split]:
-    """Return the split of every labelled identity of the run, the same for train and evaluate."""
-    section = config.train
-    return split_identities(map(int, identities), section.validation_fraction, section.test_fraction, config.run.seed)
+def split_run(config: RunConfig, identities: Iterable[int], steps: Sequence[int]) -> dict[int, Split]:
+    """Return the split of every labelled identity of a run with these `steps`, the same for train and evaluate."""
+    section, numbers = config.train, map(int, identities)
+    return split_grown(numbers, steps, section.validation_fraction, section.test_fraction, config.run.seed)
 
 
 def training_task(run: ResolvedRun, storage: Storage, claim: Claim | None = None) -> TrainTask:
@@ -107,12 +107,13 @@ def training_task(run: ResolvedRun, storage: Storage, claim: Claim | None = None
     commits = ShardStore(storage, calibration.fingerprint).committed("samples")
     shards = pair_shards(commits.values(), calibration.parts)
     identities = label_table(storage, shards)["identity"].to_pylist()
-    splits = split_run(config, identities)
+    manifest = load_run(storage)
+    splits = split_run(config, identities, manifest.steps)
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
     rows = sum(identity in chosen["train"] for identity in identities)
     batch_plan(rows, config.train.batch_size, config.train.workers)
     embedder = run.models.embedder
-    commercial = all(card.commercial_use for card in load_run(storage).cards)
+    commercial = all(card.commercial_use for card in manifest.cards)
     return TrainTask(
         url=storage.url,
         shards=shards,

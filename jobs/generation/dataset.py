@@ -8,8 +8,9 @@ from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.layout.device_choice import choose_device
 from synfiqa.cluster.ray_cluster.probe import findings, probe
 from synfiqa.cluster.run.generations import following
+from synfiqa.cluster.run.growth import grow
 from synfiqa.cluster.run.lease import hold
-from synfiqa.cluster.run.manifest import MANIFEST, RecipeChanged, open_run, planned_shards, recorded_device
+from synfiqa.cluster.run.manifest import MANIFEST, RecipeChanged, open_run, recorded_device
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import announce
 from synfiqa.jobs.generation.identity_half import IdentityHalf
@@ -54,7 +55,8 @@ def make_dataset(
 ) -> MadeDataset:
     """Make what is missing of the dataset; return its summary and where it is. Needs Ray to be ready.
 
-    `new_generation` starts the next generation of the run when the recipe is another one; `replay` makes dead rows
+    A run of fewer identities, and the same recipe otherwise, grows: what it holds stays as it is. `new_generation`
+    starts the next generation of the run when the recipe is another one, or wants more; `replay` makes dead rows
     again. `resolved` is the config as the caller has resolved it already. RunHeld when another driver holds the run,
     TooManyDead when too many rows are dead.
     """
@@ -63,7 +65,7 @@ def make_dataset(
     models, cards = require_fit(run).digests, run.cards
     device = choose_device(config.placement, config.resilience, recorded_device(storage))
     try:
-        manifest = open_run(storage, config, models, device, cards)
+        manifest = open_run(storage, config, models, device, cards, may_grow=not new_generation)
     except RecipeChanged:
         if not new_generation:
             raise
@@ -75,13 +77,17 @@ def make_dataset(
     store = ShardStore(storage, manifest.fingerprint, config.storage.format)
     stages = stages or Stages()
     with hold(storage, config.resilience.lease_s, job="replay" if replay else "generate") as lease:
-        identities = IdentityHalf(run, store, stages, lease)
+        if manifest.identities != config.generate.identities:
+            announce(f"the run grows from {manifest.identities} to {config.generate.identities} identities")
+        # Also where they are equal: another driver may have grown the run since it was opened.
+        manifest = grow(storage, manifest, config.generate.identities, lease)
+        identities = IdentityHalf(run, store, stages, lease, manifest.steps)
         if replay:
             # First: too many dead candidates would stop `make` before any is replayed.
             identities.replay()
         identities.make()
         identities.check()
-        samples = SampleHalf(run, store, stages, lease, planned_shards(manifest))
+        samples = SampleHalf(run, store, stages, lease, manifest.steps)
         samples.make(replay=replay)
         summary = summarise(store.committed("identities").values(), store.committed("samples").values())
         storage.write(SUMMARY, summary.model_dump_json(indent=2).encode() + b"\n")

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import batched
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.stages.candidate_table import candidate_numbers, candidate_table, dead_candidate
 from synfiqa.actors.stages.identity_generator import candidate_seed, candidate_spec
-from synfiqa.actors.stages.identity_registry import COLUMNS, IdentityRegistry
+from synfiqa.actors.stages.identity_registry import COLUMNS, SURPLUS, IdentityRegistry
 from synfiqa.cluster.commits.shard_formats import content_digest
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.dead_limit import DeadLimit
@@ -23,17 +23,24 @@ from synfiqa.cluster.telemetry.spans import to_provenance
 from synfiqa.jobs.generation.acceptance import MARGIN, Acceptance, FaceSpace
 from synfiqa.jobs.generation.bundled_faces import known_face_space
 from synfiqa.jobs.generation.stages import Stages
+from synfiqa.jobs.generation.steps import at_step, current_step, newly
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
-from synfiqa.schemas.manifest import Dead
+from synfiqa.schemas.manifest import Commit, Dead
 from synfiqa.schemas.rows import CANDIDATES
 
 
 class IdentityHalf:
-    """The ledger of decided candidates, restored from its commits and continued."""
+    """The ledger of decided candidates, restored from its commits and continued.
 
-    def __init__(self, run: ResolvedRun, store: ShardStore, stages: Stages, lease: Lease) -> None:
+    `steps` are the numbers of identities of a run that has grown, the last being that of the config.
+    """
+
+    def __init__(
+        self, run: ResolvedRun, store: ShardStore, stages: Stages, lease: Lease, steps: Sequence[int] = ()
+    ) -> None:
         config = run.config
+        self._steps = tuple(steps) or (config.generate.identities,)
         self._resolved = run
         self._config = config
         self._store = store
@@ -43,18 +50,24 @@ class IdentityHalf:
         self.units = 0
         self._limit = DeadLimit(config.resilience.max_dead_rate, "candidates")
         self._acceptance = Acceptance(known_face_space(run))
+        self._surplus: dict[int, Commit] = {}
         self._restore()
 
     def make(self) -> None:
         """Decide further candidates until enough are accepted; JobFailed when the candidate limit is reached first."""
         phase = self._phase()
         self._limit.check()
-        while not self.registry.complete:
-            units = list(next_units(self._config, self.units, self.registry, self._acceptance.face_space()))
-            if not units:
-                phase.close()
-                raise JobFailed(_too_few(self._config, self.registry))
-            self._run(units, phase)
+        for step in self._steps:
+            self._begin(step, phase)
+            while not self.registry.complete:
+                config = at_step(self._config, step)
+                units = list(next_units(config, self.units, self.registry, self._acceptance.face_space()))
+                if not units:
+                    break
+                self._run(units, phase)
+        if not self.registry.complete:
+            phase.close()
+            raise JobFailed(_too_few(self._config, self.registry))
         phase.close(_reasons(self.registry.reasons))
 
     def replay(self) -> None:
@@ -63,6 +76,7 @@ class IdentityHalf:
         if not dead:
             return
         phase = Phase("replay", len(dead), "candidates")
+        self._begin(current_step(self._steps, self.registry.accepted))
         self._lease.report(phase.snapshot())
         groups = enumerate(batched(dead, self._config.generate.candidates_per_unit), start=self.units)
         nothing = CANDIDATES.empty_table()
@@ -88,7 +102,41 @@ class IdentityHalf:
             self.registry.restore(table)
             replayed = counts.get("replayed", 0)
             self._limit.add(counts["planned"] - replayed, counts["dead"] - replayed)
+            self._remember(commit)
         self.units = len(committed)
+
+    def _remember(self, commit: Commit) -> None:
+        """Remember a unit that has surplus candidates, for the next step."""
+        if commit.counts.get(f"rejected:{SURPLUS}"):
+            self._surplus[commit.number] = commit
+
+    def _begin(self, step: int, phase: Phase | None = None) -> None:
+        """Accept up to the step, surplus candidates of the steps before first: those passed the filter already."""
+        self.registry.aim(step)
+        for number in sorted(self._surplus):
+            if self.registry.complete:
+                return
+            self._reopen(self._surplus.pop(number), phase)
+
+    def _reopen(self, commit: Commit, phase: Phase | None) -> None:
+        """Commit the next revision of a unit, in which its surplus candidates are decided; nothing is made again."""
+        self._lease.check()
+        accepted = self.registry.accepted
+        table = self.registry.reopen(self._store.read(commit))
+        counts = ledger_counts(table, replayed=commit.counts["replayed"])
+        dead = self._store.dead_rows(commit)
+        revision = commit.revision + 1
+        made = self._store.commit("identities", commit.number, table, counts, dead=dead, revision=revision)
+        if made.content_sha256 != content_digest(table):
+            raise JobFailed(_decided_otherwise(commit.number))
+        self._remember(made)
+        fresh = newly(counts, commit.counts)
+        duplicates = fresh.get("rejected:duplicate", 0)
+        decided = {"planned": fresh["accepted"] + duplicates, "accepted": fresh["accepted"]}
+        self._acceptance.add(accepted, {**decided, "rejected:duplicate": duplicates})
+        if phase is not None:
+            phase.advance(fresh["accepted"], {n: count for n, count in fresh.items() if n.startswith("rejected:")})
+            self._lease.report(phase.snapshot())
 
     def _phase(self) -> Phase:
         phase = Phase("identities", self._config.generate.identities, "identities")
@@ -129,10 +177,8 @@ class IdentityHalf:
         made = self._store.commit("identities", unit.number, table, counts, traced, dead=unit.dead)
         # Without dead rows on either side the store itself refuses different content.
         if (made.dead or unit.dead) and made.content_sha256 != content_digest(table):
-            raise JobFailed(
-                f"another driver has decided ledger unit {unit.number} with other dead candidates: "
-                "run the same command again to go on from its decisions"
-            )
+            raise JobFailed(_decided_otherwise(unit.number))
+        self._remember(made)
         self.units = unit.number + 1
         died = counts["dead"] - counts["replayed"]
         self._limit.add(table.num_rows - counts["replayed"], died, (row.error for row in unit.dead))
@@ -147,6 +193,13 @@ class IdentityHalf:
         """Return how many candidates are expected to be needed still."""
         space = self._acceptance.face_space()
         return space.candidates(self.registry.accepted, self._config.generate.identities)
+
+
+def _decided_otherwise(unit: int) -> str:
+    return (
+        f"another driver has decided ledger unit {unit} with other dead candidates: "
+        "run the same command again to go on from its decisions"
+    )
 
 
 def _groups(units: Iterable[Work], registry: IdentityRegistry) -> Iterator[list[Work]]:

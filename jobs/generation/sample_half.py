@@ -1,7 +1,7 @@
 """The sample half of a generate job: makes every shard of the accepted identities and replays dead rows."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
@@ -14,23 +14,30 @@ from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.cluster.run.lease import Lease
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.jobs.generation.stages import Stages
+from synfiqa.jobs.generation.steps import at_step, newly, shards_of
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.manifest import Commit, Dead
 from synfiqa.schemas.rows import IDENTITIES, SAMPLES, identity_of, sample_id
 
 
 class SampleHalf:
-    """Commits the shards that are missing, and replays dead rows, in one stream."""
+    """Commits the shards that are missing, replays dead rows, and fills shards that a growth has given identities.
 
-    def __init__(self, run: ResolvedRun, store: ShardStore, stages: Stages, lease: Lease, shards: int) -> None:
+    `steps` are the numbers of identities of a run that has grown, the last being that of the config.
+    """
+
+    def __init__(
+        self, run: ResolvedRun, store: ShardStore, stages: Stages, lease: Lease, steps: Sequence[int] = ()
+    ) -> None:
         config = run.config
         self._resolved = run
         self._config = config
         self._store = store
         self._stages = stages.samples
         self._lease = lease
-        self._shards = shards
+        self._steps = tuple(steps) or (config.generate.identities,)
         self._limit = DeadLimit(config.resilience.max_dead_rate, "samples")
+        self._counted: dict[int, Mapping[str, int]] = {}
 
     def make(self, *, replay: bool = False) -> None:
         """Make every missing shard; with `replay` also the identities of committed shards that have dead samples.
@@ -38,23 +45,60 @@ class SampleHalf:
         TooManyDead when more samples are dead than the config allows.
         """
         committed = self._store.committed("samples")
-        planned = list(plan_shards(self._config, self._store.committed("identities").values(), self._shards))
-        todo = [unit for unit in planned if unit.number not in committed]
         phase = Phase("samples", self._config.generate.identities * self._per_identity, "images")
+        replayed = self._dead_identities(committed) if replay else {}
         for number, commit in committed.items():
             counts = commit.counts
-            if replay and counts["dead"]:
-                todo.append(self._replay(planned[number], commit))
-                phase.resume(counts["planned"] - self._remade(todo[-1], counts))
+            if number in replayed:
+                phase.resume(counts["planned"] - len(replayed[number]) * self._per_identity)
             else:
+                self._counted[number] = counts
                 phase.resume(counts["planned"], outcomes(counts))
                 self._limit.add(counts["planned"], counts["dead"])
         self._limit.check()
         # Workers start for a while, and `synfiqa status` would show the half before until the first shard.
         self._lease.report(phase.snapshot())
-        self._run(todo, phase)
+        ledger = list(self._store.committed("identities").values())
+        for step in self._steps[:-1]:
+            # The last shard of an earlier step is finished as it was planned then, before the rest is added.
+            *_, last = self._planned(step, ledger)
+            if todo := list(self._todo([last], committed, {}) if self._is_partial(last) else ()):
+                self._run(todo, phase)
+                committed = self._store.committed("samples")
+        self._run(list(self._todo(self._planned(self._steps[-1], ledger), committed, replayed)), phase)
         phase.close()
         self._limit.check_final()
+
+    def _dead_identities(self, committed: Mapping[int, Commit]) -> dict[int, list[int]]:
+        # All samples of an identity are made again, not the dead alone: micro-batches are then the planned ones.
+        return {
+            number: sorted({identity_of(row.item) for row in self._store.dead_rows(commit) if not row.reason})
+            for number, commit in committed.items()
+            if commit.counts["dead"]
+        }
+
+    def _planned(self, step: int, ledger: Sequence[Commit]) -> Iterator[Work]:
+        config = at_step(self._config, step)
+        return plan_shards(config, ledger, shards_of(config))
+
+    def _is_partial(self, unit: Work) -> bool:
+        return unit.plan["last"] - unit.plan["first"] + 1 < self._config.generate.identities_per_shard
+
+    def _todo(
+        self, planned: Iterable[Work], committed: Mapping[int, Commit], replayed: Mapping[int, list[int]]
+    ) -> Iterator[Work]:
+        """Yield the units that are missing, and those of which identities are missing or made again."""
+        for unit in planned:
+            commit = committed.get(unit.number)
+            if commit is None:
+                yield unit
+                continue
+            made = unit.plan["first"] + commit.counts["planned"] // self._per_identity
+            missing = range(made, unit.plan["last"] + 1)
+            only = sorted({*replayed.get(unit.number, ()), *missing})
+            if only:
+                plan = {**unit.plan, "only": only, "revision": commit.revision + 1, "added": list(missing)}
+                yield Work(unit.kind, unit.number, unit.table, plan=plan)
 
     def _run(self, todo: list[Work], phase: Phase) -> None:
         config, store = self._config, self._store
@@ -67,45 +111,47 @@ class SampleHalf:
         with closing(stream(stages, todo, store.storage, config.placement, config.resilience)) as results:
             for result in results:
                 self._lease.check()
-                counts = self._bury(plans[result.number], result) if isinstance(result, Dead) else result.counts
+                unit = plans[result.number]
+                counts = self._bury(unit, result) if isinstance(result, Dead) else result.counts
                 errors = (
                     [result.error] if isinstance(result, Dead) else [row.error for row in result.dead if not row.reason]
                 )
-                self._limit.add(counts["planned"], counts["dead"], errors)
-                fresh = self._remade(plans[result.number], counts)
-                phase.advance(fresh, outcomes(counts))
+                # What a growth adds to a shard comes on top of what is counted already.
+                fresh = newly(counts, self._counted.get(unit.number, {}))
+                self._counted[unit.number] = counts
+                self._limit.add(fresh["planned"], fresh["dead"], errors)
+                phase.advance(self._made(unit, counts), outcomes(fresh))
                 self._lease.report(phase.snapshot())
                 self._limit.check()
 
-    def _remade(self, unit: Work, counts: dict[str, int]) -> int:
-        """Return the number of samples that a unit makes; a replay makes only those of the replayed identities."""
+    def _made(self, unit: Work, counts: Mapping[str, int]) -> int:
+        """Return the number of samples that a unit makes; a later revision makes only those of some identities."""
         return len(unit.plan["only"]) * self._per_identity if "only" in unit.plan else counts["planned"]
 
     @property
     def _per_identity(self) -> int:
         return self._config.generate.references + self._config.generate.degraded
 
-    def _replay(self, unit: Work, commit: Commit) -> Work:
-        # All samples of an identity are made again, not the dead alone: micro-batches are then the planned ones.
-        identities = sorted({identity_of(row.item) for row in self._store.dead_rows(commit) if not row.reason})
-        plan = {**unit.plan, "only": identities, "revision": commit.revision + 1}
-        return Work(unit.kind, unit.number, unit.table, plan=plan)
-
-    def _bury(self, unit: Work, dead: Dead) -> dict[str, int]:
-        """Commit a shard that failed as a whole with all its rows dead."""
-        if unit.plan.get("revision"):
-            # A replay that fails makes no revision: the one before it still lists the dead rows.
-            return self._store.get("samples", unit.number, unit.plan["revision"] - 1).counts
+    def _bury(self, unit: Work, dead: Dead) -> Mapping[str, int]:
+        """Commit a shard that failed as a whole with all its rows dead, or those that were to be added to it."""
+        table, kept, revision = SAMPLES.empty_table(), [], unit.plan.get("revision", 0)
+        identities: Iterable[int] = range(unit.plan["first"], unit.plan["last"] + 1)
+        if revision:
+            before = self._store.get("samples", unit.number, revision - 1)
+            if not unit.plan["added"]:
+                # A replay that fails makes no revision: the one before it still lists the dead rows.
+                return before.counts
+            table, kept, identities = self._store.read(before), self._store.dead_rows(before), unit.plan["added"]
         generate = self._config.generate
-        rows = [
+        rows = kept + [
             dead.row(sample_id(identity, kind, index), {"identity": identity, "kind": kind, "index": index})
-            for identity in range(unit.plan["first"], unit.plan["last"] + 1)
+            for identity in identities
             for kind, count in (("reference", generate.references), ("degraded", generate.degraded))
             for index in range(count)
         ]
-        table = SAMPLES.empty_table()
         counts = sample_counts(table, rows)
-        return self._store.commit("samples", unit.number, table, counts, {"node": dead.node}, dead=rows).counts
+        node = {"node": dead.node}
+        return self._store.commit("samples", unit.number, table, counts, node, dead=rows, revision=revision).counts
 
 
 def outcomes(counts: Mapping[str, int]) -> dict[str, int]:
@@ -114,12 +160,12 @@ def outcomes(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def plan_shards(config: RunConfig, ledger: Iterable[Commit], planned: int) -> Iterator[Work]:
-    """Plan every shard: which identities it holds and which ledger units they come from."""
-    spans: deque[tuple[int, int, int]] = deque()
+    """Plan every shard: which identities it holds and which ledger units, in which revisions, they come from."""
+    spans: deque[tuple[Commit, int, int]] = deque()
     first = 0
     for commit in ledger:
         accepted = commit.counts.get("accepted", 0)
-        spans.append((commit.number, first, first + accepted - 1))
+        spans.append((commit, first, first + accepted - 1))
         first += accepted
     size = config.generate.identities_per_shard
     nothing = IDENTITIES.empty_table()
@@ -133,4 +179,7 @@ def plan_shards(config: RunConfig, ledger: Iterable[Commit], planned: int) -> It
                 break
             if end >= start:
                 units.append(unit)
-        yield Work("samples", shard, nothing, plan={"first": low, "last": high, "units": units})
+        plan = {"first": low, "last": high, "units": [unit.number for unit in units]}
+        if any(unit.revision for unit in units):
+            plan["revisions"] = [unit.revision for unit in units]
+        yield Work("samples", shard, nothing, plan=plan)

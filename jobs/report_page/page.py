@@ -147,7 +147,7 @@ def stale(
     """Return a warning for each part that was made from other shards or another model than those of the run now."""
     lines = []
     if label_pass is not None and label_pass.dataset != digest:
-        lines.append("The labels are older than the shards: choose another label.name and run synfiqa label.")
+        lines.append("The labels are older than the shards: run synfiqa label --frozen, or choose another label.name.")
     if training is not None and training.dataset != digest:
         lines.append("The model was trained on other shards: choose another train.name and run synfiqa train.")
     if training is not None and evaluation is not None and evaluation.model_sha256 != training.model_sha256:

@@ -7,13 +7,14 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from synfiqa.cluster.run.manifest import recorded_config
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.cluster.upkeep.utilisation import read_trace
 from synfiqa.jobs.terminal.trace_table import COLUMNS, steady_sentences, trace_rows
 from synfiqa.schemas.config.models import CONDITIONAL_KINDS
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
-from synfiqa.schemas.manifest import RunManifest
+from synfiqa.schemas.manifest import Growth, RunManifest
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 
 _NO_DIGEST = ("not recorded", "none, it is code")
@@ -51,15 +52,19 @@ class Provenance:
 
 
 def provenance(config: RunConfig, manifest: RunManifest, storage: Storage, digest: str) -> Provenance:
-    """Collect the provenance of a run as it was first submitted; label, train and evaluate are those of this report."""
+    """Collect the provenance of a run as it was first submitted, and grown since.
+
+    Sections label, train and evaluate are those of this report.
+    """
     ours = config.model_dump(mode="json", include={"label", "train", "evaluate"})
-    document = _without_credentials({**manifest.config, **ours})
+    document = _without_credentials({**recorded_config(manifest), **ours})
     return Provenance(
         facts={
             "seed": str(manifest.recipe.get("seed", "")),
             "recipe fingerprint": manifest.fingerprint,
             "dataset digest": digest,
             "first submitted": manifest.created,
+            **({"grown": "; ".join(map(_grown, manifest.growth))} if manifest.growth else {}),
             "synfiqa": manifest.code_version,
             "schema version": str(manifest.schema_version),
         },
@@ -68,6 +73,10 @@ def provenance(config: RunConfig, manifest: RunManifest, storage: Storage, diges
         config=yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
         versions=manifest.versions,
     )
+
+
+def _grown(growth: Growth) -> str:
+    return f"from {growth.before} to {growth.identities} identities at {growth.grown} by {growth.by}"
 
 
 def _work(storage: Storage) -> Work:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.cluster.commits.dataset_summary import summarise
 from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.cluster.run.manifest import open_run, planned_shards
+from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generation import identity_half, sample_half
 from tests.chaos.driver import MODELS, Order, config_of
@@ -51,5 +51,5 @@ def expected(poison: float, folder: str):
     stages = stub_stages(Trouble(poison=poison))
     with without_ray():
         identity_half.IdentityHalf(resolve(config), store, stages, _NoLease()).make()
-        sample_half.SampleHalf(resolve(config), store, stages, _NoLease(), planned_shards(manifest)).make()
+        sample_half.SampleHalf(resolve(config), store, stages, _NoLease(), manifest.steps).make()
     return summarise(store.committed("identities").values(), store.committed("samples").values())

@@ -92,7 +92,7 @@ def test_the_evaluation_of_held_out_identities(trained):
 
     scores = pq.read_table(pa.BufferReader(storage.read("models/default/scores.parquet"))).to_pylist()
     assert len(scores) == 80
-    splits = split_run(config, range(16))
+    splits = split_run(config, range(16), (16,))
     assert {splits[row["identity"]] for row in scores} == {"test"}
     assert all((row["label"] is None) == (row["kind"] == "reference") for row in scores)
 

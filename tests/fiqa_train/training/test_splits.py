@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from synfiqa.fiqa_train.training.splits import split_identities
+from synfiqa.fiqa_train.training.splits import split_grown, split_identities
 from synfiqa.schemas.errors import UserError
 
 
@@ -46,3 +46,20 @@ def test_another_seed_deals_anew_and_the_same_seed_does_not():
 def test_two_identities_are_refused():
     with pytest.raises(UserError, match="at least 3"):
         split_identities([4, 7], 0.1, 0.2, 0)
+
+
+@pytest.mark.parametrize("first", [3, 6, 11, 25])
+def test_identities_of_a_grown_run_keep_their_split(first):
+    """A run too small for its fractions ranks its identities, and grown it would have moved some of them."""
+    steps = (first, 30, 70)
+    small = split_identities(range(first), 0.1, 0.25, 7)
+    grown = split_grown(range(70), steps, 0.1, 0.25, 7)
+    assert grown.items() >= small.items()
+    assert grown.items() >= split_grown(range(30), steps[:2], 0.1, 0.25, 7).items()
+    assert set(grown.values()) == {"train", "validation", "test"}
+
+
+def test_a_run_that_never_grew_or_was_large_enough_is_split_by_number_alone():
+    whole = split_identities(range(70), 0.1, 0.25, 7)
+    assert split_grown(range(70), (70,), 0.1, 0.25, 7) == whole
+    assert split_grown(range(70), (1, 2, 40, 70), 0.1, 0.25, 7) == whole

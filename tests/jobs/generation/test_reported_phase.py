@@ -2,7 +2,7 @@
 
 from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.cluster.run.manifest import open_run, planned_shards
+from synfiqa.cluster.run.manifest import open_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generation import identity_half, sample_half
 from tests.chaos.driver import MODELS, Order, config_of
@@ -39,6 +39,6 @@ def test_each_half_is_reported_before_its_workers_have_made_anything(tmp_path, m
     store = ShardStore(storage, manifest.fingerprint)
     stages, run = stub_stages(Trouble()), resolve(config)
     identity_half.IdentityHalf(run, store, stages, lease).make()
-    sample_half.SampleHalf(run, store, stages, lease, planned_shards(manifest)).make()
+    sample_half.SampleHalf(run, store, stages, lease, manifest.steps).make()
     assert seen[0] == ("identities", 0)
     assert seen[-1] == ("samples", 0)

@@ -1,0 +1,181 @@
+"""Labels of the samples that a run has gained, on the frozen scale of the labels that it has.
+
+The labels that exist are not touched: new ones are further parts, and the calibration that names all parts is the next
+revision of the last one, written last. Readers take the latest, so that the additions are complete or absent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synfiqa.actors.model_store.resolved_run import ResolvedRun
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.lease import RECENT_S, Lease, require_held
+from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.storage.preflight import preflight
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import Phase
+from synfiqa.fiqa_train.labels.columns import LabelRows, columns
+from synfiqa.fiqa_train.labels.frozen_scale import Measured, frozen_scale, measured_in
+from synfiqa.fiqa_train.labels.label_pass import (
+    calibration_path,
+    finished_shards,
+    fuse,
+    read_calibration,
+    require_calibration,
+    require_same,
+    summary,
+    write_part,
+)
+from synfiqa.fiqa_train.labels.match_threshold import match_threshold
+from synfiqa.fiqa_train.labels.parts import read_part, shard_of
+from synfiqa.schemas.calibration import Calibration
+from synfiqa.schemas.config.learn import LabelSection
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.factors.factor import Factor
+from synfiqa.schemas.factors.plugin_rows import plugged_rows
+from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
+
+_RAW = ("recognition", "vision_language")
+
+
+def run_label_additions(
+    config: RunConfig, storage: Storage, *, lease: Lease | None = None, resolved: ResolvedRun | None = None
+) -> dict[str, Any]:
+    """Label the samples that `labels/<name>/` does not cover yet, on its scale, and return a summary.
+
+    UserError when there are no labels of that name, when the config fuses in another way, or when labelled samples were
+    made again since; JobFailed as in `run_label`; RunHeld when the run is taken over from `lease`.
+    """
+    manifest = load_run(storage)
+    store = ShardStore(storage, manifest.fingerprint)
+    commits = finished_shards(storage, store, manifest)
+    name = config.label.name
+    existing = read_calibration(storage, name)
+    if existing is None:
+        raise UserError(
+            f"{storage.uri()} has no labels named {name!r} whose scale --frozen could take; "
+            "run `synfiqa label` without it"
+        )
+    _require_fused_alike(config, storage, manifest, existing, resolved)
+    dataset = store.dataset_digest()
+    if existing.dataset_sha256 == dataset:
+        return summary(existing, reused=True)
+
+    preflight(storage)
+    rows = _RowReader(config.label, measured_in(config.label, manifest), manifest)
+    parts = list(existing.parts)
+    added = clipped = 0
+    phase = Phase("label", len(commits), "shards")
+    for commit in commits:
+        own = [part for part in existing.parts if shard_of(part) == commit.number]
+        new = _unlabelled(store, commit, own, rows)
+        if new is not None and len(new):
+            labels = fuse(new, config.label, existing.scale.match_threshold, existing.scale)[1]
+            require_held(lease, RECENT_S)
+            parts.append(write_part(storage, name, commit.number, new.labelled(0, labels)))
+            added, clipped = added + len(new), clipped + labels.clipped
+        phase.advance()
+    phase.close(f"{added} new labels")
+    calibration = existing.model_copy(
+        update={
+            "revision": existing.revision + 1,
+            "dataset_sha256": dataset,
+            "samples": existing.samples + added,
+            "clipped": existing.clipped + clipped,
+            "parts": sorted(parts, key=shard_of),
+        }
+    )
+    require_held(lease)
+    path = calibration_path(name, calibration.revision)
+    if not storage.create(path, calibration.model_dump_json().encode() + b"\n"):
+        first = require_calibration(storage, name)
+        _require_fused_alike(config, storage, manifest, first, resolved)
+        return summary(first, reused=True)
+    return summary(calibration, reused=False)
+
+
+def _require_fused_alike(
+    config: RunConfig, storage: Storage, manifest: RunManifest, existing: Calibration, resolved: ResolvedRun | None
+) -> None:
+    measured = measured_in(config.label, manifest)
+    frozen = frozen_scale(config.label, measured)
+    threshold = match_threshold(config, measured.embedder, frozen or existing.scale, manifest, resolved)
+    dataset = existing.dataset_sha256
+    require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)
+
+
+@dataclass(frozen=True)
+class _RowReader:
+    """What a label pass reads of a shard."""
+
+    section: LabelSection
+    measured: Measured
+    manifest: RunManifest
+
+    @property
+    def _embedder(self) -> str:
+        # Empty for the run's own embedder, whose cosines have a column of their own.
+        own = self.manifest.recipe["models"]["embedder"]
+        return "" if self.measured.embedder == own else self.measured.embedder
+
+    @property
+    def _plugged(self) -> Sequence[Factor]:
+        return plugged_rows(self.measured.factors) if self._costs else ()
+
+    @property
+    def _costs(self) -> bool:
+        return self.section.spatial == "costs"
+
+    def read(self, store: ShardStore, commit: Commit) -> pa.Table:
+        """Return the degraded samples of a shard."""
+        table = store.read(commit, columns(self._embedder, self._costs, self._plugged))
+        return table.filter(pc.equal(table["kind"], "degraded"))
+
+    def rows(self, samples: pa.Table) -> LabelRows:
+        """Return these samples as rows to label."""
+        rows = LabelRows(samples.num_rows, self._embedder, self._costs, self._plugged)
+        rows.add(samples)
+        return rows
+
+
+def _unlabelled(store: ShardStore, commit: Commit, parts: Sequence[DataFile], rows: _RowReader) -> LabelRows | None:
+    """Return the degraded samples of a shard that have no label; None where the shard need not be read."""
+    labelled = sum(part.rows for part in parts)
+    # A later revision may hold labelled samples that a replay has made again, and measured otherwise.
+    if labelled == commit.counts.get("degraded") and not commit.revision:
+        return None
+    labels = {
+        row["sample_id"]: [row[name] for name in _RAW]
+        for part in parts
+        for row in read_part(store.storage, part, ["sample_id", *_RAW]).to_pylist()
+    }
+    samples = rows.read(store, commit)
+    names = samples["sample_id"].to_pylist()
+    has_label = np.array([name in labels for name in names], bool)
+    _require_unchanged(store, commit, rows.rows(samples), names, labels)
+    return rows.rows(samples.filter(pa.array(~has_label)))
+
+
+def _require_unchanged(
+    store: ShardStore, commit: Commit, samples: LabelRows, names: Sequence[str], labels: Mapping[str, Sequence[float]]
+) -> None:
+    """Raise UserError when a labelled sample measures otherwise than its label records, JobFailed when it is gone."""
+    if gone := sorted(labels.keys() - set(names)):
+        raise JobFailed(
+            f"sample {gone[0]} has a label but is not in shard {commit.number} of {store.storage.uri()}; "
+            "see `synfiqa verify`, and label under another label.name"
+        )
+    components = samples.components()
+    measured = zip(*(getattr(components, name).tolist() for name in _RAW), strict=True)
+    changed = [n for n, values in zip(names, measured, strict=True) if n in labels and list(values) != labels[n]]
+    if changed:
+        raise UserError(
+            f"{len(changed)} labelled samples of shard {commit.number} were made again by a replay and measure "
+            f"otherwise ({changed[0]}), so their labels cannot stay; choose another label.name and run `synfiqa label`"
+        )
