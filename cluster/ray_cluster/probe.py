@@ -5,6 +5,7 @@ import socket
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from synfiqa.cluster.run.fingerprint import library_version
 from synfiqa.cluster.storage.storage import Storage
@@ -90,7 +91,7 @@ def _worth(answer: Answer) -> bool:
     return bool(answer.faults or answer.remarks)
 
 
-def _answer(found: object, host: str) -> Answer:
+def _answer(found: Any, host: str) -> Answer:
     import ray
 
     try:
