@@ -3,18 +3,42 @@
 import argparse
 
 from synfiqa.cluster.run.generations import current
-from synfiqa.jobs.command import Command
+from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import RUN, run_url
 
 
 def verify(options: argparse.Namespace) -> None:
     """Print every problem, the totals and the dataset digest; exit code 1 when there is a problem."""
+    from synfiqa.cluster.upkeep.verify_share import Sample
     from synfiqa.jobs.terminal.verification_text import run_verify
 
-    run_verify(current(run_url(options)))
+    sample = Sample(**options.sample, seed=options.seed) if options.sample else None
+    run_verify(current(run_url(options)), sample, again=options.again)
 
 
-COMMAND = Command("verify", "read everything a run has committed and name all damage", RUN, verify)
+def share(text: str) -> dict[str, float]:
+    """Return the `number` or `percent` that N or P% stands for, for `type` of an option."""
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = 0.0
+    percent = text.endswith("%")
+    if not 0 < value <= (100 if percent else 10**12) or not (percent or value.is_integer()):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of files such as 20 nor a share such as 5%")
+    return {"percent": value} if percent else {"number": int(value)}
+
+
+COMMAND = Command(
+    "verify",
+    "read everything a run has committed and name all damage",
+    (
+        *RUN,
+        option("--sample", type=share, metavar="SHARE", help="read only so many files or percent, spread over the run"),
+        option("--seed", type=int, default=0, metavar="N", help="which files --sample reads (default 0)"),
+        option("--again", action="store_true", help="read all, also what an interrupted verification had read"),
+    ),
+    verify,
+)
 
 
 if __name__ == "__main__":

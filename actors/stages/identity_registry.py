@@ -82,7 +82,7 @@ class IdentityRegistry:
             status[row], reason[row] = "", ""
         undecided = set_columns(unit, {"status": status, "reason": reason})
         decided = self._decide(undecided, self._cosines([undecided]))
-        self.reasons[SURPLUS] -= int(surplus.sum())
+        self.reasons = self.reasons - Counter({SURPLUS: int(surplus.sum())})
         self._count(decided.filter(pa.array(surplus)))
         return decided
 

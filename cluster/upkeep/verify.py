@@ -6,7 +6,7 @@ row is found even where all checksums are right.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,7 +33,9 @@ from synfiqa.cluster.upkeep.verify_commits import (
 from synfiqa.cluster.upkeep.verify_machines import machine_notes
 from synfiqa.cluster.upkeep.verify_record import read_record
 from synfiqa.cluster.upkeep.verify_results import check_label_part, check_model, model_names, read_calibrations
+from synfiqa.cluster.upkeep.verify_share import FinishedTasks, Sample, Task, chosen, key_of, unlike_listing
 from synfiqa.cluster.upkeep.verify_unit import Problem, UnitFindings, check_ledger, check_unit, path_of
+from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.manifest import Commit, DatasetSummary, RunManifest
 
@@ -52,10 +54,24 @@ class Verification:
     leftover_bytes: int = 0
     files: int = 0
     bytes: int = 0
+    all_files: int = 0
+    all_bytes: int = 0
+    remembered: int = 0
 
 
-def verify_run(storage: Storage, threads: int = 0, progress: Progress | None = None) -> Verification:
-    """Verify all files named by commits, calibrations and model cards; UserError when the folder is no run folder."""
+def verify_run(
+    storage: Storage,
+    threads: int = 0,
+    progress: Progress | None = None,
+    *,
+    sample: Sample | None = None,
+    finished: FinishedTasks | None = None,
+) -> Verification:
+    """Verify all files named by commits, calibrations and model cards; UserError when the folder is no run folder.
+
+    With a `sample` only some are read; the records of all are, and the others must be there in their length. What an
+    interrupted verification had `finished` is not read again.
+    """
     entries = [entry for entry in storage.stat() if not GENERATION.fullmatch(entry.path)]
     paths = {entry.path for entry in entries}
     if MANIFEST not in paths:
@@ -77,24 +93,8 @@ def verify_run(storage: Storage, threads: int = 0, progress: Progress | None = N
     result.problems += unreadable
     named |= {part.path for calibration in calibrations.values() for part in calibration.parts}
 
-    latest = {path_of(commit) for commit in newest.values()}
-    tasks: list[Callable[[], UnitFindings]] = [
-        partial(check_unit, storage, commit, manifest, latest=path_of(commit) in latest) for commit in commits
-    ]
-    tasks += [
-        partial(check_label_part, storage, part) for calibration in calibrations.values() for part in calibration.parts
-    ]
-    tasks += [partial(check_model, storage, name) for name in model_names(paths)]
-    ledger: list[np.ndarray] = []
-    for done, found in enumerate(_in_threads(tasks, threads), start=1):
-        result.problems += found.problems
-        result.bytes += found.bytes
-        if found.candidates is not None:
-            ledger.append(found.candidates)
-        if progress is not None:
-            progress(done, len(tasks))
-    result.files = len(tasks)
-    result.problems += check_ledger(ledger, manifest)
+    tasks = _tasks(storage, commits, calibrations, paths, entries, manifest)
+    _read(result, tasks, entries, manifest, partial(_in_threads, threads=threads), progress, sample, finished)
     _compare_with_plan(storage, result, entries, newest, manifest)
     result.notes += [
         f"labels '{name}' are older than the newest shards: run `synfiqa label --frozen`, or choose another label.name"
@@ -105,6 +105,71 @@ def verify_run(storage: Storage, threads: int = 0, progress: Progress | None = N
     _count_leftovers(result, entries, named)
     result.problems.sort()
     return result
+
+
+def _tasks(
+    storage: Storage,
+    commits: list[Commit],
+    calibrations: Mapping[str, Calibration],
+    paths: set[str],
+    entries: list[Entry],
+    manifest: RunManifest | None,
+) -> list[Task]:
+    """Return everything that there is to read: units in order, then label parts, then models."""
+    times = {entry.path: entry.modified for entry in entries}
+    steps = manifest.steps if manifest else ()
+    latest = {path_of(commit) for commit in newest_commits(commits).values()}
+    tasks = []
+    for commit in commits:
+        files = tuple(file for file in (commit.file, commit.dead) if file)
+        path = path_of(commit)
+        key = key_of(path, f"{commit.model_dump_json()} {steps} {path in latest}", files, times)
+        tasks.append(Task(path, files, key, partial(check_unit, storage, commit, manifest, latest=path in latest)))
+    for part in (part for calibration in calibrations.values() for part in calibration.parts):
+        key = key_of(part.path, part.sha256, (part,), times)
+        tasks.append(Task(part.path, (part,), key, partial(check_label_part, storage, part)))
+    # Weights are few, and their digest stands in a card, so that no record of them is kept.
+    return tasks + [Task(name, (), "", partial(check_model, storage, name)) for name in model_names(paths)]
+
+
+def _read(
+    result: Verification,
+    tasks: list[Task],
+    entries: list[Entry],
+    manifest: RunManifest | None,
+    run: Callable[[list[Callable[[], UnitFindings]]], Iterator[UnitFindings]],
+    progress: Progress | None,
+    sample: Sample | None,
+    finished: FinishedTasks | None,
+) -> None:
+    """Read the tasks, or the sample of them, and add what is found to the result."""
+    wanted = tasks if sample is None else chosen(tasks, sample)
+    named = {file.path for task in wanted for file in task.files}
+    sizes = {entry.path: entry.bytes for entry in entries}
+    left_out = [file for task in tasks for file in task.files if file.path not in named]
+    result.problems += unlike_listing(left_out, sizes)
+    known = {task.key: found for task in wanted if finished and task.key and (found := finished.get(task.key))}
+    result.remembered = len(known)
+
+    def read(task: Task) -> UnitFindings:
+        if task.key in known:
+            return known[task.key]
+        found = task.read()
+        if finished and task.key:
+            finished.add(task.key, found)
+        return found
+
+    ledger: list[np.ndarray] = []
+    for done, found in enumerate(run([partial(read, task) for task in wanted]), start=1):
+        result.problems += found.problems
+        result.bytes += found.bytes
+        if found.candidates is not None:
+            ledger.append(found.candidates)
+        if progress is not None:
+            progress(done, len(wanted))
+    result.files, result.all_files = len(wanted), len(tasks)
+    result.all_bytes = sum(file.bytes for task in tasks for file in task.files)
+    result.problems += check_ledger(ledger, manifest, whole=sample is None)
 
 
 def _manifest(storage: Storage) -> tuple[RunManifest | None, list[Problem]]:

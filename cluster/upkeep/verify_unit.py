@@ -82,8 +82,11 @@ def check_unit(storage: Storage, commit: Commit, manifest: RunManifest | None, *
     return found
 
 
-def check_ledger(parts: list[np.ndarray], manifest: RunManifest | None) -> list[Problem]:
-    """Return the problems of the whole ledger: doubly decided candidates; doubled, missing or unplanned identities."""
+def check_ledger(parts: list[np.ndarray], manifest: RunManifest | None, *, whole: bool = True) -> list[Problem]:
+    """Return the problems of the ledger: doubly decided candidates; doubled, missing or unplanned identities.
+
+    None are missed where it is not the `whole` ledger.
+    """
     if not parts:
         return []
     rows = np.concatenate(parts)
@@ -93,7 +96,8 @@ def check_ledger(parts: list[np.ndarray], manifest: RunManifest | None) -> list[
         found, times = np.unique(values, return_counts=True)
         problems += _rows_problem("identities/", "duplicate", what, map(str, found[times > 1].tolist()))
     gaps = sorted(set(range(identities.max() + 1 if len(identities) else 0)) - set(identities.tolist()))
-    problems += _rows_problem("identities/", "missing", "identity numbers without a candidate", map(str, gaps))
+    if whole:
+        problems += _rows_problem("identities/", "missing", "identity numbers without a candidate", map(str, gaps))
     if manifest is not None and len(identities) and identities.max() >= manifest.identities:
         text = f"identity {identities.max()} is beyond the {manifest.identities} wanted"
         problems.append(Problem("identities/", "out-of-plan", text))

@@ -62,8 +62,11 @@ def at_once(tmp_path_factory):
         return run(tmp_path_factory.mktemp("at-once") / "run", 24)
 
 
-@pytest.mark.parametrize("steps", [(9, 24), (8, 24), (5, 6, 13, 24), (1, 2, 3, 24)], ids=str)
-@pytest.mark.parametrize("file_format", ["parquet", "webdataset"])
+@pytest.mark.parametrize(
+    ("steps", "file_format"),
+    [((9, 24), "webdataset"), ((8, 24), "parquet"), ((5, 6, 13, 24), "parquet"), ((1, 2, 3, 24), "parquet")],
+    ids=str,
+)
 def test_a_grown_run_is_the_run_that_was_larger_at_once_and_keeps_every_old_byte(tmp_path, steps, file_format, at_once):
     before = {}
     for step in steps:
@@ -169,7 +172,7 @@ def test_a_driver_that_is_killed_anywhere_leaves_what_the_same_command_finishes(
     run(tmp_path / "whole", 24)
     whole = contents(tmp_path / "whole")
     commits = 1 + len(whole) - small
-    for number in (*range(1, commits + 1), *range(-commits, 0)):
+    for number in (1, 2, 3, commits - 3, commits, -1, -2, 2 - commits):
         folder = tmp_path / f"run{number}"
         run(folder, 9)
         kill_at(monkeypatch, create, number)
@@ -186,7 +189,7 @@ def test_an_unfinished_run_is_finished_as_it_was_wanted_before_it_grows(tmp_path
     create = Storage.create
     run(tmp_path / "whole", 9)
     run(tmp_path / "whole", 24)
-    for number in (1, 2, 3, 4, 5, 6):
+    for number in (1, 3, 4, 6):
         folder = tmp_path / f"run{number}"
         kill_at(monkeypatch, create, number)
         with pytest.raises(Killed):

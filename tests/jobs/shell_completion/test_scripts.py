@@ -20,7 +20,7 @@ CASES = [
     ("synfiqa export --layout=w", ["webdataset"]),
     ("synfiqa bootstrap --part q", ["quality"]),
     ("synfiqa completion ", ["bash", "fish", "zsh"]),
-    ("synfiqa label --", OPTIONS),
+    ("synfiqa label --", sorted([*OPTIONS, "--frozen"])),
     ("synfiqa models check --na", ["--name"]),
     ("synfiqa status my", ["my photo.jpg", "my.yaml"]),
     ("synfiqa run --config my.", ["my.yaml"]),
@@ -99,7 +99,7 @@ def test_fish():
 
 def test_every_value_is_known_to_be_a_path_or_not():
     """A new metavar is put into PATHS, or here."""
-    texts = {"SECTION.KEY=VALUE", "SPAN", "N", "MB", "NAME", "NAME,...", "SHELL"}
+    texts = {"SECTION.KEY=VALUE", "SPAN", "N", "MB", "NAME", "NAME,...", "SHELL", "SHARE"}
     entries = [entry for command in COMMANDS for entry in getattr(command, "actions", (command,))]
     metavars = {
         option.settings.get("metavar")
