@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
+from synfiqa.cluster.commits.column_reads import in_order
 from synfiqa.cluster.commits.shard_formats import decode
 from synfiqa.cluster.commits.shard_store import read_verified
 from synfiqa.cluster.storage.storage import Storage
@@ -28,12 +30,23 @@ def pair_shards(commits: Iterable[Commit], parts: Iterable[DataFile]) -> list[La
     by_number = {commit.number: commit for commit in commits}
     paired = []
     for part in parts:
-        name = part.path.rpartition("/")[2]
-        match = _PART.match(name)
-        if match is None or int(match[1]) not in by_number:
+        number = shard_of(part)
+        if number not in by_number:
             raise JobFailed(f"label part {part.path} belongs to no committed shard; run `synfiqa label` again")
-        paired.append(LabelledShard(by_number[int(match[1])], part))
+        paired.append(LabelledShard(by_number[number], part))
     return sorted(paired, key=lambda shard: shard.commit.number)
+
+
+def shard_of(part: DataFile) -> int:
+    """Return the number of the shard that a part covers; -1 for a file that is no part of a pass."""
+    match = _PART.match(part.path.rpartition("/")[2])
+    return -1 if match is None else int(match[1])
+
+
+def labelled_identities(storage: Storage, shards: Sequence[LabelledShard]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each shard its labelled identities in ascending order, and how many labels each has, int64 (N,)."""
+    parts = in_order(lambda shard: read_part(storage, shard.labels, ["identity"]), shards)
+    return [np.unique(part["identity"].to_numpy(), return_counts=True) for part in parts]
 
 
 def read_part(storage: Storage, part: DataFile, columns: Sequence[str]) -> pa.Table:

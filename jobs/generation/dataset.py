@@ -20,10 +20,11 @@ from synfiqa.schemas.manifest import DatasetSummary
 
 @dataclass(frozen=True)
 class MadeDataset:
-    """A finished dataset: its summary, and the generation of the run that holds it."""
+    """A finished dataset: its summary, the generation of the run that holds it, and the store that has read it."""
 
     summary: DatasetSummary
     storage: Storage
+    store: ShardStore | None = None
 
 
 def run_generate(
@@ -78,6 +79,7 @@ def make_dataset(
         identities.check()
         samples = SampleHalf(run, store, stages, lease, planned_shards(manifest))
         samples.make(replay=replay)
-        summary = summarise(store.committed("identities").values(), store.committed("samples").values())
+        committed = store.all_committed()
+        summary = summarise(committed.units.values(), committed.shards.values())
         storage.write(SUMMARY, summary.model_dump_json(indent=2).encode() + b"\n")
-    return MadeDataset(summary, storage)
+    return MadeDataset(summary, storage, store)

@@ -135,7 +135,7 @@ class StubAnnotator(_Stub, AnnotatorStage):
         for row in rows:
             self._trouble.strike(f"annotate-{row['sample_id']}")
             vector = np.random.default_rng(_number("face", row["seed"])).normal(size=16).astype(np.float32)
-            measured.append(([vector / np.linalg.norm(vector)], _number("text", row["seed"]) % 1000 / 2000))
+            measured.append(([vector / np.linalg.norm(vector)], _number("text", row["seed"]) % 1000 / 2000, {}))
         return measured
 
 
