@@ -1,9 +1,16 @@
 """JSON records of a run: run manifest, commits of units and shards, dataset summary, dead rows."""
 
 import json
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.rows import SCHEMA_VERSION
@@ -66,6 +73,16 @@ class Commit(Record):
         default_factory=dict,
         description="node, process, time and GPU per stage (synfiqa.cluster.telemetry.spans); not digested",
     )
+    followers: tuple["Commit", ...] = Field(
+        (),
+        description="commits of the next ledger units, created after this one: where a driver was killed in between, "
+        "the next one creates them; absent in most commits",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty_followers(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = whole(self)
+        return fields if self.followers else {name: value for name, value in fields.items() if name != "followers"}
 
     @model_validator(mode="after")
     def _adds_up(self) -> "Commit":

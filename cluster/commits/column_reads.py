@@ -43,7 +43,7 @@ def read_columns(storage: Storage, file: DataFile, columns: Sequence[str]) -> pa
     return table.replace_schema_metadata(None)
 
 
-def in_order[K, T](read: Callable[[K], T], keys: Iterable[K]) -> Iterator[T]:
+def in_order[K, T](read: Callable[[K], T], keys: Iterable[K], /) -> Iterator[T]:
     """Yield `read` of every key in order, up to AT_ONCE of them running; the first error is raised in its place."""
     waiting: deque[Future[T]] = deque()
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="column-reads")

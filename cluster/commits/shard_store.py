@@ -14,8 +14,10 @@ import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from synfiqa.cluster.commits.column_reads import SMALL_FILE, in_order, read_columns
+from synfiqa.cluster.commits.commit_index import read_records
 from synfiqa.cluster.commits.merkle import dataset_root
 from synfiqa.cluster.commits.shard_formats import SUFFIX, Format, content_digest, decode, encode
+from synfiqa.cluster.storage.base import Entry
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Commit, DataFile, DeadRow
@@ -56,6 +58,29 @@ class _Upload(NamedTuple):
     data: bytes
 
 
+class Uploaded(NamedTuple):
+    """A unit whose data are uploaded whole and whose commit does not exist yet."""
+
+    commit: Commit
+    data: bytes
+    dead_data: bytes
+
+
+class Committed(NamedTuple):
+    """The newest commits of a run by number: ledger units and shards, from one listing."""
+
+    units: dict[int, Commit]
+    shards: dict[int, Commit]
+
+    @property
+    def digest(self) -> str:
+        """Merkle root (hex) over all committed content in order.
+
+        Independent of file format, attempts and order of completion (docs/architecture.md, promise 1).
+        """
+        return dataset_root(self.units.values(), self.shards.values())
+
+
 class UnreadableRecord(JobFailed):
     """Commit object that cannot be parsed (exit code 1)."""
 
@@ -67,6 +92,7 @@ class ShardStore:
         self.storage = storage
         self.fingerprint = fingerprint
         self.format = format
+        self._known: dict[str, tuple[Entry, Commit]] = {}
 
     def commit(
         self,
@@ -85,6 +111,20 @@ class ShardStore:
         commit request may still arrive and name them. ValueError for rows of another schema; JobFailed when the upload
         is short, or when the first writer made other rows from the same recipe, because then determinism is broken.
         """
+        return self.create(self.upload(kind, number, table, counts, provenance, dead=dead, revision=revision))
+
+    def upload(
+        self,
+        kind: Kind,
+        number: int,
+        table: pa.Table,
+        counts: Mapping[str, int],
+        provenance: Mapping[str, str] | None = None,
+        *,
+        dead: Sequence[DeadRow] = (),
+        revision: int = 0,
+    ) -> Uploaded:
+        """Upload the rows of a unit without a commit, as the first half of `commit`; errors as there."""
         if not has_columns(kind, table.schema):
             raise ValueError(f"{kind} {number}: columns are not those of synfiqa.schemas.rows: {table.schema}")
         labels = {"kind": kind, "number": str(number), "fingerprint": self.fingerprint}
@@ -105,30 +145,48 @@ class ShardStore:
         ours = ours.model_copy(
             update={"file": self._upload(upload), "dead": self._upload(dead_upload) if dead_upload else None}
         )
-        if self.storage.create(commit_path(kind, number, revision), _json(ours)):
-            self._look_again(ours.file, upload.data)
-            if ours.dead and dead_upload:
-                self._look_again(ours.dead, dead_upload.data)
+        return Uploaded(ours, upload.data, dead_upload.data if dead_upload else b"")
+
+    def create(self, uploaded: Uploaded, followers: Sequence[Commit] = ()) -> Commit:
+        """Create the commit of uploaded rows, as the second half of `commit`; errors and result as there.
+
+        `followers` are recorded in it (`synfiqa.cluster.commits.ledger_commits`).
+        """
+        ours = uploaded.commit.model_copy(update={"followers": tuple(followers)})
+        path = commit_path(ours.kind, ours.number, ours.revision)
+        if self.storage.create(path, _json(ours)):
+            self._look_again(ours.file, uploaded.data)
+            if ours.dead:
+                self._look_again(ours.dead, uploaded.dead_data)
             return ours
-        theirs = self._load(commit_path(kind, number, revision))
-        # Two attempts may differ in their dead rows without breaking determinism.
-        if theirs.content_sha256 != ours.content_sha256 and not (dead or theirs.dead):
-            raise JobFailed(
-                f"{kind} {number} was made twice with different content: committed {theirs.content_sha256} in "
-                f"{theirs.file.path}, now {ours.content_sha256}; the models or libraries differ between workers"
-            )
-        return theirs
+        return self._require_equal(ours, self._load(path))
+
+    def create_promised(self, commit: Commit) -> Commit:
+        """Create a commit that another one records as a follower; JobFailed when its data are gone."""
+        for file in filter(None, (commit.file, commit.dead)):
+            self._require_whole(file)
+        path = commit_path(commit.kind, commit.number, commit.revision)
+        if self.storage.create(path, _json(commit)):
+            return commit
+        return self._require_equal(commit, self._load(path))
 
     def committed(self, kind: Kind) -> dict[int, Commit]:
-        """Return the newest commit of every unit by number; UserError when one belongs to another recipe."""
-        newest: dict[int, tuple[int, str]] = {}
-        for path, number, revision in self._names(kind):
-            newest[number] = max(newest.get(number, (revision, path)), (revision, path))
-        return {commit.number: commit for commit in self._read_commits([path for _, path in newest.values()])}
+        """Return the newest commit of every unit by number; UserError when one belongs to another recipe.
+
+        A commit never changes, so each is read once by this object, however often it is listed.
+        """
+        listed = self.storage.stat("commits")
+        return self._newest(kind, listed)
+
+    def all_committed(self) -> Committed:
+        """Return the newest commits of both kinds as one listing shows them; errors as in `committed`."""
+        listed = self.storage.stat("commits")
+        return Committed(self._newest("identities", listed), self._newest("samples", listed))
 
     def revisions(self, kind: Kind) -> list[Commit]:
         """Return all commits, superseded ones too, sorted by number and revision."""
-        return self._read_commits([path for path, _, _ in self._names(kind)])
+        listed = self.storage.stat("commits")
+        return self._read_commits([entry for entry, _, _ in _of_kind(kind, listed)], listed)
 
     def get(self, kind: Kind, number: int, revision: int = 0) -> Commit:
         """Return one commit; JobFailed when the unit is not committed."""
@@ -173,7 +231,7 @@ class ShardStore:
 
         Independent of file format, attempts and order of completion (docs/architecture.md, promise 1).
         """
-        return dataset_root(self.committed("identities").values(), self.committed("samples").values())
+        return self.all_committed().digest
 
     def _format(self, kind: Kind, table: pa.Table) -> Format:
         # The ledger is always Parquet, since a resumed run reads it; a tar without members is not readable.
@@ -204,15 +262,28 @@ class ShardStore:
         except FileNotFoundError:
             return False
 
-    def _names(self, kind: Kind) -> list[tuple[str, int, int]]:
-        found = ((path, parse_commit_path(path)) for path in self.storage.list("commits"))
-        return [(path, name[1], name[2]) for path, name in found if name is not None and name[0] == kind]
+    def _require_equal(self, ours: Commit, theirs: Commit) -> Commit:
+        """Return the commit of the first writer; JobFailed when it names other rows."""
+        # Two attempts may differ in their dead rows without breaking determinism.
+        if theirs.content_sha256 != ours.content_sha256 and not (ours.dead or theirs.dead):
+            raise JobFailed(
+                f"{ours.kind} {ours.number} was made twice with different content: committed {theirs.content_sha256} "
+                f"in {theirs.file.path}, now {ours.content_sha256}; the models or libraries differ between workers"
+            )
+        return theirs
 
-    def _read_commits(self, paths: Sequence[str]) -> list[Commit]:
-        found = [
-            self._parse_with_rereads(path, data)
-            for path, data in zip(paths, self.storage.read_many(paths), strict=True)
-        ]
+    def _newest(self, kind: Kind, listed: Sequence[Entry]) -> dict[int, Commit]:
+        newest: dict[int, tuple[int, Entry]] = {}
+        for entry, number, revision in _of_kind(kind, listed):
+            newest[number] = max(newest.get(number, (revision, entry)), (revision, entry))
+        commits = self._read_commits([entry for _, entry in newest.values()], listed)
+        return {commit.number: commit for commit in commits}
+
+    def _read_commits(self, wanted: Sequence[Entry], listed: Sequence[Entry]) -> list[Commit]:
+        fresh = [entry for entry in wanted if self._known.get(entry.path, (None,))[0] != entry]
+        for entry, data in zip(fresh, read_records(self.storage, fresh, listed), strict=True):
+            self._known[entry.path] = (entry, self._parse_with_rereads(entry.path, data))
+        found = [self._known[entry.path][1] for entry in wanted]
         return sorted(found, key=lambda commit: (commit.number, commit.revision))
 
     def _load(self, path: str) -> Commit:
@@ -254,6 +325,14 @@ def read_verified(storage: Storage, file: DataFile) -> bytes:
             f"{storage.uri(file.path)} is damaged: its SHA-256 differs from its commit; restore it from a copy"
         )
     return data
+
+
+def _of_kind(kind: Kind, listed: Iterable[Entry]) -> Iterator[tuple[Entry, int, int]]:
+    """Yield entry, number and revision of the commits of one kind."""
+    for entry in listed:
+        name = parse_commit_path(entry.path)
+        if name is not None and name[0] == kind:
+            yield entry, name[1], name[2]
 
 
 def _format_of(commit: Commit) -> Format:

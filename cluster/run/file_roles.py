@@ -3,11 +3,13 @@
 import re
 from typing import Literal
 
+from synfiqa.cluster.commits.commit_index import INDEX
 from synfiqa.cluster.commits.shard_store import parse_commit_path
 
 Role = Literal[
     "manifest",
     "commit",
+    "commit index",
     "data",
     "dead rows",
     "calibration",
@@ -45,6 +47,7 @@ _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"report/index\.html"), "report"),
     (re.compile(r"attempts/[^/]+/.+"), "attempt mark"),
     (EPOCH, "lease"),
+    (INDEX, "commit index"),
 )
 
 

@@ -27,6 +27,7 @@ _KINDS: dict[Role, str] = {
     "attempt mark": "attempt mark",
     "lease": "past lease",
     "label part": "unused label part",
+    "commit index": "past commit index",
 }
 
 
@@ -85,6 +86,9 @@ def find_garbage(storage: Storage, older_than_s: float = DEFAULT_AGE_S) -> Colle
     keep = committed_paths(storage) | _label_parts(storage, [entry.path for entry, _ in removable])
     newest = max((int(name[1]) for entry in entries if (name := EPOCH.fullmatch(entry.path))), default=0)
     keep.add(f"lease/{newest:06d}.json")
+    # Readers use the newest one; without any they read the commits themselves.
+    indexes = [(entry.modified, entry.path) for entry in entries if role_of(entry.path) == "commit index"]
+    keep.update(path for _, path in sorted(indexes)[-1:])
     garbage, young = [], 0
     for entry, kind in removable:
         if entry.path in keep:
@@ -108,7 +112,9 @@ def committed_paths(storage: Storage) -> set[str]:
                 f"{storage.uri(path)} is not readable, so the files that it names are unknown: "
                 "nothing was removed; see `synfiqa verify`"
             ) from error
-        named.update(file.path for file in (commit.file, commit.dead) if file is not None)
+        # A driver that was killed has left out some followers, which the next one creates.
+        for one in (commit, *commit.followers):
+            named.update(file.path for file in (one.file, one.dead) if file is not None)
     return named
 
 

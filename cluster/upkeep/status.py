@@ -16,7 +16,7 @@ from synfiqa.cluster.commits.shard_store import Kind, commit_path, parse_commit_
 from synfiqa.cluster.run.lease_record import LeaseView, newest_lease
 from synfiqa.cluster.run.manifest import load_run, planned_shards
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.cluster.upkeep.status_reads import file_names, read_all, subfolders, times_of
+from synfiqa.cluster.upkeep.status_reads import file_names, read_commits, subfolders, times_of
 from synfiqa.cluster.upkeep.utilisation import RunTrace
 from synfiqa.schemas.manifest import Record, RunManifest
 
@@ -144,7 +144,7 @@ def _sum_counts(storage: Storage, kind: Kind, newest: dict[int, int]) -> tuple[C
     paths = [commit_path(kind, number, revision) for number, revision in newest.items()]
     # Most shards of a run have equal counts, so each distinct text is parsed once.
     texts: Counter[bytes] = Counter()
-    for data in read_all(storage, paths):
+    for data in read_commits(storage, paths):
         match = _COUNTS.search(data)
         texts[match[1] if match else b""] += 1
     total: Counter[str] = Counter()

@@ -6,6 +6,7 @@
 import os
 from collections.abc import Sequence
 
+from synfiqa.cluster.commits.commit_index import read_records
 from synfiqa.cluster.storage.storage import Storage
 
 _CHUNK = 1 << 16
@@ -23,11 +24,12 @@ def file_names(storage: Storage, folder: str) -> list[str]:
         return storage.list(folder)
 
 
-def read_all(storage: Storage, paths: Sequence[str]) -> list[bytes]:
-    """Return several objects in the given order."""
+def read_commits(storage: Storage, paths: Sequence[str]) -> list[bytes]:
+    """Return the contents of commits in the given order; on a remote store from an index where there is one."""
     root = storage.local()
     if root is None:
-        return storage.read_many(paths)
+        listed = {entry.path: entry for entry in storage.stat("commits")}
+        return read_records(storage, [listed[path] for path in paths], [])
     return [_read_local(storage, f"{root}/{path}", path) for path in paths]
 
 

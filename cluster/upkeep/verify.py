@@ -23,9 +23,11 @@ from synfiqa.cluster.run.manifest import MANIFEST, OtherVersion, load_run, plann
 from synfiqa.cluster.storage.base import Entry
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.upkeep.verify_commits import (
+    check_indexes,
     commits_beyond_plan,
     commits_of,
     files_named_twice,
+    left_out,
     missing_commits,
     newest_commits,
     read_commits,
@@ -88,7 +90,13 @@ def verify_run(
     newest = newest_commits(commits)
     result = Verification(summarise(commits_of(newest, "identities"), commits_of(newest, "samples")), problems)
     result.problems += files_named_twice(commits) + missing_commits(commits) + commits_beyond_plan(commits, manifest)
-    named = {file.path for commit in commits for file in (commit.file, commit.dead) if file}
+    result.problems += check_indexes(storage, entries, commits)
+    result.notes += [
+        f"ledger unit {follower.number} was left out when a driver was killed: run the same command again to go on"
+        for follower in left_out(commits)
+    ]
+    recorded = [*commits, *left_out(commits)]
+    named = {file.path for commit in recorded for file in (commit.file, commit.dead) if file}
     calibrations, unreadable = read_calibrations(storage, paths, manifest)
     result.problems += unreadable
     named |= {part.path for calibration in calibrations.values() for part in calibration.parts}

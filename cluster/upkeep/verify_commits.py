@@ -1,12 +1,14 @@
 """Reads the commits of a run and compares them with each other and with the plan."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pydantic import ValidationError
 
+from synfiqa.cluster.commits.commit_index import parse_index
 from synfiqa.cluster.commits.shard_store import STEM, Kind, commit_path
 from synfiqa.cluster.run.file_roles import role_of
 from synfiqa.cluster.run.manifest import planned_shards
+from synfiqa.cluster.storage.base import Entry
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.upkeep.verify_record import first_error
 from synfiqa.cluster.upkeep.verify_unit import Problem, path_of
@@ -86,12 +88,43 @@ def files_named_twice(commits: Iterable[Commit]) -> list[Problem]:
     return problems
 
 
-def missing_commits(commits: Iterable[Commit]) -> list[Problem]:
+def left_out(commits: Collection[Commit]) -> list[Commit]:
+    """Return the followers that commits record and that do not exist: a killed driver has not created them yet."""
+    present = {commit.number for commit in commits if commit.kind == "identities"}
+    return [follower for commit in commits for follower in commit.followers if follower.number not in present]
+
+
+def check_indexes(storage: Storage, entries: Iterable[Entry], commits: Iterable[Commit]) -> list[Problem]:
+    """Return a problem for each index of commits that is damaged, or that differs from the commits themselves."""
+    known, problems = {path_of(commit): commit for commit in commits}, []
+    listed = list(entries)
+    current = set(listed)
+    for path in (entry.path for entry in listed if role_of(entry.path) == "commit index"):
+        try:
+            records = parse_index(path, storage.read(path))
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            problems.append(Problem(path, "damaged", f"{error}; delete it, which harms nothing"))
+            continue
+        stale = [
+            entry.path
+            for entry, record in records.items()
+            if entry in current and entry.path in known and Commit.model_validate_json(record) != known[entry.path]
+        ]
+        if stale:
+            text = f"it differs from {len(stale)} commits, such as {stale[0]}; delete it, which harms nothing"
+            problems.append(Problem(path, "damaged", text))
+    return problems
+
+
+def missing_commits(commits: Collection[Commit]) -> list[Problem]:
     """Return a problem for each missing commit before an existing one: earlier revisions and ledger units."""
     present = {(commit.kind, commit.number, commit.revision) for commit in commits}
     needed = {(kind, number, lower) for kind, number, revision in present for lower in range(revision)}
     units = [number for kind, number, _ in present if kind == "identities"]
     needed |= {("identities", number, 0) for number in range(max(units, default=0))}
+    needed -= {("identities", follower.number, 0) for follower in left_out(commits)}
     return [
         Problem(commit_path(*name), "missing", "later commits exist but this one does not; restore it from a copy")
         for name in sorted(needed - present)

@@ -29,7 +29,14 @@ from synfiqa.fiqa_train.evaluation.document import (
     evaluation_document,
     existing_evaluation,
 )
-from synfiqa.fiqa_train.evaluation.held_out import HeldOut, embedders_of, load_embedder, read_held_out, score_table
+from synfiqa.fiqa_train.evaluation.held_out import (
+    HeldOut,
+    embedders_of,
+    holding,
+    load_embedder,
+    read_held_out,
+    score_table,
+)
 from synfiqa.fiqa_train.evaluation.pairs import (
     MAX_IMPOSTORS,
     PairTable,
@@ -39,9 +46,9 @@ from synfiqa.fiqa_train.evaluation.pairs import (
     probe_reference_pairs,
 )
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
-from synfiqa.fiqa_train.labels.parts import pair_shards
+from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
 from synfiqa.fiqa_train.training.checkpoints import load_trained, model_folder
-from synfiqa.fiqa_train.training.task import finished_training, label_table, split_run, training_basis
+from synfiqa.fiqa_train.training.task import finished_training, split_run, training_basis
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import EvaluationResult, NetworkComparison, file_content
@@ -59,21 +66,22 @@ def run_evaluate(
     *,
     lease: Lease | None = None,
     resolved: ResolvedRun | None = None,
+    store: ShardStore | None = None,
 ) -> EvaluationResult:
     """Evaluate `models/<train.name>/` on the test identities and return the evaluation; one that exists is returned.
 
     UserError when the model is not trained (or with other settings) or the held-out pairs can resolve no FMR;
     JobFailed when there are no held-out images; RunHeld, before the next write, when the run is taken over from
-    `lease`.
+    `lease`. A `store` that an earlier job has used does not read its commits again.
     """
     # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
     torch.set_num_threads(1)
     require_known(config.evaluate.scorers, SCORERS, config.models.catalogue)
     name, folder = config.train.name, model_folder(config.train.name)
     manifest = load_run(storage)
-    store = ShardStore(storage, manifest.fingerprint)
+    store = store or ShardStore(storage, manifest.fingerprint)
     calibration = require_calibration(storage, config.label.name)
-    require_fresh_labels(store, calibration)
+    commits = require_fresh_labels(store, calibration).shards
     run = resolved or resolve(config)
     try_plugins(run)
     training = finished_training(storage, name, training_basis(run, manifest, calibration))
@@ -87,9 +95,11 @@ def run_evaluate(
 
     preflight(storage)
     steps = _Steps(progress, 3 + 2 * len(embedders))
-    labels = label_table(storage, pair_shards(store.committed("samples").values(), calibration.parts))
-    splits = split_run(config, labels["identity"].to_pylist(), manifest.steps)
-    held_out = read_held_out(store, {identity for identity, split in splits.items() if split == "test"}, labels)
+    shards = pair_shards(commits.values(), calibration.parts)
+    identities = [own for own, _ in labelled_identities(storage, shards)]
+    splits = split_run(config, (int(identity) for own in identities for identity in own), manifest.steps)
+    tested = {identity for identity, split in splits.items() if split == "test"}
+    held_out = read_held_out(store, holding(shards, identities, tested), tested)
     table = _pairs(config, held_out)
     n_genuine = int(table.genuine.sum())
     fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, len(table.genuine) - n_genuine)

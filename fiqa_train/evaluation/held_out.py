@@ -1,6 +1,7 @@
 """Held-out images of a run, the embedders that compare them, and the table of their scores."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from synfiqa.actors.players import player
 from synfiqa.actors.roles import Embedder
 from synfiqa.cluster.commits.shard_formats import encode
 from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.fiqa_train.labels.parts import LabelledShard, read_part
 from synfiqa.schemas.errors import JobFailed
 
 MAX_IMAGES = 20_000
@@ -24,24 +26,42 @@ class HeldOut:
     """Held-out images uint8 RGB (N, 112, 112, 3) with identity, sample id, kind and label (NaN for references)."""
 
     def __init__(self, rows: list[dict[str, Any]], labels: Mapping[str, float]) -> None:
-        self.images = np.stack([row["pixels"] for row in rows])
+        self.images = _pixels(rows)
         self.identity = np.array([row["identity"] for row in rows], np.int64)
         self.sample_id = [str(row["sample_id"]) for row in rows]
         self.kind = [str(row["kind"]) for row in rows]
         self.label = np.array([labels.get(name, np.nan) for name in self.sample_id])
 
 
-def read_held_out(store: ShardStore, identities: set[int], labels: pa.Table) -> HeldOut:
-    """Read the images of these identities, up to `MAX_IMAGES`, with their labels (sample_id, identity, quality).
+def holding(
+    shards: Sequence[LabelledShard], identities: Sequence[np.ndarray], wanted: Collection[int]
+) -> list[LabelledShard]:
+    """Return the shards that hold any of the wanted identities; `identities` (N,) are those of each shard."""
+    return [shard for shard, own in zip(shards, identities, strict=True) if not set(own.tolist()).isdisjoint(wanted)]
+
+
+def read_held_out(store: ShardStore, shards: Sequence[LabelledShard], identities: Collection[int]) -> HeldOut:
+    """Read images and labels of these identities from their shards, up to `MAX_IMAGES`, and no shard after that.
 
     JobFailed when there are none, or an image cannot be decoded.
     """
-    rows = _rows(store, identities)
+    rows: list[dict[str, Any]] = []
+    labels: dict[str, float] = {}
+    # A shard of a run that has grown has several parts of labels.
+    for _, members in groupby(shards, key=lambda shard: shard.commit.number):
+        if len(rows) >= MAX_IMAGES:
+            break
+        parts = list(members)
+        found = _rows(store, parts[0], identities, MAX_IMAGES - len(rows))
+        kept = pa.array({row["identity"] for row in found}, pa.int64())
+        for part in parts:
+            own = read_part(store.storage, part.labels, ["sample_id", "identity", "quality"])
+            own = own.filter(pc.is_in(own["identity"], kept))
+            labels |= zip(own["sample_id"].to_pylist(), own["quality"].to_pylist(), strict=True)
+        rows += found
     if not rows:
         raise JobFailed(f"the run {store.storage.uri()} has no held-out images; generate more identities")
-    kept = pa.array(sorted({row["identity"] for row in rows}), pa.int64())
-    own = labels.filter(pc.is_in(labels["identity"], kept))
-    return HeldOut(rows, dict(zip(own["sample_id"].to_pylist(), own["quality"].to_pylist(), strict=True)))
+    return HeldOut(rows, labels)
 
 
 def embedders_of(run: ResolvedRun, labelling: str) -> list[Model]:
@@ -64,21 +84,25 @@ def score_table(held_out: HeldOut, qualities: Mapping[str, np.ndarray]) -> bytes
     return encode(pa.table(columns), "parquet", {})
 
 
-def _rows(store: ShardStore, identities: set[int]) -> list[dict[str, Any]]:
-    """Return samples of whole identities, shard by shard; no further shard is read after `MAX_IMAGES`."""
+def _rows(store: ShardStore, shard: LabelledShard, identities: Collection[int], limit: int) -> list[dict[str, Any]]:
+    """Return samples of whole identities of one shard, until there are `limit` of them."""
+    table = store.read(shard.commit, ["sample_id", "identity", "kind", "image"])
     rows: list[dict[str, Any]] = []
-    for table in store.tables("samples", ["sample_id", "identity", "kind", "image"]):
-        for identity in sorted(identities.intersection(table["identity"].to_pylist())):
-            rows += [_pixels(row) for row in table.filter(pc.equal(table["identity"], identity)).to_pylist()]
-            if len(rows) >= MAX_IMAGES:
-                return rows
+    for identity in sorted(own for own in set(table["identity"].to_pylist()) if own in identities):
+        rows += table.filter(pc.equal(table["identity"], identity)).to_pylist()
+        if len(rows) >= limit:
+            break
     return rows
 
 
-def _pixels(row: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return {**row, "pixels": decode_image(row["image"]["bytes"])}
-    except ValueError as error:
-        raise JobFailed(
-            f"the image of sample {row['sample_id']} cannot be used ({error}); generate it again"
-        ) from error
+def _pixels(rows: list[dict[str, Any]]) -> np.ndarray:
+    """Return the decoded images of the rows; the encoded ones are a tenth of their size."""
+    images = np.empty((len(rows), 112, 112, 3), np.uint8)
+    for row, image in zip(rows, images, strict=True):
+        try:
+            image[:] = decode_image(row.pop("image")["bytes"])
+        except ValueError as error:
+            raise JobFailed(
+                f"the image of sample {row['sample_id']} cannot be used ({error}); generate it again"
+            ) from error
+    return images

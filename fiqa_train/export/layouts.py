@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fr
 from synfiqa.fiqa_train.labels.parts import pair_shards, read_part
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.errors import JobFailed, UserError
-from synfiqa.schemas.manifest import DataFile
+from synfiqa.schemas.manifest import Commit, DataFile
 from synfiqa.schemas.rows import LABELS
 
 Layout = Literal["synfiqa", "webdataset", "parquet"]
@@ -40,13 +40,13 @@ def run_export(storage: Storage, out: Path, layout: Layout, label_name: str) -> 
     out = out.expanduser().absolute()
     store = ShardStore(storage, load_run(storage).fingerprint)
     calibration = require_calibration(storage, label_name)
-    require_fresh_labels(store, calibration)
+    commits = require_fresh_labels(store, calibration).shards
     _require_free(out)
     with _whole_folder(out) as folder:
         if layout == "synfiqa":
-            counts = _published_layout(_labelled_tables(store, calibration, _PUBLISHED_COLUMNS), folder)
+            counts = _published_layout(_labelled_tables(store, commits, calibration, _PUBLISHED_COLUMNS), folder)
         else:
-            counts = _labelled_shards(_labelled_tables(store, calibration), folder, layout, store.fingerprint)
+            counts = _labelled_shards(_labelled_tables(store, commits, calibration), folder, layout, store.fingerprint)
         text = dataset_card(load_run(storage), counts["images"], counts["labels"], label_name)
         (folder / CARD).write_text(text, encoding="utf-8")
         return counts
@@ -75,10 +75,12 @@ def _whole_folder(out: Path) -> Iterator[Path]:
 
 
 def _labelled_tables(
-    store: ShardStore, calibration: Calibration, columns: Sequence[str] | None = None
+    store: ShardStore,
+    commits: Mapping[int, Commit],
+    calibration: Calibration,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield number and labelled samples of every shard with samples; only the labels of that shard are read."""
-    commits = store.committed("samples")
     parts: dict[int, list[DataFile]] = {}
     for shard in pair_shards(commits.values(), calibration.parts):
         parts.setdefault(shard.commit.number, []).append(shard.labels)

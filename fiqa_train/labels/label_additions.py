@@ -54,7 +54,8 @@ def run_label_additions(
     """
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
-    commits = finished_shards(storage, store, manifest)
+    committed = store.all_committed()
+    commits = finished_shards(storage, committed.shards, manifest)
     name = config.label.name
     existing = read_calibration(storage, name)
     if existing is None:
@@ -63,7 +64,7 @@ def run_label_additions(
             "run `synfiqa label` without it"
         )
     _require_fused_alike(config, storage, manifest, existing, resolved)
-    dataset = store.dataset_digest()
+    dataset = committed.digest
     if existing.dataset_sha256 == dataset:
         return summary(existing, reused=True)
 

@@ -1,15 +1,16 @@
 """The label pass: fuses raw components of all committed samples into quality labels, without decoding images."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
+from synfiqa.cluster.commits.column_reads import in_order
 from synfiqa.cluster.commits.shard_formats import decode, encode
-from synfiqa.cluster.commits.shard_store import ShardStore, read_verified
+from synfiqa.cluster.commits.shard_store import Committed, ShardStore, read_verified
 from synfiqa.cluster.run.file_roles import CALIBRATION
 from synfiqa.cluster.run.fingerprint import canonical_json
 from synfiqa.cluster.run.growth import unfilled
@@ -22,6 +23,7 @@ from synfiqa.fiqa_train.labels.columns import LabelRows, columns
 from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
 from synfiqa.fiqa_train.labels.fusion import Labels, apply, fit, invalid
 from synfiqa.fiqa_train.labels.match_threshold import match_threshold
+from synfiqa.fiqa_train.labels.parts import read_part
 from synfiqa.schemas.calibration import Calibration, Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
@@ -40,17 +42,20 @@ def run_label(
     *,
     lease: Lease | None = None,
     resolved: ResolvedRun | None = None,
+    store: ShardStore | None = None,
 ) -> dict[str, Any]:
     """Write `labels/<name>/` for the finished run and return a summary; an existing pass is left as it is.
 
     UserError when the name holds other labels or the frozen calibration does not fit; JobFailed when generation has not
     finished or a sample has no valid components; RunHeld, before the next write, when the run is taken over from
-    `lease`. `calibration.json` is written last, so labels are complete or absent.
+    `lease`. `calibration.json` is written last, so labels are complete or absent. A `store` that an earlier job has
+    used does not read its commits again.
     """
     manifest = load_run(storage)
-    store = ShardStore(storage, manifest.fingerprint)
-    commits = finished_shards(storage, store, manifest)
-    dataset = store.dataset_digest()
+    store = store or ShardStore(storage, manifest.fingerprint)
+    committed = store.all_committed()
+    commits = finished_shards(storage, committed.shards, manifest)
+    dataset = committed.digest
     measured = measured_in(config.label, manifest)
     frozen = frozen_scale(config.label, measured)
     threshold = match_threshold(config, measured.embedder, frozen, manifest, resolved)
@@ -67,8 +72,8 @@ def run_label(
     costs = config.label.spatial == "costs"
     plugged = plugged_rows(measured.factors) if costs else ()
     samples = LabelRows(sum(commit.file.rows for commit in commits), embedder, costs, plugged)
-    for index, commit in enumerate(commits):
-        samples.add(store.read(commit, columns(embedder, costs, plugged)))
+    for index, table in enumerate(store.read_each(commits, columns(embedder, costs, plugged))):
+        samples.add(table)
         report(index + 1, 2 * len(commits))
     scale, labels = fuse(samples, config.label, threshold, frozen)
 
@@ -109,6 +114,11 @@ def read_labels(storage: Storage, name: str) -> pa.Table:
     return pa.concat_tables([decode(read_verified(storage, part), "parquet") for part in parts])
 
 
+def label_tables(storage: Storage, calibration: Calibration, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield these columns of the labels of a pass, one table a shard, in shard order, several files at a time."""
+    yield from in_order(lambda part: read_part(storage, part, columns), calibration.parts)
+
+
 def read_calibration(storage: Storage, name: str) -> Calibration | None:
     """Return the latest calibration of a finished label pass, or None when there is none of that name."""
     found = [match for path in storage.list(f"labels/{name}") if (match := CALIBRATION.fullmatch(path))]
@@ -126,13 +136,15 @@ def require_calibration(storage: Storage, name: str) -> Calibration:
     return calibration
 
 
-def require_fresh_labels(store: ShardStore, calibration: Calibration) -> None:
-    """Raise UserError when shards were committed since the labels were made."""
-    if store.dataset_digest() != calibration.dataset_sha256:
+def require_fresh_labels(store: ShardStore, calibration: Calibration) -> Committed:
+    """Return the commits of the run; UserError when shards were committed since the labels were made."""
+    committed = store.all_committed()
+    if committed.digest != calibration.dataset_sha256:
         raise UserError(
             f"labels '{calibration.name}' of {store.storage.uri()} are older than its shards; "
             "label what is new with `synfiqa label --frozen`, or choose another label.name and run `synfiqa label`"
         )
+    return committed
 
 
 def calibration_path(name: str, revision: int = 0) -> str:
@@ -140,9 +152,9 @@ def calibration_path(name: str, revision: int = 0) -> str:
     return f"labels/{name}/calibration" + (f".r{revision:03d}" if revision else "") + ".json"
 
 
-def finished_shards(storage: Storage, store: ShardStore, manifest: RunManifest) -> list[Commit]:
+def finished_shards(storage: Storage, committed: Mapping[int, Commit], manifest: RunManifest) -> list[Commit]:
     """Return the commits of all shards; JobFailed when generation has not finished."""
-    committed, planned = store.committed("samples"), planned_shards(manifest)
+    planned = planned_shards(manifest)
     missing = [number for number in range(planned) if number not in committed]
     if missing := sorted({*missing, *unfilled(committed.values(), manifest)}):
         raise JobFailed(

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
+from synfiqa.cluster.commits.column_reads import in_order
 from synfiqa.cluster.commits.shard_formats import decode
 from synfiqa.cluster.commits.shard_store import read_verified
 from synfiqa.cluster.storage.storage import Storage
@@ -36,9 +38,15 @@ def pair_shards(commits: Iterable[Commit], parts: Iterable[DataFile]) -> list[La
 
 
 def shard_of(part: DataFile) -> int:
-    """Return the number of the shard that a label part is about; -1 where its name has none."""
+    """Return the number of the shard that a part covers; -1 for a file that is no part of a pass."""
     match = _PART.match(part.path.rpartition("/")[2])
-    return int(match[1]) if match else -1
+    return -1 if match is None else int(match[1])
+
+
+def labelled_identities(storage: Storage, shards: Sequence[LabelledShard]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each shard its labelled identities in ascending order, and how many labels each has, int64 (N,)."""
+    parts = in_order(lambda shard: read_part(storage, shard.labels, ["identity"]), shards)
+    return [np.unique(part["identity"].to_numpy(), return_counts=True) for part in parts]
 
 
 def read_part(storage: Storage, part: DataFile, columns: Sequence[str]) -> pa.Table:

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-import pyarrow as pa
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.cluster.commits.shard_store import ShardStore
@@ -14,16 +12,16 @@ from synfiqa.cluster.run.lease import Claim
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import require_calibration
-from synfiqa.fiqa_train.labels.parts import LabelledShard, pair_shards
+from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
 from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, model_folder
-from synfiqa.fiqa_train.training.data import batch_plan, read_label_table
+from synfiqa.fiqa_train.training.data import batch_plan
 from synfiqa.fiqa_train.training.loop import TrainTask, describe
 from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_grown
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import OtherVersion, TrainingResult, parse
-from synfiqa.schemas.manifest import RunManifest
+from synfiqa.schemas.manifest import Commit, RunManifest
 
 BASIS = "train.json"
 """File with the basis of a training, written before the first epoch; a resumed training must agree with it."""
@@ -35,11 +33,6 @@ _EXECUTION_FIELDS = {"workers", "use_gpu", "max_failures"}
 def label_digest(calibration: Calibration) -> str:
     """Return the SHA-256 (hex) over all label files of a pass, in shard order."""
     return hashlib.sha256("\n".join(part.sha256 for part in calibration.parts).encode()).hexdigest()
-
-
-def label_table(storage: Storage, shards: list[LabelledShard]) -> pa.Table:
-    """Return sample_id, identity and quality of every labelled sample, in shard order."""
-    return pa.concat_tables([read_label_table(storage, shard) for shard in shards])
 
 
 def training_basis(run: ResolvedRun, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
@@ -97,20 +90,29 @@ def split_run(config: RunConfig, identities: Iterable[int], steps: Sequence[int]
     return split_grown(numbers, steps, section.validation_fraction, section.test_fraction, config.run.seed)
 
 
-def training_task(run: ResolvedRun, storage: Storage, claim: Claim | None = None) -> TrainTask:
+def training_task(
+    run: ResolvedRun, storage: Storage, claim: Claim | None = None, commits: Mapping[int, Commit] | None = None
+) -> TrainTask:
     """Return the task of the workers; UserError when there are too few identities or images to train on.
 
-    With the `claim` of a lease they stop before they write to a run that another driver has taken over.
+    With the `claim` of a lease they stop before they write to a run that another driver has taken over. `commits` are
+    the shards of the run, where they are read already.
     """
     config = run.config
     calibration = require_calibration(storage, config.label.name)
-    commits = ShardStore(storage, calibration.fingerprint).committed("samples")
+    if commits is None:
+        commits = ShardStore(storage, calibration.fingerprint).committed("samples")
     shards = pair_shards(commits.values(), calibration.parts)
-    identities = label_table(storage, shards)["identity"].to_pylist()
+    labelled = labelled_identities(storage, shards)
     manifest = load_run(storage)
-    splits = split_run(config, identities, manifest.steps)
+    splits = split_run(config, (int(identity) for own, _ in labelled for identity in own), manifest.steps)
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
-    rows = sum(identity in chosen["train"] for identity in identities)
+    rows = sum(
+        int(labels)
+        for identities, counts in labelled
+        for identity, labels in zip(identities, counts, strict=True)
+        if int(identity) in chosen["train"]
+    )
     batch_plan(rows, config.train.batch_size, config.train.workers)
     embedder = run.models.embedder
     commercial = all(card.commercial_use for card in manifest.cards)

@@ -29,18 +29,20 @@ def run_train(
     *,
     lease: Lease | None = None,
     resolved: ResolvedRun | None = None,
+    store: ShardStore | None = None,
 ) -> TrainingResult:
     """Train `models/<train.name>/` to the end and return its result; that of a finished one at once.
 
     Needs Ray to be initialised and storage that all its workers can reach. The same command after a crash resumes from
     the last epoch. UserError when the name belongs to a training from other data, labels or settings, or the cluster is
     too small; JobFailed when training fails; RunHeld, before the next write, when the run is taken over from `lease`.
-    `metrics.json` is written last, so a model is complete or absent.
+    `metrics.json` is written last, so a model is complete or absent. A `store` that an earlier job has used does not
+    read its commits again.
     """
     manifest = load_run(storage)
-    store = ShardStore(storage, manifest.fingerprint)
+    store = store or ShardStore(storage, manifest.fingerprint)
     calibration = require_calibration(storage, config.label.name)
-    require_fresh_labels(store, calibration)
+    commits = require_fresh_labels(store, calibration).shards
     folder = model_folder(config.train.name)
     run = resolved or resolve(config)
     basis = training_basis(run, manifest, calibration)
@@ -49,7 +51,7 @@ def run_train(
         return finished
     storage.check_shared()
     preflight(storage)
-    task = training_task(run, storage, None if lease is None else lease.claim)
+    task = training_task(run, storage, None if lease is None else lease.claim, commits)
     require_workers(config.train)
     require_held(lease)
     storage.create(f"{folder}/{BASIS}", _json(basis))

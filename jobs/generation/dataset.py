@@ -23,10 +23,11 @@ from synfiqa.schemas.manifest import DatasetSummary
 
 @dataclass(frozen=True)
 class MadeDataset:
-    """A finished dataset: its summary, and the generation of the run that holds it."""
+    """A finished dataset: its summary, the generation of the run that holds it, and the store that has read it."""
 
     summary: DatasetSummary
     storage: Storage
+    store: ShardStore | None = None
 
 
 def run_generate(
@@ -89,9 +90,10 @@ def make_dataset(
         identities.check()
         samples = SampleHalf(run, store, stages, lease, manifest.steps)
         samples.make(replay=replay)
-        summary = summarise(store.committed("identities").values(), store.committed("samples").values())
+        committed = store.all_committed()
+        summary = summarise(committed.units.values(), committed.shards.values())
         storage.write(SUMMARY, summary.model_dump_json(indent=2).encode() + b"\n")
-    return MadeDataset(summary, storage)
+    return MadeDataset(summary, storage, store)
 
 
 def _on_device(run: ResolvedRun, device: str) -> ResolvedRun:

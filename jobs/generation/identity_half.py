@@ -1,10 +1,12 @@
 """The identity half of a generate job: candidates are decided in their order until enough are accepted."""
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from itertools import batched
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -12,6 +14,7 @@ from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.stages.candidate_table import candidate_numbers, candidate_table, dead_candidate
 from synfiqa.actors.stages.identity_generator import candidate_seed, candidate_spec
 from synfiqa.actors.stages.identity_registry import COLUMNS, SURPLUS, IdentityRegistry
+from synfiqa.cluster.commits.ledger_commits import GROUP, DecidedUnit, LedgerCommits, complete_ledger
 from synfiqa.cluster.commits.shard_formats import content_digest
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.dead_limit import DeadLimit
@@ -26,8 +29,18 @@ from synfiqa.jobs.generation.stages import Stages
 from synfiqa.jobs.generation.steps import at_step, current_step, newly
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
-from synfiqa.schemas.manifest import Commit, Dead
+from synfiqa.schemas.manifest import Commit, Dead, DeadRow
 from synfiqa.schemas.rows import CANDIDATES
+
+
+class _InFlight(NamedTuple):
+    """A unit that is being committed, and how many identities were accepted before it."""
+
+    number: int
+    counts: dict[str, int]
+    dead: tuple[DeadRow, ...]
+    accepted_before: int
+    commit: Future[Commit]
 
 
 class IdentityHalf:
@@ -89,7 +102,7 @@ class IdentityHalf:
         self._limit.check_final()
 
     def _restore(self) -> None:
-        committed = self._store.committed("identities")
+        committed = complete_ledger(self._store)
         if missing := sorted(set(range(len(committed))) - set(committed)):
             raise JobFailed(
                 f"the ledger misses unit {missing[0]} though later units are committed: "
@@ -151,7 +164,8 @@ class IdentityHalf:
             self._stages(self._resolved), units, self._store.storage, config.placement, config.resilience, ordered=True
         )
         plans = {unit.number: unit for unit in units}
-        with closing(results):
+        flight: deque[_InFlight] = deque()
+        with closing(results), LedgerCommits(self._store) as commits:
             made = (
                 _buried(config, plans[result.number], result) if isinstance(result, Dead) else result
                 for result in self._while_held(results)
@@ -159,35 +173,43 @@ class IdentityHalf:
             for group in _groups(made, self.registry):
                 # One unit after the other, so that none is decided after the last identity is found.
                 for unit, table in zip(group, self.registry.decide_units([unit.table for unit in group]), strict=True):
-                    self._commit(unit, table, phase, replay=replay)
-                    if not replay:
-                        self._limit.check()
-                        if self.registry.complete:
-                            return
+                    flight.append(self._send(commits, unit, table, replay=replay))
+                    while flight and (flight[0].commit.done() or len(flight) > 2 * GROUP):
+                        self._settle(flight.popleft(), phase, replay=replay)
+                    if self.registry.complete and not replay:
+                        break
+                if self.registry.complete and not replay:
+                    break
+            while flight:
+                self._settle(flight.popleft(), phase, replay=replay)
 
     def _while_held(self, results: Iterable[Work | Dead]) -> Iterator[Work | Dead]:
         for result in results:
             self._lease.check()
             yield result
 
-    def _commit(self, unit: Work, table: pa.Table, phase: Phase, *, replay: bool) -> None:
-        """Commit a unit as the registry has decided it, and count it."""
+    def _send(self, commits: LedgerCommits, unit: Work, table: pa.Table, *, replay: bool) -> _InFlight:
+        """Begin to commit a unit as the registry has just decided it."""
         counts = ledger_counts(table, replayed=table.num_rows if replay else 0)
         traced = {**unit.notes, **to_provenance(unit.busy, unit.traces)}
-        made = self._store.commit("identities", unit.number, table, counts, traced, dead=unit.dead)
-        # Without dead rows on either side the store itself refuses different content.
-        if (made.dead or unit.dead) and made.content_sha256 != content_digest(table):
-            raise JobFailed(_decided_otherwise(unit.number))
-        self._remember(made)
+        commit = commits.add(DecidedUnit(unit.number, table, counts, traced, unit.dead))
+        return _InFlight(unit.number, counts, unit.dead, self.registry.accepted - counts["accepted"], commit)
+
+    def _settle(self, unit: _InFlight, phase: Phase, *, replay: bool) -> None:
+        """Wait for the commit of a unit and count it."""
+        self._remember(unit.commit.result())
+        counts = unit.counts
         self.units = unit.number + 1
-        died = counts["dead"] - counts["replayed"]
-        self._limit.add(table.num_rows - counts["replayed"], died, (row.error for row in unit.dead))
+        fresh = counts["planned"] - counts["replayed"]
+        self._limit.add(fresh, counts["dead"] - counts["replayed"], (row.error for row in unit.dead))
         outcome = {name: count for name, count in counts.items() if name.startswith(("rejected:", "dead"))}
-        phase.advance(table.num_rows if replay else counts["accepted"], outcome)
+        phase.advance(counts["planned"] if replay else counts["accepted"], outcome)
         if not replay:
-            self._acceptance.add(self.registry.accepted - counts["accepted"], counts)
-            phase.expect(self._candidates_left(), table.num_rows)
+            self._acceptance.add(unit.accepted_before, counts)
+            phase.expect(self._candidates_left(), counts["planned"])
         self._lease.report(phase.snapshot())
+        if not replay:
+            self._limit.check()
 
     def _candidates_left(self) -> float:
         """Return how many candidates are expected to be needed still."""

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synfiqa.cluster.commits.dataset_summary import summarise
-from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.commits.shard_store import Committed, ShardStore
 from synfiqa.cluster.run.manifest import planned_shards
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.labels.label_pass import read_calibration, read_labels
+from synfiqa.fiqa_train.labels.label_pass import label_tables, read_calibration
+from synfiqa.fiqa_train.labels.label_totals import LabelTotals
+from synfiqa.fiqa_train.labels.parts import shard_of
 from synfiqa.jobs.report_page.fusion import Fusion, fusion
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
@@ -21,6 +23,7 @@ from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.manifest import Commit, DeadRow, RunManifest
 from synfiqa.schemas.recipe import Expression
+from synfiqa.schemas.rows import LABELS
 
 SHARD_LIMIT = 32
 """Most shards, and most ledger units, that are opened; a run has any number of them."""
@@ -46,14 +49,6 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Commits:
-    """All commits of a run by number, listed once: a large run has thousands."""
-
-    units: dict[int, Commit]
-    shards: dict[int, Commit]
-
-
-@dataclass(frozen=True)
 class Counts:
     """Exact counts of the run; planned = accepted + rejected + dead holds for candidates."""
 
@@ -76,12 +71,7 @@ class Counts:
         return self.references + self.degraded
 
 
-def list_commits(store: ShardStore) -> Commits:
-    """Return the commits of the ledger and of the samples."""
-    return Commits(store.committed("identities"), store.committed("samples"))
-
-
-def count(store: ShardStore, commits: Commits, manifest: RunManifest) -> Counts:
+def count(store: ShardStore, commits: Committed, manifest: RunManifest) -> Counts:
     """Return the counts that the commits of a run record."""
     shards = list(commits.shards.values())
     total = summarise(list(commits.units.values()), shards)
@@ -140,14 +130,14 @@ def spread[T](items: Sequence[T], count: int) -> list[T]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def opened(commits: Commits) -> list[Commit]:
+def opened(commits: Committed) -> list[Commit]:
     """Return the shards that the report opens: all of a small run, an even selection of a large one."""
     shards = list(commits.shards.values())
     mean = sum(commit.file.bytes for commit in shards) / max(len(shards), 1)
     return spread(shards, max(1, min(SHARD_LIMIT, int(BYTE_LIMIT / max(mean, 1)))))
 
 
-def opened_units(commits: Commits) -> list[Commit]:
+def opened_units(commits: Committed) -> list[Commit]:
     """Return the ledger units that the report opens: all of a small run, an even selection of a large one."""
     return spread(list(commits.units.values()), SHARD_LIMIT)
 
@@ -162,7 +152,7 @@ def sample_frame(store: ShardStore, commits: Sequence[Commit], plugged: Sequence
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns, "shard"])
 
 
-def sample_images(store: ShardStore, commits: Commits, samples: pd.DataFrame) -> dict[str, bytes]:
+def sample_images(store: ShardStore, commits: Committed, samples: pd.DataFrame) -> dict[str, bytes]:
     """Return the encoded image of each row (columns `sample_id` and `shard`); reads one shard at a time."""
     images: dict[str, bytes] = {}
     for shard in samples["shard"].unique().tolist():
@@ -177,20 +167,27 @@ def sample_images(store: ShardStore, commits: Commits, samples: pd.DataFrame) ->
 
 @dataclass(frozen=True)
 class LabelPass:
-    """The labels of the run: one row a degraded sample, how they were fused, and the dataset they were made for."""
+    """The labels of the run: rows of the shards that are opened, totals of all, the fusion, and the dataset."""
 
     rows: pd.DataFrame
+    totals: LabelTotals
     fusion: Fusion
     dataset: str
 
 
-def read_label_pass(config: RunConfig, storage: Storage) -> LabelPass | None:
-    """Return the labels that the config names, or None when there are none yet."""
+def read_label_pass(config: RunConfig, storage: Storage, shards: Sequence[Commit]) -> LabelPass | None:
+    """Return the labels that the config names, with rows of these shards, or None when there are none yet."""
     calibration = read_calibration(storage, config.label.name)
     if calibration is None:
         return None
-    rows = read_labels(storage, config.label.name).select(["sample_id", "spatial", "quality", "group"])
-    return LabelPass(rows.to_pandas(), fusion(calibration), calibration.dataset_sha256)
+    columns, wanted = ["sample_id", "spatial", "quality", "group"], {commit.number for commit in shards}
+    totals, opened_rows = LabelTotals(), [LABELS.empty_table().select(columns)]
+    tables = label_tables(storage, calibration, columns)
+    for part, table in zip(calibration.parts, tables, strict=True):
+        totals.add(table)
+        if shard_of(part) in wanted:
+            opened_rows.append(table)
+    return LabelPass(pa.concat_tables(opened_rows).to_pandas(), totals, fusion(calibration), calibration.dataset_sha256)
 
 
 def candidate_frame(store: ShardStore, units: Sequence[Commit], pictured: int) -> pd.DataFrame:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.jobs.report_page.data import EXPRESSIONS, Commits, sample_images, spread
+from synfiqa.cluster.commits.shard_store import Committed, ShardStore
+from synfiqa.fiqa_train.labels.label_totals import LabelTotals
+from synfiqa.jobs.report_page.data import EXPRESSIONS, sample_images, spread
 from synfiqa.jobs.report_page.pictures import Picture, picture
 from synfiqa.schemas.config.generate import FilterSection
 from synfiqa.schemas.factors import FACTORS
@@ -61,18 +62,18 @@ class Gallery:
     groups: list[Group]
 
 
-def gallery(store: ShardStore, commits: Commits, frame: pd.DataFrame, labels: pd.DataFrame | None) -> Gallery:
-    """Choose and load the pictures. `frame` holds samples with `quality` and `group` where labels exist."""
+def gallery(store: ShardStore, commits: Committed, frame: pd.DataFrame, totals: LabelTotals | None) -> Gallery:
+    """Choose and load the pictures. `frame` holds samples with `quality` and `group` where labels exist (`totals`)."""
     references = frame[frame["kind"] == "reference"]
     firsts = references.sort_values(["identity", "index"]).drop_duplicates("identity")
     faces = firsts.iloc[spread(range(len(firsts)), IDENTITY_LIMIT)]
     members = [frame[frame["identity"] == identity] for identity in spread(firsts["identity"].tolist(), SHOWCASES)]
-    examples = {} if labels is None else _examples(frame)
+    examples = {} if totals is None else _examples(frame)
     images = sample_images(store, commits, pd.concat([faces, *members, *examples.values()]))
     return Gallery(
         identities=[_show(row, images, "") for row in faces.itertuples()],
         showcases=[_showcase(rows, images) for rows in members],
-        groups=[] if labels is None else _groups(labels, examples, images),
+        groups=[] if totals is None else _groups(totals, examples, images),
     )
 
 
@@ -119,18 +120,18 @@ def _examples(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-def _groups(labels: pd.DataFrame, examples: dict[str, pd.DataFrame], images: dict[str, bytes]) -> list[Group]:
+def _groups(totals: LabelTotals, examples: dict[str, pd.DataFrame], images: dict[str, bytes]) -> list[Group]:
     return [
         Group(
-            name=str(name),
-            count=len(rows),
-            low=float(rows["quality"].min()),
-            high=float(rows["quality"].max()),
-            pictures=[_show(row, images, _label(row)) for row in examples[str(name)].itertuples()]
-            if str(name) in examples
+            name=name,
+            count=group.count,
+            low=group.low,
+            high=group.high,
+            pictures=[_show(row, images, _label(row)) for row in examples[name].itertuples()]
+            if name in examples
             else [],
         )
-        for name, rows in labels.groupby("group", sort=True)
+        for name, group in sorted(totals.groups.items())
     ]
 
 

@@ -16,7 +16,6 @@ from synfiqa.jobs.report_page.data import (
     LabelPass,
     candidate_frame,
     count,
-    list_commits,
     opened,
     opened_units,
     read_label_pass,
@@ -43,23 +42,24 @@ class Headline:
     beside: str = ""
 
 
-def render_page(config: RunConfig, storage: Storage) -> str:
+def render_page(config: RunConfig, storage: Storage, store: ShardStore | None = None) -> str:
     """Return the report of a run as one HTML document; UserError when the folder is not a run."""
     manifest = load_run(storage)
-    store = ShardStore(storage, manifest.fingerprint)
-    commits = list_commits(store)
+    store = store or ShardStore(storage, manifest.fingerprint)
+    commits = store.all_committed()
     counts = count(store, commits, manifest)
-    digest = store.dataset_digest()
-    label_pass = read_label_pass(config, storage)
-    labels = None if label_pass is None else label_pass.rows
+    digest = commits.digest
     shards = opened(commits)
+    label_pass = read_label_pass(config, storage, shards)
+    labels = None if label_pass is None else label_pass.rows
+    totals = None if label_pass is None else label_pass.totals
     generated = RunConfig.model_validate(manifest.config)
     plugged, absent = rows_here(generated.generate.factors)
     frame = with_labels(sample_frame(store, shards, plugged), labels)
     degraded = frame[frame["kind"] == "degraded"]
     training = read_training(config, storage)
     evaluation, other_version = read_evaluation(config, storage)
-    pictures = gallery(store, commits, frame, labels)
+    pictures = gallery(store, commits, frame, totals)
     units = opened_units(commits)
     candidates = candidate_frame(store, units, PER_REASON)
     varied = commanded(generated)
@@ -79,7 +79,7 @@ def render_page(config: RunConfig, storage: Storage) -> str:
         "labelled": labels is not None,
         "gallery": pictures,
         "fusion": None if label_pass is None else label_pass.fusion,
-        "histogram": None if labels is None else Plot(quality_histogram(labels["quality"].to_numpy(float))),
+        "histogram": None if totals is None else Plot(quality_histogram(totals.bins, totals.deciles())),
         "components": component_plots(degraded, "ranks" if label_pass is None else label_pass.fusion.spatial),
         "factors": factors,
         "bars": bool(varied & {"occluder", "expression"}),

@@ -18,15 +18,16 @@ _WIDE = (9.6, 2.5)
 _LARGE = (5.3, 3.4)
 
 
-def quality_histogram(quality: np.ndarray) -> Markup:
-    """Draw the distribution of labels (N,), 0..1, with a faint line at each decile."""
+def quality_histogram(counts: np.ndarray, deciles: np.ndarray) -> Markup:
+    """Draw how many labels lie in each of N equal bins of 0..1 (N,), with a faint line at each decile."""
     with style():
         figure, axes = _axes(_WIDE)
-        axes.hist(quality, bins=50, range=(0, 1), color=colour("accent"), rwidth=0.86)
-        for edge in np.quantile(quality, np.arange(0.1, 0.95, 0.1)) if len(quality) else ():
+        centres = (np.arange(len(counts)) + 0.5) / len(counts)
+        axes.hist(centres, bins=len(counts), range=(0, 1), weights=counts, color=colour("accent"), rwidth=0.86)
+        for edge in deciles:
             axes.axvline(edge, color=colour("muted"), linewidth=0.6, linestyle=(0, (2, 3)))
         axes.set(xlim=(0, 1), xlabel="label", ylabel="samples")
-        return inline_svg(figure, "histogram", f"Histogram of {len(quality)} labels from 0 to 1")
+        return inline_svg(figure, "histogram", f"Histogram of {int(counts.sum())} labels from 0 to 1")
 
 
 def component_histogram(values: np.ndarray, name: str, label: str) -> Markup:

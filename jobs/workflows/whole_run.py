@@ -35,12 +35,12 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
             require_workers(config.train)
         made = make_dataset(config, before, new_generation=new_generation, resolved=resolved)
         # Not the newest generation, which another driver may have begun meanwhile.
-        dataset, storage = made.summary, made.storage
+        dataset, storage, store = made.summary, made.storage, made.store
         with hold(storage, config.resilience.lease_s, job="run") as lease:
-            run_label(config, storage, lease=lease, resolved=resolved)
-            run_train(config, storage, lease=lease, resolved=resolved)
-            evaluation = run_evaluate(config, storage, lease=lease, resolved=resolved)
-    run_report(config, storage)
+            run_label(config, storage, lease=lease, resolved=resolved, store=store)
+            run_train(config, storage, lease=lease, resolved=resolved, store=store)
+            evaluation = run_evaluate(config, storage, lease=lease, resolved=resolved, store=store)
+    run_report(config, storage, store=store)
     lines = [
         f"dataset    {dataset.samples} samples of {dataset.accepted} identities, digest {dataset.digest}",
         *evaluation_lines(evaluation),

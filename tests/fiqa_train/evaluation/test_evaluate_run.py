@@ -122,7 +122,7 @@ def test_reading_stops_once_enough_images_are_kept(trained, monkeypatch):
     assert (result.images, result.identities) == (40, 4)
     for column in ("sample_id", "identity", "kind", "label", "model", "sharpness"):
         assert [row[column] for row in kept] == pytest.approx([row[column] for row in everything[:40]])
-    assert shards == list(range(kept[-1]["identity"] // config.generate.identities_per_shard + 1))
+    assert shards == sorted({row["identity"] // config.generate.identities_per_shard for row in kept})
     assert len(shards) < 6, "of six shards"
     assert labels == [4 * 8]
 

@@ -12,7 +12,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.generation.identity_half import ledger_counts
 from synfiqa.jobs.report_page import data
 from synfiqa.jobs.report_page.acceptance_by_group import acceptance_by_group, group_names
-from synfiqa.jobs.report_page.data import candidate_frame, list_commits, opened_units
+from synfiqa.jobs.report_page.data import candidate_frame, opened_units
 from synfiqa.jobs.report_page.page import render_page
 from synfiqa.schemas.rows import CANDIDATES
 from tests.jobs import synthetic_run
@@ -40,7 +40,7 @@ def ledger(folder, *units: list[dict]) -> tuple[Storage, ShardStore]:
 
 def found(folder, *units):
     _, store = ledger(folder, *units)
-    commits = list_commits(store)
+    commits = store.all_committed()
     opened = opened_units(commits)
     return acceptance_by_group(candidate_frame(store, opened, 10), len(opened), len(commits.units))
 

@@ -634,7 +634,7 @@ def test_a_large_run_is_read_in_an_even_selection_of_shards(tmp_path, monkeypatc
 def _counts(storage: Storage) -> data.Counts:
     manifest = load_run(storage)
     store = ShardStore(storage, manifest.fingerprint)
-    return data.count(store, data.list_commits(store), manifest)
+    return data.count(store, store.all_committed(), manifest)
 
 
 @pytest.mark.parametrize(("size", "count"), [(0, 3), (2, 3), (3, 3), (7, 3), (1000, 64), (5, 1)])

@@ -1,0 +1,1 @@
+"""Growth of every job with the size of a run."""
