@@ -97,7 +97,11 @@ def _labelled(run: SyntheticRun) -> tuple[Any, Any, Any]:
     calibration = require_calibration(run.storage, _labels(run))
     shards = pair_shards(run.store().all_committed().shards.values(), calibration.parts)
     identities = labelled_identities(run.storage, shards)
-    return shards, identities, split_run(run.config, (int(i) for own, _ in identities for i in own))
+    return (
+        shards,
+        identities,
+        split_run(run.config, (int(i) for own, _ in identities for i in own), (run.config.generate.identities,)),
+    )
 
 
 def _report(run: SyntheticRun) -> object:
