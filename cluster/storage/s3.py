@@ -286,6 +286,9 @@ def _client() -> s3fs.S3FileSystem:
                 "read_timeout": STALL_S,
                 "retries": {"mode": "standard", "total_max_attempts": 1},
                 "max_pool_connections": 2 * _CONCURRENT,
+                # Some servers send the checksum of the whole object with a part of it; what is read has checksums of
+                # its own (SHA-256 of a commit, CRC of a page).
+                "response_checksum_validation": "when_required",
             },
         )
         for old in list(_clients)[: max(0, len(_clients) - _KEPT + 1)]:

@@ -29,6 +29,7 @@ ROLES = {
     "more_embedders": "embedder",
     "evaluation_embedder": "embedder",
     "image_text": "image_text",
+    "scorers": "quality",
 }
 """Field of the models section -> role that its model must play."""
 GENERATIVE = {
@@ -46,7 +47,7 @@ NO_ROLE = {"mirrored_recognition", "conditional_generator", "precision", "micro_
 
 
 def section(field: str, name: str) -> ModelsSection:
-    return ModelsSection.model_validate({field: [name] if field == "more_embedders" else name})
+    return ModelsSection.model_validate({field: [name] if field in ("more_embedders", "scorers") else name})
 
 
 def config(folder: Path, *, offline: bool = True, entries: dict | None = None, **models: object) -> RunConfig:
