@@ -90,7 +90,7 @@ def test_a_model_of_another_role_is_refused_in_every_field(field):
 def test_own_models_can_be_chosen_in_every_field(tmp_path, field):
     like = next(model for model in bundled().values() if model.card.role == ROLES[field])
     entry = like.card.model_dump(mode="json", exclude={"name"}, exclude_unset=True) | {"source": like.origin}
-    value = ["mine"] if field == "more_embedders" else "mine"
+    value = ["mine"] if field in ("more_embedders", "scorers") else "mine"
     chosen = run_models(config(tmp_path, entries={"mine": entry}, **{field: value}).models)
     assert "mine" in {model.name for model in chosen.all_models()}
 
