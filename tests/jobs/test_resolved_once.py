@@ -106,7 +106,7 @@ def test_a_whole_run_resolves_its_config_once_in_all(tmp_path, monkeypatch, here
 
     monkeypatch.setattr(whole_run, "ray_session", nullcontext)
     monkeypatch.setattr(dataset, "make_dataset", generate)
-    monkeypatch.setattr("synfiqa.jobs.workflows.report_file.run_report", lambda config, storage: None)
+    monkeypatch.setattr("synfiqa.jobs.workflows.report_file.run_report", lambda config, storage, **_: None)
     whole_run.run_all(config)
     assert resolved[0].config == config
     assert resolved_once(counts)
