@@ -229,6 +229,7 @@ class S3Store:
         await client.set_session()
         requests = await client.get_s3(self._bucket)
         requests.meta.events.register("before-send.s3", _send_once, unique_id="synfiqa-send-once")
+        requests.meta.events.register("before-call.s3.GetObject", _no_checksum_of_a_part, unique_id="synfiqa-part")
         try:
             answer: dict[str, Any] = await getattr(requests, method)(Bucket=self._bucket, **request)
         except ClientError as error:
@@ -265,6 +266,12 @@ def _send_once(request: Any, **_: object) -> None:
         request.body = _stream(body)
 
 
+def _no_checksum_of_a_part(params: dict[str, Any], **_: object) -> None:
+    """Prevent the comparison of a part of an object with the checksum of the whole, which some servers send with it."""
+    if "Range" in params["headers"]:
+        params["context"].get("checksum", {}).pop("response_algorithms", None)
+
+
 async def _stream(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
@@ -286,9 +293,6 @@ def _client() -> s3fs.S3FileSystem:
                 "read_timeout": STALL_S,
                 "retries": {"mode": "standard", "total_max_attempts": 1},
                 "max_pool_connections": 2 * _CONCURRENT,
-                # Some servers send the checksum of the whole object with a part of it; what is read has checksums of
-                # its own (SHA-256 of a commit, CRC of a page).
-                "response_checksum_validation": "when_required",
             },
         )
         for old in list(_clients)[: max(0, len(_clients) - _KEPT + 1)]:

@@ -542,3 +542,13 @@ def test_a_forked_child_has_a_connection_of_its_own(rclone, bucket):
             os._exit(2)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_only_parts_of_objects_are_not_compared_with_the_checksum_of_the_whole():
+    """A server sends the checksum of the whole object with a part, which was then read again for 30 s and refused."""
+    whole = {"headers": {}, "context": {"checksum": {"response_algorithms": ["crc32"]}}}
+    part = {"headers": {"Range": "bytes=0-9"}, "context": {"checksum": {"response_algorithms": ["crc32"]}}}
+    for params in (whole, part):
+        storage_s3._no_checksum_of_a_part(params)
+    assert whole["context"] == {"checksum": {"response_algorithms": ["crc32"]}}
+    assert part["context"] == {"checksum": {}}
