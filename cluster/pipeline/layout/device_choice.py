@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 
 from synfiqa.cluster.pipeline.layout.placement import require_gpu
-from synfiqa.cluster.pipeline.layout.room import LOOK_S, SENTENCE_S, usable_nodes
+from synfiqa.cluster.pipeline.layout.room import NodeWait, usable_nodes
 from synfiqa.cluster.ray_cluster.autoscaler import growth_limits, own_cluster
 from synfiqa.cluster.ray_cluster.nodes import Node, total
-from synfiqa.cluster.telemetry.progress import announce, clock
+from synfiqa.cluster.telemetry.progress import announce
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
-from synfiqa.schemas.errors import JobFailed
 
 SETTLE_S = 30.0
 """Seconds without a new node after which a cluster that began without workers counts as complete."""
@@ -59,25 +58,16 @@ def _first_nodes(nodes: list[Node], resilience: ResilienceSection, look: Callabl
     """Return the nodes as soon as some have CPUs or GPUs and, if none had at first, no more come."""
     if any(total(nodes)):
         return nodes
-    began = changed = time.monotonic()
-    spoken = 0.0
+    changed = time.monotonic()
+    wait = NodeWait(resilience)
     while True:
-        now = time.monotonic()
-        if any(total(nodes)) and now - changed >= SETTLE_S:
+        if any(total(nodes)) and time.monotonic() - changed >= SETTLE_S:
             return nodes
-        if now - began >= resilience.placement_wait_s:
-            raise JobFailed(
-                f"no worker node came for {clock(now - began)}: add nodes with CPUs or GPUs, or raise "
-                "resilience.placement_wait_s, and run the same command again"
-            )
-        if now >= spoken:
-            announce(
-                f"waiting for the first worker nodes: the cluster has {total(nodes)[0]:g} CPUs and no GPU, and which "
-                f"come decides on what the run computes; for {clock(now - began)} of at most "
-                f"{clock(resilience.placement_wait_s)}"
-            )
-            spoken = now + SENTENCE_S
-        time.sleep(LOOK_S)
+        wait.go_on(
+            f"waiting for the first worker nodes: the cluster has {total(nodes)[0]:g} CPUs and no GPU, and which come "
+            "decides on what the run computes;",
+            lambda waited: f"no worker node came for {waited}: add nodes with CPUs or GPUs",
+        )
         before, nodes = total(nodes), look()
         if total(nodes)[1] > 0:
             return nodes

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from synfiqa.cluster.pipeline.layout.placement import NoRoom, Pool, plan_placement
 from synfiqa.cluster.pipeline.stage import Stage
@@ -22,6 +23,27 @@ def usable_nodes() -> list[Node]:
     return [node for node in alive_nodes() if not node.draining]
 
 
+class NodeWait:
+    """A wait for nodes of at most `resilience.placement_wait_s`, with a sentence at once and every SENTENCE_S."""
+
+    def __init__(self, resilience: ResilienceSection) -> None:
+        self._limit_s = resilience.placement_wait_s
+        self._began = time.monotonic()
+        self._spoken = 0.0
+
+    def go_on(self, waiting: str, ended: Callable[[str], str]) -> None:
+        """Sleep until the next look; JobFailed with `ended` of the time that has passed when the limit is reached."""
+        waited = time.monotonic() - self._began
+        if waited >= self._limit_s:
+            raise JobFailed(
+                f"{ended(clock(waited))}, or raise resilience.placement_wait_s, and run the same command again"
+            )
+        if waited >= self._spoken:
+            announce(f"{waiting} for {clock(waited)} of at most {clock(self._limit_s)}")
+            self._spoken = waited + SENTENCE_S
+        time.sleep(LOOK_S)
+
+
 def plan_with_room(
     stages: list[Stage],
     placement: PlacementSection,
@@ -34,8 +56,7 @@ def plan_with_room(
     UserError when that will never be: on a cluster of this process alone, or for what no growth can help. JobFailed
     after `resilience.placement_wait_s`.
     """
-    began = time.monotonic()
-    spoken = 0.0
+    wait = NodeWait(resilience)
     while True:
         nodes = look()
         try:
@@ -48,18 +69,11 @@ def plan_with_room(
             lacks = NoRoom(str(error))
         if own_cluster():
             raise lacks
-        waited = time.monotonic() - began
-        if waited >= resilience.placement_wait_s:
-            raise JobFailed(
-                f"{lacks}: after {clock(waited)} without it the job ends; add nodes, or raise "
-                "resilience.placement_wait_s, and run the same command again"
-            )
-        if waited >= spoken:
-            announce(
-                f"waiting for nodes ({lacks}), for {clock(waited)} of at most {clock(resilience.placement_wait_s)}"
-            )
-            spoken = waited + SENTENCE_S
-        time.sleep(LOOK_S)
+        wait.go_on(f"waiting for nodes ({lacks}),", partial(_ended, str(lacks)))
+
+
+def _ended(lacks: str, waited: str) -> str:
+    return f"{lacks}: after {waited} without it the job ends; add nodes"
 
 
 def growth_bundles(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node], units: int) -> list[Bundle]:
