@@ -16,10 +16,10 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.export.dataset_card import dataset_card
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
-from synfiqa.fiqa_train.labels.parts import pair_shards, read_part
+from synfiqa.fiqa_train.labels.parts import by_shard, pair_shards, read_part
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.errors import JobFailed, UserError
-from synfiqa.schemas.manifest import Commit, DataFile
+from synfiqa.schemas.manifest import Commit
 from synfiqa.schemas.rows import LABELS
 
 Layout = Literal["synfiqa", "webdataset", "parquet"]
@@ -81,9 +81,7 @@ def _labelled_tables(
     columns: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield number and labelled samples of every shard with samples; only the labels of that shard are read."""
-    parts: dict[int, list[DataFile]] = {}
-    for shard in pair_shards(commits.values(), calibration.parts):
-        parts.setdefault(shard.commit.number, []).append(shard.labels)
+    parts = by_shard(shard.labels for shard in pair_shards(commits.values(), calibration.parts))
     unlabelled = pa.schema([LABELS.field(name) for name in _LABEL_COLUMNS]).empty_table()
     for number, commit in commits.items():
         if not commit.file.rows:

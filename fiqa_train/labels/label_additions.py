@@ -5,7 +5,6 @@ revision of the last one, written last. Readers take the latest, so that the add
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,8 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.labels.columns import LabelRows, columns
-from synfiqa.fiqa_train.labels.frozen_scale import Measured, frozen_scale, measured_in
+from synfiqa.fiqa_train.labels.columns import LabelRows
+from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, measured_in
 from synfiqa.fiqa_train.labels.label_pass import (
     calibration_path,
     finished_shards,
@@ -32,13 +31,11 @@ from synfiqa.fiqa_train.labels.label_pass import (
     write_part,
 )
 from synfiqa.fiqa_train.labels.match_threshold import match_threshold
-from synfiqa.fiqa_train.labels.parts import read_part, shard_of
+from synfiqa.fiqa_train.labels.parts import by_shard, read_part, shard_of
+from synfiqa.fiqa_train.labels.reading import Reading
 from synfiqa.schemas.calibration import Calibration
-from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
-from synfiqa.schemas.factors.factor import Factor
-from synfiqa.schemas.factors.plugin_rows import plugged_rows
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 
 _RAW = ("recognition", "vision_language")
@@ -69,13 +66,13 @@ def run_label_additions(
         return summary(existing, reused=True)
 
     preflight(storage)
-    rows = _RowReader(config.label, measured_in(config.label, manifest), manifest)
+    reading = Reading.of(config.label, measured_in(config.label, manifest), manifest)
     parts = list(existing.parts)
+    labelled = by_shard(existing.parts)
     added = clipped = 0
     phase = Phase("label", len(commits), "shards")
     for commit in commits:
-        own = [part for part in existing.parts if shard_of(part) == commit.number]
-        new = _unlabelled(store, commit, own, rows)
+        new = _unlabelled(store, commit, labelled.get(commit.number, ()), reading)
         if new is not None and len(new):
             labels = fuse(new, config.label, existing.scale.match_threshold, existing.scale)[1]
             require_held(lease, RECENT_S)
@@ -111,41 +108,7 @@ def _require_fused_alike(
     require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)
 
 
-@dataclass(frozen=True)
-class _RowReader:
-    """What a label pass reads of a shard."""
-
-    section: LabelSection
-    measured: Measured
-    manifest: RunManifest
-
-    @property
-    def _embedder(self) -> str:
-        # Empty for the run's own embedder, whose cosines have a column of their own.
-        own = self.manifest.recipe["models"]["embedder"]
-        return "" if self.measured.embedder == own else self.measured.embedder
-
-    @property
-    def _plugged(self) -> Sequence[Factor]:
-        return plugged_rows(self.measured.factors) if self._costs else ()
-
-    @property
-    def _costs(self) -> bool:
-        return self.section.spatial == "costs"
-
-    def read(self, store: ShardStore, commit: Commit) -> pa.Table:
-        """Return the degraded samples of a shard."""
-        table = store.read(commit, columns(self._embedder, self._costs, self._plugged))
-        return table.filter(pc.equal(table["kind"], "degraded"))
-
-    def rows(self, samples: pa.Table) -> LabelRows:
-        """Return these samples as rows to label."""
-        rows = LabelRows(samples.num_rows, self._embedder, self._costs, self._plugged)
-        rows.add(samples)
-        return rows
-
-
-def _unlabelled(store: ShardStore, commit: Commit, parts: Sequence[DataFile], rows: _RowReader) -> LabelRows | None:
+def _unlabelled(store: ShardStore, commit: Commit, parts: Sequence[DataFile], reading: Reading) -> LabelRows | None:
     """Return the degraded samples of a shard that have no label; None where the shard need not be read."""
     labelled = sum(part.rows for part in parts)
     # A later revision may hold labelled samples that a replay has made again, and measured otherwise.
@@ -156,11 +119,19 @@ def _unlabelled(store: ShardStore, commit: Commit, parts: Sequence[DataFile], ro
         for part in parts
         for row in read_part(store.storage, part, ["sample_id", *_RAW]).to_pylist()
     }
-    samples = rows.read(store, commit)
+    table = store.read(commit, reading.columns)
+    samples = table.filter(pc.equal(table["kind"], "degraded"))
     names = samples["sample_id"].to_pylist()
     has_label = np.array([name in labels for name in names], bool)
-    _require_unchanged(store, commit, rows.rows(samples), names, labels)
-    return rows.rows(samples.filter(pa.array(~has_label)))
+    _require_unchanged(store, commit, _rows(reading, samples), names, labels)
+    return _rows(reading, samples.filter(pa.array(~has_label)))
+
+
+def _rows(reading: Reading, samples: pa.Table) -> LabelRows:
+    """Return degraded samples as rows to label."""
+    rows = reading.rows(samples.num_rows)
+    rows.add(samples)
+    return rows
 
 
 def _require_unchanged(

@@ -19,16 +19,16 @@ from synfiqa.cluster.run.manifest import load_run, planned_shards
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.labels.columns import LabelRows, columns
+from synfiqa.fiqa_train.labels.columns import LabelRows
 from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
 from synfiqa.fiqa_train.labels.fusion import Labels, apply, fit, invalid
 from synfiqa.fiqa_train.labels.match_threshold import match_threshold
 from synfiqa.fiqa_train.labels.parts import read_part
+from synfiqa.fiqa_train.labels.reading import Reading
 from synfiqa.schemas.calibration import Calibration, Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
-from synfiqa.schemas.factors.plugin_rows import plugged_rows
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 
 Progress = Callable[[int, int], None]
@@ -67,12 +67,9 @@ def run_label(
     preflight(storage)
     phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
-    # Empty for the run's own embedder, whose cosines have a column of their own.
-    embedder = "" if measured.embedder == manifest.recipe["models"]["embedder"] else measured.embedder
-    costs = config.label.spatial == "costs"
-    plugged = plugged_rows(measured.factors) if costs else ()
-    samples = LabelRows(sum(commit.file.rows for commit in commits), embedder, costs, plugged)
-    for index, table in enumerate(store.read_each(commits, columns(embedder, costs, plugged))):
+    reading = Reading.of(config.label, measured, manifest)
+    samples = reading.rows(sum(commit.file.rows for commit in commits))
+    for index, table in enumerate(store.read_each(commits, reading.columns)):
         samples.add(table)
         report(index + 1, 2 * len(commits))
     scale, labels = fuse(samples, config.label, threshold, frozen)

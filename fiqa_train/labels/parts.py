@@ -43,6 +43,14 @@ def shard_of(part: DataFile) -> int:
     return -1 if match is None else int(match[1])
 
 
+def by_shard(parts: Iterable[DataFile]) -> dict[int, list[DataFile]]:
+    """Return the parts by the number of their shard, in order; a shard of a run that has grown has several."""
+    found: dict[int, list[DataFile]] = {}
+    for part in parts:
+        found.setdefault(shard_of(part), []).append(part)
+    return found
+
+
 def labelled_identities(storage: Storage, shards: Sequence[LabelledShard]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return for each shard its labelled identities in ascending order, and how many labels each has, int64 (N,)."""
     parts = in_order(lambda shard: read_part(storage, shard.labels, ["identity"]), shards)
