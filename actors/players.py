@@ -28,9 +28,9 @@ def player(model: Model, precision: Precision = "float32", micro_batch: int = 8)
     key = (*model.key, precision, micro_batch)
     if key not in _players:
         from synfiqa.actors.model_store.cache import locate
+        from synfiqa.actors.model_store.checks.memory_check import require_room
+        from synfiqa.actors.model_store.execution import Execution
         from synfiqa.actors.model_store.loading import play
-        from synfiqa.actors.model_store.memory_check import require_room
-        from synfiqa.actors.model_store.network import Execution
 
         path, running = locate(model), Execution(worker_device(), precision, micro_batch)
         require_room(model.card, path, running)

@@ -9,7 +9,7 @@ import numpy as np
 from synfiqa.schemas.model_card import ModelCard
 
 if TYPE_CHECKING:
-    from synfiqa.actors.model_store.network import Execution
+    from synfiqa.actors.model_store.execution import Execution
 
 
 class CommandedExpression:

@@ -13,7 +13,7 @@ from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
 if TYPE_CHECKING:
-    from synfiqa.actors.model_store.network import Execution
+    from synfiqa.actors.model_store.execution import Execution
 
 PUBLISHED_THRESHOLD = 0.15
 """Published measure above which a face counts as wearing glasses."""

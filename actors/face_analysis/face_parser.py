@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from synfiqa.actors.imaging.preprocess import normalised
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Execution
+from synfiqa.actors.model_store.network import BatchedNetwork
 from synfiqa.schemas.model_card import ModelCard
 
 NOT_FACE = (0, 7, 8, 9, 14, 15, 16, 17, 18)

@@ -11,7 +11,7 @@ import numpy as np
 from synfiqa.actors.imaging.rotation import euler_angles
 
 if TYPE_CHECKING:
-    from synfiqa.actors.model_store.network import Execution
+    from synfiqa.actors.model_store.execution import Execution
     from synfiqa.schemas.model_card import ModelCard
 
 MEAN_FACE = np.array([[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -0.70, 0.68], [-0.4, -1.1, -0.05], [0.4, -1.1, -0.05]])

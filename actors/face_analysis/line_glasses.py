@@ -10,7 +10,7 @@ import numpy as np
 from synfiqa.schemas.model_card import ModelCard
 
 if TYPE_CHECKING:
-    from synfiqa.actors.model_store.network import Execution
+    from synfiqa.actors.model_store.execution import Execution
 
 _LINE_REACH = 2
 _BRIDGE = (slice(46, 58), (slice(53, 59),))

@@ -12,7 +12,7 @@ from facenet_pytorch import MTCNN
 from pydantic import Field
 
 from synfiqa.actors.model_store.card_files import arguments_of
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.state import fit_state, read_state
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.model_card import CardPart, ModelCard, StateRules

@@ -13,7 +13,7 @@ from synfiqa.actors.face_analysis.onnx_file import onnx_file
 from synfiqa.actors.face_analysis.onnx_input import face_boxes, network_pixels
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE
 from synfiqa.actors.model_store.card_files import arguments_of
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import CardPart, ModelCard
 

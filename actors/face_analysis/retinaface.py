@@ -21,8 +21,9 @@ from torchvision.ops import nms
 from synfiqa.actors.face_analysis.mtcnn import Select, enlarged, foremost, most_prominent, searched
 from synfiqa.actors.imaging.preprocess import normalised
 from synfiqa.actors.model_store.card_files import arguments_of
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Execution
+from synfiqa.actors.model_store.network import BatchedNetwork
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.model_card import CardPart, ModelCard
 

@@ -24,8 +24,9 @@ from torch import Tensor
 from synfiqa.actors.imaging.preprocess import network_input
 from synfiqa.actors.imaging.rotation import euler_angles
 from synfiqa.actors.model_store.card_files import arguments_of
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Execution
+from synfiqa.actors.model_store.network import BatchedNetwork
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
 Angles = Literal["recipe", "published"]

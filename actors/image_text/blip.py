@@ -14,8 +14,8 @@ from synfiqa.actors.image_text.dual_encoder import DualEncoder, check_input
 from synfiqa.actors.image_text.word_pieces import bert_vocabulary
 from synfiqa.actors.imaging.preprocess import CLIP_MEAN, CLIP_STD
 from synfiqa.actors.model_store.card_files import only_checkpoint, side_path
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import rules_for
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_tensors
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
 from synfiqa.actors.nets.blip_itc import CONTEXT, HUGGING_FACE, ORIGINAL, BlipTowers, blip_config, parts_of

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synfiqa.actors.imaging.preprocess import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, network_input
-from synfiqa.actors.model_store.network import BatchedNetwork, Execution
+from synfiqa.actors.model_store.execution import Execution
+from synfiqa.actors.model_store.network import BatchedNetwork
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from synfiqa.actors.image_text.dual_encoder import DualEncoder, check_input, mean_and_deviation
 from synfiqa.actors.model_store.card_files import only_checkpoint, side_path
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import rules_for
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
 from synfiqa.actors.nets.open_clip_towers import (

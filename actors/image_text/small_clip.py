@@ -9,8 +9,8 @@ from open_clip.model import CLIP
 from torch import Tensor
 
 from synfiqa.actors.image_text.dual_encoder import DualEncoder
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.nets.small_clip import WordTokenizer, clip_input, small_clip
 from synfiqa.schemas.model_card import ModelCard
 

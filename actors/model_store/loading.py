@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from synfiqa.actors.model_store.architectures.table import architecture_of, load
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import RANDOM, ModelCard, StateRules

@@ -1,40 +1,17 @@
 """Runs a torch network in constant micro-batches, so that outputs do not depend on the number of images."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synfiqa.cluster.pipeline.micro_batch import call_size
-from synfiqa.schemas.config.base import Precision
+from synfiqa.actors.model_store.execution import Execution
 
 COMPILED = {"dynamic": False, "options": {"deterministic": True}}
 """How networks are compiled: for the one shape of padded calls, kernels by rule. Kernels chosen by timing
 could differ between workers, and round differently (promise 1)."""
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How models run in this process: device, floating-point precision, images per network call."""
-
-    device: str = "cpu"
-    precision: Precision = "float32"
-    micro_batch: int = 8
-
-    @property
-    def call_size(self) -> int:
-        """Return how many images a call is padded to: the micro-batch, or less where memory ran out for it."""
-        return call_size(self.micro_batch)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Return the torch type of weights and activations."""
-        return DTYPES[self.precision]
 
 
 class BatchedNetwork:

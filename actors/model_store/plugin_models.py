@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, PLUGIN, ModelCard, Role
 from synfiqa.schemas.plugins import PLUGIN_GROUPS as GROUPS

@@ -7,8 +7,8 @@ from typing import Any
 from synfiqa.actors.model_store.architectures.table import load
 from synfiqa.actors.model_store.cache import digest_of, locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.players import player
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.measures.random_order import RandomOrder

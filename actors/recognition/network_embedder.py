@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE
 from synfiqa.actors.imaging.preprocess import network_input
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Execution
+from synfiqa.actors.model_store.network import BatchedNetwork
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.model_card import ModelCard
 

@@ -18,8 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from synfiqa.actors.generation.unconditional.adm import AdmIdentityGenerator
 from synfiqa.actors.generation.unconditional.diffusion_chain import Reversal, kept_steps, linear_betas, respaced
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import build_network, load_network
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.schemas.model_card import ModelCard
 

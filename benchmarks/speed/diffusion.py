@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_rando
 from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
 from synfiqa.actors.generation.controlled_diffusion.text import CONTEXT
 from synfiqa.actors.generation.controlled_diffusion.weights import Networks, load_networks, skeletons
-from synfiqa.actors.model_store.network import DTYPES, Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.config.base import Precision
 from synfiqa.schemas.model_card import ModelCard
 
@@ -173,7 +174,7 @@ def on_gpu(batch: int, precision: Precision, compiled: bool, rounds: int) -> Non
 
 def ours_on_gpu(batch: int, precision: Precision, compiled: bool, rounds: int) -> float:
     """Return seconds per image, and print the share of the GPU's rate that the U-Net alone reaches."""
-    peak = matmul_tflops(DTYPES[precision])
+    peak = matmul_tflops(Execution(precision=precision).dtype)
     print(f"{precision} matrix product: {peak:.0f} TFLOP/s")
     with torch.device("cuda"):
         networks = skeletons(FULL)
@@ -186,7 +187,7 @@ def ours_on_gpu(batch: int, precision: Precision, compiled: bool, rounds: int) -
     print(f"peak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
     with torch.inference_mode():
         text = model._texts([model.prompts.negative]).expand(2 * batch, -1, -1)
-        latents = starting_noise(range(2 * batch), 4, 64).to("cuda", DTYPES[precision])
+        latents = starting_noise(range(2 * batch), 4, 64).to("cuda", model.running.dtype)
         at = torch.full((2 * batch,), 500, device="cuda")
         alone = seconds(lambda: model._unet(latents, at, text, return_dict=False), 5 * rounds)
     rate = count(FULL, 512).unet * 2 * batch / alone / 1e12
@@ -213,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpu", action="store_true", help="time full size; needs a CUDA device")
     parser.add_argument("--batch", type=int, default=16, help="images a call on the GPU")
-    parser.add_argument("--precision", choices=sorted(DTYPES), default="bfloat16")
+    parser.add_argument("--precision", choices=sorted(get_args(Precision)), default="bfloat16")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()

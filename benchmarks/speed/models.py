@@ -30,8 +30,8 @@ from synfiqa.actors.imaging.codec import decode, encode_jpeg, load_photo
 from synfiqa.actors.imaging.preprocess import network_input, normalised
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.players import Players
 from synfiqa.actors.stages.annotator import BATCH, AnnotatorStage

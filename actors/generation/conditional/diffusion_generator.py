@@ -245,7 +245,7 @@ def generator_of(config: RunConfig, players: Players, bank: TemplateBank) -> Dif
     assert chosen is not None, "the conditional generator is diffusion"
     key = (
         *(model.key for model in (*chosen.all_models(), players.models.detector)),
-        *(players.models.precision, players.models.micro_batch, config.diffusion, config.generate, bank),
+        *(players.models.precision, players.models.micro_batch, config.diffusion, config.generate.profile, bank),
     )
     if key not in _made:
         parts = Parts(

@@ -24,14 +24,21 @@ _SIDE = FRAME / 2  # of the crop in the frame: such a head has two thirds of its
 _FALL = 10.0  # FLAME expressions fade over so many coefficients, the first of which move most
 
 
-@lru_cache(maxsize=4)
 def parametric_bank(
     seed: int, references: int, degraded: int, space: ExpressionSpace, distribution: DegradedSection
 ) -> TemplateBank:
     """Return a bank of so many templates, the same for equal arguments; the k-th is the same however many there are.
 
-    References are within 4 degrees of frontal, neutral and evenly lit. Two milliseconds a template.
+    References are within 4 degrees of frontal, neutral and evenly lit. Two milliseconds a template. Factors of
+    plug-ins act on the aligned crop, so no template depends on them.
     """
+    return _bank(seed, references, degraded, space, distribution.model_dump_json(exclude={"factors"}))
+
+
+@lru_cache(maxsize=4)
+def _bank(seed: int, references: int, degraded: int, space: ExpressionSpace, written: str) -> TemplateBank:
+    """Return the bank of a distribution written as JSON: the section itself has no hash, because it holds a mapping."""
+    distribution = DegradedSection.model_validate_json(written)
     drawn = {
         "REF": reference_recipes(seed, 0, references, "corrected"),
         # As released: what a camera does wrong comes after the head is drawn.

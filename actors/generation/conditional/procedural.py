@@ -9,7 +9,7 @@ from synfiqa.actors.degradation.recipe_sampler import candidate_recipe
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.face3d.shape.identity import BALANCED
 from synfiqa.actors.model_store.card_files import arguments_of
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.roles import Candidate, IdentitySource, Portraits
 from synfiqa.schemas.config.generate import GenerateSection
 from synfiqa.schemas.model_card import CardPart, ModelCard

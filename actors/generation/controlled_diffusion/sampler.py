@@ -25,7 +25,8 @@ from synfiqa.actors.generation.controlled_diffusion.text import (
 from synfiqa.actors.generation.controlled_diffusion.weights import Networks, load_networks
 from synfiqa.actors.imaging.preprocess import network_input
 from synfiqa.actors.model_store.card_files import arguments_of
-from synfiqa.actors.model_store.network import COMPILED, BatchedNetwork, Execution
+from synfiqa.actors.model_store.execution import Execution
+from synfiqa.actors.model_store.network import COMPILED, BatchedNetwork
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import FACE_EMBEDDING, ModelCard
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from synfiqa.actors.generation.face_model.camera import CROP, FRAME, crop_transforms
 from synfiqa.actors.generation.face_model.parameters import FaceParameters
 from synfiqa.actors.imaging.preprocess import network_input, normalised
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import BatchedNetwork, Execution
+from synfiqa.actors.model_store.network import BatchedNetwork
 from synfiqa.actors.nets.resnet_trunk import ResNet50Trunk
 from synfiqa.actors.roles import CODE
 from synfiqa.schemas.model_card import ModelCard

@@ -15,7 +15,7 @@ from synfiqa.actors.generation.face_model.flame_files import (
     read_flame,
 )
 from synfiqa.actors.generation.face_model.protocol import Sizes
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.model_card import ModelCard
 
 _JAW = 2

@@ -22,7 +22,7 @@ from synfiqa.actors.face3d.shape.mesh import quad_faces
 from synfiqa.actors.face3d.wear.hair import COLOURS
 from synfiqa.actors.generation.face_model.camera import rotations
 from synfiqa.actors.generation.face_model.protocol import TEXTURE_SIDE, Sizes
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.model_card import ModelCard
 
 JAW_OPEN = 0.35

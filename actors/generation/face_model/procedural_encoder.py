@@ -13,7 +13,7 @@ from synfiqa.actors.generation.face_model.deca import in_frame
 from synfiqa.actors.generation.face_model.parameters import FaceParameters
 from synfiqa.actors.generation.face_model.procedural import ProceduralFaceModel, code_of
 from synfiqa.actors.generation.face_model.sh_light import light_of
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.recipe import Light
 from synfiqa.schemas.seeds import SEED_BITS

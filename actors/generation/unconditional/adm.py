@@ -10,8 +10,9 @@ from torch import Tensor
 from synfiqa.actors.generation.unconditional.candidates import PixelMap, candidates
 from synfiqa.actors.generation.unconditional.diffusion_chain import TRAINING_STEPS, Ancestral
 from synfiqa.actors.model_store.card_files import arguments_of
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import build_network, load_network
-from synfiqa.actors.model_store.network import COMPILED, Execution
+from synfiqa.actors.model_store.network import COMPILED
 from synfiqa.actors.nets.adm_unet import AdmUNet
 from synfiqa.actors.roles import Candidate
 from synfiqa.schemas.errors import UserError

@@ -20,7 +20,7 @@ from torch import Tensor
 from synfiqa.actors.generation.unconditional.candidates import PixelMap, candidates
 from synfiqa.actors.generation.unconditional.diffusion_chain import TRAINING_STEPS
 from synfiqa.actors.model_store.card_files import arguments_of
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.model_store.state import fit_state, read_state
 from synfiqa.actors.roles import Candidate

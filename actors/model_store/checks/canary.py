@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.roles import CODE, PARTS
 from synfiqa.schemas.model_card import ModelCard
 

@@ -9,8 +9,8 @@ import numpy as np
 from synfiqa.actors.model_store.cache import cache_folder, locate, verify
 from synfiqa.actors.model_store.catalogue import Model, check_contract
 from synfiqa.actors.model_store.checks.canary import ROLES, TOLERANCE, answer_of, compare, moved, recorded, wrong_cards
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import BUILT_IN, RANDOM, ModelCard
 

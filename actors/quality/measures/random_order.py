@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.seeds import derive_seed, generator
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.model_card import ModelCard
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.nets.quality_net import QualityModel, QualityNet
 from synfiqa.schemas.model_card import ModelCard
 

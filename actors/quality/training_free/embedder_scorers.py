@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from synfiqa.actors.model_store.catalogue import Catalogue
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.players import player
 from synfiqa.actors.recognition.mirrored import both_sides
 from synfiqa.schemas.errors import UserError

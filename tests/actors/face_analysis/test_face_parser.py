@@ -5,7 +5,7 @@ from safetensors.torch import load_file
 
 from synfiqa.actors.face_analysis.face_parser import NOT_FACE, FaceParser
 from synfiqa.actors.imaging.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.rehearsal import random_state, write_rehearsal
 from synfiqa.actors.nets.bisenet import BiSeNet
 from synfiqa.actors.roles import PARTS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.face_analysis.landmark_pose import MEAN_FACE, LandmarkPose, pose_from_landmarks
 from synfiqa.actors.imaging.rotation import euler_angles, rotation_matrix
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.recipe import Pose, Recipe
 

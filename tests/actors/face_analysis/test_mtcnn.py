@@ -9,7 +9,7 @@ import torch
 from skimage.data import astronaut
 
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector, mtcnn
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

@@ -13,7 +13,7 @@ from synfiqa.actors.face_analysis.onnx_classifier import OnnxClassifier, OnnxExp
 from synfiqa.actors.face_analysis.onnx_input import face_boxes, network_pixels
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align
 from synfiqa.actors.imaging.preprocess import network_input
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

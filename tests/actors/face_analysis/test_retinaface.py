@@ -10,7 +10,7 @@ from torch import nn
 
 from synfiqa.actors.face_analysis import retinaface
 from synfiqa.actors.face_analysis.retinaface import RetinaFaceDetector, anchors, decode_boxes, decode_landmarks
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.retinaface_r50 import RetinaFaceR50
 from synfiqa.schemas.errors import UserError

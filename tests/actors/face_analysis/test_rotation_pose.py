@@ -12,7 +12,7 @@ from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.face_analysis import rotation_pose as head_pose
 from synfiqa.actors.face_analysis.rotation_pose import RotationNetPose, euler_degrees, head_angles
 from synfiqa.actors.imaging.rotation import rotation_matrix
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.sixdrepnet import SixDRepNet360
 from synfiqa.schemas.errors import UserError

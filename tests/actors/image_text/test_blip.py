@@ -10,7 +10,7 @@ from transformers import BertTokenizer, BlipForImageTextRetrieval
 from synfiqa.actors.image_text.blip import BlipImageText, write_random
 from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 from synfiqa.actors.imaging.preprocess import network_input
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.nets.blip_itc import BlipTowers, blip_config, parts_of
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard, StateRules

@@ -10,7 +10,7 @@ from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 from synfiqa.actors.image_text.open_clip import OpenClipImageText, write_random
 from synfiqa.actors.image_text.word_pieces import bert_vocabulary
 from synfiqa.actors.imaging.preprocess import network_input
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.open_clip_towers import build_towers, published_config
 from synfiqa.schemas.errors import UserError

@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from synfiqa.actors.image_text.captions import REFERENCE_CAPTION, vocabulary
 from synfiqa.actors.image_text.dual_encoder import check_input
 from synfiqa.actors.image_text.small_clip import SmallClip
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import build_network
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard

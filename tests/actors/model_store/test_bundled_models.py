@@ -10,7 +10,7 @@ from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
 from synfiqa.actors.imaging.alignment import align
 from synfiqa.actors.model_store.catalogue import bundled
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.players import player
 from synfiqa.schemas.recipe import Pose, Recipe
 

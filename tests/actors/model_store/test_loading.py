@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import build_network, load_network, play
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.model_store.state import fit_state, state_dict_of
 from synfiqa.schemas.errors import UserError

@@ -5,7 +5,7 @@ from facenet_pytorch import InceptionResnetV1
 from torch.utils.flop_counter import FlopCounterMode
 
 from synfiqa.actors.imaging.preprocess import network_input
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.facenet import facenet
 from synfiqa.actors.recognition.network_embedder import NetworkEmbedder

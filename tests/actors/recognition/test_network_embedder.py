@@ -6,8 +6,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from synfiqa.actors.imaging.preprocess import network_input
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import build_network, load_network
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.recognition.network_embedder import NetworkEmbedder, conditioning_crop
 from synfiqa.actors.roles import Detection

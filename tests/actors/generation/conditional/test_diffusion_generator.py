@@ -21,7 +21,7 @@ from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDif
 from synfiqa.actors.generation.face_model.procedural import ProceduralFaceModel
 from synfiqa.actors.generation.face_model.procedural_encoder import ProceduralEncoder
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.recognition.network_embedder import conditioning_crop
 from synfiqa.actors.roles import Detection, IdentitySource, Rejection
 from synfiqa.schemas.config.generate import DegradedSection, DiffusionSection

@@ -9,7 +9,7 @@ import torch
 from synfiqa.actors.generation.controlled_diffusion.arguments import DiffusionArguments
 from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random
 from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.model_card import ModelCard
 
 CARD = ModelCard(

@@ -12,7 +12,7 @@ from synfiqa.actors.generation.controlled_diffusion.ddim import starting_noise
 from synfiqa.actors.generation.controlled_diffusion.layout import TINY
 from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
 from synfiqa.actors.generation.controlled_diffusion.weights import Networks
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.cluster.pipeline.micro_batch import at_most
 from synfiqa.schemas.errors import UserError
 from tests.actors.generation.controlled_diffusion.conftest import RUNNING

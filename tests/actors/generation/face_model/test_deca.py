@@ -5,8 +5,8 @@ import torch
 from torchvision.models import resnet50
 
 from synfiqa.actors.generation.face_model.deca import DecaCoarse, DecaEncoder, face_crops, in_frame
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.roles import CODE
 from synfiqa.schemas.errors import UserError

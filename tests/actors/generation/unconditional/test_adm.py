@@ -10,8 +10,9 @@ from synfiqa.actors.generation.unconditional.candidates import to_pixels
 from synfiqa.actors.generation.unconditional.diffusion_chain import Ancestral
 from synfiqa.actors.generation.unconditional.seeded_noise import gaussian_noise
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network, play
-from synfiqa.actors.model_store.network import COMPILED, Execution
+from synfiqa.actors.model_store.network import COMPILED
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.cluster.pipeline.salvage import Salvage
 from synfiqa.cluster.pipeline.stage import Stage

@@ -14,8 +14,8 @@ from synfiqa.actors.generation.unconditional.diffusers_pipeline import (
     WEIGHTS,
     DiffusersIdentityGenerator,
 )
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.actors.model_store.rehearsal import write_rehearsal
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard

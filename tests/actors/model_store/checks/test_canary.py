@@ -26,8 +26,8 @@ from synfiqa.actors.model_store.checks.canary import (
     moved,
     wrong_cards,
 )
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import play
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 from tests.actors.model_store.cards import SMALL, card

@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 
 from synfiqa.actors.model_store.architectures.table import architecture_of
 from synfiqa.actors.model_store.card_files import CHECKPOINTS
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import build_network
-from synfiqa.actors.model_store.network import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 

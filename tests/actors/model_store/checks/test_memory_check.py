@@ -11,8 +11,8 @@ from synfiqa.actors import players as backends
 from synfiqa.actors.model_store import loading
 from synfiqa.actors.model_store import memory_check as room
 from synfiqa.actors.model_store.catalogue import Catalogue
-from synfiqa.actors.model_store.memory_check import free_memory, require_room, stored_numbers
-from synfiqa.actors.model_store.network import Execution
+from synfiqa.actors.model_store.checks.memory_check import free_memory, require_room, stored_numbers
+from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.model_store.cards import SMALL, catalogue_file
