@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from synfiqa.cluster.pipeline.attempts import Attempts
+from synfiqa.cluster.pipeline.layout.balance import SteadySizes
 from synfiqa.cluster.pipeline.layout.placement import Pool, plan_placement, sizes_on
 from synfiqa.cluster.pipeline.layout.pool_sizes import MeasuredPace
 from synfiqa.cluster.pipeline.layout.resizing import MOST_WORKERS
@@ -139,7 +140,11 @@ def _watched(
 
     waits = Waits(pools, nodes, resilience, partial(_fits, stages, placement))
     pace = MeasuredPace()
-    return Watched(waits, aside, lambda now: sizes_on(pools, placement, now, len(left), pace.seconds), pace)
+    steady = SteadySizes(
+        lambda now, seconds: sizes_on(pools, placement, now, LONGEST_WINDOW, seconds),
+        [[stage.name for stage in pool.stages] for pool in pools],
+    )
+    return Watched(waits, aside, lambda now: [min(size, len(left)) for size in steady.on(now, pace.seconds)], pace)
 
 
 def _execute(make: Callable[[], Any], watched: "Watched") -> Generator[Work | Dead]:

@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from synfiqa.cluster.pipeline.layout.balance import balanced
 from synfiqa.cluster.pipeline.stage import Resources, Stage
 from synfiqa.cluster.ray_cluster.nodes import Node, total
 from synfiqa.schemas.config.cluster import PlacementSection
@@ -12,27 +13,30 @@ HEADROOM = 1.5
 """Times the workers that a pool on CPUs needs to keep up with the GPUs: units do not arrive evenly."""
 MEASURED = 10
 """Units from which on the measured pace counts, not the declared one."""
+MEMORY = 50
+"""Units over which it is averaged: a stage that becomes slower counts as it is now."""
 LEAST = 2
 """Least workers of such a pool, if there is room: one that starts anew would halt the others."""
 
 
 class MeasuredPace:
-    """Seconds a unit of each stage, averaged over the finished units; none until MEASURED of them are."""
+    """Seconds a unit of each stage, averaged over about the last MEMORY finished units; none before MEASURED are."""
 
     def __init__(self) -> None:
         self._units: Counter[str] = Counter()
-        self._total: dict[str, float] = {}
+        self._mean: dict[str, float] = {}
 
     def add(self, busy: Mapping[str, float]) -> None:
         """Account for a finished unit, with the seconds of each stage on it."""
         for stage, seconds in busy.items():
             self._units[stage] += 1
-            self._total[stage] = self._total.get(stage, 0.0) + seconds
+            mean = self._mean.get(stage, 0.0)
+            self._mean[stage] = mean + (seconds - mean) / min(self._units[stage], MEMORY)
 
     @property
     def seconds(self) -> dict[str, float]:
         """Return the seconds by stage."""
-        return {stage: self._total[stage] / count for stage, count in self._units.items() if count >= MEASURED}
+        return {stage: mean for stage, mean in self._mean.items() if self._units[stage] >= MEASURED}
 
 
 class Rooms:
@@ -41,6 +45,12 @@ class Rooms:
     def __init__(self, nodes: Sequence[Node], labels: Sequence[Mapping[str, str]]) -> None:
         self._nodes = nodes
         self.places = [frozenset(at for at, node in enumerate(nodes) if node.has(selector)) for selector in labels]
+
+    def balanced(
+        self, sizes: Sequence[int], movable: Collection[int], seconds: Sequence[float], shares: Sequence[Resources]
+    ) -> list[int]:
+        """Return `sizes` with those of `movable` such that the largest seconds a unit and worker are least."""
+        return balanced(sizes, movable, seconds, shares, self.places, self._nodes)
 
     def total(self, pool: int) -> tuple[float, float]:
         """Return the CPUs and GPUs of the nodes that a pool may use."""
@@ -76,7 +86,10 @@ def pool_sizes(
     fixed = [_configured(group, section) for group in groups]
     sizes = [fixed[at] or (_by_gpus(at, shares, rooms) if share.gpus else 0) for at, share in enumerate(shares)]
     leading = [at for at, share in enumerate(shares) if share.gpus]
-    paces = _paces(groups, leading, seconds or {})
+    taken = _measured(groups, seconds or {})
+    if taken and (movable := [at for at in leading or range(len(groups)) if not fixed[at] and rooms.places[at]]):
+        sizes = rooms.balanced(sizes, movable, taken, shares)
+    paces = _paces(groups, leading, taken)
     lead = max((sizes[at] for at in leading), default=0)
     for at, size in enumerate(sizes):
         if not size:
@@ -94,11 +107,17 @@ def _configured(group: Sequence[Stage], section: PlacementSection) -> int:
     return max((section.stage_workers.get(stage.name, 0) for stage in group), default=0) or section.workers
 
 
-def _paces(groups: Sequence[Sequence[Stage]], leading: Sequence[int], seconds: Mapping[str, float]) -> list[float]:
+def _measured(groups: Sequence[Sequence[Stage]], seconds: Mapping[str, float]) -> list[float]:
+    """Return the measured seconds a unit of each pool; nothing unless all stages are measured."""
+    if not all(stage.name in seconds for group in groups for stage in group):
+        return []
+    return [sum(seconds[stage.name] for stage in group) for group in groups]
+
+
+def _paces(groups: Sequence[Sequence[Stage]], leading: Sequence[int], taken: Sequence[float]) -> list[float]:
     """Return the seconds a unit of each pool over those of the slowest on GPUs, as measured or else as declared."""
-    taken = [sum(seconds.get(stage.name, 0.0) for stage in group) for group in groups]
-    slowest = max((taken[at] for at in leading), default=0.0)
-    if slowest and all(stage.name in seconds for group in groups for stage in group):
+    slowest = max((taken[at] for at in leading), default=0.0) if taken else 0.0
+    if slowest:
         return [pool / slowest for pool in taken]
     return [max(stage.pace for stage in group) for group in groups]
 

@@ -12,6 +12,8 @@ from typing import Any
 
 EXCHANGE_S = 45.0
 """Seconds that a worker of a lost node waits for a place before a worker of a node that is left makes room for it."""
+REBALANCE_S = 8.0
+"""Seconds that a new worker of one pool waits for a place before pools that are too large make room for it."""
 MOST_WORKERS = 1_000_000
 """Upper bound with which a pool is made: its size is decided here, never by Ray Data."""
 
@@ -23,20 +25,27 @@ class Resizing:
         self._pools = [_Resized(pool) for pool in pools]
         self._now = now
         self._lost: float | None = None
+        self._waiting: float | None = None
 
     def apply(self, sizes: Iterable[int], usable: Collection[str]) -> None:
         """Let the pools grow or shrink to `sizes`; `usable` are the ids of the nodes that take new work.
 
         Workers that are too many end when they have nothing under way: first those without a node that they could use.
         When one of these holds units and finds no place for EXCHANGE_S, a worker elsewhere finishes what it has and
-        ends, so that the other starts in its place and makes them.
+        ends, so that the other starts in its place and makes them. The same when a pool that should grow has workers
+        that have not started after REBALANCE_S while others are too large: paces have changed, or were misjudged.
         """
         over = [(pool, pool.shrink(-pool.grow(size), usable)) for pool, size in zip(self._pools, sizes, strict=True)]
         homeless = any(pool.homeless() for pool in self._pools)
         self._lost = (self._now() if self._lost is None else self._lost) if homeless else None
-        if self._lost is not None and self._now() - self._lost >= EXCHANGE_S:
+        waiting = any(pool.waiting() and excess <= 0 for pool, excess in over)
+        self._waiting = (self._now() if self._waiting is None else self._waiting) if waiting else None
+        if self._past(self._lost, EXCHANGE_S) or self._past(self._waiting, REBALANCE_S):
             for pool, excess in over:
                 pool.retire(excess)
+
+    def _past(self, since: float | None, seconds: float) -> bool:
+        return since is not None and self._now() - since >= seconds
 
 
 class _Resized:
@@ -78,6 +87,10 @@ class _Resized:
         while excess > leave_later and self._pool._try_remove_pending_actor():
             excess -= 1
         return excess
+
+    def waiting(self) -> bool:
+        """Return whether a worker that was asked for has not started."""
+        return bool(self._pool.num_pending_actors())
 
     def homeless(self) -> bool:
         """Return whether a worker holds units and has no process at the moment."""

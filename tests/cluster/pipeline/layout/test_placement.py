@@ -152,8 +152,22 @@ def sizes_beside_gpus(seconds=None, **section):
 def test_pools_on_cpus_follow_the_pace_of_the_gpus_not_the_number_of_cpus():
     """64 CPUs and 8 GPUs had 85 readers and 85 writers beside six generators."""
     assert sizes_beside_gpus() == [2, 6, 6]
-    assert sizes_beside_gpus({"reader": 5.0, "heavy": 10.0, "light": 2.0}) == [5, 6, 6]
-    assert sizes_beside_gpus({"reader": 5000.0, "heavy": 10.0, "light": 2.0}) == [128, 6, 6], "as many as fit"
+    assert sizes_beside_gpus({"reader": 5.0, "heavy": 10.0, "light": 10.0}) == [5, 6, 6]
+    assert sizes_beside_gpus({"reader": 5000.0, "heavy": 10.0, "light": 10.0}) == [128, 6, 6], "as many as fit"
+
+
+def test_pools_on_gpus_share_them_by_measured_pace():
+    """Six of eight GPUs generated, because the annotators were planned in pairs with them whatever they took."""
+    assert sizes_beside_gpus({"reader": 0.1, "heavy": 10.0, "light": 2.0}) == [2, 7, 2]
+
+
+def test_pools_on_cpus_alone_share_them_by_measured_pace():
+    stages = [Reader(), Writer()]
+    pools = plan_placement(stages, PlacementSection(mode="split", device="cpu"), [Node(8, 0)], 10_000)
+    measured = {"reader": 3.0, "writer": 1.0}
+    assert [pool.size for pool in pools] == [1, 14]
+    assert sizes_on(pools, PlacementSection(), [Node(8, 0)], 10_000, measured) == [12, 4]
+    assert sizes_on(pools, PlacementSection(workers=3), [Node(8, 0)], 10_000, measured) == [3, 3]
 
 
 def test_workers_and_memory_can_be_set_by_stage():
@@ -169,3 +183,6 @@ def test_the_pace_is_measured_over_some_units():
         assert pace.seconds == {}
         pace.add({"reader": 1.0, "heavy": 3.0})
     assert pace.seconds == {"reader": 1.0, "heavy": 3.0}
+    for _ in range(400):
+        pace.add({"reader": 8.0, "heavy": 3.0})
+    assert pace.seconds == pytest.approx({"reader": 8.0, "heavy": 3.0}, rel=0.01), "a stage that becomes slower"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from synfiqa.cluster.pipeline.layout.resizing import EXCHANGE_S, Resizing
+from synfiqa.cluster.pipeline.layout.resizing import EXCHANGE_S, REBALANCE_S, Resizing
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,16 @@ class Pool:
     def current_size(self):
         return len(self._running_actors) + self.pending
 
+    def num_pending_actors(self):
+        return self.pending
+
     def _update_rank(self, *, actor, state, died):
         self.ranked.append((actor, died))
 
     def _try_remove_pending_actor(self):
-        self.pending -= self.pending > 0
-        return self.pending >= 0
+        removed = self.pending > 0
+        self.pending -= removed
+        return removed
 
     def _release_running_actor(self, actor):
         del self._running_actors[actor]
@@ -97,6 +101,23 @@ def test_the_last_worker_ends_only_for_one_with_units_of_its_own_pool():
     for clock.time in (0.0, EXCHANGE_S):
         sizes.apply([1, 1], {"a"})
     assert (kept.ranked, left.ranked) == ([], [("two", True)])
+
+
+def test_a_pool_that_is_too_large_makes_room_for_one_that_became_slower():
+    """Sizes followed measured paces only where the cluster had room left: idle workers kept their places for ever."""
+    large, slow = Pool({"one": worker(1), "two": worker(0), "three": worker(2)}), Pool({"four": worker(2)})
+    clock = SimpleNamespace(time=0.0)
+    sizes = Resizing([large, slow], lambda: clock.time)
+    sizes.apply([1, 3], {"a"})
+    slow.pending = 2
+    for clock.time in (1.0, REBALANCE_S):
+        sizes.apply([1, 3], {"a"})
+        assert large.ranked == []
+    clock.time = 1.0 + REBALANCE_S
+    sizes.apply([1, 3], {"a"})
+    assert large.ranked == [("two", True), ("one", True)]
+    sizes.apply([1, 3], {"a"})
+    assert list(large._running_actors) == ["one", "three"], "the other ends when it has nothing left"
 
 
 def test_workers_that_have_not_started_end_first():
