@@ -7,27 +7,22 @@ from functools import partial
 
 import pytest
 import ray
-from ray.cluster_utils import Cluster
 
 from synfiqa.cluster.pipeline import shard_tasks
-from synfiqa.cluster.pipeline.ray_session import prepare_environment
 from synfiqa.cluster.pipeline.shard_tasks import MOST_SHARDS, ShardTasks
 from synfiqa.cluster.ray_cluster import ray_address
 from synfiqa.cluster.ray_cluster.ray_address import cluster_at_hand
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import JobFailed, RunHeld, StorageRefused, UserError
+from tests.cluster.joined_cluster import joined_cluster
 
 pytestmark = pytest.mark.ray
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    prepare_environment()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "object_store_memory": 100_000_000})
-    ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    with joined_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture
