@@ -2,6 +2,8 @@
 
 import argparse
 
+from synfiqa.cluster.pipeline.ray_session import cluster_session
+from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import CONFIG, config_of, local_path, storage_of
 from synfiqa.jobs.terminal.output import say
@@ -10,9 +12,12 @@ from synfiqa.jobs.terminal.output import say
 def export(options: argparse.Namespace) -> None:
     """Export the run; the folder appears whole or not at all."""
     config = config_of(options)
+    require_address()
     from synfiqa.fiqa_train.export.layouts import run_export
 
-    run_export(storage_of(config), local_path(options.out), options.layout, config.label.name)
+    storage, out = storage_of(config), local_path(options.out)
+    with cluster_session():
+        run_export(storage, out, options.layout, config.label.name, config.resilience)
     say(f"exported to {options.out}")
 
 

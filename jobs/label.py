@@ -2,6 +2,8 @@
 
 import argparse
 
+from synfiqa.cluster.pipeline.ray_session import cluster_session
+from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import CONFIG, config_of, held, storage_of
 from synfiqa.jobs.terminal.output import say
@@ -10,11 +12,12 @@ from synfiqa.jobs.terminal.output import say
 def label(options: argparse.Namespace) -> None:
     """Label the run while holding its lease, or with `--frozen` only what is new in it; print where the labels are."""
     config = config_of(options)
+    require_address()
     from synfiqa.fiqa_train.labels.label_additions import run_label_additions
     from synfiqa.fiqa_train.labels.label_pass import run_label
 
     storage = storage_of(config)
-    with held(config, storage, "label") as lease:
+    with cluster_session(), held(config, storage, "label") as lease:
         made = (run_label_additions if options.frozen else run_label)(config, storage, lease=lease)
     say(f"{made['samples']} labels are in {storage.uri('labels')}/{config.label.name}")
 

@@ -2,6 +2,8 @@
 
 import argparse
 
+from synfiqa.cluster.pipeline.ray_session import cluster_session
+from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.cluster.run.generations import current
 from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import RUN, run_url
@@ -9,11 +11,13 @@ from synfiqa.jobs.options import RUN, run_url
 
 def verify(options: argparse.Namespace) -> None:
     """Print every problem, the totals and the dataset digest; exit code 1 when there is a problem."""
+    require_address()
     from synfiqa.cluster.upkeep.verify_share import Sample
     from synfiqa.jobs.terminal.verification_text import run_verify
 
     sample = Sample(**options.sample, seed=options.seed) if options.sample else None
-    run_verify(current(run_url(options)), sample, again=options.again)
+    with cluster_session():
+        run_verify(current(run_url(options)), sample, again=options.again)
 
 
 def share(text: str) -> dict[str, float]:

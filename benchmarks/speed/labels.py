@@ -4,6 +4,10 @@
 costs` labels by costs of every factor, with more bytes a row. Rows are committed like real ones, but without image
 bytes, which the pass does not decode. The dataset is made in a process of its own, so that the peak is that of the
 label pass alone.
+
+`--columns` measures the part that stays in one process when the shards are read and written by tasks of a cluster:
+columns of all samples, check of names, ranks, scale and the cuts that the tasks get. It needs no dataset, so that
+`--columns --rows 100000000` takes minutes.
 """
 
 import argparse
@@ -95,6 +99,30 @@ def label(folder: str, rows: int, spatial: str) -> None:
     print(json.dumps({"rows": summary["samples"], "seconds": seconds, "peak_gb": _peak_gb(), "import_gb": before}))
 
 
+def columns(rows: int) -> None:
+    """Fit a scale to columns of so many samples and print time and memory as JSON."""
+    from synfiqa.fiqa_train.labels.columns import ShardRows, shard_rows
+    from synfiqa.fiqa_train.labels.fusion import Components
+    from synfiqa.fiqa_train.labels.label_rows import LabelRows
+
+    each = IDENTITIES_PER_SHARD * DEGRADED
+    packed = shard_rows(shard(range(rows // DEGRADED, rows // DEGRADED + IDENTITIES_PER_SHARD))).packed
+    before, start, random = _peak_gb(), time.perf_counter(), np.random.default_rng(0)
+    samples = LabelRows(rows * (DEGRADED + REFERENCES) // DEGRADED)
+    for _ in range(rows // each):
+        drawn = [random.random(each, np.float32) for _ in range(5)]
+        yaw, tied = drawn[2] * 90, [np.maximum(1, 0.8 + 0.8 * column) for column in drawn[3:]]
+        hashes = random.integers(0, 2**64, each, np.uint64)
+        samples.add(ShardRows(Components(drawn[0], drawn[1] / 2, yaw, *tied), bytes(bytearray(packed)), hashes))
+    samples.require_valid()
+    section = config("none", rows).label
+    scale = samples.fit(section, None)
+    sent = sum(samples.shard(index).packed is not None for index in range(rows // each))
+    seconds = time.perf_counter() - start
+    assert (sent, scale.samples) == (rows // each, rows)
+    print(json.dumps({"rows": rows, "seconds": seconds, "peak_gb": _peak_gb(), "import_gb": before}))
+
+
 def _peak_gb() -> float:
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
@@ -110,20 +138,26 @@ def main() -> None:
     """Make and label a dataset of every size, and compare the largest peak with the bar."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--step", choices=["make", "label"], help="one step alone, on --folder")
+    parser.add_argument("--step", choices=["make", "label", "columns"], help="one step alone, on --folder")
     parser.add_argument("--folder", help="keep the datasets here and use those that exist")
     parser.add_argument("--spatial", choices=["ranks", "costs"], default="ranks", help="label.spatial")
+    parser.add_argument("--columns", action="store_true", help="columns and ranks alone, without a dataset")
     options = parser.parse_args()
     if options.step:
         rows = options.rows[0]
-        make(options.folder, rows) if options.step == "make" else label(options.folder, rows, options.spatial)
+        if options.step == "columns":
+            columns(rows)
+        else:
+            make(options.folder, rows) if options.step == "make" else label(options.folder, rows, options.spatial)
         return
     peaks = []
     print(f"{'rows':>11} {'imports':>9} {'peak':>9} {'bytes/row':>9} {'time':>8} {'rows/s':>9}")
     with tempfile.TemporaryDirectory(prefix="synfiqa-bench-", dir=options.folder) as folder:
         for rows in options.rows:
-            _child("make", f"{folder}/{rows}", rows, options.spatial)
-            result = json.loads(_child("label", f"{folder}/{rows}", rows, options.spatial))
+            if not options.columns:
+                _child("make", f"{folder}/{rows}", rows, options.spatial)
+            step = "columns" if options.columns else "label"
+            result = json.loads(_child(step, f"{folder}/{rows}", rows, options.spatial))
             own = (result["peak_gb"] - result["import_gb"]) * 1e9 / result["rows"]
             print(
                 f"{result['rows']:>11,} {result['import_gb']:>6.2f} GB {result['peak_gb']:>6.2f} GB {own:>9.0f} "

@@ -8,7 +8,7 @@ import hashlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
@@ -93,6 +93,10 @@ class ShardStore:
         self.fingerprint = fingerprint
         self.format = format
         self._known: dict[str, tuple[Entry, Commit]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel to workers without the commits that were read."""
+        return self.__dict__ | {"_known": {}}
 
     def commit(
         self,
@@ -202,17 +206,17 @@ class ShardStore:
         return decode(read_verified(self.storage, commit.file), _format_of(commit), columns)
 
     def read_each(self, commits: Iterable[Commit], columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield some columns of every commit in the given order, several requests at a time; errors as in `read`.
+        """Yield `read_columns` of every commit in the given order, several requests at a time."""
+        yield from in_order(lambda commit: self.read_columns(commit, columns), commits)
+
+    def read_columns(self, commit: Commit, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of a commit; errors as in `read`.
 
         Other columns of a large Parquet file, such as its pictures, are not fetched.
         """
-
-        def read(commit: Commit) -> pa.Table:
-            if _format_of(commit) == "parquet" and commit.file.bytes > SMALL_FILE:
-                return read_columns(self.storage, commit.file, columns)
-            return self.read(commit, columns)
-
-        yield from in_order(read, commits)
+        if _format_of(commit) == "parquet" and commit.file.bytes > SMALL_FILE:
+            return read_columns(self.storage, commit.file, columns)
+        return self.read(commit, columns)
 
     def tables(self, kind: Kind, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the rows of every unit as one table, in order of number."""

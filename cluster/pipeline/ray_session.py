@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from synfiqa.cluster.ray_cluster.autoscaler import growth_limits
+from synfiqa.cluster.ray_cluster.ray_address import cluster_at_hand
 from synfiqa.cluster.ray_cluster.ray_start import join, start
 
 _ENVIRONMENT = {
@@ -53,6 +54,16 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def cluster_session() -> Iterator[None]:
+    """Have the cluster at hand joined inside the block; where there is none, do nothing and leave Ray alone."""
+    if not cluster_at_hand():
+        yield
+        return
+    with ray_session():
+        yield
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import os
 import socket
+import sys
 
+from synfiqa.cluster.ray_cluster.autoscaler import own_cluster
 from synfiqa.schemas.errors import UserError
 
 CONNECT_S = 5.0
@@ -16,6 +18,18 @@ _SCHEMES = {
     "ray": "an address of Ray Client, which does not carry these jobs",
 }
 _NO_HOST = ("auto", "local")
+
+
+def cluster_at_hand() -> bool:
+    """Return whether work may go to a cluster: RAY_ADDRESS names one, or this process has joined one.
+
+    A Ray that this process has started for itself is none.
+    """
+    if os.environ.get("RAY_ADDRESS", "") not in ("", "local"):
+        return True
+    # Importing Ray takes a second, and without it there is nothing that could have been joined.
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized() and not own_cluster()
 
 
 def require_address() -> None:

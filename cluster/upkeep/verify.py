@@ -1,4 +1,4 @@
-"""Reads everything that a run has committed and lists all damage.
+"""Reads everything that a run has committed and lists all damage: in threads, or in tasks on the cluster at hand.
 
 Each thread holds one shard in memory. Rows are also compared with the plan, so that a missing, duplicate or misplaced
 row is found even where all checksums are right.
@@ -6,15 +6,17 @@ row is found even where all checksums are right.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 
 from synfiqa.cluster.commits.dataset_summary import SUMMARY, summarise
 from synfiqa.cluster.commits.shard_store import Kind, commit_path, parse_commit_path
+from synfiqa.cluster.pipeline.shard_tasks import ShardTasks
 from synfiqa.cluster.run.file_roles import GENERATION, role_of
 from synfiqa.cluster.run.fingerprint import recipe_fingerprint
 from synfiqa.cluster.run.growth import unfilled
@@ -35,7 +37,7 @@ from synfiqa.cluster.upkeep.verify_commits import (
 from synfiqa.cluster.upkeep.verify_machines import machine_notes
 from synfiqa.cluster.upkeep.verify_record import read_record
 from synfiqa.cluster.upkeep.verify_results import check_label_part, check_model, model_names, read_calibrations
-from synfiqa.cluster.upkeep.verify_share import FinishedTasks, Sample, Task, chosen, key_of, unlike_listing
+from synfiqa.cluster.upkeep.verify_share import FinishedTasks, Sample, Task, chosen, key_of, read_task, unlike_listing
 from synfiqa.cluster.upkeep.verify_unit import Problem, UnitFindings, check_ledger, check_unit, path_of
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.errors import UserError
@@ -43,6 +45,9 @@ from synfiqa.schemas.manifest import Commit, DatasetSummary, RunManifest
 
 Progress = Callable[[int, int], None]
 """Callback with the numbers of finished and of all files."""
+
+THREADS = 4
+"""Units that a task on a cluster reads at once, each whole in memory."""
 
 
 @dataclass
@@ -102,7 +107,9 @@ def verify_run(
     named |= {part.path for calibration in calibrations.values() for part in calibration.parts}
 
     tasks = _tasks(storage, commits, calibrations, paths, entries, manifest)
-    _read(result, tasks, entries, manifest, partial(_in_threads, threads=threads), progress, sample, finished)
+    here = partial(_in_threads, threads=threads)
+    run = partial(ShardTasks("verify", storage, threads=THREADS).map, read_task, here=here, ordered=False)
+    _read(result, tasks, entries, manifest, run, progress, sample, finished)
     _compare_with_plan(storage, result, entries, newest, manifest)
     result.notes += [
         f"labels '{name}' are older than the newest shards: run `synfiqa label --frozen`, or choose another label.name"
@@ -145,7 +152,7 @@ def _read(
     tasks: list[Task],
     entries: list[Entry],
     manifest: RunManifest | None,
-    run: Callable[[list[Callable[[], UnitFindings]]], Iterator[UnitFindings]],
+    run: Callable[[list[Task]], Iterator[tuple[str, UnitFindings]]],
     progress: Progress | None,
     sample: Sample | None,
     finished: FinishedTasks | None,
@@ -159,16 +166,11 @@ def _read(
     known = {task.key: found for task in wanted if finished and task.key and (found := finished.get(task.key))}
     result.remembered = len(known)
 
-    def read(task: Task) -> UnitFindings:
-        if task.key in known:
-            return known[task.key]
-        found = task.read()
-        if finished and task.key:
-            finished.add(task.key, found)
-        return found
-
     ledger: list[np.ndarray] = []
-    for done, found in enumerate(run([partial(read, task) for task in wanted]), start=1):
+    read = run([task for task in wanted if task.key not in known])
+    for done, (key, found) in enumerate(chain(known.items(), read), start=1):
+        if finished and key and key not in known:
+            finished.add(key, found)
         result.problems += found.problems
         result.bytes += found.bytes
         if found.candidates is not None:
@@ -194,12 +196,18 @@ def _manifest(storage: Storage) -> tuple[RunManifest | None, list[Problem]]:
     return manifest, []
 
 
-def _in_threads(tasks: list[Callable[[], UnitFindings]], threads: int) -> Iterator[UnitFindings]:
-    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
-        futures: list[Future[UnitFindings]] = [pool.submit(task) for task in tasks]
+def _in_threads[K, T](function: Callable[[K], T], items: Iterable[K], threads: int) -> Iterator[T]:
+    threads = threads or min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        rest = (pool.submit(function, item) for item in items)
+        pending = set(islice(rest, 2 * threads))
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                # Results before an error, so that they are recorded.
+                for future in sorted(done, key=lambda future: future.exception() is not None):
+                    yield future.result()
+                pending |= set(islice(rest, len(done)))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -46,6 +46,11 @@ def chosen(tasks: Sequence[Task], sample: Sample) -> list[Task]:
     return [tasks[int(rng.integers(low, high))] for low, high in pairwise(edges)]
 
 
+def read_task(task: Task) -> tuple[str, UnitFindings]:
+    """Return the key of a task and what is found when it is read."""
+    return task.key, task.read()
+
+
 def key_of(path: str, content: str, files: Sequence[DataFile], times: Mapping[str, float]) -> str:
     """Return the key of a task: another content of its commit, or a file that was written since, is another key."""
     changed = [repr(times.get(file.path, 0.0)) for file in files]

@@ -1,28 +1,29 @@
-"""Degraded samples of a run as flat columns, as the label pass keeps them in memory.
-
-Some fifty bytes a row, and four more for each severity (synfiqa.fiqa_train.labels.severities) where s_d is made of
-costs.
-"""
+"""What a label pass takes from one shard: the components of its degraded samples as flat columns, and their names."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from synfiqa.actors.stages.columns import set_columns
-from synfiqa.fiqa_train.labels.fusion import Components, Labels
-from synfiqa.fiqa_train.labels.severities import Severities, flat_columns, severities, severity_columns, severity_names
+from synfiqa.fiqa_train.labels.fusion import Components, invalid
+from synfiqa.fiqa_train.labels.severities import Severities, flat_columns, severities, severity_columns
 from synfiqa.schemas.factors.factor import Factor
-from synfiqa.schemas.rows import LABELS
 
 COLUMNS = ("sample_id", "identity", "kind", "recognition", "vision_language", "measured_yaw", "downsample", "blur")
 """The columns of a shard that the label pass needs."""
 
 _MORE_RECOGNITION = "more_recognition"
 
-_MEASURED = {"recognition": "recognition", "vision_language": "vision_language", "yaw": "measured_yaw"}
-_MEASURED |= {"downsample": "downsample", "blur": "blur"}
+MEASURED = {"recognition": "recognition", "vision_language": "vision_language", "yaw": "measured_yaw"}
+MEASURED |= {"downsample": "downsample", "blur": "blur"}
+"""Component -> column of a sample."""
+
+_NAMES = ("sample_id", "identity")
 
 
 def columns(embedder: str = "", costs: bool = False, plugged: Sequence[Factor] = ()) -> tuple[str, ...]:
@@ -34,80 +35,79 @@ def columns(embedder: str = "", costs: bool = False, plugged: Sequence[Factor] =
     return (*COLUMNS, *further, *([_MORE_RECOGNITION] if embedder else []))
 
 
-class LabelRows:
-    """Degraded rows of the shards in order; float32 as stored, without rounding.
+@dataclass(frozen=True)
+class ShardRows:
+    """The N degraded samples of a shard, in order; a null component is NaN.
 
-    `capacity` bounds their number; memory grows with the rows added. `embedder` names the one of
-    `models.more_embedders` whose cosines are f_r; empty for the run's own. With `costs` the severities of all factors
-    are kept too, those of the rows of plug-ins (`plugged`) included.
+    `packed` are their names and identities in a byte or two a row, and `hashes` (uint64) those of the names.
     """
 
-    def __init__(self, capacity: int, embedder: str = "", costs: bool = False, plugged: Sequence[Factor] = ()) -> None:
-        self._embedder, self._plugged = embedder, tuple(plugged)
-        self._columns = {name: np.empty(capacity, np.float32) for name in _MEASURED}
-        factors = severity_names(plugged) if costs else ()
-        self._severities = {name: np.empty(capacity, np.float32) for name in factors}
-        self._named: list[pa.Table] = []
-        self._starts = [0]
+    components: Components
+    packed: bytes
+    hashes: np.ndarray
+    severities: Severities = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Number of degraded rows so far."""
-        return self._starts[-1]
+        """Return the number of samples."""
+        return len(self.hashes)
 
-    def add(self, samples: pa.Table) -> None:
-        """Append the degraded rows of the next shard (see `columns`); a null component becomes NaN."""
-        rows = samples.filter(pc.equal(samples["kind"], "degraded"))
-        if self._embedder:
-            rows = set_columns(rows, {"recognition": _cosines_by(rows[_MORE_RECOGNITION], self._embedder)})
-        own = slice(len(self), len(self) + rows.num_rows)
-        for name, column in _MEASURED.items():
-            self._columns[name][own] = rows[column].to_numpy()
-        if self._severities:
-            for name, values in severities(flat_columns(rows, self._plugged), self._plugged).items():
-                self._severities[name][own] = values
-        self._named.append(rows.select(["sample_id", "identity"]).combine_chunks())
-        self._starts.append(own.stop)
+    @cached_property
+    def bad(self) -> np.ndarray:
+        """Return the rows without a valid component (`invalid`)."""
+        return np.flatnonzero(invalid(self.components))
 
-    def components(self) -> Components:
-        """Return views of the components of all rows, with the magnitude of the yaw."""
-        columns = {name: values[: len(self)] for name, values in self._columns.items()}
-        np.abs(columns["yaw"], out=columns["yaw"])
-        return Components(**columns)
+    def describe_bad(self) -> str:
+        """Return name and components of the first row without a valid component, for a message."""
+        row = self.bad[0]
+        values = {name: float(column[row]) for name, column in vars(self.components).items()}
+        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        return f"sample {unpack_names(self.packed)['sample_id'][row]} cannot be labelled ({shown}"
 
-    def severities(self) -> Severities | None:
-        """Return views of the severities of all rows; None where they are not kept."""
-        return {name: values[: len(self)] for name, values in self._severities.items()} or None
 
-    def sample_id(self, row: int) -> str:
-        """Return the sample_id of one row."""
-        shard = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self._named[shard]["sample_id"][row - self._starts[shard]].as_py()
+def shard_rows(samples: pa.Table, embedder: str = "", costs: bool = False, plugged: Sequence[Factor] = ()) -> ShardRows:
+    """Return the degraded rows of a shard (see `columns`), as stored and with the magnitude of the yaw.
 
-    def repeated_id(self) -> str | None:
-        """Return a sample_id that occurs twice, or None; takes eight bytes a row, for hashes."""
-        ids = [_contiguous(named["sample_id"]) for named in self._named]
-        hashes = np.concatenate([np.empty(0, np.uint64), *map(_hashes, ids)])
-        hashes.sort()
-        suspects = hashes[1:][hashes[1:] == hashes[:-1]]
-        del hashes
-        if not len(suspects):
-            return None
-        seen: set[str] = set()
-        for names in ids:
-            for name in names.filter(pa.array(np.isin(_hashes(names), suspects))).to_pylist():
-                # Different names may share a hash, so the names are compared.
-                if name in seen:
-                    return str(name)
-                seen.add(name)
-        return None
+    `embedder` names the one of `models.more_embedders` whose cosines are f_r; empty for the run's own. With `costs`
+    the severities of all factors are taken too, those of the rows of plug-ins (`plugged`) included.
+    """
+    rows = samples.filter(pc.equal(samples["kind"], "degraded"))
+    if embedder:
+        rows = set_columns(rows, {"recognition": _cosines_by(rows[_MORE_RECOGNITION], embedder)})
+    measured = {name: rows[column].to_numpy().astype(np.float32) for name, column in MEASURED.items()}
+    np.abs(measured["yaw"], out=measured["yaw"])
+    return ShardRows(
+        Components(**measured),
+        _pack_names(rows.select(_NAMES)),
+        _hashes(_contiguous(rows["sample_id"])),
+        severities(flat_columns(rows, plugged), plugged) if costs else {},
+    )
 
-    def labelled(self, shard: int, labels: Labels) -> pa.Table:
-        """Return the label rows (schema `LABELS`) of the shard that was added as number `shard`."""
-        own = slice(self._starts[shard], self._starts[shard + 1])
-        columns = {name: values[own] for name, values in vars(labels).items() if name != "clipped"}
-        columns |= {name: self._columns[name][own] for name in ("recognition", "vision_language")}
-        named = self._named[shard]
-        return pa.table({name: columns[name] if name in columns else named[name] for name in LABELS.names}, LABELS)
+
+def unpack_names(packed: bytes) -> pa.Table:
+    """Return sample_id and identity of the rows of a shard."""
+    return pq.read_table(pa.BufferReader(packed))
+
+
+def repeated_in(packed: Sequence[bytes], suspects: np.ndarray) -> str | None:
+    """Return a name that occurs twice in shards among those with one of these hashes, or None."""
+    seen: set[str] = set()
+    for shard in packed:
+        names = _contiguous(unpack_names(shard)["sample_id"])
+        for name in names.filter(pa.array(np.isin(_hashes(names), suspects))).to_pylist():
+            # Different names may share a hash, so the names are compared.
+            if name in seen:
+                return str(name)
+            seen.add(name)
+    return None
+
+
+def _pack_names(names: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    # Names of a shard mostly differ in their last characters, and identities repeat.
+    encodings = {"sample_id": "DELTA_BYTE_ARRAY", "identity": "DELTA_BINARY_PACKED"}
+    pq.write_table(names, sink, use_dictionary=False, column_encoding=encodings, compression="zstd")
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
 
 
 def _cosines_by(cosines: pa.ChunkedArray, embedder: str) -> pa.Array:

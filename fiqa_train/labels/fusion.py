@@ -1,20 +1,23 @@
 """Quality labels from raw components (MR-FIQA): ranks or costs, fusion, min-max, decile groups."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
 
 from synfiqa.fiqa_train.labels.costs import fit_costs, kept
+from synfiqa.fiqa_train.labels.ranks import (
+    BLOCK,
+    GROUPS,
+    Ranked,
+    decile_of,
+    group_bounds,
+    rank_factor,
+    rank_table,
+    shares_of,
+)
 from synfiqa.fiqa_train.labels.severities import Severities
 from synfiqa.schemas.calibration import RankTable, Scale
-
-GROUPS = 10
-"""Decile groups, Q0 (worst) to Q9 (best)."""
-
-TABLE_LIMIT = 65_536
-"""Largest length of a scale's rank table. Shorter tables are exact; longer ones are thinned, with an error of at most
-2 / TABLE_LIMIT in the frozen share (N - rank) / N."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +70,30 @@ def fit(
     a match threshold f_r enters m as the chance of a match (`match_chance`); costs are fitted to the cosine in both
     cases. ValueError when all raw labels are equal (or there is only one), because min-max is undefined then.
     """
+    factors = {name: getattr(components, name).copy() for name in ("yaw", "downsample", "blur")}
+    own = replace(components, **factors)
+    scale, ranked = fit_scale(own, spatial_weight, vision_language_weight, severities, match_threshold, match_width)
+    return scale, label_ranked(scale, ranked, own.recognition, own.vision_language, severities)
+
+
+def fit_scale(
+    components: Components,
+    spatial_weight: float,
+    vision_language_weight: float,
+    severities: Severities | None,
+    match_threshold: float | None,
+    match_width: float,
+) -> tuple[Scale, Ranked]:
+    """Return the scale of `fit` and the ranks from which `label_ranked` makes the labels of some rows or of all.
+
+    The three factors are overwritten with their ranks where they are float32: at 10^8 samples columns, ranks and the
+    sorted raw labels are in 3 GB. ValueError as there.
+    """
     count = len(components.yaw)
-    # Costs before ranks, so that the temporaries of both are not in memory at once.
-    costs = by_costs = None
-    if severities is not None:
-        costs = fit_costs(severities, components.recognition)
-        by_costs = kept(costs, severities)
-    tables, shares = [], []
-    for factor in _factors(components):
-        table, ranks = _ranked(factor)
-        tables.append(table)
-        shares.append(_shares(ranks, count))
-    spatial = _least(shares) if by_costs is None else by_costs
-    recognised = match_chance(components.recognition, match_threshold, match_width)
-    raw = _fuse(recognised, spatial, spatial_weight, components.vision_language, vision_language_weight)
-    if raw.min() == raw.max():
-        raise ValueError(f"all {count} raw labels equal {raw[0]:g}")
-    raw_table, raw_ranks = _ranked(raw)
+    costs = None if severities is None else fit_costs(severities, components.recognition)
+    (yaw, yaw_ranks), (downsample, downsample_ranks), (blur, blur_ranks) = map(rank_factor, _factors(components))
+    ranked = Ranked((yaw_ranks, downsample_ranks, blur_ranks), np.empty(0))
+    # Everything but what the raw labels decide.
     scale = Scale(
         samples=count,
         spatial_weight=spatial_weight,
@@ -91,14 +101,38 @@ def fit(
         match_threshold=match_threshold,
         match_width=match_width,
         costs=costs,
-        yaw=tables[0],
-        downsample=tables[1],
-        blur=tables[2],
-        raw=raw_table,
-        raw_min=float(raw.min()),
-        raw_max=float(raw.max()),
+        yaw=yaw,
+        downsample=downsample,
+        blur=blur,
+        raw=RankTable(values=[], ranks=[]),
+        raw_min=0.0,
+        raw_max=0.0,
     )
-    return scale, _labels(scale, shares, spatial, raw, raw_ranks)
+    raw = np.empty(count)
+    for start in range(0, count, BLOCK):
+        rows = slice(start, start + BLOCK)
+        own = None if severities is None else {name: values[rows] for name, values in severities.items()}
+        spatial = _spatial(scale, ranked.cut(rows).shares(count), own)
+        raw[rows] = _raw(scale, components.recognition[rows], spatial, components.vision_language[rows])
+    raw.sort()
+    if raw[0] == raw[-1]:
+        raise ValueError(f"all {count} raw labels equal {raw[0]:g}")
+    ends = {"raw": rank_table(raw), "raw_min": float(raw[0]), "raw_max": float(raw[-1])}
+    return scale.model_copy(update=ends), replace(ranked, bounds=group_bounds(raw))
+
+
+def label_ranked(
+    scale: Scale,
+    ranked: Ranked,
+    recognition: np.ndarray,
+    vision_language: np.ndarray,
+    severities: Severities | None = None,
+) -> Labels:
+    """Label samples that the scale was fitted to, from their ranks; a sample's label depends on its own row alone."""
+    shares = ranked.shares(scale.samples)
+    spatial = _spatial(scale, shares, severities)
+    raw = _raw(scale, recognition, spatial, vision_language)
+    return _labels(scale, shares, spatial, raw, np.searchsorted(ranked.bounds, raw, "right"))
 
 
 def apply(scale: Scale, components: Components, severities: Severities | None = None) -> Labels:
@@ -109,18 +143,12 @@ def apply(scale: Scale, components: Components, severities: Severities | None = 
     """
     tables = (scale.yaw, scale.downsample, scale.blur)
     shares = [
-        _shares(_interpolate(table, factor), scale.samples)
+        shares_of(_interpolate(table, factor), scale.samples)
         for table, factor in zip(tables, _factors(components), strict=True)
     ]
-    if scale.costs is None:
-        spatial = _least(shares)
-    elif severities is None:
-        raise ValueError("a scale with costs needs the severities of the samples")
-    else:
-        spatial = kept(scale.costs, severities)
-    recognised = match_chance(components.recognition, scale.match_threshold, scale.match_width)
-    raw = _fuse(recognised, spatial, scale.spatial_weight, components.vision_language, scale.vision_language_weight)
-    return _labels(scale, shares, spatial, raw, _interpolate(scale.raw, raw))
+    spatial = _spatial(scale, shares, severities)
+    raw = _raw(scale, components.recognition, spatial, components.vision_language)
+    return _labels(scale, shares, spatial, raw, decile_of(_interpolate(scale.raw, raw), scale.samples))
 
 
 def match_chance(recognition: np.ndarray, threshold: float | None, width: float) -> np.ndarray:
@@ -138,46 +166,22 @@ def _factors(components: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return components.yaw, components.downsample, components.blur
 
 
-def _ranked(values: np.ndarray) -> tuple[RankTable, np.ndarray]:
-    """Return rank table and average ranks (1..N) from one sort, at N = 10^7 the largest temporary of a label pass."""
-    order = np.argsort(values)
-    ascending = values[order]
-    first = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))
-    distinct = ascending[first]
-    del ascending
-    ties = np.diff(first, append=len(values))
-    average = first + (ties + 1) / 2
-    table = _table(distinct, average, len(values))
-    ranks = np.empty(len(values))
-    ranks[order] = np.repeat(average, ties)
-    return table, ranks
-
-
-def _table(distinct: np.ndarray, ranks: np.ndarray, count: int) -> RankTable:
-    if len(distinct) > TABLE_LIMIT:
-        # Both ends of each interval of ranks stay, so that the jump at a heavily tied value is not interpolated.
-        interval = np.floor((ranks - 1) / count * (TABLE_LIMIT // 2))
-        change = np.flatnonzero(np.diff(interval))
-        kept = np.unique(np.concatenate([[0], change, change + 1, [len(distinct) - 1]]))
-        distinct, ranks = distinct[kept], ranks[kept]
-    return RankTable(values=distinct.tolist(), ranks=ranks.tolist())
-
-
 def _interpolate(table: RankTable, values: np.ndarray) -> np.ndarray:
     return np.interp(values, table.values, table.ranks)
 
 
-def _shares(ranks: np.ndarray, count: int) -> np.ndarray:
-    np.subtract(count, ranks, out=ranks)
-    ranks /= count
-    return ranks
+def _spatial(scale: Scale, shares: list[np.ndarray], severities: Severities | None) -> np.ndarray:
+    """Return s_d: the least of three shares, or by the costs of the scale."""
+    if scale.costs is not None:
+        if severities is None:
+            raise ValueError("a scale with costs needs the severities of the samples")
+        return kept(scale.costs, severities)
+    return np.minimum(np.minimum(shares[0], shares[1]), shares[2])
 
 
-def _least(shares: list[np.ndarray]) -> np.ndarray:
-    least = shares[0].copy()
-    for other in shares[1:]:
-        np.minimum(least, other, out=least)
-    return least
+def _raw(scale: Scale, recognition: np.ndarray, spatial: np.ndarray, vision_language: np.ndarray) -> np.ndarray:
+    recognised = match_chance(recognition, scale.match_threshold, scale.match_width)
+    return _fuse(recognised, spatial, scale.spatial_weight, vision_language, scale.vision_language_weight)
 
 
 def _fuse(
@@ -197,9 +201,8 @@ def _fuse(
 
 
 def _labels(
-    scale: Scale, shares: list[np.ndarray], spatial: np.ndarray, raw: np.ndarray, raw_ranks: np.ndarray
+    scale: Scale, shares: list[np.ndarray], spatial: np.ndarray, raw: np.ndarray, deciles: np.ndarray
 ) -> Labels:
-    decile = np.clip(np.floor(GROUPS * (raw_ranks - 0.5) / scale.samples), 0, GROUPS - 1).astype(np.int8)
     quality = (raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
     clipped = int(np.count_nonzero((quality < 0) | (quality > 1)))
     return Labels(
@@ -209,6 +212,6 @@ def _labels(
         spatial=spatial,
         raw=raw,
         quality=np.clip(quality, 0, 1, out=quality),
-        group=np.array([f"Q{index}" for index in range(GROUPS)])[decile],
+        group=np.array([f"Q{index}" for index in range(GROUPS)])[deciles],
         clipped=clipped,
     )

@@ -5,6 +5,7 @@ revision of the last one, written last. Readers take the latest, so that the add
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,26 +14,27 @@ import pyarrow.compute as pc
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.cluster.run.lease import RECENT_S, Lease, require_held
+from synfiqa.cluster.pipeline.shard_tasks import ShardTasks
+from synfiqa.cluster.run.lease import Lease, require_held
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.labels.columns import LabelRows
+from synfiqa.fiqa_train.labels.columns import ShardRows
 from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, measured_in
 from synfiqa.fiqa_train.labels.label_pass import (
     calibration_path,
     finished_shards,
-    fuse,
+    lease_check,
     read_calibration,
     require_calibration,
     require_same,
     summary,
-    write_part,
 )
 from synfiqa.fiqa_train.labels.match_threshold import match_threshold
 from synfiqa.fiqa_train.labels.parts import by_shard, read_part, shard_of
 from synfiqa.fiqa_train.labels.reading import Reading
+from synfiqa.fiqa_train.labels.shard_labels import PartWriter
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
@@ -71,13 +73,13 @@ def run_label_additions(
     labelled = by_shard(existing.parts)
     added = clipped = 0
     phase = Phase("label", len(commits), "shards")
-    for commit in commits:
-        new = _unlabelled(store, commit, labelled.get(commit.number, ()), reading)
-        if new is not None and len(new):
-            labels = fuse(new, config.label, existing.scale.match_threshold, existing.scale)[1]
-            require_held(lease, RECENT_S)
-            parts.append(write_part(storage, name, commit.number, new.labelled(0, labels)))
-            added, clipped = added + len(new), clipped + labels.clipped
+    writer = PartWriter(storage, name, existing.scale, lease_check(lease))
+    add = partial(_add_labels, store, reading, writer)
+    shards = ((commit, labelled.get(commit.number, [])) for commit in commits)
+    for part, outside in ShardTasks("label", storage, config.resilience).map(add, shards):
+        if part is not None:
+            parts.append(part)
+            added, clipped = added + part.rows, clipped + outside
         phase.advance()
     phase.close(f"{added} new labels")
     calibration = existing.model_copy(
@@ -108,12 +110,15 @@ def _require_fused_alike(
     require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)
 
 
-def _unlabelled(store: ShardStore, commit: Commit, parts: Sequence[DataFile], reading: Reading) -> LabelRows | None:
-    """Return the degraded samples of a shard that have no label; None where the shard need not be read."""
+def _add_labels(
+    store: ShardStore, reading: Reading, writer: PartWriter, shard: tuple[Commit, Sequence[DataFile]]
+) -> tuple[DataFile | None, int]:
+    """Label the samples of a shard that its parts do not cover; return as `PartWriter`."""
+    commit, parts = shard
     labelled = sum(part.rows for part in parts)
     # A later revision may hold labelled samples that a replay has made again, and measured otherwise.
     if labelled == commit.counts.get("degraded") and not commit.revision:
-        return None
+        return None, 0
     labels = {
         row["sample_id"]: [row[name] for name in _RAW]
         for part in parts
@@ -123,19 +128,17 @@ def _unlabelled(store: ShardStore, commit: Commit, parts: Sequence[DataFile], re
     samples = table.filter(pc.equal(table["kind"], "degraded"))
     names = samples["sample_id"].to_pylist()
     has_label = np.array([name in labels for name in names], bool)
-    _require_unchanged(store, commit, _rows(reading, samples), names, labels)
-    return _rows(reading, samples.filter(pa.array(~has_label)))
-
-
-def _rows(reading: Reading, samples: pa.Table) -> LabelRows:
-    """Return degraded samples as rows to label."""
-    rows = reading.rows(samples.num_rows)
-    rows.add(samples)
-    return rows
+    _require_unchanged(store, commit, reading.shard(samples), names, labels)
+    new = reading.rows(samples.num_rows)
+    new.add(reading.shard(samples.filter(pa.array(~has_label))))
+    if not len(new):
+        return None, 0
+    new.require_valid()
+    return writer((commit.number, new.shard(0)))
 
 
 def _require_unchanged(
-    store: ShardStore, commit: Commit, samples: LabelRows, names: Sequence[str], labels: Mapping[str, Sequence[float]]
+    store: ShardStore, commit: Commit, samples: ShardRows, names: Sequence[str], labels: Mapping[str, Sequence[float]]
 ) -> None:
     """Raise UserError when a labelled sample measures otherwise than its label records, JobFailed when it is gone."""
     if gone := sorted(labels.keys() - set(names)):
@@ -143,8 +146,7 @@ def _require_unchanged(
             f"sample {gone[0]} has a label but is not in shard {commit.number} of {store.storage.uri()}; "
             "see `synfiqa verify`, and label under another label.name"
         )
-    components = samples.components()
-    measured = zip(*(getattr(components, name).tolist() for name in _RAW), strict=True)
+    measured = zip(*(getattr(samples.components, name).tolist() for name in _RAW), strict=True)
     changed = [n for n, values in zip(names, measured, strict=True) if n in labels and list(values) != labels[n]]
     if changed:
         raise UserError(

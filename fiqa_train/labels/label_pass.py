@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.cluster.commits.column_reads import in_order
-from synfiqa.cluster.commits.shard_formats import decode, encode
+from synfiqa.cluster.commits.shard_formats import decode
 from synfiqa.cluster.commits.shard_store import Committed, ShardStore, read_verified
+from synfiqa.cluster.pipeline.shard_tasks import ShardTasks
+from synfiqa.cluster.ray_cluster.ray_address import cluster_at_hand
 from synfiqa.cluster.run.file_roles import CALIBRATION
 from synfiqa.cluster.run.fingerprint import canonical_json
 from synfiqa.cluster.run.growth import unfilled
@@ -19,12 +21,12 @@ from synfiqa.cluster.run.manifest import load_run, planned_shards
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.labels.columns import LabelRows
+from synfiqa.fiqa_train.labels.columns import ShardRows
 from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
-from synfiqa.fiqa_train.labels.fusion import Labels, apply, fit, invalid
 from synfiqa.fiqa_train.labels.match_threshold import match_threshold
 from synfiqa.fiqa_train.labels.parts import read_part
 from synfiqa.fiqa_train.labels.reading import Reading
+from synfiqa.fiqa_train.labels.shard_labels import PartWriter
 from synfiqa.schemas.calibration import Calibration, Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
@@ -33,6 +35,9 @@ from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 
 Progress = Callable[[int, int], None]
 """Called with shards done and shards planned; each shard counts once when read and once when labelled."""
+
+READS_AT_ONCE = 16
+"""Shards that a task reads at once: requests for a few columns mostly wait."""
 
 
 def run_label(
@@ -69,18 +74,21 @@ def run_label(
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
     reading = Reading.of(config.label, measured, manifest)
     samples = reading.rows(sum(commit.file.rows for commit in commits))
-    for index, table in enumerate(store.read_each(commits, reading.columns)):
-        samples.add(table)
+    reads = ShardTasks("label", storage, config.resilience, threads=READS_AT_ONCE)
+    for index, rows in enumerate(reads.map(partial(read_rows, store, reading), commits, here=in_order)):
+        samples.add(rows)
         report(index + 1, 2 * len(commits))
-    scale, labels = fuse(samples, config.label, threshold, frozen)
+    samples.require_valid()
+    scale = samples.fit(config.label, threshold) if frozen is None else frozen
 
     require_held(lease)
+    writer = PartWriter(storage, config.label.name, scale, lease_check(lease))
+    shards = ((commit.number, samples.shard(index)) for index, commit in enumerate(commits))
     parts: list[DataFile] = []
-    for index, commit in enumerate(commits):
-        rows = samples.labelled(index, labels)
-        if rows.num_rows:
-            require_held(lease, RECENT_S)
-            parts.append(write_part(storage, config.label.name, commit.number, rows))
+    clipped = 0
+    for index, (part, outside) in enumerate(ShardTasks("label", storage, config.resilience).map(writer, shards)):
+        parts += [part] if part else []
+        clipped += outside
         report(len(commits) + index + 1, 2 * len(commits))
     if phase is not None:
         phase.close(f"{len(samples)} labels")
@@ -93,7 +101,7 @@ def run_label(
         mirrored=measured.mirrored,
         frozen_from="" if frozen is None else scale_digest(frozen),
         samples=len(samples),
-        clipped=labels.clipped,
+        clipped=clipped,
         scale=scale,
         parts=parts,
     )
@@ -193,49 +201,16 @@ def require_same(
         )
 
 
-def fuse(
-    samples: LabelRows, section: LabelSection, threshold: float | None, frozen: Scale | None
-) -> tuple[Scale, Labels]:
-    """Return the labels of the rows by the frozen scale, or by one fitted to them; JobFailed for an invalid row."""
-    if not len(samples):
-        raise JobFailed("there are no degraded samples to label; generate some first")
-    if (repeated := samples.repeated_id()) is not None:
-        raise JobFailed(
-            f"two committed samples share one sample_id ({repeated}); "
-            "the dataset is damaged, generate it in a new folder"
-        )
-    components = samples.components()
-    bad = np.flatnonzero(invalid(components))
-    if len(bad):
-        values = {name: float(column[bad[0]]) for name, column in vars(components).items()}
-        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        raise JobFailed(
-            f"sample {samples.sample_id(bad[0])} cannot be labelled ({shown}; {len(bad)} such samples): components "
-            "must be finite and vision_language below 1, so check the models that measured them"
-        )
-    if frozen is not None:
-        return frozen, apply(frozen, components, samples.severities())
-    try:
-        return fit(
-            components,
-            section.spatial_weight,
-            section.vision_language_weight,
-            samples.severities(),
-            threshold,
-            section.match_width,
-        )
-    except ValueError as error:
-        raise JobFailed(f"labels cannot be scaled: {error}; generate more samples") from error
+def read_rows(store: ShardStore, reading: Reading, commit: Commit) -> ShardRows:
+    """Return the rows of a shard to label; the other columns of a large Parquet file are not fetched."""
+    return reading.shard(store.read_columns(commit, reading.columns))
 
 
-def write_part(storage: Storage, name: str, number: int, rows: pa.Table) -> DataFile:
-    """Write a label part of the shard of this number."""
-    data = encode(rows, "parquet", {"kind": "labels", "name": name, "number": str(number)})
-    digest = hashlib.sha256(data).hexdigest()
-    # Named by content, so that concurrent or repeated passes write the same file, and different passes other files.
-    path = f"labels/{name}/shard-{number:06d}-{digest[:12]}.parquet"
-    storage.write(path, data)
-    return DataFile(path=path, sha256=digest, bytes=len(data), rows=rows.num_rows)
+def lease_check(lease: Lease | None) -> Callable[[], None]:
+    """Return what raises RunHeld when the run was taken over from the lease, for writes here or in tasks."""
+    if lease is not None and cluster_at_hand():
+        return lease.claim.check
+    return partial(require_held, lease, RECENT_S)
 
 
 def scale_digest(scale: Scale) -> str:

@@ -94,11 +94,19 @@ def test_auto_and_local_name_no_host():
     require_reachable("local")
 
 
-@pytest.mark.parametrize("job", [["run"], ["generate"], ["train"], ["replay", "--dead"], ["bootstrap"]])
+@pytest.mark.parametrize(
+    "job",
+    [
+        *(["run"], ["generate"], ["train"], ["replay", "--dead"], ["bootstrap"]),
+        *(["label"], ["verify"], ["export", "--out", "out"]),
+    ],
+)
 def test_every_job_that_uses_ray_looks_at_the_address_first(monkeypatch, capsys, tmp_path, closed_port, job):
     """Imports and the check of all weights came first, half a minute on a busy machine."""
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed_port}")
-    where = {"replay": ["--run", str(tmp_path)], "bootstrap": []}.get(job[0], ["configs/quickstart.yaml"])
+    where = {"replay": ["--run", str(tmp_path)], "verify": [str(tmp_path)], "bootstrap": []}.get(
+        job[0], ["configs/quickstart.yaml"]
+    )
     monkeypatch.setattr(replay, "config_of_run", lambda *_: None)
     with pytest.raises(SystemExit) as end:
         main([*job, *where])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from synfiqa.fiqa_train.labels import fusion as labels_module
+from synfiqa.fiqa_train.labels import ranks as labels_module
 from synfiqa.fiqa_train.labels.costs import fit_costs, kept
 from synfiqa.fiqa_train.labels.fusion import Components, apply, fit, invalid, match_chance
 from synfiqa.fiqa_train.labels.severities import FACTORS
