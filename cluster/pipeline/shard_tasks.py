@@ -73,7 +73,7 @@ class ShardTasks:
         with ray_session():
             import ray
 
-            shared = ray.put((function, self.storage, {name: library_version(name) for name in _LIBRARIES}))
+            shared: Any = ray.put((function, self.storage, {name: library_version(name) for name in _LIBRARIES}))
             # Spread, since each node has its own link to the store.
             task = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(_run)
             wait, room = TaskWait(self.job, self.resilience), _Room()
