@@ -92,6 +92,7 @@ def stream(
                         break
                     except Shrunk as loss:
                         announce(str(loss))
+                        aside.require(pools, usable_nodes())
                         # Workers that are ended in the middle of a unit leave marks, which would count as deaths.
                         session = ""
             # A finished execution is full of cycles, and a driver makes too few objects to have them found soon.
@@ -139,7 +140,7 @@ def _watched(
 
     waits = Waits(pools, nodes, resilience, partial(_fits, stages, placement))
     pace = MeasuredPace()
-    return Watched(waits, aside, lambda now: sizes_on(pools, placement, now, len(left), pace.seconds), pace)
+    return Watched(pools, waits, aside, lambda now: sizes_on(pools, placement, now, len(left), pace.seconds), pace)
 
 
 def _execute(make: Callable[[], Any], watched: "Watched") -> Generator[Work | Dead]:

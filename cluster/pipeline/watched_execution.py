@@ -9,6 +9,7 @@ from typing import Any
 from ray.data import DataContext
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 
+from synfiqa.cluster.pipeline.layout.placement import Pool
 from synfiqa.cluster.pipeline.layout.pool_sizes import MeasuredPace
 from synfiqa.cluster.pipeline.layout.resizing import Resizing
 from synfiqa.cluster.pipeline.layout.set_aside import SetAside
@@ -29,6 +30,7 @@ class Watched:
     `pace` is that of its stages so far, by which the pools are sized.
     """
 
+    pools: Sequence[Pool]
     waits: Waits
     aside: SetAside
     sizes: Callable[[Sequence[Node]], Sequence[int]]
@@ -56,7 +58,7 @@ class _Watch(ExecutionCallback):
                 nodes = alive_nodes()
                 if watched.aside.look():
                     _keep_off(topology, watched.aside.selector())
-                seen = _seen(watched.waits, nodes, topology)
+                seen = _seen(watched.waits, watched.aside.left(nodes), topology)
             # Ray's tables cannot be read while its control service restarts, for instance.
             except Exception:
                 seen = None
@@ -67,6 +69,7 @@ class _Watch(ExecutionCallback):
 
     def _resize(self, watched: Watched, nodes: Sequence[Node]) -> None:
         assert self._resizing is not None
+        watched.aside.require(watched.pools, nodes)
         usable = watched.aside.without([node for node in nodes if not node.draining])
         sizes = watched.sizes(usable)
         self._resizing.apply(sizes, {node.id for node in usable})

@@ -96,6 +96,8 @@ class FaultProxy:
         self.rate = rate
         self.faults = tuple(faults)
         self.stall_s = stall_s
+        self.delay_s = 0.0
+        """Seconds that every request waits before it is forwarded."""
         self.requests: list[tuple[str, str, str]] = []
         """Every request so far: method, path with query, and its fault or nothing."""
         self._random = random.Random(self._seed)
@@ -160,6 +162,8 @@ class FaultProxy:
     ) -> bool:
         """Forward one request and its answer; return False when the connection is closed."""
         fault = rule.fault if rule else ""
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
         if fault in ("slow_down", "internal_error", "answer"):
             status, code = _ANSWERS.get(fault, (rule.status, rule.code) if rule else (0, ""))
             await _refuse(head, method, status, code, reader, writer)

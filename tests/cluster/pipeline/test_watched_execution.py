@@ -4,8 +4,6 @@ import time
 from pathlib import Path
 
 import pytest
-import ray
-from ray.cluster_utils import Cluster
 
 from synfiqa.cluster.pipeline import stream as pipeline
 from synfiqa.cluster.pipeline import waits, watched_execution
@@ -16,6 +14,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed
 from tests.cluster.toy_stages import AddOne, Ponder, toy_units
+from tests.free_ports import add_node, joined
 
 ONE_WORKER = PlacementSection(workers=1)
 
@@ -74,16 +73,11 @@ def test_a_run_that_loses_a_gpu_goes_on_with_the_other(storage, tmp_path, monkey
     """Planned for two GPUs, with one left: no unit in 125 s, and no word."""
     said, hurry = [], tmp_path / "hurry"
     monkeypatch.setattr(pipeline, "announce", lambda text: (said.append(text), hurry.touch()))
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 1})
-    try:
-        lost = cluster.add_node(num_cpus=2, num_gpus=1)
-        ray.init(address=cluster.address, log_to_driver=False)
+    with joined(num_cpus=2, num_gpus=1) as cluster:
+        lost = add_node(cluster, num_cpus=2, num_gpus=1)
         results = stream([WholeGpu(hurry), QuarterGpu()], toy_units(90), storage, PlacementSection())
         numbers = [next(results).number]
         cluster.remove_node(lost, allow_graceful=False)
         numbers += [result.number for result in results]
         assert sorted(numbers) == list(range(90))
         assert said == ["2 of 4 CPUs are left and 1 of 2 GPUs are left: the stages are laid out anew"]
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
