@@ -1,5 +1,7 @@
 """Looks at a Ray Data execution from its own scheduling loop: resizes its pools, and ends it with one sentence."""
 
+import logging
+import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -13,9 +15,10 @@ from synfiqa.cluster.pipeline.layout.placement import Pool
 from synfiqa.cluster.pipeline.layout.pool_sizes import MeasuredPace
 from synfiqa.cluster.pipeline.layout.resizing import Resizing
 from synfiqa.cluster.pipeline.layout.set_aside import SetAside
-from synfiqa.cluster.pipeline.waits import Look, Waits
+from synfiqa.cluster.pipeline.waits import Look, Shrunk, Waits
 from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes
 from synfiqa.cluster.ray_cluster.worker_states import worker_states
+from synfiqa.schemas.errors import JobFailed, UserError
 
 LOOK_S = 5.0
 """Seconds between two looks."""
@@ -85,12 +88,19 @@ def watch(context: DataContext, watched: Watched) -> str:
         context.custom_execution_callback_classes.append(_Watch)
     # Ray Data's own guard has one limit for units of all lengths.
     context.execution_no_progress_timeout_s = -1
+    logging.getLogger("ray.data.exceptions").addFilter(_is_of_ray)
     return key
 
 
 def unwatch(key: str) -> None:
     """Forget what `watch` began."""
     _watched.pop(key, None)
+
+
+def _is_of_ray(_: logging.LogRecord) -> bool:
+    """Return whether Ray Data logs an error that is not one of ours, which end an execution in one sentence."""
+    # It would write a stack trace with the request to report a bug of Ray; it does so while it handles the error.
+    return not isinstance(sys.exc_info()[1], UserError | JobFailed | Shrunk)
 
 
 def _pools(topology: Any) -> list[Any]:

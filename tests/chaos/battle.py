@@ -19,7 +19,7 @@ from tests.chaos.oracle import expected
 from tests.chaos.processes import Driver
 from tests.chaos.raylets import Raylets
 from tests.chaos.scenarios import KINDS, Scenario
-from tests.stores.fault_proxy import FaultProxy
+from tests.stores.fault_proxy import FaultProxy, Rule
 
 PATIENCE_S = 240.0
 SILENCE_S = 150.0
@@ -29,6 +29,8 @@ COMMITS = 18
 EARLY = 9
 """Commits up to which enough units are left that a node which joins gets some, though each worker has two in hand."""
 STARTS = 8
+SLOW, SLOW_S = 20, 5.0
+"""Requests in a row of a slow store, and the seconds that each takes."""
 SAMPLES_EACH = 8
 """Samples of an identity."""
 FIRST_IDENTITIES, GROWN = 23, (30, 31)
@@ -70,6 +72,7 @@ class Battle:
         self.outcome = Outcome()
         self.after: list[Callable[[], None]] = []
         """Checks of disasters, for when the run is finished."""
+        self._drivers: list[Driver] = []
         self._worklog = self.folder / "work.log"
         self._hold = self.folder / "hold"
         self._starts: list[tuple[int, set[int]]] = []
@@ -83,7 +86,9 @@ class Battle:
             with self.place() as (url, seen):
                 self.play(url, seen)
         finally:
-            self.field.proxy.rate = self.field.proxy.delay_s = 0.0
+            for driver in self._drivers:
+                driver.kill()
+            self.field.proxy.reset(stall_s=self.field.proxy.stall_s)
             self.field.raylets.restore()
         self.outcome.seconds = time.monotonic() - started
         return self.outcome
@@ -96,6 +101,7 @@ class Battle:
         settings = {"placement": self.scenario.placement, "storage": {"format": self.scenario.file_format}}
         self.order = Order(url, {**settings, "generate": {"identities": self._identities}}, trouble)
         self.seen = seen
+        self._slow_down()
         driver = self.start()
         names = [name for name in self.scenario.disasters if name in STRIKES]
         for place, name in enumerate(names):
@@ -111,6 +117,8 @@ class Battle:
         self._check(seen)
         for check in self.after:
             check()
+        if self.field.proxy.struck["delay"]:
+            self.outcome.struck.append("slow store")
 
     @contextmanager
     def place(self) -> Iterator[tuple[str, Path]]:
@@ -134,7 +142,8 @@ class Battle:
         self.outcome.drivers += 1
         self._starts.append((len(self.work()), self._committed_shards()))
         log = self.folder / f"driver-{self.outcome.drivers}.log"
-        return Driver(self.order, self.field.raylets.address, self.field.environment, log)
+        self._drivers.append(Driver(self.order, self.field.raylets.address, self.field.environment, log))
+        return self._drivers[-1]
 
     def work(self) -> list[str]:
         """Return a line for each unit and stage so far: stage, kind, number, node."""
@@ -194,6 +203,11 @@ class Battle:
 
     def _committed_shards(self) -> set[int]:
         return {int(path.stem.split("-")[1]) for path in (self.seen / "commits").glob("shard-*.json")}
+
+    def _slow_down(self) -> None:
+        """Have some requests in a row take seconds each: the moment is drawn in requests, the first of all included."""
+        if "slow store" in self.scenario.disasters:
+            self.field.proxy.rules.append(Rule("delay", skip=self.dice.randint(0, 120), times=SLOW, delay_s=SLOW_S))
 
     def _grow(self, driver: Driver) -> Driver:
         """Want more identities: when the run is finished, or in its middle; half way a driver may be killed."""

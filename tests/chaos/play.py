@@ -2,13 +2,12 @@
 
 from tests.chaos.battle import Battle, Battlefield, Outcome
 from tests.chaos.lease_battle import LeaseBattle
+from tests.chaos.refusal_battle import OnlyOtherLibraries
 from tests.chaos.scenarios import Scenario
-from tests.chaos.short_battles import OnlyOtherLibraries, SlowStore
 
 BATTLES: dict[str, type[Battle]] = {
     "lease lost in label": LeaseBattle,
     "lease lost in train": LeaseBattle,
-    "slow store": SlowStore,
     "only other libraries": OnlyOtherLibraries,
 }
 

@@ -12,7 +12,7 @@ class Kind:
     store: str = ""
     elastic: bool = False
     alone: bool = False
-    """It plays another job than the others, or plays so slowly that it must be short."""
+    """It is played otherwise than the others."""
     last: bool = False
     """After it the run is finished, so that nothing more can strike."""
 
@@ -39,7 +39,7 @@ KINDS = {
     "lease lost in train": Kind(alone=True),
     "kill driver in growth": Kind(last=True),
     "only other libraries": Kind(elastic=True, alone=True),
-    "slow store": Kind(store="s3", alone=True),
+    "slow store": Kind(store="s3"),
 }
 """Disasters by name; each scenario begins with the next one, so that as many scenarios contain all of them."""
 

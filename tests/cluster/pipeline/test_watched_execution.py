@@ -1,9 +1,12 @@
 """Waits of real executions: workers without a place, a GPU that is lost, units that take longer than the limit."""
 
+import logging
 import time
 from pathlib import Path
 
 import pytest
+import ray.data
+from ray.data.exceptions import omit_traceback_stdout
 
 from synfiqa.cluster.pipeline import stream as pipeline
 from synfiqa.cluster.pipeline import waits, watched_execution
@@ -67,6 +70,28 @@ def test_labels_without_a_node_and_a_stall_end_in_a_sentence(storage, capsys):
         # The measured unit of 1.5 s raises the limit from 1 s to 15.
         assert len(list(stream([Ponder(1.5)], toy_units(3), storage, ONE_WORKER, stalled))) == 3
         assert storage.list("attempts") == []
+
+
+@pytest.mark.parametrize(("error", "lines"), [(JobFailed("one sentence"), 0), (RuntimeError("a bug"), 2)])
+def test_an_error_of_a_watched_execution_is_not_logged_as_a_bug_of_ray(error, lines):
+    """A refusal stood below 25 lines of stack trace and the request to open an issue of Ray."""
+    records = []
+    logger, handler = logging.getLogger("ray.data.exceptions"), logging.Handler()
+    handler.emit = records.append
+    logger.addHandler(handler)
+
+    @omit_traceback_stdout
+    def end():
+        raise error
+
+    key = watched_execution.watch(ray.data.DataContext.get_current(), None)
+    try:
+        with pytest.raises(type(error)):
+            end()
+    finally:
+        watched_execution.unwatch(key)
+        logger.removeHandler(handler)
+    assert len(records) == lines
 
 
 def test_a_run_that_loses_a_gpu_goes_on_with_the_other(storage, tmp_path, monkeypatch):
