@@ -93,6 +93,7 @@ def stream(
                         break
                     except Shrunk as loss:
                         announce(str(loss))
+                        aside.require(pools, usable_nodes())
                         # Workers that are ended in the middle of a unit leave marks, which would count as deaths.
                         session = ""
             # A finished execution is full of cycles, and a driver makes too few objects to have them found soon.
@@ -144,7 +145,9 @@ def _watched(
         lambda now, seconds: sizes_on(pools, placement, now, LONGEST_WINDOW, seconds),
         [[stage.name for stage in pool.stages] for pool in pools],
     )
-    return Watched(waits, aside, lambda now: [min(size, len(left)) for size in steady.on(now, pace.seconds)], pace)
+    return Watched(
+        pools, waits, aside, lambda now: [min(size, len(left)) for size in steady.on(now, pace.seconds)], pace
+    )
 
 
 def _execute(make: Callable[[], Any], watched: "Watched") -> Generator[Work | Dead]:

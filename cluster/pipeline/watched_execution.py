@@ -1,5 +1,7 @@
 """Looks at a Ray Data execution from its own scheduling loop: resizes its pools, and ends it with one sentence."""
 
+import logging
+import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -9,12 +11,14 @@ from typing import Any
 from ray.data import DataContext
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 
+from synfiqa.cluster.pipeline.layout.placement import Pool
 from synfiqa.cluster.pipeline.layout.pool_sizes import MeasuredPace
 from synfiqa.cluster.pipeline.layout.resizing import Resizing
 from synfiqa.cluster.pipeline.layout.set_aside import SetAside
-from synfiqa.cluster.pipeline.waits import Look, Waits
+from synfiqa.cluster.pipeline.waits import Look, Shrunk, Waits
 from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes
 from synfiqa.cluster.ray_cluster.worker_states import worker_states
+from synfiqa.schemas.errors import JobFailed, UserError
 
 LOOK_S = 5.0
 """Seconds between two looks."""
@@ -29,6 +33,7 @@ class Watched:
     `pace` is that of its stages so far, by which the pools are sized.
     """
 
+    pools: Sequence[Pool]
     waits: Waits
     aside: SetAside
     sizes: Callable[[Sequence[Node]], Sequence[int]]
@@ -56,7 +61,7 @@ class _Watch(ExecutionCallback):
                 nodes = alive_nodes()
                 if watched.aside.look():
                     _keep_off(topology, watched.aside.selector())
-                seen = _seen(watched.waits, nodes, topology)
+                seen = _seen(watched.waits, watched.aside.left(nodes), topology)
             # Ray's tables cannot be read while its control service restarts, for instance.
             except Exception:
                 seen = None
@@ -67,6 +72,7 @@ class _Watch(ExecutionCallback):
 
     def _resize(self, watched: Watched, nodes: Sequence[Node]) -> None:
         assert self._resizing is not None
+        watched.aside.require(watched.pools, nodes)
         usable = watched.aside.without([node for node in nodes if not node.draining])
         sizes = watched.sizes(usable)
         self._resizing.apply(sizes, {node.id for node in usable})
@@ -82,12 +88,19 @@ def watch(context: DataContext, watched: Watched) -> str:
         context.custom_execution_callback_classes.append(_Watch)
     # Ray Data's own guard has one limit for units of all lengths.
     context.execution_no_progress_timeout_s = -1
+    logging.getLogger("ray.data.exceptions").addFilter(_is_of_ray)
     return key
 
 
 def unwatch(key: str) -> None:
     """Forget what `watch` began."""
     _watched.pop(key, None)
+
+
+def _is_of_ray(_: logging.LogRecord) -> bool:
+    """Return whether Ray Data logs an error that is not one of ours, which end an execution in one sentence."""
+    # It would write a stack trace with the request to report a bug of Ray; it does so while it handles the error.
+    return not isinstance(sys.exc_info()[1], UserError | JobFailed | Shrunk)
 
 
 def _pools(topology: Any) -> list[Any]:

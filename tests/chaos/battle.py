@@ -6,25 +6,35 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.upkeep.verify import verify_run
-from synfiqa.schemas.errors import RunHeld, StorageRefused, StorageUnavailable
+from synfiqa.schemas.errors import RunHeld, StorageUnavailable
 from tests.chaos.driver import Order
 from tests.chaos.oracle import expected
-from tests.chaos.processes import Driver, Raylets, kill_some
-from tests.chaos.scenarios import Scenario
-from tests.stores.fault_proxy import FaultProxy
+from tests.chaos.processes import Driver
+from tests.chaos.raylets import Raylets
+from tests.chaos.scenarios import KINDS, Scenario
+from tests.stores.fault_proxy import FaultProxy, Rule
 
 PATIENCE_S = 240.0
+SILENCE_S = 150.0
+"""Longest time in which a driver neither commits nor writes: a wait is reported after 45 s, then once a minute."""
 COMMITS = 18
 """Commits of a complete run, 6 ledger units and 12 shards; the moment of a disaster is drawn from this range."""
+EARLY = 9
+"""Commits up to which enough units are left that a node which joins gets some, though each worker has two in hand."""
 STARTS = 8
-_BALLAST_BYTES = 384 * 2**20
+SLOW, SLOW_S = 20, 5.0
+"""Requests in a row of a slow store, and the seconds that each takes."""
+SAMPLES_EACH = 8
+"""Samples of an identity."""
+FIRST_IDENTITIES, GROWN = 23, (30, 31)
+"""Identities of a run before it grows, whose last shard is not full, and after."""
 
 
 @dataclass
@@ -53,187 +63,189 @@ class Battle:
     """One scenario on a battlefield."""
 
     def __init__(self, field: Battlefield, scenario: Scenario) -> None:
-        self._field = field
-        self._scenario = scenario
-        self._dice = random.Random(f"{scenario.seed}-{scenario.number}-moments")
-        self._folder = field.folder / f"{scenario.seed}-{scenario.number}"
-        self._folder.mkdir()
-        self._disk: Path | None = None
-        self._worklog = self._folder / "work.log"
-        self._outcome = Outcome()
+        self.field = field
+        self.scenario = scenario
+        self.dice = random.Random(f"{scenario.seed}-{scenario.number}-moments")
+        self.folder = field.folder / f"{scenario.seed}-{scenario.number}"
+        self.folder.mkdir()
+        self.disk: Path | None = None
+        self.outcome = Outcome()
+        self.after: list[Callable[[], None]] = []
+        """Checks of disasters, for when the run is finished."""
+        self._drivers: list[Driver] = []
+        self._worklog = self.folder / "work.log"
+        self._hold = self.folder / "hold"
         self._starts: list[tuple[int, set[int]]] = []
         """For each driver: length of the work log at its start, and the shards committed by then."""
+        self._identities = FIRST_IDENTITIES if scenario.grows else 24
 
     def fight(self) -> Outcome:
         """Play the scenario to its end; AssertionError names the promise that broke."""
         started = time.monotonic()
-        with self._place() as (url, seen):
-            trouble = {"seconds": 0.12, "poison": self._scenario.poison, "log": str(self._worklog)}
-            settings = {"placement": self._scenario.placement, "storage": {"format": self._scenario.file_format}}
-            self._order = Order(url, settings, trouble)
-            self._seen = seen
-            driver = self._start()
-            share = (COMMITS - 2) / len(self._scenario.disasters)
-            for place, name in enumerate(self._scenario.disasters):
-                driver = self._strike(name, driver, int((place + self._dice.random()) * share))
-            self._finish(driver)
-            self._check(seen)
-        self._outcome.seconds = time.monotonic() - started
-        return self._outcome
+        try:
+            with self.place() as (url, seen):
+                self.play(url, seen)
+        finally:
+            for driver in self._drivers:
+                driver.kill()
+            self.field.proxy.reset(stall_s=self.field.proxy.stall_s)
+            self.field.raylets.restore()
+        self.outcome.seconds = time.monotonic() - started
+        return self.outcome
+
+    def play(self, url: str, seen: Path) -> None:
+        """Run drivers and disasters until the run is finished, and check it."""
+        from tests.chaos.strikes import STRIKES
+
+        trouble = {"seconds": 0.12, "poison": self.scenario.poison, "log": str(self._worklog), "hold": str(self._hold)}
+        settings = {"placement": self.scenario.placement, "storage": {"format": self.scenario.file_format}}
+        self.order = Order(url, {**settings, "generate": {"identities": self._identities}}, trouble)
+        self.seen = seen
+        self._slow_down()
+        driver = self.start()
+        names = [name for name in self.scenario.disasters if name in STRIKES]
+        for place, name in enumerate(names):
+            moment = int((place + self.dice.random()) * (COMMITS - 2) / len(names))
+            moment = min(moment, EARLY) if KINDS[name].elastic else moment
+            # A complete run cannot be damaged; injected disasters are counted, so that a suite without any is noticed.
+            if self._wait_for_commits(driver, moment):
+                self.outcome.struck.append(name)
+                driver = STRIKES[name](self, driver)
+        if self.scenario.grows:
+            driver = self._grow(driver)
+        self._finish(driver)
+        self._check(seen)
+        for check in self.after:
+            check()
+        if self.field.proxy.struck["delay"]:
+            self.outcome.struck.append("slow store")
 
     @contextmanager
-    def _place(self):
+    def place(self) -> Iterator[tuple[str, Path]]:
         """Yield the location of the run: a URL for the drivers and a local folder for the checks."""
-        name = f"run-{self._scenario.seed}-{self._scenario.number}"
-        if self._scenario.store == "s3":
-            yield f"s3://{self._field.bucket.name}/{name}", self._field.bucket / name
-        elif "full disk" in self._scenario.disasters:
-            disk = self._folder / "disk"
-            disk.mkdir()
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", disk], check=True)
-            self._disk = disk
+        name = f"run-{self.scenario.seed}-{self.scenario.number}"
+        if self.scenario.store == "s3":
+            yield f"s3://{self.field.bucket.name}/{name}", self.field.bucket / name
+        elif "full disk" in self.scenario.disasters:
+            self.disk = self.folder / "disk"
+            self.disk.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", self.disk], check=True)
             try:
-                yield str(disk / name), disk / name
+                yield str(self.disk / name), self.disk / name
             finally:
-                subprocess.run(["umount", "-l", disk], check=True)
+                subprocess.run(["umount", "-l", self.disk], check=True)
         else:
-            yield str(self._folder / name), self._folder / name
+            yield str(self.folder / name), self.folder / name
 
-    def _start(self) -> Driver:
-        self._outcome.drivers += 1
-        begun = len(self._worklog.read_text().splitlines()) if self._worklog.exists() else 0
-        self._starts.append((begun, self._committed_shards()))
-        log = self._folder / f"driver-{self._outcome.drivers}.log"
-        return Driver(self._order, self._field.raylets.address, self._field.environment, log)
+    def start(self) -> Driver:
+        """Start the next driver of the run."""
+        self.outcome.drivers += 1
+        self._starts.append((len(self.work()), self._committed_shards()))
+        log = self.folder / f"driver-{self.outcome.drivers}.log"
+        self._drivers.append(Driver(self.order, self.field.raylets.address, self.field.environment, log))
+        return self._drivers[-1]
 
-    def _strike(self, name: str, driver: Driver, moment: int) -> Driver:
-        strike: dict[str, Callable[[Driver], Driver]] = {
-            "kill driver": self._kill_driver,
-            "terminate driver": self._terminate_driver,
-            "kill workers": self._kill_workers,
-            "kill node": self._kill_node,
-            "kill head": self._kill_head,
-            "freeze driver": self._freeze_driver,
-            "two drivers": self._two_drivers,
-            "full disk": self._full_disk,
-            "storage faults": self._storage_faults,
-        }
-        if name not in strike:
-            return driver
-        # A complete run cannot be damaged; injected disasters are counted, so that a suite without any is noticed.
-        if not self._wait_for_commits(driver, moment):
-            return driver
-        self._outcome.struck.append(name)
-        return strike[name](driver)
+    def work(self) -> list[str]:
+        """Return a line for each unit and stage so far: stage, kind, number, node."""
+        return self._worklog.read_text().splitlines() if self._worklog.exists() else []
+
+    def work_on(self, node: str) -> list[str]:
+        """Return the lines of one node."""
+        return [line for line in self.work() if line.endswith(f" {node}")]
+
+    def commit_bytes(self) -> dict[str, bytes]:
+        """Return all commits by name."""
+        return {path.name: path.read_bytes() for path in (self.seen / "commits").iterdir()}
+
+    def end_of(self, driver: Driver, limit: float = PATIENCE_S) -> int:
+        """Return the exit code of a driver; AssertionError when it is silent for too long, or does not end."""
+        deadline, seen, since = time.monotonic() + limit, (0, 0, 0), time.monotonic()
+        while not driver.ended():
+            now = (self.commits(), len(self.work()), len(driver.said()))
+            if now != seen:
+                seen, since = now, time.monotonic()
+            assert time.monotonic() - since < SILENCE_S, f"silent for {SILENCE_S:g} s: {driver.words()}"
+            assert time.monotonic() < deadline, f"the driver did not end within {limit:g} s: {driver.words()}"
+            time.sleep(0.1)
+        return driver.wait(1)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold units back inside the block, so that the run does not end before what happens there."""
+        self._hold.touch()
+        try:
+            yield
+        finally:
+            self._hold.unlink()
+
+    def until(self, driver: Driver, what: str, condition: Callable[[], bool], limit: float = SILENCE_S) -> None:
+        """Wait until a condition is met; a driver may end before only where few units were left."""
+        deadline, before = time.monotonic() + limit, self.commits()
+        while not condition() and not driver.ended():
+            assert time.monotonic() < deadline, f"{what}: not within {limit:g} s: {driver.words()}"
+            time.sleep(0.1)
+        assert condition() or before > EARLY, f"{what}: not before the end: {driver.words()}"
+
+    def commits(self) -> int:
+        """Return the number of commits."""
+        with suppress(FileNotFoundError):
+            return sum(1 for path in (self.seen / "commits").iterdir() if path.suffix == ".json")
+        return 0
 
     def _wait_for_commits(self, driver: Driver, wanted: int) -> bool:
         deadline = time.monotonic() + PATIENCE_S
-        while self._commits() < wanted or not (self._seen / "run.json").exists():
+        while self.commits() < wanted or not (self.seen / "run.json").exists():
             if driver.ended():
                 return False
             assert time.monotonic() < deadline, f"no progress: {driver.words()}"
             time.sleep(0.03)
         return not driver.ended()
 
-    def _commits(self) -> int:
-        with suppress(FileNotFoundError):
-            return sum(1 for path in (self._seen / "commits").iterdir() if path.suffix == ".json")
-        return 0
-
     def _committed_shards(self) -> set[int]:
-        return {int(path.stem.split("-")[1]) for path in (self._seen / "commits").glob("shard-*.json")}
+        return {int(path.stem.split("-")[1]) for path in (self.seen / "commits").glob("shard-*.json")}
 
-    def _kill_driver(self, driver: Driver) -> Driver:
-        driver.kill()
-        return self._start()
+    def _slow_down(self) -> None:
+        """Have some requests in a row take seconds each: the moment is drawn in requests, the first of all included."""
+        if "slow store" in self.scenario.disasters:
+            self.field.proxy.rules.append(Rule("delay", skip=self.dice.randint(0, 120), times=SLOW, delay_s=SLOW_S))
 
-    def _terminate_driver(self, driver: Driver) -> Driver:
-        driver.send(signal.SIGTERM)
-        code = driver.wait(PATIENCE_S)
-        if code == -signal.SIGTERM:
-            # Before it has installed its own handler, or after it has printed its result and is exiting.
-            words = driver.words()
-            assert not words or '"digest":' in words, f"a driver that had begun must end in a sentence: {words}"
-        else:
-            assert code in (143, 0), f"SIGTERM ended the driver with {code}: {driver.words()}"
-            assert code == 0 or "run the same command again" in driver.words()
-        return self._start()
-
-    def _kill_workers(self, driver: Driver) -> Driver:
-        deadline = time.monotonic() + 20
-        while not driver.ended() and time.monotonic() < deadline:
-            if kill_some(self._field.raylets.workers(), self._dice):
-                break
-            time.sleep(0.05)
+    def _grow(self, driver: Driver) -> Driver:
+        """Want more identities: when the run is finished, or in its middle; half way a driver may be killed."""
+        if self.dice.random() < 0.5:
+            self._finish(driver)
+        elif not driver.ended():
+            driver.send(signal.SIGTERM)
+            self.end_of(driver)
+        self._identities = self.dice.choice(GROWN)
+        wanted = {"generate": {"identities": self._identities}}
+        self.order = replace(self.order, settings={**self.order.settings, **wanted})
+        # A shard that was not full is made once more, with what is new in it.
+        before, driver = self.commits(), self.start()
+        name = "kill driver in growth" if "kill driver in growth" in self.scenario.disasters else "run grows"
+        if name == "run grows" or self._wait_for_commits(driver, before + self.dice.randint(0, 3)):
+            self.outcome.struck.append(name)
+        if name != "run grows" and not driver.ended():
+            driver.kill()
+            driver = self.start()
         return driver
-
-    def _kill_node(self, driver: Driver) -> Driver:
-        self._field.raylets.replace_node(self._dice.choice(("a", "b")))
-        return driver
-
-    def _kill_head(self, driver: Driver) -> Driver:
-        self._field.raylets.replace_head()
-        # It would take Ray a minute to give up on the head.
-        driver.kill()
-        return self._start()
-
-    def _freeze_driver(self, driver: Driver) -> Driver:
-        """Stop the owner, let another driver take over and finish, resume the owner: it must change nothing."""
-        driver.send(signal.SIGSTOP)
-        heir = self._start()
-        code = heir.wait(PATIENCE_S)
-        assert code == 0, f"the heir ended with {code}: {heir.words()}"
-        before = self._commit_bytes()
-        driver.send(signal.SIGCONT)
-        code = driver.wait(PATIENCE_S)
-        assert code in (RunHeld.exit_code, 0), f"the zombie ended with {code}: {driver.words()}"
-        assert self._commit_bytes() == before, "the zombie changed a commit"
-        return self._start()
-
-    def _two_drivers(self, driver: Driver) -> Driver:
-        second = self._start()
-        code = second.wait(PATIENCE_S)
-        if code == RunHeld.exit_code:
-            assert "held by" in second.words(), second.words()
-        else:
-            assert code == 0, f"the second driver ended with {code}: {second.words()}"
-        return driver
-
-    def _full_disk(self, driver: Driver) -> Driver:
-        assert self._disk is not None
-        ballast = self._disk / "ballast"
-        with suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while file.write(b"\0" * 2**20):
-                pass
-        code = driver.wait(PATIENCE_S)
-        assert code in (StorageRefused.exit_code, 0), f"a full disk ended the driver with {code}: {driver.words()}"
-        assert code == 0 or "full" in driver.words() or "space" in driver.words(), driver.words()
-        ballast.unlink()
-        return self._start()
-
-    def _storage_faults(self, driver: Driver) -> Driver:
-        self._field.proxy.rate = 0.15
-        return driver
-
-    def _commit_bytes(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in (self._seen / "commits").iterdir()}
 
     def _finish(self, driver: Driver) -> None:
         """Submit the same command until it succeeds, as a user would."""
-        code = driver.wait(PATIENCE_S)
+        code = self.end_of(driver)
         while code != 0:
             retryable = (StorageUnavailable.exit_code, RunHeld.exit_code, -signal.SIGKILL, -signal.SIGABRT)
             assert code in retryable, f"exit {code}: {driver.words()}"
-            assert self._outcome.drivers < STARTS, f"no end after {STARTS} drivers: {driver.words()}"
-            driver = self._start()
-            code = driver.wait(PATIENCE_S)
-        self._field.proxy.rate = 0.0
+            assert self.outcome.drivers < STARTS, f"no end after {STARTS} drivers: {driver.words()}"
+            driver = self.start()
+            code = self.end_of(driver)
+        self.field.proxy.rate = 0.0
 
     def _check(self, seen: Path) -> None:
-        wanted = expected(self._scenario.poison, str(self._field.folder))
+        wanted = expected(self.scenario.poison, str(self.field.folder), self._identities)
         summary = json.loads((seen / "dataset.json").read_text())
         assert summary["planned"] == summary["accepted"] + sum(summary["rejected"].values()) + summary["dead"]
-        assert summary["samples_planned"] == summary["samples"] + summary["samples_dead"] == 192
+        assert summary["samples_planned"] == summary["samples"] + summary["samples_dead"]
+        assert summary["samples_planned"] == self._identities * SAMPLES_EACH
         assert summary == {**wanted.model_dump(), "rejected": summary["rejected"]}, (summary, wanted)
         found = verify_run(Storage(str(seen)))
         assert not found.problems, found.problems
@@ -243,11 +255,14 @@ class Battle:
 
     def _check_recomputation(self) -> None:
         """Check that a driver does not repeat shards committed before its start, except units in progress then."""
-        lines = self._worklog.read_text().splitlines()
-        runs = Counter(line for line in lines if " samples " in line)
-        self._outcome.recomputed = sum(count - 1 for count in runs.values())
+        lines = self.work()
+        runs = Counter(line.rpartition(" ")[0] for line in lines if " samples " in line)
+        self.outcome.recomputed = sum(count - 1 for count in runs.values())
+        unfilled = FIRST_IDENTITIES // 2 if self.scenario.grows else -1
         # Workers of a killed driver may go on for a moment, and a worker may die between its commit and its last mark.
-        stragglers = 2 * self._scenario.placement["workers"]
+        stragglers = 2 * (self.scenario.placement["workers"] or 3)
         for begun, committed in self._starts:
-            again = [line for line in lines[begun:] if " samples " in line and int(line.split()[2]) in committed]
+            again = [
+                line for line in lines[begun:] if " samples " in line and int(line.split()[2]) in committed - {unfilled}
+            ]
             assert len(again) <= stragglers, f"committed shards were made again: {again}"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.battle import Battlefield
-from tests.chaos.processes import Raylets
+from tests.chaos.raylets import Raylets
 from tests.stores import servers
 from tests.stores.fault_proxy import FaultProxy
 

@@ -1,4 +1,4 @@
-"""Processes under test: a cluster of three raylets on this machine, and the drivers of jobs on it."""
+"""Processes under test: the drivers of jobs, and workers that are killed."""
 
 import json
 import os
@@ -6,78 +6,15 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from tests.chaos.driver import Order
 
 ROOT = Path(__file__).parents[2]
-START_TRIES = 4
-
-
-class Raylets:
-    """Head and two nodes with two simulated GPUs each, labelled pool=a and pool=b."""
-
-    def __init__(self) -> None:
-        self._cluster: Any = None
-        self._nodes: dict[str, Any] = {}
-
-    def start(self) -> None:
-        """Start all three, one after the other; a busy machine may need a second try."""
-        from ray.cluster_utils import Cluster
-
-        self._cluster = _again(
-            lambda: Cluster(
-                initialize_head=True,
-                connect=False,
-                head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 2**28},
-            )
-        )
-        for pool in ("a", "b"):
-            self._add(pool)
-
-    def stop(self) -> None:
-        """End all three, ignoring errors."""
-        with suppress(Exception):
-            self._cluster.shutdown()
-        self._cluster, self._nodes = None, {}
-
-    @property
-    def address(self) -> str:
-        """Address of the cluster, the RAY_ADDRESS of drivers."""
-        return self._cluster.address
-
-    def replace_node(self, pool: str) -> None:
-        """Kill a raylet with everything on it, and start an empty one in its place."""
-        self._cluster.remove_node(self._nodes.pop(pool), allow_graceful=False)
-        self._add(pool)
-
-    def replace_head(self) -> None:
-        """Kill the head, which ends the cluster and every driver on it, and start another cluster."""
-        self.stop()
-        self.start()
-
-    def workers(self) -> list[psutil.Process]:
-        """Return the processes in which stages run."""
-        found = []
-        for node in [self._cluster.head_node, *self._nodes.values()]:
-            for raylet in node.all_processes.get("raylet", []):
-                with suppress(psutil.NoSuchProcess):
-                    children = psutil.Process(raylet.process.pid).children(recursive=True)
-                    found += [child for child in children if "MapWorker" in " ".join(_command(child))]
-        return found
-
-    def _add(self, pool: str) -> None:
-        self._nodes[pool] = _again(
-            lambda: self._cluster.add_node(
-                num_cpus=2, num_gpus=2, labels={"pool": pool}, object_store_memory=2**28, wait=True
-            )
-        )
 
 
 class Driver:
@@ -123,7 +60,11 @@ class Driver:
 
     def words(self) -> str:
         """Return the end of its output."""
-        return self.log.read_text(errors="replace")[-1500:]
+        return self.said()[-1500:]
+
+    def said(self) -> str:
+        """Return all of its output."""
+        return self.log.read_text(errors="replace")
 
 
 def kill_some(processes: list[psutil.Process], dice: random.Random) -> int:
@@ -133,21 +74,3 @@ def kill_some(processes: list[psutil.Process], dice: random.Random) -> int:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     return len(chosen)
-
-
-def _command(process: psutil.Process) -> list[str]:
-    with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-        return process.cmdline()
-    return []
-
-
-def _again(start: Any) -> Any:
-    # Ray gives a raylet 30 s to start, which a busy machine may miss.
-    for attempt in range(1, START_TRIES + 1):
-        try:
-            return start()
-        except Exception:
-            if attempt == START_TRIES:
-                raise
-            time.sleep(2)
-    return None

@@ -17,19 +17,24 @@ from synfiqa.actors.stages.candidate_table import fresh_candidate
 from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStage
 from synfiqa.actors.stages.identity_filter import IdentityFilterStage
 from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage, candidate_seed
+from synfiqa.cluster.pipeline.node_libraries import require_libraries
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.jobs.generation.stages import Stages
 from synfiqa.schemas.rows import image_path, recipe_to_row, sample_id
 
 IMAGE_BYTES = 3000
+NODE, BROKEN = "SYNFIQA_CHAOS_NODE", "SYNFIQA_CHAOS_BROKEN"
+"""Variables of a raylet, which its workers inherit: the name of the node, and whether stages cannot be set up there."""
+LONGEST_HOLD_S = 20.0
 
 
 @dataclass(frozen=True)
 class Trouble:
     """Faults inside the stages: share of rows that raise, rows that raise by name, rows that kill.
 
-    `log` gets a line for each unit and stage, so that recomputation can be counted. A unit takes `seconds` and up to
-    `jitter` more.
+    `log` gets a line for each unit and stage with the name of the node, so that recomputation can be counted. A unit
+    takes `seconds` and up to `jitter` more; while a file `hold` exists, it waits, up to LONGEST_HOLD_S, so that the run
+    does not end before a node has joined.
     """
 
     poison: float = 0.0
@@ -38,6 +43,7 @@ class Trouble:
     seconds: float = 0.0
     jitter: float = 0.0
     log: str = ""
+    hold: str = ""
 
     def strike(self, name: str) -> None:
         """Raise or exit for a faulty row; the choice depends on the name of the row alone."""
@@ -50,9 +56,12 @@ class Trouble:
         """Log that a stage starts on a unit, and sleep for the time of a model."""
         if self.log:
             with Path(self.log).open("a") as file:
-                file.write(f"{stage} {work.kind} {work.number}\n")
+                file.write(f"{stage} {work.kind} {work.number} {os.environ.get(NODE, '')}\n")
         # The duration is random, since the order of completion must not matter.
         time.sleep(self.seconds + random.random() * self.jitter)
+        began = time.monotonic()
+        while self.hold and Path(self.hold).exists() and time.monotonic() - began < LONGEST_HOLD_S:
+            time.sleep(0.05)
 
 
 def _number(*parts: object) -> int:
@@ -65,17 +74,18 @@ def _pixels(*parts: object) -> bytes:
 
 
 class _Stub:
-    """Mixin that replaces the loading of a model by faults."""
+    """Mixin that replaces the loading of a model by faults, and keeps the comparison of libraries."""
 
     def __init__(self, resolved, trouble):
         super().__init__(resolved)
         self._trouble = trouble
 
     def setup_on_node(self):
-        return
+        require_libraries(self._libraries)
 
     def setup(self):
-        return
+        if BROKEN in os.environ:
+            raise FileNotFoundError("no such weights")
 
     def process(self, work):
         self._trouble.begin(self.name, work)

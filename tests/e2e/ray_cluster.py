@@ -9,14 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.free_ports import FLAGS, free_port
+
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 TRIES = 3
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @contextmanager
@@ -30,7 +26,6 @@ def cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
         *("--head", f"--port={port}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1"),
         # Ray puts its sockets here, whose names must stay short.
         *("--num-cpus=2", "--num-gpus=0", f"--temp-dir=/tmp/ray-{port}", f"--ray-client-server-port={free_port()}"),
-        *("--min-worker-port=21000", "--max-worker-port=21999"),
     ]
     try:
         nodes.append(_start(head, env, folder / "head.log"))
@@ -53,10 +48,19 @@ def cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
 
 def _start(arguments: list[str], env: Mapping[str, str], log: Path) -> subprocess.Popen:
     # Ray gives a raylet 30 s to start, which a busy machine may miss.
+    arguments = [*FLAGS, *arguments]
     for _ in range(TRIES):
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [*RAY, "start", "--block", "--disable-usage-stats", "--object-store-memory=200000000", *arguments],
+                [
+                    *RAY,
+                    "start",
+                    "--block",
+                    "--disable-usage-stats",
+                    "--object-store-memory=200000000",
+                    *FLAGS,
+                    *arguments,
+                ],
                 env=env,
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import ray
 import yaml
 
 import synfiqa.fiqa_train.labels.label_pass
@@ -28,6 +27,7 @@ from tests.cluster.run.test_lease import put, record
 from tests.fiqa_train.evaluation.test_evaluate_run import Detail
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.training.test_loop import Alone
+from tests.free_ports import joined
 
 pytestmark = pytest.mark.ray
 
@@ -37,9 +37,8 @@ TOLD = re.compile(r"was taken over by far-away pid 4711 .* this driver stops")
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray.init(address="local", num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    with joined(num_cpus=2, num_gpus=0):
+        yield
 
 
 def here(task, watch):

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 FAULTS = ("slow_down", "internal_error", "cut_upload", "cut_download", "truncate", "lost_answer", "stall")
-"""Faults of the seeded plan; scripts also have `answer`, `unframed` and `stall_upload`."""
+"""Faults of the seeded plan; scripts also have `answer`, `unframed`, `stall_upload`, and `delay`, which is none."""
 
 _ANSWERS = {"slow_down": (503, "SlowDown"), "internal_error": (500, "InternalError")}
 _PIECE = 2**14
@@ -27,7 +27,8 @@ class Rule:
     """One scripted fault: it strikes the matching requests, `times` of them after `skip` others.
 
     `at` is the number of body bytes that pass before a cut (-1: a random number); `lag_s` is the time from a cut of the
-    client's connection to that of the server's; `status` and `code` are those of the fault `answer`.
+    client's connection to that of the server's; `status` and `code` are those of the fault `answer`; a request with
+    `delay` is forwarded whole after `delay_s`.
     """
 
     fault: str
@@ -39,6 +40,7 @@ class Rule:
     lag_s: float = 0.0
     status: int = 403
     code: str = "AccessDenied"
+    delay_s: float = 0.0
 
     def strikes(self, method: str, path: str) -> bool:
         """Return whether this request gets the fault, and count it."""
@@ -160,6 +162,8 @@ class FaultProxy:
     ) -> bool:
         """Forward one request and its answer; return False when the connection is closed."""
         fault = rule.fault if rule else ""
+        if rule and fault == "delay":
+            await asyncio.sleep(rule.delay_s)
         if fault in ("slow_down", "internal_error", "answer"):
             status, code = _ANSWERS.get(fault, (rule.status, rule.code) if rule else (0, ""))
             await _refuse(head, method, status, code, reader, writer)
@@ -185,7 +189,7 @@ class FaultProxy:
             if rule and rule.lag_s:
                 self._loop.call_later(rule.lag_s, _reset, server_writer)
             else:
-                _reset(server_writer) if fault else server_writer.close()
+                _reset(server_writer) if fault not in ("", "delay") else server_writer.close()
 
     async def _upload(
         self, head: _Head, rule: Rule | None, reader: asyncio.StreamReader, server: asyncio.StreamWriter

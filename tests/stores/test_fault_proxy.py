@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -32,6 +33,17 @@ def test_every_fault_is_seen_by_a_client_that_does_not_retry(faulty, bucket, fau
     with pytest.raises(Exception, match=r"cannot .* for longer than 0 s"):
         storage.write("a", b"y" * 10_000) if fault == "cut_upload" else storage.read("a")
     assert proxy.struck[fault]
+
+
+def test_delayed_requests_are_slow_and_whole(faulty, bucket):
+    server, proxy = faulty
+    storage = Storage(server.url(server.make_bucket(bucket) + "/run"), 0)
+    proxy.rules = [Rule("delay", "PUT", times=1, delay_s=0.3)]
+    began = time.monotonic()
+    storage.write("a", b"x" * 10_000)
+    assert time.monotonic() - began >= 0.3
+    assert storage.read("a") == b"x" * 10_000
+    assert proxy.struck == {"delay": 1}
 
 
 def test_rules_count_the_requests_they_match():

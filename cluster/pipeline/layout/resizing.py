@@ -89,7 +89,7 @@ class _Resized:
         return excess
 
     def waiting(self) -> bool:
-        """Return whether a worker that was asked for has not started."""
+        """Return whether a requested worker has not started."""
         return bool(self._pool.num_pending_actors())
 
     def homeless(self) -> bool:

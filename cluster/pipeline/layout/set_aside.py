@@ -3,10 +3,11 @@
 import json
 import socket
 import uuid
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
+from synfiqa.cluster.pipeline.layout.placement import Pool
 from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.cluster.telemetry.progress import announce
 from synfiqa.schemas import errors
@@ -44,6 +45,8 @@ class SetAside:
         self._seen: set[bytes] = set()
         self._failures: Counter[str] = Counter()
         self._nodes: dict[str, UserError | JobFailed] = {}
+        self._able: dict[str, set[str]] = defaultdict(set)
+        """The nodes so far that could take a worker of a pool, by its name."""
 
     def follow(self, session: str) -> None:
         """Read the failures of this session from now on; nodes that are set aside stay so."""
@@ -85,14 +88,34 @@ class SetAside:
 
     def without(self, nodes: Sequence[Node]) -> list[Node]:
         """Return the nodes that are left; the error of the last one set aside when none is that has any CPU or GPU."""
-        left = [node for node in nodes if node.id not in self._nodes]
+        left = self.left(nodes)
         if self._nodes and not any(node.cpus or node.gpus for node in left):
             raise list(self._nodes.values())[-1]
         return left
 
+    def left(self, nodes: Iterable[Node]) -> list[Node]:
+        """Return the nodes that are not set aside."""
+        return [node for node in nodes if node.id not in self._nodes]
+
+    def require(self, pools: Iterable[Pool], nodes: Sequence[Node]) -> None:
+        """Raise the error of a node set aside when no other node so far could take a worker of one of the pools.
+
+        A good node that was lost may be replaced: that is waited for.
+        """
+        for pool in pools:
+            able = self._able[pool.name]
+            able |= {node.id for node in nodes if _could_take(node, pool)}
+            if able and able <= self._nodes.keys():
+                raise next(error for node, error in reversed(self._nodes.items()) if node in able)
+
     def selector(self) -> dict[str, str]:
         """Return the node labels that keep workers off the nodes that are set aside."""
         return {NODE_LABEL: f"!in({','.join(sorted(self._nodes))})"} if self._nodes else {}
+
+
+def _could_take(node: Node, pool: Pool) -> bool:
+    share = pool.resources
+    return node.has(pool.labels) and node.cpus >= share.cpus - 1e-6 and node.gpus >= share.gpus - 1e-6
 
 
 def _prefix(session: str) -> str:

@@ -1,11 +1,12 @@
 """Waits of real executions: workers without a place, a GPU that is lost, units that take longer than the limit."""
 
+import logging
 import time
 from pathlib import Path
 
 import pytest
-import ray
-from ray.cluster_utils import Cluster
+import ray.data
+from ray.data.exceptions import omit_traceback_stdout
 
 from synfiqa.cluster.pipeline import stream as pipeline
 from synfiqa.cluster.pipeline import waits, watched_execution
@@ -16,6 +17,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed
 from tests.cluster.toy_stages import AddOne, Ponder, toy_units
+from tests.free_ports import add_node, joined
 
 ONE_WORKER = PlacementSection(workers=1)
 
@@ -70,20 +72,37 @@ def test_labels_without_a_node_and_a_stall_end_in_a_sentence(storage, capsys):
         assert storage.list("attempts") == []
 
 
+@pytest.mark.parametrize(("error", "lines"), [(JobFailed("one sentence"), 0), (RuntimeError("a bug"), 2)])
+def test_an_error_of_a_watched_execution_is_not_logged_as_a_bug_of_ray(error, lines):
+    """A refusal stood below 25 lines of stack trace and the request to open an issue of Ray."""
+    records = []
+    logger, handler = logging.getLogger("ray.data.exceptions"), logging.Handler()
+    handler.emit = records.append
+    logger.addHandler(handler)
+
+    @omit_traceback_stdout
+    def end():
+        raise error
+
+    key = watched_execution.watch(ray.data.DataContext.get_current(), None)
+    try:
+        with pytest.raises(type(error)):
+            end()
+    finally:
+        watched_execution.unwatch(key)
+        logger.removeHandler(handler)
+    assert len(records) == lines
+
+
 def test_a_run_that_loses_a_gpu_goes_on_with_the_other(storage, tmp_path, monkeypatch):
     """Planned for two GPUs, with one left: no unit in 125 s, and no word."""
     said, hurry = [], tmp_path / "hurry"
     monkeypatch.setattr(pipeline, "announce", lambda text: (said.append(text), hurry.touch()))
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 1})
-    try:
-        lost = cluster.add_node(num_cpus=2, num_gpus=1)
-        ray.init(address=cluster.address, log_to_driver=False)
+    with joined(num_cpus=2, num_gpus=1) as cluster:
+        lost = add_node(cluster, num_cpus=2, num_gpus=1)
         results = stream([WholeGpu(hurry), QuarterGpu()], toy_units(90), storage, PlacementSection())
         numbers = [next(results).number]
         cluster.remove_node(lost, allow_graceful=False)
         numbers += [result.number for result in results]
         assert sorted(numbers) == list(range(90))
         assert said == ["2 of 4 CPUs are left and 1 of 2 GPUs are left: the stages are laid out anew"]
-    finally:
-        ray.shutdown()
-        cluster.shutdown()

@@ -8,6 +8,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.machine import cpu_class
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
+from tests.free_ports import add_node, joined
 
 GOOD = Answer("one", cpu_class(), ())
 
@@ -47,22 +48,14 @@ def test_one_machine_has_nothing_to_probe():
 
 @pytest.mark.ray
 def test_a_second_node_answers_for_itself(tmp_path):
-    import ray
-    from ray.cluster_utils import Cluster
-
     from synfiqa.cluster.pipeline.ray_session import prepare_environment
 
     prepare_environment()
     Storage(str(tmp_path)).write("run.json", b"{}")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    try:
-        ray.init(address=cluster.address, logging_level="ERROR")
+    with joined(num_cpus=1) as cluster:
         assert probe({"pillow": "1.0"}, str(tmp_path), "run.json", 60) == []
-        cluster.add_node(num_cpus=0)
+        add_node(cluster, num_cpus=0)
         (answer,) = probe({"pillow": "1.0"}, str(tmp_path), "run.json", 60)
         assert answer.cpus == cpu_class()
         assert [fault.split(" is ")[0] for fault in answer.faults] == ["pillow"]
         assert probe({"pillow": "1.0"}, str(tmp_path), "run.json", 0) == []
-    finally:
-        ray.shutdown()
-        cluster.shutdown()

@@ -4,7 +4,6 @@ import json
 import os
 
 import pytest
-import ray
 import torch
 import yaml
 from safetensors.torch import load
@@ -23,6 +22,7 @@ from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import TrainingResult, parse
 from tests.fiqa_train.labelled_run import make_run, small_config
 from tests.fiqa_train.training.test_loop import Alone
+from tests.free_ports import joined
 
 
 class Dying(ray_training.RaySession):
@@ -45,9 +45,8 @@ def dying_worker(config):
 @pytest.fixture(scope="module")
 def cluster():
     """Two CPUs and one GPU, which is there by name alone."""
-    ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    with joined(num_cpus=2, num_gpus=1):
+        yield
 
 
 @pytest.mark.ray

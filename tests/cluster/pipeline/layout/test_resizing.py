@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import ray
-from ray.cluster_utils import Cluster
 
 from synfiqa.cluster.pipeline import watched_execution
 from synfiqa.cluster.pipeline.layout import resizing, room
@@ -17,6 +16,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed
 from tests.cluster.toy_stages import AddOne, toy_units
+from tests.free_ports import add_node, joined
 
 SHORT = ResilienceSection(placement_wait_s=1)
 
@@ -59,21 +59,8 @@ class OnGpu(AddOne):
 
 @pytest.fixture(scope="module")
 def cluster():
-    found = _started(3)
-    ray.init(address=found.address, log_to_driver=False)
-    yield found
-    ray.shutdown()
-    found.shutdown()
-
-
-def _started(tries):
-    try:
-        return Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    # A raylet has 30 s to start, which on a busy machine may be too few.
-    except Exception:
-        if tries == 1:
-            raise
-        return _started(tries - 1)
+    with joined(num_cpus=1) as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +92,7 @@ def test_a_node_that_joins_works_within_a_minute(cluster, storage, hurry):
     """A head with one CPU had the whole half to itself, whatever joined after its first shard."""
     results = stream([Located(hurry, 2.0)], toy_units(90), storage, PlacementSection())
     done = [next(results), next(results)]
-    joined = cluster.add_node(num_cpus=2)
+    joined = add_node(cluster, num_cpus=2)
     try:
         done += _until(results, hurry, {joined.node_id})
         assert sorted(result.number for result in done) == list(range(90))
@@ -116,7 +103,7 @@ def test_a_node_that_joins_works_within_a_minute(cluster, storage, hurry):
 
 def test_units_of_a_lost_node_are_made_though_no_place_is_free(cluster, storage, hurry):
     """They were bound to a worker that got no place: they came last, and in this ordered stream all waited for them."""
-    lost = cluster.add_node(num_cpus=1)
+    lost = add_node(cluster, num_cpus=1)
     results = stream([Located(hurry, 0.7)], toy_units(90), storage, PlacementSection(), ordered=True)
     done, first, came = [], 0, 90
     for result in results:
@@ -134,7 +121,7 @@ def test_units_of_a_lost_node_are_made_though_no_place_is_free(cluster, storage,
 
 def test_a_node_whose_set_ups_fail_is_set_aside_with_a_sentence(cluster, storage, hurry, capsys):
     """One worker that could not load its model ended the run without a commit, at every submit."""
-    bad = cluster.add_node(num_cpus=1)
+    bad = add_node(cluster, num_cpus=1)
     try:
         results = list(stream([BrokenThere(hurry, bad.node_id)], toy_units(40), storage, PlacementSection()))
         assert sorted(result.number for result in results) == list(range(40))
@@ -152,7 +139,7 @@ def test_gpus_that_are_demanded_are_waited_for(cluster, storage, monkeypatch):
 
     def come(text):
         said.append(text)
-        came.extend([] if came else [cluster.add_node(num_cpus=1, num_gpus=1)])
+        came.extend([] if came else [add_node(cluster, num_cpus=1, num_gpus=1)])
 
     monkeypatch.setattr(room, "announce", come)
     results = stream([OnGpu()], toy_units(3), storage, PlacementSection(device="cuda"))
