@@ -53,6 +53,10 @@ class Figure(Result):
 class Method(Figure):
     """Error-versus-discard curve of one method, with its pAUC."""
 
+    above_ideal: float | None = Field(
+        None, description="area above the ideal line max(0, (F_0 - r) / (1 - r)): 0 is ideal, 1 is chance"
+    )
+    auc: float | None = Field(None, description="raw area below the curve over discarded shares 0..0.95")
     note: str = Field(description="why pAUC has no value, in a sentence; else empty")
     discard: list[float] = Field(description="discarded share of the pairs, 0..1, ascending")
     fnmr: list[float | None] = Field(description="false non-match rate of the others, 0..1, one for each share")
@@ -70,7 +74,7 @@ class Difference(Result):
 class Setting(Result):
     """Setting of a comparison, and the error rate without discarding."""
 
-    mode: str = Field(description="leaderboard or fixed, see synfiqa.fiqa_train.evaluation.edc")
+    mode: str = Field(description="leaderboard or iso, see synfiqa.fiqa_train.evaluation.edc")
     fmr: float = Field(gt=0, lt=1, description="target false match rate")
     discard_limit: float = Field(gt=0, lt=1, description="R, largest discarded share")
     fnmr0: float | None = Field(description="F_0, false non-match rate without discarding, 0..1")
@@ -82,6 +86,8 @@ class Comparison(Setting):
     threshold0: float | None = Field(description="cosine above which a pair is accepted, without discarding, -1..1")
     n_genuine: int = Field(ge=0, description="genuine pairs")
     n_impostor: int = Field(ge=0, description="impostor pairs")
+    carriers: int | None = Field(None, ge=0, description="distinct identity pairs above the threshold")
+    few_carriers: bool = Field(False, description="whether those are fewer than 20: one of them moves the figures")
     methods: dict[str, Method] = Field(description="by name of the method")
     differences: list[Difference] = Field(description="paired comparisons of methods")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from synfiqa.jobs.workflows.verification_benchmark import figure
 from synfiqa.schemas.evaluation import BenchmarkFigures, BenchmarkResult, parse
 
-MODES = ("leaderboard", "fixed")
+MODES = ("leaderboard", "iso")
 
 
 def main() -> None:

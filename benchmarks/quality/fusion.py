@@ -22,16 +22,17 @@ from synfiqa.actors.stages.annotator import recognition_similarity
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run
-from synfiqa.fiqa_train.evaluation.edc import Pairs, pair_quality
+from synfiqa.fiqa_train.evaluation.edc import edc_of, pair_quality
 from synfiqa.fiqa_train.evaluation.held_out import load_embedder
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
+from synfiqa.fiqa_train.evaluation.similarity_tail import Similarities
 from synfiqa.fiqa_train.labels import severities as label_factors
 from synfiqa.fiqa_train.labels.costs import fit_costs, kept
 from synfiqa.fiqa_train.labels.fusion import Components, fit, match_chance
 from synfiqa.fiqa_train.labels.severities import flat_columns, severities
 from synfiqa.schemas.config.models import ModelsSection
 
-MODES = tuple(product((1e-2, 1e-3), ("leaderboard", "fixed")))
+MODES = tuple(product((1e-2, 1e-3), ("leaderboard", "iso")))
 COLUMNS = ["identity", "kind", "image", "recognition", "vision_language", *label_factors.COLUMNS]
 DISCARD = 0.3
 
@@ -72,10 +73,9 @@ class Study:
         rows = np.ones(len(quality), bool) if rows is None else rows
         whole = np.full(len(self.reference), quality.max() + 1)
         whole[~self.reference] = quality
-        pairs = Pairs(
-            self._similarity, self._table.genuine, pair_quality(whole[self._table.first], whole[self._table.second])
-        )
-        areas = "  ".join(f"{pairs.edc(fmr, DISCARD, mode).pauc:.3f}" for fmr, mode in MODES)  # type: ignore[arg-type]
+        pairs = Similarities(self._similarity, self._table.genuine)
+        quality_of_pairs = pair_quality(whole[self._table.first], whole[self._table.second])
+        areas = "  ".join(f"{edc_of(pairs, quality_of_pairs, fmr, DISCARD, mode).pauc:.3f}" for fmr, mode in MODES)
         print(f"{name:<44} {spearmanr(quality[rows], self.other[rows])[0]:6.3f}   {areas}")
 
     def fitted(self, *parts: np.ndarray) -> np.ndarray:

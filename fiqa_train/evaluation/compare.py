@@ -6,10 +6,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from synfiqa.fiqa_train.evaluation.edc import MODES, Edc, Mode, Pairs, check_resolution, pair_quality
+from synfiqa.fiqa_train.evaluation.edc import MODES, Edc, Mode, edc_of, pair_quality
+from synfiqa.fiqa_train.evaluation.intervals import Bootstrap, bootstrap_pauc
 from synfiqa.fiqa_train.evaluation.intervals import Interval as Bounds
-from synfiqa.fiqa_train.evaluation.intervals import bootstrap_pauc
 from synfiqa.fiqa_train.evaluation.pairs import PairTable
+from synfiqa.fiqa_train.evaluation.random_quality import RANDOM, random_edc
+from synfiqa.fiqa_train.evaluation.similarity_tail import Similarities
+from synfiqa.fiqa_train.evaluation.thresholds import check_resolution
+from synfiqa.fiqa_train.evaluation.weighted_pairs import WeightedPairs
 from synfiqa.schemas.evaluation import Comparison, Difference, Interval, Method, Skipped
 
 CURVE_POINTS = 201
@@ -57,50 +61,91 @@ def compare(
     """Return one result per mode and FMR: every method's curve and pAUC, intervals, and paired differences.
 
     `qualities` holds (images,) per method, `similarity` (pairs,), `identities` (images,). With no resamples the
-    intervals are None.
+    intervals are None. The figures of `random` are a mean of draws, with the interval of that mean, so that it is in no
+    difference.
     """
-    methods = {
-        name: Pairs(similarity, table.genuine, pair_quality(quality[table.first], quality[table.second]))
+    versus = [pair for pair in versus if RANDOM not in pair]
+    pairs, people = Similarities(similarity, table.genuine), identity_pairs(table, identities)
+    pairwise = {
+        name: pair_quality(quality[table.first], quality[table.second])
         for name, quality in qualities.items()
+        if name != RANDOM
     }
-    first, second = identities[table.first], identities[table.second]
-    return [_result(methods, first, second, mode, fmr, protocol, versus) for mode in MODES for fmr in protocol.fmr]
-
-
-def _result(
-    methods: Mapping[str, Pairs],
-    first: np.ndarray,
-    second: np.ndarray,
-    mode: Mode,
-    fmr: float,
-    protocol: Protocol,
-    versus: Sequence[tuple[str, str]],
-) -> Comparison:
-    limit = protocol.discard_limit
-    curves = {name: pairs.edc(fmr, limit, mode) for name, pairs in methods.items()}
-    draws = None
-    if protocol.resamples:
-        draws = bootstrap_pauc(methods, first, second, fmr, limit, mode, protocol.resamples, protocol.seed)
-    any_curve = next(iter(curves.values()))
-    return Comparison(
-        mode=mode,
-        fmr=fmr,
-        discard_limit=limit,
-        fnmr0=number(any_curve.fnmr0),
-        threshold0=number(float(any_curve.threshold[0])),
-        n_genuine=any_curve.n_genuine,
-        n_impostor=any_curve.n_impostor,
-        methods={name: _method(curve, draws.interval(name) if draws else None) for name, curve in curves.items()},
-        differences=[
-            Difference(
-                method=one,
-                other=other,
-                difference=number(curves[one].pauc - curves[other].pauc),
-                interval=_interval(draws.difference(one, other) if draws else None),
+    weighted = {
+        name: WeightedPairs(similarity, table.genuine, quality)
+        for name, quality in pairwise.items()
+        if protocol.resamples
+    }
+    found = []
+    for mode in MODES:
+        for fmr in protocol.fmr:
+            curves = {
+                name: edc_of(pairs, quality, fmr, protocol.discard_limit, mode, people)
+                for name, quality in pairwise.items()
+            }
+            draws = _draws(weighted, identities, table, fmr, mode, protocol) if weighted else None
+            methods = {name: _method(curve, draws.interval(name) if draws else None) for name, curve in curves.items()}
+            if RANDOM in qualities:
+                images = len(qualities[RANDOM])
+                methods[RANDOM] = _method(
+                    *random_edc(pairs, table, images, fmr, protocol.discard_limit, mode, protocol.seed)
+                )
+            any_curve = next(iter(curves.values()), None) or edc_of(
+                pairs, np.zeros(len(similarity)), fmr, protocol.discard_limit, mode, people
             )
-            for one, other in versus
-        ],
+            found.append(_comparison(any_curve, methods, _differences(curves, draws, versus)))
+    return found
+
+
+def identity_pairs(table: PairTable, identities: np.ndarray) -> np.ndarray:
+    """Return a number for the two identities of each pair (N,), whatever their order; `identities` (images,)."""
+    people, numbers = np.unique(identities, return_inverse=True)
+    first, second = numbers[table.first], numbers[table.second]
+    found: np.ndarray = np.minimum(first, second) * len(people) + np.maximum(first, second)
+    return found
+
+
+def _draws(
+    weighted: Mapping[str, WeightedPairs],
+    identities: np.ndarray,
+    table: PairTable,
+    fmr: float,
+    mode: Mode,
+    protocol: Protocol,
+) -> Bootstrap:
+    first, second = identities[table.first], identities[table.second]
+    limit = protocol.discard_limit
+    return bootstrap_pauc(weighted, first, second, fmr, limit, mode, protocol.resamples, protocol.seed)
+
+
+def _comparison(curve: Edc, methods: dict[str, Method], differences: list[Difference]) -> Comparison:
+    return Comparison(
+        mode=curve.mode,
+        fmr=curve.fmr,
+        discard_limit=curve.discard_limit,
+        fnmr0=number(curve.fnmr0),
+        threshold0=number(float(curve.threshold[0])),
+        n_genuine=curve.n_genuine,
+        n_impostor=curve.n_impostor,
+        carriers=curve.carriers,
+        few_carriers=curve.few_carriers,
+        methods=methods,
+        differences=differences,
     )
+
+
+def _differences(
+    curves: Mapping[str, Edc], draws: Bootstrap | None, versus: Sequence[tuple[str, str]]
+) -> list[Difference]:
+    return [
+        Difference(
+            method=one,
+            other=other,
+            difference=number(curves[one].pauc - curves[other].pauc),
+            interval=_interval(draws.difference(one, other) if draws else None),
+        )
+        for one, other in versus
+    ]
 
 
 def _method(curve: Edc, interval: Bounds | None) -> Method:
@@ -109,6 +154,8 @@ def _method(curve: Edc, interval: Bounds | None) -> Method:
         rows = np.unique(np.linspace(0, len(rows) - 1, CURVE_POINTS).round().astype(int))
     return Method(
         pauc=number(curve.pauc),
+        above_ideal=number(curve.above_ideal),
+        auc=number(curve.auc),
         note=curve.note,
         discard=[round(float(value), 6) for value in curve.discard[rows]],
         fnmr=[number(float(value), 6) for value in curve.fnmr[rows]],

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synfiqa.fiqa_train.evaluation.edc import Mode, Pairs
+from synfiqa.fiqa_train.evaluation.edc import Mode
+from synfiqa.fiqa_train.evaluation.weighted_pairs import WeightedPairs
 from synfiqa.schemas.seeds import derive_seed, generator
 
 CONFIDENCE = 0.95
@@ -43,7 +44,7 @@ class Bootstrap:
 
 
 def bootstrap_pauc(
-    methods: Mapping[str, Pairs],
+    methods: Mapping[str, WeightedPairs],
     first: np.ndarray,
     second: np.ndarray,
     fmr: float,
@@ -54,7 +55,7 @@ def bootstrap_pauc(
 ) -> Bootstrap:
     """Return pAUC of each method's pairs under `resamples` draws of identities.
 
-    `first` and `second` are the identities (N,) of the two images of each pair, in the order of the `Pairs`. The same
+    `first` and `second` are the identities (N,) of the two images of each pair, in the order of the pairs. The same
     seed gives the same draws whatever the methods. Raises ValueError with fewer than two identities.
     """
     identities, places = np.unique(np.concatenate([first, second]), return_inverse=True)

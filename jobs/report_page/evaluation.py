@@ -28,7 +28,8 @@ _METHODS = {
 _OTHERS = ("series-3", "series-4", "series-5")
 _MODES = {
     "leaderboard": "genuine and impostor pairs discarded together, threshold estimated again at every step, trapezoid",
-    "fixed": "genuine pairs discarded, threshold of the undiscarded set throughout, step function (ISO/IEC 29794-1)",
+    "iso": "genuine pairs discarded, threshold of the undiscarded set (largest FMR up to the target) throughout, step "
+    "function (ISO/IEC 29794-1)",
 }
 
 
@@ -130,7 +131,7 @@ def _point(result: NetworkComparison, document: EvaluationResult, name: str) -> 
         for method, found in methods.items()
         if found.pauc is not None and found.interval
     }
-    steps = result.mode == "fixed"
+    steps = result.mode == "iso"
     return OperatingPoint(
         title=f"{result.embedder}, {result.mode} mode, FMR {_percent(result.fmr)}",
         note=_note(result, document),

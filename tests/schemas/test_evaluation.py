@@ -18,7 +18,7 @@ from synfiqa.schemas.evaluation import (
 )
 from tests.schemas.results import TRAINING, by_network, comparison, evaluation, method, scores
 
-FOUND = comparison("fixed", 0.01, {"model": method(0.7)})
+FOUND = comparison("iso", 0.01, {"model": method(0.7)})
 EVALUATION = evaluation([by_network("bundled-b", True, FOUND)], {"model": 0.9})
 SCORES = scores([FOUND], {"model": 0.9}, {"clean": {"steps": []}})
 METRICS = TrainingResult(

@@ -12,7 +12,7 @@ from synfiqa.schemas.evaluation import Difference, EvaluationResult, Figure, Oth
 
 SUBJECT = "fiqa"
 FMRS = (1e-3, 1e-2)
-MODES = ("leaderboard", "fixed")
+MODES = ("leaderboard", "iso")
 DISCARD = 0.3
 
 

@@ -26,7 +26,7 @@ def evaluation(fmrs=(1e-3, 1e-2)):
     found = [
         result(name, independent, mode, fmr, pauc)
         for name, independent, pauc in rows
-        for mode in ("leaderboard", "fixed")
+        for mode in ("leaderboard", "iso")
         for fmr in fmrs
     ]
     return results.evaluation(found, {"model": 0.93, "sharpness": 0.2}, identities=45, degraded=900)

@@ -23,9 +23,9 @@ def compared():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     table = enumerate_pairs(identities)
     similarity = (vectors[table.first] * vectors[table.second]).sum(axis=1)
-    qualities = {"model": -noise, "random": rng.random(80)}
+    qualities = {"model": -noise, "other": rng.random(80)}
     protocol = Protocol([0.05, 0.01], 0.3, 25, 0)
-    results = compare(qualities, similarity, table, identities, protocol, [("model", "random")])
+    results = compare(qualities, similarity, table, identities, protocol, [("model", "other"), ("model", "random")])
     return qualities, similarity, table, results
 
 
@@ -34,8 +34,8 @@ def test_every_mode_and_rate_has_its_figures(compared):
     assert [(r.mode, r.fmr) for r in results] == [
         ("leaderboard", 0.05),
         ("leaderboard", 0.01),
-        ("fixed", 0.05),
-        ("fixed", 0.01),
+        ("iso", 0.05),
+        ("iso", 0.01),
     ]
     for result in results:
         for name, quality in qualities.items():
@@ -48,9 +48,9 @@ def test_every_mode_and_rate_has_its_figures(compared):
             assert method.interval.low < method.pauc < method.interval.high
         difference = result.differences[0]
         assert difference.difference == pytest.approx(
-            result.methods["model"].pauc - result.methods["random"].pauc, abs=1e-7
+            result.methods["model"].pauc - result.methods["other"].pauc, abs=1e-7
         )
-        assert difference.interval.high < 0, "perfect quality beats random"
+        assert difference.interval.high < 0, "perfect quality beats one without worth"
     json.dumps([result.model_dump(mode="json") for result in results], allow_nan=False)
 
 
@@ -59,6 +59,32 @@ def test_without_resamples_there_is_no_interval(compared):
     result = compare(qualities, similarity, table, np.repeat(np.arange(10), 8), Protocol([0.05], 0.2, 0, 0))[0]
     assert result.methods["model"].interval is None
     assert result.discard_limit == 0.2
+
+
+def test_random_is_a_mean_of_draws_with_the_interval_of_that_mean(compared):
+    """One draw had an interval that excluded 1."""
+    _, similarity, table, _ = compared
+    identities = np.repeat(np.arange(10), 8)
+    qualities = {"model": np.arange(80.0), "random": np.arange(80.0)}
+    versus = [("model", "random")]
+    for result in compare(qualities, similarity, table, identities, Protocol([0.05], 0.3, 5, 0), versus):
+        random = result.methods["random"]
+        assert random.pauc == pytest.approx(1, abs=0.05)
+        assert random.interval.resamples == 200
+        assert random.interval.high - random.interval.low < 0.1
+        assert result.differences == []
+    alone = compare({"random": np.zeros(80)}, similarity, table, identities, Protocol([0.05], 0.3, 0, 0))
+    assert alone[0].methods["random"].pauc == pytest.approx(1, abs=0.05)
+
+
+def test_the_identity_pairs_above_the_threshold_are_counted(compared):
+    _, similarity, table, results = compared
+    for result in results:
+        identities = np.repeat(np.arange(10), 8)
+        accepted = ~table.genuine & (similarity > result.threshold0)
+        people = zip(identities[table.first[accepted]], identities[table.second[accepted]], strict=True)
+        assert result.carriers == len({tuple(sorted(pair)) for pair in people})
+        assert result.few_carriers == (result.carriers < 20)
 
 
 def test_rates_beyond_the_pairs_are_set_aside_with_the_reason():

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from synfiqa.fiqa_train.evaluation.edc import Pairs, check_resolution, edc, normalised_pauc, pair_quality, step_area
+from synfiqa.fiqa_train.evaluation.areas import above_ideal, ideal_area, ideal_fnmr, normalised_pauc, step_area
+from synfiqa.fiqa_train.evaluation.edc import FEW_CARRIERS, edc, pair_quality
+from synfiqa.fiqa_train.evaluation.thresholds import check_resolution
+from synfiqa.fiqa_train.evaluation.weighted_pairs import WeightedPairs
 
 
 def loop_threshold(fmr, pairs):
@@ -43,9 +46,16 @@ def loop_leaderboard(pairs, fmr):
     return curve
 
 
-def loop_fixed_area(pairs, fmr, limit):
+def loop_iso_threshold(fmr, pairs):
+    """The lowest threshold, among impostors, whose accepted share (strictly above) does not exceed the target."""
+    impostors = [s for s, genuine, _ in pairs if not genuine]
+    allowed = [t for t in impostors if sum(s > t for s in impostors) <= fmr * len(impostors) * (1 + 1e-12)]
+    return min(allowed)
+
+
+def loop_iso_area(pairs, fmr, limit):
     """Walk along r: the quality values that have left are those whose cumulative share is <= r."""
-    threshold = loop_threshold(fmr, pairs)
+    threshold = loop_iso_threshold(fmr, pairs)
     genuines = [pair for pair in pairs if pair[1]]
     levels = sorted({q for _, _, q in genuines})
     area, start, rest = 0.0, 0.0, genuines
@@ -78,23 +88,27 @@ def test_leaderboard_equals_the_plain_loop(pairs, fmr):
 
 @settings(max_examples=200, deadline=None)
 @given(pair_lists, targets, st.sampled_from([0.1, 0.3, 0.95]))
-def test_fixed_equals_the_plain_loop(pairs, fmr, limit):
-    curve = edc(*both_kinds(pairs, fmr), fmr, limit, mode="fixed")
-    assert set(curve.threshold) == {loop_threshold(fmr, pairs)}
-    assert step_area(curve.discard, curve.fnmr, limit) == pytest.approx(loop_fixed_area(pairs, fmr, limit))
-    assert curve.fnmr0 == edc(*both_kinds(pairs, fmr), fmr, limit).fnmr0, "nothing is discarded yet, so modes agree"
+def test_iso_equals_the_plain_loop(pairs, fmr, limit):
+    curve = edc(*both_kinds(pairs, fmr), fmr, limit, mode="iso")
+    threshold = loop_iso_threshold(fmr, pairs)
+    assert set(curve.threshold) == {threshold}
+    impostors = [s for s, genuine, _ in pairs if not genuine]
+    assert sum(s > threshold for s in impostors) <= fmr * len(impostors) * (1 + 1e-12)
+    assert step_area(curve.discard, curve.fnmr, limit) == pytest.approx(loop_iso_area(pairs, fmr, limit))
 
 
 @settings(max_examples=200, deadline=None)
-@given(pair_lists, targets, st.sampled_from(["leaderboard", "fixed"]), st.data())
+@given(pair_lists, targets, st.sampled_from(["leaderboard", "iso"]), st.data())
 def test_a_weight_counts_as_so_many_copies(pairs, fmr, mode, data):
     columns = both_kinds(pairs, fmr)
     weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(pairs), max_size=len(pairs))))
     copies = [np.repeat(column, weights) for column in columns]
     expected = math.nan
     if copies[1].any() and not copies[1].all():
-        expected = Pairs(*copies).pauc(fmr, 0.3, mode, np.ones(weights.sum()))
-    assert Pairs(*columns).pauc(fmr, 0.3, mode, weights) == pytest.approx(expected, nan_ok=True)
+        expected = WeightedPairs(*copies).pauc(fmr, 0.3, mode, np.ones(weights.sum()))
+    assert WeightedPairs(*columns).pauc(fmr, 0.3, mode, weights) == pytest.approx(expected, nan_ok=True)
+    single = WeightedPairs(*columns).pauc(fmr, 0.3, mode, np.ones(len(pairs)))
+    assert edc(*columns, fmr, mode=mode).pauc == pytest.approx(single, nan_ok=True)
 
 
 def test_continuous_scores_equal_the_loop_at_a_low_fmr():
@@ -125,14 +139,14 @@ def random_pairs(rng, n=60_000):
     return rng.normal(genuine * 2.0, 1), genuine
 
 
-@pytest.mark.parametrize("mode", ["leaderboard", "fixed"])
+@pytest.mark.parametrize("mode", ["leaderboard", "iso"])
 def test_random_quality_is_worth_nothing(mode):
     rng = np.random.default_rng(1)
     similarity, genuine = random_pairs(rng)
     assert edc(similarity, genuine, rng.random(len(genuine)), 0.01, mode=mode).pauc == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize("mode", ["leaderboard", "fixed"])
+@pytest.mark.parametrize("mode", ["leaderboard", "iso"])
 @pytest.mark.parametrize("fmr", [0.001, 0.01, 0.3])
 def test_a_constant_quality_is_worth_nothing(mode, fmr):
     """Genuine pairs came first and so left first: the curve ended before R, and pAUC was NaN."""
@@ -144,7 +158,7 @@ def test_a_constant_quality_is_worth_nothing(mode, fmr):
 
 
 @settings(max_examples=200, deadline=None)
-@given(pair_lists, targets, st.sampled_from(["leaderboard", "fixed"]), st.randoms(use_true_random=False))
+@given(pair_lists, targets, st.sampled_from(["leaderboard", "iso"]), st.randoms(use_true_random=False))
 def test_the_order_of_the_pairs_decides_nothing(pairs, fmr, mode, random):
     curve = edc(*both_kinds(pairs, fmr), fmr, mode=mode)
     random.shuffle(pairs)
@@ -153,7 +167,7 @@ def test_the_order_of_the_pairs_decides_nothing(pairs, fmr, mode, random):
     np.testing.assert_array_equal(curve.threshold, other.threshold)
 
 
-@pytest.mark.parametrize("mode", ["leaderboard", "fixed"])
+@pytest.mark.parametrize("mode", ["leaderboard", "iso"])
 def test_a_label_in_five_levels_is_worth_the_same_in_any_order(mode):
     """With the genuine pairs first, as pairs are enumerated, it had a pAUC of .84 instead of .89."""
     rng = np.random.default_rng(7)
@@ -185,7 +199,7 @@ def test_an_oracle_follows_the_formula():
     rng = np.random.default_rng(3)
     genuine = np.arange(40_000) < 20_000
     similarity = np.where(genuine, np.where(np.arange(40_000) < 2000, -1.0, 1.0), 0.0) + rng.normal(0, 1e-3, 40_000)
-    curve = edc(similarity, genuine, np.where(genuine, similarity, 9.0), 0.5, mode="fixed")
+    curve = edc(similarity, genuine, np.where(genuine, similarity, 9.0), 0.5, mode="iso")
     assert curve.fnmr0 == pytest.approx(0.1)
     np.testing.assert_allclose(curve.fnmr, np.maximum(0, (0.1 - curve.discard) / (1 - curve.discard)), atol=1e-9)
     assert curve.pauc == pytest.approx(0.1725, abs=2e-4)
@@ -198,23 +212,65 @@ def test_reversed_quality_harms():
     rng = np.random.default_rng(4)
     similarity, genuine = random_pairs(rng)
     quality = np.where(genuine, -similarity, rng.random(len(genuine)))
-    assert edc(similarity, genuine, quality, 0.01, mode="fixed").pauc > 1
+    assert edc(similarity, genuine, quality, 0.01, mode="iso").pauc > 1
 
 
 def test_a_genuine_score_at_the_threshold_is_a_miss():
     similarity = np.array([0.9, 0.5, 0.4, 0.3, 0.2, 0.1])
     genuine = np.array([True, True, False, False, False, False])
-    curve = edc(similarity, genuine, np.zeros(6), 0.3, mode="fixed")
+    curve = edc(similarity, genuine, np.zeros(6), 0.3)
     assert curve.threshold[0] == 0.4, "FMR 1/4 is nearer to .3 than 2/4"
     assert curve.fnmr0 == 0
-    strict = edc(np.append(similarity, [0.35]), np.append(genuine, [True]), np.zeros(7), 0.3, mode="fixed")
+    strict = edc(np.append(similarity, [0.35]), np.append(genuine, [True]), np.zeros(7), 0.3)
     assert strict.threshold[0] == 0.35, "of the scores with FMR 1/4 the lowest, a genuine one"
     assert strict.fnmr0 == pytest.approx(1 / 3)
 
 
+def test_iso_never_exceeds_the_target():
+    """The nearest FMR was taken, which exceeded the target in a third of random cases, up to 1.28 times."""
+    similarity = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.65])
+    genuine = np.array([False] * 5 + [True])
+    assert edc(similarity, genuine, np.zeros(6), 0.35).threshold[0] == 0.8, "two of five at or above: nearest to .35"
+    curve = edc(similarity, genuine, np.zeros(6), 0.35, mode="iso")
+    assert curve.threshold[0] == 0.8, "one of five accepted: two would be .4"
+    assert edc(similarity, genuine, np.zeros(6), 0.4, mode="iso").threshold[0] == 0.7
+    tied = np.array([0.9, 0.8, 0.8, 0.6, 0.5, 0.65])
+    assert edc(tied, genuine, np.zeros(6), 0.4, mode="iso").threshold[0] == 0.8, "both of the tied ones or neither"
+
+
+def test_the_result_says_how_many_identity_pairs_carry_the_threshold():
+    """At FMR 1e-3 seventeen identity pairs carried the threshold, and dropping one moved pAUC by .03."""
+    rng = np.random.default_rng(9)
+    similarity, genuine = random_pairs(rng)
+    people = rng.integers(0, 1000, len(genuine))
+    curve = edc(similarity, genuine, rng.random(len(genuine)), 1e-2, identity_pairs=people)
+    accepted = ~genuine & (similarity > curve.threshold[0])
+    assert curve.carriers == len(set(people[accepted].tolist()))
+    assert not curve.few_carriers
+    few = edc(similarity, genuine, rng.random(len(genuine)), 1e-2, identity_pairs=people % (FEW_CARRIERS - 1))
+    assert few.carriers == FEW_CARRIERS - 1
+    assert few.few_carriers
+    assert edc(similarity, genuine, similarity, 1e-3).carriers is None
+
+
+def test_the_ideal_line_and_its_area():
+    discard = np.linspace(0, 0.3, 300_001)
+    for fnmr0 in (0.02, 0.1, 0.6):
+        line = ideal_fnmr(fnmr0, discard)
+        assert ideal_area(fnmr0, 0.3) == pytest.approx(np.trapezoid(line, discard), abs=1e-9)
+        assert above_ideal(ideal_area(fnmr0, 0.3), 0.3, fnmr0) == pytest.approx(0)
+        assert above_ideal(0.3 * fnmr0, 0.3, fnmr0) == pytest.approx(1)
+    assert ideal_area(0.1, 0.3) / 0.03 == pytest.approx(0.1725, abs=1e-4)
+    rng = np.random.default_rng(10)
+    similarity, genuine = random_pairs(rng)
+    curve = edc(similarity, genuine, np.zeros(len(genuine)), 0.01)
+    assert curve.above_ideal == pytest.approx(1)
+    assert curve.auc == pytest.approx(0.95 * curve.fnmr0)
+
+
 def test_no_error_at_all_has_no_pauc_and_says_why():
     similarity = np.array([0.9, 0.8, 0.2, 0.1])
-    for mode in ("leaderboard", "fixed"):
+    for mode in ("leaderboard", "iso"):
         curve = edc(similarity, np.array([True, True, False, False]), np.arange(4), 0.5, mode=mode)
         assert curve.fnmr0 == 0
         assert math.isnan(curve.pauc)

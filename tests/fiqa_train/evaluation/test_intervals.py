@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from synfiqa.fiqa_train.evaluation.edc import Pairs
 from synfiqa.fiqa_train.evaluation.intervals import Bootstrap, bootstrap_pauc
 from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs
+from synfiqa.fiqa_train.evaluation.weighted_pairs import WeightedPairs
 
 
 def faces(rng, identities, images, good=1.0):
@@ -21,7 +21,7 @@ def faces(rng, identities, images, good=1.0):
     similarity = (vectors[table.first] * vectors[table.second]).sum(axis=1)
     scores = {"noise": -noise, "weak": -noise + rng.normal(0, 2, len(noise)), "none": rng.random(len(noise))}
     methods = {
-        name: Pairs(similarity, table.genuine, np.minimum(score[table.first], score[table.second]))
+        name: WeightedPairs(similarity, table.genuine, np.minimum(score[table.first], score[table.second]))
         for name, score in scores.items()
     }
     return methods, identity[table.first], identity[table.second]
@@ -32,7 +32,7 @@ def test_intervals_hold_the_estimate_and_order_the_methods():
     result = bootstrap_pauc(methods, first, second, 0.01, 0.3, "leaderboard", 200, seed=1)
     for name, pairs in methods.items():
         interval = result.interval(name)
-        assert interval.low < pairs.edc(0.01).pauc < interval.high
+        assert interval.low < pairs.pauc(0.01, 0.3, "leaderboard", np.ones(len(first))) < interval.high
         assert interval.used == interval.resamples == 200
     assert result.interval("noise").high < result.interval("none").low
     assert result.difference("noise", "none").high < 0
@@ -47,7 +47,7 @@ def test_the_same_seed_draws_the_same_identities_whatever_the_methods():
 
     def run(names, seed):
         chosen = {name: methods[name] for name in names}
-        return bootstrap_pauc(chosen, first, second, 0.05, 0.3, "fixed", 20, seed).draws
+        return bootstrap_pauc(chosen, first, second, 0.05, 0.3, "iso", 20, seed).draws
 
     both, alone, other = run(["noise", "none"], 3), run(["none"], 3), run(["none"], 4)
     np.testing.assert_array_equal(both["none"], alone["none"])
@@ -70,7 +70,7 @@ def test_the_width_is_that_of_fresh_data():
     for _ in range(40):
         methods, first, second = faces(rng, 24, 6)
         weak = {"weak": methods["weak"]}
-        estimates.append(weak["weak"].edc(0.05).pauc)
+        estimates.append(weak["weak"].pauc(0.05, 0.3, "leaderboard", np.ones(len(first))))
         draws = bootstrap_pauc(weak, first, second, 0.05, 0.3, "leaderboard", 40, seed=0).draws["weak"]
         spreads.append(draws.std())
     assert 0.7 < np.mean(spreads) / np.std(estimates) < 1.6
@@ -86,7 +86,7 @@ def test_draws_without_any_error_are_left_out_and_counted():
 def test_one_identity_is_refused():
     methods, first, second = faces(np.random.default_rng(0), 2, 3)
     with pytest.raises(ValueError, match="at least two identities"):
-        bootstrap_pauc(methods, first * 0, second * 0, 0.5, 0.3, "fixed", 5, seed=0)
+        bootstrap_pauc(methods, first * 0, second * 0, 0.5, 0.3, "iso", 5, seed=0)
 
 
 def test_two_hundred_resamples_of_five_methods_and_a_hundred_thousand_pairs_take_seconds():

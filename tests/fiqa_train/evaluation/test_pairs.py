@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synfiqa.fiqa_train.evaluation.pairs import (
+    BLOCK,
+    PairTable,
     count_pairs,
     embed_flipped,
     enumerate_pairs,
@@ -62,7 +64,7 @@ def test_similarity_is_the_mean_cosine_of_both_sides():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (6, 112, 112, 3), np.uint8)
     table = enumerate_pairs(np.array([0, 0, 1, 1, 2, 2]))
-    similarity = pair_similarity(embed_flipped(Halves(), images), table, batch=4)
+    similarity = pair_similarity(embed_flipped(Halves(), images), table)
 
     def unit(x):
         vectors = Halves().embed(x)
@@ -73,6 +75,19 @@ def test_similarity_is_the_mean_cosine_of_both_sides():
         (plain[a] @ plain[b] + mirrored[a] @ mirrored[b]) / 2 for a, b in zip(table.first, table.second, strict=True)
     ]
     assert similarity == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.002])
+def test_similarity_by_matrices_is_that_of_each_pair(share):
+    """Both ways: blocks of which most pairs are wanted, and blocks of which few are; pairs in any order."""
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(BLOCK + 45, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    whole = enumerate_pairs(np.arange(len(vectors)) // 3)
+    kept = rng.permutation(len(whole.first))[: int(share * len(whole.first))]
+    table = PairTable(whole.second[kept], whole.first[kept], whole.genuine[kept])
+    expected = (vectors[table.first] * vectors[table.second]).sum(axis=1)
+    np.testing.assert_allclose(pair_similarity(vectors, table), expected, atol=1e-6)
 
 
 def test_probe_reference_pairs_join_a_reference_and_a_probe_and_keep_their_truth():

@@ -43,7 +43,7 @@ def measured(small):
 def test_figures_of_both_modes_with_intervals(measured):
     assert [(result.mode, result.fmr) for result in measured.results] == [
         ("leaderboard", 0.05),
-        ("fixed", 0.05),
+        ("iso", 0.05),
     ]
     assert [entry.fmr for entry in measured.skipped] == [0.001]
     for result in measured.results:

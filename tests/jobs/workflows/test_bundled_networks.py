@@ -82,7 +82,7 @@ def test_settings_can_be_changed_for_a_smaller_run_but_not_misspelt(here):
 def test_the_card_quotes_the_independent_network_alone():
     def result(embedder: str, independent: bool, pauc: float) -> NetworkComparison:
         methods = {name: results.method(pauc) for name in ("model", "label", "sharpness", "random")}
-        return results.by_network(embedder, independent, results.comparison("fixed", 0.01, methods))
+        return results.by_network(embedder, independent, results.comparison("iso", 0.01, methods))
 
     found = [result("b", True, 0.6), result("a", False, 0.5)]
     assert figures(results.evaluation(found, {"model": 0.91, "random": 0.0}, identities=45)) == {

@@ -45,7 +45,7 @@ def test_make_again_check_and_score(made, model, tmp_path, capsys):
     assert parse(BenchmarkResult, figures).model_dump(mode="json") == figures
     assert figures["benchmark"]["digest"] == json.loads((made / "benchmark.json").read_bytes())["digest"]
     assert figures["evaluator"]["name"] == "bundled-b"
-    assert {(r["mode"], r["fmr"]) for r in figures["results"]} == {("leaderboard", 0.01), ("fixed", 0.01)}
+    assert {(r["mode"], r["fmr"]) for r in figures["results"]} == {("leaderboard", 0.01), ("iso", 0.01)}
     assert figures["results"][0]["differences"][0]["other"] == "sharpness"
     assert list(figures["factors"]) == ["clean", "blur", "noise"]
 
