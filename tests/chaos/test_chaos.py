@@ -8,7 +8,7 @@ from tests.chaos.scenarios import DISASTERS, kinds_on, make_packed, make_scenari
 
 pytestmark = [pytest.mark.ray, pytest.mark.e2e, pytest.mark.timeout(900)]
 
-SCENARIOS = make_packed(12, seed=3, stores=("s3",))
+SCENARIOS = make_packed(12, seed=10, stores=("s3",))
 
 
 @pytest.fixture(scope="module")
