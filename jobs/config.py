@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from synfiqa.actors.quality.registry import require_known
 from synfiqa.actors.stages.stage_names import require_stages
 from synfiqa.cluster.storage.storage import redact
+from synfiqa.schemas.config.base import Section
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 
@@ -42,6 +43,15 @@ def parse_config(tree: dict[str, Any], source: str) -> RunConfig:
     require_stages(config.placement.stage_workers, f"{source}: placement.stage_workers")
     require_stages(config.placement.ram_mb, f"{source}: placement.ram_mb")
     return config
+
+
+def load_sections[S: Section](path: str, kind: type[S], overrides: list[str] | None = None) -> S:
+    """Return the checked config of another kind than a run's. Raises UserError naming field, value and remedy."""
+    tree = apply_overrides(_read_yaml(path), overrides or [])
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(_sentence(error, path, kind)) from None
 
 
 def _read_yaml(path: str) -> dict[str, Any]:
@@ -81,20 +91,22 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         tree[parts[-1]] = text
 
 
-def _sentence(error: ValidationError, source: str) -> str:
+def _sentence(error: ValidationError, source: str, kind: type[BaseModel] = RunConfig) -> str:
     errors = error.errors(include_url=False)
-    first, path = errors[0], _path(errors[0]["loc"])
+    first, path = errors[0], _path(errors[0]["loc"], kind)
     field = ".".join(str(part) for part in path) or "config"
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1)
+        close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1], kind), n=1)
         hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(_known_keys(first['loc'][:-1]))}"
         return f"{field} is not a known key ({source}): {hint}"
     # A field of several types fails once for each of them.
-    messages = dict.fromkeys(one["msg"].removeprefix("Value error, ") for one in errors if _path(one["loc"]) == path)
+    messages = dict.fromkeys(
+        one["msg"].removeprefix("Value error, ") for one in errors if _path(one["loc"], kind) == path
+    )
     message = " or ".join(messages).replace(" or Input should be ", " or ")
     if not first["loc"]:
         return f"{message}; correct it in {source}"
-    others = len({_path(one["loc"]) for one in errors}) - 1
+    others = len({_path(one["loc"], kind) for one in errors}) - 1
     more = f" (and {others} more)" if others else ""
     value = repr(first["input"]) if not isinstance(first["input"], dict) else "this section"
     # --set takes a list as a whole.
@@ -102,9 +114,9 @@ def _sentence(error: ValidationError, source: str) -> str:
     return f"{field}: {value} is not valid: {message}; correct it in {source} or with --set {whole}=VALUE{more}"
 
 
-def _path(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+def _path(location: tuple[int | str, ...], kind: type[BaseModel]) -> tuple[int | str, ...]:
     """Return where a value stands in the config, without the names that pydantic gives to the types of a union."""
-    model: type[BaseModel] | None = RunConfig
+    model: type[BaseModel] | None = kind
     annotation: Any = None
     kept: list[int | str] = []
     for part in location:
@@ -127,8 +139,8 @@ def _section(annotation: Any) -> type[BaseModel] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = RunConfig
+def _known_keys(location: tuple[int | str, ...], kind: type[BaseModel]) -> list[str]:
+    model = kind
     for part in location:
         field = model.model_fields.get(str(part))
         section = _section(field.annotation) if field else None

@@ -1,0 +1,1 @@
+"""Leaderboards: scorers by test set, judge and false match rate."""

@@ -1,0 +1,54 @@
+"""Result of `synfiqa leaderboard`: scorers, test sets, judges and false match rates on one page."""
+
+from pydantic import Field
+
+from synfiqa.schemas.evaluation import NetworkComparison, Result, ResultFile, Skipped
+
+
+class SetFigures(Result):
+    """All scorers on one test set."""
+
+    name: str = Field(description="name of the set; run: the held-out identities of the run")
+    protocol: str = Field(description="what is compared, in a sentence")
+    identities: int | None = Field(None, ge=0, description="people; None where only pairs are known")
+    images: int = Field(ge=0, description="images with a score")
+    results: list[NetworkComparison] = Field(description="by judge, mode and FMR")
+    skipped: list[Skipped] = Field(description="FMRs that the pairs are too few for")
+    seen: bool = Field(False, description="whether a model trained on identities of the set")
+
+
+class Spread(Result):
+    """pAUC of models that differ in their training seed alone, on one set, judge, mode and FMR."""
+
+    group: str = Field(description="common name: NAME of NAME-s0, NAME-s1, ...")
+    members: list[str] = Field(min_length=2, description="the models")
+    set: str = Field(description="name of the test set")
+    judge: str = Field(description="recognition network that verified the pairs")
+    mode: str = Field(description="leaderboard or iso")
+    fmr: float = Field(gt=0, lt=1, description="target false match rate")
+    mean: float = Field(description="mean pAUC of the members")
+    low: float = Field(description="smallest pAUC")
+    high: float = Field(description="largest pAUC")
+
+
+class PublishedRow(Result):
+    """Figures that others published, on test sets that a leaderboard of one run does not have."""
+
+    method: str = Field(description="name in the publication")
+    source: str = Field(description="where it stands")
+    protocol: str = Field(description="metric, test sets, recogniser, as far as they are stated")
+    pauc: dict[str, float] = Field(description="pAUC by FMR, as written")
+
+
+class LeaderboardResult(ResultFile):
+    """Content of `leaderboard.json`."""
+
+    run: str = Field(description="fingerprint of the run")
+    dataset_sha256: str = Field(description="digest of its labelled dataset")
+    config: str = Field(description="digest of the sections `evaluate` and `leaderboard`")
+    quick: bool = Field(description="whether identities and resamples were reduced")
+    scorers: list[str] = Field(min_length=1, description="in the order of the page")
+    sets: list[SetFigures] = Field(min_length=1, description="in the order of the page")
+    spreads: list[Spread] = Field(description="models that differ in their seed alone")
+    published: list[PublishedRow] = Field(description="rows of publications, to be read with their protocol")
+    left_out: list[str] = Field(description="sets, judges, models and scorers that are not on the page, and why")
