@@ -1,0 +1,81 @@
+"""The pages of a leaderboard: every figure with its protocol, names as text, the best row marked."""
+
+import re
+
+from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
+from synfiqa.jobs.leaderboard_page.html import html
+from synfiqa.jobs.leaderboard_page.markdown import markdown
+from synfiqa.schemas.evaluation import Interval
+from synfiqa.schemas.leaderboard import LeaderboardResult, SetFigures, Spread
+from tests.schemas.results import by_network, comparison, method
+
+HOSTILE = "<b>|x"
+
+
+def board(**changes):
+    bounds = Interval(low=0.5, high=0.9, used=20, resamples=20)
+    methods = {"good": method(0.6, bounds), HOSTILE: method(0.8), "random": method(0.5), "label": method(0.4)}
+    results = [by_network("bundled-b", True, comparison("leaderboard", 0.01, methods))]
+    results += [by_network("bundled-a", False, comparison("iso", 0.001, {"good": method(None)}))]
+    content = {
+        "run": "f" * 64,
+        "dataset_sha256": "d" * 64,
+        "config": "c" * 64,
+        "quick": True,
+        "scorers": ["good", HOSTILE, "random", "label"],
+        "sets": [SetFigures(name="lfw", protocol="listed pairs", images=40, results=results, skipped=[])],
+        "spreads": [
+            Spread(
+                group="small",
+                members=["small-s0", "small-s1"],
+                set="lfw",
+                judge="bundled-b",
+                mode="iso",
+                fmr=0.01,
+                mean=0.7,
+                low=0.65,
+                high=0.75,
+            )
+        ],
+        "published": list(PUBLISHED[:2]),
+        "left_out": ["set cfp: --on cfp: /x does not exist"],
+    }
+    return LeaderboardResult(**content | changes)
+
+
+def test_markdown_has_every_figure_with_its_setting():
+    text = markdown(board())
+    assert "| **good**" not in text, "a name is no figure"
+    assert "| good | **0.600 [0.500, 0.900]** |" in text
+    assert "leaderboard, FMR 0.01, F_0" in text
+    assert "Judge bundled-a; this network made the labels" in text
+    assert "| good | no value |" in text
+    assert "small (2)" in text
+    assert "0.650 to 0.750" in text
+    assert "set cfp: --on cfp: /x does not exist" in text
+    assert "not to be compared with the rows above" in text
+    assert "<b>\\|x" in text
+
+
+def test_the_best_row_is_neither_the_label_nor_chance():
+    rows = [line for line in markdown(board()).splitlines() if "**" in line and line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in rows] == ["| good"]
+
+
+def test_the_page_escapes_names_and_needs_nothing_from_outside():
+    page = html(board())
+    assert "&lt;b&gt;|x" in page
+    assert "<b>|x" not in page
+    assert "<script" not in page
+    assert not re.findall(r"(?:src|href)=\"(?!#|data:)", page)
+    assert page.count("<svg") == 2
+    assert 'class="number leads">0.600' in page
+    assert "Left out" in page
+    assert "listed pairs" in page
+
+
+def test_without_seeds_published_rows_and_gaps_their_sections_are_not_there():
+    bare = board(spreads=[], published=[], left_out=[], quick=False)
+    for text in (markdown(bare), html(bare)):
+        for word in ("Training seeds", "Published", "Left out", "Quick"):
+            assert word not in text
