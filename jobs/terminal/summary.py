@@ -13,7 +13,9 @@ def evaluation_lines(evaluation: EvaluationResult) -> list[str]:
     )
     methods = headline.methods
     figures = [f"{name} {_with_interval(methods[name])}" for name in ("model", "sharpness") if name in methods]
+    seen = [f"SEEN       {', '.join(evaluation.seen_by)} may have learned from these identities: not held out"]
     return [
+        *(seen if evaluation.seen else []),
         f"spearman   {_number(evaluation.spearman.get('model'))} of model and label on "
         f"{evaluation.identities} held-out identities",
         f"pAUC       {', '.join(figures)} (1 is useless, lower is better; {setting})",
