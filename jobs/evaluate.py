@@ -2,7 +2,7 @@
 
 import argparse
 
-from synfiqa.jobs.command import Command
+from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import CONFIG, config_of, held, storage_of
 from synfiqa.jobs.terminal.output import say
 
@@ -15,12 +15,22 @@ def evaluate(options: argparse.Namespace) -> None:
 
     storage = storage_of(config)
     with held(config, storage, "evaluate") as lease:
-        evaluation = run_evaluate(config, storage, lease=lease)
+        evaluation = run_evaluate(config, storage, lease=lease, allow_seen=options.allow_seen)
     for line in evaluation_lines(evaluation):
         say(line)
 
 
-COMMAND = Command("evaluate", "compute EDC and pAUC on held-out identities, beside the baselines", CONFIG, evaluate)
+ALLOW_SEEN = option(
+    "--allow-seen",
+    action="store_true",
+    help="evaluate even on identities that a model may have learned from; the evaluation is marked",
+)
+COMMAND = Command(
+    "evaluate",
+    "compute EDC and pAUC on held-out identities, beside the baselines",
+    (*CONFIG, ALLOW_SEEN),
+    evaluate,
+)
 
 
 if __name__ == "__main__":

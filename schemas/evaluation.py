@@ -196,6 +196,8 @@ class EvaluationResult(ResultFile):
     )
     results: list[NetworkComparison] = Field(min_length=1, description="by network, mode and FMR")
     skipped: list[Skipped] = Field(description="FMRs without a result")
+    seen: bool = Field(False, description="whether a model may have learned from identities of this evaluation")
+    seen_by: list[str] = Field(default_factory=list, description="these models, by name of the method")
     headline: Headline = Field(description="figure to quote first")
 
 

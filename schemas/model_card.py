@@ -1,9 +1,17 @@
 """The card of a model: input contract, origin, digest and licence, never implicit."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from synfiqa.schemas.json_values import check_json
 from synfiqa.schemas.licence import bars_commercial_use
@@ -73,6 +81,21 @@ class StateRules(CardPart):
         return value
 
 
+class LearnedFrom(CardPart):
+    """What a quality model was trained on, exact enough to tell who was held out from it."""
+
+    run_fingerprint: str = Field(description="fingerprint of the run")
+    dataset_sha256: str = Field(description="digest of the labelled dataset")
+    people_sha256: str = Field(description="digest of seed and identity generator: equal ones may show one person")
+    label: str = Field(description="name of the label pass")
+    label_sha256: str = Field(description="digest of its label files")
+    seed: int = Field(description="`run.seed`, which decides the split")
+    validation_fraction: float
+    test_fraction: float
+    steps: tuple[int, ...] = Field(min_length=1, description="identities of the run at first, and after each growth")
+    split_sha256: str = Field(description="digest over `identity split` lines of all labelled identities")
+
+
 class ModelCard(CardPart):
     """Input contract, output, origin and licence of one model: an entry of `models.yaml`, or a file beside weights."""
 
@@ -108,6 +131,14 @@ class ModelCard(CardPart):
         (), description="first outputs on the canary image, as `models check` measured them"
     )
     metrics: dict[str, float] = Field(default_factory=dict)
+    learned_from: LearnedFrom | None = Field(
+        None, description="of a quality model that `synfiqa train` made: the run and split; absent on other cards"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_absent_record(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = whole(self)
+        return {key: value for key, value in fields.items() if key != "learned_from" or value is not None}
 
     @property
     def in_recipe(self) -> bool:

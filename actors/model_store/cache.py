@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from synfiqa.actors.model_store.architectures.extras import require_extra
 from synfiqa.actors.model_store.architectures.table import ARCHITECTURES, REHEARSAL_VERSION
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.digest import weights_digest
@@ -38,9 +39,11 @@ def cache_folder(setting: str = "") -> Path:
 def locate(model: Model, *, fetch: bool | None = None) -> Path:
     """Return the verified local file or folder of a model's weights; `Path()` for code without weights.
 
-    `fetch` overrides whether remote weights may be fetched. UserError when they are missing or differ from the card.
+    `fetch` overrides whether remote weights may be fetched. UserError when they are missing or differ from the card, or
+    an extra that the model needs is not installed.
     """
     origin, card = model.origin, model.card
+    require_extra(card)
     if origin == BUILT_IN:
         return Path()
     if origin.startswith(RANDOM):

@@ -8,7 +8,7 @@ from synfiqa.actors.model_store.cache import digest_of, locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.digest import file_digest
 from synfiqa.actors.model_store.plugin_models import try_plugged
-from synfiqa.actors.model_store.selection import RunModels, catalogue_of, run_models
+from synfiqa.actors.model_store.selection import RunModels, catalogue_of, require_commercial, run_models
 from synfiqa.cluster.run.fingerprint import library_versions
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -24,7 +24,8 @@ class ResolvedRun:
     """What a config names. `digests` holds one a model, `built-in` for code; `cards` are those that a run records.
 
     `libraries` are the driver's versions of all libraries that decide bytes, packages of plug-ins among them.
-    `catalogue` also holds the models that the config does not name, such as an embedder of earlier labels.
+    `judges` are those of `evaluate.judges`. `catalogue` also holds the models that the config does not name, such as an
+    embedder of earlier labels.
     """
 
     config: RunConfig
@@ -33,6 +34,7 @@ class ResolvedRun:
     digests: dict[str, str]
     libraries: dict[str, str]
     catalogue: Catalogue = field(repr=False, compare=False)
+    judges: tuple[Model, ...] = ()
 
     def digest(self, model: Model) -> str:
         """Return the digest of a model of the catalogue, whether the config names it or not."""
@@ -56,18 +58,22 @@ def resolve(config: RunConfig) -> ResolvedRun:
     catalogue = catalogue_of(config.models)
     models = run_models(config.models, config.generate, catalogue)
     cards = tuple(model.card for model in models.of_dataset() if model.card.in_recipe)
-    digests = {model.name: digest_of(model) for model in models.all_models()}
-    return ResolvedRun(config, models, cards, digests, library_versions(config, cards), catalogue)
+    judges = tuple(catalogue.model(name, "embedder") for name in config.evaluate.judges)
+    if config.models.require_commercial:
+        require_commercial(judges)
+    named = {model.name: model for model in (*models.all_models(), *judges)}
+    digests = {name: digest_of(model) for name, model in named.items()}
+    return ResolvedRun(config, models, cards, digests, library_versions(config, cards), catalogue, judges)
 
 
 def verify_weights(run: ResolvedRun) -> VerifiedWeights:
     """Verify (with models.offline=false also fetch) the weights of all models here, before any actor starts.
 
-    Weights of the evaluation embedder are verified too: they load long after the dataset is made. UserError for weights
+    Weights of judges are verified too: they load long after the dataset is made. UserError for weights
     that are missing or not those of their card, for a template bank that cannot be read, and for a model of a plug-in,
     scorers of the evaluation included, whose output is not right.
     """
-    models = run.models.all_models()
+    models = [*run.models.all_models(), *run.judges]
     paths = {model.name: locate(model) for model in models if not model.origin.startswith(RANDOM)}
     try_plugins(run)
     made = {model.name: run.digests[model.name] for model in run.models.of_dataset()}
@@ -78,7 +84,8 @@ def verify_weights(run: ResolvedRun) -> VerifiedWeights:
 def try_plugins(run: ResolvedRun) -> None:
     """Run every model of a plug-in that the config names on two images; UserError where its output is not right."""
     named = [name for name in run.config.evaluate.scorers if find(SCORERS, name)]
-    models = [*run.models.all_models(), *(run.catalogue.model(name, "quality") for name in named)]
+    scorers = [run.catalogue.model(name, "quality") for name in named]
+    models = [*run.models.all_models(), *run.judges, *scorers]
     for model in {model.name: model for model in models if model.card.architecture == PLUGIN}.values():
         try_plugged(model.card, locate(model))
 

@@ -1,6 +1,6 @@
 """The models of one run by the part they play: chosen and checked on the driver, pickled to the workers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from synfiqa.actors.model_store.architectures.table import architecture_of
@@ -106,7 +106,7 @@ def run_models(
         mirrored_recognition=section.mirrored_recognition,
     )
     if section.require_commercial:
-        _require_commercial(chosen.all_models())
+        require_commercial(chosen.all_models())
     return chosen
 
 
@@ -150,7 +150,8 @@ def _conditional(section: ModelsSection, model: Callable[..., Model]) -> Conditi
     return chosen
 
 
-def _require_commercial(models: list[Model]) -> None:
+def require_commercial(models: Sequence[Model]) -> None:
+    """Raise UserError for models whose card does not allow commercial use."""
     if barred := [model for model in models if not model.card.commercial_use]:
         listed = ", ".join(f"{model.name} ({model.card.licence})" for model in barred)
         raise UserError(f"models.require_commercial is set but these models do not allow commercial use: {listed}")

@@ -59,6 +59,13 @@ def scorer_digests(names: Iterable[str], settings: ScorerSettings) -> dict[str, 
     return digests
 
 
+def stored_models(names: Iterable[str], settings: ScorerSettings) -> dict[str, Model]:
+    """Return the models of the named scorers that are quality networks of the store, by name."""
+    factory = STORED.factory
+    found = {name: settings.model(name) for name in names if SCORERS.get(name, STORED).factory == factory}
+    return {name: model for name, model in found.items() if model.origin != BUILT_IN}
+
+
 def stored(name: str, settings: ScorerSettings) -> QualityScorer:
     """Load a scorer of the model store."""
     model = settings.model(name)

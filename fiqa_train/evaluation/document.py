@@ -34,19 +34,25 @@ SCORES = "scores.parquet"
 
 
 def evaluation_basis(
-    run: ResolvedRun, training: TrainingResult | None, embedders: list[Model], scorers: Mapping[str, str]
+    run: ResolvedRun,
+    training: TrainingResult | None,
+    embedders: list[Model],
+    labelling: str,
+    scorers: Mapping[str, str],
 ) -> EvaluationBasis:
     """Return everything that decides an evaluation: model, training, section `evaluate`, embedders, scorers, seed.
 
-    `scorers` are the digests of weights that scorers read beside the model.
+    `labelling` is the embedder of the labels, `scorers` are the digests of weights that scorers read beside the model.
     """
     config = run.config
+    # The default of a field added later is omitted, so that older evaluations stay valid.
+    plain = set() if config.evaluate.judges else {"judges"}
     return EvaluationBasis(
         model_sha256="" if training is None else training.model_sha256,
         training=None if training is None else training.basis,
-        evaluate=config.evaluate.model_dump(mode="json"),
+        evaluate=config.evaluate.model_dump(mode="json", exclude=plain),
         evaluation_embedder=config.models.evaluation_embedder,
-        label_embedder=embedders[-1].name,
+        label_embedder=labelling,
         embedders={model.name: run.digest(model) for model in embedders},
         inputs={model.name: model.card.model_dump(mode="json", include=INPUT_FIELDS) for model in embedders},
         scorers=dict(scorers),
@@ -71,8 +77,9 @@ def evaluation_document(
     qualities: Mapping[str, np.ndarray],
     results: list[NetworkComparison],
     skipped: list[Skipped],
+    seen: list[str],
 ) -> EvaluationResult:
-    """Return the document of `results`, the one to quote first among them being the first."""
+    """Return the document of `results`, the one to quote first among them being the first; `seen` names models."""
     labelled = ~np.isnan(held_out.label)
     n_genuine = int(table.genuine.sum())
     return EvaluationResult(
@@ -92,6 +99,8 @@ def evaluation_document(
         },
         results=results,
         skipped=skipped,
+        seen=bool(seen),
+        seen_by=seen,
         headline=headline(results[0]),
     )
 

@@ -3,16 +3,18 @@
 `synfiqa.schemas.evaluation` describes the result.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, try_plugins
-from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
+from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of, stored_models
 from synfiqa.actors.quality.registry import require_known
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
+from synfiqa.actors.recognition.stored_vectors import stored_vectors
 from synfiqa.actors.roles import QualityScorer
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.lease import Lease, require_held
@@ -31,8 +33,8 @@ from synfiqa.fiqa_train.evaluation.document import (
 )
 from synfiqa.fiqa_train.evaluation.held_out import (
     HeldOut,
-    embedders_of,
     holding,
+    judges_of,
     load_embedder,
     read_held_out,
     score_table,
@@ -48,10 +50,18 @@ from synfiqa.fiqa_train.evaluation.pairs import (
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
 from synfiqa.fiqa_train.training.checkpoints import load_trained, model_folder
-from synfiqa.fiqa_train.training.task import finished_training, split_run, training_basis
+from synfiqa.fiqa_train.training.seen import require_unseen, with_record
+from synfiqa.fiqa_train.training.snapshot import under_snapshot
+from synfiqa.fiqa_train.training.task import recorded_training, split_of_record, split_run
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.evaluation import EvaluationResult, NetworkComparison, file_content
+from synfiqa.schemas.evaluation import (
+    EvaluationBasis,
+    EvaluationResult,
+    NetworkComparison,
+    TrainingResult,
+    file_content,
+)
 
 SCORERS = "evaluate.scorers"
 
@@ -67,10 +77,12 @@ def run_evaluate(
     lease: Lease | None = None,
     resolved: ResolvedRun | None = None,
     store: ShardStore | None = None,
+    allow_seen: bool = False,
 ) -> EvaluationResult:
-    """Evaluate `models/<train.name>/` on the test identities and return the evaluation; one that exists is returned.
+    """Evaluate `models/<train.name>/` on its test identities and return the evaluation; one that exists is returned.
 
-    UserError when the model is not trained (or with other settings) or the held-out pairs can resolve no FMR;
+    Label and split are those of the training's record. UserError when the model is not trained, or on other data, when
+    a model to compare has learned from these identities (unless `allow_seen`), or when they can resolve no FMR;
     JobFailed when there are no held-out images; RunHeld, before the next write, when the run is taken over from
     `lease`. A `store` that an earlier job has used does not read its commits again.
     """
@@ -79,26 +91,33 @@ def run_evaluate(
     require_known(config.evaluate.scorers, SCORERS, config.models.catalogue)
     name, folder = config.train.name, model_folder(config.train.name)
     manifest = load_run(storage)
+    config = under_snapshot(config, manifest)
     store = store or ShardStore(storage, manifest.fingerprint)
-    calibration = require_calibration(storage, config.label.name)
+    training = recorded_training(storage, name, manifest)
+    calibration = require_calibration(storage, training.basis.label if training else config.label.name)
     commits = require_fresh_labels(store, calibration).shards
-    run = resolved or resolve(config)
+    run = replace(resolved, config=config) if resolved else resolve(config)
     try_plugins(run)
-    training = finished_training(storage, name, training_basis(run, manifest, calibration))
     model = load_trained(storage, name)
-    embedders = embedders_of(run, calibration.embedder or config.models.embedder)
+    labelling = calibration.embedder or config.models.embedder
+    judges = judges_of(run, labelling)
     settings = ScorerSettings(run.catalogue, config.models.embedder, config.run.seed)
-    basis = evaluation_basis(run, training, embedders, scorer_digests(config.evaluate.scorers, settings))
+    basis = evaluation_basis(run, training, judges, labelling, scorer_digests(config.evaluate.scorers, settings))
     existing = existing_evaluation(storage, folder, basis)
-    if existing is not None:
+    if existing is not None and (allow_seen or not existing.seen):
         return existing
 
-    preflight(storage)
-    steps = _Steps(progress, 3 + 2 * len(embedders))
     shards = pair_shards(commits.values(), calibration.parts)
     identities = [own for own, _ in labelled_identities(storage, shards)]
-    splits = split_run(config, (int(identity) for own in identities for identity in own), manifest.steps)
-    tested = {identity for identity, split in splits.items() if split == "test"}
+    labelled = [int(identity) for own in identities for identity in own]
+    tested = _tested(config, training, labelled, manifest.steps)
+    cards = {name: with_record(own) for name, own in stored_models(config.evaluate.scorers, settings).items()}
+    # The record of an older training is its basis, from which the split was taken.
+    if model.card.learned_from or not training:
+        cards["model"] = model.card
+    seen = require_unseen(cards, manifest, tested, labelled, allow_seen=allow_seen)
+    preflight(storage)
+    steps = _Steps(progress, 3 + 2 * len(judges))
     held_out = read_held_out(store, holding(shards, identities, tested), tested)
     table = _pairs(config, held_out)
     n_genuine = int(table.genuine.sum())
@@ -109,14 +128,21 @@ def run_evaluate(
 
     qualities = _qualities(config, settings, NetworkScorer(model), held_out)
     steps.done()
-    results = _results(config, embedders, held_out, table, qualities, fmrs, steps)
-    evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped)
+    judging = _Judging(storage, basis, lease)
+    results = _results(config, judges, judging, held_out, table, qualities, fmrs, steps)
+    evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped, seen)
     require_held(lease)
     storage.write(f"{folder}/{SCORES}", score_table(held_out, qualities))
     require_held(lease)
     storage.write(f"{folder}/{EVALUATION}", file_content(evaluation))
     steps.done()
     return evaluation
+
+
+def _tested(config: RunConfig, training: TrainingResult | None, labelled: list[int], steps: Sequence[int]) -> set[int]:
+    """Return the test identities by the record of the training, or of one without record by the run's snapshot."""
+    splits = split_of_record(training.basis, labelled, steps) if training else split_run(config, labelled, steps)
+    return {identity for identity, split in splits.items() if split == "test"}
 
 
 class _Steps:
@@ -135,6 +161,24 @@ class _Steps:
             self._phase.advance()
             if self._count == self._planned:
                 self._phase.close()
+
+
+@dataclass(frozen=True)
+class _Judging:
+    """Vectors of an evaluation's images, stored in the run by set and judge."""
+
+    storage: Storage
+    basis: EvaluationBasis
+    lease: Lease | None
+
+    def vectors(self, judge: Model, images: np.ndarray) -> np.ndarray:
+        """Return the vectors (N, 2D) of the images by a judge, from the run where it has them."""
+        digest = self.basis.embedders[judge.name]
+
+        def embed() -> np.ndarray:
+            return embed_flipped(load_embedder(judge), images)
+
+        return stored_vectors(self.storage, judge, digest, images, embed, lease=self.lease)
 
 
 def _qualities(
@@ -156,24 +200,23 @@ def _pairs(config: RunConfig, held_out: HeldOut) -> PairTable:
 
 def _results(
     config: RunConfig,
-    embedders: list[Model],
+    judges: list[Model],
+    judging: _Judging,
     held_out: HeldOut,
     table: PairTable,
     qualities: Mapping[str, np.ndarray],
     fmrs: list[float],
     steps: _Steps,
 ) -> list[NetworkComparison]:
-    """Return the results by each embedder; intervals of the first alone, which is the independent one."""
+    """Return the results by each judge; intervals of those alone that did not label."""
     results: list[NetworkComparison] = []
-    for position, embedder in enumerate(embedders):
-        similarity = pair_similarity(embed_flipped(load_embedder(embedder), held_out.images), table)
+    for judge in judges:
+        similarity = pair_similarity(judging.vectors(judge, held_out.images), table)
         steps.done()
-        resamples = config.evaluate.bootstrap if position == 0 else 0
+        independent = judge.name != judging.basis.label_embedder
+        resamples = config.evaluate.bootstrap if independent else 0
         protocol = Protocol(fmrs, config.evaluate.discard_limit, resamples, config.run.seed)
         found = compare(qualities, similarity, table, held_out.identity, protocol, model_versus(list(qualities)))
-        independent = embedder.name != embedders[-1].name
-        results += [
-            NetworkComparison(embedder=embedder.name, independent=independent, **dict(result)) for result in found
-        ]
+        results += [NetworkComparison(embedder=judge.name, independent=independent, **dict(result)) for result in found]
         steps.done()
     return results

@@ -1,4 +1,4 @@
-"""Held-out images of a run, the embedders that compare them, and the table of their scores."""
+"""Held-out images of a run, the judges that compare them, and the table of their scores."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synfiqa.actors.imaging.codec import decode as decode_image
+from synfiqa.actors.model_store.architectures.extras import require_extra
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.players import player
@@ -16,7 +17,7 @@ from synfiqa.actors.roles import Embedder
 from synfiqa.cluster.commits.shard_formats import encode
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.fiqa_train.labels.parts import LabelledShard, read_part
-from synfiqa.schemas.errors import JobFailed
+from synfiqa.schemas.errors import JobFailed, UserError
 
 MAX_IMAGES = 20_000
 """Held-out images beyond which whole identities are left out, in order of their number."""
@@ -64,11 +65,29 @@ def read_held_out(store: ShardStore, shards: Sequence[LabelledShard], identities
     return HeldOut(rows, labels)
 
 
-def embedders_of(run: ResolvedRun, labelling: str) -> list[Model]:
-    """Return the independent embedder, then the one named `labelling`, unless both are one."""
-    independent = run.models.evaluation_embedder
-    labelled = run.catalogue.model(labelling, "embedder")
-    return [independent] if independent.name == labelled.name else [independent, labelled]
+def judges_of(run: ResolvedRun, labelling: str) -> list[Model]:
+    """Return the judges, those that did not label first; `labelling` is the embedder of the labels' f_r.
+
+    Without `evaluate.judges` these are `models.evaluation_embedder` and the labelling embedder. UserError, before any
+    image is read, when the labelling one would judge alone, or a judge needs an extra that
+    is not installed.
+    """
+    named = run.config.evaluate.judges
+    judges = [run.catalogue.model(name, "embedder") for name in named or _usual(run, labelling)]
+    independent = [model for model in judges if model.name != labelling]
+    if not independent:
+        place = "evaluate.judges" if named else "models.evaluation_embedder"
+        raise UserError(
+            f"{labelling} made the labels and would be the only judge of a model that learned from them: name another "
+            f"embedder in {place}"
+        )
+    for model in judges:
+        require_extra(model.card)
+    return independent + [model for model in judges if model.name == labelling]
+
+
+def _usual(run: ResolvedRun, labelling: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((run.models.evaluation_embedder.name, labelling)))
 
 
 def load_embedder(model: Model) -> Embedder:

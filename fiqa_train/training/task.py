@@ -16,11 +16,12 @@ from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
 from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, model_folder
 from synfiqa.fiqa_train.training.data import batch_plan
 from synfiqa.fiqa_train.training.loop import TrainTask, describe
+from synfiqa.fiqa_train.training.seen import learned_from
 from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_grown
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.evaluation import OtherVersion, TrainingResult, parse
+from synfiqa.schemas.evaluation import OtherVersion, TrainingBasis, TrainingResult, parse
 from synfiqa.schemas.manifest import Commit, RunManifest
 
 BASIS = "train.json"
@@ -84,10 +85,36 @@ def finished_training(storage: Storage, name: str, basis: dict[str, Any]) -> Tra
     raise UserError(f"{storage.uri(path)} {reason}; choose another train.name, or delete {folder}")
 
 
+def recorded_training(storage: Storage, name: str, manifest: RunManifest) -> TrainingResult | None:
+    """Return the result of a finished training of this run by its own record, None where there is none.
+
+    UserError when the model was trained on another run, or its labels are no longer those of its record.
+    """
+    try:
+        basis = json.loads(storage.read(f"{model_folder(name)}/{BASIS}"))
+    except FileNotFoundError:
+        return None
+    calibration = require_calibration(storage, str(basis["label"]))
+    now = basis | {
+        "label_sha256": label_digest(calibration),
+        "dataset_sha256": calibration.dataset_sha256,
+        "run_fingerprint": manifest.fingerprint,
+    }
+    return finished_training(storage, name, now)
+
+
 def split_run(config: RunConfig, identities: Iterable[int], steps: Sequence[int]) -> dict[int, Split]:
     """Return the split of every labelled identity of a run with these `steps`, the same for train and evaluate."""
     section, numbers = config.train, map(int, identities)
     return split_grown(numbers, steps, section.validation_fraction, section.test_fraction, config.run.seed)
+
+
+def split_of_record(basis: TrainingBasis, identities: Iterable[int], steps: Sequence[int]) -> dict[int, Split]:
+    """Return the split of every labelled identity that a finished training was made with."""
+    section = basis.train
+    return split_grown(
+        map(int, identities), steps, section["validation_fraction"], section["test_fraction"], basis.seed
+    )
 
 
 def training_task(
@@ -106,6 +133,7 @@ def training_task(
     labelled = labelled_identities(storage, shards)
     manifest = load_run(storage)
     splits = split_run(config, (int(identity) for own, _ in labelled for identity in own), manifest.steps)
+    record = learned_from(training_basis(run, manifest, calibration), manifest, calibration, splits)
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
     rows = sum(
         int(labels)
@@ -126,7 +154,8 @@ def training_task(
         section=config.train,
         embedder=embedder,
         seed=config.run.seed,
-        card=describe(config.train, embedder, calibration.fingerprint, commercial_labels=commercial),
+        card=describe(config.train, embedder, calibration.fingerprint, commercial_labels=commercial)
+        | {"learned_from": record.model_dump(mode="json")},
         claim=claim,
         wait_s=config.resilience.placement_wait_s,
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
@@ -14,6 +15,7 @@ from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.training.checkpoints import METRICS, model_folder, publish
 from synfiqa.fiqa_train.training.on_ray import HISTORY, read_history, require_workers, train_on_ray
+from synfiqa.fiqa_train.training.snapshot import require_label, require_weights, under_snapshot
 from synfiqa.fiqa_train.training.task import BASIS, finished_training, training_basis, training_task
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.evaluation import TrainingResult, file_content
@@ -33,6 +35,7 @@ def run_train(
 ) -> TrainingResult:
     """Train `models/<train.name>/` to the end and return its result; that of a finished one at once.
 
+    Seed, split and models are those of the run's snapshot; a config that sets others is refused (`under_snapshot`).
     Needs Ray to be initialised and storage that all its workers can reach. The same command after a crash resumes from
     the last epoch. UserError when the name belongs to a training from other data, labels or settings, or the cluster is
     too small; JobFailed when training fails; RunHeld, before the next write, when the run is taken over from `lease`.
@@ -40,11 +43,14 @@ def run_train(
     read its commits again.
     """
     manifest = load_run(storage)
+    config = under_snapshot(config, manifest)
     store = store or ShardStore(storage, manifest.fingerprint)
     calibration = require_calibration(storage, config.label.name)
+    require_label(config, manifest, calibration)
     commits = require_fresh_labels(store, calibration).shards
     folder = model_folder(config.train.name)
-    run = resolved or resolve(config)
+    run = replace(resolved, config=config) if resolved else resolve(config)
+    require_weights(run, manifest)
     basis = training_basis(run, manifest, calibration)
     finished = finished_training(storage, config.train.name, basis)
     if finished is not None:

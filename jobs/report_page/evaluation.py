@@ -82,7 +82,7 @@ def _evaluation(document: EvaluationResult) -> Evaluation:
     return Evaluation(
         headlines=_headlines(document),
         summary=(
-            f"Error versus discard on {document.identities:,} identities held out from training: the images "
+            f"Error versus discard on {document.identities:,} identities {_held_out(document)}: the images "
             "of lowest quality are discarded first, and the curve is the false non-match rate (FNMR) of the rest. "
             "pAUC is the area below the curve in the shaded part, divided by what random discarding leaves: "
             "1 is chance, lower is better."
@@ -91,6 +91,12 @@ def _evaluation(document: EvaluationResult) -> Evaluation:
         skipped=[f"FMR {_percent(entry.fmr)} is left out: {entry.reason}" for entry in document.skipped],
         model_sha256=document.basis.model_sha256,
     )
+
+
+def _held_out(document: EvaluationResult) -> str:
+    if not document.seen:
+        return "held out from training"
+    return f"that {', '.join(document.seen_by)} may have learned from (--allow-seen)"
 
 
 def _same_point(result: NetworkComparison, other: Headline) -> bool:

@@ -9,6 +9,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from synfiqa.actors.model_store.architectures.extras import missing_extra, remedy
 from synfiqa.actors.model_store.cache import WrongDigest, locate
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.model_store.checks.canary_inputs import inputs_digest
@@ -68,6 +69,9 @@ def run_check(models: Sequence[Model], *, record: bool = False, fetch: bool = Fa
 def run_fetch(models: Sequence[Model]) -> None:
     """Bring the weights of each model to this machine, verified; what is here already is only verified."""
     for model in models:
+        if extra := missing_extra(model.card):
+            say(f"{model.name}: needs synfiqa[{extra}]: {remedy(extra)}")
+            continue
         path = locate(model, fetch=True)
         say(f"{model.name}: {path if path.name else 'code without weights'}")
 
@@ -93,6 +97,8 @@ def _remarks(finding: Finding) -> str:
 
 
 def _presence(model: Model) -> str:
+    if extra := missing_extra(model.card):
+        return f"needs synfiqa[{extra}]"
     if model.origin == BUILT_IN:
         return "code"
     if model.origin.startswith(RANDOM):

@@ -1,23 +1,42 @@
 """Headline figures of an evaluation as lines for the terminal."""
 
-from synfiqa.schemas.evaluation import EvaluationResult, Figure
+from collections.abc import Mapping
+
+from synfiqa.schemas.evaluation import EvaluationResult, Figure, NetworkComparison
 
 
 def evaluation_lines(evaluation: EvaluationResult) -> list[str]:
-    """Return the label Spearman and the pAUC of model and sharpness on held-out identities, as lines."""
+    """Return label Spearman and pAUC of model and sharpness on held-out identities, by each judge, as lines."""
     headline = evaluation.headline
     setting = (
         f"FMR {headline.fmr:g}, {headline.mode} mode, {headline.embedder}, "
         f"{evaluation.pairs} pairs, "
         f"{evaluation.n_genuine} genuine and {evaluation.n_impostor} impostor"
     )
-    methods = headline.methods
-    figures = [f"{name} {_with_interval(methods[name])}" for name in ("model", "sharpness") if name in methods]
+    seen = [f"SEEN       {', '.join(evaluation.seen_by)} may have learned from these identities: not held out"]
     return [
+        *(seen if evaluation.seen else []),
         f"spearman   {_number(evaluation.spearman.get('model'))} of model and label on "
         f"{evaluation.identities} held-out identities",
-        f"pAUC       {', '.join(figures)} (1 is useless, lower is better; {setting})",
+        f"pAUC       {_figures(headline.methods)} (1 is useless, lower is better; {setting})",
+        *(f"judge      {found.embedder}: {_figures(found.methods)}" for found in _further(evaluation)),
     ]
+
+
+def _further(evaluation: EvaluationResult) -> list[NetworkComparison]:
+    """Return the results of the other judges that did not label, at the setting of the headline."""
+    headline = evaluation.headline
+    return [
+        result
+        for result in evaluation.results
+        if result.independent
+        and result.embedder != headline.embedder
+        and (result.mode, result.fmr) == (headline.mode, headline.fmr)
+    ]
+
+
+def _figures(methods: Mapping[str, Figure]) -> str:
+    return ", ".join(f"{name} {_with_interval(methods[name])}" for name in ("model", "sharpness") if name in methods)
 
 
 def _with_interval(method: Figure) -> str:

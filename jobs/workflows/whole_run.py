@@ -13,6 +13,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     """Run every phase that is not finished yet, then print where to look and the figures that matter."""
     from synfiqa.actors.model_store.resolved_run import resolve
     from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
+    from synfiqa.fiqa_train.evaluation.held_out import judges_of
     from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, measured_by
     from synfiqa.fiqa_train.labels.label_pass import run_label
     from synfiqa.fiqa_train.labels.match_threshold import match_threshold
@@ -29,6 +30,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     resolved = resolve(config)
     match_threshold(config, measured.embedder, frozen, resolved=resolved)
     trunk_of(config.train, resolved.models.embedder)
+    judges_of(resolved, measured.embedder)
     before = current(config.run.url, config.resilience.retry_budget_s)
     with ray_session():
         if new_generation or not is_trained(before, config.train.name):

@@ -85,9 +85,16 @@ class EvaluateSection(Section):
         description="quality scorers to compare, model among them: label, sharpness, random, norm, mirror, "
         "bundled-quality, quality models of the catalogue, scorers of plug-ins",
     )
+    judges: tuple[Name, ...] = Field(
+        (),
+        description="embedders that verify the pairs, a result each; the first that did not label gives the headline, "
+        "and the labelling one alone is refused; empty: models.evaluation_embedder, then the labelling one",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "EvaluateSection":
+        if len(set(self.judges)) != len(self.judges):
+            raise ValueError(f"judges must name no embedder twice, not {', '.join(self.judges)}")
         if "model" not in self.scorers or len(set(self.scorers)) != len(self.scorers):
             raise ValueError(f"scorers must name model and no scorer twice, not {', '.join(self.scorers) or 'none'}")
         if any(not 0 < value < 1 for value in self.fmr):

@@ -39,4 +39,12 @@ RECOGNITION = {
             Contract("rgb", "range", (0.0, 1.0), 160),
         ),
     ),
+    "dlib-resnet": Architecture(
+        "embedder",
+        "synfiqa.actors.recognition.dlib_embedder:DlibEmbedder",
+        # The library prepares its input itself, so that a card can only agree.
+        contracts=(Contract("rgb", "range", (0.0, 255.0), 150),),
+        extra="dlib",
+        modules=("dlib", "face_recognition_models"),
+    ),
 }

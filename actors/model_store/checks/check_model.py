@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from synfiqa.actors.model_store.architectures.extras import missing_extra, remedy
 from synfiqa.actors.model_store.cache import cache_folder, locate, verify
 from synfiqa.actors.model_store.catalogue import Model, check_contract
 from synfiqa.actors.model_store.checks.canary import ROLES, TOLERANCE, answer_of, compare, moved, recorded, wrong_cards
@@ -33,6 +34,9 @@ class Finding:
 def check_model(model: Model, *, fetch: bool = False) -> Finding:
     """Check one model against its card; every problem is a sentence, none is raised."""
     finding = Finding(model.name)
+    if extra := missing_extra(model.card):
+        finding.notes.append(f"not checked, it needs synfiqa[{extra}]: {remedy(extra)}")
+        return finding
     try:
         path = locate(model, fetch=fetch)
         if model.origin != BUILT_IN and not model.origin.startswith(RANDOM):

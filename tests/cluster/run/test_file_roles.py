@@ -17,6 +17,7 @@ from tests.cluster.finished_run import finished_run
         ("dead/unit-000000-0123456789ab.parquet", "dead rows"),
         ("labels/a.b-c/shard-000000-0123456789ab.parquet", "label part"),
         ("models/x/checkpoints/a/b/c.pt", "model"),
+        ("vectors/bundled-b-0123456789abcdef01234567.safetensors", "vectors"),
         ("attempts/session/key/mark", "attempt mark"),
         ("lease/000012.json", "lease"),
         ("models/x/.tmp-anything", "unfinished write"),

@@ -77,7 +77,7 @@ def test_a_dying_worker_changes_nothing_and_a_second_call_does_nothing(cluster, 
     assert run_train(config, storage) == metrics
     same_on_other_machines = config.model_copy(update={"train": config.train.model_copy(update={"workers": 2})})
     assert run_train(same_on_other_machines, storage) == metrics
-    for key, value in (("learning_rate", 0.5), ("epochs", 4), ("test_fraction", 0.4)):
+    for key, value in (("learning_rate", 0.5), ("epochs", 4)):
         changed = config.model_copy(update={"train": config.train.model_copy(update={key: value})})
         with pytest.raises(UserError, match=rf"train\.{key}: .* -> {value}.*another train\.name"):
             run_train(changed, storage)
