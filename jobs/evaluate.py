@@ -1,15 +1,33 @@
-"""Command `evaluate`: compare the trained model with baselines on held-out identities (EDC and pAUC)."""
+"""Command `evaluate`: compare the trained model with baselines on held-out identities or test sets (EDC and pAUC)."""
 
 import argparse
 
 from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import CONFIG, config_of, held, storage_of
 from synfiqa.jobs.terminal.output import say
+from synfiqa.schemas.config.run import RunConfig
+
+ON = option(
+    "--on",
+    action="append",
+    default=[],
+    metavar="NAME=PATH",
+    help="evaluate on this test set instead: InsightFace .bin, LFW, XQLFW, IJB-C, TinyFace, Adience, a folder of "
+    "identities, a run or a rendered benchmark; repeatable",
+)
+ALLOW_SEEN = option(
+    "--allow-seen",
+    action="store_true",
+    help="evaluate even on identities that a model may have learned from; the evaluation is marked",
+)
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate the run's model while holding its lease, and print its headline figures."""
     config = config_of(options)
+    if options.on:
+        evaluate_on(config, options.on, allow_seen=options.allow_seen)
+        return
     from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
     from synfiqa.jobs.terminal.summary import evaluation_lines
 
@@ -20,17 +38,24 @@ def evaluate(options: argparse.Namespace) -> None:
         say(line)
 
 
-ALLOW_SEEN = option(
-    "--allow-seen",
-    action="store_true",
-    help="evaluate even on identities that a model may have learned from; the evaluation is marked",
-)
-COMMAND = Command(
-    "evaluate",
-    "compute EDC and pAUC on held-out identities, beside the baselines",
-    (*CONFIG, ALLOW_SEEN),
-    evaluate,
-)
+def evaluate_on(config: RunConfig, sources: list[str], *, allow_seen: bool) -> None:
+    """Evaluate the run's model on test sets while holding its lease, and print a table for each."""
+    from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
+    from synfiqa.fiqa_train.evaluation.on_test_sets.evaluate_sets import run_evaluate_on
+    from synfiqa.fiqa_train.rendered_benchmark.benchmark_set import BENCHMARK
+    from synfiqa.jobs.terminal.set_text import set_lines
+
+    test_sets = open_test_sets(sources, (BENCHMARK, *FORMATS))
+    storage = storage_of(config)
+    with held(config, storage, "evaluate") as lease:
+        evaluations = run_evaluate_on(config, storage, test_sets, lease=lease, allow_seen=allow_seen)
+    for evaluation in evaluations:
+        for line in set_lines(evaluation):
+            say(line)
+
+
+HELP = "compute EDC and pAUC on held-out identities or test sets, beside the baselines"
+COMMAND = Command("evaluate", HELP, (*CONFIG, ON, ALLOW_SEEN), evaluate)
 
 
 if __name__ == "__main__":

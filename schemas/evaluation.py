@@ -201,6 +201,63 @@ class EvaluationResult(ResultFile):
     headline: Headline = Field(description="figure to quote first")
 
 
+IdentitySource = Literal["given", "linked by genuine pairs"]
+"""Where identities come from: names or numbers of the set, or its genuine pairs, which link images of one person."""
+
+
+class SetId(Result):
+    """Test set that was measured on."""
+
+    name: str = Field(description="NAME of `--on NAME=PATH`")
+    format: str = Field(description="format that its path was recognised as")
+    sha256: str = Field(description="digest of all that the figures depend on, hex")
+    protocol: str = Field(description="what is compared, a sentence")
+    crops: str = Field(description="where the aligned faces come from")
+
+
+class SetBasis(EvaluationBasis):
+    """Everything that decides an evaluation on a test set."""
+
+    test_set: SetId = Field(description="what was measured on")
+
+
+class LeftOut(Result):
+    """Something that is left out of an evaluation."""
+
+    name: str = Field(description="scorer of `evaluate.scorers`, or id of an image or template")
+    reason: str = Field(description="why, in words")
+
+
+class SetEvaluation(ResultFile):
+    """Content of `models/<name>/evaluation-<NAME>.json`, written last: the model on one test set.
+
+    Pairs of an image (or template) without a face are left out, genuine and impostor alike: they would measure the
+    detector.
+    """
+
+    basis: SetBasis = Field(description="all that decides the evaluation")
+    name: str = Field(description="name of the model")
+    images: int = Field(ge=0, description="images of the set")
+    templates: int | None = Field(description="templates of the set; None where images are compared")
+    identities: int = Field(ge=0, description="identities of the images or templates")
+    identities_from: IdentitySource = Field(description="where identities come from; intervals are drawn by them")
+    without_face: int = Field(ge=0, description="images without a usable face")
+    left_out: list[LeftOut] = Field(description="the first 100 of them, with the reason")
+    pairs_left_out: int = Field(ge=0, description="pairs that they would be in")
+    n_genuine: int = Field(ge=0, description="genuine pairs compared")
+    n_impostor: int = Field(ge=0, description="impostor pairs compared")
+    impostors_sampled: bool = Field(description="whether the impostor pairs are a sample of all")
+    pairs: str = Field(description="which pairs count: listed, probe-reference or all")
+    repeated_pairs: int = Field(ge=0, description="listed pairs that are there more than once; they stay")
+    contradictory_pairs: int = Field(ge=0, description="impostor pairs of one identity by other pairs; they stay")
+    scorers_left_out: list[LeftOut] = Field(description="scorers of `evaluate.scorers` that cannot be used here")
+    results: list[NetworkComparison] = Field(min_length=1, description="by network, mode and FMR")
+    skipped: list[Skipped] = Field(description="FMRs without a result")
+    seen: bool = Field(False, description="whether a model may have learned from people of the set")
+    seen_by: list[str] = Field(default_factory=list, description="these models, by name of the method")
+    headline: Headline = Field(description="figure to quote first")
+
+
 class Step(Result):
     """Probes of one step of a factor."""
 

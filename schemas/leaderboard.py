@@ -14,7 +14,6 @@ class SetFigures(Result):
     images: int = Field(ge=0, description="images with a score")
     results: list[NetworkComparison] = Field(description="by judge, mode and FMR")
     skipped: list[Skipped] = Field(description="FMRs that the pairs are too few for")
-    seen: bool = Field(False, description="whether a model trained on identities of the set")
 
 
 class Spread(Result):

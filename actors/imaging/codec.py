@@ -46,6 +46,17 @@ def load_photo(path: str | Path) -> np.ndarray:
     return _read(io.BytesIO(data), str(path))
 
 
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return width and height of an image file as stored, from its header; ValueError when it is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                return image.size
+    except Exception as error:  # decoders raise exceptions of many types on damaged bytes
+        raise ValueError(f"{path} is no readable image: {error}") from error
+
+
 def _read(stream: io.BytesIO, name: str) -> np.ndarray:
     try:
         with warnings.catch_warnings():

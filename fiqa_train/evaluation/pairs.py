@@ -1,11 +1,10 @@
 """Verification pairs of held-out images and their similarities, in the protocol of CR-FIQA and MR-FIQA."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from synfiqa.actors.recognition.mirrored import both_sides
 from synfiqa.actors.roles import Embedder
+from synfiqa.fiqa_train.datasets.pair_table import PairTable
 from synfiqa.schemas.seeds import derive_seed, generator
 
 MAX_IMPOSTORS = 2_000_000
@@ -15,15 +14,6 @@ BLOCK = 256
 DENSE = 0.01
 """Share of a block's pairs that must be wanted for a product of matrices to be faster than one pair at a time."""
 _GATHERED = 50_000
-
-
-@dataclass(frozen=True)
-class PairTable:
-    """Positions (N,) of the two images of each pair, first < second, and whether both show one identity."""
-
-    first: np.ndarray
-    second: np.ndarray
-    genuine: np.ndarray
 
 
 def count_pairs(identities: np.ndarray) -> tuple[int, int]:

@@ -29,6 +29,7 @@ from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
 from synfiqa.fiqa_train.leaderboard.rows import Rows, judges_at_hand, rows_of
 from synfiqa.fiqa_train.leaderboard.sets import of_people, run_set
 from synfiqa.fiqa_train.leaderboard.spreads import seed_groups, spreads_of
+from synfiqa.fiqa_train.training.seen import seen_by
 from synfiqa.fiqa_train.training.task import split_of_record, split_run
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.leaderboard import LeaderboardConfig
@@ -132,7 +133,7 @@ def _own_set(
     if not tested:
         raise UserError("no identity is held out by every model: name models of one split in `models`")
     digest = calibration.dataset_sha256
-    own, held_out = run_set(store, shards, identities, tested, manifest.fingerprint, digest)
+    own, held_out = run_set(store, shards, identities, tested, manifest, digest)
     return own, held_out.label
 
 
@@ -149,8 +150,10 @@ def _measured(
     except UserError as error:
         left_out.append(f"set {test_set.name}: {error}")
         return None
+    seen = _seen(page.rows, test_set)
+    left_out += [f"scorer {name} on {test_set.name}: it may have learned from people of this set" for name in seen]
     embedders = {name: load_embedder(model) for name, model in page.judges.items()}
-    images = scores_of(test_set, embedders, scorers)
+    images = scores_of(test_set, embedders, {name: own for name, own in scorers.items() if name not in seen})
     units = pooled(images, test_set.templates) if test_set.templates else images
     compared = pairs.between(units.present)
     fmrs, skipped = carried(test_set.name, compared, section.fmr)
@@ -162,6 +165,14 @@ def _measured(
         results=_results(page, units.vectors, units.quality, compared, fmrs),
         skipped=skipped,
     )
+
+
+def _seen(rows: Rows, test_set: TestSet) -> list[str]:
+    """Return the rows that have learned from people of a set, models of this run by their record of it."""
+    if test_set.manifest is None or test_set.identity is None:
+        return []
+    people = np.unique(test_set.identity).tolist()
+    return [name for name, card in rows.cards.items() if seen_by(card, test_set.manifest, people, people)]
 
 
 def _people(pairs: SetPairs) -> np.ndarray:

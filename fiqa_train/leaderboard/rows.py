@@ -7,17 +7,19 @@ import numpy as np
 
 from synfiqa.actors.model_store.architectures.extras import require_extra
 from synfiqa.actors.model_store.catalogue import Catalogue, Model
-from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
+from synfiqa.actors.quality.factories import ScorerSettings, scorers_of, stored_models
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
 from synfiqa.fiqa_train.training.checkpoints import load_trained
+from synfiqa.fiqa_train.training.seen import with_record
 from synfiqa.fiqa_train.training.task import is_trained, recorded_training
 from synfiqa.schemas.config.leaderboard import LeaderboardConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import TrainingResult
 from synfiqa.schemas.manifest import RunManifest
+from synfiqa.schemas.model_card import ModelCard
 
 SCORERS = "evaluate.scorers"
 MODEL, LABEL = "model", "label"
@@ -25,11 +27,12 @@ MODEL, LABEL = "model", "label"
 
 @dataclass
 class Rows:
-    """Scorers by name in the order of the page, without `label`; models among them with their training."""
+    """Scorers by name in the order of the page, without `label`; trainings of the run's models, cards of all others."""
 
     scorers: dict[str, GuardedScorer]
     trainings: dict[str, TrainingResult]
     with_label: bool
+    cards: dict[str, ModelCard]
     left_out: list[str] = field(default_factory=list)
 
     def on_run(self, label: np.ndarray) -> dict[str, GuardedScorer]:
@@ -79,7 +82,9 @@ def rows_of(config: LeaderboardConfig, storage: Storage, manifest: RunManifest, 
             left_out.append(f"scorer {name}: {error}")
     if not scorers:
         raise UserError("no scorer of evaluate.scorers can be had here: " + "; ".join(left_out))
-    return Rows(scorers, trainings, LABEL in config.evaluate.scorers, left_out)
+    stored = stored_models([name for name in scorers if name not in trainings], settings)
+    cards = {name: with_record(model) for name, model in stored.items()}
+    return Rows(scorers, trainings, LABEL in config.evaluate.scorers, cards, left_out)
 
 
 def judges_at_hand(

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.fiqa_train.datasets.pair_table import PairTable
 from synfiqa.fiqa_train.datasets.testset import Crops, TestSet
 from synfiqa.fiqa_train.evaluation.held_out import HeldOut, holding, read_held_out
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_pairs import SetPairs
-from synfiqa.fiqa_train.evaluation.pairs import PairTable
 from synfiqa.fiqa_train.labels.parts import LabelledShard
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.manifest import RunManifest
 
 RUN = "run"
 """Name of the set of the run's own held-out identities."""
@@ -36,7 +37,7 @@ def run_set(
     shards: Sequence[LabelledShard],
     identities: Sequence[np.ndarray],
     tested: Collection[int],
-    fingerprint: str,
+    manifest: RunManifest,
     digest: str,
 ) -> tuple[TestSet, HeldOut]:
     """Return the held-out identities of a run as a test set, and what was read of them with their labels."""
@@ -56,7 +57,7 @@ def run_set(
         crops=crops,
         identity=held_out.identity,
         is_reference=np.isnan(held_out.label),
-        run_fingerprint=fingerprint,
+        manifest=manifest,
     )
     return found, held_out
 

@@ -12,8 +12,6 @@ def markdown(found: LeaderboardResult) -> str:
     lines += [f"- **{mode}**: {text}." for mode, text in MODES.items()]
     for figures in found.sets:
         lines += ["", f"## {figures.name}"]
-        if figures.seen:
-            lines += ["", "A model trained on identities of this set (--allow-seen): its figures are too good."]
         for table in tables_of(found, figures):
             lines += ["", f"### {table.title}", "", _row(table.heads), _row(["---"] * len(table.heads))]
             for at, row in enumerate(table.rows):
