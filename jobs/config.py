@@ -97,7 +97,9 @@ def _sentence(error: ValidationError, source: str, kind: type[BaseModel] = RunCo
     field = ".".join(str(part) for part in path) or "config"
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1], kind), n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(_known_keys(first['loc'][:-1]))}"
+        hint = (
+            f"did you mean {close[0]}?" if close else f"known keys: {', '.join(_known_keys(first['loc'][:-1], kind))}"
+        )
         return f"{field} is not a known key ({source}): {hint}"
     # A field of several types fails once for each of them.
     messages = dict.fromkeys(

@@ -21,7 +21,7 @@ OPTIONS = (
 def leaderboard(options: argparse.Namespace) -> None:
     """Measure every scorer on every set and write the page, and print where it is."""
     from synfiqa.jobs.config import load_sections
-    from synfiqa.schemas.config.leaderboard import LeaderboardConfig
+    from synfiqa.schemas.config.leaderboard_config import LeaderboardConfig
 
     config = load_sections(options.config, LeaderboardConfig, options.set)
     recorded = config_of_run(options.run, [])

@@ -14,6 +14,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("config", "rows", "model_card"),
         ("manifest",),
         ("calibration", "evaluation"),
+        ("leaderboard_result",),
     ),
     "cluster": (("storage", "telemetry"), ("commits",), ("run",), ("ray_cluster",), ("pipeline",), ("upkeep",)),
     "actors": (
@@ -32,8 +33,16 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("training",),
         ("evaluation", "scoring"),
         ("bundled", "rendered_benchmark"),
+        ("leaderboard",),
     ),
-    "jobs": (("config", "terminal"), ("command", "report_page", "generation"), ("workflows",), ("JOB",), ("cli",)),
+    "jobs": (
+        ("config", "terminal"),
+        ("command", "report_page", "generation"),
+        ("leaderboard_page",),
+        ("workflows",),
+        ("JOB",),
+        ("cli",),
+    ),
 }
 """Rooms of each top folder, from the bottom up; an import may go to the same room or to a lower row, never to a
 neighbour of the same row. The top folders themselves stand in the same order, from the bottom up. JOB is every module

@@ -6,16 +6,28 @@ import pytest
 
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.jobs.config import load_config
+from synfiqa.jobs.config import load_config, load_sections
+from synfiqa.schemas.config.leaderboard_config import LeaderboardConfig
+from synfiqa.schemas.errors import UserError
 
 FOLDER = Path(__file__).parents[1] / "configs"
 CATALOGUES = sorted(FOLDER.glob("models-*.yaml"))
-CONFIGS = sorted(set(FOLDER.glob("*.yaml")) - set(CATALOGUES))
+LEADERBOARD = FOLDER / "leaderboard.yaml"
+CONFIGS = sorted(set(FOLDER.glob("*.yaml")) - {*CATALOGUES, LEADERBOARD})
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_config_is_valid(path):
     load_config(str(path))
+
+
+def test_the_leaderboard_config_is_valid():
+    config = load_sections(str(LEADERBOARD), LeaderboardConfig)
+    assert config.evaluate.judges == ("bundled-b", "dlib")
+    with pytest.raises(UserError, match=r"evaluate\.judge is not a known key .*: did you mean judges\?"):
+        load_sections(str(LEADERBOARD), LeaderboardConfig, ["evaluate.judge=[dlib]"])
+    with pytest.raises(UserError, match=r"model_s is not a known key .*: did you mean models"):
+        load_sections(str(LEADERBOARD), LeaderboardConfig, ["model_s.x=1"])
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.name)

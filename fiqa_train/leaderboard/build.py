@@ -16,7 +16,7 @@ from synfiqa.actors.quality.registry import require_known
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.datasets.formats import open_test_sets
+from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
 from synfiqa.fiqa_train.datasets.testset import TestSet
 from synfiqa.fiqa_train.evaluation.compare import Protocol, compare
 from synfiqa.fiqa_train.evaluation.held_out import load_embedder
@@ -25,18 +25,19 @@ from synfiqa.fiqa_train.evaluation.on_test_sets.set_scores import pooled, scores
 from synfiqa.fiqa_train.evaluation.pairs import pair_similarity
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
+from synfiqa.fiqa_train.leaderboard.board_rows import Rows, judges_at_hand, rows_of
 from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
-from synfiqa.fiqa_train.leaderboard.rows import Rows, judges_at_hand, rows_of
 from synfiqa.fiqa_train.leaderboard.sets import of_people, run_set
 from synfiqa.fiqa_train.leaderboard.spreads import seed_groups, spreads_of
+from synfiqa.fiqa_train.rendered_benchmark.benchmark_set import BENCHMARK
 from synfiqa.fiqa_train.training.seen import seen_by
 from synfiqa.fiqa_train.training.task import split_of_record, split_run
 from synfiqa.schemas.calibration import Calibration
-from synfiqa.schemas.config.leaderboard import LeaderboardConfig
+from synfiqa.schemas.config.leaderboard_config import LeaderboardConfig
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import NetworkComparison
-from synfiqa.schemas.leaderboard import LeaderboardResult, SetFigures
+from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 from synfiqa.schemas.manifest import RunManifest
 
 QUICK_PEOPLE, QUICK_RESAMPLES = 20, 20
@@ -110,7 +111,7 @@ def _opened(sources: Sequence[str], left_out: list[str]) -> list[TestSet]:
     found = []
     for source in sources:
         try:
-            found += open_test_sets([source])
+            found += open_test_sets([source], (BENCHMARK, *FORMATS))
         except UserError as error:
             if not str(error).endswith("does not exist"):
                 raise

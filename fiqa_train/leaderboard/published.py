@@ -4,7 +4,7 @@ They were measured on photographs under other recognisers, so that they compare 
 a row with one of ours.
 """
 
-from synfiqa.schemas.leaderboard import PublishedRow
+from synfiqa.schemas.leaderboard_result import PublishedRow
 
 _MR_FIQA = "MR-FIQA (ICCV 2025), README of its repository"
 _MR_PROTOCOL = (

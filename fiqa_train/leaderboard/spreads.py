@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from synfiqa.schemas.leaderboard import SetFigures, Spread
+from synfiqa.schemas.leaderboard_result import SetFigures, Spread
 
 _SEED = re.compile(r"(.+)-s\d+")
 

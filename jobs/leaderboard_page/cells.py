@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synfiqa.schemas.evaluation import Comparison, Difference, Interval, Method, NetworkComparison
-from synfiqa.schemas.leaderboard import LeaderboardResult, SetFigures
+from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 
 MODES = {
     "leaderboard": "genuine and impostor pairs discarded together, threshold estimated again at every step of 5 %",

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from synfiqa.jobs.leaderboard_page.cells import MODES, Table, differences_text, setting_text, tables_of
 from synfiqa.jobs.report_page.plots import edc_curves
 from synfiqa.schemas.evaluation import NetworkComparison
-from synfiqa.schemas.leaderboard import LeaderboardResult, SetFigures
+from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 
 _ROLES = {"model": "accent", "label": "series-2", "random": "muted"}
 _OTHERS = ("series-1", "series-3", "series-4", "series-5")

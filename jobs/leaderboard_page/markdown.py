@@ -1,7 +1,7 @@
 """The leaderboard as Markdown."""
 
 from synfiqa.jobs.leaderboard_page.cells import MODES, differences_text, tables_of
-from synfiqa.schemas.leaderboard import LeaderboardResult
+from synfiqa.schemas.leaderboard_result import LeaderboardResult
 
 
 def markdown(found: LeaderboardResult) -> str:
@@ -40,9 +40,9 @@ def markdown(found: LeaderboardResult) -> str:
     if found.published:
         lines += ["", "## Published, on other sets and recognisers: not to be compared with the rows above", ""]
         lines += [_row(["method", "FMR", "pAUC", "source", "protocol"]), _row(["---"] * 5)]
-        for row in found.published:
-            fmrs, values = ", ".join(row.pauc), ", ".join(f"{value:.3f}" for value in row.pauc.values())
-            lines.append(_row([row.method, fmrs, values, row.source, row.protocol]))
+        for published in found.published:
+            fmrs, values = ", ".join(published.pauc), ", ".join(f"{value:.3f}" for value in published.pauc.values())
+            lines.append(_row([published.method, fmrs, values, published.source, published.protocol]))
     if found.left_out:
         lines += ["", "## Left out", "", *(f"- {sentence}" for sentence in found.left_out)]
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.leaderboard.build import build_leaderboard
 from synfiqa.fiqa_train.leaderboard.sets import named_sources
-from synfiqa.schemas.config.leaderboard import LeaderboardConfig
+from synfiqa.schemas.config.leaderboard_config import LeaderboardConfig
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.evaluation import file_content
 

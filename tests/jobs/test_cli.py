@@ -20,6 +20,7 @@ JOBS = [
     "label",
     "train",
     "evaluate",
+    "leaderboard",
     "score",
     "report",
     "export",

@@ -3,8 +3,7 @@
 `synfiqa.schemas.evaluation.SetEvaluation` describes the result.
 """
 
-from collections.abc import Sequence
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,7 +81,8 @@ def run_evaluate_on(
     """Evaluate `models/<train.name>/` on each set and return the results; one that exists is returned as it is.
 
     All sets are checked before the first image is read. UserError for a set whose pairs carry no FMR, which is the run
-    itself, or another run whose people a model has learned from (unless `allow_seen`); RunHeld, before the next write, when the run is taken over from `lease`.
+    itself, or another run whose people a model has learned from (unless `allow_seen`); RunHeld, before the next write,
+    when the run is taken over from `lease`.
     """
     # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
     torch.set_num_threads(1)

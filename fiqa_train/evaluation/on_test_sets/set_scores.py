@@ -61,7 +61,9 @@ def scores_of(test_set: TestSet, judges: Mapping[str, Embedder], scorers: Mappin
     present = np.array([not reason for reason in reasons], bool)
     if not present.any():
         raise JobFailed(f"--on {test_set.name}: no image shows a face ({reasons[0]} in {test_set.ids[0]})")
-    channels.require_rgb()
+    # Runs of this project are RGB whatever their faces look like.
+    if test_set.manifest is None:
+        channels.require_rgb()
     return SetScores(
         {name: _spread(np.concatenate(parts), present, 0.0) for name, parts in vectors.items()},
         {name: _spread(np.concatenate(parts), present, -np.inf) for name, parts in quality.items()},

@@ -9,11 +9,11 @@ import pytest
 
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.leaderboard import build as building
+from synfiqa.fiqa_train.leaderboard.board_rows import finished_models
 from synfiqa.fiqa_train.leaderboard.build import QUICK_RESAMPLES, build_leaderboard
-from synfiqa.fiqa_train.leaderboard.rows import finished_models
 from synfiqa.fiqa_train.leaderboard.sets import named_sources
 from synfiqa.fiqa_train.leaderboard.spreads import seed_groups
-from synfiqa.schemas.config.leaderboard import LeaderboardConfig
+from synfiqa.schemas.config.leaderboard_config import LeaderboardConfig
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.evaluation.test_evaluate_run import Detail, trained_once  # noqa: F401
 from tests.fiqa_train.labelled_run import blurred, portrait

@@ -6,7 +6,7 @@ from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
 from synfiqa.jobs.leaderboard_page.html import html
 from synfiqa.jobs.leaderboard_page.markdown import markdown
 from synfiqa.schemas.evaluation import Interval
-from synfiqa.schemas.leaderboard import LeaderboardResult, SetFigures, Spread
+from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures, Spread
 from tests.schemas.results import by_network, comparison, method
 
 HOSTILE = "<b>|x"

@@ -15,7 +15,7 @@ from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
 from synfiqa.fiqa_train.training.checkpoints import load_trained
 from synfiqa.fiqa_train.training.seen import with_record
 from synfiqa.fiqa_train.training.task import is_trained, recorded_training
-from synfiqa.schemas.config.leaderboard import LeaderboardConfig
+from synfiqa.schemas.config.leaderboard_config import LeaderboardConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import TrainingResult
 from synfiqa.schemas.manifest import RunManifest
