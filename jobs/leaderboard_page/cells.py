@@ -43,7 +43,7 @@ def method_text(method: Method | None) -> str:
 
 
 def setting_text(result: Comparison) -> str:
-    """Return mode, FMR, F_0 and what the threshold hangs on."""
+    """Return mode, FMR, F_0 and what the threshold depends on."""
     carriers = f", {result.carriers} identity pairs above the threshold" if result.carriers is not None else ""
     warning = ": too few, one of them moves the figures" if result.few_carriers else ""
     start = "no value" if result.fnmr0 is None else f"{result.fnmr0:.4f}"

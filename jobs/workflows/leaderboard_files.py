@@ -21,8 +21,8 @@ def run_leaderboard(
     UserError before anything is measured for a set given twice, one of an unknown format, and a folder that cannot be
     written. Files of an earlier leaderboard stay until the new ones are complete.
     """
-    from synfiqa.jobs.leaderboard_page.html import html
-    from synfiqa.jobs.leaderboard_page.markdown import markdown
+    from synfiqa.jobs.leaderboard_page.board_html import html
+    from synfiqa.jobs.leaderboard_page.board_markdown import markdown
 
     sources = named_sources(config.sets, on)
     target = Storage(str(folder.expanduser().absolute()))

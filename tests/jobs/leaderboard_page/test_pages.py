@@ -3,8 +3,8 @@
 import re
 
 from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
-from synfiqa.jobs.leaderboard_page.html import html
-from synfiqa.jobs.leaderboard_page.markdown import markdown
+from synfiqa.jobs.leaderboard_page.board_html import html
+from synfiqa.jobs.leaderboard_page.board_markdown import markdown
 from synfiqa.schemas.evaluation import Interval
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures, Spread
 from tests.schemas.results import by_network, comparison, method
