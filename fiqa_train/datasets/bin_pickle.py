@@ -94,7 +94,8 @@ def _execute(data: bytes) -> Any:
         elif name in _STEPS:
             _STEPS[name](stack, argument)
         elif name in _TUPLES:
-            stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
+            items = [stack.pop() for _ in range(_TUPLES[name])]
+            stack.append(tuple(reversed(items)))
         else:
             raise ValueError(f"it has the instruction {name}, which no verification set needs")
     raise ValueError("it ends too early")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.roles import Embedder
@@ -39,36 +40,37 @@ def scores_of(test_set: TestSet, judges: Mapping[str, Embedder], scorers: Mappin
 
     UserError for swapped channels and for scorers that return no number for an image; JobFailed without any face.
     """
-    vectors: dict[str, list[np.ndarray]] = {name: [] for name in judges}
-    quality: dict[str, list[np.ndarray]] = {name: [] for name in scorers}
+    count = len(test_set.ids)
+    vectors: dict[str, np.ndarray] = {}
+    quality = {name: np.full(count, -np.inf) for name in scorers}
     reasons: list[str] = []
     channels = ChannelOrder(test_set.name)
-    phase = Phase(f"evaluate {test_set.name}", len(test_set.ids), "images")
+    phase = Phase(f"evaluate {test_set.name}", count, "images")
     for crops in _calibrating(test_set, scorers):
         here = np.array([not reason for reason in crops.reasons], bool)
-        faces = crops.images[here]
+        faces, rows = crops.images[here], len(reasons) + np.flatnonzero(here)
         reasons += crops.reasons
+        if len(reasons) > count:
+            break
         if len(faces):
             channels.look(faces)
             for name, judge in judges.items():
-                vectors[name].append(embed_flipped(judge, faces))
+                own = embed_flipped(judge, faces)
+                if name not in vectors:  # no list of batches: the vectors of IJB-C are 2 GB
+                    vectors[name] = np.zeros((count, own.shape[1]), np.float32)
+                vectors[name][rows] = own
             for name, scorer in scorers.items():
-                quality[name].append(scorer.score(faces))
+                quality[name][rows] = scorer.score(faces)
         phase.advance(len(here))
     phase.close()
-    if len(reasons) != len(test_set.ids):
-        raise JobFailed(f"--on {test_set.name}: {len(reasons)} of {len(test_set.ids)} images were read; read it again")
-    present = np.array([not reason for reason in reasons], bool)
-    if not present.any():
+    if len(reasons) != count:
+        raise JobFailed(f"--on {test_set.name}: {len(reasons)} images were read, not {count}: it changes; try again")
+    if all(reasons):
         raise JobFailed(f"--on {test_set.name}: no image shows a face ({reasons[0]} in {test_set.ids[0]})")
     # Runs of this project are RGB whatever their faces look like.
     if test_set.manifest is None:
         channels.require_rgb()
-    return SetScores(
-        {name: _spread(np.concatenate(parts), present, 0.0) for name, parts in vectors.items()},
-        {name: _spread(np.concatenate(parts), present, -np.inf) for name, parts in quality.items()},
-        reasons,
-    )
+    return SetScores(vectors, quality, reasons)
 
 
 def pooled(scores: SetScores, templates: Templates) -> SetScores:
@@ -85,10 +87,9 @@ def pooled(scores: SetScores, templates: Templates) -> SetScores:
     weight = 1.0 / np.bincount(of_row)[of_row]
     vectors = {}
     for name, own in scores.vectors.items():
-        total = np.zeros((count, own.shape[1]), np.float64)
-        np.add.at(total, template, own[image] * weight[:, None])
-        length = np.linalg.norm(total, axis=1, keepdims=True)
-        vectors[name] = (total / np.maximum(length, 1e-12)).astype(np.float32)
+        shares = csr_matrix((weight.astype(own.dtype), (template, image)), shape=(count, len(own)))
+        total = shares @ own
+        vectors[name] = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
     quality = {}
     for name, values in scores.quality.items():
         worst = np.full(count, np.inf)
@@ -114,10 +115,3 @@ def _calibrating(test_set: TestSet, scorers: Mapping[str, GuardedScorer]) -> Ite
             scorer.calibrate(images)
     yield from first
     yield from batches
-
-
-def _spread(values: np.ndarray, present: np.ndarray, other: float) -> np.ndarray:
-    """Return values (faces, ...) at the places that are present (units,), and `other` elsewhere."""
-    found = np.full((len(present), *values.shape[1:]), other, values.dtype)
-    found[present] = values
-    return found

@@ -59,7 +59,7 @@ def test_a_bomb_does_not_run_and_is_named(tmp_path, protocol):
 
 def test_what_is_allowed_cannot_be_called_to_do_harm():
     kind = Bomb(np.dtype, "O")
-    with pytest.raises(ValueError, match=r"no byte string|no pair|named|is no"):
+    with pytest.raises(ValueError, match="is no array"):
         read_bin(pickle.dumps(([kind, kind], [True])))
     with pytest.raises(ValueError, match="neither true nor false"):
         read_bin(pickle.dumps(([b"a", b"b"], [np.float64(1)])))
