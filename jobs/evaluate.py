@@ -15,11 +15,8 @@ ON = option(
     help="evaluate on this test set instead: InsightFace .bin, LFW, XQLFW, IJB-C, TinyFace, Adience, a folder of "
     "identities, a run or a rendered benchmark; repeatable",
 )
-ALLOW_SEEN = option(
-    "--allow-seen",
-    action="store_true",
-    help="evaluate even on identities that a model may have learned from; the evaluation is marked",
-)
+SEEN = "evaluate even on identities that a model may have learned from; the evaluation is marked"
+ALLOW_SEEN = option("--allow-seen", action="store_true", help=SEEN)
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -83,7 +83,12 @@ def test_both_ways_to_name_the_config():
 
 @pytest.mark.parametrize("job", RUN_JOBS)
 def test_every_job_that_has_a_run_takes_it_as_an_option(job):
-    needed = {"replay": ["--dead"], "export": ["--out", "x"], "templates": ["--out", "x"]}
+    needed = {
+        "replay": ["--dead"],
+        "export": ["--out", "x"],
+        "templates": ["--out", "x"],
+        "leaderboard": ["c.yaml", "--out", "x"],
+    }
     assert build_parser().parse_args([job, "--run", "s3://b/r", *needed.get(job, [])]).run == "s3://b/r"
 
 
