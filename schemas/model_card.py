@@ -82,7 +82,7 @@ class StateRules(CardPart):
 
 
 class LearnedFrom(CardPart):
-    """What a quality model was trained on, exact enough to derive who was held out from it."""
+    """What a quality model was trained on, exact enough to repeat who was held out from it."""
 
     run_fingerprint: str = Field(description="fingerprint of the run")
     dataset_sha256: str = Field(description="digest of the labelled dataset")

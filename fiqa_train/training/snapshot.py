@@ -3,7 +3,6 @@
 They decide who is held out: another seed or fraction makes test identities of those that a model has learned from.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,8 +35,8 @@ def under_snapshot(config: RunConfig, manifest: RunManifest) -> RunConfig:
     changes: dict[str, Any] = {}
     for name, fields in _FIXED.items():
         given, own = getattr(config, name), getattr(kept, name)
-        for field in _stated(config, name):
-            if field in fields and (ours := getattr(given, field)) != (theirs := getattr(own, field)):
+        for field in sorted(_stated(config, name) & set(fields)):
+            if (ours := getattr(given, field)) != (theirs := getattr(own, field)):
                 raise _disagree(f"{name}.{field}", ours, theirs)
         changes[name] = given.model_copy(update={field: getattr(own, field) for field in fields})
     if "name" not in _stated(config, "label"):
@@ -85,10 +84,10 @@ def _snapshot(manifest: RunManifest) -> RunConfig:
         ) from error
 
 
-def _stated(config: RunConfig, section: str) -> Iterator[str]:
-    """Yield the fields of a section that the config sets itself, be it to the default."""
-    if section in config.model_fields_set:
-        yield from sorted(getattr(config, section).model_fields_set)
+def _stated(config: RunConfig, section: str) -> set[str]:
+    """Return the fields of a section that the config sets itself, be it to the default."""
+    stated: set[str] = getattr(config, section).model_fields_set
+    return stated if section in config.model_fields_set else set()
 
 
 def _disagree(field: str, ours: object, theirs: object) -> UserError:

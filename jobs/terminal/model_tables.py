@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from synfiqa.actors.model_store.architectures.extras import missing_extra, remedy
@@ -43,7 +44,7 @@ def run_list(catalogue: Catalogue) -> None:
     for model in catalogue:
         card = model.card
         commercial = "yes" if card.commercial_use else "no"
-        table.add_row(card.name, card.role, card.architecture, _presence(model), card.licence, commercial)
+        table.add_row(card.name, card.role, card.architecture, escape(_presence(model)), card.licence, commercial)
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     for group in PLUGIN_GROUPS.values():
         for plugin in installed(group):

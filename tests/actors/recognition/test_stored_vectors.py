@@ -9,7 +9,7 @@ from synfiqa.actors.recognition.stored_vectors import stored_vectors
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.model_card import BUILT_IN
 
-IMAGES = np.arange(3 * 112 * 112 * 3, dtype=np.uint32).astype(np.uint8).reshape(3, 112, 112, 3)
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
 VECTORS = np.eye(3, 4, dtype=np.float32)
 
 

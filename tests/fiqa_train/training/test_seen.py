@@ -35,7 +35,7 @@ def relearned(card, **fields):
     return card.model_copy(update={"learned_from": card.learned_from.model_copy(update=fields)})
 
 
-def tested(splits):
+def held_out(splits):
     return {number for number, split in splits.items() if split == "test"}
 
 
@@ -77,20 +77,20 @@ def card_of_nothing(**fields):
 def test_on_its_own_run_a_model_has_seen_all_but_its_test_identities(trained):
     _, storage, manifest, splits = trained
     card = card_of(storage)
-    assert not seen_by(card, manifest, tested(splits), EVERYBODY)
-    assert set(seen_by(card, manifest, EVERYBODY, EVERYBODY)) == set(EVERYBODY) - tested(splits)
+    assert not seen_by(card, manifest, held_out(splits), EVERYBODY)
+    assert set(seen_by(card, manifest, EVERYBODY, EVERYBODY)) == set(EVERYBODY) - held_out(splits)
 
 
 def test_identities_that_a_run_has_grown_by_are_new_to_its_older_models(trained):
     _, storage, manifest, splits = trained
     card, more = card_of(storage), range(24)
-    assert set(seen_by(card, manifest, more, more)) == set(EVERYBODY) - tested(splits)
+    assert set(seen_by(card, manifest, more, more)) == set(EVERYBODY) - held_out(splits)
 
 
 def test_a_split_that_cannot_be_repeated_counts_as_seen(trained):
     _, storage, manifest, splits = trained
     card = relearned(card_of(storage), split_sha256="0" * 64)
-    assert set(seen_by(card, manifest, tested(splits), EVERYBODY)) == tested(splits)
+    assert set(seen_by(card, manifest, held_out(splits), EVERYBODY)) == held_out(splits)
 
 
 def test_a_model_of_another_run_is_held_out_from_people_of_another_seed_alone(trained, tmp_path):
@@ -98,9 +98,9 @@ def test_a_model_of_another_run_is_held_out_from_people_of_another_seed_alone(tr
     mine = card_of(storage)
     assert mine.learned_from.people_sha256 == people_digest(manifest)
     same_people = relearned(mine, run_fingerprint="1" * 64)
-    assert set(seen_by(same_people, manifest, tested(splits), EVERYBODY)) == tested(splits)
+    assert set(seen_by(same_people, manifest, held_out(splits), EVERYBODY)) == held_out(splits)
     other_people = relearned(mine, run_fingerprint="1" * 64, people_sha256="2" * 64)
-    assert not seen_by(other_people, manifest, tested(splits), EVERYBODY)
+    assert not seen_by(other_people, manifest, held_out(splits), EVERYBODY)
     recipe = {**manifest.recipe, "seed": 4}
     assert people_digest(manifest.model_copy(update={"recipe": recipe})) != people_digest(manifest)
 
@@ -108,9 +108,9 @@ def test_a_model_of_another_run_is_held_out_from_people_of_another_seed_alone(tr
 def test_an_older_card_that_names_the_run_in_words_counts_as_seen(trained):
     _, _, manifest, splits = trained
     older = card_of_nothing(trained_on=f"synthetic faces of run {manifest.fingerprint[:16]}, started from noise")
-    assert seen_by(older, manifest, tested(splits), EVERYBODY)
+    assert seen_by(older, manifest, held_out(splits), EVERYBODY)
     foreign = card_of_nothing(trained_on="synthetic faces of run 0123456789abcdef, started from random weights")
-    assert not seen_by(foreign, manifest, tested(splits), EVERYBODY)
+    assert not seen_by(foreign, manifest, held_out(splits), EVERYBODY)
 
 
 def test_what_was_seen_is_refused_by_name_and_number(trained):
@@ -118,8 +118,8 @@ def test_what_was_seen_is_refused_by_name_and_number(trained):
     leaking = relearned(card_of(storage), split_sha256="0" * 64)
     cards = {"model": card_of(storage), "mine": leaking}
     with pytest.raises(UserError, match=r"of the 8 identities .*, 'mine' may have learned from 8: .*--allow-seen"):
-        require_unseen(cards, manifest, tested(splits), EVERYBODY)
-    assert require_unseen(cards, manifest, tested(splits), EVERYBODY, allow_seen=True) == ["mine"]
+        require_unseen(cards, manifest, held_out(splits), EVERYBODY)
+    assert require_unseen(cards, manifest, held_out(splits), EVERYBODY, allow_seen=True) == ["mine"]
 
 
 def catalogue_of(folder, weights):
@@ -175,5 +175,5 @@ def test_the_training_decides_who_is_held_out_even_for_a_model_of_another_seed(t
     monkeypatch.setattr(evaluate, "read_held_out", watched)
     result = evaluate.run_evaluate(changed(config, "train", name="aged"), storage)
     theirs = split_run(changed(config, "run", seed=11), EVERYBODY, (16,))
-    assert asked == [tested(theirs)] != [tested(split_run(config, EVERYBODY, (16,)))]
+    assert asked == [held_out(theirs)] != [held_out(split_run(config, EVERYBODY, (16,)))]
     assert not result.seen
