@@ -50,7 +50,9 @@ def test_a_bomb_does_not_run_and_is_named(tmp_path, protocol):
     target = tmp_path / "exploded"
     for bomb in (Bomb(os.system, f"touch {target}"), Bomb(subprocess.check_output, ["touch", str(target)])):
         data = pickle.dumps(([bomb, b"two"], [True]), protocol)
-        with pytest.raises(ValueError, match=r"it names (posix|nt|subprocess|commands)\.\w+, which no verification set needs"):
+        with pytest.raises(
+            ValueError, match=r"it names (posix|nt|subprocess|commands)\.\w+, which no verification set needs"
+        ):
             read_bin(data)
     assert not target.exists()
     pickle.loads(pickle.dumps(Bomb(os.system, f"touch {target}"), protocol))
