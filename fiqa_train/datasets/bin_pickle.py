@@ -9,7 +9,7 @@ other instruction is an error.
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 _NUMPY = ("numpy.core", "numpy._core")
 _ALLOWED = frozenset(
@@ -73,8 +73,8 @@ def _execute(data: bytes) -> Any:
     stack: list[Any] = []
     # A dictionary: a list as long as the highest number of a hostile file would fill the memory.
     memo: dict[int, Any] = {}
-    for opcode, argument, _ in pickletools.genops(data):
-        name = opcode.name
+    for opcode, given, _ in pickletools.genops(data):
+        name, argument = opcode.name, cast(Any, given)
         if name in ("PROTO", "FRAME"):
             continue
         if name == "STOP":

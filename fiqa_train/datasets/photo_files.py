@@ -36,7 +36,8 @@ def crops_of(files: Sequence[Path], name: str) -> tuple[Source, str]:
     Files that are all 112 x 112 count as aligned, files of other sizes as photographs; UserError for a mixture and for
     a file that is no image.
     """
-    crops, photos = [], []
+    crops: list[tuple[Path, tuple[int, int]]] = []
+    photos: list[tuple[Path, tuple[int, int]]] = []
     for file in files:
         try:
             size = image_size(file)
