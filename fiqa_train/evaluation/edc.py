@@ -36,7 +36,7 @@ from synfiqa.fiqa_train.evaluation.thresholds import check_resolution
 Mode = Literal["leaderboard", "iso"]
 MODES: tuple[Mode, ...] = ("leaderboard", "iso")
 FEW_CARRIERS = 20
-"""Distinct identity pairs above the threshold below which an FMR hangs on a handful of people."""
+"""Distinct identity pairs above the threshold below which an FMR depends on a handful of people."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Edc:
 
     @property
     def few_carriers(self) -> bool:
-        """Whether the FMR hangs on so few identity pairs that one of them moves the curve."""
+        """Whether the FMR depends on so few identity pairs that one of them moves the curve."""
         return self.carriers is not None and self.carriers < FEW_CARRIERS
 
 

@@ -1,4 +1,4 @@
-"""A dozen scenarios of the chaos suite on S3 and a changing cluster; `python -m tests.chaos` runs the whole suite."""
+"""Scenarios of the chaos suite on S3 and a changing cluster; `python -m tests.chaos` runs the whole suite."""
 
 import pytest
 
@@ -8,7 +8,10 @@ from tests.chaos.scenarios import DISASTERS, kinds_on, make_packed, make_scenari
 
 pytestmark = [pytest.mark.ray, pytest.mark.e2e, pytest.mark.timeout(900)]
 
-SCENARIOS = make_packed(12, seed=3, stores=("s3",))
+SCENARIOS = make_packed(12, seed=10, stores=("s3",))
+"""A dozen that contains every disaster that needs no disk of its own."""
+IN_CI = (0, 5, 6, 7, 8, 9, 11)
+"""Those of the dozen that end within two minutes on two cores; the others wait for leases, stores or a new head."""
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +20,7 @@ def field(tmp_path_factory):
         yield field
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", [SCENARIOS[number] for number in IN_CI], ids=str)
 def test_a_disturbed_run_equals_the_undisturbed_one(field, scenario):
     outcome = play(field, scenario)
     assert outcome.struck or scenario.poison, "no disaster struck: the scenario shows nothing"

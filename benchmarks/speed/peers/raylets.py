@@ -42,6 +42,8 @@ def raylets(nodes: int) -> Iterator[Raylets]:
     """Have a cluster of so many raylets, whose workers import what this process imports, inside the block."""
     # Workers are started with the project's interpreter, which lacks the packages of `--with`.
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    # As cosmos-xenna sets them where it starts the cluster itself.
+    os.environ["RAY_MAX_LIMIT_FROM_API_SERVER"] = os.environ["RAY_MAX_LIMIT_FROM_DATA_SOURCE"] = "40000"
     cluster = Raylets()
     try:
         for _ in range(nodes - 1):

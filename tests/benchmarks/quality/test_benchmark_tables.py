@@ -31,7 +31,7 @@ SCORES = scores(
 
 def test_figures_stand_by_mode_and_rate_as_the_document_writes_them():
     assert pauc_table(SCORES) == [
-        "| | leaderboard, FMR 0.1 % | leaderboard, FMR 1 % | fixed, FMR 0.1 % | Spearman |",
+        "| | leaderboard, FMR 0.1 % | leaderboard, FMR 1 % | iso, FMR 0.1 % | Spearman |",
         "|---|---|---|---|---|",
         "| model | 1.001 [0.950, 1.100] | undefined | 0.600 [0.500, 0.700] | -0.013 |",
     ]

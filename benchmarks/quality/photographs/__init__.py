@@ -1,0 +1,1 @@
+"""Quality scorers on real photographs, which are measured on and nothing else."""
