@@ -166,10 +166,14 @@ def test_a_source_in_the_home_folder_is_found(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_lists_the_known_ones_and_the_way_out(tmp_path):
-    with pytest.raises(UserError, match=r"no model 'nonesuch': choose one of bundled-a, bundled-b, or name a models"):
+    with pytest.raises(
+        UserError, match=r"no model 'nonesuch': choose one of bundled-a, bundled-b, dlib, or name a models"
+    ):
         Catalogue.load().model("nonesuch", "embedder")
     models = catalogue(tmp_path, mine=ADAFACE)
-    with pytest.raises(UserError, match=r"choose one of bundled-a, bundled-b, mine or add a card to .*models\.yaml"):
+    with pytest.raises(
+        UserError, match=r"choose one of bundled-a, bundled-b, dlib, mine or add a card to .*models\.yaml"
+    ):
         models.model("nonesuch", "embedder")
 
 

@@ -215,7 +215,8 @@ def test_every_role_has_a_row_that_says_what_its_licence_allows():
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_a_config_names_models_that_are_there(documented, monkeypatch, config):
     models = RunConfig.model_validate(config).models
-    assert models.catalogue == "models.yaml"
+    # Judges that come with the project need no catalogue.
+    assert models.catalogue == ("models.yaml" if "models" in config else "")
     monkeypatch.setattr(Catalogue, "load", lambda *_, **__: documented)
     run_models(models)
 
