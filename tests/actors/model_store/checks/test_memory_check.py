@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 
 from synfiqa.actors import players as backends
 from synfiqa.actors.model_store import loading
-from synfiqa.actors.model_store.checks import memory_check as room
 from synfiqa.actors.model_store.catalogue import Catalogue
+from synfiqa.actors.model_store.checks import memory_check as room
 from synfiqa.actors.model_store.checks.memory_check import free_memory, require_room, stored_numbers
 from synfiqa.actors.model_store.execution import Execution
 from synfiqa.schemas.errors import UserError
