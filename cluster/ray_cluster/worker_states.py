@@ -1,6 +1,6 @@
 """Counts the worker processes of this driver by what Ray has done with them: running, starting, or without a place."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +15,11 @@ class WorkerStates:
     waiting: int = 0
 
 
-def count_states(actors: Iterable[dict], names: Iterable[str]) -> dict[str, WorkerStates]:
-    """Return the states by pool, of Ray's records of actors; their class is named `MapWorker(MapBatches(POOL))`."""
+def count_states(actors: Iterable[dict], names: Iterable[str], alive: Collection[str]) -> dict[str, WorkerStates]:
+    """Return the states by pool, of Ray's records of actors; their class is named `MapWorker(MapBatches(POOL))`.
+
+    `alive` are the ids of the nodes that live: what started on another one has no place.
+    """
     counts = {name: {"running": 0, "starting": 0, "waiting": 0} for name in names}
     pools = {f"MapWorker(MapBatches({name}))": name for name in counts}
     for actor in actors:
@@ -26,14 +29,17 @@ def count_states(actors: Iterable[dict], names: Iterable[str]) -> dict[str, Work
         if actor["State"] == "ALIVE":
             counts[name]["running"] += 1
         else:
-            # An actor has an address as soon as a process runs its constructor.
-            counts[name]["starting" if actor["Address"]["IPAddress"] else "waiting"] += 1
+            # An actor has an address as soon as a process runs its constructor, and keeps it when its node dies then.
+            placed = actor["Address"]["IPAddress"] and actor["Address"]["NodeID"] in alive
+            counts[name]["starting" if placed else "waiting"] += 1
     return {name: WorkerStates(**found) for name, found in counts.items()}
 
 
 def worker_states(names: Iterable[str]) -> dict[str, WorkerStates]:
     """Return the states of the pools of this driver now; needs Ray to be initialised."""
-    return count_states(_own_actors(), names)
+    import ray
+
+    return count_states(_own_actors(), names, {node["NodeID"] for node in ray.nodes() if node["Alive"]})
 
 
 def alive_actors(name: str) -> int:

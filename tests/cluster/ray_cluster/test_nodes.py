@@ -30,18 +30,21 @@ def test_sums_and_words():
     assert label_text({"pool": "small", "zone": "!a"}) == "pool=small, zone=!a"
 
 
-def test_an_actor_has_a_place_as_soon_as_it_has_an_address():
-    def actor(state, address="", name="MapWorker(MapBatches(annotator))"):
-        return {"ActorClassName": name, "State": state, "Address": {"IPAddress": address}}
+def test_an_actor_has_a_place_as_soon_as_it_has_an_address_on_a_node_that_lives():
+    """A worker whose node died while it loaded counted as loading: it was waited for, and nothing was laid out anew."""
+
+    def actor(state, address="", name="MapWorker(MapBatches(annotator))", node="n1"):
+        return {"ActorClassName": name, "State": state, "Address": {"IPAddress": address, "NodeID": node}}
 
     actors = [
         actor("ALIVE", "10.0.0.1"),
         actor("PENDING_CREATION", "10.0.0.1"),
+        actor("PENDING_CREATION", "10.0.0.1", node="n2"),
         actor("PENDING_CREATION"),
         actor("RESTARTING"),
         actor("DEPENDENCIES_UNREADY"),
         actor("DEAD", "10.0.0.1"),
         actor("ALIVE", "10.0.0.1", name="AutoscalingRequester"),
     ]
-    states = count_states(actors, ["annotator", "shard_writer"])
-    assert states == {"annotator": WorkerStates(running=1, starting=1, waiting=3), "shard_writer": WorkerStates()}
+    states = count_states(actors, ["annotator", "shard_writer"], {"n1"})
+    assert states == {"annotator": WorkerStates(running=1, starting=1, waiting=4), "shard_writer": WorkerStates()}
