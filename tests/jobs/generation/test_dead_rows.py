@@ -33,7 +33,7 @@ def _stubs(monkeypatch):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The same stages in a plain loop without Ray."""
-    return expected(0.0, str(tmp_path_factory.mktemp("oracle")))
+    return expected(0.0, str(tmp_path_factory.mktemp("oracle")), 24)
 
 
 def run(folder, trouble=None, *, replay=False, new_generation=False, **settings):

@@ -88,9 +88,9 @@ def test_the_card_quotes_the_independent_network_alone():
     assert figures(results.evaluation(found, {"model": 0.91, "random": 0.0}, identities=45)) == {
         "spearman": 0.91,
         "identities": 45.0,
-        "model_pauc_fixed_fmr_0.01": 0.6,
-        "label_pauc_fixed_fmr_0.01": 0.6,
-        "sharpness_pauc_fixed_fmr_0.01": 0.6,
+        "model_pauc_iso_fmr_0.01": 0.6,
+        "label_pauc_iso_fmr_0.01": 0.6,
+        "sharpness_pauc_iso_fmr_0.01": 0.6,
     }
 
 
