@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SCENARIOS = make_packed(12, seed=10, stores=("s3",))
 """A dozen that contains every disaster that needs no disk of its own."""
-IN_CI = (0, 5, 6, 7, 8, 9, 11)
+IN_CI = (0, 6, 7, 8, 9, 11)
 """Those of the dozen that end within two minutes on two cores; the others wait for leases, stores or a new head."""
 
 
