@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from synfiqa.fiqa_train.evaluation.random_quality import RANDOM, random_edc
 from synfiqa.fiqa_train.evaluation.similarity_tail import Similarities
 from synfiqa.fiqa_train.evaluation.thresholds import check_resolution
 from synfiqa.fiqa_train.evaluation.weighted_pairs import WeightedPairs
-from synfiqa.schemas.evaluation import Comparison, Difference, Interval, Method, Skipped
+from synfiqa.schemas.evaluation import Comparison, Difference, Interval, Method, NetworkComparison, Skipped
 
 CURVE_POINTS = 201
 """Largest number of points of a stored curve; pAUC is computed on the whole curve."""
@@ -95,6 +95,23 @@ def compare(
             )
             found.append(_comparison(any_curve, methods, _differences(curves, draws, versus)))
     return found
+
+
+def judged(
+    judge: str,
+    labelling: str,
+    qualities: Mapping[str, np.ndarray],
+    similarity: np.ndarray,
+    table: PairTable,
+    identities: np.ndarray,
+    protocol: Protocol,
+    versus: Sequence[tuple[str, str]],
+) -> list[NetworkComparison]:
+    """Return what `compare` does, by one recognition network; without intervals for the one named `labelling`."""
+    independent = judge != labelling
+    own = protocol if independent else replace(protocol, resamples=0)
+    found = compare(qualities, similarity, table, identities, own, versus)
+    return [NetworkComparison(embedder=judge, independent=independent, **dict(one)) for one in found]
 
 
 def identity_pairs(table: PairTable, identities: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from synfiqa.schemas.evaluation import (
     Figure,
     Headline,
     NetworkComparison,
+    SetEvaluation,
     Skipped,
     TrainingResult,
     parse,
@@ -60,10 +61,12 @@ def evaluation_basis(
     )
 
 
-def existing_evaluation(storage: Storage, folder: str, basis: EvaluationBasis) -> EvaluationResult | None:
-    """Return the evaluation in a model's folder if it has this basis, else None; it is then made again."""
+def existing_result[R: (EvaluationResult, SetEvaluation)](
+    storage: Storage, path: str, kind: type[R], basis: EvaluationBasis
+) -> R | None:
+    """Return the result in a file if it has this basis, else None; it is then made again."""
     try:
-        found = parse(EvaluationResult, json.loads(storage.read(f"{folder}/{EVALUATION}")))
+        found = parse(kind, json.loads(storage.read(path)))
     except (FileNotFoundError, ValueError):  # absent, of another version, or damaged
         return None
     return found if found.basis == basis else None

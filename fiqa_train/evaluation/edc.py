@@ -119,7 +119,7 @@ def leaderboard_edc(
 ) -> Edc:
     """Return the curve in the leaderboard mode of pairs and the cuts of their quality."""
     _check(pairs, fmr, discard_limit)
-    points = [pairs.at(fmr, cuts, step) for step in range(len(cuts.steps))]
+    points = pairs.curve(fmr, cuts)
     discard = np.arange(len(points)) / len(points)
     fnmr, threshold = (np.array([point[k] for point in points]) for k in (0, 1))
     return curve("leaderboard", fmr, discard_limit, discard, fnmr, threshold, pairs, identity_pairs)

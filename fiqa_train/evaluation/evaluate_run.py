@@ -23,13 +23,13 @@ from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
-from synfiqa.fiqa_train.evaluation.compare import Protocol, compare, model_versus, resolvable
+from synfiqa.fiqa_train.evaluation.compare import Protocol, judged, model_versus, resolvable
 from synfiqa.fiqa_train.evaluation.document import (
     EVALUATION,
     SCORES,
     evaluation_basis,
     evaluation_document,
-    existing_evaluation,
+    existing_result,
 )
 from synfiqa.fiqa_train.evaluation.held_out import (
     HeldOut,
@@ -103,7 +103,7 @@ def run_evaluate(
     judges = judges_of(run, labelling)
     settings = ScorerSettings(run.catalogue, config.models.embedder, config.run.seed)
     basis = evaluation_basis(run, training, judges, labelling, scorer_digests(config.evaluate.scorers, settings))
-    existing = existing_evaluation(storage, folder, basis)
+    existing = existing_result(storage, f"{folder}/{EVALUATION}", EvaluationResult, basis)
     if existing is not None and (allow_seen or not existing.seen):
         return existing
 
@@ -209,14 +209,13 @@ def _results(
     steps: _Steps,
 ) -> list[NetworkComparison]:
     """Return the results by each judge; intervals of those alone that did not label."""
+    section, versus = config.evaluate, model_versus(list(qualities))
+    protocol = Protocol(fmrs, section.discard_limit, section.bootstrap, config.run.seed)
     results: list[NetworkComparison] = []
     for judge in judges:
         similarity = pair_similarity(judging.vectors(judge, held_out.images), table)
         steps.done()
-        independent = judge.name != judging.basis.label_embedder
-        resamples = config.evaluate.bootstrap if independent else 0
-        protocol = Protocol(fmrs, config.evaluate.discard_limit, resamples, config.run.seed)
-        found = compare(qualities, similarity, table, held_out.identity, protocol, model_versus(list(qualities)))
-        results += [NetworkComparison(embedder=judge.name, independent=independent, **dict(result)) for result in found]
+        labelling, people = judging.basis.label_embedder, held_out.identity
+        results += judged(judge.name, labelling, qualities, similarity, table, people, protocol, versus)
         steps.done()
     return results

@@ -19,13 +19,16 @@ class Similarities:
         self._genuines = self.genuine_similarity[self._genuine_order]
         self._tail, self._tail_at = np.empty(0), np.empty(0, np.int64)
 
-    def at(self, fmr: float, cuts: QualityCuts, number: int) -> tuple[float, float]:
-        """Return FNMR and threshold after a step of discarding; NaN where no genuine or no impostor pair is left."""
-        step = cuts.steps[number]
+    def curve(self, fmr: float, cuts: QualityCuts) -> list[tuple[float, float]]:
+        """Return FNMR and threshold after each step of discarding; NaN where no genuine or no impostor pair is left."""
+        codes = cuts.genuine[self._genuine_order]
+        return [self._at(fmr, cuts, codes, step) for step in cuts.steps]
+
+    def _at(self, fmr: float, cuts: QualityCuts, codes: np.ndarray, step: Step) -> tuple[float, float]:
+        """Return FNMR and threshold after one step; `codes` are those of the genuine pairs, ascending in similarity."""
         n_genuine, n_impostor = step.total(cuts.genuine_counts), step.total(cuts.impostor_counts)
         if not n_genuine or not n_impostor:
             return float("nan"), float("nan")
-        codes = cuts.genuine[self._genuine_order]
         present = codes >= step.code
         threshold = self._nearest(fmr, n_impostor, cuts, step, self._genuines[present])
         upto = int(np.searchsorted(self._genuines, threshold, "right"))

@@ -18,7 +18,7 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
 from synfiqa.fiqa_train.datasets.testset import TestSet
-from synfiqa.fiqa_train.evaluation.compare import Protocol, compare
+from synfiqa.fiqa_train.evaluation.compare import Protocol, judged
 from synfiqa.fiqa_train.evaluation.held_out import load_embedder
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_pairs import SetPairs, carried, pairs_of
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_scores import pooled, scores_of
@@ -190,12 +190,10 @@ def _results(
     """Return the results by each judge; the first model is compared with each other row."""
     first = next(iter(page.rows.trainings), next(iter(page.rows.scorers)))
     versus = [(first, other) for other in quality if other != first]
+    resamples = page.resamples if pairs.intervals else 0
+    protocol = Protocol(fmrs, page.config.evaluate.discard_limit, resamples, page.seed)
     found: list[NetworkComparison] = []
     for judge in page.judges:
-        independent = judge != page.labelling
-        resamples = page.resamples if independent and len(np.unique(pairs.identity)) > 1 else 0
-        protocol = Protocol(fmrs, page.config.evaluate.discard_limit, resamples, page.seed)
         similarity = pair_similarity(vectors[judge], pairs.table)
-        comparisons = compare(quality, similarity, pairs.table, pairs.identity, protocol, versus)
-        found += [NetworkComparison(embedder=judge, independent=independent, **dict(one)) for one in comparisons]
+        found += judged(judge, page.labelling, quality, similarity, pairs.table, pairs.identity, protocol, versus)
     return found

@@ -19,11 +19,10 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.testset import TestSet
-from synfiqa.fiqa_train.evaluation.compare import Protocol, compare, model_versus
-from synfiqa.fiqa_train.evaluation.document import evaluation_basis
+from synfiqa.fiqa_train.evaluation.compare import Protocol, judged, model_versus
+from synfiqa.fiqa_train.evaluation.document import evaluation_basis, existing_result
 from synfiqa.fiqa_train.evaluation.held_out import judges_of, load_embedder
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_document import (
-    existing_result,
     result_path,
     scores_path,
     set_basis,
@@ -51,8 +50,6 @@ from synfiqa.schemas.model_card import ModelCard
 
 SCORERS = "evaluate.scorers"
 LABEL = "label"
-BOOTSTRAP_PAIRS = 5_000_000
-"""Pairs beyond which no intervals are drawn: 200 resamples of so many take hours."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,8 @@ def _on_one(
 ) -> SetEvaluation:
     config, folder = subject.config, model_folder(subject.config.train.name)
     basis = set_basis(subject.basis, test_set)
-    if existing := existing_result(storage, folder, basis):
+    existing = existing_result(storage, result_path(folder, test_set.name), SetEvaluation, basis)
+    if existing is not None:
         return existing
     scorers = scorers_of(subject.scorers, subject.settings, {"model": subject.model}, SCORERS)
     judges = {model.name: load_embedder(model) for model in subject.judges}
@@ -162,15 +160,12 @@ def _on_one(
 
 def _results(subject: _Subject, units: SetScores, pairs: SetPairs, fmrs: list[float]) -> list[NetworkComparison]:
     """Return the results by each judge; intervals of those alone that did not label."""
-    section, found = subject.config.evaluate, []
+    section, versus = subject.config.evaluate, model_versus(list(units.quality))
+    resamples = section.bootstrap if pairs.intervals else 0
+    protocol = Protocol(fmrs, section.discard_limit, resamples, subject.config.run.seed)
+    labelling, people = subject.basis.label_embedder, pairs.identity
+    found: list[NetworkComparison] = []
     for judge in subject.judges:
-        independent = judge.name != subject.basis.label_embedder
         similarity = pair_similarity(units.vectors[judge.name], pairs.table)
-        wanted = independent and len(pairs.table.first) <= BOOTSTRAP_PAIRS and len(np.unique(pairs.identity)) > 1
-        resamples = section.bootstrap if wanted else 0
-        protocol = Protocol(fmrs, section.discard_limit, resamples, subject.config.run.seed)
-        comparisons = compare(
-            units.quality, similarity, pairs.table, pairs.identity, protocol, model_versus(list(units.quality))
-        )
-        found += [NetworkComparison(embedder=judge.name, independent=independent, **dict(one)) for one in comparisons]
+        found += judged(judge.name, labelling, units.quality, similarity, pairs.table, people, protocol, versus)
     return found

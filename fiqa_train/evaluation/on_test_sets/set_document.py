@@ -1,13 +1,11 @@
 """The document of an evaluation on a test set, `models/<name>/evaluation-<NAME>.json`, and the scores beside it."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from synfiqa.cluster.commits.shard_formats import encode
-from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.testset import TestSet
 from synfiqa.fiqa_train.evaluation.document import headline
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_pairs import SetPairs
@@ -19,7 +17,6 @@ from synfiqa.schemas.evaluation import (
     SetEvaluation,
     SetId,
     Skipped,
-    parse,
 )
 
 NAMED = 100
@@ -46,15 +43,6 @@ def set_basis(basis: EvaluationBasis, test_set: TestSet) -> SetBasis:
         crops=test_set.crops_from,
     )
     return SetBasis(**dict(basis), test_set=found)
-
-
-def existing_result(storage: Storage, folder: str, basis: SetBasis) -> SetEvaluation | None:
-    """Return the result on a set in a model's folder if it has this basis, else None; it is then made again."""
-    try:
-        found = parse(SetEvaluation, json.loads(storage.read(result_path(folder, basis.test_set.name))))
-    except (FileNotFoundError, ValueError):  # absent, of another version, or damaged
-        return None
-    return found if found.basis == basis else None
 
 
 def set_document(

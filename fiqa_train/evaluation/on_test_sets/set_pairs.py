@@ -17,6 +17,9 @@ from synfiqa.fiqa_train.evaluation.pairs import MAX_IMPOSTORS, count_pairs, enum
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import IdentitySource, Skipped
 
+DRAWN_PAIRS = 5_000_000
+"""Pairs beyond which no intervals are drawn: 200 resamples of so many take hours."""
+
 
 @dataclass(frozen=True)
 class SetPairs:
@@ -39,6 +42,11 @@ class SetPairs:
         """Return how many genuine and how many impostor pairs there are."""
         genuine = int(self.table.genuine.sum())
         return genuine, len(self.table.genuine) - genuine
+
+    @property
+    def intervals(self) -> bool:
+        """Return whether intervals are drawn: over two identities at least and DRAWN_PAIRS pairs at most."""
+        return len(self.table.first) <= DRAWN_PAIRS and len(np.unique(self.identity)) > 1
 
     def between(self, present: np.ndarray) -> "SetPairs":
         """Return the pairs whose two units are both present (units,)."""

@@ -18,16 +18,14 @@ from synfiqa.fiqa_train.datasets.formats import open_test_sets
 from synfiqa.fiqa_train.evaluation.edc import edc
 from synfiqa.fiqa_train.evaluation.on_test_sets.evaluate_sets import run_evaluate_on
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, pair_similarity
-from synfiqa.fiqa_train.training.checkpoints import load_trained, parse_state
-from synfiqa.fiqa_train.training.loop import fit
-from synfiqa.fiqa_train.training.train_run import run_train
+from synfiqa.fiqa_train.training.checkpoints import load_trained
 from synfiqa.jobs.cli import main
 from synfiqa.schemas.errors import RunHeld, UserError
 from synfiqa.schemas.evaluation import SetEvaluation, parse
 from tests.fiqa_train.evaluation.test_evaluate_run import Detail
+from tests.fiqa_train.evaluation.trained_run import train_here
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.small_photos import WholePicture, encoded, read_all, save
-from tests.fiqa_train.training.test_loop import Alone
 
 RESULT = "models/default/evaluation-{}.json"
 
@@ -37,15 +35,7 @@ def trained_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets") / "run"
     config, storage = make_run(folder, train={"epochs": 2, "test_fraction": 0.5}, generate={"identities": 12})
 
-    def here(task, watch):
-        session = Alone()
-        fit(task, session)
-        return parse_state(session.stored)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synfiqa.fiqa_train.training.train_run.require_workers", lambda section: None)
-        patch.setattr("synfiqa.fiqa_train.training.train_run.train_on_ray", here)
-        run_train(config, storage)
+    train_here(config, storage)
     return config, folder
 
 
