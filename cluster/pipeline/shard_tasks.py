@@ -62,12 +62,15 @@ class ShardTasks:
         here: Callable[[Callable[[K], T], Iterable[K]], Iterator[T]] = map,
         ordered: bool = True,
     ) -> Iterator[T]:
-        """Yield the result of each item; in order when `ordered`, else as they come. Without a cluster `here` maps.
+        """Yield the result of each item; in order when `ordered`, else as they come.
 
+        Without a cluster, and for a run in the memory of this process, `here` maps.
         An error of a call is raised in its place. JobFailed when tasks are lost too often or wait too long, UserError
         when a node has other libraries than this one or does not see the run.
         """
-        return self._on_cluster(function, items, ordered) if cluster_at_hand() else here(function, items)
+        if cluster_at_hand() and not self.storage.in_memory:
+            return self._on_cluster(function, items, ordered)
+        return here(function, items)
 
     def _on_cluster[K, T](self, function: Callable[[K], T], items: Iterable[K], ordered: bool) -> Generator[T]:
         with ray_session():

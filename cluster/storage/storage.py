@@ -238,9 +238,14 @@ class Storage:
         finally:
             self.delete(probe)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the run is in the memory of this process, so that no other process can read it."""
+        return self.url.startswith("memory:")
+
     def check_shared(self) -> None:
         """Raise UserError when the run is in the memory of this process, which workers cannot read."""
-        if self.url.startswith("memory:"):
+        if self.in_memory:
             raise UserError(
                 "workers are other processes, which cannot read a memory:// run: use a folder or an object store"
             )

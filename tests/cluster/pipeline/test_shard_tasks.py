@@ -108,6 +108,15 @@ def test_a_node_that_does_not_see_the_run_is_named(cluster, tmp_path):
         list(ShardTasks("verify", Storage(str(tmp_path / "elsewhere"))).map(process_of, range(2)))
 
 
+def test_a_run_in_the_memory_of_this_process_is_mapped_here(cluster):
+    """A worker looked for it in its own memory and reported that the node does not see the run."""
+    assert cluster_at_hand()
+    assert list(ShardTasks("label", Storage("memory://mapped/run")).map(process_of, range(2))) == [
+        (0, os.getpid()),
+        (1, os.getpid()),
+    ]
+
+
 def test_a_node_with_other_libraries_is_named(tasks, monkeypatch):
     monkeypatch.setattr(shard_tasks, "library_version", lambda name: "0.1")
     with pytest.raises(UserError, match=r"has other libraries than the driver, .*\(numpy .*, not 0\.1; pyarrow "):
