@@ -22,9 +22,9 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def decode(data: bytes) -> np.ndarray:
-    """Decode an image file's bytes to uint8 RGB (H, W, 3); raises ValueError for damaged or unsupported ones."""
-    return _read(io.BytesIO(data), "image data")
+def decode(data: bytes, name: str = "image data") -> np.ndarray:
+    """Decode an image file's bytes to uint8 RGB (H, W, 3), upright; ValueError with its name for unreadable ones."""
+    return _read(io.BytesIO(data), name)
 
 
 def load_photo(path: str | Path) -> np.ndarray:

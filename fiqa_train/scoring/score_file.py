@@ -4,16 +4,15 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.scoring.photographs import NO_FACE, Score, find_photos, score_photos
+from synfiqa.fiqa_train.scoring.photographs import NO_FACE, Photo, Score, find_photos, score_photos
 from synfiqa.fiqa_train.scoring.sources import open_scorer
 from synfiqa.schemas.errors import UserError
 
@@ -43,18 +42,18 @@ def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Count
         transient=True,
     )
     with bar:
-        scores = list(bar.track(score_photos(photos, scorer, MtcnnDetector()), total=len(photos)))
+        scores = list(bar.track(score_photos(photos, {str(model): scorer}), total=len(photos)))
     folder.write(target.name, to_csv(scores))
     return Counter(outcome(score) for score in scores)
 
 
-def _refuse_photograph(target: Path, photos: Sequence[Path]) -> None:
+def _refuse_photograph(target: Path, photos: Iterable[Photo]) -> None:
     """Raise UserError where the CSV would replace one of the photographs, also through another name or link."""
     if _is_scores(target):
         return
     # `Path.absolute` keeps "..", and `Path.resolve` follows a broken link.
     name, status = os.path.abspath(target), _status(target)  # noqa: PTH100
-    for photo in photos:
+    for photo in (photo.path for photo in photos if photo.path):
         found = _status(photo) if status else None
         if os.path.abspath(photo) == name or (status and found and os.path.samestat(status, found)):  # noqa: PTH100
             raise UserError(f"{target} is one of the photographs: give --out another name, such as scores.csv")

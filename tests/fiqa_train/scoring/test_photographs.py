@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from synfiqa.actors.roles import Detection
-from synfiqa.fiqa_train.scoring.photographs import BATCH, NO_FACE, find_photos, score_photos
+from synfiqa.fiqa_train.scoring.photo_list import file_photo, find_photos
+from synfiqa.fiqa_train.scoring.photographs import BATCH, NO_FACE, score_photos
 from synfiqa.schemas.errors import UserError
 
 TEMPLATE = np.array([[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]])
@@ -14,8 +15,8 @@ TEMPLATE = np.array([[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70
 class Finder:
     """Finds a face in every picture that is not black; an all-white one has impossible landmarks."""
 
-    def detect(self, images):
-        return [self._one(image) for image in images]
+    def faces(self, images):
+        return [[face] if (face := self._one(image)) else [] for image in images]
 
     def _one(self, image):
         if image.max() == 0:
@@ -39,10 +40,12 @@ def save(path, value, size=112):
 def test_folders_are_walked_and_nothing_comes_twice(tmp_path):
     files = [save(tmp_path / name, 9) for name in ("b.JPG", "a.png", "deep/er/c.webp")]
     (tmp_path / "notes.txt").write_text("no picture")
-    found = find_photos([tmp_path, tmp_path / "a.png"])
+    found = [photo.path for photo in find_photos([tmp_path, tmp_path / "a.png"])]
     assert sorted(found) == sorted(files)
     assert found == sorted(found)
-    assert find_photos([str(tmp_path / "notes.txt")]) == [tmp_path / "notes.txt"], "a file named outright is tried"
+    assert [photo.name for photo in find_photos([str(tmp_path / "notes.txt")])] == [str(tmp_path / "notes.txt")], (
+        "a file named outright is tried"
+    )
 
 
 def test_missing_paths_and_empty_folders_are_refused(tmp_path):
@@ -61,7 +64,7 @@ def test_every_photo_has_one_row_in_order_with_score_or_reason(tmp_path):
     photos[7].write_bytes(b"\xff\xd8\xff\xe0 not really a picture")
     photos[9] = tmp_path / "zero.png"
     photos[9].touch()
-    rows = list(score_photos(photos, Brightness(), Finder()))
+    rows = list(score_photos(map(file_photo, photos), {"brightness": Brightness()}, detector=Finder()))
     assert [row.path for row in rows] == [str(photo) for photo in photos]
     for index, row in enumerate(rows):
         assert (row.score is None) == bool(row.reason)
@@ -79,4 +82,6 @@ def test_a_batch_of_failures_is_no_problem(tmp_path):
     photos = [tmp_path / f"{index}.jpg" for index in range(3)]
     for photo in photos:
         photo.write_bytes(b"nonsense")
-    assert [row.score for row in score_photos(photos, Brightness(), Finder())] == [None] * 3
+    assert [
+        row.score for row in score_photos(map(file_photo, photos), {"brightness": Brightness()}, detector=Finder())
+    ] == [None] * 3
