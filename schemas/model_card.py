@@ -1,5 +1,8 @@
 """The card of a model: input contract, origin, digest and licence, never implicit."""
 
+import bisect
+import itertools
+import math
 import re
 from typing import Any, Literal
 
@@ -50,6 +53,9 @@ BUNDLED_QUALITY = "bundled-quality"
 _GENERATORS = ("identity_generator", "conditional_generator")
 """Roles that take no image: without weights, such a card has no input contract to record."""
 
+_ABSENT = ("learned_from", "scale")
+"""Fields that a card without them omits, so that cards of older versions stay as they are."""
+
 _NO_LICENCE = {"", "none", "unknown", "tbd", "todo", "n/a", "?", "-"}
 
 
@@ -96,6 +102,45 @@ class LearnedFrom(CardPart):
     split_sha256: str = Field(description="digest over `identity split` lines of all labelled identities")
 
 
+class ScoreScale(CardPart):
+    """Where a score lies among those of the samples that a quality model was validated on, and on a scale of 0..100."""
+
+    quantiles: tuple[float, ...] = Field(
+        min_length=2, description="scores of the samples at equal steps of rank, from the lowest to the highest"
+    )
+    midpoint: float = Field(description="score that becomes 50 of 0..100")
+    width: float = Field(gt=0, description="of the logistic: midpoint + width becomes 73.1, midpoint - width 26.9")
+    samples: int = Field(gt=1, description="number of the samples")
+    origin: str = Field(description="which samples they are, and who scored them")
+
+    @field_validator("quantiles")
+    @classmethod
+    def _rise(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(after < before for before, after in itertools.pairwise(value)):
+            raise ValueError("quantiles must not fall: list the scores from the lowest to the highest")
+        return value
+
+    def percentile(self, score: float) -> float:
+        """Return the share of the samples that score lower, in percent (0..100), linear between the quantiles.
+
+        A score that several quantiles share has the middle of their ranks.
+        """
+        first, last = bisect.bisect_left(self.quantiles, score), bisect.bisect_right(self.quantiles, score)
+        steps = len(self.quantiles) - 1
+        if first < last:
+            return 100 * (first + last - 1) / 2 / steps
+        if first in (0, len(self.quantiles)):
+            return 100.0 if first else 0.0
+        low, high = self.quantiles[first - 1], self.quantiles[first]
+        return 100 * (first - 1 + (score - low) / (high - low)) / steps
+
+    def scalar(self, score: float) -> float:
+        """Return 100 / (1 + exp((midpoint - score) / width)): 0..100, rising with the score."""
+        distance = (self.midpoint - score) / self.width
+        # math.exp overflows beyond 709; the result is 0 long before.
+        return 100 / (1 + math.exp(min(distance, 700.0)))
+
+
 class ModelCard(CardPart):
     """Input contract, output, origin and licence of one model: an entry of `models.yaml`, or a file beside weights."""
 
@@ -135,10 +180,14 @@ class ModelCard(CardPart):
         None, description="of a quality model that `synfiqa train` made: the run and split; absent on other cards"
     )
 
+    scale: ScoreScale | None = Field(
+        None, description="of a quality model: percentile and 0..100 of its scores; absent on other cards"
+    )
+
     @model_serializer(mode="wrap")
     def _without_absent_record(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = whole(self)
-        return {key: value for key, value in fields.items() if key != "learned_from" or value is not None}
+        return {key: value for key, value in fields.items() if key not in _ABSENT or value is not None}
 
     @property
     def in_recipe(self) -> bool:
@@ -164,6 +213,8 @@ class ModelCard(CardPart):
     def _agrees(self) -> "ModelCard":
         if self.commercial_use and bars_commercial_use(self.licence):
             raise ValueError(f"commercial_use is true but the licence is '{self.licence}': set it to false")
+        if self.scale is not None and self.role != "quality":
+            raise ValueError(f"scale is for quality models, not for the role {self.role}: leave it out")
         if self.match_cosine is not None and self.role != "embedder":
             raise ValueError(f"match_cosine is for embedders, not for the role {self.role}: leave it out")
         unweighed = self.source == BUILT_IN or self.source.startswith(RANDOM)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from synfiqa.actors.model_store.architectures.table import architecture_of, load
+from synfiqa.actors.model_store.checks.foreign_files import wrapping
 from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.state import fit_state, read_state, state_dict_of
 from synfiqa.schemas.errors import UserError
@@ -45,7 +46,11 @@ def load_network(card: ModelCard, path: Path) -> nn.Module:
     # Skips the initialisation where the checkpoint fills every tensor.
     filled = not rules.allow_missing and _all_stored(skeleton)
     network = skeleton.to_empty(device="cpu") if filled else _initialised(card)
-    fit_state(network, state_dict_of(read_state(path), rules), rules, f"model '{card.name}' ({path.name})")
+    content, source = read_state(path), f"model '{card.name}' ({path.name})"
+    state = state_dict_of(content, rules)
+    if not state and (cause := wrapping(content)):
+        raise UserError(f"{source} holds no tensor that the state rules take: {cause}")
+    fit_state(network, state, rules, source)
     return network.float().eval().requires_grad_(False)
 
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from synfiqa.actors.model_store.checks.foreign_files import HEAD_BYTES, foreign_content, wrapping
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import StateRules
 
@@ -29,6 +30,8 @@ def read_state(path: Path) -> Mapping[str, Any]:
     The content decides which it is, for what comes from a URL may be called anything. Torch files are read by the
     restricted unpickler (`weights_only`). UserError for damaged files and for pickles that would run code.
     """
+    if foreign := foreign_content(_head(path, HEAD_BYTES)):
+        raise UserError(f"{path} {foreign}")
     if path.suffix == ".safetensors" or _is_safetensors(path):
         try:
             return load_file(path)
@@ -105,21 +108,36 @@ def fit_state(module: nn.Module, state: Mapping[str, Tensor], rules: StateRules,
         if found
     ]
     if complaints:
+        # A wrapper explains all missing keys at once.
+        cause = f"{wrapping(state)}; " if missing and wrapping(state) else ""
         raise UserError(
-            f"{source} does not fit its architecture: {'; '.join(complaints)}. Correct architecture, arguments or the "
-            "state rules on its card, or name the right file"
+            f"{source} does not fit its architecture: {cause}{'; '.join(complaints)}. Correct architecture, arguments "
+            "or the state rules on its card, or name the right file"
         )
     module.load_state_dict({key: value for key, value in state.items() if key in wanted}, strict=False)
 
 
+def require_finite(state: Mapping[str, Tensor], source: str) -> None:
+    """Raise UserError naming the tensors that hold NaN or infinity: every output of such a network would be NaN."""
+    broken = [key for key, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if broken:
+        raise UserError(
+            f"the weights of {source} hold NaN or infinity ({_some(broken)}): fetch them again, or train another model"
+        )
+
+
 def _is_safetensors(path: Path) -> bool:
     """Return whether the file begins with the length of a header in eight bytes, then a JSON object."""
+    start = _head(path, 9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= _LONGEST_HEADER
+
+
+def _head(path: Path, length: int) -> bytes:
     try:
         with path.open("rb") as stream:
-            start = stream.read(9)
+            return stream.read(length)
     except OSError:
-        return False  # the reader that is tried next raises the cause
-    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= _LONGEST_HEADER
+        return b""  # the reader that is tried next raises the cause
 
 
 def _renamed(key: str, rules: StateRules) -> str:

@@ -14,7 +14,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from synfiqa.actors.model_store.catalogue import BUNDLED
+from synfiqa.actors.model_store.catalogue import BUNDLED, bundled
+from synfiqa.actors.model_store.checks.foreign_files import foreign_content, wrapping
+from synfiqa.actors.model_store.state import require_finite
 from synfiqa.actors.nets.quality_net import ARCHITECTURE, QualityModel, QualityNet
 from synfiqa.cluster.run.manifest import MANIFEST
 from synfiqa.cluster.storage.storage import Storage
@@ -118,10 +120,21 @@ def _from_weights(storage: Storage, path: str, source: str, device: str) -> Qual
         stated = str((yaml.safe_load(storage.read(beside)) or {}).get("sha256", ""))
         if stated != card.sha256:
             raise UserError(f"the weights of {source} differ from their card {CARD}; restore both from one training")
+    if source == str(BUNDLED_FILE):
+        card = with_scale(card)
     return _assemble(card, load_tensors(data), source, device)
 
 
+def with_scale(card: ModelCard) -> ModelCard:
+    """Return the card inside a copy of the bundled quality model with the scale of the card that ships with it."""
+    # The scale was measured after the weights were published, and their file, which holds a card too, must not change.
+    shipped = bundled()[BUNDLED_QUALITY].card
+    return card.model_copy(update={"scale": shipped.scale}) if shipped.sha256 == card.sha256 else card
+
+
 def _card(data: bytes, source: str) -> ModelCard:
+    if foreign := foreign_content(data):
+        raise UserError(f"{source} {foreign}")
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         deserialize(data)
@@ -153,5 +166,9 @@ def _assemble(card: ModelCard, weights: dict[str, Tensor], source: str, device: 
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise UserError(f"the weights of {source} do not fit the network on their card; train it again") from error
+        cause = wrapping(weights)
+        raise UserError(
+            f"the weights of {source} do not fit the network on their card: {cause or 'train it again'}"
+        ) from error
+    require_finite(weights, source)
     return QualityModel(network, card, device)

@@ -22,8 +22,9 @@ from synfiqa.fiqa_train.labels.parts import LabelledShard
 from synfiqa.fiqa_train.training.augment import augment
 from synfiqa.fiqa_train.training.data import TrainingFaces, read_all
 from synfiqa.fiqa_train.training.losses import quality_loss
+from synfiqa.fiqa_train.training.score_scale import score_scale
 from synfiqa.schemas.config.learn import TrainSection
-from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.seeds import derive_seed
 
 WARM_UP = 0.1
@@ -32,6 +33,7 @@ CLIP_NORM = 5.0
 """Largest norm of the gradient."""
 VALIDATION_ROWS = 4096
 """Largest number of validation faces scored after an epoch."""
+SCALE_ORIGIN = "degraded samples of validation identities, scored after the best epoch"
 
 
 @dataclass(frozen=True)
@@ -131,9 +133,10 @@ def fit(task: TrainTask, session: Session) -> None:
         metrics: dict[str, float] = {"epoch": epoch + 1, "loss": loss}
         if held_out is not None:
             scores = predict(network, held_out.gray, session.device)
+            _require_finite(scores, epoch)
             metrics["validation_spearman"] = spearman(scores, held_out.quality)
             metrics["validation_error"] = float(np.abs(scores - held_out.quality).mean())
-            state = _advance(state, metrics, network, len(held_out))
+            state = _advance(state, metrics, network, scores)
 
         def snapshot(state: dict[str, Any] = state) -> dict[str, Any]:
             return {**state, "model": _copy(network), "optimiser": optimiser.state_dict(), "card": task.card}
@@ -141,8 +144,21 @@ def fit(task: TrainTask, session: Session) -> None:
         session.report(metrics, snapshot)
 
 
-def _advance(state: dict[str, Any], metrics: dict[str, float], network: nn.Module, validated: int) -> dict[str, Any]:
+def _require_finite(scores: np.ndarray, epoch: int) -> None:
+    """Raise JobFailed where a validation score is NaN or infinite; the state of the epoch before stays stored."""
+    if broken := int(np.count_nonzero(~np.isfinite(scores))):
+        raise JobFailed(
+            f"training diverged: {broken} of {len(scores)} validation scores after epoch {epoch + 1} are not finite; "
+            "lower train.learning_rate under another train.name, the last finished epoch is kept"
+        )
+
+
+def _advance(
+    state: dict[str, Any], metrics: dict[str, float], network: nn.Module, scores: np.ndarray
+) -> dict[str, Any]:
     """Return the state after an epoch; `best` is this epoch unless an earlier one has a clearly higher correlation.
+
+    `scores` are those of the validation faces; `best` keeps their scale.
 
     Clearly means by more than the standard error of the rank correlation over so many validation faces.
     """
@@ -150,9 +166,11 @@ def _advance(state: dict[str, Any], metrics: dict[str, float], network: nn.Modul
     history = [*state["history"], metrics]
     advanced = {**state, "epoch": int(metrics["epoch"]), "history": history}
     highest = max(entry["validation_spearman"] for entry in history)
-    error = (1 - highest**2) / math.sqrt(max(1, validated - 1))
+    error = (1 - highest**2) / math.sqrt(max(1, len(scores) - 1))
     if metrics["validation_spearman"] >= highest - error:
-        advanced |= {"best": _copy(network), "best_epoch": int(metrics["epoch"])}
+        scale = score_scale(scores, SCALE_ORIGIN)
+        document = None if scale is None else scale.model_dump(mode="json")
+        advanced |= {"best": _copy(network), "best_epoch": int(metrics["epoch"]), "scale": document}
     return advanced
 
 
@@ -183,6 +201,11 @@ def _epoch(
         with torch.autocast(session.device.type, torch.bfloat16, enabled=task.section.precision == "bfloat16"):
             scores = model(gray)
         loss = quality_loss(scores, torch.from_numpy(batch.quality).to(session.device))
+        if not torch.isfinite(loss):
+            raise JobFailed(
+                f"training diverged: the loss is {float(loss):g} in step {step + 1} of {faces.steps} of epoch "
+                f"{epoch + 1}; lower train.learning_rate under another train.name, the last finished epoch is kept"
+            )
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)

@@ -84,7 +84,9 @@ def run_train(
         phase.close(f"validation Spearman {best['validation_spearman']:.3f} in epoch {state['best_epoch']}")
     measured = {name: best[name] for name in ("validation_spearman", "validation_error")}
     require_held(lease)
-    card = publish(storage, config.train.name, state["best"], {**task.card, "metrics": measured})
+    # A state of an older version has no scale.
+    scale = {"scale": state["scale"]} if state.get("scale") else {}
+    card = publish(storage, config.train.name, state["best"], {**task.card, "metrics": measured, **scale})
     result = TrainingResult(
         name=config.train.name,
         model_sha256=card.sha256,

@@ -6,6 +6,7 @@ import numpy as np
 
 from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.model_store.loading import load_network
+from synfiqa.actors.model_store.state import require_finite
 from synfiqa.actors.nets.quality_net import QualityModel, QualityNet
 from synfiqa.schemas.model_card import ModelCard
 
@@ -26,4 +27,5 @@ def network_scorer(card: ModelCard, path: Path, running: Execution) -> NetworkSc
     """Load the quality network of a card."""
     network = load_network(card, path)
     assert isinstance(network, QualityNet)
+    require_finite(network.state_dict(), f"model '{card.name}' ({path.name})")
     return NetworkScorer(QualityModel(network, card, running.device))
