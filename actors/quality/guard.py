@@ -8,9 +8,12 @@ from synfiqa.schemas.model_card import ModelCard
 
 
 class GuardedScorer:
-    """A scorer under its name in a config: scores are finite float64 (N,), and higher is better."""
+    """A scorer under its name in a config: scores are finite float64 (N,), and higher is better.
 
-    def __init__(self, name: str, scorer: QualityScorer) -> None:
+    With `allow_nan` scores may be NaN or infinite, for callers that handle each of them.
+    """
+
+    def __init__(self, name: str, scorer: QualityScorer, *, allow_nan: bool = False) -> None:
         """Take the scorer; UserError for a card without direction."""
         if scorer.card.higher_is_better is None:
             raise UserError(
@@ -20,6 +23,11 @@ class GuardedScorer:
         self.name = name
         self.card: ModelCard = scorer.card.model_copy(update={"higher_is_better": True})
         self._scorer = scorer
+        self._allow_nan = allow_nan
+
+    def allowing_nan(self) -> "GuardedScorer":
+        """Return the scorer so that NaN and infinity pass."""
+        return GuardedScorer(self.name, self._scorer, allow_nan=True)
 
     def calibrate(self, images: np.ndarray) -> None:
         """Let a scorer that can be calibrated adapt to unlabelled images; others stay as they are."""
@@ -29,7 +37,7 @@ class GuardedScorer:
     def score(self, images: np.ndarray) -> np.ndarray:
         """Return float64 qualities (N,) of uint8 RGB (N, 112, 112, 3), negated where lower is better on its own card.
 
-        UserError for scores of another shape or type, and for NaN and infinity.
+        UserError for scores of another shape or type, and for NaN and infinity unless they are allowed.
         """
         scores = np.asarray(self._scorer.score(images))
         if scores.shape != (len(images),) or scores.dtype.kind not in "fiu":
@@ -38,7 +46,7 @@ class GuardedScorer:
                 "return one number an image, or leave it out"
             )
         scores = scores.astype(np.float64)
-        if bad := int(np.count_nonzero(~np.isfinite(scores))):
+        if not self._allow_nan and (bad := int(np.count_nonzero(~np.isfinite(scores)))):
             raise UserError(
                 f"scorer '{self.name}' returned NaN or infinity for {bad} of {len(images)} images: correct its weights "
                 "or input, or leave it out"

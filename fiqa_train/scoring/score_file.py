@@ -1,106 +1,126 @@
-"""Scores of photographs by a quality scorer, written to one CSV file."""
+"""Scores of photographs by quality scorers, written to one file as they are made."""
 
-import csv
-import io
-import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import numpy as np
 
-from synfiqa.cluster.storage.preflight import preflight
-from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.scoring.photographs import NO_FACE, Photo, Score, find_photos, score_photos
-from synfiqa.fiqa_train.scoring.sources import open_scorer
+from synfiqa.actors.imaging.codec import decode
+from synfiqa.fiqa_train.scoring.output.score_columns import Row, printable, row_of
+from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
+from synfiqa.fiqa_train.scoring.output.sheet import SheetRows, require_folder
+from synfiqa.fiqa_train.scoring.output.tally import Tally
+from synfiqa.fiqa_train.scoring.output.target import STANDARD_OUTPUT, checked_target, refuse_input, without_scores
+from synfiqa.fiqa_train.scoring.output.written import Output, note, report, write_scores
+from synfiqa.fiqa_train.scoring.photographs import Photo, Score, SearchOptions, find_photos, score_photos
+from synfiqa.fiqa_train.scoring.sources import open_scorers, scorer_columns
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
-COLUMNS = ("path", "score", "reason", "detection", "x0", "y0", "x1", "y1")
 
+def run_score(
+    paths: Sequence[str | Path],
+    model: str | Sequence[str] = BUNDLED_QUALITY,
+    out: str | Path = "scores.csv",
+    options: SearchOptions | None = None,
+    preview: Path | None = None,
+) -> Tally:
+    """Score the photographs and write the file as rows are made; returns the counts of outcomes.
 
-def run_score(paths: Sequence[str | Path], model: str, out: str | Path) -> Counter[str]:
-    """Score the photographs and write the CSV at once, one row a photograph; returns how many had each `outcome`.
-
-    `score` is empty where `reason` is not: a damaged file or one without a face does not stop the job. UserError for a
-    missing path, a source without a model, a CSV that would replace one of the photographs, or an unwritable folder.
+    `out` is CSV, JSON lines or Parquet by its ending, or `-` for CSV on standard output; `preview` a folder for a sheet
+    of the best, worst and failed. A damaged photograph or one without a face has a reason in place of a score and does
+    not stop the job. The same call after an interruption goes on. UserError for a missing path, a source without a
+    model, and a file that would replace an input or was begun with other settings; JobFailed where nothing was scored.
     """
-    target = Path(out)
-    if target.is_dir():
-        raise UserError(f"{target} is a folder: give --out the name of a CSV file")
-    photos = find_photos(paths)
-    _refuse_photograph(target, photos)
-    scorer = open_scorer(str(model))
-    folder = Storage(str(target.absolute().parent))
-    preflight(folder)
-    bar = Progress(
-        TextColumn("score"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        scores = list(bar.track(score_photos(photos, {str(model): scorer}), total=len(photos)))
-    folder.write(target.name, to_csv(scores))
-    return Counter(outcome(score) for score in scores)
+    options = options or SearchOptions()
+    target, inputs = target_and_inputs(paths, str(out), preview)
+    found = find_photos(inputs)
+    photos = {photo.name: photo for photo in found}
+    if target is not None:
+        files = (photo.path for photo in photos.values() if photo.path)
+        refuse_input(target, (*map(Path, inputs), *files))
+    if found.skipped:
+        kinds = ", ".join(f"{count} {kind or 'without ending'}" for kind, count in sorted(found.skipped.items()))
+        note(f"files left out, since their kind is no photograph's: {kinds}")
+    scorers = open_scorers((model,) if isinstance(model, str) else model, options.device)
+    columns = scorer_columns(scorers)
+    output = Output(target, columns, settings_of(columns, options))
+
+    def groups(done: frozenset[str]) -> Iterator[tuple[str, list[Row]]]:
+        todo = (photo for photo in photos.values() if photo.name not in done)
+        for name, rows in by_photograph(score_photos(todo, scorers, options), all_faces=options.all_faces):
+            yield name, [row_of(row, columns) for row in rows]
+
+    def read(row: Row) -> np.ndarray:
+        return _pixels(shown[str(row["path"])])
+
+    shown = {printable(name): photo for name, photo in photos.items()}
+    sheet = SheetRows()
+    tally = write_scores(output, list(photos), groups, sheet)
+    if warning := tally.warning(all_faces=options.all_faces or options.aligned, which=options.which):
+        note(warning)
+    report(output, tally, sheet, read, preview)
+    return tally
 
 
-def _refuse_photograph(target: Path, photos: Iterable[Photo]) -> None:
-    """Raise UserError where the CSV would replace one of the photographs, also through another name or link."""
-    if _is_scores(target):
-        return
-    # `Path.absolute` keeps "..", and `Path.resolve` follows a broken link.
-    name, status = os.path.abspath(target), _status(target)  # noqa: PTH100
-    for photo in (photo.path for photo in photos if photo.path):
-        found = _status(photo) if status else None
-        if os.path.abspath(photo) == name or (status and found and os.path.samestat(status, found)):  # noqa: PTH100
-            raise UserError(f"{target} is one of the photographs: give --out another name, such as scores.csv")
+def target_and_inputs(
+    paths: Sequence[str | Path], out: str, preview: Path | None = None
+) -> tuple[Path | None, list[str]]:
+    """Return the file of scores, None for standard output, and the inputs without scores of earlier calls.
+
+    UserError for an ending that is no format, a folder of the sheet that cannot be made, and where no input is left.
+    """
+    target = None if out == STANDARD_OUTPUT else checked_target(out)
+    inputs, left = without_scores(paths)
+    if left:
+        note(f"left out, since they hold scores of an earlier call: {', '.join(left)}")
+    if not inputs:
+        raise UserError("only scores of earlier calls are named: name photographs, or folders of them")
+    if preview is not None:
+        require_folder(preview)
+    return target, inputs
 
 
-def _status(path: Path) -> os.stat_result | None:
+def settings_of(
+    scorers: Sequence[ScorerColumn], options: SearchOptions, more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return all that decides a row, which must be equal for an interrupted call to go on."""
+    return {
+        "models": {scorer.name: scorer.digest for scorer in scorers},
+        "aligned": options.aligned,
+        "all_faces": options.all_faces,
+        "which": options.which,
+        "min_face": options.min_face,
+        "search_size": options.search_size,
+        "synfiqa": _version(),
+        **(more or {}),
+    }
+
+
+def by_photograph(scores: Iterable[Score], *, all_faces: bool) -> Iterator[tuple[str, list[Score]]]:
+    """Yield the name of each photograph with its rows, as soon as the last is there."""
+    rows: list[Score] = []
+    for row in scores:
+        if rows and rows[0].path != row.path:
+            yield rows[0].path, rows
+            rows = []
+        rows.append(row)
+        if not all_faces or len(rows) >= row.faces:
+            yield row.path, rows
+            rows = []
+    if rows:
+        yield rows[0].path, rows
+
+
+def _pixels(photo: Photo) -> np.ndarray:
+    content = photo.read()
+    return content if isinstance(content, np.ndarray) else decode(content, photo.name)
+
+
+def _version() -> str:
     try:
-        return path.stat()
-    except OSError:
-        return None
-
-
-def _is_scores(path: Path) -> bool:
-    """Return whether a file is the CSV of an earlier call, which `photos/*` would name among the photographs."""
-    header = to_csv([])
-    try:
-        if not path.is_file():  # reading a pipe or a terminal would block
-            return False
-        with path.open("rb") as file:
-            return file.read(len(header)) == header
-    except OSError:
-        return False
-
-
-def outcome(score: Score) -> str:
-    """Return the outcome of a photograph: `scored`, or the reason in a few words."""
-    if score.score is not None:
-        return "scored"
-    if score.detection is not None:
-        return "without alignment"
-    return "without a face" if score.reason == NO_FACE else "unreadable"
-
-
-def to_csv(scores: Sequence[Score]) -> bytes:
-    """Return the scores as CSV in UTF-8 with a header line; file names that are not UTF-8 keep their bytes."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for score in scores:
-        box = score.box or ("",) * 4
-        writer.writerow(
-            [
-                score.path,
-                "" if score.score is None else f"{score.score:.6f}",
-                score.reason,
-                "" if score.detection is None else f"{score.detection:.4f}",
-                *(f"{value:.1f}" if isinstance(value, float) else value for value in box),
-            ]
-        )
-    return text.getvalue().encode("utf-8", "surrogateescape")
+        return version("synfiqa")
+    except PackageNotFoundError:
+        return "checkout"

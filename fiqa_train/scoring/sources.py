@@ -1,15 +1,32 @@
-"""Finds the scorer that a command names: one of the registry, or the model of a run, folder or file."""
+"""Finds the scorers that a command names: of the registry, or the model of a run, folder or file."""
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
+from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.registry import standalone
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
+from synfiqa.actors.roles import QualityScorer
+from synfiqa.cluster.storage.storage import redact
+from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.model_card import BUNDLED_QUALITY
+from synfiqa.schemas.model_card import BUILT_IN, BUNDLED_QUALITY
+
+
+def load_scorer(source: str, device: str = "cpu") -> QualityScorer:
+    """Return a scorer of aligned crops: its `score(images)` takes uint8 RGB (N, 112, 112, 3), higher is better.
+
+    `source` is a scorer by name (bundled-quality, sharpness, norm, mirror, random, those of plug-ins), or a run folder,
+    a model folder or a .safetensors file (path or URL). `card.scale` of a trained model has `percentile` and `scalar`
+    of a score. UserError, one sentence, when there is none.
+    """
+    source = str(source)
+    if _is_network(source):
+        return load_quality_model(source, device)
+    return open_scorer(source, device)
 
 
 def open_scorer(source: str, device: str = "cpu") -> GuardedScorer:
@@ -17,7 +34,7 @@ def open_scorer(source: str, device: str = "cpu") -> GuardedScorer:
 
     UserError when there is none. A name wins over a folder of the same name, which `./NAME` names.
     """
-    if source in standalone() and source != BUNDLED_QUALITY:
+    if not _is_network(source):
         return scorers_of([source], ScorerSettings(device=device), {}, "--model")[source]
     if source != BUNDLED_QUALITY and re.fullmatch(r"[A-Za-z0-9_-]+", source) and not Path(source).exists():
         raise UserError(
@@ -25,3 +42,32 @@ def open_scorer(source: str, device: str = "cpu") -> GuardedScorer:
             "run folder, model folder or .safetensors file"
         )
     return GuardedScorer(source, NetworkScorer(load_quality_model(source, device)))
+
+
+def open_scorers(sources: Iterable[str], device: str = "cpu") -> dict[str, GuardedScorer]:
+    """Return the scorers by name for a file of scores, where NaN becomes the reason of its row, in order.
+
+    URLs are named without credentials. UserError for one that is not there, and for one named twice.
+    """
+    found: dict[str, GuardedScorer] = {}
+    for source in sources:
+        name = redact(source.rstrip("/") or source)
+        if name in found:
+            raise UserError(f"--model names {name} twice: name it once")
+        found[name] = open_scorer(source, device).allowing_nan()
+    return found
+
+
+def scorer_columns(scorers: Mapping[str, QualityScorer]) -> list[ScorerColumn]:
+    """Return name, digest and scale of scorers; `built-in` is the digest of code without weights."""
+    named = [name for name in scorers if not _is_network(name)]
+    digests = scorer_digests(named, ScorerSettings())
+    return [
+        ScorerColumn(name, digests.get(name) or scorer.card.sha256 or BUILT_IN, scorer.card.scale)
+        for name, scorer in scorers.items()
+    ]
+
+
+def _is_network(source: str) -> bool:
+    """Return whether a source is no name of the registry but for the bundled model, which loads as files do."""
+    return source == BUNDLED_QUALITY or source not in standalone()

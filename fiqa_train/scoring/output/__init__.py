@@ -1,0 +1,1 @@
+"""Files of scores: columns, formats, rows that survive an interruption, summary and sheet."""
