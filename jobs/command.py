@@ -55,9 +55,13 @@ class Entry(ABC):
 
     def add_to(self, commands: Parsers) -> argparse.ArgumentParser:
         """Add a parser for this entry to those of the command line, and return it."""
-        parser = commands.add_parser(self.name, help=self.help, description=sentence(self.help))
+        parser = commands.add_parser(self.name, help=self.help, description=self.description())
         self.fill(parser)
         return parser
+
+    def description(self) -> str:
+        """Return what stands above the options: the help as a sentence."""
+        return sentence(self.help)
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """Run this entry alone, as `python -m jobs.NAME` does; the process ends with its exit code."""
@@ -66,10 +70,18 @@ class Entry(ABC):
 
 @dataclass(frozen=True)
 class Command(Entry):
-    """A command: calls `run` with the parsed options; slow libraries are imported in `run`, so that --help is fast."""
+    """A command: calls `run` with the parsed options; slow libraries are imported in `run`, so that --help is fast.
+
+    `more` are sentences that follow the help above the options.
+    """
 
     options: tuple[Option, ...]
     run: Callable[[argparse.Namespace], None]
+    more: str = ""
+
+    def description(self) -> str:
+        """Return what stands above the options: the help as a sentence, and what follows it."""
+        return f"{super().description()} {self.more}".rstrip()
 
     def fill(self, parser: argparse.ArgumentParser) -> None:
         """Add the options, and `run` as `job` of the parsed options."""

@@ -1,6 +1,6 @@
 """Synthetic face-image-quality datasets, and quality models trained on them: the public API, imported on first use.
 
-`synfiqa.score(["photo.jpg"])`, `synfiqa.load_scorer("runs/quickstart")`, `synfiqa.edc(similarity, genuine, quality,
+`synfiqa.score("photo.jpg")`, `synfiqa.load_scorer("runs/quickstart")`, `synfiqa.edc(similarity, genuine, quality,
 fmr)` and `synfiqa.open_run("s3://bucket/run")`. `import synfiqa` itself imports neither Ray nor torch.
 """
 
@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from synfiqa.fiqa_train.datasets.opened_run import OpenedRun, open_run
     from synfiqa.fiqa_train.evaluation.edc import Edc, edc
-    from synfiqa.fiqa_train.scoring.photographs import Score, score
-    from synfiqa.fiqa_train.training.checkpoints import load_quality_model as load_scorer
+    from synfiqa.fiqa_train.scoring.from_python import score
+    from synfiqa.fiqa_train.scoring.photographs import Score, SearchOptions
+    from synfiqa.fiqa_train.scoring.sources import load_scorer
 
-__all__ = ["Edc", "OpenedRun", "Score", "edc", "load_scorer", "open_run", "score"]
+__all__ = ["Edc", "OpenedRun", "Score", "SearchOptions", "edc", "load_scorer", "open_run", "score"]
 
 _HOMES = {
     "Edc": "fiqa_train.evaluation.edc:Edc",
     "OpenedRun": "fiqa_train.datasets.opened_run:OpenedRun",
     "Score": "fiqa_train.scoring.photographs:Score",
     "edc": "fiqa_train.evaluation.edc:edc",
-    "load_scorer": "fiqa_train.training.checkpoints:load_quality_model",
+    "SearchOptions": "fiqa_train.scoring.photographs:SearchOptions",
+    "load_scorer": "fiqa_train.scoring.sources:load_scorer",
     "open_run": "fiqa_train.datasets.opened_run:open_run",
-    "score": "fiqa_train.scoring.photographs:score",
+    "score": "fiqa_train.scoring.from_python:score",
 }
 
 try:

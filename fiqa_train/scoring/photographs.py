@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import batched
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,10 +12,8 @@ from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align
 from synfiqa.actors.imaging.codec import decode
 from synfiqa.actors.roles import Detection, Detector, QualityScorer
 from synfiqa.fiqa_train.scoring.photo_list import Photo, PhotoList, find_photos
-from synfiqa.fiqa_train.scoring.sources import open_scorer
-from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
-__all__ = ["NO_FACE", "Photo", "PhotoList", "Score", "SearchOptions", "find_photos", "score", "score_photos"]
+__all__ = ["NO_FACE", "Photo", "PhotoList", "Score", "SearchOptions", "find_photos", "score_photos"]
 
 NO_FACE = "no face found"
 BATCH = 8
@@ -65,17 +62,6 @@ class SearchOptions:
     search_size: int | None = None
     device: str = "cpu"
     batch: int = BATCH
-
-
-def score(paths: Sequence[str | Path], model: str = BUNDLED_QUALITY, device: str = "cpu") -> list[Score]:
-    """Score photographs, or all below folders, in the order of `find_photos`; higher is better.
-
-    `model` is a scorer by name (bundled-quality, the default, sharpness, norm, ...), or a run folder, a model folder
-    or a .safetensors file (path or URL). A photograph that cannot be scored has a reason instead. UserError for a
-    missing path or a source without a model.
-    """
-    scorer = open_scorer(str(model), device)
-    return list(score_photos(find_photos(paths), {str(model): scorer}, SearchOptions(device=device)))
 
 
 def score_photos(

@@ -1,19 +1,25 @@
 """Finds the scorers that a command names: of the registry, or the model of a run, folder or file."""
 
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import torch
 
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.registry import standalone
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
 from synfiqa.actors.roles import QualityScorer
-from synfiqa.cluster.storage.storage import redact
+from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
-from synfiqa.fiqa_train.training.checkpoints import load_quality_model
+from synfiqa.fiqa_train.training.checkpoints import WEIGHTS, load_quality_model
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, BUNDLED_QUALITY
+
+ANSWER_S = 20.0
+"""Seconds within which the store of a model must answer, because a person waits for it."""
 
 
 def load_scorer(source: str, device: str = "cpu") -> QualityScorer:
@@ -25,6 +31,7 @@ def load_scorer(source: str, device: str = "cpu") -> QualityScorer:
     """
     source = str(source)
     if _is_network(source):
+        require_answer(source)
         return load_quality_model(source, device)
     return open_scorer(source, device)
 
@@ -41,7 +48,46 @@ def open_scorer(source: str, device: str = "cpu") -> GuardedScorer:
             f"--model: there is no scorer, run or model '{source}'; choose among {', '.join(standalone())}, or name a "
             "run folder, model folder or .safetensors file"
         )
+    require_answer(source)
     return GuardedScorer(source, NetworkScorer(load_quality_model(source, device)))
+
+
+def require_answer(source: str, seconds: float = ANSWER_S) -> None:
+    """Raise UserError where the store of a model given as URL is not reached within so many seconds.
+
+    Downloads that have begun may take longer.
+    """
+    if "://" not in source:
+        return
+    failures: list[Exception] = []
+
+    def look() -> None:
+        folder, _, file = source.rstrip("/").rpartition("/")
+        place, name = (folder, file) if file.endswith(".safetensors") else (source, WEIGHTS)
+        try:
+            Storage(place, retry_budget_s=seconds / 2).exists(name)
+        except Exception as error:
+            failures.append(error)
+
+    # A client may wait for minutes in one request, which only its own thread can sit out.
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise UserError(f"--model {redact(source)} has not answered for {seconds:g} s: check the address")
+    if failures:
+        raise UserError(f"--model {redact(source)} cannot be reached: {failures[0]}") from failures[0]
+
+
+def require_device(device: str) -> None:
+    """Raise UserError for a device that torch cannot compute on here."""
+    try:
+        kind = torch.device(device)
+    except RuntimeError:
+        raise UserError(f"--device {device} is no device: give cpu, cuda or cuda:N") from None
+    gpus = torch.cuda.device_count() if kind.type == "cuda" and torch.cuda.is_available() else 0
+    if kind.type == "cuda" and (kind.index or 0) >= gpus:
+        raise UserError(f"--device {device}: there are {gpus} GPUs here that torch can use; give cpu, or leave it out")
 
 
 def open_scorers(sources: Iterable[str], device: str = "cpu") -> dict[str, GuardedScorer]:
@@ -49,6 +95,7 @@ def open_scorers(sources: Iterable[str], device: str = "cpu") -> dict[str, Guard
 
     URLs are named without credentials. UserError for one that is not there, and for one named twice.
     """
+    require_device(device)
     found: dict[str, GuardedScorer] = {}
     for source in sources:
         name = redact(source.rstrip("/") or source)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -45,27 +46,32 @@ def row_of(found: Score, scorers: Sequence[ScorerColumn], shot: Mapping[str, flo
 
     `shot` holds track, rank and time of a best shot of a video.
     """
-    scores: dict[str, float | None] = {name: float(value) for name, value in found.scores.items()}
-    reasons = [found.reason] if found.reason else []
-    for name, value in scores.items():
-        if value is not None and not math.isfinite(value):
-            scores[name] = None
-            reasons.append(f"the score by {name} {NOT_FINITE}")
+    found = finite(found)
     face = {"face": found.face if found.faces else None, "faces": found.faces}
     box = found.box or (None,) * 4
     row: Row = {"path": printable(found.path), **face, **(shot or {})}
     first, *others = scorers
-    row |= dict(zip(_VALUES, first.values(scores.get(first.name)), strict=True))
+    row |= dict(zip(_VALUES, first.values(found.scores.get(first.name)), strict=True))
     row |= {name: None if value is None else round(value, 1) for name, value in zip(_FACE, box, strict=False)}
     row["detection"] = None if found.detection is None else round(found.detection, 4)
     row["search_size"] = found.search_size
-    row["reason"] = printable("; ".join(reasons))
+    row["reason"] = printable(found.reason)
     row |= {"model": first.name, "digest": first.digest}
     for scorer in others:
-        values = zip(_VALUES, scorer.values(scores.get(scorer.name)), strict=True)
+        values = zip(_VALUES, scorer.values(found.scores.get(scorer.name)), strict=True)
         row |= {f"{column}:{scorer.name}": value for column, value in values}
         row[f"digest:{scorer.name}"] = scorer.digest
     return row
+
+
+def finite(found: Score) -> Score:
+    """Return a score with what is NaN or infinite left out, and named in its reason."""
+    broken = [name for name, value in found.scores.items() if not math.isfinite(value)]
+    if not broken:
+        return found
+    reasons = [*([found.reason] if found.reason else []), *(f"the score by {name} {NOT_FINITE}" for name in broken)]
+    scores = {name: value for name, value in found.scores.items() if name not in broken}
+    return replace(found, scores=scores, reason="; ".join(reasons))
 
 
 def printable(text: str) -> str:
