@@ -16,6 +16,7 @@ from synfiqa.fiqa_train.scoring.output.target import STANDARD_OUTPUT, checked_ta
 from synfiqa.fiqa_train.scoring.output.written import Output, note, report, write_scores
 from synfiqa.fiqa_train.scoring.photographs import Photo, Score, SearchOptions, find_photos, score_photos
 from synfiqa.fiqa_train.scoring.sources import open_scorers, scorer_columns
+from synfiqa.fiqa_train.scoring.video.frames import SUFFIXES as VIDEOS
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
@@ -36,6 +37,8 @@ def run_score(
     """
     options = options or SearchOptions()
     target, inputs = target_and_inputs(paths, str(out), preview)
+    if videos := [path for path in inputs if Path(path).suffix.lower() in VIDEOS]:
+        raise UserError(f"{videos[0]} is a video: add --best N for the N best shots of each person in it")
     found = find_photos(inputs)
     photos = {photo.name: photo for photo in found}
     if target is not None:

@@ -1,0 +1,1 @@
+"""Best shots of the persons in videos."""
