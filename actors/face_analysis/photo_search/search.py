@@ -1,5 +1,6 @@
 """Searches photographs of any size for faces, at the sizes that each of them needs."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -57,35 +58,39 @@ class PhotoSearch:
         """Return every face of each uint8 RGB (H, W, 3) image, the largest first."""
         return [self.search(image).faces for image in images]
 
-    def search(self, image: np.ndarray) -> Searched:
-        """Find the faces of one uint8 RGB image (H, W, 3)."""
+    def search(self, image: np.ndarray, reduction: float = 1.0) -> Searched:
+        """Find the faces of one uint8 RGB image (H, W, 3), in its pixels.
+
+        A photograph that was decoded at a fraction of its size has `reduction` of its own pixels in one of the image.
+        """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"a search takes uint8 RGB images of shape (H, W, 3), not {image.dtype} {image.shape}")
         found = Searched([], 0)
-        for size in self._sizes(max(image.shape[:2])):
-            found = Searched(self._at(image, size), size)
+        min_face = None if self._min_face is None else self._min_face / reduction
+        for size in self._sizes(max(image.shape[:2]), min_face):
+            found = Searched(self._at(image, size, min_face), size)
             if found.faces:
                 break
         return found
 
-    def _sizes(self, side: int) -> Iterator[int]:
+    def _sizes(self, side: int, min_face: float | None) -> Iterator[int]:
         if self._size is not None:
             yield min(side, self._size)
-        elif self._min_face is not None:
-            yield min(side, max(SEARCH_SIZE, -(-SMALLEST * side // self._min_face)), LARGE_SIZE)
+        elif min_face is not None:
+            yield min(side, max(SEARCH_SIZE, math.ceil(SMALLEST * side / min_face)), LARGE_SIZE)
         else:
             if not self._all_faces or side <= SEARCH_SIZE:
                 yield min(side, SEARCH_SIZE)
             if side > SEARCH_SIZE:
                 yield min(side, LARGE_SIZE)
 
-    def _at(self, image: np.ndarray, size: int) -> list[Detection]:
+    def _at(self, image: np.ndarray, size: int, min_face: float | None) -> list[Detection]:
         """Return the faces found when the long side is shrunk to `size` pixels."""
         small = shrunk(image, size)
         if min(small.shape[:2]) < MIN_SIDE:
             return []
         scale = max(small.shape[:2]) / max(image.shape[:2])
-        smallest = float(SMALLEST if self._min_face is None else max(CELL, self._min_face * scale))
+        smallest = float(SMALLEST if min_face is None else max(CELL, min_face * scale))
         faces = completed_at_frame(self._cascade, small, self._cascade.search(small, smallest), smallest)
         area = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)
         found = [
@@ -100,9 +105,7 @@ class PhotoSearch:
             )
             for row in np.argsort(-area, kind="stable")
         ]
-        if self._min_face is not None:
-            found = [face for face in found if face.box[2] - face.box[0] >= self._min_face]
-        return found
+        return [face for face in found if min_face is None or face.box[2] - face.box[0] >= min_face]
 
 
 def shrunk(image: np.ndarray, size: int) -> np.ndarray:
