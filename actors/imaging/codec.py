@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 # Formats by name: Pillow would otherwise also try those that start other programs (EPS runs Ghostscript).
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA", "AVIF")
 
 
 def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
@@ -51,7 +51,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 return image.size
     except Exception as error:  # decoders raise exceptions of many types on damaged bytes
         raise ValueError(f"{path} is no readable image: {error}") from error
@@ -62,8 +62,8 @@ def _read(stream: io.BytesIO, name: str) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(stream, formats=_FORMATS) as image:
-                return np.asarray(_rgb(ImageOps.exif_transpose(image)))
+            with Image.open(stream, formats=FORMATS) as image:
+                return np.asarray(to_rgb(ImageOps.exif_transpose(image)))
     except UnidentifiedImageError as error:
         raise ValueError(f"{name} is not an image in a supported format (such as JPEG, PNG, WebP or TIFF)") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -72,24 +72,33 @@ def _read(stream: io.BytesIO, name: str) -> np.ndarray:
         raise ValueError(f"{name} is a damaged image: {error}") from error
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image of any mode as 8-bit RGB, transparent parts over white."""
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_bytes(np.asarray(image))).convert("RGB")
+        return Image.fromarray(to_bytes(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
 
 
-def _to_bytes(grey: np.ndarray) -> np.ndarray:
-    """Scale a 16-bit, 32-bit or float grey image to uint8, by the smallest of the usual ranges that holds it."""
-    values = np.nan_to_num(grey.astype(np.float64))
+_DEPTHS = (10, 12, 14)
+"""Bits of cameras and scanners that are stored in 16."""
+
+
+def to_bytes(values: np.ndarray) -> np.ndarray:
+    """Scale 16-bit, 32-bit or float values to uint8, by the smallest of the usual ranges that holds them.
+
+    16-bit values whose largest lies between 255 and 16,383 are those of 10, 12 or 14 bits.
+    """
+    values, kind = np.nan_to_num(values.astype(np.float64)), values.dtype
     peak = values.max(initial=0)
-    is_float = grey.dtype.kind == "f"
-    if is_float and peak <= 1:
+    if kind.kind == "f" and peak <= 1:
         top = 1.0
-    elif peak <= 255 and grey.dtype.itemsize > 2:
+    elif peak <= 255 and kind.itemsize > 2:
         top = 255.0
+    elif kind.kind != "f" and 255 < peak < 1 << _DEPTHS[-1]:
+        top = float(next((1 << bits) - 1 for bits in _DEPTHS if peak < 1 << bits))
     else:
         top = max(65535.0, peak)
     return np.rint(np.clip(values / top, 0, 1) * 255).astype(np.uint8)

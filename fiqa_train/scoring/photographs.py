@@ -3,21 +3,24 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import batched
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
-from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
+from synfiqa.actors.face_analysis.mtcnn import enlarged
+from synfiqa.actors.face_analysis.photo_search.search import PhotoSearch, Searched
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align
-from synfiqa.actors.imaging.codec import decode
-from synfiqa.actors.roles import Detection, Detector, QualityScorer
-from synfiqa.fiqa_train.scoring.photo_list import Photo, PhotoList, find_photos
+from synfiqa.actors.roles import Detection, QualityScorer
+from synfiqa.fiqa_train.datasets.photo_files import foremost_face
+from synfiqa.fiqa_train.scoring.photo_list import Photo, PhotoList
+from synfiqa.fiqa_train.scoring.photo_sources import find_photos
+from synfiqa.fiqa_train.scoring.reading import ReadPhoto, read_ahead
 
 __all__ = ["NO_FACE", "Photo", "PhotoList", "Score", "SearchOptions", "find_photos", "score_photos"]
 
 NO_FACE = "no face found"
 BATCH = 8
-"""Photographs in memory at once, unless options state another number."""
+"""Photographs whose faces are scored together, unless options state another number."""
 
 
 @dataclass(frozen=True)
@@ -64,80 +67,83 @@ class SearchOptions:
     batch: int = BATCH
 
 
+class FaceFinder(Protocol):
+    """Finds the faces of one photograph at sizes that it chooses."""
+
+    def search(self, image: np.ndarray, reduction: float = 1.0) -> Searched:
+        """Return the faces of uint8 RGB (H, W, 3), largest first, in its pixels.
+
+        One pixel of the image is `reduction` pixels of the photograph.
+        """
+        ...
+
+
 def score_photos(
     photos: Iterable[Photo],
     scorers: Mapping[str, QualityScorer],
     options: SearchOptions | None = None,
-    detector: Detector | None = None,
+    finder: FaceFinder | None = None,
 ) -> Iterator[Score]:
     """Yield the scores of each photograph in order, one or more rows each.
 
-    A photograph that cannot be read and one without a face have one row with the reason. `detector` replaces that of
-    the options.
+    A photograph that cannot be read and one without a face have one row with the reason. Photographs are read and
+    decoded ahead in threads. `finder` replaces that of the options.
     """
     options = options or SearchOptions()
-    detector = detector or (None if options.aligned else MtcnnDetector(options.device))
-    for batch in batched(photos, options.batch):
-        yield from _score_batch(batch, scorers, options, detector)
+    finder = finder or (None if options.aligned else new_finder(options))
+    for batch in batched(read_ahead(photos), options.batch):
+        yield from _scored([rows_of(photo, finder, options) for photo in batch], scorers)
 
 
-def _score_batch(
-    photos: Sequence[Photo], scorers: Mapping[str, QualityScorer], options: SearchOptions, detector: Detector | None
-) -> list[Score]:
-    rows: list[list[Score]] = [[] for _ in photos]
-    images: dict[int, np.ndarray] = {}
-    for index, photo in enumerate(photos):
+def new_finder(options: SearchOptions) -> FaceFinder:
+    """Return the search for faces that the options describe; UserError for sizes that hold no face."""
+    return PhotoSearch(options.device, options.all_faces, options.min_face, options.search_size)
+
+
+def rows_of(
+    photo: ReadPhoto, finder: FaceFinder | None, options: SearchOptions
+) -> list[tuple[Score, np.ndarray | None]]:
+    """Return the rows of one photograph before it is scored, each with its aligned face, or None beside a reason."""
+    if photo.pixels is None:
+        return [(Score(photo.name, reason=photo.reason), None)]
+    if finder is None:
+        height, width = photo.pixels.shape[:2]
+        if (height, width) == (ARCFACE_SIZE, ARCFACE_SIZE):
+            return [(Score(photo.name, faces=1), photo.pixels)]
+        reason = (
+            f"{photo.name} has {width} x {height} pixels: an aligned crop has 112 x 112, so score it as a photograph"
+        )
+        return [(Score(photo.name, reason=reason), None)]
+    width, height = photo.size
+    searched = finder.search(photo.pixels, max(photo.size) / max(photo.pixels.shape[:2]))
+    faces = _foremost_first(searched.faces, photo.pixels.shape[:2], options.which)
+    rows: list[tuple[Score, np.ndarray | None]] = []
+    for number, face in enumerate(faces if options.all_faces else faces[:1]):
+        place = enlarged(face, photo.pixels.shape[:2], (height, width))
+        x0, y0, x1, y1 = (float(value) for value in place.box)
+        row = Score(
+            photo.name, number, len(faces), {}, "", face.probability, (x0, y0, x1, y1), place.landmarks, searched.size
+        )
         try:
-            images[index] = _pixels(photo)
-        except (OSError, ValueError) as error:
-            rows[index] = [Score(photo.name, reason=str(error))]
-    crops: list[np.ndarray] = []
-    places: list[tuple[int, int]] = []
-    if detector is None:
-        for index, image in images.items():
-            rows[index] = [Score(photos[index].name, faces=1)]
-            if image.shape == (ARCFACE_SIZE, ARCFACE_SIZE, 3):
-                crops.append(image)
-                places.append((index, 0))
-            else:
-                reason = f"{image.shape[1]} x {image.shape[0]} pixels: an aligned crop has 112 x 112"
-                rows[index] = [Score(photos[index].name, reason=reason)]
-    else:
-        found = detector.faces(list(images.values()))
-        for (index, image), faces in zip(images.items(), found, strict=True):
-            name = photos[index].name
-            rows[index] = [
-                Score(name, number, len(faces), {}, "", face.probability, _box(face), face.landmarks)
-                for number, face in enumerate(faces if options.all_faces else faces[:1])
-            ] or [Score(name, reason=NO_FACE)]
-            for number, face in enumerate(faces[: len(rows[index])]):
-                try:
-                    crops.append(align([image], face.landmarks[None], antialias=True)[0])
-                    places.append((index, number))
-                except ValueError as error:
-                    rows[index][number] = replace(rows[index][number], reason=str(error))
-    if crops:
-        values = {name: scorer.score(np.stack(crops)) for name, scorer in scorers.items()}
-        for position, (index, number) in enumerate(places):
-            found_scores = {name: float(values[name][position]) for name in scorers}
-            rows[index][number] = replace(rows[index][number], scores=found_scores)
-    return [row for part in rows for row in part]
+            rows.append((row, align([photo.pixels], face.landmarks[None], antialias=True)[0]))
+        except ValueError as error:
+            rows.append((replace(row, reason=str(error)), None))
+    return rows or [(Score(photo.name, reason=NO_FACE, search_size=searched.size), None)]
 
 
-def _pixels(photo: Photo) -> np.ndarray:
-    try:
-        content = photo.read()
-    except OSError as error:
-        raise ValueError(f"{photo.name} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ValueError(f"{photo.name} cannot be read: {error}") from error
-    if isinstance(content, np.ndarray):
-        return content
-    if not content:
-        raise ValueError(f"{photo.name} is empty")
-    return decode(content, photo.name)
+def _foremost_first(faces: list[Detection], size: tuple[int, int], which: str) -> list[Detection]:
+    """Return the faces, largest first as they came, with the central one brought to the front if it is wanted."""
+    if which == "largest" or not faces:
+        return faces
+    first = foremost_face(faces, size)
+    return [face for face in faces if face is first] + [face for face in faces if face is not first]
 
 
-def _box(face: Detection) -> tuple[float, float, float, float]:
-    x0, y0, x1, y1 = (float(value) for value in face.box)
-    return x0, y0, x1, y1
+def _scored(
+    photos: Sequence[list[tuple[Score, np.ndarray | None]]], scorers: Mapping[str, QualityScorer]
+) -> Iterator[Score]:
+    rows = [row for photo in photos for row in photo]
+    crops = [crop for _, crop in rows if crop is not None]
+    values = {name: iter(scorer.score(np.stack(crops))) for name, scorer in scorers.items()} if crops else {}
+    for row, crop in rows:
+        yield row if crop is None else replace(row, scores={name: float(next(found)) for name, found in values.items()})

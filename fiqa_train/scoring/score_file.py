@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from synfiqa.actors.imaging.codec import decode
-from synfiqa.fiqa_train.scoring.output.score_columns import Row, printable, row_of
+from synfiqa.fiqa_train.scoring.output.score_columns import Row, row_of
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
 from synfiqa.fiqa_train.scoring.output.sheet import SheetRows, require_folder
 from synfiqa.fiqa_train.scoring.output.tally import Tally
 from synfiqa.fiqa_train.scoring.output.target import STANDARD_OUTPUT, checked_target, refuse_input, without_scores
 from synfiqa.fiqa_train.scoring.output.written import Output, note, report, write_scores
 from synfiqa.fiqa_train.scoring.photographs import Photo, Score, SearchOptions, find_photos, score_photos
+from synfiqa.fiqa_train.scoring.reading import read_ahead
 from synfiqa.fiqa_train.scoring.sources import open_scorers, scorer_columns
 from synfiqa.fiqa_train.scoring.video.frames import SUFFIXES as VIDEOS
 from synfiqa.schemas.errors import UserError
@@ -44,9 +44,8 @@ def run_score(
     if target is not None:
         files = (photo.path for photo in photos.values() if photo.path)
         refuse_input(target, (*map(Path, inputs), *files))
-    if found.skipped:
-        kinds = ", ".join(f"{count} {kind or 'without ending'}" for kind, count in sorted(found.skipped.items()))
-        note(f"files left out, since their kind is no photograph's: {kinds}")
+    if left_out := found.skipped_sentence():
+        note(left_out)
     scorers = open_scorers((model,) if isinstance(model, str) else model, options.device)
     columns = scorer_columns(scorers)
     output = Output(target, columns, settings_of(columns, options))
@@ -56,10 +55,9 @@ def run_score(
         for name, rows in by_photograph(score_photos(todo, scorers, options), all_faces=options.all_faces):
             yield name, [row_of(row, columns) for row in rows]
 
-    def read(row: Row) -> np.ndarray:
-        return _pixels(shown[str(row["path"])])
+    def read(row: Row) -> tuple[np.ndarray, float]:
+        return _pixels(photos[str(row["path"])])
 
-    shown = {printable(name): photo for name, photo in photos.items()}
     sheet = SheetRows()
     tally = write_scores(output, list(photos), groups, sheet)
     if warning := tally.warning(all_faces=options.all_faces or options.aligned, which=options.which):
@@ -117,9 +115,11 @@ def by_photograph(scores: Iterable[Score], *, all_faces: bool) -> Iterator[tuple
         yield rows[0].path, rows
 
 
-def _pixels(photo: Photo) -> np.ndarray:
-    content = photo.read()
-    return content if isinstance(content, np.ndarray) else decode(content, photo.name)
+def _pixels(photo: Photo) -> tuple[np.ndarray, float]:
+    found = next(iter(read_ahead([photo])))
+    if found.pixels is None:
+        raise ValueError(found.reason)
+    return found.pixels, max(found.size) / max(found.pixels.shape[:2])
 
 
 def _version() -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
+from synfiqa.fiqa_train.scoring.photo_list import printable
 from synfiqa.fiqa_train.scoring.photographs import Score
 
 type Row = dict[str, str | float | int | None]
@@ -72,8 +73,3 @@ def finite(found: Score) -> Score:
     reasons = [*([found.reason] if found.reason else []), *(f"the score by {name} {NOT_FINITE}" for name in broken)]
     scores = {name: value for name, value in found.scores.items() if name not in broken}
     return replace(found, scores=scores, reason="; ".join(reasons))
-
-
-def printable(text: str) -> str:
-    """Return a text with bytes that are not UTF-8, as file names may have, as backslash and hex digits."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

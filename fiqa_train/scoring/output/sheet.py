@@ -22,8 +22,9 @@ CONTEXT = 1.0
 """Margin around a box in a thumbnail, as a share of its longer side."""
 PAGE = "index.html"
 
-type Read = Callable[[Row], np.ndarray]
-"""Returns the picture of a row, uint8 RGB (H, W, 3); ValueError or OSError where it cannot be read."""
+type Read = Callable[[Row], tuple[np.ndarray, float]]
+"""Returns the picture of a row, uint8 RGB (H, W, 3), and how many pixels of the photograph one of its pixels is;
+ValueError or OSError where it cannot be read."""
 
 
 @dataclass
@@ -92,10 +93,10 @@ def _entry(row: Row, read: Read) -> dict[str, str]:
         "picture": "",
     }
     try:
-        image = read(row)
+        image, reduction = read(row)
     except (OSError, ValueError):
         return entry
-    entry["picture"] = _thumbnail(image, _box(row))
+    entry["picture"] = _thumbnail(image, _box(row, reduction))
     return entry
 
 
@@ -112,11 +113,11 @@ def _detail(row: Row) -> str:
     return ", ".join(parts)
 
 
-def _box(row: Row) -> tuple[float, float, float, float] | None:
+def _box(row: Row, reduction: float) -> tuple[float, float, float, float] | None:
     sides = [row[side] for side in ("x0", "y0", "x1", "y1")]
     if any(side is None for side in sides):
         return None
-    x0, y0, x1, y1 = (float(side or 0) for side in sides)
+    x0, y0, x1, y1 = (float(side or 0) / reduction for side in sides)
     return x0, y0, x1, y1
 
 

@@ -12,13 +12,13 @@ from synfiqa.actors.imaging.alignment import align
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.players import player
 from synfiqa.actors.roles import Embedder, QualityScorer
-from synfiqa.fiqa_train.scoring.output.score_columns import Row, finite, printable, row_of
+from synfiqa.fiqa_train.scoring.output.score_columns import Row, finite, row_of
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
 from synfiqa.fiqa_train.scoring.output.sheet import SheetRows
 from synfiqa.fiqa_train.scoring.output.tally import Tally
 from synfiqa.fiqa_train.scoring.output.target import refuse_input
 from synfiqa.fiqa_train.scoring.output.written import Output, report, write_scores
-from synfiqa.fiqa_train.scoring.photo_list import Photo
+from synfiqa.fiqa_train.scoring.photo_list import Photo, printable
 from synfiqa.fiqa_train.scoring.photographs import NO_FACE, Score, SearchOptions, score_photos
 from synfiqa.fiqa_train.scoring.score_file import settings_of, target_and_inputs
 from synfiqa.fiqa_train.scoring.sources import open_scorers, scorer_columns
@@ -63,13 +63,14 @@ def run_best_shots(
     def groups(done: frozenset[str]) -> Iterator[tuple[str, list[Row]]]:
         for name, path in videos.items():
             if name not in done:
-                yield (
-                    name,
-                    rows_of_video(path, scorers, columns, replace(options, all_faces=True), best, embedder, same),
-                )
+                tracks, reason = tracks_of_video(path, scorers, every_face, embedder, same)
+                yield name, rows_of_video(path, tracks, reason, columns, best)
 
-    def read(row: Row) -> np.ndarray:
-        return frame_at(shown[str(row["path"])], float(row["time"] or 0))
+    def read(row: Row) -> tuple[np.ndarray, float]:
+        time = row.get("time")
+        if time is None:
+            raise ValueError("the video has no frame with a face")
+        return frame_at(shown[str(row["path"])], float(time)), 1.0
 
     shown = {printable(name): path for name, path in videos.items()}
     sheet = SheetRows()

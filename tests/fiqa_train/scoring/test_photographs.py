@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synfiqa.actors.face_analysis.photo_search.search import Searched
 from synfiqa.actors.roles import Detection
-from synfiqa.fiqa_train.scoring.photo_list import file_photo, find_photos
+from synfiqa.fiqa_train.scoring.photo_sources import file_photo, find_photos
 from synfiqa.fiqa_train.scoring.photographs import BATCH, NO_FACE, score_photos
 from synfiqa.schemas.errors import UserError
 
@@ -15,8 +16,9 @@ TEMPLATE = np.array([[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70
 class Finder:
     """Finds a face in every picture that is not black; an all-white one has impossible landmarks."""
 
-    def faces(self, images):
-        return [[face] if (face := self._one(image)) else [] for image in images]
+    def search(self, image, reduction=1.0):
+        face = self._one(image)
+        return Searched([face] if face else [], max(image.shape))
 
     def _one(self, image):
         if image.max() == 0:
@@ -64,7 +66,7 @@ def test_every_photo_has_one_row_in_order_with_score_or_reason(tmp_path):
     photos[7].write_bytes(b"\xff\xd8\xff\xe0 not really a picture")
     photos[9] = tmp_path / "zero.png"
     photos[9].touch()
-    rows = list(score_photos(map(file_photo, photos), {"brightness": Brightness()}, detector=Finder()))
+    rows = list(score_photos(map(file_photo, photos), {"brightness": Brightness()}, finder=Finder()))
     assert [row.path for row in rows] == [str(photo) for photo in photos]
     for index, row in enumerate(rows):
         assert (row.score is None) == bool(row.reason)
@@ -83,5 +85,5 @@ def test_a_batch_of_failures_is_no_problem(tmp_path):
     for photo in photos:
         photo.write_bytes(b"nonsense")
     assert [
-        row.score for row in score_photos(map(file_photo, photos), {"brightness": Brightness()}, detector=Finder())
+        row.score for row in score_photos(map(file_photo, photos), {"brightness": Brightness()}, finder=Finder())
     ] == [None] * 3

@@ -77,7 +77,7 @@ def test_an_older_csv_survives_a_failing_job(photos, model, tmp_path, monkeypatc
     def fail(*_):
         raise RuntimeError("detector gone")
 
-    monkeypatch.setattr("synfiqa.fiqa_train.scoring.photographs.MtcnnDetector", fail)
+    monkeypatch.setattr("synfiqa.fiqa_train.scoring.photographs.PhotoSearch", fail)
     with pytest.raises(RuntimeError):
         run_score([photos], model, out)
     assert out.read_text() == "precious"

@@ -1,0 +1,160 @@
+"""The cascade of MTCNN on one picture: proposals at all sizes, their refinement, and boxes with landmarks.
+
+Steps, thresholds and whole-pixel rounding are those of facenet-pytorch, so that both find the same faces.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+from torchvision.ops import nms
+
+from synfiqa.actors.face_analysis.photo_search.area_means import AreaMeans
+from synfiqa.actors.face_analysis.photo_search.networks import OutputNetwork, ProposalNetwork, RefinementNetwork
+
+THRESHOLDS = 0.6, 0.7, 0.7
+"""Least probability of a face after each of the three networks."""
+STEP = 0.709
+"""Ratio of neighbouring sizes at which the first network searches."""
+CELL = 12
+"""Side in pixels of what the first network sees."""
+_ROWS = 512
+"""Crops in one call of a network."""
+_STRIP = 40_000
+"""Pixels in one call of the first network on a CPU."""
+
+
+@dataclass(frozen=True)
+class FoundFaces:
+    """Faces of one picture, N of them: probability (N,), boxes (N, 4), landmarks (N, 5, 2) x, y in pixels.
+
+    `seen` (N, 4) are the squares that the last network was given, which may leave the picture; it then saw the part
+    inside, stretched. All count from 1 at the centre of the first pixel.
+    """
+
+    probability: np.ndarray
+    boxes: np.ndarray
+    landmarks: np.ndarray
+    seen: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.probability)
+
+    def take(self, rows: np.ndarray) -> "FoundFaces":
+        """Return some of the faces, by a mask or by indices."""
+        return FoundFaces(self.probability[rows], self.boxes[rows], self.landmarks[rows], self.seen[rows])
+
+
+class Cascade:
+    """The three networks with the weights of facenet-pytorch's package, on one device."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        network = MTCNN(keep_all=True, device=torch.device(device))
+        self._device = torch.device(device)
+        self._first = ProposalNetwork(network.pnet)
+        self._second = RefinementNetwork(network.rnet)
+        self._third = OutputNetwork(network.onet)
+
+    @torch.inference_mode()
+    def search(self, image: np.ndarray, min_face: float, max_face: float | None = None) -> FoundFaces:
+        """Find the faces of about `min_face` to `max_face` pixels in a uint8 RGB image (H, W, 3)."""
+        means = AreaMeans(image)
+        boxes = self._proposals(means, min_face, max_face or max(image.shape[:2]))
+        boxes, scores, shifts = self._refined(means, boxes)
+        keep = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.7).numpy()
+        squares = _squared(_shifted(boxes[keep], shifts[keep]))
+        return self._completed(means, squares)
+
+    def _proposals(self, means: AreaMeans, min_face: float, max_face: float) -> np.ndarray:
+        """Return squares (N, 4) around what may be faces."""
+        scale = CELL / min_face
+        rows = []
+        while min(means.height, means.width) * scale >= CELL and CELL / scale * STEP <= max_face:
+            level = means.whole(int(means.height * scale + 1), int(means.width * scale + 1))
+            rows.append(_cells(*self._cells_of(level), scale))
+            scale *= STEP
+        found = np.concatenate(rows) if rows else np.zeros((0, 9), np.float32)
+        found = found[nms(torch.from_numpy(found[:, :4]), torch.from_numpy(found[:, 4]), 0.7).numpy()]
+        sides = (found[:, 2:4] - found[:, :2])[:, [0, 1, 0, 1]]
+        return _squared(found[:, :4] + found[:, 5:] * sides)
+
+    def _cells_of(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cells (N, 2) y, x of one size that may hold a face, and the values (N, 5) of each."""
+        height, width = level.shape[1:3]
+        # Strips keep what the network holds in between within the cache of a core; cells of neighbours do not overlap.
+        step = max(2, _STRIP // width // 2 * 2) if self._device.type == "cpu" else height
+        places, values = [], []
+        for top in range(0, max(1, height - CELL + 2), step):
+            strip = torch.from_numpy(level[:, top : top + step + CELL - 2]).to(self._device)
+            if strip.shape[1] < CELL - 1:
+                break
+            found, answers = self._first(strip, THRESHOLDS[0])
+            places.append(found.cpu().numpy() + np.array([top // 2, 0]))
+            values.append(answers.cpu().numpy())
+        return np.concatenate(places), np.concatenate(values)
+
+    def _refined(self, means: AreaMeans, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the squares that hold a face after the second network, with probabilities and shifts."""
+        boxes, values = self._seen(means, boxes, self._second)
+        keep = values[:, 0] > THRESHOLDS[1]
+        return boxes[keep], values[keep, 0], values[keep, 1:]
+
+    def _completed(self, means: AreaMeans, squares: np.ndarray) -> FoundFaces:
+        """Return the faces in the squares by the third network."""
+        squares, values = self._seen(means, squares, self._third)
+        keep = values[:, 0] > THRESHOLDS[2]
+        squares, values = squares[keep], values[keep]
+        sides = squares[:, 2:] - squares[:, :2] + 1
+        points = values[:, 5:].reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + squares[:, None, :2] - 1
+        boxes = _shifted(squares, values[:, 1:5])
+        keep = np.array(_least_overlap(boxes, values[:, 0], 0.7), dtype=np.intp)
+        return FoundFaces(values[keep, 0], boxes[keep], points[keep], squares[keep])
+
+    def _seen(
+        self, means: AreaMeans, boxes: np.ndarray, network: RefinementNetwork | OutputNetwork
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the boxes that lie partly inside, and what the network finds in the part of each that does."""
+        corners = np.trunc(boxes).astype(np.int64)
+        low = np.maximum(corners[:, :2], 1) - 1
+        high = np.minimum(corners[:, 2:], [means.width, means.height])
+        inside = (high > low).all(axis=1)
+        corners = np.concatenate([low, high], axis=1)[inside]
+        values = [np.zeros((0, 15 if network is self._third else 5), np.float32)]
+        for start in range(0, len(corners), _ROWS):
+            pixels = torch.from_numpy(means.parts(corners[start : start + _ROWS], network.side))
+            values.append(network(pixels.to(self._device)).cpu().numpy())
+        return boxes[inside], np.concatenate(values)
+
+
+def _cells(places: np.ndarray, values: np.ndarray, scale: float) -> np.ndarray:
+    """Return float32 (N, 9) box, probability and shifts of the cells of one size that may hold a face."""
+    place = places[:, ::-1].astype(np.float32)
+    low, high = np.floor((2 * place + 1) / np.float32(scale)), np.floor((2 * place + CELL) / np.float32(scale))
+    found = np.concatenate([low, high, values], axis=1).astype(np.float32)
+    return found[nms(torch.from_numpy(found[:, :4]), torch.from_numpy(found[:, 4]), 0.5).numpy()]
+
+
+def _squared(boxes: np.ndarray) -> np.ndarray:
+    """Return squares around boxes, of their larger side."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    side = sides.max(axis=1, initial=0, keepdims=True)
+    low = boxes[:, :2] + sides * np.float32(0.5) - side * np.float32(0.5)
+    return np.concatenate([low, low + side], axis=1)
+
+
+def _shifted(boxes: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    return boxes + shifts * (boxes[:, 2:] - boxes[:, :2] + 1)[:, [0, 1, 0, 1]]
+
+
+def _least_overlap(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
+    """Return the boxes left, best first, when each removes those that share more than the limit of the smaller one."""
+    areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
+    kept: list[int] = []
+    for index in np.argsort(scores)[::-1]:
+        low = np.maximum(boxes[index, :2], boxes[kept, :2])
+        high = np.minimum(boxes[index, 2:], boxes[kept, 2:])
+        shared = np.maximum(0, high - low + 1).prod(axis=1)
+        if (shared <= limit * np.minimum(areas[index], areas[kept])).all():
+            kept.append(int(index))
+    return kept

@@ -1,0 +1,118 @@
+"""Searches photographs of any size for faces, at the sizes that each of them needs."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from synfiqa.actors.face_analysis.mtcnn import MIN_SIDE, enlarged
+from synfiqa.actors.face_analysis.photo_search.cascade import CELL, Cascade
+from synfiqa.actors.face_analysis.photo_search.frame import completed_at_frame
+from synfiqa.actors.roles import Detection
+from synfiqa.schemas.errors import UserError
+
+SEARCH_SIZE = 640
+"""Long side in pixels at which a photograph is searched first."""
+LARGE_SIZE = 2560
+"""Long side in pixels at which it is searched when nothing was found, or for all of its faces."""
+SMALLEST = 20
+"""Width in pixels of the smallest faces found, in the picture as it is searched."""
+_SHIFT = 1.0
+"""Pixels by which the cascade puts landmarks too far right and down: it counts from 1, and crops at whole pixels."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The faces of one photograph, largest first, in its pixels, and the long side at which they were found."""
+
+    faces: list[Detection]
+    size: int
+
+
+class PhotoSearch:
+    """`Detector` of photographs: MTCNN at sizes that depend on the picture, and again for faces at the frame.
+
+    A picture is searched at 640 pixels (long side), and at 2,560 where nothing was found or `all_faces` are wanted.
+    With `min_face` (pixels of the picture) it is searched at the one size at which such faces have 20 pixels, and
+    narrower ones are left out; `size` sets the size itself. Faces inside the frame are those of `MtcnnDetector` at
+    that size; a result does not depend on other pictures.
+    """
+
+    def __init__(
+        self, device: str = "cpu", all_faces: bool = False, min_face: int | None = None, size: int | None = None
+    ) -> None:
+        if min_face is not None and min_face < CELL:
+            raise UserError(f"a smallest face of {min_face} pixels cannot be found: name at least {CELL}")
+        if size is not None and size < MIN_SIDE:
+            raise UserError(f"a search size of {size} pixels holds no face: name at least {MIN_SIDE}")
+        self._cascade = Cascade(device)
+        self._all_faces, self._min_face, self._size = all_faces, min_face, size
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detection | None]:
+        """Return the largest face of each uint8 RGB (H, W, 3) image, or None when there is none."""
+        return [found[0] if found else None for found in self.faces(images)]
+
+    def faces(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """Return every face of each uint8 RGB (H, W, 3) image, the largest first."""
+        return [self.search(image).faces for image in images]
+
+    def search(self, image: np.ndarray, reduction: float = 1.0) -> Searched:
+        """Find the faces of one uint8 RGB image (H, W, 3), in its pixels.
+
+        A photograph that was decoded at a fraction of its size has `reduction` of its own pixels in one of the image.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"a search takes uint8 RGB images of shape (H, W, 3), not {image.dtype} {image.shape}")
+        found = Searched([], 0)
+        min_face = None if self._min_face is None else self._min_face / reduction
+        for size in self._sizes(max(image.shape[:2]), min_face):
+            found = Searched(self._at(image, size, min_face), size)
+            if found.faces:
+                break
+        return found
+
+    def _sizes(self, side: int, min_face: float | None) -> Iterator[int]:
+        if self._size is not None:
+            yield min(side, self._size)
+        elif min_face is not None:
+            yield min(side, max(SEARCH_SIZE, math.ceil(SMALLEST * side / min_face)), LARGE_SIZE)
+        else:
+            if not self._all_faces or side <= SEARCH_SIZE:
+                yield min(side, SEARCH_SIZE)
+            if side > SEARCH_SIZE:
+                yield min(side, LARGE_SIZE)
+
+    def _at(self, image: np.ndarray, size: int, min_face: float | None) -> list[Detection]:
+        """Return the faces found when the long side is shrunk to `size` pixels."""
+        small = shrunk(image, size)
+        if min(small.shape[:2]) < MIN_SIDE:
+            return []
+        scale = max(small.shape[:2]) / max(image.shape[:2])
+        smallest = float(SMALLEST if min_face is None else max(CELL, min_face * scale))
+        faces = completed_at_frame(self._cascade, small, self._cascade.search(small, smallest), smallest)
+        area = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)
+        found = [
+            enlarged(
+                Detection(
+                    float(faces.probability[row]),
+                    faces.boxes[row].astype(np.float64),
+                    faces.landmarks[row].astype(np.float64) - _SHIFT,
+                ),
+                small.shape[:2],
+                image.shape[:2],
+            )
+            for row in np.argsort(-area, kind="stable")
+        ]
+        return [face for face in found if min_face is None or face.box[2] - face.box[0] >= min_face]
+
+
+def shrunk(image: np.ndarray, size: int) -> np.ndarray:
+    """Return the image with its long side shrunk to `size` pixels, or as it is when it is no larger."""
+    height, width = image.shape[:2]
+    if max(height, width) <= size:
+        return image
+    scale = size / max(height, width)
+    target = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(image, target, interpolation=cv2.INTER_AREA)
