@@ -203,7 +203,7 @@ def _epoch(
         loss = quality_loss(scores, torch.from_numpy(batch.quality).to(session.device))
         if not torch.isfinite(loss):
             raise JobFailed(
-                f"training diverged: the loss is {float(loss):g} in step {step + 1} of {faces.steps} of epoch "
+                f"training diverged: the loss is {float(loss.detach()):g} in step {step + 1} of {faces.steps} of epoch "
                 f"{epoch + 1}; lower train.learning_rate under another train.name, the last finished epoch is kept"
             )
         optimiser.zero_grad()

@@ -16,6 +16,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from synfiqa.actors.imaging.codec import decode, load_photo
+from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
 from synfiqa.fiqa_train.scoring.score_file import run_score
 
 FACE = np.ascontiguousarray(astronaut()[20:200, 130:300])
@@ -123,7 +124,9 @@ def folder(tmp_path_factory):
 def rows(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "scores.csv"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synfiqa.fiqa_train.scoring.score_file.open_scorer", lambda _: Brightness())
+        module = "synfiqa.fiqa_train.scoring.score_file"
+        patch.setattr(f"{module}.open_scorers", lambda *_: {"stand-in": Brightness()})
+        patch.setattr(f"{module}.scorer_columns", lambda _: [ScorerColumn("stand-in", "built-in")])
         run_score([folder], "stand-in", out)
     with out.open(newline="", encoding="utf-8") as file:
         return {row["path"].rpartition("/")[2]: row for row in csv.DictReader(file)}

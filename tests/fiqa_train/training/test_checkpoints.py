@@ -9,11 +9,13 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.nets.quality_net import QualityNet
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.training import checkpoints
 from synfiqa.fiqa_train.training.checkpoints import dump_state, load_quality_model, load_trained, parse_state, publish
 from synfiqa.fiqa_train.training.loop import describe
+from synfiqa.fiqa_train.training.score_scale import score_scale
 from synfiqa.schemas.config.learn import TrainSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUNDLED_QUALITY
@@ -142,3 +144,56 @@ def test_without_the_bundled_model_both_ways_out_are_told(tmp_path, monkeypatch)
     monkeypatch.setattr(checkpoints, "BUNDLED_FILE", tmp_path / "bundled-quality.safetensors")
     with pytest.raises(UserError, match=r"--model RUN, or make it with `synfiqa bootstrap --part quality`"):
         load_quality_model(BUNDLED_QUALITY)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "is a Git LFS pointer"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html><body>Sign in</body></html>", "is a web page"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "is an XML page"),
+    ],
+)
+def test_what_a_download_left_in_place_of_weights_is_named(content, named, tmp_path):
+    """A pointer or a page was "no safetensors file", or "holds Python objects"."""
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"{named}.* fetch"):
+        load_quality_model(str(path))
+
+
+def test_weights_that_are_not_finite_are_refused(run):
+    """Weights with one NaN scored every face "nan", and the command ended well."""
+    torch.manual_seed(0)
+    weights = QualityNet(**CARD["arguments"]).state_dict()
+    weights["score.bias"] = torch.tensor([float("nan")])
+    publish(run, "broken", weights, CARD)
+    with pytest.raises(UserError, match=r"hold NaN or infinity \(score.bias\)"):
+        load_quality_model(run.url + "/models/broken")
+
+
+def test_the_prefix_of_a_wrapped_network_is_named(run):
+    """A network saved inside DataParallel was "7 keys are missing"."""
+    weights = {f"module.{key}": value for key, value in QualityNet(**CARD["arguments"]).state_dict().items()}
+    publish(run, "wrapped", weights, CARD)
+    with pytest.raises(UserError, match=r"all keys begin with 'module\.'"):
+        load_quality_model(run.url + "/models/wrapped")
+
+
+def test_the_scale_travels_with_the_weights(run):
+    torch.manual_seed(0)
+    scale = score_scale(np.linspace(0, 1, 11), "a line")
+    card = {**CARD, "scale": scale.model_dump(mode="json")}
+    publish(run, "scaled", QualityNet(**CARD["arguments"]).state_dict(), card)
+    assert load_quality_model(run.url + "/models/scaled").card.scale == scale
+    assert load_quality_model(run.url + "/models/scaled/model.safetensors").card.scale == scale
+    assert load_quality_model(run.url + "/models/default").card.scale is None
+
+
+def test_the_bundled_model_has_the_scale_of_its_card():
+    """Its weights file was published before there were scales, and must stay as it is."""
+    scale = load_quality_model(BUNDLED_QUALITY).card.scale
+    assert scale == bundled()[BUNDLED_QUALITY].card.scale
+    assert scale.samples >= 400
+    assert "validation" in scale.origin
+    assert 5 < scale.percentile(0.25) < 15, "the first threshold that --help names"

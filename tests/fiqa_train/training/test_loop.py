@@ -13,13 +13,24 @@ from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.nets.small_iresnet import GlobalDepthwise
 from synfiqa.actors.quality.correlation import spearman
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.fiqa_train.training import loop
 from synfiqa.fiqa_train.training.checkpoints import dump_state, parse_state
-from synfiqa.fiqa_train.training.loop import _advance, build_network, describe, fit, schedule
+from synfiqa.fiqa_train.training.data import read_all
+from synfiqa.fiqa_train.training.loop import (
+    VALIDATION_ROWS,
+    _advance,
+    build_network,
+    describe,
+    fit,
+    predict,
+    schedule,
+)
 from synfiqa.fiqa_train.training.losses import quality_loss
 from synfiqa.fiqa_train.training.task import training_task
 from synfiqa.schemas.config.learn import TrainSection
-from synfiqa.schemas.errors import UserError
-from synfiqa.schemas.model_card import ModelCard
+from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.model_card import ModelCard, ScoreScale
 from tests.fiqa_train.labelled_run import make_run
 
 
@@ -100,6 +111,38 @@ def test_a_stopped_training_goes_on_to_the_same_weights(task, finished):
     assert all(torch.equal(whole["best"][key], resumed["best"][key]) for key in whole["best"])
 
 
+def test_the_state_holds_the_scale_of_the_best_network(task, finished):
+    state = parse_state(finished.stored)
+    scale = ScoreScale.model_validate(state["scale"])
+    faces = read_all(Storage(task.url), task.shards, task.validation, VALIDATION_ROWS)
+    network = build_network(task.section, task.embedder, task.seed)
+    network.load_state_dict(state["best"])
+    scores = predict(network, faces.gray, torch.device("cpu"))
+    assert scale.samples == len(faces)
+    assert scale.quantiles == pytest.approx(np.quantile(scores, np.linspace(0, 1, 101)), abs=1e-5)
+
+
+@pytest.mark.parametrize("broken", ["loss", "scores"])
+def test_a_diverged_training_stops_with_its_place_and_keeps_the_epoch_before(task, broken, monkeypatch):
+    """One NaN loss became NaN weights, which were published, and the job ended with a bare ValueError."""
+    first = Alone(stop_after=2)
+    with pytest.raises(KeyboardInterrupt):
+        fit(task, first)
+    second = Alone(first.stored)
+    if broken == "loss":
+        monkeypatch.setattr(loop, "quality_loss", lambda scores, _: scores.sum() * float("nan"))
+        expected = r"the loss is nan in step 1 of \d+ of epoch 3"
+    else:
+        monkeypatch.setattr(loop, "predict", lambda _, gray, *__: np.full(len(gray), np.nan, np.float32))
+        expected = r"validation scores after epoch 3 are not finite"
+    with pytest.raises(JobFailed, match=expected):
+        fit(task, second)
+    assert second.metrics == []
+    state = parse_state(second.stored)
+    assert state["epoch"] == 2
+    assert all(torch.isfinite(value).all() for value in state["best"].values() if value.is_floating_point())
+
+
 def test_a_finished_training_returns_at_once(task, finished):
     again = Alone(finished.stored)
     fit(task, again)
@@ -114,7 +157,9 @@ def test_the_latest_epoch_is_kept_unless_an_earlier_one_was_clearly_better():
         for epoch, value in enumerate(values, start=1):
             with torch.no_grad():
                 network.weight.fill_(epoch)
-            state = _advance(state, {"epoch": epoch, "validation_spearman": value}, network, faces)
+            scores = np.linspace(0, epoch, faces)
+            state = _advance(state, {"epoch": epoch, "validation_spearman": value}, network, scores)
+            assert state["scale"]["quantiles"][-1] == state["best_epoch"], "the scale is that of the same epoch"
         assert state["best"]["weight"].item() == state["best_epoch"], "weights are those of the epoch that is named"
         return state["best_epoch"]
 
