@@ -11,7 +11,7 @@ from synfiqa.fiqa_train.scoring.output.score_columns import Row, row_of
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
 from synfiqa.fiqa_train.scoring.output.sheet import SheetRows, require_folder
 from synfiqa.fiqa_train.scoring.output.tally import Tally
-from synfiqa.fiqa_train.scoring.output.target import STANDARD_OUTPUT, checked_target, refuse_input, without_scores
+from synfiqa.fiqa_train.scoring.output.target import STANDARD_OUTPUT, check_target, named_target, without_scores
 from synfiqa.fiqa_train.scoring.output.written import Output, note, report, write_scores
 from synfiqa.fiqa_train.scoring.photographs import Photo, Score, SearchOptions, find_photos, score_photos
 from synfiqa.fiqa_train.scoring.reading import read_ahead
@@ -43,7 +43,7 @@ def run_score(
     photos = {photo.name: photo for photo in found}
     if target is not None:
         files = (photo.path for photo in photos.values() if photo.path)
-        refuse_input(target, (*map(Path, inputs), *files))
+        check_target(target, (*map(Path, inputs), *files))
     if left_out := found.skipped_sentence():
         note(left_out)
     scorers = open_scorers((model,) if isinstance(model, str) else model, options.device)
@@ -73,7 +73,7 @@ def target_and_inputs(
 
     UserError for an ending that is no format, a folder of the sheet that cannot be made, and where no input is left.
     """
-    target = None if out == STANDARD_OUTPUT else checked_target(out)
+    target = None if out == STANDARD_OUTPUT else named_target(out)
     inputs, left = without_scores(paths)
     if left:
         note(f"left out, since they hold scores of an earlier call: {', '.join(left)}")

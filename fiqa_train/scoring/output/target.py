@@ -16,16 +16,11 @@ def is_stream(out: str) -> bool:
     return out == STANDARD_OUTPUT or (Path(out).exists() and not Path(out).is_file() and not Path(out).is_dir())
 
 
-def checked_target(out: str) -> Path:
-    """Return the file of scores; UserError for a folder, and for an ending that is no format."""
+def named_target(out: str) -> Path:
+    """Return the file of scores; UserError for a folder."""
     target = Path(out).expanduser()
     if target.is_dir():
         raise UserError(f"{target} is a folder: give --out the name of a file, such as scores.csv")
-    if not is_stream(str(target)) and target.suffix.lower() not in FORMATS:
-        raise UserError(
-            f"--out {target}: the ending decides the format; end it with one of {', '.join(FORMATS)}, or give - for "
-            "CSV on standard output"
-        )
     return target
 
 
@@ -38,8 +33,18 @@ def without_scores(paths: Iterable[str | Path]) -> tuple[list[str], list[str]]:
     return kept, left
 
 
-def refuse_input(target: Path, inputs: Iterable[Path]) -> None:
-    """Raise UserError where scores would replace one of the inputs, also through another name or link."""
+def check_target(target: Path, inputs: Iterable[Path]) -> None:
+    """Raise UserError where scores would replace one of the inputs, and for an ending that is no format."""
+    _refuse_input(target, inputs)
+    if not is_stream(str(target)) and target.suffix.lower() not in FORMATS:
+        raise UserError(
+            f"--out {target}: the ending decides the format; end it with one of {', '.join(FORMATS)}, or give - for "
+            "CSV on standard output"
+        )
+
+
+def _refuse_input(target: Path, inputs: Iterable[Path]) -> None:
+    """Raise UserError where a file is one of the inputs, also through another name or link."""
     # `Path.absolute` keeps "..", and `Path.resolve` follows a broken link.
     name, status = os.path.abspath(target), _status(target)  # noqa: PTH100
     for path in inputs:

@@ -16,7 +16,7 @@ from synfiqa.fiqa_train.scoring.output.score_columns import Row, finite, row_of
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
 from synfiqa.fiqa_train.scoring.output.sheet import SheetRows
 from synfiqa.fiqa_train.scoring.output.tally import Tally
-from synfiqa.fiqa_train.scoring.output.target import refuse_input
+from synfiqa.fiqa_train.scoring.output.target import check_target
 from synfiqa.fiqa_train.scoring.output.written import Output, report, write_scores
 from synfiqa.fiqa_train.scoring.photo_list import Photo, printable
 from synfiqa.fiqa_train.scoring.photographs import NO_FACE, Score, SearchOptions, score_photos
@@ -51,7 +51,7 @@ def run_best_shots(
     target, inputs = target_and_inputs(paths, out, preview)
     videos = {str(path): path for path in find_videos(inputs)}
     if target is not None:
-        refuse_input(target, videos.values())
+        check_target(target, videos.values())
     scorers = open_scorers(models, options.device)
     columns = scorer_columns(scorers)
     every_face = replace(options, all_faces=True)

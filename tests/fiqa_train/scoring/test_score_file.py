@@ -1,4 +1,4 @@
-"""The score job: one CSV, whole or not at all, for photographs of any kind."""
+"""The score job: one file of scores for photographs of any kind."""
 
 import csv
 
@@ -8,9 +8,13 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from synfiqa.fiqa_train.scoring.score_file import COLUMNS, run_score
+from synfiqa.actors.quality.guard import GuardedScorer
+from synfiqa.fiqa_train.scoring import sources
+from synfiqa.fiqa_train.scoring.photographs import Score, SearchOptions
+from synfiqa.fiqa_train.scoring.score_file import by_photograph, run_score
+from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.jobs.cli import main
-from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.errors import JobFailed, UserError
 
 
 @pytest.fixture
@@ -33,9 +37,10 @@ def read(path):
 
 def test_every_photo_has_a_row_with_a_score_or_a_reason(photos, model, tmp_path):
     out = tmp_path / "scores.csv"
-    assert run_score([photos], model, out) == {"scored": 2, "without a face": 1, "unreadable": 1}
+    assert run_score([photos], model, out).outcomes == {"scored": 2, "without a face": 1, "unreadable": 1}
     rows = {row["path"].rpartition("/")[2]: row for row in read(out)}
-    assert tuple(next(iter(rows.values()))) == COLUMNS
+    digest = load_quality_model(model).card.sha256
+    assert {(row["model"], row["digest"]) for row in rows.values()} == {(model, digest)}
     assert rows.keys() == {"astronaut.png", "soft, quoted.jpg", "nobody.png", "broken.jpg"}
     for name in ("astronaut.png", "soft, quoted.jpg"):
         assert np.isfinite(float(rows[name]["score"]))
@@ -143,11 +148,102 @@ def test_older_scores_among_the_photographs_are_replaced(photos, model):
     first = out.read_bytes()
     run_score([photos], model, out)
     assert out.read_bytes() == first
-    assert run_score(sorted(photos.iterdir()), model, out)["scored"] == 2, "as `photos/*` names it too"
-    assert "not an image" in {row["path"]: row["reason"] for row in read(out)}[str(out)]
+    images = [path for path in sorted(photos.iterdir()) if path.suffix != ".txt"]
+    assert run_score(images, model, out).scored == 2, "as `photos/*` names it too"
+    assert str(out) not in {row["path"] for row in read(out)}
 
 
 def test_scores_may_lie_in_a_folder_named_like_a_store(photos, model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run_score([photos / "nobody.png"], model, "./s3:/scores.csv")
+    run_score([photos / "astronaut.png"], model, "./s3:/scores.csv")
     assert len(read(tmp_path / "s3:" / "scores.csv")) == 1
+
+
+def test_nothing_scored_is_a_failure_that_keeps_its_reasons(photos, model, tmp_path, capsys):
+    """A folder of which no file could be read ended with exit code 0."""
+    with pytest.raises(SystemExit) as stop:
+        main(["score", str(photos / "nobody.png"), "--model", model, "--out", str(tmp_path / "scores.csv")])
+    assert stop.value.code == 1
+    assert "nothing could be scored (1 without a face)" in capsys.readouterr().err
+    assert read(tmp_path / "scores.csv")[0]["reason"] == "no face found"
+
+
+def test_standard_output_has_the_rows_alone(photos, model, tmp_path, monkeypatch, capfdbinary):
+    """`--out -` made a file named "-"."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(["score", str(photos), "--model", model, "--out", "-"])
+    assert stop.value.code == 0
+    out, err = capfdbinary.readouterr()
+    assert len(list(csv.DictReader(out.decode().splitlines()))) == 4
+    assert b"deciles" in err
+    assert not (tmp_path / "-").exists()
+
+
+def test_several_scorers_have_columns_each(photos, model, tmp_path):
+    out = tmp_path / "scores.csv"
+    run_score([photos / "astronaut.png"], ["bundled-quality", "sharpness", model], out)
+    (row,) = read(out)
+    assert row["model"] == "bundled-quality"
+    assert 0.55 < float(row["score"]) < 0.75
+    assert 40 < float(row["percentile"]) < 80
+    assert 40 < float(row["scalar"]) < 80
+    assert (row["percentile:sharpness"], row["digest:sharpness"]) == ("", "built-in")
+    assert float(row["score:sharpness"]) > 0
+    assert row[f"digest:{model}"] == load_quality_model(model).card.sha256
+
+
+class Broken:
+    """Returns NaN for every face."""
+
+    card = load_quality_model("bundled-quality").card
+
+    def score(self, images):
+        return np.full(len(images), np.nan)
+
+
+def test_a_score_that_is_not_a_number_is_a_reason(photos, tmp_path, monkeypatch):
+    """NaN stood in the column of scores, "1 scored", exit code 0."""
+    monkeypatch.setattr(sources, "open_scorer", lambda name, _: GuardedScorer(name, Broken()))
+    out = tmp_path / "scores.csv"
+    with pytest.raises(JobFailed, match="nothing could be scored \\(1 without a finite score\\)"):
+        run_score([photos / "astronaut.png"], "broken", out)
+    (row,) = read(out)
+    assert (row["score"], row["reason"]) == ("", "the score by broken is not a finite number")
+
+
+def test_several_faces_are_counted_and_warned_of(photos, model, tmp_path, capsys):
+    """In one picture of forty the largest face was not the person meant, and nothing said that there were others."""
+    pair = np.hstack([data.astronaut(), data.astronaut()])
+    Image.fromarray(pair).save(photos / "pair.png")
+    out = tmp_path / "scores.csv"
+    run_score([photos], model, out)
+    assert {row["path"].rpartition("/")[2]: row["faces"] for row in read(out)}["pair.png"] == "2"
+    assert "1 photographs show several faces (column faces), and the largest one was scored" in capsys.readouterr().err
+    run_score([photos], model, out, SearchOptions(all_faces=True))
+    assert [row["face"] for row in read(out) if row["path"].endswith("pair.png")] == ["0", "1"]
+    assert "several faces" not in capsys.readouterr().err
+
+
+def test_rows_of_a_photograph_stay_together_and_come_at_once():
+    rows = [Score("a", 0, 2), Score("a", 1, 2), Score("b"), Score("c", 0, 1)]
+    assert [(name, len(own)) for name, own in by_photograph(rows, all_faces=True)] == [("a", 2), ("b", 1), ("c", 1)]
+
+    def endless():
+        yield Score("a", 0, 3)
+        raise AssertionError("the next row is not waited for")
+
+    assert next(by_photograph(endless(), all_faces=False))[0] == "a"
+
+
+def test_a_sheet_shows_what_was_scored(photos, model, tmp_path):
+    run_score([photos], model, tmp_path / "scores.csv", preview=tmp_path / "sheet")
+    page = (tmp_path / "sheet" / "index.html").read_text()
+    assert page.count("data:image/jpeg") == 3, "the two faces, and the picture without one"
+    assert "no face found" in page
+
+
+def test_a_video_needs_best(tmp_path, model):
+    (tmp_path / "clip.mp4").write_bytes(b"x")
+    with pytest.raises(UserError, match="is a video: add --best N"):
+        run_score([tmp_path / "clip.mp4"], model, tmp_path / "scores.csv")

@@ -1,12 +1,15 @@
 """What `--model` may name: a scorer, or the model of a run, folder or file."""
 
+import socket
+import time
+
 import numpy as np
 import pytest
 
 from synfiqa.actors.model_store.checks.canary import canary_images
 from synfiqa.actors.quality.measures.sharpness import sharpness
 from synfiqa.actors.quality.registry import standalone
-from synfiqa.fiqa_train.scoring.sources import open_scorer
+from synfiqa.fiqa_train.scoring.sources import load_scorer, open_scorer, open_scorers, require_answer, scorer_columns
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.jobs.cli import main
 from synfiqa.schemas.errors import UserError
@@ -44,3 +47,50 @@ def test_an_unknown_name_ends_with_2_and_writes_nothing(tmp_path, monkeypatch, c
     assert stop.value.code == 2
     assert "choose among sharpness" in capsys.readouterr().err
     assert not (tmp_path / "scores.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["sharpness", "bundled-quality"])
+def test_a_scorer_is_loaded_by_name_from_python(name):
+    """`synfiqa.load_scorer` took runs and files alone."""
+    np.testing.assert_allclose(load_scorer(name).score(IMAGES), open_scorer(name).score(IMAGES), rtol=1e-6)
+
+
+def test_a_store_that_never_answers_is_named_in_time():
+    """`--model http://x/y` was silent for 300 s."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/y"
+        begin = time.monotonic()
+        with pytest.raises(UserError, match=f"--model {url} has not answered for 1 s"):
+            require_answer(url, 1.0)
+        assert time.monotonic() - begin < 20
+
+
+def test_a_host_that_is_not_there_is_named_in_time():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/y"
+        with pytest.raises(UserError, match=f"--model {url} cannot be reached: .*Connection refused"):
+            require_answer(url, 4.0)
+
+
+def test_scorers_have_digests_and_scales(model):
+    found = open_scorers(["bundled-quality", "norm", "sharpness", f"{model}/"])
+    columns = scorer_columns(found)
+    assert [column.name for column in columns] == ["bundled-quality", "norm", "sharpness", model]
+    quality, norm, sharp, own = columns
+    assert quality.digest == load_quality_model("bundled-quality").card.sha256
+    assert len(norm.digest) == 64, "that of the embedder"
+    assert sharp.digest == "built-in"
+    assert own.digest == load_quality_model(model).card.sha256
+    assert [column.scale is None for column in columns] == [False, True, True, True]
+
+
+def test_a_scorer_named_twice_and_a_device_that_is_not_here_are_refused():
+    with pytest.raises(UserError, match="names sharpness twice"):
+        open_scorers(["sharpness", "sharpness"])
+    with pytest.raises(UserError, match="--device cuda:99: there are"):
+        open_scorers(["sharpness"], "cuda:99")
+    with pytest.raises(UserError, match="--device gpu is no device"):
+        open_scorers(["sharpness"], "gpu")
