@@ -111,7 +111,7 @@ def test_a_large_photograph_is_searched_again_only_as_needed(search):
     assert (first.size, len(first.faces)) == (SEARCH_SIZE, 1)
     every = PhotoSearch(all_faces=True).search(picture)
     assert (every.size, len(every.faces)) == (1600, 2)
-    smallest = PhotoSearch(min_face=20).search(picture)
+    smallest = PhotoSearch(min_face=15).search(picture)
     assert (smallest.size, len(smallest.faces)) == (1600, 2)
     largest = PhotoSearch(min_face=100).search(picture)
     assert (largest.size, len(largest.faces)) == (SEARCH_SIZE, 1)
