@@ -19,17 +19,20 @@ class AreaMeans:
         # Sums beyond 2^31 wrap around; the differences that are taken of them do not change.
         self._sums: np.ndarray = cv2.integral(padded, sdepth=cv2.CV_32S)
 
-    def whole(self, height: int, width: int) -> np.ndarray:
-        """Return the picture as float32 (1, height, width, 4), the last channel without meaning."""
-        top, bottom = _windows(np.array([self.height]), height)
-        left, right = _windows(np.array([self.width]), width)
-        rows = _as_pixels(self._sums[bottom[0]] - self._sums[top[0]])
-        sums = _as_numbers(np.take(rows, right[0], axis=1)) - _as_numbers(np.take(rows, left[0], axis=1))
-        means = sums.reshape(height, width * 4).astype(np.float32)
-        means *= (1 / (128 * (bottom - top)[0]))[:, None].astype(np.float32)
-        means *= np.repeat(1 / (right - left)[0], 4).astype(np.float32)
+    def whole(self, height: int, width: int, first: int = 0, last: int | None = None) -> np.ndarray:
+        """Return rows `first` to `last` of the picture at (height, width), as float32 (1, rows, width, 4).
+
+        The last channel has no meaning.
+        """
+        top, bottom = (edges[0, first:last] for edges in _windows(np.array([self.height]), height))
+        left, right = (edges[0] for edges in _windows(np.array([self.width]), width))
+        rows = _as_pixels(self._sums[bottom] - self._sums[top])
+        sums = _as_numbers(np.take(rows, right, axis=1)) - _as_numbers(np.take(rows, left, axis=1))
+        means = sums.reshape(len(top), width * 4).astype(np.float32)
+        means *= (1 / (128 * (bottom - top)))[:, None].astype(np.float32)
+        means *= np.repeat(1 / (right - left), 4).astype(np.float32)
         means -= np.float32(127.5 / 128)
-        return means.reshape(1, height, width, 4)
+        return means.reshape(1, len(top), width, 4)
 
     def parts(self, corners: np.ndarray, side: int) -> np.ndarray:
         """Return parts of the picture as float32 (N, side, side, 4), by corners int (N, 4) x0, y0, x1, y1.

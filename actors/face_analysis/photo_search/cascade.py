@@ -71,25 +71,22 @@ class Cascade:
         scale = CELL / min_face
         rows = []
         while min(means.height, means.width) * scale >= CELL and CELL / scale * STEP <= max_face:
-            level = means.whole(int(means.height * scale + 1), int(means.width * scale + 1))
-            rows.append(_cells(*self._cells_of(level), scale))
+            size = int(means.height * scale + 1), int(means.width * scale + 1)
+            rows.append(_cells(*self._cells_of(means, *size), scale))
             scale *= STEP
         found = np.concatenate(rows) if rows else np.zeros((0, 9), np.float32)
         found = found[nms(torch.from_numpy(found[:, :4]), torch.from_numpy(found[:, 4]), 0.7).numpy()]
         sides = (found[:, 2:4] - found[:, :2])[:, [0, 1, 0, 1]]
         return _squared(found[:, :4] + found[:, 5:] * sides)
 
-    def _cells_of(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _cells_of(self, means: AreaMeans, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the cells (N, 2) y, x of one size that may hold a face, and the values (N, 5) of each."""
-        height, width = level.shape[1:3]
-        # Strips keep what the network holds in between within the cache of a core; cells of neighbours do not overlap.
-        step = max(2, _STRIP // width // 2 * 2) if self._device.type == "cpu" else height
+        # Strips keep all values within the cache of a core. Cells of two strips are of different pixels.
+        step = max(2, _STRIP // width // 2 * 2) if self._device.type == "cpu" else height + height % 2
         places, values = [], []
         for top in range(0, max(1, height - CELL + 2), step):
-            strip = torch.from_numpy(level[:, top : top + step + CELL - 2]).to(self._device)
-            if strip.shape[1] < CELL - 1:
-                break
-            found, answers = self._first(strip, THRESHOLDS[0])
+            strip = means.whole(height, width, top, top + step + CELL - 2)
+            found, answers = self._first(torch.from_numpy(strip).to(self._device), THRESHOLDS[0])
             places.append(found.cpu().numpy() + np.array([top // 2, 0]))
             values.append(answers.cpu().numpy())
         return np.concatenate(places), np.concatenate(values)
