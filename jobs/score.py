@@ -15,11 +15,13 @@ SCALE = (
     "gets wrong."
 )
 
+PREVIEW = "--preview writes to this machine"
+
 
 def score(options: argparse.Namespace) -> None:
     """Write the file of scores; the table of outcomes goes to standard error."""
     out = options.out if options.out == "-" else str(local_path(options.out))
-    preview = None if options.preview is None else local_path(options.preview, "--preview writes to this machine")
+    preview = None if options.preview is None else local_path(options.preview, PREVIEW).expanduser()
     from synfiqa.fiqa_train.scoring.photographs import SearchOptions
 
     search = SearchOptions(

@@ -1,5 +1,6 @@
 """Finds the scorers that a command names: of the registry, or the model of a run, folder or file."""
 
+import os
 import re
 import threading
 from collections.abc import Iterable, Mapping
@@ -97,7 +98,8 @@ def open_scorers(sources: Iterable[str], device: str = "cpu") -> dict[str, Guard
     """
     require_device(device)
     found: dict[str, GuardedScorer] = {}
-    for source in sources:
+    for given in sources:
+        source = os.path.expanduser(given) if given.startswith("~") else given  # noqa: PTH111
         name = redact(source.rstrip("/") or source)
         if name in found:
             raise UserError(f"--model names {name} twice: name it once")

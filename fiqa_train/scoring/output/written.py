@@ -1,9 +1,9 @@
 """Writes rows of scores as they are made, goes on where an earlier call was interrupted, and sums them up."""
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,20 +62,21 @@ def write_scores(
 
     try:
         done = set()
-        for name, rows in kept():
-            done.add(name)
-            file.add(rows)
-            _count(rows, tally, sheet)
+        with _writing(output):
+            for name, rows in kept():
+                done.add(name)
+                file.add(rows)
+                _count(rows, tally, sheet)
         if done:
             note(f"{len(done)} of {len(names)} are in {output.name} already: going on with the rest")
         for name, rows in _with_bar(groups(frozenset(done)), len(names), len(done)):
-            if journal is not None:
-                journal.add(name, rows)
-            file.add(rows)
+            with _writing(output):
+                if journal is not None:
+                    journal.add(name, rows)
+                file.add(rows)
             _count(rows, tally, sheet)
-        file.finish(row for _, rows in kept() for row in rows)
-    except OSError as error:
-        raise _cannot_write(output, error) from error
+        with _writing(output):
+            file.finish(row for _, rows in kept() for row in rows)
     finally:
         file.close()
         if journal is not None:
@@ -130,12 +131,17 @@ def _with_bar(groups: Iterable[Group], total: int, done: int) -> Iterator[Group]
             bar.advance(task)
 
 
-def _cannot_write(output: Output, error: OSError) -> JobFailed:
-    if error.errno == errno.EPIPE:
+@contextmanager
+def _writing(output: Output) -> Iterator[None]:
+    """Turn an error of the file or of standard output into JobFailed, one sentence."""
+    try:
+        yield
+    except BrokenPipeError as error:
         # The interpreter flushes standard output once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return JobFailed("the reader of standard output closed it before all scores were written")
-    return JobFailed(
-        f"cannot go on writing {output.name} ({error.strerror or error}): make room or give --out another place; the "
-        "same command goes on after the rows that are there"
-    )
+        raise JobFailed("the reader of standard output closed it before all scores were written") from error
+    except OSError as error:
+        raise JobFailed(
+            f"cannot go on writing {output.name} ({error.strerror or error}): make room or give --out another place; "
+            "the same command goes on after the rows that are there"
+        ) from error

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from synfiqa.fiqa_train.scoring.output.journal import Journal
-from synfiqa.fiqa_train.scoring.output.row_files import is_scores
+from synfiqa.fiqa_train.scoring.output.row_files import LineRows, is_scores
 from synfiqa.fiqa_train.scoring.output.score_columns import row_of, score_schema
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
 from synfiqa.fiqa_train.scoring.output.sheet import SheetRows
@@ -125,11 +125,21 @@ def test_an_older_file_survives_until_the_first_row(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
 
 
-def test_a_full_disk_is_one_sentence_and_keeps_the_rows(tmp_path):
+def test_a_full_disk_is_one_sentence_and_keeps_the_rows(tmp_path, monkeypatch):
     target = tmp_path / "scores.csv"
+    add, count = LineRows.add, iter(range(9))
+
+    def fill(self, rows):
+        if next(count) == 4:
+            raise OSError(28, "No space left on device")
+        add(self, rows)
+
+    monkeypatch.setattr(LineRows, "add", fill)
     with pytest.raises(JobFailed, match=r"cannot go on writing .*No space left.* same command goes on"):
-        written(target, stop=NAMES[4], error=OSError(28, "No space left on device"))
-    assert written(target) == NAMES[4:]
+        written(target)
+    monkeypatch.undo()
+    assert written(target) == NAMES[5:]
+    assert len(read(target)) == sum(len(rows_of(name)) for name in NAMES)
 
 
 def test_no_rows_make_an_empty_table(tmp_path):
