@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from synfiqa.actors.face_analysis.mtcnn import MIN_SIDE, enlarged
-from synfiqa.actors.face_analysis.photo_search.cascade import CELL, STEP, Cascade
+from synfiqa.actors.face_analysis.photo_search.cascade import Cascade
 from synfiqa.actors.face_analysis.photo_search.frame import completed_at_frame
+from synfiqa.actors.face_analysis.photo_search.proposals import CELL, STEP
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.errors import UserError
 
