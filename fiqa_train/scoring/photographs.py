@@ -97,7 +97,8 @@ def score_photos(
 
 def new_finder(options: SearchOptions) -> FaceFinder:
     """Return the search for faces that the options describe; UserError for sizes that hold no face."""
-    return PhotoSearch(options.device, options.all_faces, options.min_face, options.search_size)
+    central = options.which == "central"
+    return PhotoSearch(options.device, options.all_faces, options.min_face, options.search_size, thorough=central)
 
 
 def rows_of(

@@ -12,17 +12,12 @@ from torchvision.ops import nms
 
 from synfiqa.actors.face_analysis.photo_search.area_means import AreaMeans
 from synfiqa.actors.face_analysis.photo_search.networks import OutputNetwork, ProposalNetwork, RefinementNetwork
+from synfiqa.actors.face_analysis.photo_search.proposals import proposals, scales
 
-THRESHOLDS = 0.6, 0.7, 0.7
-"""Least probability of a face after each of the three networks."""
-STEP = 0.709
-"""Ratio of neighbouring sizes at which the first network searches."""
-CELL = 12
-"""Side in pixels of what the first network sees."""
+REFINED, COMPLETE = 0.7, 0.7
+"""Least probabilities of a face after the second network and after the third."""
 _ROWS = 512
 """Crops in one call of a network."""
-_STRIP = 40_000
-"""Pixels in one call of the first network on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -68,39 +63,20 @@ class Cascade:
 
     def _proposals(self, means: AreaMeans, min_face: float, max_face: float) -> np.ndarray:
         """Return squares (N, 4) around what may be faces."""
-        scale = CELL / min_face
-        rows = []
-        while min(means.height, means.width) * scale >= CELL and CELL / scale * STEP <= max_face:
-            size = int(means.height * scale + 1), int(means.width * scale + 1)
-            rows.append(_cells(*self._cells_of(means, *size), scale))
-            scale *= STEP
-        found = np.concatenate(rows) if rows else np.zeros((0, 9), np.float32)
-        found = found[nms(torch.from_numpy(found[:, :4]), torch.from_numpy(found[:, 4]), 0.7).numpy()]
+        found = proposals(self._first, means, scales(means.height, means.width, min_face, max_face), self._device)
         sides = (found[:, 2:4] - found[:, :2])[:, [0, 1, 0, 1]]
         return _squared(found[:, :4] + found[:, 5:] * sides)
-
-    def _cells_of(self, means: AreaMeans, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the cells (N, 2) y, x of one size that may hold a face, and the values (N, 5) of each."""
-        # Strips keep all values within the cache of a core. Cells of two strips are of different pixels.
-        step = max(2, _STRIP // width // 2 * 2) if self._device.type == "cpu" else height + height % 2
-        places, values = [], []
-        for top in range(0, max(1, height - CELL + 2), step):
-            strip = means.whole(height, width, top, top + step + CELL - 2)
-            found, answers = self._first(torch.from_numpy(strip).to(self._device), THRESHOLDS[0])
-            places.append(found.cpu().numpy() + np.array([top // 2, 0]))
-            values.append(answers.cpu().numpy())
-        return np.concatenate(places), np.concatenate(values)
 
     def _refined(self, means: AreaMeans, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the squares that hold a face after the second network, with probabilities and shifts."""
         boxes, values = self._seen(means, boxes, self._second)
-        keep = values[:, 0] > THRESHOLDS[1]
+        keep = values[:, 0] > REFINED
         return boxes[keep], values[keep, 0], values[keep, 1:]
 
     def _completed(self, means: AreaMeans, squares: np.ndarray) -> FoundFaces:
         """Return the faces in the squares by the third network."""
         squares, values = self._seen(means, squares, self._third)
-        keep = values[:, 0] > THRESHOLDS[2]
+        keep = values[:, 0] > COMPLETE
         squares, values = squares[keep], values[keep]
         sides = squares[:, 2:] - squares[:, :2] + 1
         points = values[:, 5:].reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + squares[:, None, :2] - 1
@@ -122,14 +98,6 @@ class Cascade:
             pixels = torch.from_numpy(means.parts(corners[start : start + _ROWS], network.side))
             values.append(network(pixels.to(self._device)).cpu().numpy())
         return boxes[inside], np.concatenate(values)
-
-
-def _cells(places: np.ndarray, values: np.ndarray, scale: float) -> np.ndarray:
-    """Return float32 (N, 9) box, probability and shifts of the cells of one size that may hold a face."""
-    place = places[:, ::-1].astype(np.float32)
-    low, high = np.floor((2 * place + 1) / np.float32(scale)), np.floor((2 * place + CELL) / np.float32(scale))
-    found = np.concatenate([low, high, values], axis=1).astype(np.float32)
-    return found[nms(torch.from_numpy(found[:, :4]), torch.from_numpy(found[:, 4]), 0.5).numpy()]
 
 
 def _squared(boxes: np.ndarray) -> np.ndarray:

@@ -4,10 +4,14 @@ Input is float32 (N, H, W, 4) of which the last channel counts for nothing.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+Place = tuple[int, int, int, int]
+"""Left, top, width and height in pixels of a picture on a canvas."""
 
 
 class _Layers:
@@ -60,17 +64,25 @@ class ProposalNetwork(_Layers):
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network, ("conv4_1", "conv4_2"))
 
-    def __call__(self, pixels: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-        """Return places int64 (N, 2) y, x of at least that probability in one image, and what is found there.
+    def __call__(self, pixels: Tensor, threshold: float, places: Sequence[Place] = ()) -> tuple[Tensor, Tensor]:
+        """Return cells int64 (N, 2) y, x of at least that probability in one image, and what is found there.
 
-        That is float32 (N, 5), the probability and the shifts of x0, y0, x1, y1 in box sides.
+        That is float32 (N, 5), the probability and the shifts of x0, y0, x1, y1 in box sides. The image may hold
+        several pictures at `places`, even x and y; cells that belong to none of them have no meaning.
         """
-        values = _pool_pairs(self.conv(pixels.permute(0, 3, 1, 2), 1))
+        values = self.conv(pixels.permute(0, 3, 1, 2), 1)
+        for x, y, width, height in places:
+            # The last odd row or column is pooled alone, without the pixels between the pictures.
+            if height % 2:
+                values[0, :, y + height - 2, x : x + width] = -torch.inf
+            if width % 2:
+                values[0, :, y : y + height, x + width - 2] = -torch.inf
+        values = _pool_pairs(values)
         values = self.conv(self.conv(values, 2), 3)[0].permute(1, 2, 0)
         # The softmax of two numbers passes the threshold where their difference passes its logit.
         margin = values.flatten(0, 1) @ (self._head[1] - self._head[0]) + (self._head_bias[1] - self._head_bias[0])
-        places = (margin.view(values.shape[:2]) >= math.log(threshold / (1 - threshold))).nonzero()
-        return places, self.heads(values[places[:, 0], places[:, 1]])
+        cells = (margin.view(values.shape[:2]) >= math.log(threshold / (1 - threshold))).nonzero()
+        return cells, self.heads(values[cells[:, 0], cells[:, 1]])
 
 
 class RefinementNetwork(_Layers):

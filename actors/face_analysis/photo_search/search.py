@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from synfiqa.actors.face_analysis.mtcnn import MIN_SIDE, enlarged
-from synfiqa.actors.face_analysis.photo_search.cascade import CELL, Cascade
+from synfiqa.actors.face_analysis.photo_search.cascade import Cascade
 from synfiqa.actors.face_analysis.photo_search.frame import completed_at_frame
+from synfiqa.actors.face_analysis.photo_search.proposals import CELL, STEP
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.errors import UserError
 
@@ -19,6 +20,10 @@ LARGE_SIZE = 2560
 """Long side in pixels at which it is searched when nothing was found, or for all of its faces."""
 SMALLEST = 20
 """Width in pixels of the smallest faces found, in the picture as it is searched."""
+SURELY = 1.25
+"""Widths of the smallest face from which on a face is found in the same place, to 0.01 pixels, by a finer search."""
+LARGE_SHARE = 16
+"""Faces narrower than the long side over this are searched for only where there is no larger one, unless wanted."""
 _SHIFT = 1.0
 """Pixels by which the cascade puts landmarks too far right and down: it counts from 1, and crops at whole pixels."""
 
@@ -34,21 +39,27 @@ class Searched:
 class PhotoSearch:
     """`Detector` of photographs: MTCNN at sizes that depend on the picture, and again for faces at the frame.
 
-    A picture is searched at 640 pixels (long side), and at 2,560 where nothing was found or `all_faces` are wanted.
-    With `min_face` (pixels of the picture) it is searched at the one size at which such faces have 20 pixels, and
-    narrower ones are left out; `size` sets the size itself. Faces inside the frame are those of `MtcnnDetector` at
-    that size; a result does not depend on other pictures.
+    A picture is searched at 640 pixels (long side) for faces from a sixteenth of it on; where there is none, for those
+    of 20 pixels, and then at 2,560. `thorough` looks for those of 20 pixels at once, `all_faces` at 2,560 at once. With
+    `min_face` (pixels of the picture) it is searched at the one size at which such faces have 20 pixels, and narrower
+    ones are left out; `size` sets the size itself. Faces inside the frame are those of `MtcnnDetector` at that size,
+    up to a few tenths of a pixel where smaller ones are left out; a result does not depend on other pictures.
     """
 
     def __init__(
-        self, device: str = "cpu", all_faces: bool = False, min_face: int | None = None, size: int | None = None
+        self,
+        device: str = "cpu",
+        all_faces: bool = False,
+        min_face: int | None = None,
+        size: int | None = None,
+        thorough: bool = False,
     ) -> None:
         if min_face is not None and min_face < CELL:
             raise UserError(f"a smallest face of {min_face} pixels cannot be found: name at least {CELL}")
         if size is not None and size < MIN_SIDE:
             raise UserError(f"a search size of {size} pixels holds no face: name at least {MIN_SIDE}")
         self._cascade = Cascade(device)
-        self._all_faces, self._min_face, self._size = all_faces, min_face, size
+        self._all_faces, self._min_face, self._size, self._thorough = all_faces, min_face, size, thorough
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detection | None]:
         """Return the largest face of each uint8 RGB (H, W, 3) image, or None when there is none."""
@@ -67,30 +78,37 @@ class PhotoSearch:
             raise ValueError(f"a search takes uint8 RGB images of shape (H, W, 3), not {image.dtype} {image.shape}")
         found = Searched([], 0)
         min_face = None if self._min_face is None else self._min_face / reduction
-        for size in self._sizes(max(image.shape[:2]), min_face):
-            found = Searched(self._at(image, size, min_face), size)
-            if found.faces:
+        for size, smallest in self._passes(max(image.shape[:2]), min_face):
+            faces = self._at(image, size, smallest, min_face)
+            found = Searched(faces, size)
+            # A face near the smallest size would be found in another place with smaller sizes too.
+            surely = SURELY * smallest if smallest > SMALLEST and min_face is None else 0
+            if faces and (faces[0].box[2] - faces[0].box[0]) * size / max(image.shape[:2]) >= surely:
                 break
         return found
 
-    def _sizes(self, side: int, min_face: float | None) -> Iterator[int]:
-        if self._size is not None:
-            yield min(side, self._size)
-        elif min_face is not None:
-            yield min(side, max(SEARCH_SIZE, math.ceil(SMALLEST * side / min_face)), LARGE_SIZE)
-        else:
-            if not self._all_faces or side <= SEARCH_SIZE:
-                yield min(side, SEARCH_SIZE)
-            if side > SEARCH_SIZE:
-                yield min(side, LARGE_SIZE)
+    def _passes(self, side: int, min_face: float | None) -> Iterator[tuple[int, float]]:
+        """Yield the long sides at which a picture is searched, and the widths there of the smallest faces."""
+        first, large = min(side, SEARCH_SIZE), min(side, LARGE_SIZE)
+        if self._size is not None or min_face is not None:
+            wanted = self._size or max(SEARCH_SIZE, math.ceil(SMALLEST * side / (min_face or SMALLEST)))
+            size = min(wanted, side if self._size else large)
+            yield size, float(SMALLEST if min_face is None else max(CELL, min_face * size / side))
+            return
+        if not self._all_faces:
+            # Without the finest sizes of the same series, so that larger faces are found in the same places.
+            left_out = int(math.log(first / LARGE_SHARE / SMALLEST, 1 / STEP)) if first > LARGE_SHARE * SMALLEST else 0
+            if left_out and not self._thorough:
+                yield first, SMALLEST / STEP**left_out
+            yield first, SMALLEST
+        if self._all_faces or large > first:
+            yield large, SMALLEST
 
-    def _at(self, image: np.ndarray, size: int, min_face: float | None) -> list[Detection]:
+    def _at(self, image: np.ndarray, size: int, smallest: float, min_face: float | None) -> list[Detection]:
         """Return the faces found when the long side is shrunk to `size` pixels."""
         small = shrunk(image, size)
         if min(small.shape[:2]) < MIN_SIDE:
             return []
-        scale = max(small.shape[:2]) / max(image.shape[:2])
-        smallest = float(SMALLEST if min_face is None else max(CELL, min_face * scale))
         faces = completed_at_frame(self._cascade, small, self._cascade.search(small, smallest), smallest)
         area = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)
         found = [
