@@ -112,6 +112,7 @@ def main() -> int:
     loop = "plain loop"
     ways = {
         loop: plain_loop(),
+        "every face": searched(SearchOptions(search_size=640, which="central")),
         "same smallest face": searched(SearchOptions(search_size=640)),
         "default": searched(SearchOptions()),
     }

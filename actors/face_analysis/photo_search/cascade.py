@@ -12,7 +12,7 @@ from torchvision.ops import nms
 
 from synfiqa.actors.face_analysis.photo_search.area_means import AreaMeans
 from synfiqa.actors.face_analysis.photo_search.networks import OutputNetwork, ProposalNetwork, RefinementNetwork
-from synfiqa.actors.face_analysis.photo_search.proposals import proposals, scales
+from synfiqa.actors.face_analysis.photo_search.proposals import SearchedPicture, proposals, scales
 
 REFINED, COMPLETE = 0.7, 0.7
 """Least probabilities of a face after the second network and after the third."""
@@ -52,20 +52,20 @@ class Cascade:
         self._third = OutputNetwork(network.onet)
 
     @torch.inference_mode()
-    def search(self, image: np.ndarray, min_face: float, max_face: float | None = None) -> FoundFaces:
-        """Find the faces of about `min_face` to `max_face` pixels in a uint8 RGB image (H, W, 3)."""
-        means = AreaMeans(image)
-        boxes = self._proposals(means, min_face, max_face or max(image.shape[:2]))
-        boxes, scores, shifts = self._refined(means, boxes)
-        keep = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.7).numpy()
-        squares = _squared(_shifted(boxes[keep], shifts[keep]))
-        return self._completed(means, squares)
+    def search(
+        self, picture: SearchedPicture, min_face: float, max_face: float | None = None, left_out: int = 0
+    ) -> FoundFaces:
+        """Find the faces of about `min_face` to `max_face` pixels in a picture.
 
-    def _proposals(self, means: AreaMeans, min_face: float, max_face: float) -> np.ndarray:
-        """Return squares (N, 4) around what may be faces."""
-        found = proposals(self._first, means, scales(means.height, means.width, min_face, max_face), self._device)
+        `left_out` finest scales are left out; a later search of the same picture without them goes on from there.
+        """
+        means = picture.means
+        wanted = scales(means.height, means.width, min_face, max_face or max(means.height, means.width))[left_out:]
+        found = proposals(self._first, picture, wanted, self._device)
         sides = (found[:, 2:4] - found[:, :2])[:, [0, 1, 0, 1]]
-        return _squared(found[:, :4] + found[:, 5:] * sides)
+        boxes, scores, shifts = self._refined(means, _squared(found[:, :4] + found[:, 5:] * sides))
+        keep = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.7).numpy()
+        return self._completed(means, _squared(_shifted(boxes[keep], shifts[keep])))
 
     def _refined(self, means: AreaMeans, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the squares that hold a face after the second network, with probabilities and shifts."""

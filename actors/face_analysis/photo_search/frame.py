@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from synfiqa.actors.face_analysis.photo_search.cascade import Cascade, FoundFaces
+from synfiqa.actors.face_analysis.photo_search.proposals import SearchedPicture
 
 _MARGIN = 0.5
 """Width of the repeated border in sides of the largest square that leaves the picture."""
@@ -30,7 +31,7 @@ def completed_at_frame(cascade: Cascade, image: np.ndarray, faces: FoundFaces, m
     sides = faces.seen[at_frame, 2] - faces.seen[at_frame, 0]
     margin = int(np.ceil(_MARGIN * sides.max()))
     wide = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    again = cascade.search(wide, max(min_face, _SIZES[0] * sides.min()), _SIZES[1] * sides.max())
+    again = cascade.search(SearchedPicture(wide), max(min_face, _SIZES[0] * sides.min()), _SIZES[1] * sides.max())
     again = FoundFaces(again.probability, again.boxes - margin, again.landmarks - margin, again.seen - margin)
     found = FoundFaces(faces.probability.copy(), faces.boxes.copy(), faces.landmarks.copy(), faces.seen.copy())
     free = np.ones(len(again), dtype=bool)

@@ -35,27 +35,42 @@ def scales(height: int, width: int, min_face: float, max_face: float) -> list[fl
     return found
 
 
-def proposals(network: ProposalNetwork, means: AreaMeans, wanted: Sequence[float], device: torch.device) -> np.ndarray:
+class SearchedPicture:
+    """A picture with what was found at the scales at which it has been searched so far."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        self.means = AreaMeans(image)
+        self.rows: dict[float, np.ndarray] = {}
+
+
+def proposals(
+    network: ProposalNetwork, picture: SearchedPicture, wanted: Sequence[float], device: torch.device
+) -> np.ndarray:
     """Return float32 (N, 9) box, probability and shifts of what may be faces at the scales, best first."""
-    sizes = [(int(means.height * scale + 1), int(means.width * scale + 1)) for scale in wanted]
-    large = [(size, scale) for size, scale in zip(sizes, wanted, strict=True) if size[0] * size[1] > _SMALL]
-    small = [(size, scale) for size, scale in zip(sizes, wanted, strict=True) if size[0] * size[1] <= _SMALL]
-    rows = [
-        _boxes(cells, values, scale)
-        for size, scale in large
-        for cells, values in [_in_strips(network, means, *size, device)]
-    ]
-    if small:
-        found = _on_canvas(network, means, [size for size, _ in small], device)
-        rows += [_boxes(cells, values, scale) for (cells, values), (_, scale) in zip(found, small, strict=True)]
+    _search(network, picture, [scale for scale in wanted if scale not in picture.rows], device)
+    rows = [picture.rows[scale] for scale in wanted]
     if not rows:
         return np.zeros((0, 9), np.float32)
     boxes = np.concatenate(rows)
     # Boxes of one size remove each other first: those of other sizes are moved out of reach.
     apart = np.repeat(np.arange(len(rows), dtype=np.float32), [len(part) for part in rows])[:, None]
-    moved = boxes[:, :4] + apart * 2 * max(means.height, means.width, int(2 * CELL / min(wanted)))
+    moved = boxes[:, :4] + apart * 2 * max(picture.means.height, picture.means.width, int(2 * CELL / min(wanted)))
     boxes = boxes[nms(torch.from_numpy(moved), torch.from_numpy(boxes[:, 4]), 0.5).numpy()]
     return boxes[nms(torch.from_numpy(boxes[:, :4]), torch.from_numpy(boxes[:, 4]), 0.7).numpy()]
+
+
+def _search(network: ProposalNetwork, picture: SearchedPicture, wanted: Sequence[float], device: torch.device) -> None:
+    """Add the boxes found at further scales to those of the picture."""
+    means = picture.means
+    sizes = [(int(means.height * scale + 1), int(means.width * scale + 1)) for scale in wanted]
+    large = [(size, scale) for size, scale in zip(sizes, wanted, strict=True) if size[0] * size[1] > _SMALL]
+    small = [(size, scale) for size, scale in zip(sizes, wanted, strict=True) if size[0] * size[1] <= _SMALL]
+    for size, scale in large:
+        picture.rows[scale] = _boxes(*_in_strips(network, means, *size, device), scale)
+    if small:
+        found = _on_canvas(network, means, [size for size, _ in small], device)
+        for (cells, values), (_, scale) in zip(found, small, strict=True):
+            picture.rows[scale] = _boxes(cells, values, scale)
 
 
 def _in_strips(

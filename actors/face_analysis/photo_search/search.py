@@ -10,7 +10,7 @@ import numpy as np
 from synfiqa.actors.face_analysis.mtcnn import MIN_SIDE, enlarged
 from synfiqa.actors.face_analysis.photo_search.cascade import Cascade
 from synfiqa.actors.face_analysis.photo_search.frame import completed_at_frame
-from synfiqa.actors.face_analysis.photo_search.proposals import CELL, STEP
+from synfiqa.actors.face_analysis.photo_search.proposals import CELL, STEP, SearchedPicture
 from synfiqa.actors.roles import Detection
 from synfiqa.schemas.errors import UserError
 
@@ -20,10 +20,10 @@ LARGE_SIZE = 2560
 """Long side in pixels at which it is searched when nothing was found, or for all of its faces."""
 SMALLEST = 20
 """Width in pixels of the smallest faces found, in the picture as it is searched."""
-SURELY = 1.25
-"""Widths of the smallest face from which on a face is found in the same place, to 0.01 pixels, by a finer search."""
-LARGE_SHARE = 16
+LARGE_SHARE = 11
 """Faces narrower than the long side over this are searched for only where there is no larger one, unless wanted."""
+SURELY = 1.2
+"""Widths of the smallest face searched for from which on finer scales do not change where a face is found."""
 _SHIFT = 1.0
 """Pixels by which the cascade puts landmarks too far right and down: it counts from 1, and crops at whole pixels."""
 
@@ -39,11 +39,11 @@ class Searched:
 class PhotoSearch:
     """`Detector` of photographs: MTCNN at sizes that depend on the picture, and again for faces at the frame.
 
-    A picture is searched at 640 pixels (long side) for faces from a sixteenth of it on; where there is none, for those
-    of 20 pixels, and then at 2,560. `thorough` looks for those of 20 pixels at once, `all_faces` at 2,560 at once. With
-    `min_face` (pixels of the picture) it is searched at the one size at which such faces have 20 pixels, and narrower
-    ones are left out; `size` sets the size itself. Faces inside the frame are those of `MtcnnDetector` at that size,
-    up to a few tenths of a pixel where smaller ones are left out; a result does not depend on other pictures.
+    A picture is searched at 640 pixels (long side), and at 2,560 where nothing was found or `all_faces` are wanted.
+    With `min_face` (pixels of the picture) it is searched at the one size at which such faces have 20 pixels, and
+    narrower ones are left out; `size` sets the size itself. In all cases faces of 20 pixels are found, but those
+    narrower than an eleventh of the long side only where there is no larger one, unless `thorough` or `all_faces`.
+    Faces inside the frame are those of `MtcnnDetector` at that size; a result does not depend on other pictures.
     """
 
     def __init__(
@@ -78,16 +78,13 @@ class PhotoSearch:
             raise ValueError(f"a search takes uint8 RGB images of shape (H, W, 3), not {image.dtype} {image.shape}")
         found = Searched([], 0)
         min_face = None if self._min_face is None else self._min_face / reduction
-        for size, smallest in self._passes(max(image.shape[:2]), min_face):
-            faces = self._at(image, size, smallest, min_face)
-            found = Searched(faces, size)
-            # A face near the smallest size would be found in another place with smaller sizes too.
-            surely = SURELY * smallest if smallest > SMALLEST and min_face is None else 0
-            if faces and (faces[0].box[2] - faces[0].box[0]) * size / max(image.shape[:2]) >= surely:
+        for size, smallest in self._sizes(max(image.shape[:2]), min_face):
+            found = Searched(self._at(image, size, smallest, min_face), size)
+            if found.faces:
                 break
         return found
 
-    def _passes(self, side: int, min_face: float | None) -> Iterator[tuple[int, float]]:
+    def _sizes(self, side: int, min_face: float | None) -> Iterator[tuple[int, float]]:
         """Yield the long sides at which a picture is searched, and the widths there of the smallest faces."""
         first, large = min(side, SEARCH_SIZE), min(side, LARGE_SIZE)
         if self._size is not None or min_face is not None:
@@ -96,10 +93,6 @@ class PhotoSearch:
             yield size, float(SMALLEST if min_face is None else max(CELL, min_face * size / side))
             return
         if not self._all_faces:
-            # Without the finest sizes of the same series, so that larger faces are found in the same places.
-            left_out = int(math.log(first / LARGE_SHARE / SMALLEST, 1 / STEP)) if first > LARGE_SHARE * SMALLEST else 0
-            if left_out and not self._thorough:
-                yield first, SMALLEST / STEP**left_out
             yield first, SMALLEST
         if self._all_faces or large > first:
             yield large, SMALLEST
@@ -109,7 +102,16 @@ class PhotoSearch:
         small = shrunk(image, size)
         if min(small.shape[:2]) < MIN_SIDE:
             return []
-        faces = completed_at_frame(self._cascade, small, self._cascade.search(small, smallest), smallest)
+        picture, faces = SearchedPicture(small), None
+        left_out = self._left_out(max(small.shape[:2]), smallest)
+        if left_out:
+            faces = self._cascade.search(picture, smallest, left_out=left_out)
+            widths = faces.boxes[:, 2] - faces.boxes[:, 0]
+            if widths.max(initial=0) < SURELY * smallest / STEP**left_out:
+                faces = None
+        if faces is None:
+            faces = self._cascade.search(picture, smallest)
+        faces = completed_at_frame(self._cascade, small, faces, smallest)
         area = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)
         found = [
             enlarged(
@@ -124,6 +126,12 @@ class PhotoSearch:
             for row in np.argsort(-area, kind="stable")
         ]
         return [face for face in found if min_face is None or face.box[2] - face.box[0] >= min_face]
+
+    def _left_out(self, side: int, smallest: float) -> int:
+        """Return how many of the finest scales are searched only where no larger face is found."""
+        if self._thorough or self._all_faces or side <= LARGE_SHARE * smallest:
+            return 0
+        return int(math.log(side / LARGE_SHARE / smallest, 1 / STEP))
 
 
 def shrunk(image: np.ndarray, size: int) -> np.ndarray:

@@ -55,12 +55,28 @@ def test_faces_inside_are_those_of_mtcnn(name):
     """The same cascade, so that its landmarks lie within a hundredth of a pixel."""
     picture = PICTURES[name]
     (expected,) = MtcnnDetector().faces([picture])
-    found = PhotoSearch(size=SEARCH_SIZE).search(picture).faces
+    found = PhotoSearch(size=SEARCH_SIZE, thorough=True).search(picture).faces
     assert len(found) == len(expected)
     for face, other in zip(found, expected, strict=True):
         assert face.probability == pytest.approx(other.probability, abs=1e-4)
         np.testing.assert_allclose(face.landmarks, other.landmarks, atol=0.01)
         np.testing.assert_allclose(face.box, other.box, atol=0.01)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_largest_face_is_in_the_same_place_when_smaller_ones_are_left_out(search, name):
+    picture = PICTURES[name]
+    (expected,) = MtcnnDetector().detect([picture])
+    (found,) = search.detect([picture])
+    assert (found is None) == (expected is None)
+    if expected is not None:
+        np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=0.5)
+
+
+def test_smaller_faces_are_searched_for_where_there_is_no_larger_one(search):
+    small = (44, 500, 350)
+    assert len(PhotoSearch(thorough=True).search(canvas(480, 640, (190, 20, 20), small)).faces) == 2
+    assert len(search.search(canvas(480, 640, small)).faces) == 1
 
 
 @pytest.mark.parametrize(
@@ -111,7 +127,7 @@ def test_a_large_photograph_is_searched_again_only_as_needed(search):
     assert (first.size, len(first.faces)) == (SEARCH_SIZE, 1)
     every = PhotoSearch(all_faces=True).search(picture)
     assert (every.size, len(every.faces)) == (1600, 2)
-    smallest = PhotoSearch(min_face=15).search(picture)
+    smallest = PhotoSearch(min_face=15, all_faces=True).search(picture)
     assert (smallest.size, len(smallest.faces)) == (1600, 2)
     largest = PhotoSearch(min_face=100).search(picture)
     assert (largest.size, len(largest.faces)) == (SEARCH_SIZE, 1)
