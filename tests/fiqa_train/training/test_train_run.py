@@ -68,7 +68,10 @@ def test_a_dying_worker_changes_nothing_and_a_second_call_does_nothing(cluster, 
     assert card["sha256"] == metrics.model_sha256
     assert card["metrics"]["validation_spearman"] == pytest.approx(metrics.validation_spearman)
     assert parse(TrainingResult, json.loads(storage.read("models/default/metrics.json"))) == metrics
-    assert load_quality_model(str(tmp_path / "run")).card.name == "default"
+    loaded = load_quality_model(str(tmp_path / "run")).card
+    assert loaded.name == "default"
+    assert len(loaded.scale.quantiles) == 101
+    assert card["scale"]["midpoint"] == loaded.scale.midpoint
 
     def no_training(*_):
         raise AssertionError("a finished model was trained again")
