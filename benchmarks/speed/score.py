@@ -22,10 +22,11 @@ from skimage.data import astronaut
 from synfiqa.actors.degradation.recipe_sampler import candidate_recipe
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
+from synfiqa.actors.face_analysis.photo_search.search import SEARCH_SIZE, PhotoSearch
 from synfiqa.actors.imaging.alignment import align
 from synfiqa.actors.imaging.codec import decode, encode_jpeg
 from synfiqa.fiqa_train.scoring.photo_list import Photo
-from synfiqa.fiqa_train.scoring.photographs import SearchOptions, new_finder, score_photos
+from synfiqa.fiqa_train.scoring.photographs import score_photos
 from synfiqa.fiqa_train.scoring.sources import open_scorer
 from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
@@ -77,15 +78,15 @@ def plain_loop() -> Way:
     return score
 
 
-def searched(options: SearchOptions) -> Way:
-    """Return what `synfiqa score` does with a batch of pictures."""
-    finder, scorers = new_finder(options), {BUNDLED_QUALITY: open_scorer(BUNDLED_QUALITY)}
+def searched(finder: PhotoSearch) -> Way:
+    """Return what `synfiqa score` does with a batch of pictures, by that search for faces."""
+    scorers = {BUNDLED_QUALITY: open_scorer(BUNDLED_QUALITY)}
 
     def score(batch: Sequence[bytes]) -> list[Found]:
         photos = [Photo("picture", partial(bytes, data)) for data in batch]
         return [
             None if row.landmarks is None or row.score is None else (row.landmarks, row.score)
-            for row in score_photos(photos, scorers, options, finder)
+            for row in score_photos(photos, scorers, finder=finder)
         ]
 
     return score
@@ -115,8 +116,8 @@ def main() -> int:
     cv2.setNumThreads(1)
     ways = {
         LOOP: plain_loop(),
-        "every face of 20 px": searched(SearchOptions(search_size=640, which="central")),
-        "default": searched(SearchOptions()),
+        "every face of 20 px": searched(PhotoSearch(size=SEARCH_SIZE, thorough=True)),
+        "default": searched(PhotoSearch()),
     }
     shown = pictures(options.pictures)
     least_seconds(ways, shown[:1], 1)
@@ -127,7 +128,7 @@ def main() -> int:
     failed = False
     for name, bar in BARS.items():
         pairs = [pair for _, found in results for pair in zip(found[LOOP], found[name], strict=True)]
-        off = [float(np.abs(one[0] - other[0]).max()) * 640 / WIDTH for one, other in pairs if one and other]
+        off = [float(np.abs(one[0] - other[0]).max()) * SEARCH_SIZE / WIDTH for one, other in pairs if one and other]
         apart = sum((one is None) != (other is None) for one, other in pairs)
         ratio = total[LOOP] / total[name]
         met = ratio >= bar and apart <= max(1, len(shown) / 200) and max(off, default=0) <= FARTHEST
