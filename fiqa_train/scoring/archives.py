@@ -93,7 +93,7 @@ class _Table:
         self._column = _image_column(self._file.schema_arrow, name)
         metadata = self._file.metadata
         self.rows: int = metadata.num_rows
-        self._ends = []
+        self._ends: list[int] = []
         for group in range(metadata.num_row_groups):
             self._ends.append((self._ends[-1] if self._ends else 0) + metadata.row_group(group).num_rows)
         self._lock = threading.Lock()
