@@ -74,7 +74,7 @@ def test_an_older_csv_survives_a_failing_job(photos, model, tmp_path, monkeypatc
     out = tmp_path / "scores.csv"
     out.write_text("precious")
 
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("detector gone")
 
     monkeypatch.setattr("synfiqa.fiqa_train.scoring.photographs.PhotoSearch", fail)
