@@ -72,7 +72,6 @@ SAME_NAME = {
     "procedural.py": "the procedural generators, and the procedural face model",
     "prompts.py": "prompts of diffusion, and their part of the report",
     "rehearsal.py": "random weights in the store, and those of controlled diffusion",
-    "reading.py": "the reading of labels, and of photographs",
     "renderer.py": "the renderer of heads, and that of face models",
     "run.py": "the job and the whole config",
     "score.py": "scores of the rendered benchmark, and the job",

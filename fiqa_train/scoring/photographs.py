@@ -14,7 +14,7 @@ from synfiqa.actors.roles import Detection, QualityScorer
 from synfiqa.fiqa_train.datasets.photo_files import foremost_face
 from synfiqa.fiqa_train.scoring.photo_list import Photo, PhotoList
 from synfiqa.fiqa_train.scoring.photo_sources import find_photos
-from synfiqa.fiqa_train.scoring.reading import ReadPhoto, read_ahead
+from synfiqa.fiqa_train.scoring.read_ahead import ReadPhoto, read_ahead
 
 __all__ = ["NO_FACE", "Photo", "PhotoList", "Score", "SearchOptions", "find_photos", "score_photos"]
 

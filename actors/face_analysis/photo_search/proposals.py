@@ -20,7 +20,7 @@ CELL = 12
 """Side in pixels of what the first network sees."""
 _STRIP = 40_000
 """Pixels in one call of the first network on a CPU."""
-_SMALL = 30_000
+_SMALL = 15_000
 """Pixels of the largest size that shares a canvas with others."""
 _WIDER = 1.52
 """Width of the canvas in widths of the largest picture on it; the next but one then fits beside it."""
