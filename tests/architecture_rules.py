@@ -14,7 +14,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("config", "rows", "model_card"),
         ("manifest",),
         ("calibration", "evaluation"),
-        ("leaderboard_result",),
+        ("leaderboard_result", "audit"),
     ),
     "cluster": (("storage", "telemetry"), ("commits",), ("run",), ("ray_cluster",), ("pipeline",), ("upkeep",)),
     "actors": (
