@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from synfiqa.fiqa_train.evaluation.curve.similarity_tail import Similarities
+from synfiqa.fiqa_train.evaluation.curve.thresholds import check_resolution
 from synfiqa.fiqa_train.evaluation.edc import MODES, Edc, Mode, edc_of, pair_quality
 from synfiqa.fiqa_train.evaluation.intervals import Bootstrap, bootstrap_pauc
 from synfiqa.fiqa_train.evaluation.intervals import Interval as Bounds
 from synfiqa.fiqa_train.evaluation.pairs import PairTable
 from synfiqa.fiqa_train.evaluation.random_quality import RANDOM, random_edc
-from synfiqa.fiqa_train.evaluation.similarity_tail import Similarities
-from synfiqa.fiqa_train.evaluation.thresholds import check_resolution
 from synfiqa.fiqa_train.evaluation.weighted_pairs import WeightedPairs
 from synfiqa.schemas.evaluation import Comparison, Difference, Interval, Method, NetworkComparison, Skipped
 
