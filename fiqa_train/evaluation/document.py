@@ -17,6 +17,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation.compare import number
 from synfiqa.fiqa_train.evaluation.held_out import HeldOut
 from synfiqa.fiqa_train.evaluation.pairs import MAX_IMPOSTORS, PairTable, count_pairs
+from synfiqa.schemas.audit import AuditResult
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.evaluation import (
     EvaluationBasis,
@@ -24,6 +25,7 @@ from synfiqa.schemas.evaluation import (
     Figure,
     Headline,
     NetworkComparison,
+    ScoreFileRecord,
     SetEvaluation,
     Skipped,
     TrainingResult,
@@ -61,7 +63,7 @@ def evaluation_basis(
     )
 
 
-def existing_result[R: (EvaluationResult, SetEvaluation)](
+def existing_result[R: (EvaluationResult, SetEvaluation, AuditResult)](
     storage: Storage, path: str, kind: type[R], basis: EvaluationBasis
 ) -> R | None:
     """Return the result in a file if it has this basis, else None; it is then made again."""
@@ -81,6 +83,7 @@ def evaluation_document(
     results: list[NetworkComparison],
     skipped: list[Skipped],
     seen: list[str],
+    score_files: list[ScoreFileRecord],
 ) -> EvaluationResult:
     """Return the document of `results`, the one to quote first among them being the first; `seen` names models."""
     labelled = ~np.isnan(held_out.label)
@@ -104,6 +107,7 @@ def evaluation_document(
         skipped=skipped,
         seen=bool(seen),
         seen_by=seen,
+        score_files=score_files,
         headline=headline(results[0]),
     )
 

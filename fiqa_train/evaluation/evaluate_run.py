@@ -22,6 +22,7 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
+from synfiqa.fiqa_train.evaluation.audit.build_audit import AUDIT, audit_columns, build_audit
 from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
 from synfiqa.fiqa_train.evaluation.compare import Protocol, judged, model_versus, resolvable
 from synfiqa.fiqa_train.evaluation.document import (
@@ -31,6 +32,7 @@ from synfiqa.fiqa_train.evaluation.document import (
     evaluation_document,
     existing_result,
 )
+from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores, ScoreFile, matched
 from synfiqa.fiqa_train.evaluation.held_out import (
     HeldOut,
     holding,
@@ -39,6 +41,7 @@ from synfiqa.fiqa_train.evaluation.held_out import (
     read_held_out,
     score_table,
 )
+from synfiqa.fiqa_train.evaluation.image_names import ImageNames
 from synfiqa.fiqa_train.evaluation.pairs import (
     MAX_IMPOSTORS,
     PairTable,
@@ -53,6 +56,7 @@ from synfiqa.fiqa_train.training.checkpoints import load_trained, model_folder
 from synfiqa.fiqa_train.training.seen import require_unseen, with_record
 from synfiqa.fiqa_train.training.snapshot import under_snapshot
 from synfiqa.fiqa_train.training.task import recorded_training, split_of_record, split_run
+from synfiqa.schemas.audit import AuditResult
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import (
@@ -62,6 +66,7 @@ from synfiqa.schemas.evaluation import (
     TrainingResult,
     file_content,
 )
+from synfiqa.schemas.factors.plugin_rows import rows_here
 
 SCORERS = "evaluate.scorers"
 
@@ -78,13 +83,16 @@ def run_evaluate(
     resolved: ResolvedRun | None = None,
     store: ShardStore | None = None,
     allow_seen: bool = False,
+    score_files: Sequence[ScoreFile] = (),
 ) -> EvaluationResult:
     """Evaluate `models/<train.name>/` on its test identities and return the evaluation; one that exists is returned.
 
     Label and split are those of the training's record. UserError when the model is not trained, or on other data, when
     a model to compare has learned from these identities (unless `allow_seen`), or when they can resolve no FMR;
     JobFailed when there are no held-out images; RunHeld, before the next write, when the run is taken over from
-    `lease`. A `store` that an earlier job has used does not read its commits again.
+    `lease`. A `store` that an earlier job has used does not read its commits again. `score_files` are further methods;
+    UserError, before anything is written, for one without a score for every held-out image. `audit.json` beside the
+    evaluation is of the same basis.
     """
     # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
     torch.set_num_threads(1)
@@ -102,8 +110,9 @@ def run_evaluate(
     labelling = calibration.embedder or config.models.embedder
     judges = judges_of(run, labelling)
     settings = ScorerSettings(run.catalogue, config.models.embedder, config.run.seed)
-    basis = evaluation_basis(run, training, judges, labelling, scorer_digests(config.evaluate.scorers, settings))
-    existing = existing_result(storage, f"{folder}/{EVALUATION}", EvaluationResult, basis)
+    digests = scorer_digests(config.evaluate.scorers, settings) | {file.name: file.digest for file in score_files}
+    basis = evaluation_basis(run, training, judges, labelling, digests)
+    existing = _existing(storage, folder, basis)
     if existing is not None and (allow_seen or not existing.seen):
         return existing
 
@@ -118,7 +127,9 @@ def run_evaluate(
     seen = require_unseen(cards, manifest, tested, labelled, allow_seen=allow_seen)
     preflight(storage)
     steps = _Steps(progress, 3 + 2 * len(judges))
-    held_out = read_held_out(store, holding(shards, identities, tested), tested)
+    plugged, _ = rows_here(config.generate.factors)
+    held_out = read_held_out(store, holding(shards, identities, tested), tested, audit_columns(plugged))
+    external = _external(score_files, held_out)
     table = _pairs(config, held_out)
     n_genuine = int(table.genuine.sum())
     fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, len(table.genuine) - n_genuine)
@@ -127,16 +138,40 @@ def run_evaluate(
     steps.done()
 
     qualities = _qualities(config, settings, NetworkScorer(model), held_out)
+    qualities |= {one.file.name: one.scores for one in external}
     steps.done()
     judging = _Judging(storage, basis, lease)
-    results = _results(config, judges, judging, held_out, table, qualities, fmrs, steps)
-    evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped, seen)
+    results, similarity = _results(config, judges, judging, held_out, table, qualities, fmrs, steps)
+    records = [one.record for one in external]
+    evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped, seen, records)
+    protocol = Protocol(config.evaluate.fmr, config.evaluate.discard_limit, config.evaluate.bootstrap, config.run.seed)
+    audit = build_audit(
+        name, basis, store, held_out, qualities, external, judges[0].name, similarity, table, protocol, plugged
+    )
     require_held(lease)
     storage.write(f"{folder}/{SCORES}", score_table(held_out, qualities))
+    require_held(lease)
+    storage.write(f"{folder}/{AUDIT}", file_content(audit))
     require_held(lease)
     storage.write(f"{folder}/{EVALUATION}", file_content(evaluation))
     steps.done()
     return evaluation
+
+
+def _existing(storage: Storage, folder: str, basis: EvaluationBasis) -> EvaluationResult | None:
+    """Return the evaluation of this basis if its audit is there too, which evaluations of older versions have not."""
+    if existing_result(storage, f"{folder}/{AUDIT}", AuditResult, basis) is None:
+        return None
+    return existing_result(storage, f"{folder}/{EVALUATION}", EvaluationResult, basis)
+
+
+def _external(files: Sequence[ScoreFile], held_out: HeldOut) -> list[MatchedScores]:
+    """Return the scores of the files for the held-out images; UserError where one has no score."""
+    names = ImageNames(held_out.sample_id)
+    found = [matched(file, names) for file in files]
+    for one in found:
+        one.require(held_out.sample_id, np.ones(len(names), bool), "held-out images")
+    return found
 
 
 def _tested(config: RunConfig, training: TrainingResult | None, labelled: list[int], steps: Sequence[int]) -> set[int]:
@@ -207,15 +242,17 @@ def _results(
     qualities: Mapping[str, np.ndarray],
     fmrs: list[float],
     steps: _Steps,
-) -> list[NetworkComparison]:
-    """Return the results by each judge; intervals of those alone that did not label."""
+) -> tuple[list[NetworkComparison], np.ndarray]:
+    """Return the results by each judge, intervals of those alone that did not label, and similarities by the first."""
     section, versus = config.evaluate, model_versus(list(qualities))
     protocol = Protocol(fmrs, section.discard_limit, section.bootstrap, config.run.seed)
     results: list[NetworkComparison] = []
+    first: np.ndarray | None = None
     for judge in judges:
         similarity = pair_similarity(judging.vectors(judge, held_out.images), table)
+        first = similarity if first is None else first
         steps.done()
         labelling, people = judging.basis.label_embedder, held_out.identity
         results += judged(judge.name, labelling, qualities, similarity, table, people, protocol, versus)
         steps.done()
-    return results
+    return results, np.empty(0) if first is None else first

@@ -5,6 +5,7 @@ A file is a CSV with a column of image names and one of scores, higher being bet
 
 import csv
 import hashlib
+import io
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -167,7 +168,7 @@ def _ofiq(of_set: str | None, name: str, path: Path, component: str, digest: str
 
 def _rows(where: str, text: str) -> tuple[list[str], np.ndarray]:
     """Return image names and scores; rows with an empty score are images that could not be scored, and left out."""
-    lines = csv.reader(text.splitlines())
+    lines = csv.reader(io.StringIO(text, newline=""))
     head = [column.strip().lower() for column in next(lines, [])]
     image = next((head.index(name) for name in IMAGE_COLUMNS if name in head), None)
     score = next((head.index(name) for name in SCORE_COLUMNS if name in head), None)

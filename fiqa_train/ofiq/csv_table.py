@@ -4,6 +4,7 @@ The header ends with a separator, the rows do not: `Filename;` + 28 names + 28 `
 """
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ def read_ofiq(source: str, text: str) -> OfiqTable:
 
     UserError with the line for a row of another length, and for a scalar that is no number from 0 to 100 and not -1.
     """
-    lines = csv.reader(text.lstrip("\ufeff").splitlines(), delimiter=";")
+    lines = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=";")
     head = next(lines)
     places = {name: head.index(name + SCALAR) for name in COMPONENTS if name + SCALAR in head}
     if not places:
