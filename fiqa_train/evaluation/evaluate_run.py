@@ -144,16 +144,18 @@ def run_evaluate(
     results, similarity = _results(config, judges, judging, held_out, table, qualities, fmrs, steps)
     records = [one.record for one in external]
     evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped, seen, records)
-    protocol = Protocol(config.evaluate.fmr, config.evaluate.discard_limit, config.evaluate.bootstrap, config.run.seed)
+    protocol = _protocol(config, config.evaluate.fmr)
     audit = build_audit(
         name, basis, store, held_out, qualities, external, judges[0].name, similarity, table, protocol, plugged
     )
-    require_held(lease)
-    storage.write(f"{folder}/{SCORES}", score_table(held_out, qualities))
-    require_held(lease)
-    storage.write(f"{folder}/{AUDIT}", file_content(audit))
-    require_held(lease)
-    storage.write(f"{folder}/{EVALUATION}", file_content(evaluation))
+    contents = {
+        SCORES: score_table(held_out, qualities),
+        AUDIT: file_content(audit),
+        EVALUATION: file_content(evaluation),
+    }
+    for file, content in contents.items():
+        require_held(lease)
+        storage.write(f"{folder}/{file}", content)
     steps.done()
     return evaluation
 
@@ -233,6 +235,10 @@ def _pairs(config: RunConfig, held_out: HeldOut) -> PairTable:
     return table
 
 
+def _protocol(config: RunConfig, fmrs: Sequence[float]) -> Protocol:
+    return Protocol(fmrs, config.evaluate.discard_limit, config.evaluate.bootstrap, config.run.seed)
+
+
 def _results(
     config: RunConfig,
     judges: list[Model],
@@ -244,8 +250,7 @@ def _results(
     steps: _Steps,
 ) -> tuple[list[NetworkComparison], np.ndarray]:
     """Return the results by each judge, intervals of those alone that did not label, and similarities by the first."""
-    section, versus = config.evaluate, model_versus(list(qualities))
-    protocol = Protocol(fmrs, section.discard_limit, section.bootstrap, config.run.seed)
+    protocol, versus = _protocol(config, fmrs), model_versus(list(qualities))
     results: list[NetworkComparison] = []
     first: np.ndarray | None = None
     for judge in judges:
