@@ -25,7 +25,8 @@ def run_leaderboard(
     """Measure and write; return the files. `recorded` is the config that the run was made with, `on` are NAME=PATH.
 
     `scores` are `[SET:]NAME=FILE`. UserError before anything is measured for a set given twice, one of an unknown
-    format, scores that cannot be used, and a folder that cannot be written. Files of an earlier leaderboard stay until the new ones are complete.
+    format, scores that cannot be used, and a folder that cannot be written. Files of an earlier leaderboard stay until
+    the new ones are complete.
     """
     from synfiqa.jobs.leaderboard_page.board_html import html
     from synfiqa.jobs.leaderboard_page.board_markdown import markdown
