@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from synfiqa.actors.quality.correlation import spearman
 from synfiqa.cluster.run.fingerprint import INPUT_FIELDS
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation.compare import number
+from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores
 from synfiqa.fiqa_train.evaluation.held_out import HeldOut
 from synfiqa.fiqa_train.evaluation.pairs import MAX_IMPOSTORS, PairTable, count_pairs
 from synfiqa.schemas.audit import AuditResult
@@ -25,7 +26,6 @@ from synfiqa.schemas.evaluation import (
     Figure,
     Headline,
     NetworkComparison,
-    ScoreFileRecord,
     SetEvaluation,
     Skipped,
     TrainingResult,
@@ -83,7 +83,7 @@ def evaluation_document(
     results: list[NetworkComparison],
     skipped: list[Skipped],
     seen: list[str],
-    score_files: list[ScoreFileRecord],
+    external: Sequence[MatchedScores],
 ) -> EvaluationResult:
     """Return the document of `results`, the one to quote first among them being the first; `seen` names models."""
     labelled = ~np.isnan(held_out.label)
@@ -107,7 +107,7 @@ def evaluation_document(
         skipped=skipped,
         seen=bool(seen),
         seen_by=seen,
-        score_files=score_files,
+        score_files=[one.record for one in external],
         headline=headline(results[0]),
     )
 

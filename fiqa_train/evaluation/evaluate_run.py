@@ -63,6 +63,7 @@ from synfiqa.schemas.evaluation import (
     EvaluationBasis,
     EvaluationResult,
     NetworkComparison,
+    Skipped,
     TrainingResult,
     file_content,
 )
@@ -131,19 +132,14 @@ def run_evaluate(
     held_out = read_held_out(store, holding(shards, identities, tested), tested, audit_columns(plugged))
     external = _external(score_files, held_out)
     table = _pairs(config, held_out)
-    n_genuine = int(table.genuine.sum())
-    fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, len(table.genuine) - n_genuine)
-    if not fmrs:
-        raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1].reason}")
+    fmrs, skipped = _carried(config, table)
     steps.done()
 
-    qualities = _qualities(config, settings, NetworkScorer(model), held_out)
-    qualities |= {one.file.name: one.scores for one in external}
+    qualities = _qualities(config, settings, NetworkScorer(model), held_out, external)
     steps.done()
     judging = _Judging(storage, basis, lease)
     results, similarity = _results(config, judges, judging, held_out, table, qualities, fmrs, steps)
-    records = [one.record for one in external]
-    evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped, seen, records)
+    evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped, seen, external)
     protocol = _protocol(config, config.evaluate.fmr)
     audit = build_audit(
         name, basis, store, held_out, qualities, external, judges[0].name, similarity, table, protocol, plugged
@@ -219,13 +215,18 @@ class _Judging:
 
 
 def _qualities(
-    config: RunConfig, settings: ScorerSettings, model: NetworkScorer, held_out: HeldOut
+    config: RunConfig,
+    settings: ScorerSettings,
+    model: NetworkScorer,
+    held_out: HeldOut,
+    external: Sequence[MatchedScores],
 ) -> dict[str, np.ndarray]:
     supplied: dict[str, QualityScorer] = {"model": model, "label": LabelScorer(held_out.label)}
     scorers = scorers_of(config.evaluate.scorers, settings, supplied, SCORERS)
     for scorer in scorers.values():
         scorer.calibrate(held_out.images)
-    return {name: scorer.score(held_out.images) for name, scorer in scorers.items()}
+    scored = {name: scorer.score(held_out.images) for name, scorer in scorers.items()}
+    return scored | {one.file.name: one.scores for one in external}
 
 
 def _pairs(config: RunConfig, held_out: HeldOut) -> PairTable:
@@ -237,6 +238,15 @@ def _pairs(config: RunConfig, held_out: HeldOut) -> PairTable:
 
 def _protocol(config: RunConfig, fmrs: Sequence[float]) -> Protocol:
     return Protocol(fmrs, config.evaluate.discard_limit, config.evaluate.bootstrap, config.run.seed)
+
+
+def _carried(config: RunConfig, table: PairTable) -> tuple[list[float], list[Skipped]]:
+    """Return the FMRs that the pairs can resolve and the others with the reason; UserError when none can be."""
+    n_genuine = int(table.genuine.sum())
+    fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, len(table.genuine) - n_genuine)
+    if not fmrs:
+        raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1].reason}")
+    return fmrs, skipped
 
 
 def _results(
