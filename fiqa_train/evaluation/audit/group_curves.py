@@ -8,6 +8,7 @@ from synfiqa.fiqa_train.datasets.pair_table import PairTable
 from synfiqa.fiqa_train.evaluation.audit.people_groups import KINDS
 from synfiqa.fiqa_train.evaluation.audit.rejection import rejection
 from synfiqa.fiqa_train.evaluation.compare import Protocol, compare, resolvable
+from synfiqa.fiqa_train.evaluation.random_quality import RANDOM
 from synfiqa.schemas.audit import GroupAudit, GroupCurve
 from synfiqa.schemas.evaluation import Comparison, Skipped
 
@@ -24,8 +25,10 @@ def group_audits(
     """Return by method its audit on each group that has images, in the order of `KINDS`.
 
     `groups` are those of each identity; qualities and `identity` are of images (N,), `similarity` of pairs (P,). Pairs
-    count in a group when both identities belong to it, so that each group has a threshold of its own.
+    count in a group when both identities belong to it, so that each group has a threshold of its own. `random` has no
+    curves: a mean over 200 draws for each group costs more than all else, and its pAUC is 1.
     """
+    drawn = {name: quality for name, quality in qualities.items() if name != RANDOM}
     found: dict[str, list[GroupAudit]] = {name: [] for name in qualities}
     for kind, names in KINDS.items():
         for name in names:
@@ -33,7 +36,7 @@ def group_audits(
             here = np.isin(identity, np.array(members, np.int64))
             if not here.any():
                 continue
-            comparisons, skipped = _compared(qualities, similarity, table, identity, here, protocol)
+            comparisons, skipped = _compared(drawn, similarity, table, identity, here, protocol)
             for method, quality in qualities.items():
                 rejected = quality[here] < thresholds[method]
                 own = GroupAudit(
@@ -41,7 +44,7 @@ def group_audits(
                     group=name,
                     identities=len(np.unique(identity[here])),
                     images=int(here.sum()),
-                    curves=[_curve(one, method) for one in comparisons],
+                    curves=[_curve(one, method) for one in comparisons if method in one.methods],
                     skipped=skipped,
                     rejected=rejection(rejected, identity[here], protocol.resamples, protocol.seed),
                 )
