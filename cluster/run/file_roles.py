@@ -32,7 +32,7 @@ CALIBRATION = re.compile(rf"labels/({_NAME})/calibration(?:\.r(\d{{3,}}))?\.json
 LABEL_PART = re.compile(rf"labels/({_NAME})/shard-\d{{6,}}{_ATTEMPT}\.parquet")
 MODEL_FILE = re.compile(
     rf"models/({_NAME})/(?:train\.json|history\.json|model\.safetensors|model\.yaml|metrics\.json"
-    rf"|evaluation(?:-{_NAME})?\.json|scores(?:-{_NAME})?\.parquet|checkpoints/.+)"
+    rf"|audit\.json|evaluation(?:-{_NAME})?\.json|scores(?:-{_NAME})?\.parquet|checkpoints/.+)"
 )
 GENERATION = re.compile(r"generation-\d{6,}/.*")
 """Files of a later generation, which is a run folder of its own."""
