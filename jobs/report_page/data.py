@@ -33,14 +33,19 @@ BYTE_LIMIT = 256 * 2**20
 
 EXPRESSIONS = tuple(Expression.model_fields)
 
+
+def drawn_columns(row: Factor) -> tuple[str, ...]:
+    """Return the columns that a factor is drawn from: its own, or those of its severity where it has no axis."""
+    computed = row.shown is None and row.range is not None and row.severities
+    return row.severities[0].columns if computed else (row.column,)
+
+
 _COLUMNS = (
     "sample_id",
     "identity",
     "kind",
     "index",
-    *(row.column for row in FACTORS if row.shown),
-    "occluder",
-    *EXPRESSIONS,
+    *dict.fromkeys((*(column for row in FACTORS for column in drawn_columns(row)), *EXPRESSIONS)),
     "template",
     "prompt",
     "recognition",

@@ -22,9 +22,9 @@ from synfiqa.jobs.report_page.data import (
     sample_frame,
 )
 from synfiqa.jobs.report_page.evaluation import Evaluation, read_evaluation
-from synfiqa.jobs.report_page.factors import Plot, commanded, component_plots, factor_plots
+from synfiqa.jobs.report_page.factors import commanded, component_plots, factor_plots
 from synfiqa.jobs.report_page.gallery import PER_REASON, gallery, rejects
-from synfiqa.jobs.report_page.plots import quality_histogram, reject_bars
+from synfiqa.jobs.report_page.drawing.plots import Plot, quality_histogram, reject_bars
 from synfiqa.jobs.report_page.prompts import prompt_use
 from synfiqa.jobs.report_page.provenance import provenance
 from synfiqa.jobs.report_page.training import Training, read_training
