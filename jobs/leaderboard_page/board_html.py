@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from synfiqa.jobs.leaderboard_page.cells import MODES, Table, differences_text, setting_text, tables_of
-from synfiqa.jobs.report_page.drawing.edc_drawings import edc_curves
+from synfiqa.jobs.report_page.drawing.evaluation_drawings import edc_curves
 from synfiqa.schemas.evaluation import NetworkComparison
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 

@@ -103,21 +103,35 @@ def _curve(row: Factor, degraded: pd.DataFrame, quality: np.ndarray) -> Plot:
         severity = row.severities[0]
         values = np.asarray(severity.of(*(degraded[column].to_numpy(float) for column in drawn_columns(row))), float)
         axis, neutral = f"{row.title.lower()}, {row.unit}", 0.0
-    return Plot(factor_curve(values, quality, neutral, row.column, axis), row.title, _remark(values, quality, neutral))
+    usual, word = _usual(values, neutral)
+    drawing = factor_curve(values, quality, usual, row.column, axis)
+    return Plot(drawing, row.title, *_remarks(values, quality, usual, word))
 
 
-def _remark(values: np.ndarray, quality: np.ndarray, neutral: float | None) -> str:
-    """Return the correlation over the samples that have the factor, and the share of those at its neutral value."""
+def _usual(values: np.ndarray, neutral: float | None) -> tuple[float | None, str]:
+    """Return the neutral value where samples have it, else the one that half of them share, with the word for it."""
+    known = values[np.isfinite(values)]
+    if neutral is not None and np.isclose(known, neutral).any():
+        return neutral, "neutral"
+    found, counts = np.unique(known, return_counts=True)
+    if len(found) > 1 and 2 * counts.max() >= len(known):
+        return float(found[counts.argmax()]), "usual"
+    return None, ""
+
+
+def _remarks(values: np.ndarray, quality: np.ndarray, usual: float | None, word: str) -> tuple[str, str]:
+    """Return the correlation over the samples that have the factor, and a sentence on those at its usual value."""
     known = np.isfinite(values)
     values, quality = values[known], quality[known]
-    without = np.zeros(len(values), bool) if neutral is None else np.isclose(values, neutral)
+    without = np.zeros(len(values), bool) if usual is None else np.isclose(values, usual)
     strength, own = values[~without], quality[~without]
-    parts = [_correlation(strength, own)]
+    parts = []
     if without.any():
-        parts.append(f"{_percent(without.sum(), len(values))} of {len(values):,} samples at the neutral {neutral:g}")
+        share = _percent(int(without.sum()), len(values))
+        parts.append(f"{share} of {len(values):,} samples are at the {word} value {usual:g}")
     if 0 < len(strength) < LINE_FROM:
-        parts.append(f"{len(strength)} samples are too few for a line")
-    return "; ".join(filter(None, parts))
+        parts.append(f"{len(strength)} {'others' if parts else 'samples'} are too few for a line")
+    return _correlation(strength, own), "; ".join(parts) + ("." if parts else "")
 
 
 def component_plots(degraded: pd.DataFrame, spatial: Spatial) -> list[Plot]:

@@ -43,14 +43,14 @@ def binned_quartiles(factor: np.ndarray, quality: np.ndarray) -> Quartiles:
     return Quartiles([float(np.median(factor[part])) for part in parts], first, median, third)
 
 
-def factor_curve(factor: np.ndarray, quality: np.ndarray, neutral: float | None, name: str, label: str) -> Markup:
+def factor_curve(factor: np.ndarray, quality: np.ndarray, usual: float | None, name: str, label: str) -> Markup:
     """Draw labels against a factor, both (N,): median line and quartile band over the samples that have the factor.
 
-    Samples at the neutral value, None where there is no such value, are one grey mark: their median and quartiles.
+    Samples at the usual value, None where there is no such value, are one grey mark: their median and quartiles.
     """
     known = np.isfinite(factor) & np.isfinite(quality)
     factor, quality = factor[known], quality[known]
-    without = np.zeros(len(factor), bool) if neutral is None else np.isclose(factor, neutral)
+    without = np.zeros(len(factor), bool) if usual is None else np.isclose(factor, usual)
     strength, own = factor[~without], quality[~without]
     shown = np.linspace(0, len(own) - 1, min(len(own), POINT_LIMIT)).astype(int)
     with style():
@@ -60,10 +60,10 @@ def factor_curve(factor: np.ndarray, quality: np.ndarray, neutral: float | None,
         axes.fill_between(line.centres, line.first, line.third, color=colour("accent-soft"), alpha=0.6, linewidth=0)
         single = "o" if len(line.centres) == 1 else None
         axes.plot(line.centres, line.median, color=colour("ink"), linewidth=1.6, marker=single, markersize=4)
-        if without.any() and neutral is not None:
+        if without.any() and usual is not None:
             first, median, third = np.quantile(quality[without], [0.25, 0.5, 0.75])
-            axes.plot([neutral, neutral], [first, third], color=colour("muted"), linewidth=3, solid_capstyle="round")
-            axes.plot([neutral], [median], marker="o", markersize=5.5, color=colour("muted"))
+            axes.plot([usual, usual], [first, third], color=colour("muted"), linewidth=3, solid_capstyle="round")
+            axes.plot([usual], [median], marker="o", markersize=5.5, color=colour("muted"))
         axes.set(xlabel=label, ylabel="label", ylim=(-0.03, 1.03))
         return inline_svg(figure, f"factor-{name}", f"Label against {label}")
 

@@ -14,16 +14,17 @@ from synfiqa.jobs.report_page.drawing.svg import colour, inline_svg, style
 SMALL = (3.5, 2.35)
 """Size in inches of a drawing that shares its row with two others."""
 
-_WIDE = (9.6, 2.5)
+_WIDE = (7.2, 2.3)
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing with its title and a short remark."""
+    """A drawing with its title and a short remark beside it, and a sentence below it."""
 
     svg: Markup
     title: str = ""
     remark: str = ""
+    below: str = ""
 
 
 def quality_histogram(counts: np.ndarray, deciles: np.ndarray) -> Markup:
@@ -51,7 +52,7 @@ def component_histogram(values: np.ndarray, name: str, label: str) -> Markup:
 def reject_bars(reasons: Mapping[str, int]) -> Markup:
     """Draw how many candidates were rejected for each reason."""
     with style():
-        figure, axes = axes_of((6.4, 0.2 + 0.3 * len(reasons)))
+        figure, axes = axes_of((4.9, 0.2 + 0.26 * len(reasons)))
         counts = list(reasons.values())
         axes.barh(range(len(counts)), counts, height=0.56, color=colour("accent"))
         for row, count in enumerate(counts):

@@ -1,96 +1,121 @@
-"""The evaluation as drawings, tables and sentences, from `models/<name>/evaluation.json` (see
+"""The evaluation by judge as drawings, tables and sentences, from `models/<name>/evaluation.json` (see
 `synfiqa.schemas.evaluation`)."""
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.report_page.data import read_result
-from synfiqa.jobs.report_page.factors import Plot
-from synfiqa.jobs.report_page.plots import edc_curves, pauc_intervals
-from synfiqa.schemas.config.run import RunConfig
-from synfiqa.schemas.evaluation import (
-    Difference,
-    EvaluationResult,
-    Headline,
-    Interval,
-    NetworkComparison,
-    OtherVersion,
+from synfiqa.jobs.report_page.trained.operating_points import (
+    MODES,
+    OperatingPoint,
+    figure,
+    interval_sentence,
+    interval_text,
+    operating_point,
 )
+from synfiqa.schemas.evaluation import EvaluationResult, Headline, NetworkComparison, OtherVersion
 
-_METHODS = {
-    "model": ("model", "accent"),
-    "sharpness": ("sharpness", "series-1"),
-    "random": ("random", "muted"),
-    "label": ("label itself", "series-2"),
-}
-_OTHERS = ("series-3", "series-4", "series-5")
-_MODES = {
-    "leaderboard": "genuine and impostor pairs discarded together, threshold estimated again at every step, trapezoid",
-    "iso": "genuine pairs discarded, threshold of the undiscarded set (largest FMR up to the target) throughout, step "
-    "function (ISO/IEC 29794-1)",
+_PAIRS = {
+    "probe-reference": "each of a degraded probe and a clean reference",
+    "all": "of any two held-out images",
 }
 
 
 @dataclass(frozen=True)
-class Row:
-    """One method of one operating point, ready to print; `role` is its colour."""
-
-    method: str
-    role: str
-    pauc: str
-    interval: str
-    difference: str
-    difference_interval: str
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """All methods under one recognition network, mode and target FMR."""
+class Judge:
+    """One recognition network: heading, sentence, and the results that it verified."""
 
     title: str
-    note: str
-    rows: list[Row]
-    curves_plot: Plot
-    intervals_plot: Plot | None
+    about: str
+    points: list[OperatingPoint]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures for the top of the page (name, value, detail, comparison), a sentence, the points, headline first."""
+    """Figures for the top of the page (name, value, detail, comparison), sentences, the judges, headline's first.
+
+    `spearman` and `pauc` are those of the model at the headline's setting, as text; `modes` says what each mode does.
+    """
 
     headlines: list[tuple[str, str, str, str]]
     summary: str
-    points: list[OperatingPoint]
+    intervals: str
+    modes: list[tuple[str, str]]
+    judges: list[Judge]
     skipped: list[str]
     model_sha256: str
+    spearman: str
+    pauc: str
+    setting: str
 
 
-def read_evaluation(config: RunConfig, storage: Storage) -> tuple[Evaluation | None, str]:
-    """Return the evaluation of the run's model, or None, and a sentence when there is one of another version."""
-    path = f"models/{config.train.name}/evaluation.json"
+def read_evaluation(storage: Storage, model: str, number: int = 0) -> tuple[Evaluation | None, str]:
+    """Return the evaluation of a model, or None, and a sentence when there is one of another version.
+
+    `number` is that of the model on the page; ids of the drawings start with it.
+    """
+    path = f"models/{model}/evaluation.json"
     try:
         document = read_result(storage, path, EvaluationResult)
     except OtherVersion as error:
         return None, f"The evaluation in {path} is of {error}: run synfiqa evaluate, which makes it again."
-    return None if document is None else _evaluation(document), ""
+    return None if document is None else _evaluation(document, f"edc-{number}"), ""
 
 
-def _evaluation(document: EvaluationResult) -> Evaluation:
-    results = sorted(document.results, key=lambda result: not _same_point(result, document.headline))
+def _evaluation(document: EvaluationResult, name: str) -> Evaluation:
+    headline = document.headline
+    used = list(dict.fromkeys(result.mode for result in document.results))
+    first = [*(r for r in document.results if r.embedder == headline.embedder), *document.results]
+    names = list(dict.fromkeys(result.embedder for result in first))
     return Evaluation(
         headlines=_headlines(document),
         summary=(
             f"Error versus discard on {document.identities:,} identities {_held_out(document)}: the images "
             "of lowest quality are discarded first, and the curve is the false non-match rate (FNMR) of the rest. "
-            "pAUC is the area below the curve in the shaded part, divided by what random discarding leaves: "
-            "1 is chance, lower is better."
+            "pAUC is the area below the curve in the shaded part, up to R, divided by what random discarding leaves: "
+            "1 is chance, lower is better. The area to 0.95 is the raw area below the whole curve. The area above the "
+            "ideal line, max(0, (F₀ − r) / (1 − r)) at the discarded share r, is 0 for the ideal order and 1 for "
+            "chance."
         ),
-        points=[_point(result, document, f"edc-{number}") for number, result in enumerate(results)],
-        skipped=[f"FMR {_percent(entry.fmr)} is left out: {entry.reason}" for entry in document.skipped],
+        intervals=interval_sentence(document.results),
+        modes=[(mode.capitalize(), MODES.get(mode, "see the documentation")) for mode in used],
+        judges=[_judge(document, judge, f"{name}-{at}") for at, judge in enumerate(names)],
+        skipped=[f"FMR {100 * entry.fmr:.3g} % is left out: {entry.reason}" for entry in document.skipped],
         model_sha256=document.basis.model_sha256,
+        spearman=figure(document.spearman.get("model")),
+        pauc=" ".join(filter(None, [figure(headline.methods["model"].pauc), _bracketed(headline)])),
+        setting=f"{headline.embedder}, {headline.mode} mode, FMR {100 * headline.fmr:.3g} %",
     )
+
+
+def _judge(document: EvaluationResult, judge: str, name: str) -> Judge:
+    results = [result for result in document.results if result.embedder == judge]
+    independent = results[0].independent
+    pairs = _PAIRS.get(document.pairs, document.pairs)
+    origin = (
+        "It is independent of the labels."
+        if independent
+        else "The labels come from this network, so that it judges its own: the figures flatter."
+    )
+    return Judge(
+        title=f"Judged by {judge}",
+        about=f"Pairs are verified by the recognition network {judge}. {origin}",
+        points=[
+            operating_point(
+                result,
+                f"{document.pairs}: {pairs}" if pairs != document.pairs else pairs,
+                document.impostors_sampled,
+                _same_point(result, document.headline),
+                f"{name}-{number}",
+            )
+            for number, result in enumerate(results)
+        ],
+    )
+
+
+def _bracketed(headline: Headline) -> str:
+    text = interval_text(headline.methods["model"].interval)
+    return f"({text})" if text else ""
 
 
 def _held_out(document: EvaluationResult) -> str:
@@ -106,106 +131,18 @@ def _same_point(result: NetworkComparison, other: Headline) -> bool:
 def _headlines(document: EvaluationResult) -> list[tuple[str, str, str, str]]:
     methods, spearman = document.headline.methods, document.spearman
     model, sharpness = methods["model"], methods.get("sharpness")
-    intervals = " and ".join(filter(None, [_interval(found.interval) for found in (model, sharpness) if found]))
+    intervals = " and ".join(filter(None, [interval_text(found.interval) for found in (model, sharpness) if found]))
     return [
         (
             "Spearman with the label",
-            _figure(spearman["model"]),
+            figure(spearman["model"]),
             f"{document.degraded:,} images of {document.identities:,} held-out identities",
-            f"sharpness {_figure(spearman['sharpness'])}" if sharpness else "",
+            f"sharpness {figure(spearman['sharpness'])}" if sharpness else "",
         ),
         (
             "pAUC of the model",
-            _figure(model.pauc),
-            (f"95 %: {intervals}; " if intervals else "") + "lower is better, 1 is chance",
-            f"sharpness {_figure(sharpness.pauc)}" if sharpness else "",
+            figure(model.pauc),
+            (f"95 % over identities: {intervals}; " if intervals else "") + "lower is better, 1 is chance",
+            f"sharpness {figure(sharpness.pauc)}" if sharpness else "",
         ),
     ]
-
-
-def _point(result: NetworkComparison, document: EvaluationResult, name: str) -> OperatingPoint:
-    known = {method: result.methods[method] for method in _METHODS if method in result.methods}
-    methods = {**known, **{method: found for method, found in result.methods.items() if method not in known}}
-    shown = {method: _shown(method, place - len(known)) for place, method in enumerate(methods)}
-    versus = {entry.other: entry for entry in result.differences if entry.method == "model"}
-    curves = {
-        shown[method][0]: (shown[method][1], found.discard, np.array(found.fnmr, float))
-        for method, found in methods.items()
-    }
-    whiskers = {
-        shown[method][0]: (shown[method][1], found.pauc, *_bounds(found.interval))
-        for method, found in methods.items()
-        if found.pauc is not None and found.interval
-    }
-    steps = result.mode == "iso"
-    return OperatingPoint(
-        title=f"{result.embedder}, {result.mode} mode, FMR {_percent(result.fmr)}",
-        note=_note(result, document),
-        rows=[
-            Row(
-                *shown[method],
-                pauc=_figure(found.pauc),
-                interval=_interval(found.interval),
-                **_difference(versus.get(method)),
-            )
-            for method, found in methods.items()
-        ],
-        curves_plot=Plot(edc_curves(curves, result.discard_limit, steps, name)),
-        intervals_plot=Plot(pauc_intervals(whiskers, f"{name}-pauc")) if whiskers else None,
-    )
-
-
-_PAIRS = {
-    "probe-reference": "each of a degraded probe and a clean reference",
-    "all": "of any two held-out images",
-}
-
-
-def _shown(method: str, other: int) -> tuple[str, str]:
-    """Return name and colour of a method; methods without a colour of their own share the remaining colours."""
-    return _METHODS.get(method) or (method, _OTHERS[other % len(_OTHERS)])
-
-
-def _note(result: NetworkComparison, document: EvaluationResult) -> str:
-    origin = "independent of the labels" if result.independent else "the network that the labels come from"
-    sampled = " (sampled)" if document.impostors_sampled else ""
-    resamples = next((found.interval.resamples for found in result.methods.values() if found.interval), 0)
-    intervals = f"Intervals: bootstrap over identities, {resamples:,} resamples." if resamples else "No bootstrap."
-    notes = [f"{_shown(method, 0)[0]}: {found.note}" for method, found in result.methods.items() if found.note]
-    return " ".join(
-        [
-            f"Recognition by {result.embedder}, {origin}. {result.mode.capitalize()} mode: "
-            f"{_MODES.get(result.mode, 'see the documentation')}.",
-            f"FMR {_percent(result.fmr)}, FNMR without discarding F₀ = {_percent(result.fnmr0)}, "
-            f"R = {_percent(result.discard_limit)}, {result.n_genuine:,} genuine and "
-            f"{result.n_impostor:,} impostor pairs{sampled}, {_PAIRS.get(document.pairs, document.pairs)}.",
-            intervals,
-            *notes,
-        ]
-    )
-
-
-def _difference(entry: Difference | None) -> dict[str, str]:
-    if entry is None or entry.difference is None:
-        return {"difference": "", "difference_interval": ""}
-    return {
-        "difference": f"{entry.difference:+.3f}".replace("-", "−"),
-        "difference_interval": _interval(entry.interval),
-    }
-
-
-def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
-    return (interval.low, interval.high) if interval else (None, None)
-
-
-def _interval(interval: Interval | None) -> str:
-    low, high = _bounds(interval)
-    return "" if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
-
-
-def _figure(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}".replace("-", "−")
-
-
-def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.3g} %"
