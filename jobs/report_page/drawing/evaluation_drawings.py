@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from synfiqa.jobs.report_page.drawing.plots import SMALL, axes_of, short_name
 from synfiqa.jobs.report_page.drawing.svg import colour, inline_svg, style
@@ -47,6 +47,7 @@ def interval_whiskers(rows: Whiskers, name: str, axis: str, line: float) -> Mark
         axes.tick_params(axis="y", labelcolor=colour("ink"))
         axes.grid(axis="y", visible=False)
         axes.grid(axis="x", visible=True)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=axis)
         return inline_svg(figure, name, f"{axis}: {', '.join(rows)}")
 

@@ -180,7 +180,7 @@ def _pauc_plot(groups: list[GroupAudit], fmr: float, name: str) -> Plot:
 
 def _rejected_plot(found: MethodAudit, name: str) -> Plot:
     rows = {group.group: ("accent", group.rejected.share, *bounds(group.rejected.interval)) for group in found.groups}
-    axis = "share of images rejected with 95 % interval; dashed: all images"
+    axis = "share rejected with 95 % interval; dashed: all images"
     return Plot(interval_whiskers(rows, f"{name}-rejected", axis, found.rejected), "Rejected by the common threshold")
 
 

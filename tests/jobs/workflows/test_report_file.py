@@ -231,6 +231,40 @@ def test_page_loads_nothing_and_runs_nothing(whole):
     assert "default-src 'none'" in page.html
 
 
+def test_no_fact_needs_a_pointer_over_a_picture_and_none_waits_for_scrolling(whole):
+    """Degradations stood in the title of a picture alone, which neither paper nor a phone shows; pictures further down
+    were loaded when they came into view, so that a print or a screenshot of the page had holes."""
+    run, _, _, page = whole
+    assert [attributes for _, attributes in page.tags if "title" in attributes or "loading" in attributes] == []
+    shown = [image["alt"] for image in page.attributes("img") if re.match(r"\d{6}/\d+: ", image["alt"])]
+    assert len(shown) >= 2 * run.generate.degraded
+    text = page.text("samples") + page.text("labels")
+    assert [remark for remark in shown if " ".join(remark.split()) not in text] == []
+
+
+def test_results_stand_under_their_judge_with_level_and_resampling_of_the_intervals(whole, tmp_path):
+    run = whole[0]
+    shutil.copytree(run.run.url, tmp_path / "judges")
+    copy = Storage(str(tmp_path / "judges"))
+    path = "models/default/evaluation.json"
+    document = json.loads(copy.read(path))
+    other = [{**result, "embedder": "bundled-a", "independent": False} for result in document["results"]]
+    copy.write(path, json.dumps({**document, "results": other + document["results"]}).encode())
+    text = Page(render_page(run, copy)).text("evaluation")
+    first, second = text.partition("Judged by bundled-a")[::2]
+    assert "Judged by bundled-b" in first, "the judge of the headline stands first"
+    assert first.count("quality from") == second.count("quality from") == 4
+    assert "independent of the labels" in first
+    assert "judges its own" in second
+    assert "judge bundled-a" in second
+    assert "judge bundled-b" not in second
+    assert (
+        "95 % percentile intervals of a bootstrap over identities: each of 20 resamples draws as many held-out "
+        "identities as there are, with replacement" in text
+    )
+    assert "the 95 % interval of the mean of 200 random orders of the images" in text
+
+
 def test_ids_are_unique_and_every_reference_leads_somewhere(whole):
     page = whole[3]
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
