@@ -106,7 +106,7 @@ class GroupAudit(Result):
     group: str = Field(description="name of the group, such as skin tone 7")
     identities: int = Field(ge=1, description="held-out identities of the group")
     images: int = Field(ge=1, description="held-out images of them")
-    curves: list[GroupCurve] = Field(description="by FMR, those that the group's pairs can carry")
+    curves: list[GroupCurve] = Field(description="by FMR, those that the group's pairs can carry; none of `random`")
     skipped: list[Skipped] = Field(description="the other FMRs with the reason")
     rejected: Rejection = Field(description="images that the common threshold rejects")
 

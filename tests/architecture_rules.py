@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("stages",),
     ),
     "fiqa_train": (
-        ("labels",),
+        ("labels", "ofiq"),
         ("datasets", "export"),
         ("training",),
         ("evaluation", "scoring"),

@@ -32,7 +32,7 @@ CALIBRATION = re.compile(rf"labels/({_NAME})/calibration(?:\.r(\d{{3,}}))?\.json
 LABEL_PART = re.compile(rf"labels/({_NAME})/shard-\d{{6,}}{_ATTEMPT}\.parquet")
 MODEL_FILE = re.compile(
     rf"models/({_NAME})/(?:train\.json|history\.json|model\.safetensors|model\.yaml|metrics\.json"
-    rf"|evaluation(?:-{_NAME})?\.json|scores(?:-{_NAME})?\.parquet|checkpoints/.+)"
+    rf"|audit\.json|evaluation(?:-{_NAME})?\.json|scores(?:-{_NAME})?\.parquet|checkpoints/.+)"
 )
 REPORT = re.compile(rf"report/(?:index|label-{_NAME})\.html")
 """Reports, one a label pass: `index` is that of the labels `default`."""
