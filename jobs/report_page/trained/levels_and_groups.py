@@ -140,7 +140,7 @@ def _groups(method: str, found: MethodAudit, name: str) -> MethodGroups:
         about=f"Scores of {method} below {found.threshold:.4g} are rejected, {percent(found.rejected)} of all images.",
         fmrs=[f"pAUC at FMR {percent(fmr)}" for fmr in fmrs],
         rows=[_group_row(group, fmrs) for group in found.groups],
-        plots=[*(_pauc_plot(found.groups, fmr, name) for fmr in fmrs[:1]), _rejected_plot(found, name)],
+        plots=[*(_pauc_plots(found.groups, fmrs[0], name) if fmrs else []), _rejected_plot(found, name)],
         notes=[*skipped, *valueless],
     )
 
@@ -167,7 +167,8 @@ def _curve_cells(curve: GroupCurve | None) -> tuple[str, str, str]:
     return figure(curve.pauc), interval_text(curve.interval), basis
 
 
-def _pauc_plot(groups: list[GroupAudit], fmr: float, name: str) -> Plot:
+def _pauc_plots(groups: list[GroupAudit], fmr: float, name: str) -> list[Plot]:
+    """Return the drawing of pAUC by group, none where no group has a value."""
     rows = {
         group.group: ("accent", curve.pauc, *bounds(curve.interval))
         for group in groups
@@ -175,7 +176,7 @@ def _pauc_plot(groups: list[GroupAudit], fmr: float, name: str) -> Plot:
         if curve.fmr == fmr and curve.pauc is not None
     }
     axis = f"pAUC at FMR {percent(fmr)} with 95 % interval, 1 is chance"
-    return Plot(interval_whiskers(rows, f"{name}-pauc", axis, 1.0), "pAUC inside each group")
+    return [Plot(interval_whiskers(rows, f"{name}-pauc", axis, 1.0), "pAUC inside each group")] if rows else []
 
 
 def _rejected_plot(found: MethodAudit, name: str) -> Plot:

@@ -77,7 +77,7 @@ def operating_point(result: NetworkComparison, pairs: str, sampled: bool, headli
         headline=headline,
         facts=_facts(result, pairs, sampled),
         rows=[_row(shown[method], found, versus.get(method)) for method, found in methods.items()],
-        notes=[f"{shown[method][0]}: {found.note}" for method, found in methods.items() if found.note],
+        notes=_notes({shown[method][0]: found.note for method, found in methods.items()}),
         curves_plot=Plot(edc_curves(curves, result.discard_limit, result.mode == "iso", name)),
         intervals_plot=Plot(interval_whiskers(whiskers, f"{name}-pauc", _PAUC_AXIS, 1.0)) if whiskers else None,
     )
@@ -94,7 +94,7 @@ def interval_sentence(results: list[NetworkComparison]) -> str:
     text = "No bootstrap was asked for, so that pAUC has no intervals."
     if drawn:
         valueless = min(interval.used for interval in drawn)
-        lost = f" As few as {valueless:,} of them have a value." if valueless < drawn[0].resamples else ""
+        lost = f" Of some figures only {valueless:,} of them have a value." if valueless < drawn[0].resamples else ""
         text = (
             "Intervals of pAUC and of differences are 95 % percentile intervals of a bootstrap over identities: each "
             f"of {drawn[0].resamples:,} resamples draws as many held-out identities as there are, with replacement, "
@@ -120,6 +120,13 @@ def _row(shown: tuple[str, str], found: Method, versus: Difference | None) -> Ro
         auc=figure(found.auc, 4),
         above_ideal=figure(found.above_ideal),
     )
+
+
+def _notes(notes: dict[str, str]) -> list[str]:
+    """Return why pAUC has no value by method; once where the reason is that of all."""
+    if len(set(notes.values())) == 1:
+        return [note for note in set(notes.values()) if note]
+    return [f"{method}: {note}" for method, note in notes.items() if note]
 
 
 def _facts(result: NetworkComparison, pairs: str, sampled: bool) -> list[tuple[str, str]]:

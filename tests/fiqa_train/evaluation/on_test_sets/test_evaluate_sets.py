@@ -244,9 +244,7 @@ def test_scores_of_another_tool_on_a_set(trained, tmp_path):
         file.write_text("\n".join(["path,score", *rows]))
         return open_score_files([source.format(file)], config.evaluate.scorers, ["mine"])
 
-    with pytest.raises(
-        UserError, match=r"other\.csv has no score for 16 of 32 images of mine, such as p04/0, p04/1"
-    ):
+    with pytest.raises(UserError, match=r"other\.csv has no score for 16 of 32 images of mine, such as p04/0, p04/1"):
         run_evaluate_on(config, storage, [test_set], score_files=given(scores[:16]))
     assert storage.read(RESULT.format("mine")) == written
     (result,) = run_evaluate_on(config, storage, [test_set], score_files=given([*scores, "x/y.png,1"]))
