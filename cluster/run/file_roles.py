@@ -34,6 +34,8 @@ MODEL_FILE = re.compile(
     rf"models/({_NAME})/(?:train\.json|history\.json|model\.safetensors|model\.yaml|metrics\.json"
     rf"|audit\.json|evaluation(?:-{_NAME})?\.json|scores(?:-{_NAME})?\.parquet|checkpoints/.+)"
 )
+REPORT = re.compile(rf"report/(?:index|label-{_NAME})\.html")
+"""Reports, one a label pass: `index` is that of the labels `default`."""
 GENERATION = re.compile(r"generation-\d{6,}/.*")
 """Files of a later generation, which is a run folder of its own."""
 
@@ -45,7 +47,7 @@ _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (LABEL_PART, "label part"),
     (CALIBRATION, "calibration"),
     (MODEL_FILE, "model"),
-    (re.compile(r"report/index\.html"), "report"),
+    (REPORT, "report"),
     (re.compile(rf"vectors/{_NAME}-[0-9a-f]{{24}}\.safetensors"), "vectors"),
     (re.compile(r"attempts/[^/]+/.+"), "attempt mark"),
     (EPOCH, "lease"),
