@@ -3,7 +3,7 @@
 import argparse
 
 from synfiqa.jobs.command import Command, option
-from synfiqa.jobs.options import CONFIG, config_of, held, storage_of
+from synfiqa.jobs.options import CONFIG, SCORES, config_of, held, storage_of
 from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.config.run import RunConfig
 
@@ -23,36 +23,40 @@ def evaluate(options: argparse.Namespace) -> None:
     """Evaluate the run's model while holding its lease, and print its headline figures."""
     config = config_of(options)
     if options.on:
-        evaluate_on(config, options.on, allow_seen=options.allow_seen)
+        evaluate_on(config, options.on, options.scores, allow_seen=options.allow_seen)
         return
     from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
+    from synfiqa.fiqa_train.evaluation.external_scores import RUN, open_score_files
     from synfiqa.jobs.terminal.summary import evaluation_lines
 
+    files = open_score_files(options.scores, config.evaluate.scorers, (RUN,))
     storage = storage_of(config)
     with held(config, storage, "evaluate") as lease:
-        evaluation = run_evaluate(config, storage, lease=lease, allow_seen=options.allow_seen)
+        evaluation = run_evaluate(config, storage, lease=lease, allow_seen=options.allow_seen, score_files=files)
     for line in evaluation_lines(evaluation):
         say(line)
 
 
-def evaluate_on(config: RunConfig, sources: list[str], *, allow_seen: bool) -> None:
+def evaluate_on(config: RunConfig, sources: list[str], scores: list[str], *, allow_seen: bool) -> None:
     """Evaluate the run's model on test sets while holding its lease, and print a table for each."""
     from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
+    from synfiqa.fiqa_train.evaluation.external_scores import open_score_files
     from synfiqa.fiqa_train.evaluation.on_test_sets.evaluate_sets import run_evaluate_on
     from synfiqa.fiqa_train.rendered_benchmark.benchmark_set import BENCHMARK
     from synfiqa.jobs.terminal.set_text import set_lines
 
     test_sets = open_test_sets(sources, (BENCHMARK, *FORMATS))
+    files = open_score_files(scores, config.evaluate.scorers, [test_set.name for test_set in test_sets])
     storage = storage_of(config)
     with held(config, storage, "evaluate") as lease:
-        evaluations = run_evaluate_on(config, storage, test_sets, lease=lease, allow_seen=allow_seen)
+        evaluations = run_evaluate_on(config, storage, test_sets, lease=lease, allow_seen=allow_seen, score_files=files)
     for evaluation in evaluations:
         for line in set_lines(evaluation):
             say(line)
 
 
 HELP = "compute EDC and pAUC on held-out identities or test sets, beside the baselines"
-COMMAND = Command("evaluate", HELP, (*CONFIG, ON, ALLOW_SEEN), evaluate)
+COMMAND = Command("evaluate", HELP, (*CONFIG, ON, SCORES, ALLOW_SEEN), evaluate)
 
 
 if __name__ == "__main__":

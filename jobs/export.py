@@ -17,7 +17,7 @@ def export(options: argparse.Namespace) -> None:
 
     storage, out = storage_of(config), local_path(options.out)
     with cluster_session():
-        run_export(storage, out, options.layout, config.label.name, config.resilience)
+        run_export(storage, out, options.layout, config.label.name, config.resilience, ofiq=options.ofiq)
     say(f"exported to {options.out}")
 
 
@@ -32,6 +32,12 @@ COMMAND = Command(
             choices=("synfiqa", "webdataset", "parquet"),
             default="synfiqa",
             help="synfiqa: data/<id>/*.jpg and Quality-Scores.txt; others: one file a shard (default: synfiqa)",
+        ),
+        option(
+            "--ofiq",
+            action="store_true",
+            help="also write OFIQ-Commanded.csv, the components of ISO/IEC 29794-5 that recipes determine, in the "
+            "layout of OFIQ",
         ),
     ),
     export,

@@ -3,7 +3,7 @@
 import argparse
 
 from synfiqa.jobs.command import Command, option
-from synfiqa.jobs.options import SET, config_of_run, local_path
+from synfiqa.jobs.options import SCORES, SET, config_of_run, local_path
 from synfiqa.jobs.terminal.output import say
 
 OPTIONS = (
@@ -13,6 +13,7 @@ OPTIONS = (
     option(
         "--on", action="append", default=[], metavar="NAME=PATH", help="test set; repeatable, beside those of CONFIG"
     ),
+    SCORES,
     option("--quick", action="store_true", help="fewer identities and resamples, never fewer scorers"),
     SET,
 )
@@ -28,7 +29,8 @@ def leaderboard(options: argparse.Namespace) -> None:
     folder = local_path(options.out)
     from synfiqa.jobs.workflows.leaderboard_files import run_leaderboard
 
-    for path in run_leaderboard(config, recorded, options.on, folder, quick=options.quick):
+    found = run_leaderboard(config, recorded, options.on, folder, quick=options.quick, scores=options.scores)
+    for path in found:
         say(str(path))
 
 

@@ -25,6 +25,14 @@ CONFIG = (
     option("--run", metavar="URL", help="run folder or fsspec URL; overrides run.url"),
     SET,
 )
+SCORES = option(
+    "--scores",
+    action="append",
+    default=[],
+    metavar="NAME=FILE",
+    help="scores of another tool as one more method: a CSV with path and score of every image (higher is better), or "
+    "a CSV of OFIQ as NAME=FILE:COMPONENT; SET:NAME=FILE is of one set alone; repeatable",
+)
 RUN = (
     option("folder", nargs="?", metavar="RUN", help="run folder or fsspec URL"),
     option("--run", metavar="URL", help="the same as an option"),

@@ -35,7 +35,7 @@ class ResultFile(Result):
 
 
 class Interval(Result):
-    """95 % interval of a pAUC, or of a difference of two, by identity-level bootstrap."""
+    """95 % interval of a pAUC, of a difference of two, or of a share of images, by identity-level bootstrap."""
 
     low: float | None = Field(description="2.5 % quantile; None when no resample has a value")
     high: float | None = Field(description="97.5 % quantile; None when no resample has a value")
@@ -162,6 +162,15 @@ class TrainingResult(ResultFile):
     basis: TrainingBasis = Field(description="all that decides the model, as in train.json")
 
 
+class ScoreFileRecord(Result):
+    """File of `--scores` that one method comes from."""
+
+    name: str = Field(description="name of the method")
+    sha256: str = Field(description="digest of the file, hex; with `:COMPONENT` of a CSV of OFIQ")
+    rows: int = Field(ge=0, description="images with a score in it")
+    unmatched: int = Field(ge=0, description="of these, names that are no image of the evaluation")
+
+
 class EvaluationBasis(Result):
     """Everything that decides an evaluation."""
 
@@ -172,7 +181,9 @@ class EvaluationBasis(Result):
     label_embedder: str = Field(description="embedder of the labels' f_r")
     embedders: dict[str, str] = Field(description="digest of each embedder")
     inputs: dict[str, dict[str, Any]] = Field(description="what the card of each embedder states about its input")
-    scorers: dict[str, str] = Field(description="digests of the weights that scorers read beside the model")
+    scorers: dict[str, str] = Field(
+        description="digests of the weights that scorers read beside the model, and of the files of `--scores`"
+    )
     seed: int = Field(description="`run.seed`")
 
 
@@ -198,6 +209,7 @@ class EvaluationResult(ResultFile):
     skipped: list[Skipped] = Field(description="FMRs without a result")
     seen: bool = Field(False, description="whether a model may have learned from identities of this evaluation")
     seen_by: list[str] = Field(default_factory=list, description="these models, by name of the method")
+    score_files: list[ScoreFileRecord] = Field(default_factory=list, description="files of `--scores`")
     headline: Headline = Field(description="figure to quote first")
 
 
@@ -255,6 +267,7 @@ class SetEvaluation(ResultFile):
     skipped: list[Skipped] = Field(description="FMRs without a result")
     seen: bool = Field(False, description="whether a model may have learned from people of the set")
     seen_by: list[str] = Field(default_factory=list, description="these models, by name of the method")
+    score_files: list[ScoreFileRecord] = Field(default_factory=list, description="files of `--scores`")
     headline: Headline = Field(description="figure to quote first")
 
 

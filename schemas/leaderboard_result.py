@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from synfiqa.schemas.evaluation import NetworkComparison, Result, ResultFile, Skipped
+from synfiqa.schemas.evaluation import NetworkComparison, Result, ResultFile, ScoreFileRecord, Skipped
 
 
 class SetFigures(Result):
@@ -14,6 +14,7 @@ class SetFigures(Result):
     images: int = Field(ge=0, description="images with a score")
     results: list[NetworkComparison] = Field(description="by judge, mode and FMR")
     skipped: list[Skipped] = Field(description="FMRs that the pairs are too few for")
+    score_files: list[ScoreFileRecord] = Field(default_factory=list, description="files of `--scores` of this set")
 
 
 class Spread(Result):

@@ -14,7 +14,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("config", "rows", "model_card"),
         ("manifest",),
         ("calibration", "evaluation"),
-        ("leaderboard_result",),
+        ("leaderboard_result", "audit"),
     ),
     "cluster": (("storage", "telemetry"), ("commits",), ("run",), ("ray_cluster",), ("pipeline",), ("upkeep",)),
     "actors": (
@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("stages",),
     ),
     "fiqa_train": (
-        ("labels",),
+        ("labels", "ofiq"),
         ("datasets", "export"),
         ("training",),
         ("evaluation", "scoring"),

@@ -26,6 +26,7 @@ SCORERS: dict[str, ScorerRow] = {
     "random": ScorerRow("synfiqa.actors.quality.factories:seeded"),
     "norm": ScorerRow("synfiqa.actors.quality.factories:embedding_norm"),
     "mirror": ScorerRow("synfiqa.actors.quality.factories:mirror_cosine"),
+    "detector": ScorerRow("synfiqa.actors.quality.factories:stored"),
     "bundled-quality": ScorerRow("synfiqa.actors.quality.factories:stored"),
 }
 """Scorers by name."""

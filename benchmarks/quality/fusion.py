@@ -22,10 +22,10 @@ from synfiqa.actors.stages.annotator import recognition_similarity
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run
+from synfiqa.fiqa_train.evaluation.curve.similarity_tail import Similarities
 from synfiqa.fiqa_train.evaluation.edc import edc_of, pair_quality
 from synfiqa.fiqa_train.evaluation.held_out import load_embedder
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, enumerate_pairs, pair_similarity, probe_reference_pairs
-from synfiqa.fiqa_train.evaluation.similarity_tail import Similarities
 from synfiqa.fiqa_train.labels import severities as label_factors
 from synfiqa.fiqa_train.labels.costs import fit_costs, kept
 from synfiqa.fiqa_train.labels.fusion import Components, fit, match_chance

@@ -32,8 +32,10 @@ CALIBRATION = re.compile(rf"labels/({_NAME})/calibration(?:\.r(\d{{3,}}))?\.json
 LABEL_PART = re.compile(rf"labels/({_NAME})/shard-\d{{6,}}{_ATTEMPT}\.parquet")
 MODEL_FILE = re.compile(
     rf"models/({_NAME})/(?:train\.json|history\.json|model\.safetensors|model\.yaml|metrics\.json"
-    rf"|evaluation(?:-{_NAME})?\.json|scores(?:-{_NAME})?\.parquet|checkpoints/.+)"
+    rf"|audit\.json|evaluation(?:-{_NAME})?\.json|scores(?:-{_NAME})?\.parquet|checkpoints/.+)"
 )
+REPORT = re.compile(rf"report/(?:index|label-{_NAME})\.html")
+"""Reports, one a label pass: `index` is that of the labels `default`."""
 GENERATION = re.compile(r"generation-\d{6,}/.*")
 """Files of a later generation, which is a run folder of its own."""
 
@@ -45,7 +47,7 @@ _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (LABEL_PART, "label part"),
     (CALIBRATION, "calibration"),
     (MODEL_FILE, "model"),
-    (re.compile(r"report/index\.html"), "report"),
+    (REPORT, "report"),
     (re.compile(rf"vectors/{_NAME}-[0-9a-f]{{24}}\.safetensors"), "vectors"),
     (re.compile(r"attempts/[^/]+/.+"), "attempt mark"),
     (EPOCH, "lease"),

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from synfiqa.cluster.commits.dataset_summary import candidate_totals, rejected_by_reason
 from synfiqa.cluster.commits.shard_store import Kind, commit_path, parse_commit_path
+from synfiqa.cluster.run.file_roles import REPORT
 from synfiqa.cluster.run.lease_record import LeaseView, newest_lease
 from synfiqa.cluster.run.manifest import load_run, planned_shards
 from synfiqa.cluster.storage.storage import Storage
@@ -85,6 +86,7 @@ class RunStatus(Record):
     labels: list[str]
     models: list[str]
     report: bool
+    reports: list[str] = Field(description="paths of the reports in the run folder, one a label pass")
     driver: Driver | None
     lease: str = Field(description="the driver as text")
     trace: RunTrace | None = Field(None, description="use of stages and GPUs, when requested")
@@ -108,6 +110,7 @@ def read_status(storage: Storage) -> RunStatus:
     )
     lease = newest_lease(storage)
     driver = _driver(lease)
+    reports = sorted(path for path in file_names(storage, "report") if REPORT.fullmatch(path))
     rate, eta = _rate_and_eta(storage, newest["samples"], samples, driver)
     return RunStatus(
         run=storage.uri(),
@@ -122,7 +125,8 @@ def read_status(storage: Storage) -> RunStatus:
         eta_s=eta,
         labels=[name for name in subfolders(storage, "labels") if storage.exists(f"labels/{name}/calibration.json")],
         models=[name for name in subfolders(storage, "models") if storage.exists(f"models/{name}/metrics.json")],
-        report=storage.exists("report/index.html"),
+        report=bool(reports),
+        reports=reports,
         driver=driver,
         lease=lease.holder() if lease is not None and lease.held else "no driver",
     )

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from synfiqa.fiqa_train.evaluation.curve.similarity_tail import Similarities
+from synfiqa.fiqa_train.evaluation.curve.thresholds import check_resolution
 from synfiqa.fiqa_train.evaluation.edc import MODES, Edc, Mode, edc_of, pair_quality
 from synfiqa.fiqa_train.evaluation.intervals import Bootstrap, bootstrap_pauc
 from synfiqa.fiqa_train.evaluation.intervals import Interval as Bounds
 from synfiqa.fiqa_train.evaluation.pairs import PairTable
 from synfiqa.fiqa_train.evaluation.random_quality import RANDOM, random_edc
-from synfiqa.fiqa_train.evaluation.similarity_tail import Similarities
-from synfiqa.fiqa_train.evaluation.thresholds import check_resolution
 from synfiqa.fiqa_train.evaluation.weighted_pairs import WeightedPairs
 from synfiqa.schemas.evaluation import Comparison, Difference, Interval, Method, NetworkComparison, Skipped
 
@@ -22,12 +22,13 @@ CURVE_POINTS = 201
 
 @dataclass(frozen=True)
 class Protocol:
-    """Settings of an evaluation: target FMRs, discard limit R, number of bootstrap resamples and their seed."""
+    """Settings of an evaluation: target FMRs, discard limit R, bootstrap resamples and their seed, modes of curves."""
 
     fmr: Sequence[float]
     discard_limit: float
     resamples: int
     seed: int
+    modes: tuple[Mode, ...] = MODES
 
 
 def resolvable(fmrs: Sequence[float], n_genuine: int, n_impostor: int) -> tuple[list[float], list[Skipped]]:
@@ -77,7 +78,7 @@ def compare(
         if protocol.resamples
     }
     found = []
-    for mode in MODES:
+    for mode in protocol.modes:
         for fmr in protocol.fmr:
             curves = {
                 name: edc_of(pairs, quality, fmr, protocol.discard_limit, mode, people)
@@ -159,7 +160,7 @@ def _differences(
             method=one,
             other=other,
             difference=number(curves[one].pauc - curves[other].pauc),
-            interval=_interval(draws.difference(one, other) if draws else None),
+            interval=interval_record(draws.difference(one, other) if draws else None),
         )
         for one, other in versus
     ]
@@ -176,11 +177,12 @@ def _method(curve: Edc, interval: Bounds | None) -> Method:
         note=curve.note,
         discard=[round(float(value), 6) for value in curve.discard[rows]],
         fnmr=[number(float(value), 6) for value in curve.fnmr[rows]],
-        interval=_interval(interval),
+        interval=interval_record(interval),
     )
 
 
-def _interval(interval: Bounds | None) -> Interval | None:
+def interval_record(interval: Bounds | None) -> Interval | None:
+    """Return an interval as a result holds it."""
     if interval is None:
         return None
     return Interval(**asdict(interval) | {"low": number(interval.low), "high": number(interval.high)})

@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from synfiqa.actors.quality.correlation import spearman
 from synfiqa.cluster.run.fingerprint import INPUT_FIELDS
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation.compare import number
+from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores
 from synfiqa.fiqa_train.evaluation.held_out import HeldOut
 from synfiqa.fiqa_train.evaluation.pairs import MAX_IMPOSTORS, PairTable, count_pairs
+from synfiqa.schemas.audit import AuditResult
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.evaluation import (
     EvaluationBasis,
@@ -61,7 +63,7 @@ def evaluation_basis(
     )
 
 
-def existing_result[R: (EvaluationResult, SetEvaluation)](
+def existing_result[R: (EvaluationResult, SetEvaluation, AuditResult)](
     storage: Storage, path: str, kind: type[R], basis: EvaluationBasis
 ) -> R | None:
     """Return the result in a file if it has this basis, else None; it is then made again."""
@@ -81,6 +83,7 @@ def evaluation_document(
     results: list[NetworkComparison],
     skipped: list[Skipped],
     seen: list[str],
+    external: Sequence[MatchedScores],
 ) -> EvaluationResult:
     """Return the document of `results`, the one to quote first among them being the first; `seen` names models."""
     labelled = ~np.isnan(held_out.label)
@@ -104,6 +107,7 @@ def evaluation_document(
         skipped=skipped,
         seen=bool(seen),
         seen_by=seen,
+        score_files=[one.record for one in external],
         headline=headline(results[0]),
     )
 

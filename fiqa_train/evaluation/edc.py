@@ -22,16 +22,16 @@ from typing import Literal
 
 import numpy as np
 
-from synfiqa.fiqa_train.evaluation.areas import (
+from synfiqa.fiqa_train.evaluation.curve.areas import (
     WHOLE,
     above_ideal,
     normalised,
     step_area,
     trapezoid_area,
 )
-from synfiqa.fiqa_train.evaluation.quality_cuts import QualityCuts, cuts_of
-from synfiqa.fiqa_train.evaluation.similarity_tail import Similarities
-from synfiqa.fiqa_train.evaluation.thresholds import check_resolution
+from synfiqa.fiqa_train.evaluation.curve.quality_cuts import QualityCuts, cuts_of
+from synfiqa.fiqa_train.evaluation.curve.similarity_tail import Similarities
+from synfiqa.fiqa_train.evaluation.curve.thresholds import check_resolution
 
 Mode = Literal["leaderboard", "iso"]
 MODES: tuple[Mode, ...] = ("leaderboard", "iso")

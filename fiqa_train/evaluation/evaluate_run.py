@@ -22,6 +22,7 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
+from synfiqa.fiqa_train.evaluation.audit.build_audit import AUDIT, audit_columns, build_audit
 from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
 from synfiqa.fiqa_train.evaluation.compare import Protocol, judged, model_versus, resolvable
 from synfiqa.fiqa_train.evaluation.document import (
@@ -31,6 +32,7 @@ from synfiqa.fiqa_train.evaluation.document import (
     evaluation_document,
     existing_result,
 )
+from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores, ScoreFile, matched
 from synfiqa.fiqa_train.evaluation.held_out import (
     HeldOut,
     holding,
@@ -39,6 +41,7 @@ from synfiqa.fiqa_train.evaluation.held_out import (
     read_held_out,
     score_table,
 )
+from synfiqa.fiqa_train.evaluation.image_names import ImageNames
 from synfiqa.fiqa_train.evaluation.pairs import (
     MAX_IMPOSTORS,
     PairTable,
@@ -53,15 +56,18 @@ from synfiqa.fiqa_train.training.checkpoints import load_trained, model_folder
 from synfiqa.fiqa_train.training.seen import require_unseen, with_record
 from synfiqa.fiqa_train.training.snapshot import under_snapshot
 from synfiqa.fiqa_train.training.task import recorded_training, split_of_record, split_run
+from synfiqa.schemas.audit import AuditResult
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import (
     EvaluationBasis,
     EvaluationResult,
     NetworkComparison,
+    Skipped,
     TrainingResult,
     file_content,
 )
+from synfiqa.schemas.factors.plugin_rows import rows_here
 
 SCORERS = "evaluate.scorers"
 
@@ -78,13 +84,16 @@ def run_evaluate(
     resolved: ResolvedRun | None = None,
     store: ShardStore | None = None,
     allow_seen: bool = False,
+    score_files: Sequence[ScoreFile] = (),
 ) -> EvaluationResult:
     """Evaluate `models/<train.name>/` on its test identities and return the evaluation; one that exists is returned.
 
     Label and split are those of the training's record. UserError when the model is not trained, or on other data, when
     a model to compare has learned from these identities (unless `allow_seen`), or when they can resolve no FMR;
     JobFailed when there are no held-out images; RunHeld, before the next write, when the run is taken over from
-    `lease`. A `store` that an earlier job has used does not read its commits again.
+    `lease`. A `store` that an earlier job has used does not read its commits again. `score_files` are further methods;
+    UserError, before anything is written, for one without a score for every held-out image. `audit.json` beside the
+    evaluation is of the same basis.
     """
     # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
     torch.set_num_threads(1)
@@ -102,8 +111,9 @@ def run_evaluate(
     labelling = calibration.embedder or config.models.embedder
     judges = judges_of(run, labelling)
     settings = ScorerSettings(run.catalogue, config.models.embedder, config.run.seed)
-    basis = evaluation_basis(run, training, judges, labelling, scorer_digests(config.evaluate.scorers, settings))
-    existing = existing_result(storage, f"{folder}/{EVALUATION}", EvaluationResult, basis)
+    digests = scorer_digests(config.evaluate.scorers, settings) | {file.name: file.digest for file in score_files}
+    basis = evaluation_basis(run, training, judges, labelling, digests)
+    existing = _existing(storage, folder, basis)
     if existing is not None and (allow_seen or not existing.seen):
         return existing
 
@@ -118,25 +128,48 @@ def run_evaluate(
     seen = require_unseen(cards, manifest, tested, labelled, allow_seen=allow_seen)
     preflight(storage)
     steps = _Steps(progress, 3 + 2 * len(judges))
-    held_out = read_held_out(store, holding(shards, identities, tested), tested)
+    plugged, _ = rows_here(config.generate.factors)
+    held_out = read_held_out(store, holding(shards, identities, tested), tested, audit_columns(plugged))
+    external = _external(score_files, held_out)
     table = _pairs(config, held_out)
-    n_genuine = int(table.genuine.sum())
-    fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, len(table.genuine) - n_genuine)
-    if not fmrs:
-        raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1].reason}")
+    fmrs, skipped = _carried(config, table)
     steps.done()
 
-    qualities = _qualities(config, settings, NetworkScorer(model), held_out)
+    qualities = _qualities(config, settings, NetworkScorer(model), held_out, external)
     steps.done()
     judging = _Judging(storage, basis, lease)
-    results = _results(config, judges, judging, held_out, table, qualities, fmrs, steps)
-    evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped, seen)
-    require_held(lease)
-    storage.write(f"{folder}/{SCORES}", score_table(held_out, qualities))
-    require_held(lease)
-    storage.write(f"{folder}/{EVALUATION}", file_content(evaluation))
+    results, similarity = _results(config, judges, judging, held_out, table, qualities, fmrs, steps)
+    evaluation = evaluation_document(config, basis, held_out, table, qualities, results, skipped, seen, external)
+    protocol = _protocol(config, config.evaluate.fmr)
+    audit = build_audit(
+        name, basis, store, held_out, qualities, external, judges[0].name, similarity, table, protocol, plugged
+    )
+    contents = {
+        SCORES: score_table(held_out, qualities),
+        AUDIT: file_content(audit),
+        EVALUATION: file_content(evaluation),
+    }
+    for file, content in contents.items():
+        require_held(lease)
+        storage.write(f"{folder}/{file}", content)
     steps.done()
     return evaluation
+
+
+def _existing(storage: Storage, folder: str, basis: EvaluationBasis) -> EvaluationResult | None:
+    """Return the evaluation of this basis if its audit is there too, which evaluations of older versions have not."""
+    if existing_result(storage, f"{folder}/{AUDIT}", AuditResult, basis) is None:
+        return None
+    return existing_result(storage, f"{folder}/{EVALUATION}", EvaluationResult, basis)
+
+
+def _external(files: Sequence[ScoreFile], held_out: HeldOut) -> list[MatchedScores]:
+    """Return the scores of the files for the held-out images; UserError where one has no score."""
+    names = ImageNames(held_out.sample_id)
+    found = [matched(file, names) for file in files]
+    for one in found:
+        one.require(held_out.sample_id, np.ones(len(names), bool), "held-out images")
+    return found
 
 
 def _tested(config: RunConfig, training: TrainingResult | None, labelled: list[int], steps: Sequence[int]) -> set[int]:
@@ -182,13 +215,18 @@ class _Judging:
 
 
 def _qualities(
-    config: RunConfig, settings: ScorerSettings, model: NetworkScorer, held_out: HeldOut
+    config: RunConfig,
+    settings: ScorerSettings,
+    model: NetworkScorer,
+    held_out: HeldOut,
+    external: Sequence[MatchedScores],
 ) -> dict[str, np.ndarray]:
     supplied: dict[str, QualityScorer] = {"model": model, "label": LabelScorer(held_out.label)}
     scorers = scorers_of(config.evaluate.scorers, settings, supplied, SCORERS)
     for scorer in scorers.values():
         scorer.calibrate(held_out.images)
-    return {name: scorer.score(held_out.images) for name, scorer in scorers.items()}
+    scored = {name: scorer.score(held_out.images) for name, scorer in scorers.items()}
+    return scored | {one.file.name: one.scores for one in external}
 
 
 def _pairs(config: RunConfig, held_out: HeldOut) -> PairTable:
@@ -196,6 +234,19 @@ def _pairs(config: RunConfig, held_out: HeldOut) -> PairTable:
     if config.evaluate.pairs == "probe-reference":
         return probe_reference_pairs(table, np.isnan(held_out.label))
     return table
+
+
+def _protocol(config: RunConfig, fmrs: Sequence[float]) -> Protocol:
+    return Protocol(fmrs, config.evaluate.discard_limit, config.evaluate.bootstrap, config.run.seed)
+
+
+def _carried(config: RunConfig, table: PairTable) -> tuple[list[float], list[Skipped]]:
+    """Return the FMRs that the pairs can resolve and the others with the reason; UserError when none can be."""
+    n_genuine = int(table.genuine.sum())
+    fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, len(table.genuine) - n_genuine)
+    if not fmrs:
+        raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1].reason}")
+    return fmrs, skipped
 
 
 def _results(
@@ -207,15 +258,16 @@ def _results(
     qualities: Mapping[str, np.ndarray],
     fmrs: list[float],
     steps: _Steps,
-) -> list[NetworkComparison]:
-    """Return the results by each judge; intervals of those alone that did not label."""
-    section, versus = config.evaluate, model_versus(list(qualities))
-    protocol = Protocol(fmrs, section.discard_limit, section.bootstrap, config.run.seed)
+) -> tuple[list[NetworkComparison], np.ndarray]:
+    """Return the results by each judge, intervals of those alone that did not label, and similarities by the first."""
+    protocol, versus = _protocol(config, fmrs), model_versus(list(qualities))
     results: list[NetworkComparison] = []
+    first: np.ndarray | None = None
     for judge in judges:
         similarity = pair_similarity(judging.vectors(judge, held_out.images), table)
+        first = similarity if first is None else first
         steps.done()
         labelling, people = judging.basis.label_embedder, held_out.identity
         results += judged(judge.name, labelling, qualities, similarity, table, people, protocol, versus)
         steps.done()
-    return results
+    return results, np.empty(0) if first is None else first

@@ -24,10 +24,14 @@ MAX_IMAGES = 20_000
 
 
 class HeldOut:
-    """Held-out images uint8 RGB (N, 112, 112, 3) with identity, sample id, kind and label (NaN for references)."""
+    """Held-out images uint8 RGB (N, 112, 112, 3) with identity, sample id, kind and label (NaN for references).
+
+    `rows` (N,) are the columns that were read of each, without its image.
+    """
 
     def __init__(self, rows: list[dict[str, Any]], labels: Mapping[str, float]) -> None:
         self.images = _pixels(rows)
+        self.rows = rows
         self.identity = np.array([row["identity"] for row in rows], np.int64)
         self.sample_id = [str(row["sample_id"]) for row in rows]
         self.kind = [str(row["kind"]) for row in rows]
@@ -41,8 +45,12 @@ def holding(
     return [shard for shard, own in zip(shards, identities, strict=True) if not set(own.tolist()).isdisjoint(wanted)]
 
 
-def read_held_out(store: ShardStore, shards: Sequence[LabelledShard], identities: Collection[int]) -> HeldOut:
+def read_held_out(
+    store: ShardStore, shards: Sequence[LabelledShard], identities: Collection[int], further: Sequence[str] = ()
+) -> HeldOut:
     """Read images and labels of these identities from their shards, up to `MAX_IMAGES`, and no shard after that.
+
+    `further` are columns of samples that the rows shall have beside sample_id, identity and kind.
 
     JobFailed when there are none, or an image cannot be decoded.
     """
@@ -53,7 +61,7 @@ def read_held_out(store: ShardStore, shards: Sequence[LabelledShard], identities
         if len(rows) >= MAX_IMAGES:
             break
         parts = list(members)
-        found = _rows(store, parts[0], identities, MAX_IMAGES - len(rows))
+        found = _rows(store, parts[0], identities, MAX_IMAGES - len(rows), further)
         kept = pa.array({row["identity"] for row in found}, pa.int64())
         for part in parts:
             own = read_part(store.storage, part.labels, ["sample_id", "identity", "quality"])
@@ -103,9 +111,11 @@ def score_table(held_out: HeldOut, qualities: Mapping[str, np.ndarray]) -> bytes
     return encode(pa.table(columns), "parquet", {})
 
 
-def _rows(store: ShardStore, shard: LabelledShard, identities: Collection[int], limit: int) -> list[dict[str, Any]]:
+def _rows(
+    store: ShardStore, shard: LabelledShard, identities: Collection[int], limit: int, further: Sequence[str]
+) -> list[dict[str, Any]]:
     """Return samples of whole identities of one shard, until there are `limit` of them."""
-    table = store.read(shard.commit, ["sample_id", "identity", "kind", "image"])
+    table = store.read(shard.commit, ["sample_id", "identity", "kind", "image", *further])
     rows: list[dict[str, Any]] = []
     for identity in sorted(own for own in set(table["identity"].to_pylist()) if own in identities):
         rows += table.filter(pc.equal(table["identity"], identity)).to_pylist()

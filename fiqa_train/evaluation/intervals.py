@@ -36,11 +36,11 @@ class Bootstrap:
 
     def interval(self, method: str) -> Interval:
         """Return the 95 % percentile interval of a method's pAUC."""
-        return _interval(self.draws[method])
+        return percentile_interval(self.draws[method])
 
     def difference(self, method: str, other: str) -> Interval:
         """Return the 95 % percentile interval of pAUC(method) - pAUC(other); all below 0: the method is better."""
-        return _interval(self.draws[method] - self.draws[other])
+        return percentile_interval(self.draws[method] - self.draws[other])
 
 
 def bootstrap_pauc(
@@ -73,7 +73,8 @@ def bootstrap_pauc(
     return Bootstrap(draws)
 
 
-def _interval(values: np.ndarray) -> Interval:
+def percentile_interval(values: np.ndarray) -> Interval:
+    """Return the 95 % percentile interval of the finite ones among the resamples (R,) of a statistic."""
     valid = values[np.isfinite(values)]
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(valid, [tail, 1 - tail]) if len(valid) else (np.nan, np.nan)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from synfiqa.fiqa_train.evaluation.curve.quality_cuts import cuts_of_ranks
+from synfiqa.fiqa_train.evaluation.curve.similarity_tail import Similarities
 from synfiqa.fiqa_train.evaluation.edc import Edc, Mode, iso_edc, leaderboard_edc
 from synfiqa.fiqa_train.evaluation.intervals import Interval
 from synfiqa.fiqa_train.evaluation.pairs import PairTable
-from synfiqa.fiqa_train.evaluation.quality_cuts import cuts_of_ranks
-from synfiqa.fiqa_train.evaluation.similarity_tail import Similarities
 from synfiqa.schemas.seeds import derive_seed, generator
 
 RANDOM = "random"

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from synfiqa.fiqa_train.evaluation.areas import normalised, step_area, trapezoid_area
+from synfiqa.fiqa_train.evaluation.curve.areas import normalised, step_area, trapezoid_area
+from synfiqa.fiqa_train.evaluation.curve.quality_cuts import STEPS
+from synfiqa.fiqa_train.evaluation.curve.thresholds import iso_threshold, nearest_threshold
 from synfiqa.fiqa_train.evaluation.edc import Mode, checked
-from synfiqa.fiqa_train.evaluation.quality_cuts import STEPS
-from synfiqa.fiqa_train.evaluation.thresholds import iso_threshold, nearest_threshold
 
 
 class WeightedPairs:

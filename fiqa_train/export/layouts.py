@@ -13,6 +13,7 @@ from synfiqa.cluster.pipeline.shard_tasks import ShardTasks
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.export.dataset_card import dataset_card
+from synfiqa.fiqa_train.export.ofiq_rows import CommandedRows, commanded_csv
 from synfiqa.fiqa_train.export.shard_export import Exported, Layout, ShardExport, write_files
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.labels.parts import by_shard, pair_shards
@@ -21,6 +22,7 @@ from synfiqa.schemas.errors import UserError
 
 SCORES = "Quality-Scores.txt"
 CARD = "README.md"
+OFIQ = "OFIQ-Commanded.csv"
 LINES = 65_536
 """Lines of scores that are written at once."""
 
@@ -34,12 +36,15 @@ def run_export(
     layout: Layout,
     label_name: str,
     resilience: ResilienceSection = _DEFAULT_RESILIENCE,
+    *,
+    ofiq: bool = False,
 ) -> dict[str, int]:
     """Write the run below `out` and return how many images, labels and files it has.
 
     synfiqa: `data/<id>/Ref-k.jpg`, `data/<id>/k.jpg` and `Quality-Scores.txt`, one `/<id>/<k>.jpg<TAB>score` line per
     degraded image in numeric order. parquet, webdataset: one file a shard in `data/`, samples with their `quality`
-    and `group` (null for references). Every layout has a `README.md`, the dataset card. UserError when `out` exists
+    and `group` (null for references). Every layout has a `README.md`, the dataset card, and with `ofiq` an
+    `OFIQ-Commanded.csv`, whose file names are those of the published layout. UserError when `out` exists
     and is not an empty folder, or the labels are missing.
     """
     out = out.expanduser().absolute()
@@ -55,7 +60,7 @@ def run_export(
         (folder / "data").mkdir()
         # A shard a task, since its files may travel to this machine.
         tasks = ShardTasks("export", storage, resilience, most_shards=1)
-        counts = _collect(tasks.map(ShardExport(store, layout, folder), shards), folder, layout)
+        counts = _collect(tasks.map(ShardExport(store, layout, folder, ofiq), shards), folder, layout)
         text = dataset_card(manifest, counts["images"], counts["labels"], label_name)
         (folder / CARD).write_text(text, encoding="utf-8")
         return counts
@@ -65,6 +70,7 @@ def _collect(exported: Iterable[Exported], folder: Path, layout: Layout) -> dict
     """Write what is not written yet, and of the published layout the scores; return the counts."""
     counts = {"images": 0, "labels": 0, "files": 0}
     scores: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    components: list[CommandedRows] = []
     for shard in exported:
         write_files(folder, shard.files)
         counts["images"] += shard.images
@@ -72,8 +78,14 @@ def _collect(exported: Iterable[Exported], folder: Path, layout: Layout) -> dict
         counts["files"] += shard.written
         if shard.scores is not None:
             scores.append(shard.scores)
+        if shard.components is not None:
+            components.append(shard.components)
     if layout == "synfiqa":
         _write_scores(scores, folder / SCORES)
+        counts["files"] += 1
+    if components:
+        with (folder / OFIQ).open("w", encoding="utf-8") as file:
+            file.writelines(commanded_csv(components))
         counts["files"] += 1
     return counts
 

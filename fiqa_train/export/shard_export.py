@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 
 from synfiqa.cluster.commits.shard_formats import SUFFIX, Format, encode
 from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.fiqa_train.export.ofiq_rows import CommandedRows, commanded_rows, published_path
 from synfiqa.fiqa_train.labels.parts import read_part
+from synfiqa.fiqa_train.ofiq.commanded_components import COLUMNS
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import Commit, DataFile
 from synfiqa.schemas.rows import LABELS
@@ -27,6 +29,7 @@ class Exported:
     """What one shard adds to an export.
 
     scores: identity and index (int64) and quality of the labelled images; of the published layout alone.
+    components: OFIQ's of the images as far as a run states them, where they are wanted.
     files: path below the folder -> bytes, of files that are not written yet.
     """
 
@@ -35,15 +38,17 @@ class Exported:
     written: int
     files: Mapping[str, bytes]
     scores: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    components: CommandedRows | None = None
 
 
 @dataclass(frozen=True)
 class ShardExport:
-    """Exports shards of a run in a layout to a folder of the driver's machine."""
+    """Exports shards of a run in a layout to a folder of the driver's machine, with components of OFIQ on request."""
 
     store: ShardStore
     layout: Layout
     folder: Path
+    ofiq: bool = False
 
     def __call__(self, shard: tuple[Commit, Sequence[DataFile]]) -> Exported:
         """Make the files of a shard, given by its commit and label parts, and write them where the folder is seen.
@@ -60,12 +65,14 @@ class ShardExport:
             write_files(self.folder, files)
             files = {}
         labels = table.num_rows - table["quality"].null_count
-        return Exported(table.num_rows, labels, written, files, scores)
+        components = commanded_rows(table) if self.ofiq else None
+        return Exported(table.num_rows, labels, written, files, scores, components)
 
     def _labelled(self, commit: Commit, parts: Sequence[DataFile]) -> pa.Table:
         unlabelled = pa.schema([LABELS.field(name) for name in _LABEL_COLUMNS]).empty_table()
         own = [read_part(self.store.storage, part, _LABEL_COLUMNS) for part in parts]
-        samples = self.store.read(commit, _PUBLISHED_COLUMNS if self.layout == "synfiqa" else None)
+        columns = (*_PUBLISHED_COLUMNS, *(COLUMNS if self.ofiq else ()))
+        samples = self.store.read(commit, columns if self.layout == "synfiqa" else None)
         return _with_labels(samples, pa.concat_tables([unlabelled, *own]))
 
     def _file(self, number: int, table: pa.Table, format: Format) -> Iterator[tuple[str, bytes]]:
@@ -88,12 +95,11 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def _published(table: pa.Table) -> Iterator[tuple[str, bytes]]:
     for row in table.to_pylist():
-        identity, index = int(row["identity"]), int(row["index"])
         # File names come from numbers alone: text of the data could lead out of the folder.
-        stem = f"Ref-{index}" if row["kind"] == "reference" else f"{index}"
+        path = published_path(int(row["identity"]), int(row["index"]), reference=row["kind"] == "reference")
         if row["image"] is None or row["image"]["bytes"] is None:
             raise JobFailed(f"sample {row['sample_id']} has no image; generate the run again in a new folder")
-        yield f"data/{identity}/{stem}.jpg", row["image"]["bytes"]
+        yield path, row["image"]["bytes"]
 
 
 def _scores(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

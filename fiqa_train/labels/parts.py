@@ -1,5 +1,6 @@
 """Label files matched with shards: a part for each shard with degraded samples, more for one that has grown."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from synfiqa.cluster.commits.column_reads import in_order
 from synfiqa.cluster.commits.shard_formats import decode
 from synfiqa.cluster.commits.shard_store import read_verified
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.manifest import Commit, DataFile
 
@@ -23,6 +25,11 @@ class LabelledShard:
 
     commit: Commit
     labels: DataFile
+
+
+def label_digest(calibration: Calibration) -> str:
+    """Return the SHA-256 (hex) over all label files of a pass, in shard order."""
+    return hashlib.sha256("\n".join(part.sha256 for part in calibration.parts).encode()).hexdigest()
 
 
 def pair_shards(commits: Iterable[Commit], parts: Iterable[DataFile]) -> list[LabelledShard]:

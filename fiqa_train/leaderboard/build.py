@@ -19,7 +19,9 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
 from synfiqa.fiqa_train.datasets.testset import TestSet
 from synfiqa.fiqa_train.evaluation.compare import Protocol, judged
+from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores, open_score_files
 from synfiqa.fiqa_train.evaluation.held_out import load_embedder
+from synfiqa.fiqa_train.evaluation.on_test_sets.external_qualities import matched_to, with_external
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_pairs import SetPairs, carried, pairs_of
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_scores import pooled, scores_of
 from synfiqa.fiqa_train.evaluation.pairs import pair_similarity
@@ -27,7 +29,7 @@ from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fr
 from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
 from synfiqa.fiqa_train.leaderboard.board_rows import Rows, judges_at_hand, rows_of
 from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
-from synfiqa.fiqa_train.leaderboard.sets import of_people, run_set
+from synfiqa.fiqa_train.leaderboard.sets import RUN, of_people, run_set
 from synfiqa.fiqa_train.leaderboard.spreads import seed_groups, spreads_of
 from synfiqa.fiqa_train.rendered_benchmark.benchmark_set import BENCHMARK
 from synfiqa.fiqa_train.training.seen import seen_by
@@ -64,12 +66,19 @@ class _Page:
 
 
 def build_leaderboard(
-    config: LeaderboardConfig, recorded: RunConfig, storage: Storage, sources: Sequence[str], *, quick: bool = False
+    config: LeaderboardConfig,
+    recorded: RunConfig,
+    storage: Storage,
+    sources: Sequence[str],
+    *,
+    quick: bool = False,
+    scores: Sequence[str] = (),
 ) -> LeaderboardResult:
     """Return all figures; `recorded` is the config that the run was made with, `sources` are sets NAME=PATH.
 
-    UserError before anything is measured when a scorer or format is unknown, labels are missing, no scorer or no
-    independent judge is at hand. A set that is not there, or whose pairs carry no FMR, is left out and named.
+    `scores` are `[SET:]NAME=FILE` of further rows. UserError before anything is measured when a scorer or format is
+    unknown, labels are missing, no scorer or no independent judge is at hand, and for scores that cannot be used. A set
+    that is not there, or whose pairs carry no FMR, is left out and named.
     """
     # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
     torch.set_num_threads(1)
@@ -87,8 +96,11 @@ def build_leaderboard(
     page = _Page(config, rows, judges, labelling, recorded.run.seed, quick)
     opened = _opened(sources, left_out)
     own, label = _own_set(storage, manifest, recorded, calibration, rows)
-    sets = [_measured(page, own, rows.on_run(label), left_out)]
-    sets += [_measured(page, test_set, rows.scorers, left_out) for test_set in opened]
+    names = [RUN, *(source.partition("=")[0] for source in sources)]
+    files = open_score_files(scores, rows.names, names)
+    external = {test_set.name: matched_to(test_set, files) for test_set in (own, *opened)}
+    sets = [_measured(page, own, rows.on_run(label), external[RUN], left_out)]
+    sets += [_measured(page, test_set, rows.scorers, external[test_set.name], left_out) for test_set in opened]
     found = [figures for figures in sets if figures is not None]
     if not found:
         raise UserError("no test set carries an FMR of evaluate.fmr: " + "; ".join(left_out))
@@ -98,7 +110,7 @@ def build_leaderboard(
         dataset_sha256=calibration.dataset_sha256,
         config=hashlib.sha256(sections.encode()).hexdigest(),
         quick=quick,
-        scorers=rows.names,
+        scorers=list(dict.fromkeys([*rows.names, *(file.name for file in files)])),
         sets=found,
         spreads=spreads_of(found, seed_groups(rows.trainings)),
         published=list(PUBLISHED) if config.published else [],
@@ -139,7 +151,11 @@ def _own_set(
 
 
 def _measured(
-    page: _Page, test_set: TestSet, scorers: Mapping[str, GuardedScorer], left_out: list[str]
+    page: _Page,
+    test_set: TestSet,
+    scorers: Mapping[str, GuardedScorer],
+    external: Sequence[MatchedScores],
+    left_out: list[str],
 ) -> SetFigures | None:
     """Return the figures of one set; None, with a sentence, when its pairs carry no FMR."""
     section = page.config.evaluate
@@ -155,6 +171,7 @@ def _measured(
     left_out += [f"scorer {name} on {test_set.name}: it may have learned from people of this set" for name in seen]
     embedders = {name: load_embedder(model) for name, model in page.judges.items()}
     images = scores_of(test_set, embedders, {name: own for name, own in scorers.items() if name not in seen})
+    images = with_external(images, test_set, external)
     units = pooled(images, test_set.templates) if test_set.templates else images
     compared = pairs.between(units.present)
     fmrs, skipped = carried(test_set.name, compared, section.fmr)
@@ -165,6 +182,7 @@ def _measured(
         images=int(units.present.sum()),
         results=_results(page, units.vectors, units.quality, compared, fmrs),
         skipped=skipped,
+        score_files=[one.record for one in external],
     )
 
 

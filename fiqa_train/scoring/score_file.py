@@ -14,7 +14,7 @@ from synfiqa.fiqa_train.scoring.output.tally import Tally
 from synfiqa.fiqa_train.scoring.output.target import STANDARD_OUTPUT, check_target, named_target, without_scores
 from synfiqa.fiqa_train.scoring.output.written import Output, note, report, write_scores
 from synfiqa.fiqa_train.scoring.photographs import Photo, Score, SearchOptions, find_photos, score_photos
-from synfiqa.fiqa_train.scoring.reading import read_ahead
+from synfiqa.fiqa_train.scoring.read_ahead import read_ahead
 from synfiqa.fiqa_train.scoring.sources import open_scorers, scorer_columns
 from synfiqa.fiqa_train.scoring.video.frames import SUFFIXES as VIDEOS
 from synfiqa.schemas.errors import UserError

@@ -1,6 +1,5 @@
 """Basis of a training, splits of its identities, and the task of its workers."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from synfiqa.cluster.run.lease import Claim
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import require_calibration
-from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
+from synfiqa.fiqa_train.labels.parts import label_digest, labelled_identities, pair_shards
 from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, model_folder
 from synfiqa.fiqa_train.training.data import batch_plan
 from synfiqa.fiqa_train.training.loop import TrainTask, describe
@@ -29,11 +28,6 @@ BASIS = "train.json"
 
 _EXECUTION_FIELDS = {"workers", "use_gpu", "max_failures"}
 """Fields of section `train` that do not decide the model."""
-
-
-def label_digest(calibration: Calibration) -> str:
-    """Return the SHA-256 (hex) over all label files of a pass, in shard order."""
-    return hashlib.sha256("\n".join(part.sha256 for part in calibration.parts).encode()).hexdigest()
 
 
 def training_basis(run: ResolvedRun, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from synfiqa.jobs.leaderboard_page.cells import MODES, Table, differences_text, setting_text, tables_of
-from synfiqa.jobs.report_page.plots import edc_curves
+from synfiqa.jobs.report_page.drawing.evaluation_drawings import edc_curves
 from synfiqa.schemas.evaluation import NetworkComparison
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 
@@ -27,12 +27,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class SetPart:
-    """All of one set."""
+    """All of one set; `differences` are a setting (judge, mode, FMR) and its sentences."""
 
     anchor: str
     figures: SetFigures
     judged: list[Judged]
-    differences: list[str]
+    differences: list[tuple[str, list[str]]]
 
 
 def html(found: LeaderboardResult) -> str:
@@ -61,9 +61,9 @@ def _part(found: LeaderboardResult, figures: SetFigures, anchor: str) -> SetPart
         ]
         judged.append(Judged(table, plots, list(roles.items())))
     differences = [
-        f"{result.embedder}, {result.mode}, FMR {result.fmr:g}: {text}"
+        (f"{result.embedder}, {result.mode}, FMR {result.fmr:g}", differences_text(result))
         for result in figures.results
-        for text in differences_text(result)
+        if result.differences
     ]
     return SetPart(anchor, figures, judged, differences)
 

@@ -1,12 +1,13 @@
 """Acceptance rates of the filter by group: skin tone, age and sex as the identity generator records them."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 from scipy.stats import binomtest, fisher_exact
+
+from synfiqa.fiqa_train.evaluation.audit.people_groups import GROUPS, KINDS, group_names
 
 ALARM = 0.01
 """Probability that a filter with equal acceptance rates has any group marked (Bonferroni over all groups)."""
@@ -51,7 +52,7 @@ def acceptance_by_group(candidates: pd.DataFrame, read: int, units: int) -> Acce
         return None
     judged = judged.assign(accepted=judged["status"] == "accepted")
     exploded = judged.assign(name=names).explode("name").dropna(subset="name")
-    groups = {name: rows for name in _ORDER if len(rows := exploded[exploded["name"] == name])}
+    groups = {name: rows for name in GROUPS if len(rows := exploded[exploded["name"] == name])}
     return Acceptance(
         share=_percent(float(judged["accepted"].mean())),
         groups=[_group(name, rows, _others(name, groups), ALARM / len(groups)) for name, rows in groups.items()],
@@ -59,41 +60,8 @@ def acceptance_by_group(candidates: pd.DataFrame, read: int, units: int) -> Acce
     )
 
 
-def group_names(attributes: str) -> list[str]:
-    """Return the groups that a candidate's attributes (JSON) put it in: Monk skin tone, age, sex; unknown ones none."""
-    try:
-        known = json.loads(attributes)
-    except ValueError:
-        return []
-    if not isinstance(known, dict):
-        return []
-    found = []
-    for key, name in _GROUPS.items():
-        value = known.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found.append(name(value))
-    return [name for name in found if name in _ORDER]
-
-
-def _age(years: float) -> str:
-    return "age under 30" if years < 30 else "age 30 to 49" if years < 50 else "age 50 and over"
-
-
-def _sex(masculine: float) -> str:
-    return "more feminine" if masculine < 0.5 else "more masculine"
-
-
-_GROUPS = {"skin_tone": lambda tone: f"skin tone {tone:g}", "age": _age, "sex": _sex}
-_KINDS = (
-    tuple(f"skin tone {tone}" for tone in range(1, 11)),
-    ("age under 30", "age 30 to 49", "age 50 and over"),
-    ("more feminine", "more masculine"),
-)
-_ORDER = tuple(name for kind in _KINDS for name in kind)
-
-
 def _others(name: str, groups: Mapping[str, pd.DataFrame]) -> pd.Series:
-    kind = next(kind for kind in _KINDS if name in kind)
+    kind = next(kind for kind in KINDS.values() if name in kind)
     others = [groups[other]["accepted"] for other in kind if other in groups and other != name]
     return pd.concat(others) if others else pd.Series([], dtype=bool)
 

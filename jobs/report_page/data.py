@@ -14,7 +14,7 @@ from synfiqa.cluster.run.manifest import planned_shards
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import label_tables, read_calibration
 from synfiqa.fiqa_train.labels.label_totals import LabelTotals
-from synfiqa.fiqa_train.labels.parts import shard_of
+from synfiqa.fiqa_train.labels.parts import label_digest, shard_of
 from synfiqa.jobs.report_page.fusion import Fusion, fusion
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed
@@ -33,14 +33,19 @@ BYTE_LIMIT = 256 * 2**20
 
 EXPRESSIONS = tuple(Expression.model_fields)
 
+
+def drawn_columns(row: Factor) -> tuple[str, ...]:
+    """Return the columns that a factor is drawn from: its own, or those of its severity where it has no axis."""
+    computed = row.shown is None and row.range is not None and row.severities
+    return row.severities[0].columns if computed else (row.column,)
+
+
 _COLUMNS = (
     "sample_id",
     "identity",
     "kind",
     "index",
-    *(row.column for row in FACTORS if row.shown),
-    "occluder",
-    *EXPRESSIONS,
+    *dict.fromkeys((*(column for row in FACTORS for column in drawn_columns(row)), *EXPRESSIONS)),
     "template",
     "prompt",
     "recognition",
@@ -167,12 +172,17 @@ def sample_images(store: ShardStore, commits: Committed, samples: pd.DataFrame) 
 
 @dataclass(frozen=True)
 class LabelPass:
-    """The labels of the run: rows of the shards that are opened, totals of all, the fusion, and the dataset."""
+    """One label pass of the run: rows of the shards that are opened, totals of all, and the fusion.
 
+    `dataset` is the digest of the labelled dataset, `digest` that of all label files.
+    """
+
+    name: str
     rows: pd.DataFrame
     totals: LabelTotals
     fusion: Fusion
     dataset: str
+    digest: str
 
 
 def read_label_pass(config: RunConfig, storage: Storage, shards: Sequence[Commit]) -> LabelPass | None:
@@ -187,7 +197,14 @@ def read_label_pass(config: RunConfig, storage: Storage, shards: Sequence[Commit
         totals.add(table)
         if shard_of(part) in wanted:
             opened_rows.append(table)
-    return LabelPass(pa.concat_tables(opened_rows).to_pandas(), totals, fusion(calibration), calibration.dataset_sha256)
+    return LabelPass(
+        name=config.label.name,
+        rows=pa.concat_tables(opened_rows).to_pandas(),
+        totals=totals,
+        fusion=fusion(calibration),
+        dataset=calibration.dataset_sha256,
+        digest=label_digest(calibration),
+    )
 
 
 def candidate_frame(store: ShardStore, units: Sequence[Commit], pictured: int) -> pd.DataFrame:

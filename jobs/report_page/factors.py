@@ -1,15 +1,15 @@
 """Draws the label against each factor of a sample, and the distributions of the raw components."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from scipy.stats import spearmanr
 
-from synfiqa.jobs.report_page.data import EXPRESSIONS
-from synfiqa.jobs.report_page.plots import component_histogram, factor_boxes, factor_scatter
+from synfiqa.jobs.report_page.data import EXPRESSIONS, drawn_columns
+from synfiqa.jobs.report_page.drawing.factor_drawings import LINE_FROM, factor_boxes, factor_curve
+from synfiqa.jobs.report_page.drawing.plots import Plot, component_histogram
 from synfiqa.schemas.config.learn import Spatial
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.factors import FACTORS
@@ -27,16 +27,16 @@ _COMPONENTS = (
 )
 
 
+_CATEGORIES = {
+    "occluder": ("Occluder", ""),
+    "background": ("Background", ""),
+    "expression": ("Expression", "strongest unit"),
+}
+"""Factors whose values are kinds: title and remark of the plot."""
+
 _SPATIAL = {"ranks": "worst of three ranks, 0 to 1", "costs": "1 less the costs of all factors"}
 
-
-@dataclass(frozen=True)
-class Plot:
-    """A drawing with its title and a short remark."""
-
-    svg: Markup
-    title: str = ""
-    remark: str = ""
+_EXPOSURE = "light_exposure"
 
 
 def commanded(config: RunConfig) -> frozenset[str]:
@@ -57,13 +57,16 @@ def commanded(config: RunConfig) -> frozenset[str]:
     }
     varies = {
         "measured_yaw": not rendered or drawn.yaw_std > 0,
+        "pitch": rendered and drawn.pitch_std > 0,
+        "roll": rendered and drawn.roll_std > 0,
+        **dict.fromkeys(("gaze", "background"), rendered),
         "downsample": scaled,
         "blur": scaled,
         **faults,
         # Dark images are noisy.
-        "noise": faults["noise"] or faults["light_exposure"],
+        "noise": faults["noise"] or faults[_EXPOSURE],
         "light_harshness": rendered,
-        "light_exposure": rendered,
+        _EXPOSURE: rendered,
         "camera_distance": rendered and corrected,
         "jpeg_quality": drawn.jpeg_quality[0] < drawn.jpeg_quality[1] or (corrected and drawn.jpeg_rate > 0),
         "occluder": rendered and drawn.occluder_rate > 0,
@@ -79,20 +82,56 @@ def factor_plots(degraded: pd.DataFrame, factors: Collection[str], plugged: Sequ
     if degraded.empty:
         return []
     quality = degraded["quality"].to_numpy(float)
-    plots = []
-    for row in (*FACTORS, *plugged):
-        if row.shown is None or row.column not in factors:
-            continue
-        values = np.abs(_measured(degraded, row.column))
-        drawing = factor_scatter(values, quality, row.column, row.shown.axis)
-        plots.append(Plot(drawing, row.title, _correlation(values, quality)))
-    if "occluder" in factors:
-        occluder = degraded["occluder"].fillna("unknown").to_numpy(str)
-        plots.append(Plot(factor_boxes(_by_category(occluder, quality), "occluder", "occluder"), "Occluder"))
-    if "expression" in factors:
-        expression = _by_category(expressions(degraded), quality)
-        plots.append(Plot(factor_boxes(expression, "expression", "expression"), "Expression", "strongest unit"))
+    plots = [
+        _curve(row, degraded, quality)
+        for row in (*FACTORS, *plugged)
+        if row.column in factors and row.column not in _CATEGORIES and (row.shown or row.severities)
+    ]
+    for column, (title, remark) in _CATEGORIES.items():
+        if column in factors:
+            names = expressions(degraded) if column == "expression" else _text(degraded[column])
+            plots.append(Plot(factor_boxes(_by_category(names, quality), column, column), title, remark))
     return plots
+
+
+def _curve(row: Factor, degraded: pd.DataFrame, quality: np.ndarray) -> Plot:
+    if row.shown:
+        values, axis = np.abs(_measured(degraded[row.column].to_numpy(float), row.column)), row.shown.axis
+        neutral = None if isinstance(row.neutral, str) else float(abs(_measured(np.array(row.neutral), row.column)))
+    else:
+        # A factor of several columns, such as gaze, is drawn by its severity, which is 0 without it.
+        severity = row.severities[0]
+        values = np.asarray(severity.of(*(degraded[column].to_numpy(float) for column in drawn_columns(row))), float)
+        axis, neutral = f"{row.title.lower()}, {row.unit}", 0.0
+    usual, word = _usual(values, neutral)
+    drawing = factor_curve(values, quality, usual, row.column, axis)
+    return Plot(drawing, row.title, *_remarks(values, quality, usual, word))
+
+
+def _usual(values: np.ndarray, neutral: float | None) -> tuple[float | None, str]:
+    """Return the neutral value where samples have it, else the one that half of them share, with the word for it."""
+    known = values[np.isfinite(values)]
+    if neutral is not None and np.isclose(known, neutral).any():
+        return neutral, "neutral"
+    found, counts = np.unique(known, return_counts=True)
+    if len(found) > 1 and 2 * counts.max() >= len(known):
+        return float(found[counts.argmax()]), "usual"
+    return None, ""
+
+
+def _remarks(values: np.ndarray, quality: np.ndarray, usual: float | None, word: str) -> tuple[str, str]:
+    """Return the correlation over the samples that have the factor, and a sentence on those at its usual value."""
+    known = np.isfinite(values)
+    values, quality = values[known], quality[known]
+    without = np.zeros(len(values), bool) if usual is None else np.isclose(values, usual)
+    strength, own = values[~without], quality[~without]
+    parts = []
+    if without.any():
+        share = _percent(int(without.sum()), len(values))
+        parts.append(f"{share} of {len(values):,} samples are at the {word} value {usual:g}")
+    if 0 < len(strength) < LINE_FROM:
+        parts.append(f"{len(strength)} {'others' if parts else 'samples'} are too few for a line")
+    return _correlation(strength, own), "; ".join(parts) + ("." if parts else "")
 
 
 def component_plots(degraded: pd.DataFrame, spatial: Spatial) -> list[Plot]:
@@ -111,10 +150,13 @@ def expressions(samples: pd.DataFrame) -> np.ndarray:
     return np.where(units.max(axis=1) < VISIBLE, "neutral", strongest)
 
 
-def _measured(samples: pd.DataFrame, column: str) -> np.ndarray:
+def _text(names: pd.Series) -> np.ndarray:
+    return names.fillna("unknown").to_numpy(str)
+
+
+def _measured(values: np.ndarray, column: str) -> np.ndarray:
     """Return a factor as it is drawn; exposure counts in stops, for half and double the light are equally wrong."""
-    values = samples[column].to_numpy(float)
-    return np.log2(values) if column == "light_exposure" else values
+    return np.log2(values) if column == _EXPOSURE else values
 
 
 def _by_category(names: np.ndarray, quality: np.ndarray) -> dict[str, np.ndarray]:
@@ -125,7 +167,11 @@ def _by_category(names: np.ndarray, quality: np.ndarray) -> dict[str, np.ndarray
 
 
 def _correlation(factor: np.ndarray, quality: np.ndarray) -> str:
-    known = np.isfinite(factor)
-    if np.unique(factor[known]).size < 2 or np.unique(quality[known]).size < 2:
+    if np.unique(factor).size < 2 or np.unique(quality).size < 2:
         return ""
-    return f"ρ = {spearmanr(factor[known], quality[known]).statistic:.2f}".replace("-", "−")
+    return f"ρ = {spearmanr(factor, quality).statistic:.2f}".replace("-", "−")
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share in percent, never rounded to none or all of the samples."""
+    return f"{min(max(100 * part / whole, 1), 99 if part < whole else 100):.0f} %"

@@ -19,7 +19,7 @@ from synfiqa.schemas.recipe import PLUGIN_PREFIX
 IDENTITY_LIMIT = 64
 SHOWCASES = 2
 _SHOWCASE_LIMIT = 40
-_PER_GROUP = 12
+_PER_GROUP = 8
 PER_REASON = 10
 """Most pictures of candidates rejected for one reason."""
 
@@ -71,7 +71,7 @@ def gallery(store: ShardStore, commits: Committed, frame: pd.DataFrame, totals: 
     examples = {} if totals is None else _examples(frame)
     images = sample_images(store, commits, pd.concat([faces, *members, *examples.values()]))
     return Gallery(
-        identities=[_show(row, images, "") for row in faces.itertuples()],
+        identities=[_show(row, images, str(row.identity)) for row in faces.itertuples()],
         showcases=[_showcase(rows, images) for rows in members],
         groups=[] if totals is None else _groups(totals, examples, images),
     )
@@ -136,7 +136,8 @@ def _groups(totals: LabelTotals, examples: dict[str, pd.DataFrame], images: dict
 
 
 def _show(row: Any, images: dict[str, bytes], caption: str) -> Picture:
-    return picture(images.get(row.sample_id), describe(row), caption)
+    remark = "" if row.kind == "reference" else describe(row)
+    return picture(images.get(row.sample_id), describe(row), caption, remark)
 
 
 def _label(row: Any) -> str:
@@ -160,7 +161,8 @@ def describe(row: Any) -> str:
 def _rejected(row: Any) -> Picture:
     image = row.image or {}
     value = "" if pd.isna(row.value) else _measured(str(row.reason), float(row.value))
-    return picture(image.get("bytes"), f"candidate {row.candidate}, rejected: {row.reason} {value}".strip(), value)
+    name = f"candidate {row.candidate}"
+    return picture(image.get("bytes"), f"{name}, rejected: {row.reason} {value}".strip(), value, name)
 
 
 def _measured(reason: str, value: float) -> str:

@@ -21,13 +21,13 @@ from synfiqa.jobs.report_page.data import (
     read_label_pass,
     sample_frame,
 )
-from synfiqa.jobs.report_page.evaluation import Evaluation, read_evaluation
-from synfiqa.jobs.report_page.factors import Plot, commanded, component_plots, factor_plots
+from synfiqa.jobs.report_page.drawing.plots import Plot, quality_histogram, reject_bars
+from synfiqa.jobs.report_page.factors import commanded, component_plots, factor_plots
 from synfiqa.jobs.report_page.gallery import PER_REASON, gallery, rejects
-from synfiqa.jobs.report_page.plots import quality_histogram, reject_bars
 from synfiqa.jobs.report_page.prompts import prompt_use
 from synfiqa.jobs.report_page.provenance import provenance
-from synfiqa.jobs.report_page.training import Training, read_training
+from synfiqa.jobs.report_page.trained.evaluation import Evaluation
+from synfiqa.jobs.report_page.trained.models_of_label import TrainedModel, read_models, stale_models
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.factors.plugin_rows import rows_here
 
@@ -43,7 +43,10 @@ class Headline:
 
 
 def render_page(config: RunConfig, storage: Storage, store: ShardStore | None = None) -> str:
-    """Return the report of a run as one HTML document; UserError when the folder is not a run."""
+    """Return the report of one label pass of a run, `label.name`, as one HTML document.
+
+    It shows the dataset, the labels of this name and the models trained on them. UserError when the folder is no run.
+    """
     manifest = load_run(storage)
     store = store or ShardStore(storage, manifest.fingerprint)
     commits = store.all_committed()
@@ -57,8 +60,9 @@ def render_page(config: RunConfig, storage: Storage, store: ShardStore | None = 
     plugged, absent = rows_here(generated.generate.factors)
     frame = with_labels(sample_frame(store, shards, plugged), labels)
     degraded = frame[frame["kind"] == "degraded"]
-    training = read_training(config, storage)
-    evaluation, other_version = read_evaluation(config, storage)
+    found = read_models(config, storage)
+    models = found.models
+    evaluation = next((model.evaluation for model in models if model.evaluation), None)
     pictures = gallery(store, commits, frame, totals)
     units = opened_units(commits)
     candidates = candidate_frame(store, units, PER_REASON)
@@ -67,13 +71,12 @@ def render_page(config: RunConfig, storage: Storage, store: ShardStore | None = 
     context = {
         "title": _title(storage),
         "location": storage.uri(),
+        "label_name": config.label.name,
         "summary": _summary(counts, labels is not None, evaluation),
         "figures": headlines(counts, evaluation),
-        "missing": missing(
-            counts, label_pass is not None, training is not None, evaluation is not None or bool(other_version)
-        )
-        + stale(digest, label_pass, training, evaluation)
-        + ([other_version] if other_version else [])
+        "missing": missing(counts, label_pass is not None, bool(models), evaluation is not None or found.other_version)
+        + stale(digest, label_pass, models)
+        + found.notes
         + [f"The factor {name} is not drawn: the package of its plug-in is not installed here." for name in absent],
         "counts": counts,
         "labelled": labels is not None,
@@ -89,9 +92,9 @@ def render_page(config: RunConfig, storage: Storage, store: ShardStore | None = 
         "reject_plot": Plot(reject_bars(counts.reasons)) if counts.reasons else None,
         "acceptance": acceptance_by_group(candidates, len(units), len(commits.units)),
         "rejects": rejects(candidates, counts.reasons, generated.filter),
-        "training": training,
-        "evaluation": evaluation,
-        "provenance": provenance(config, manifest, storage, digest),
+        "models": models,
+        "evaluated": [model for model in models if model.evaluation],
+        "provenance": provenance(config, manifest, storage, digest, [model.name for model in models]),
     }
     context["sections"] = _sections(context)
     return _template().render(context)
@@ -141,18 +144,12 @@ def missing(counts: Counts, labelled: bool, trained: bool, evaluated: bool) -> l
     return lines
 
 
-def stale(
-    digest: str, label_pass: LabelPass | None, training: Training | None, evaluation: Evaluation | None
-) -> list[str]:
-    """Return a warning for each part that was made from other shards or another model than those of the run now."""
+def stale(digest: str, label_pass: LabelPass | None, models: list[TrainedModel]) -> list[str]:
+    """Return a warning for each part that was made from other shards, labels or models than those of the run now."""
     lines = []
     if label_pass is not None and label_pass.dataset != digest:
         lines.append("The labels are older than the shards: run synfiqa label --frozen, or choose another label.name.")
-    if training is not None and training.dataset != digest:
-        lines.append("The model was trained on other shards: choose another train.name and run synfiqa train.")
-    if training is not None and evaluation is not None and evaluation.model_sha256 != training.model_sha256:
-        lines.append("The evaluation is that of an earlier model: run synfiqa evaluate.")
-    return lines
+    return lines + stale_models(models, label_pass, digest)
 
 
 def _summary(counts: Counts, labelled: bool, evaluation: Evaluation | None) -> str:
@@ -181,8 +178,8 @@ def _sections(context: dict) -> list[tuple[str, str]]:
         ("factors", "Factors"): context["factors"],
         ("prompts", "Templates and prompts"): context["prompts"],
         ("candidates", "Candidates"): True,
-        ("training", "Training"): context["training"],
-        ("evaluation", "Evaluation"): context["evaluation"],
+        ("training", "Training"): context["models"],
+        ("evaluation", "Evaluation"): context["evaluated"],
         ("provenance", "Provenance"): True,
     }
     return [section for section, exists in present.items() if exists]

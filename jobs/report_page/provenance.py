@@ -1,12 +1,13 @@
 """Collects the provenance of a run: seed, digests, models with licences, config, versions; no credentials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from synfiqa.actors.quality.registry import SCORERS
 from synfiqa.cluster.run.manifest import recorded_config
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.cluster.upkeep.utilisation import read_trace
@@ -18,7 +19,8 @@ from synfiqa.schemas.manifest import Growth, RunManifest
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 
 _NO_DIGEST = ("not recorded", "none, it is code")
-_CODE = dict.fromkeys(CONDITIONAL_KINDS, "Apache-2.0, code of this project")
+_CODE = tuple(CONDITIONAL_KINDS)
+_OURS = "Apache-2.0, code of this project"
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,10 @@ class Provenance:
     versions: dict[str, str]
 
 
-def provenance(config: RunConfig, manifest: RunManifest, storage: Storage, digest: str) -> Provenance:
-    """Collect the provenance of a run as it was first submitted, and grown since.
+def provenance(
+    config: RunConfig, manifest: RunManifest, storage: Storage, digest: str, trained: Sequence[str]
+) -> Provenance:
+    """Collect the provenance of a run as it was first submitted, and grown since; `trained` are models of this report.
 
     Sections label, train and evaluate are those of this report.
     """
@@ -68,7 +72,7 @@ def provenance(config: RunConfig, manifest: RunManifest, storage: Storage, diges
             "synfiqa": manifest.code_version,
             "schema version": str(manifest.schema_version),
         },
-        models=[*_models(manifest), *_trained(storage, config.train.name)],
+        models=[*_models(manifest), *(row for name in trained for row in _trained(storage, name))],
         work=_work(storage),
         config=yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
         versions=manifest.versions,
@@ -96,16 +100,19 @@ def _models(manifest: RunManifest) -> list[Model]:
     rows = []
     for name, played in roles.items():
         card = cards.get(name)
-        in_code = name in _CODE or (card is not None and card.source == BUILT_IN)
+        in_code = name in _CODE or (name in SCORERS and card is None) or (card is not None and card.source == BUILT_IN)
         digest = manifest.models.get(name) or _NO_DIGEST[in_code]
-        licence = _licence(card) if card else _CODE.get(name, "not stated")
+        licence = _licence(card) if card else _OURS if in_code else "not stated"
         rows.append(Model(name, ", ".join(played), digest, licence))
     return rows
 
 
 def _names(role: str, named: Any) -> list[str]:
-    """Return the names of models under a key of the models section; some keys hold settings, not names."""
-    if role in ("precision", "micro_batch"):
+    """Return the names of models under a key of the models section.
+
+    Some keys hold settings: switches and numbers such as `mirrored_recognition`, and the number format.
+    """
+    if role == "precision" or not isinstance(named, str | list):
         return []
     return [str(name) for name in (named if isinstance(named, list) else [named]) if name]
 

@@ -1,5 +1,6 @@
 """The evaluation on a test set as lines for the terminal."""
 
+from synfiqa.jobs.terminal.summary import score_file_line
 from synfiqa.schemas.evaluation import Method, NetworkComparison, SetEvaluation
 
 HEAD = ("judge", "mode", "FMR", "R", "F_0", "genuine", "impostor")
@@ -24,6 +25,7 @@ def set_lines(evaluation: SetEvaluation) -> list[str]:
         )
     lines += [f"  left out: scorer {one.name}, since {one.reason}" for one in evaluation.scorers_left_out]
     lines += [f"  left out: FMR {one.fmr:g}. {one.reason}" for one in evaluation.skipped]
+    lines += [f"  {score_file_line(file)}" for file in evaluation.score_files]
     lines.append("  pAUC over discarded shares 0..R; 1 is useless, lower is better")
     names = list(evaluation.results[0].methods)
     return lines + _table([(*HEAD, *names), *(_row(one, names) for one in evaluation.results)])

@@ -45,7 +45,7 @@ def status_lines(status: RunStatus) -> list[str]:
         lines.append(f"rate        {status.rate:.3g} {unit}/s{'' if progress else ' lately'}{eta}")
     lines.append(f"labels      {', '.join(status.labels) or 'none'}")
     lines.append(f"models      {', '.join(status.models) or 'none'}")
-    lines.append(f"report      {'report/index.html' if status.report else 'none'}")
+    lines.append(f"report      {', '.join(status.reports) or 'none'}")
     if status.unreadable:
         lines.append(f"damage      {status.unreadable} commits are not readable: see `synfiqa verify {status.run}`")
     if status.trace is not None:

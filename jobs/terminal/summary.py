@@ -1,26 +1,34 @@
 """Headline figures of an evaluation as lines for the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from synfiqa.schemas.evaluation import EvaluationResult, Figure, NetworkComparison
+from synfiqa.schemas.evaluation import EvaluationResult, Figure, NetworkComparison, ScoreFileRecord
 
 
 def evaluation_lines(evaluation: EvaluationResult) -> list[str]:
-    """Return label Spearman and pAUC of model and sharpness on held-out identities, by each judge, as lines."""
+    """Return label Spearman and pAUC of model, sharpness and score files on held-out identities, by each judge."""
     headline = evaluation.headline
     setting = (
         f"FMR {headline.fmr:g}, {headline.mode} mode, {headline.embedder}, "
         f"{evaluation.pairs} pairs, "
         f"{evaluation.n_genuine} genuine and {evaluation.n_impostor} impostor"
     )
+    shown = ("model", "sharpness", *(file.name for file in evaluation.score_files))
     seen = [f"SEEN       {', '.join(evaluation.seen_by)} may have learned from these identities: not held out"]
     return [
         *(seen if evaluation.seen else []),
         f"spearman   {_number(evaluation.spearman.get('model'))} of model and label on "
         f"{evaluation.identities} held-out identities",
-        f"pAUC       {_figures(headline.methods)} (1 is useless, lower is better; {setting})",
-        *(f"judge      {found.embedder}: {_figures(found.methods)}" for found in _further(evaluation)),
+        f"pAUC       {_figures(headline.methods, shown)} (1 is useless, lower is better; {setting})",
+        *(score_file_line(file) for file in evaluation.score_files),
+        *(f"judge      {found.embedder}: {_figures(found.methods, shown)}" for found in _further(evaluation)),
     ]
+
+
+def score_file_line(file: ScoreFileRecord) -> str:
+    """Return what there was in a file of `--scores`."""
+    others = f", {file.unmatched} of them no image of this evaluation" if file.unmatched else ""
+    return f"scores     {file.name}: {file.rows} images{others}"
 
 
 def _further(evaluation: EvaluationResult) -> list[NetworkComparison]:
@@ -35,8 +43,8 @@ def _further(evaluation: EvaluationResult) -> list[NetworkComparison]:
     ]
 
 
-def _figures(methods: Mapping[str, Figure]) -> str:
-    return ", ".join(f"{name} {_with_interval(methods[name])}" for name in ("model", "sharpness") if name in methods)
+def _figures(methods: Mapping[str, Figure], shown: Sequence[str]) -> str:
+    return ", ".join(f"{name} {_with_interval(methods[name])}" for name in shown if name in methods)
 
 
 def _with_interval(method: Figure) -> str:

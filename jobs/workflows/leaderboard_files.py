@@ -14,12 +14,19 @@ from synfiqa.schemas.evaluation import file_content
 
 
 def run_leaderboard(
-    config: LeaderboardConfig, recorded: RunConfig, on: Sequence[str], folder: Path, *, quick: bool = False
+    config: LeaderboardConfig,
+    recorded: RunConfig,
+    on: Sequence[str],
+    folder: Path,
+    *,
+    quick: bool = False,
+    scores: Sequence[str] = (),
 ) -> list[Path]:
     """Measure and write; return the files. `recorded` is the config that the run was made with, `on` are NAME=PATH.
 
-    UserError before anything is measured for a set given twice, one of an unknown format, and a folder that cannot be
-    written. Files of an earlier leaderboard stay until the new ones are complete.
+    `scores` are `[SET:]NAME=FILE`. UserError before anything is measured for a set given twice, one of an unknown
+    format, scores that cannot be used, and a folder that cannot be written. Files of an earlier leaderboard stay until
+    the new ones are complete.
     """
     from synfiqa.jobs.leaderboard_page.board_html import html
     from synfiqa.jobs.leaderboard_page.board_markdown import markdown
@@ -27,7 +34,7 @@ def run_leaderboard(
     sources = named_sources(config.sets, on)
     target = Storage(str(folder.expanduser().absolute()))
     preflight(target)
-    found = build_leaderboard(config, recorded, current(recorded.run.url), sources, quick=quick)
+    found = build_leaderboard(config, recorded, current(recorded.run.url), sources, quick=quick, scores=scores)
     contents = {
         "leaderboard.md": markdown(found).encode(),
         "leaderboard.html": html(found).encode(),

@@ -42,10 +42,10 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
             run_label(config, storage, lease=lease, resolved=resolved, store=store)
             run_train(config, storage, lease=lease, resolved=resolved, store=store)
             evaluation = run_evaluate(config, storage, lease=lease, resolved=resolved, store=store)
-    run_report(config, storage, store=store)
+    page = run_report(config, storage, store=store)
     lines = [
         f"dataset    {dataset.samples} samples of {dataset.accepted} identities, digest {dataset.digest}",
         *evaluation_lines(evaluation),
-        f"report     {storage.uri('report/index.html')}",
+        f"report     {storage.uri(page)}",
     ]
     sys.stdout.write("\n" + "\n".join(lines) + "\n")

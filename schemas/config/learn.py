@@ -82,7 +82,7 @@ class EvaluateSection(Section):
     bootstrap: int = Field(200, ge=0, le=10000, description="identity-level bootstrap resamples; 0 for none")
     scorers: tuple[Name, ...] = Field(
         ("model", "label", "sharpness", "random"),
-        description="quality scorers to compare, model among them: label, sharpness, random, norm, mirror, "
+        description="quality scorers to compare, model among them: label, sharpness, random, norm, mirror, detector, "
         "bundled-quality, quality models of the catalogue, scorers of plug-ins",
     )
     judges: tuple[Name, ...] = Field(

@@ -14,7 +14,7 @@ DOWNSAMPLE = Factor(
     neutral=1.0,
     range=(1, 8),
     where="crop",
-    severities=(Severity("downsample", ("downsample",), np.log),),
+    severities=(Severity("downsample", ("downsample",), np.log, ofiq=("Sharpness",)),),
     ladders=(Ladder("resolution", (56, 32, 20, 14, 11), place=19, crop="resolution"),),
     bundled=(Ladder("resolution", (112, 84, 56, 42, 28, 20, 14, 10), place=15, crop="resolution"),),
     shown=Shown("down-sampling factor s", "downsample {:.1f}", lambda factor: factor > 1.05),
@@ -27,7 +27,7 @@ BLUR = Factor(
     neutral=1.0,
     range=(1, 8),
     where="crop",
-    severities=(Severity("blur", ("blur",), np.log),),
+    severities=(Severity("blur", ("blur",), np.log, ofiq=("Sharpness",)),),
     ladders=(Ladder("blur", (1, 2, 3, 4, 5.5), place=18, crop="blur_sigma"),),
     bundled=(Ladder("blur", (0.0, 1.0, 2.0, 3.0, 4.0, 6.0), place=14, crop="blur"),),
     # Classes of all loss of detail, in pixels of a Gaussian's standard deviation.
@@ -51,7 +51,7 @@ MOTION = Factor(
     neutral=0.0,
     range=(0, 30),
     where="crop",
-    severities=(Severity("motion", ("motion",)),),
+    severities=(Severity("motion", ("motion",), ofiq=("Sharpness",)),),
     fault=Fault("motion_rate", "motion", (0.1, 30), "motion"),
     ladders=(Ladder("motion", (4, 8, 14, 20, 28), place=17),),
     bundled=(Ladder("motion", (0.0, 4.0, 8.0, 14.0, 22.0), place=16, crop="motion"),),
@@ -84,7 +84,11 @@ JPEG = Factor(
     neutral=100,
     range=(1, 100),
     where="file",
-    severities=(Severity("jpeg", ("jpeg_quality",), lambda quality: np.log(_FINE_JPEG / quality)),),
+    severities=(
+        Severity(
+            "jpeg", ("jpeg_quality",), lambda quality: np.log(_FINE_JPEG / quality), ofiq=("CompressionArtifacts",)
+        ),
+    ),
     fault=Fault("jpeg_rate", "coarse_jpeg", (1, 100), "jpeg", draw="whole"),
     ladders=(Ladder("compression", (30, 12, 6, 3), place=21),),
     bundled=(Ladder("jpeg", (90, 50, 20, 10, 5), place=18, crop="jpeg"),),
@@ -123,7 +127,8 @@ MISALIGNMENT = Factor(
     neutral=0.0,
     range=(-90, 90),
     where="aligner",
-    severities=(Severity("misalignment", ("misalignment",), np.abs),),
+    # In an aligned crop this is the roll that is left.
+    severities=(Severity("misalignment", ("misalignment",), np.abs, ofiq=("HeadPoseRoll",)),),
     fault=Fault("misalignment_rate", "misalignment", (0.1, 90), "misalignment", draw="signed"),
     ladders=(Ladder("misalignment", (6, 12, 25, 50), place=16, sign="turn"),),
     bundled=(Ladder("misalignment", (10, 25, 45, 90), place=12),),

@@ -6,6 +6,11 @@ from synfiqa.schemas.factors.factor import Caption, Factor, Ladder, Severity, Sh
 from synfiqa.schemas.recipe import Expression, Recipe
 
 
+def _components(unit: str) -> tuple[str, ...]:
+    named = {"mouth_open": "MouthClosed", "eyes_closed": "EyesOpen", "squint": "EyesOpen"}
+    return ("ExpressionNeutrality", *([named[unit]] if unit in named else []))
+
+
 def _expressive(base: Recipe, level: float, signs: Signs) -> Recipe:
     expression = Expression(**dict.fromkeys(signs.units, level))
     return Recipe(**{**dict(base), "expression": expression})
@@ -19,7 +24,7 @@ YAW = Factor(
     range=(-100, 100),
     where="render",
     measured="measured_yaw",
-    severities=(Severity("yaw", ("measured_yaw",), np.abs),),
+    severities=(Severity("yaw", ("measured_yaw",), np.abs, ofiq=("HeadPoseYaw",)),),
     ladders=(Ladder("yaw", (15, 30, 45, 60, 75), place=0, sign="side"),),
     bundled=(Ladder("yaw", (0, 15, 30, 45, 60, 75, 90), place=0),),
     learnable=(0.0, 80.0),
@@ -43,7 +48,7 @@ PITCH = Factor(
     neutral=0.0,
     range=(-60, 60),
     where="render",
-    severities=(Severity("pitch", ("pitch",), np.abs),),
+    severities=(Severity("pitch", ("pitch",), np.abs, ofiq=("HeadPosePitch",)),),
     ladders=(Ladder("pitch", (10, 20, 30), place=1, sign="nod"),),
     bundled=(Ladder("pitch", (-30, -15, 15, 30), place=1),),
     caption=Caption(
@@ -64,7 +69,7 @@ ROLL = Factor(
     neutral=0.0,
     range=(-180, 180),
     where="render",
-    severities=(Severity("roll", ("roll",), np.abs),),
+    severities=(Severity("roll", ("roll",), np.abs, ofiq=("HeadPoseRoll",)),),
     iso="head pose (roll)",
 )
 EXPRESSION = Factor(
@@ -74,7 +79,7 @@ EXPRESSION = Factor(
     neutral=0.0,
     range=(0, 1),
     where="render",
-    severities=tuple(Severity(unit, (unit,)) for unit in Expression.model_fields),
+    severities=tuple(Severity(unit, (unit,), ofiq=_components(unit)) for unit in Expression.model_fields),
     ladders=(Ladder("expression", (0.35, 0.7, 1.0), place=2, put=_expressive),),
     caption=Caption(
         "expression",

@@ -21,11 +21,15 @@ def unchanged(values: Values) -> Values:
 
 @dataclass(frozen=True)
 class Severity:
-    """A number from 0 up that grows with the harm: `of` computes it from columns of samples, float32 (N,) each."""
+    """A number from 0 up that grows with the harm: `of` computes it from columns of samples, float32 (N,) each.
+
+    `ofiq` are the components of `ofiq_components` that should fall with it.
+    """
 
     name: str
     columns: tuple[str, ...]
     of: Callable[..., Values] = unchanged
+    ofiq: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from synfiqa.schemas.factors.factor import Caption, Factor, Fault, Ladder, Sever
 from synfiqa.schemas.recipe import Light, Recipe
 
 _DARK_BELOW, _BRIGHT_FROM = 0.5, 1.6  # gains below and from which an image counts as badly exposed
+_DARK = ("UnderExposurePrevention", "LuminanceMean", "DynamicRange")
 
 
 def _lit(base: Recipe, light: Light) -> Recipe:
@@ -40,8 +41,8 @@ EXPOSURE = Factor(
     range=(0, 16),
     where="render",
     severities=(
-        Severity("dark", ("light_exposure",), lambda gain: -np.log(gain)),
-        Severity("bright", ("light_exposure",), np.log),
+        Severity("dark", ("light_exposure",), lambda gain: -np.log(gain), ofiq=_DARK),
+        Severity("bright", ("light_exposure",), np.log, ofiq=("OverExposurePrevention", "LuminanceMean")),
     ),
     fault=Fault("exposure_rate", "exposure", (0.001, 16), "exposure", draw="exposure"),
     ladders=(
@@ -62,8 +63,8 @@ HARSHNESS = Factor(
     range=(0, 1),
     where="render",
     severities=(
-        Severity("harsh_light", ("light_harshness",)),
-        Severity("harsh_light_aside", ("light_harshness", "light_azimuth"), _aside),
+        Severity("harsh_light", ("light_harshness",), ofiq=("IlluminationUniformity",)),
+        Severity("harsh_light_aside", ("light_harshness", "light_azimuth"), _aside, ofiq=("IlluminationUniformity",)),
     ),
     ladders=(
         Ladder("sidelight", (0.4, 0.7, 1.0), place=3, put=_from_aside),
@@ -95,7 +96,7 @@ CAST = Factor(
     neutral=0.0,
     range=(0, 1),
     where="render",
-    severities=(Severity("light_cast", ("light_cast",)),),
+    severities=(Severity("light_cast", ("light_cast",), ofiq=("NaturalColour",)),),
     fault=Fault("cast_rate", "cast", (0.01, 1), "cast"),
     ladders=(Ladder("cast", (0.3, 0.6, 1.0), place=5),),
     caption=Caption(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.factors.factor import Factor, Ladder
+from synfiqa.schemas.factors.ofiq_components import COMPONENTS
 from synfiqa.schemas.recipe import PLUGINS, Recipe, recipe_fields
 
 
@@ -21,6 +22,12 @@ def check_factors(factors: Sequence[Factor]) -> None:
                 f"factor row {row.field}: the neutral value {row.neutral} lies outside of its range {low:g} to "
                 f"{high:g}; correct one of them"
             )
+        for severity in row.severities:
+            if unknown := [name for name in severity.ofiq if name not in COMPONENTS]:
+                raise UserError(
+                    f"factor row {row.field}: the severity {severity.name} names {unknown[0]}, which is no component "
+                    "of OFIQ; choose one of schemas/factors/ofiq_components.py"
+                )
         for ladder in (*row.ladders, *row.bundled):
             _check_levels(row, ladder)
     faults = [(row, row.fault) for row in factors if row.fault]

@@ -4,6 +4,16 @@ from synfiqa.schemas.factors.factor import Caption, Factor, Ladder, Severity, Si
 from synfiqa.schemas.recipe import REGIONS, Recipe
 
 
+def _components(region: str) -> tuple[str, ...]:
+    named = {
+        "left_eye": "EyesVisible",
+        "right_eye": "EyesVisible",
+        "mouth": "MouthOcclusionPrevention",
+        "forehead": "NoHeadCoverings",
+    }
+    return ("FaceOcclusionPrevention", *([named[region]] if region in named else []))
+
+
 def _covered(kind: str, levels: tuple[float, ...], place: int) -> Ladder:
     def put(base: Recipe, level: float, _: Signs) -> Recipe:
         return Recipe(**{**dict(base), "occluder": kind, "occluder_coverage": level})
@@ -18,7 +28,9 @@ OCCLUDER = Factor(
     neutral="none",
     range=None,
     where="render",
-    severities=tuple(Severity(f"covered_{region}", (f"covered_{region}",)) for region in REGIONS),
+    severities=tuple(
+        Severity(f"covered_{region}", (f"covered_{region}",), ofiq=_components(region)) for region in REGIONS
+    ),
     ladders=(
         _covered("sunglasses", (0.0, 0.5, 1.0), 9),
         _covered("mask", (0.3, 0.6, 1.0), 10),

@@ -16,6 +16,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation.compare import Protocol, compare
 from synfiqa.fiqa_train.evaluation.pairs import enumerate_pairs, pair_similarity
 from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration
+from synfiqa.fiqa_train.labels.parts import label_digest
 from synfiqa.jobs.generation.identity_half import ledger_counts
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.evaluation import TrainingResult, file_content
@@ -164,7 +165,12 @@ def make_model(storage: Storage, run: RunConfig, names: dict[str, str] | None = 
         {"epoch": epoch, "loss": 0.2 / epoch, "validation_spearman": 0.9 - 0.4 / epoch, "validation_error": 0.3 / epoch}
         for epoch in range(1, 6)
     ]
-    labelled = require_calibration(storage, run.label.name).dataset_sha256
+    calibration = require_calibration(storage, run.label.name)
+    basis = {
+        "label": run.label.name,
+        "label_sha256": label_digest(calibration),
+        "dataset_sha256": calibration.dataset_sha256,
+    }
     metrics = TrainingResult(
         name=run.train.name,
         model_sha256="d" * 64,
@@ -174,7 +180,7 @@ def make_model(storage: Storage, run: RunConfig, names: dict[str, str] | None = 
         train_images=70,
         identities={"train": 7},
         history=history,
-        basis=TRAINING.model_copy(update={"dataset_sha256": labelled}),
+        basis=TRAINING.model_copy(update=basis),
     )
     storage.write(f"models/{run.train.name}/metrics.json", file_content(metrics))
     storage.write(f"models/{run.train.name}/evaluation.json", text.encode())

@@ -21,7 +21,9 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.testset import TestSet
 from synfiqa.fiqa_train.evaluation.compare import Protocol, judged, model_versus
 from synfiqa.fiqa_train.evaluation.document import evaluation_basis, existing_result
+from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores, ScoreFile
 from synfiqa.fiqa_train.evaluation.held_out import judges_of, load_embedder
+from synfiqa.fiqa_train.evaluation.on_test_sets.external_qualities import matched_to, with_external
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_document import (
     result_path,
     scores_path,
@@ -74,12 +76,14 @@ def run_evaluate_on(
     lease: Lease | None = None,
     resolved: ResolvedRun | None = None,
     allow_seen: bool = False,
+    score_files: Sequence[ScoreFile] = (),
 ) -> list[SetEvaluation]:
     """Evaluate `models/<train.name>/` on each set and return the results; one that exists is returned as it is.
 
     All sets are checked before the first image is read. UserError for a set whose pairs carry no FMR, which is the run
     itself, or another run whose people a model has learned from (unless `allow_seen`); RunHeld, before the next write,
-    when the run is taken over from `lease`.
+    when the run is taken over from `lease`. `score_files` are further methods; UserError for one without a score for
+    every image with a face of a set that it covers, before anything of that set is written.
     """
     # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
     torch.set_num_threads(1)
@@ -93,7 +97,11 @@ def run_evaluate_on(
         carried(test_set.name, pairs, config.evaluate.fmr)
         planned.append((test_set, pairs, seen))
     preflight(storage)
-    return [_on_one(subject, storage, test_set, pairs, seen, lease) for test_set, pairs, seen in planned]
+    external = {test_set.name: matched_to(test_set, score_files) for test_set in test_sets}
+    return [
+        _on_one(subject, storage, test_set, pairs, seen, external[test_set.name], lease)
+        for test_set, pairs, seen in planned
+    ]
 
 
 def _seen(subject: _Subject, test_set: TestSet, *, allow_seen: bool) -> list[str]:
@@ -129,16 +137,22 @@ def _subject(config: RunConfig, storage: Storage, resolved: ResolvedRun | None) 
 
 
 def _on_one(
-    subject: _Subject, storage: Storage, test_set: TestSet, planned: SetPairs, seen: list[str], lease: Lease | None
+    subject: _Subject,
+    storage: Storage,
+    test_set: TestSet,
+    planned: SetPairs,
+    seen: list[str],
+    external: list[MatchedScores],
+    lease: Lease | None,
 ) -> SetEvaluation:
     config, folder = subject.config, model_folder(subject.config.train.name)
-    basis = set_basis(subject.basis, test_set)
+    basis = set_basis(subject.basis, test_set, {one.file.name: one.file.digest for one in external})
     existing = existing_result(storage, result_path(folder, test_set.name), SetEvaluation, basis)
     if existing is not None:
         return existing
     scorers = scorers_of(subject.scorers, subject.settings, {"model": subject.model}, SCORERS)
     judges = {model.name: load_embedder(model) for model in subject.judges}
-    images = scores_of(test_set, judges, scorers)
+    images = with_external(scores_of(test_set, judges, scorers), test_set, external)
     units = pooled(images, test_set.templates) if test_set.templates else images
     compared = planned.between(units.present)
     fmrs, skipped = carried(test_set.name, compared, config.evaluate.fmr)
@@ -148,8 +162,9 @@ def _on_one(
         for name in config.evaluate.scorers
         if name == LABEL
     ]
+    records = [one.record for one in external]
     found = set_document(
-        config.train.name, basis, test_set, images.reasons, planned, compared, left_out, results, skipped, seen
+        config.train.name, basis, test_set, images.reasons, planned, compared, left_out, results, skipped, seen, records
     )
     require_held(lease)
     storage.write(scores_path(folder, test_set.name), set_score_table(test_set, images.quality))

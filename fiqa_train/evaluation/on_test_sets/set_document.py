@@ -13,6 +13,7 @@ from synfiqa.schemas.evaluation import (
     EvaluationBasis,
     LeftOut,
     NetworkComparison,
+    ScoreFileRecord,
     SetBasis,
     SetEvaluation,
     SetId,
@@ -33,8 +34,8 @@ def scores_path(folder: str, name: str) -> str:
     return f"{folder}/scores-{name}.parquet"
 
 
-def set_basis(basis: EvaluationBasis, test_set: TestSet) -> SetBasis:
-    """Return all that decides the evaluation on a set."""
+def set_basis(basis: EvaluationBasis, test_set: TestSet, external: Mapping[str, str]) -> SetBasis:
+    """Return all that decides the evaluation on a set; `external` are the digests of its files of `--scores`."""
     found = SetId(
         name=test_set.name,
         format=test_set.format,
@@ -42,7 +43,7 @@ def set_basis(basis: EvaluationBasis, test_set: TestSet) -> SetBasis:
         protocol=test_set.protocol,
         crops=test_set.crops_from,
     )
-    return SetBasis(**dict(basis), test_set=found)
+    return SetBasis(**dict(basis) | {"scorers": basis.scorers | dict(external)}, test_set=found)
 
 
 def set_document(
@@ -56,6 +57,7 @@ def set_document(
     results: list[NetworkComparison],
     skipped: list[Skipped],
     seen: list[str],
+    score_files: list[ScoreFileRecord],
 ) -> SetEvaluation:
     """Return the document; `reasons` are those of the images, empty where there is a face; `seen` names models."""
     n_genuine, n_impostor = compared.counts
@@ -83,6 +85,7 @@ def set_document(
         skipped=skipped,
         seen=bool(seen),
         seen_by=seen,
+        score_files=score_files,
         headline=headline(results[0]),
     )
 

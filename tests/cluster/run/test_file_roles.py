@@ -20,6 +20,8 @@ from tests.cluster.finished_run import finished_run
         ("vectors/bundled-b-0123456789abcdef01234567.safetensors", "vectors"),
         ("attempts/session/key/mark", "attempt mark"),
         ("lease/000012.json", "lease"),
+        ("report/index.html", "report"),
+        ("report/label-a.b.html", "report"),
         ("models/x/.tmp-anything", "unfinished write"),
     ],
 )
@@ -40,6 +42,7 @@ def test_names_have_roles(path, role):
         "labels/../shard-000000-0123456789ab.parquet",
         "labels/.hidden/calibration.json",
         "commits/shard-000000.r1.json",
+        "report/label-.html",
     ],
 )
 def test_other_names_have_no_role(path):

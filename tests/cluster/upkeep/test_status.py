@@ -56,6 +56,7 @@ def test_a_replayed_shard_counts_by_its_newest_revision_and_a_replayed_candidate
     status = read_status(storage)
     assert (status.state, status.samples.dead, status.samples.accepted) == ("finished", 0, 84)
     assert (status.labels, status.models, status.report) == (["default"], ["default"], True)
+    assert status.reports == ["report/index.html"]
     table = store.read(store.committed("identities")[0]).slice(0, 3)
     counts = {"planned": 3, "accepted": 0, "rejected": 0, "dead": 3, "replayed": 0}
     store.commit("identities", 2, table, counts)

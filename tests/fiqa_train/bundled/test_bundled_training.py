@@ -173,10 +173,10 @@ def test_training_learns_publishes_and_repeats_exactly(renders, tmp_path):
 
 
 def test_all_networks_are_trained_from_one_set_of_renders_and_come_out_as_if_trained_alone(renders, work, tmp_path):
-    cards = train_networks(tmp_path / "out", 3, work, SMALL)
+    cards = train_networks(tmp_path / "out", 3, work, SMALL, epochs=2)
     assert [card.name for card in cards] == list(NETWORKS) == ["bundled-a", "bundled-b", "bundled-clip"]
     assert all(read_bundled(tmp_path / "out" / f"{card.name}.yaml").card == card for card in cards)
-    assert train_embedder("bundled-b", renders, tmp_path / "alone", 3).sha256 == cards[1].sha256
+    assert train_embedder("bundled-b", renders, tmp_path / "alone", 3, epochs=2).sha256 == cards[1].sha256
 
 
 def test_dual_encoder_trains_and_publishes(renders, tmp_path):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from synfiqa.fiqa_train.evaluation.areas import above_ideal, ideal_area, ideal_fnmr, normalised_pauc, step_area
+from synfiqa.fiqa_train.evaluation.curve.areas import above_ideal, ideal_area, ideal_fnmr, normalised_pauc, step_area
+from synfiqa.fiqa_train.evaluation.curve.thresholds import check_resolution
 from synfiqa.fiqa_train.evaluation.edc import FEW_CARRIERS, edc, pair_quality
-from synfiqa.fiqa_train.evaluation.thresholds import check_resolution
 from synfiqa.fiqa_train.evaluation.weighted_pairs import WeightedPairs
 
 

@@ -1,4 +1,5 @@
 import io
+import math
 import re
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from synfiqa.cluster.run.manifest import load_run, open_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.export.layouts import run_export
 from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration, run_label
+from synfiqa.fiqa_train.ofiq.csv_table import HEADER, read_ofiq
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES
@@ -223,3 +225,23 @@ def test_a_shard_of_which_every_sample_is_dead_leaves_no_file(tmp_path, layout):
     ShardStore(storage, manifest.fingerprint).commit("samples", 1, SAMPLES.empty_table(), counts, dead=dead)
     run_label(run, storage)
     assert run_export(storage, tmp_path / "out", layout, "default")["images"] == 4 * 14
+
+
+@pytest.mark.parametrize("layout", ["synfiqa", "parquet"])
+def test_commanded_components_are_written_as_ofiq_does(storage, tmp_path, layout):
+    counts = run_export(storage, tmp_path / "out", layout, "default", ofiq=True)
+    plain = run_export(storage, tmp_path / "plain", layout, "default")
+    assert counts["files"] == plain["files"] + 1
+    text = (tmp_path / "out" / "OFIQ-Commanded.csv").read_text()
+    table = read_ofiq("out", text)
+    assert text.partition("\n")[0] == HEADER
+    assert len(table.names) == 12 * 14
+    assert table.names[:3] == ["data/0/Ref-0.jpg", "data/0/Ref-1.jpg", "data/0/0.jpg"]
+    if layout == "synfiqa":
+        assert all((tmp_path / "out" / name).is_file() for name in table.names)
+    samples = pa.concat_tables(ShardStore(storage, load_run(storage).fingerprint).tables("samples"))
+    row = next(row for row in samples.to_pylist() if row["sample_id"] == "000011/3")
+    yaw = row["yaw"] if row["measured_yaw"] is None else row["measured_yaw"]
+    place = table.names.index("data/11/3.jpg")
+    assert table.scalars["HeadPoseYaw"][place] == round(100 * max(0.0, math.cos(math.radians(yaw))) ** 2)
+    assert all(value != value for value in table.scalars["Sharpness"]), "not determined by a recipe"

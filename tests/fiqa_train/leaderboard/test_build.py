@@ -125,3 +125,18 @@ def test_nothing_to_compare_is_refused(trained):
     config, storage = trained
     with pytest.raises(UserError, match=r"no scorer of evaluate\.scorers"):
         build_leaderboard(page(models=["absent"], evaluate={"scorers": ["model", "label"]}), config, storage, [])
+
+
+def test_scores_of_another_tool_are_rows_of_their_sets(trained, people, tmp_path):
+    config, storage = trained
+    images = sorted(path.relative_to(people) for path in people.rglob("*.png"))
+    (tmp_path / "other.csv").write_text("\n".join(["path,score", *(f"{path},-{path.stem}" for path in images)]))
+    scores = [f"people:lightqnet={tmp_path / 'other.csv'}"]
+    found = build_leaderboard(page(), config, storage, [f"people={people}"], scores=scores)
+    own, other = found.sets
+    assert found.scorers[-1] == "lightqnet"
+    assert "lightqnet" not in own.results[0].methods
+    assert other.results[0].methods["lightqnet"].pauc is not None
+    assert [one.name for one in other.score_files] == ["lightqnet"]
+    with pytest.raises(UserError, match="has no score for 80 of 80 images of run"):
+        build_leaderboard(page(), config, storage, [], scores=[f"lightqnet={tmp_path / 'other.csv'}"])

@@ -5,7 +5,7 @@ import re
 from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
 from synfiqa.jobs.leaderboard_page.board_html import html
 from synfiqa.jobs.leaderboard_page.board_markdown import markdown
-from synfiqa.schemas.evaluation import Interval
+from synfiqa.schemas.evaluation import Difference, Interval
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures, Spread
 from tests.schemas.results import by_network, comparison, method
 
@@ -72,6 +72,22 @@ def test_the_page_escapes_names_and_needs_nothing_from_outside():
     assert 'class="number leads">0.600' in page
     assert "Left out" in page
     assert "listed pairs" in page
+
+
+def test_paired_differences_stand_in_a_table_by_setting_that_scrolls_in_its_box():
+    other = comparison("leaderboard", 0.01, {"good": method(0.6), "mine": method(0.8)}, (difference("good", "mine"),))
+    results = [by_network("bundled-b", True, other)]
+    sets = [SetFigures(name="lfw", protocol="listed", images=40, results=results, skipped=[])]
+    page = html(board(sets=sets, scorers=["good", "mine"]))
+    row = "<td>bundled-b, leaderboard, FMR 0.01</td><td>good minus mine: -0.200, 95 % [-0.300, -0.100]</td>"
+    assert row in page
+    tables = page.count("<table>")
+    assert tables == len(re.findall(r'<div class="table[^"]*"><table>', page)) > 2
+
+
+def difference(one: str, other: str) -> Difference:
+    bounds = Interval(low=-0.3, high=-0.1, used=20, resamples=20)
+    return Difference(method=one, other=other, difference=-0.2, interval=bounds)
 
 
 def test_without_seeds_published_rows_and_gaps_their_sections_are_not_there():

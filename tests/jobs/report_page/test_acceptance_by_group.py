@@ -130,7 +130,7 @@ def test_the_page_shows_the_groups(tmp_path):
     storage, _ = ledger(tmp_path, tones(1, 45, 5), tones(10, 20, 30))
     page = render_page(synthetic_run.config(), storage)
     assert "Acceptance by group" in page
-    assert '<tr class="best"><td>skin tone 10</td><td class="number">50</td><td class="number">40 %</td>' in page
+    assert '<tr class="best"><td>skin tone 10 ●</td><td class="number">50</td><td class="number">40 %</td>' in page
 
 
 def test_the_page_opens_every_ledger_unit_once(tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ from synfiqa.jobs.report_page.data import EXPRESSIONS
 from synfiqa.jobs.report_page.factors import commanded
 from synfiqa.jobs.report_page.page import render_page
 from synfiqa.jobs.report_page.pictures import SIDE, picture
-from synfiqa.jobs.workflows.report_file import PAGE, run_report
+from synfiqa.jobs.workflows.report_file import run_report
 from synfiqa.schemas.config.generate import GenerateSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
@@ -35,6 +35,7 @@ from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES
 from tests.jobs.synthetic_run import MODELS, config, make_ledger, make_model, make_samples
 
+PAGE = "report/index.html"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&$x$"
 
 
@@ -152,7 +153,7 @@ def test_captions_are_the_labels_of_the_very_samples_shown(whole):
     run, storage, _, page = whole
     labels = read_labels(storage, run.label.name).to_pandas().set_index("sample_id")["quality"]
     shown = re.findall(
-        r'<figure class="face" title="(\d{6}/\d+): [^"]*"><img [^>]*><figcaption>([\d.]+)</figcaption>', page.html
+        r'<figure class="face"><img [^>]*alt="(\d{6}/\d+): [^"]*"[^>]*><figcaption><b>([\d.]+)</b>', page.html
     )
     assert len(shown) >= 2 * run.generate.degraded
     assert all(f"{labels[sample]:.2f}" == caption for sample, caption in shown)
@@ -160,7 +161,8 @@ def test_captions_are_the_labels_of_the_very_samples_shown(whole):
 
 def test_degraded_samples_of_an_identity_run_from_best_to_worst(whole):
     run, _, _, page = whole
-    captions = re.findall(r"<figcaption>([\d.]+)</figcaption>", page.html)[: 2 * run.generate.degraded]
+    samples = page.html.partition('id="samples"')[2].partition("</section>")[0]
+    captions = re.findall(r"<figcaption><b>([\d.]+)</b>", samples)
     first, second = captions[: run.generate.degraded], captions[run.generate.degraded :]
     assert first == sorted(first, reverse=True)
     assert second == sorted(second, reverse=True)
@@ -229,6 +231,40 @@ def test_page_loads_nothing_and_runs_nothing(whole):
     assert "default-src 'none'" in page.html
 
 
+def test_no_fact_needs_a_pointer_over_a_picture_and_none_waits_for_scrolling(whole):
+    """Degradations stood in the title of a picture alone, which neither paper nor a phone shows; pictures further down
+    were loaded when they came into view, so that a print or a screenshot of the page had holes."""
+    run, _, _, page = whole
+    assert [attributes for _, attributes in page.tags if "title" in attributes or "loading" in attributes] == []
+    shown = [image["alt"] for image in page.attributes("img") if re.match(r"\d{6}/\d+: ", image["alt"])]
+    assert len(shown) >= 2 * run.generate.degraded
+    text = page.text("samples") + page.text("labels")
+    assert [remark for remark in shown if " ".join(remark.split()) not in text] == []
+
+
+def test_results_stand_under_their_judge_with_level_and_resampling_of_the_intervals(whole, tmp_path):
+    run = whole[0]
+    shutil.copytree(run.run.url, tmp_path / "judges")
+    copy = Storage(str(tmp_path / "judges"))
+    path = "models/default/evaluation.json"
+    document = json.loads(copy.read(path))
+    other = [{**result, "embedder": "bundled-a", "independent": False} for result in document["results"]]
+    copy.write(path, json.dumps({**document, "results": other + document["results"]}).encode())
+    text = Page(render_page(run, copy)).text("evaluation")
+    first, second = text.partition("Judged by bundled-a")[::2]
+    assert "Judged by bundled-b" in first, "the judge of the headline stands first"
+    assert first.count("quality from") == second.count("quality from") == 4
+    assert "independent of the labels" in first
+    assert "judges its own" in second
+    assert "judge bundled-a" in second
+    assert "judge bundled-b" not in second
+    assert (
+        "95 % percentile intervals of a bootstrap over identities: each of 20 resamples draws as many held-out "
+        "identities as there are, with replacement" in text
+    )
+    assert "the 95 % interval of the mean of 200 random orders of the images" in text
+
+
 def test_ids_are_unique_and_every_reference_leads_somewhere(whole):
     page = whole[3]
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
@@ -250,9 +286,11 @@ def test_a_complete_run_misses_nothing(whole):
 
 
 def test_without_a_model_only_training_and_evaluation_are_missing(tmp_path, whole):
-    run, storage, _, page = whole
-    other = run.model_copy(update={"train": run.train.model_copy(update={"name": "another"})})
-    partial = Page(render_page(other, storage))
+    run, _, _, page = whole
+    storage = Storage(
+        str(shutil.copytree(run.run.url, tmp_path / "untrained", ignore=shutil.ignore_patterns("models")))
+    )
+    partial = Page(render_page(run, storage))
     assert "Not there yet: a trained model (synfiqa train), an evaluation (synfiqa evaluate)." in partial.text("")
     assert set(page.sections) - set(partial.sections) == {"training", "evaluation"}
 
@@ -263,7 +301,7 @@ def test_headline_shows_spearman_and_pauc_beside_sharpness(evaluated):
     text = page.text("")
     spearman = document["spearman"]
     assert f"{spearman['model']:.3f} sharpness {spearman['sharpness']:.3f} 120 images of 12 held-out" in text
-    assert f"pAUC of the model {model['pauc']:.3f} sharpness {sharpness['pauc']:.3f} 95 %: " in text
+    assert f"pAUC of the model {model['pauc']:.3f} sharpness {sharpness['pauc']:.3f} 95 % over identities: " in text
     ranges = (f"{m['interval']['low']:.3f} to {m['interval']['high']:.3f}" for m in (model, sharpness))
     assert " and ".join(ranges) in text
 
@@ -273,13 +311,21 @@ def test_every_operating_point_has_its_table(evaluated):
     text = page.text("evaluation")
     assert len(document["results"]) == text.count("quality from") == 4
     for result in document["results"]:
-        title = f"bundled-b, {result['mode']} mode, FMR {100 * result['fmr']:.3g} %"
-        part = text.partition(title)[2]
+        title = f"{result['mode'].capitalize()} mode, FMR {100 * result['fmr']:.3g} %"
+        part = text.partition(title)[2].partition("mode, FMR")[0]
         for name, method in (("model", "model"), ("sharpness", "sharpness"), ("random", "random")):
             found, bounds = result["methods"][method], result["methods"][method]["interval"]
             row = f"{name} {found['pauc']:.3f} {bounds['low']:.3f} to {bounds['high']:.3f}"
-            assert row in part.partition("quality from")[2].partition("quality from")[0]
-        assert f"F₀ = {100 * result['fnmr0']:.3g} %, R = 30 %, {result['n_genuine']:,} genuine" in part
+            assert row in part
+            assert f"{found['auc']:.4f} {found['above_ideal']:.3f}".replace("-", "−") in part.partition(row)[2]
+        for fact in (
+            f"mode {result['mode']} judge bundled-b FMR {100 * result['fmr']:.3g} %",
+            f"F₀, FNMR without discarding {100 * result['fnmr0']:.3g} % R, largest discarded share 30 %",
+            "pairs probe-reference: each of a degraded probe and a clean reference",
+            f"genuine pairs {result['n_genuine']:,} impostor pairs {result['n_impostor']:,} (a sample)",
+            f"carriers, identity pairs above the threshold {result['carriers']:,}",
+        ):
+            assert fact in part
     assert "FMR 0.0001 % is left out: An FMR of 1e-06 needs" in text
 
 
@@ -318,7 +364,7 @@ def test_figures_without_a_value_are_said_to_have_none(tmp_path):
     storage.write("models/default/evaluation.json", json.dumps(document).encode())
     page = report(run, storage)
     assert "pAUC of the model none sharpness none lower is better" in page.text("")
-    assert "model: no false non-match" in page.text("evaluation")
+    assert page.text("evaluation").count("no false non-match") == len(document["results"]), "one reason for all methods"
 
 
 def test_the_page_says_which_fusion_made_the_labels(whole):
@@ -361,8 +407,8 @@ def test_parts_made_from_something_older_are_called_so(tmp_path):
     store.commit("identities", 3, store.read(store.committed("identities")[0]), {"accepted": 4, "rejected": 4})
     text = report(run, storage).text("")
     assert "The labels are older than the shards" in text
-    assert "The model was trained on other shards" in text
-    assert "The evaluation is that of an earlier model" in text
+    assert "The model default was trained on other shards" in text
+    assert "The evaluation of default is that of an earlier model" in text
 
 
 def test_equal_runs_give_equal_pages(whole):
@@ -420,9 +466,11 @@ def test_no_run_folder_is_a_user_error_and_nothing_is_written(tmp_path):
     ],
 )
 def test_a_damaged_part_fails_by_name_and_keeps_the_old_page(tmp_path, part, content, message):
-    run = config(run={"url": str(tmp_path)})
+    run = config(identities=4, degraded=4, run={"url": str(tmp_path)})
     storage = Storage(run.run.url)
-    make_ledger(storage, run)
+    make_samples(make_ledger(storage, run), run)
+    run_label(run, storage)
+    make_model(storage, run)
     before = report(run, storage).html
     storage.write(f"models/default/{part}.json", content)
     with pytest.raises(JobFailed, match=rf"models/default/{part}\.json {message}"):
@@ -498,6 +546,7 @@ def drawings(page: Page) -> set[str]:
 
 def test_what_diffusion_does_not_command_is_not_drawn_whatever_the_columns_hold(whole, painted):
     scene = {"Harsh light", "Exposure", "Coloured light", "Camera distance", "Occluder", "Expression"}
+    scene |= {"Nod", "Head tilt", "Gaze", "Background"}
     crop = {"Head turn", "Lost resolution", "Blur", "Shake", "Sensor noise", "Compression", "Bad alignment"}
     everything = scene | crop
     assert drawings(whole[3]) == everything
@@ -515,6 +564,8 @@ def test_what_diffusion_does_not_command_is_not_drawn_whatever_the_columns_hold(
         ({"occluder_rate": 0.0}, "occluder"),
         ({"expression_rate": 0.0}, "expression"),
         ({"yaw_std": 0.0}, "measured_yaw"),
+        ({"pitch_std": 0.0}, "pitch"),
+        ({"roll_std": 0.0}, "roll"),
         ({"motion_rate": 0.0}, "motion"),
         ({"noise_rate": 0.0, "exposure_rate": 0.0}, "noise"),
         ({"cast_rate": 0.0}, "light_cast"),
@@ -660,7 +711,7 @@ def test_an_unreadable_picture_does_not_hide_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.jobs.synthetic_run.face", lambda identity, recipe: b"" if identity == 1 else JPEG)
     make_samples(make_ledger(storage, run), run)
     page = report(run, storage)
-    assert page.text("identities").endswith("unreadable")
+    assert page.text("identities").endswith("0 unreadable 1 2 3")
     assert len(page.attributes("img")) > 3
 
 
@@ -672,4 +723,6 @@ JPEG = _sink.getvalue()
 def test_the_template_and_its_style_are_part_of_the_package():
     folder = Path(data.__file__).parent
     assert (folder / "report.html.j2").is_file()
+    assert (folder / "models.html.j2").is_file()
+    assert (folder / "macros.html.j2").is_file()
     assert (folder / "report.css").is_file()

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 
 import numpy as np
@@ -16,6 +17,7 @@ from synfiqa.cluster.run.file_roles import role_of
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.formats import open_test_sets
 from synfiqa.fiqa_train.evaluation.edc import edc
+from synfiqa.fiqa_train.evaluation.external_scores import open_score_files
 from synfiqa.fiqa_train.evaluation.on_test_sets.evaluate_sets import run_evaluate_on
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, pair_similarity
 from synfiqa.fiqa_train.training.checkpoints import load_trained
@@ -226,3 +228,47 @@ def test_the_command_prints_a_table_for_each_set(trained, tmp_path, capsys):
     assert rows[0][5:7] == ["48", "448"]
     assert storage.exists(RESULT.format("mine"))
     assert not storage.exists("models/default/evaluation.json"), "held-out identities are another command"
+
+
+def test_scores_of_another_tool_on_a_set(trained, tmp_path):
+    """A file for half of the images, or with NaN, is refused, and the earlier result stays."""
+    config, storage = trained
+    root = people(tmp_path / "mine")
+    (test_set,) = open_test_sets([f"mine={root}"])
+    (first,) = run_evaluate_on(config, storage, [test_set])
+    written = storage.read(RESULT.format("mine"))
+    scores = [f"/elsewhere/mine/{name}.png,{number / 7!r}" for number, name in enumerate(test_set.ids)]
+    file = tmp_path / "other.csv"
+
+    def given(rows, source="other={}"):
+        file.write_text("\n".join(["path,score", *rows]))
+        return open_score_files([source.format(file)], config.evaluate.scorers, ["mine"])
+
+    with pytest.raises(UserError, match=r"other\.csv has no score for 16 of 32 images of mine, such as p04/0, p04/1"):
+        run_evaluate_on(config, storage, [test_set], score_files=given(scores[:16]))
+    assert storage.read(RESULT.format("mine")) == written
+    (result,) = run_evaluate_on(config, storage, [test_set], score_files=given([*scores, "x/y.png,1"]))
+    assert set(result.headline.methods) == {*first.headline.methods, "other"}
+    assert [(one.rows, one.unmatched) for one in result.score_files] == [(33, 1)]
+    assert result.basis.scorers["other"] == result.score_files[0].sha256
+    table = pq.read_table(pa.BufferReader(storage.read("models/default/scores-mine.parquet")))
+    assert table["other"].to_pylist() == [number / 7 for number in range(32)]
+
+
+def test_the_command_reads_score_files(trained, tmp_path, capsys):
+    _, storage = trained
+    root = people(tmp_path / "mine")
+    (test_set,) = open_test_sets([f"mine={root}"])
+    file = tmp_path / "lightqnet.csv"
+    file.write_text("\n".join(["path,score", *(f"{name},{number}" for number, name in enumerate(test_set.ids))]))
+    words = ["evaluate", "--run", storage.url, "--on", f"mine={root}", "--scores"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, f"mine:lightqnet={file}"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert "scores     lightqnet: 32 images" in printed
+    assert re.search(r"judge +mode .* lightqnet", printed)
+    with pytest.raises(SystemExit) as ended:
+        main([*words, f"model={file}"])
+    assert ended.value.code == 2
+    assert "'model' is the name of a scorer or column" in capsys.readouterr().err

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from synfiqa.fiqa_train.evaluation.quality_cuts import QualityCuts, Step
-from synfiqa.fiqa_train.evaluation.thresholds import iso_threshold, nearest_threshold
+from synfiqa.fiqa_train.evaluation.curve.quality_cuts import QualityCuts, Step
+from synfiqa.fiqa_train.evaluation.curve.thresholds import iso_threshold, nearest_threshold
 
 
 class Similarities:

@@ -1,0 +1,1 @@
+"""Parts of an error-versus-discard curve: cuts by quality, thresholds, similarities, areas."""

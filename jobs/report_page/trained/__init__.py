@@ -1,0 +1,1 @@
+"""The models of a label pass on the report: training and evaluation."""
