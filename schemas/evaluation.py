@@ -14,6 +14,10 @@ from synfiqa.schemas.manifest import Record
 VERSION: Final = 1
 """Version of the result files; older files have no such key."""
 
+JUDGE: Final = "judge f_r"
+"""Name of the method that is the judge's own recognition of an image, the mean cosine to its identity's references: the
+limit that a forecast of this recogniser can reach, since its decisions rest on the same cosines."""
+
 
 class OtherVersion(ValueError):
     """Signals a result file of another version; the message names the version."""

@@ -1,6 +1,6 @@
 """Test-wide settings: one torch thread, as in the workers; more of them collapse on a shared machine.
 
-Three processes share the tests: two run those that need Ray, which mostly wait, one begins with the rest.
+Two processes share the tests: one runs those that need Ray, which mostly wait, the other the rest.
 """
 
 from functools import cache
@@ -48,20 +48,17 @@ def needs_ray(path: str) -> bool:
     return "pytest.mark.ray" in (ROOT / path).read_text(encoding="utf-8")
 
 
-class RayInTwoProcesses(LoadScopeScheduling):
-    """Sends a test file to one process, and files with Ray to two: more clusters at a time miss their deadlines."""
+class RayInOneProcess(LoadScopeScheduling):
+    """Sends a test file to one process, and all files with Ray to the same: clusters at a time miss their deadlines."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        if not needs_ray(path):
-            return path
-        # Both take about as long.
-        return "ray, whole jobs" if path.startswith(("tests/chaos/", "tests/e2e/")) else "ray, parts"
+        return "ray" if needs_ray(path) else path
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> RayInTwoProcesses:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> RayInOneProcess:
     """Let xdist send tests by the rule above."""
-    return RayInTwoProcesses(config, log)
+    return RayInOneProcess(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ from synfiqa.fiqa_train.evaluation.intervals import Interval as Bounds
 from synfiqa.fiqa_train.evaluation.pairs import PairTable
 from synfiqa.fiqa_train.evaluation.random_quality import RANDOM, random_edc
 from synfiqa.fiqa_train.evaluation.weighted_pairs import WeightedPairs
-from synfiqa.schemas.evaluation import Comparison, Difference, Interval, Method, NetworkComparison, Skipped
+from synfiqa.schemas.evaluation import JUDGE, Comparison, Difference, Interval, Method, NetworkComparison, Skipped
 
 CURVE_POINTS = 201
 """Largest number of points of a stored curve; pAUC is computed on the whole curve."""
@@ -107,9 +107,16 @@ def judged(
     identities: np.ndarray,
     protocol: Protocol,
     versus: Sequence[tuple[str, str]],
+    recognition: np.ndarray | None = None,
 ) -> list[NetworkComparison]:
-    """Return what `compare` does, by one recognition network; without intervals for the one named `labelling`."""
+    """Return what `compare` does, by one recognition network; without intervals for the one named `labelling`.
+
+    `recognition` (images,), where the set has references, is that of this network: it becomes the method JUDGE, unless
+    an image of the pairs has none (NaN).
+    """
     independent = judge != labelling
+    if recognition is not None and np.isfinite(recognition[np.append(table.first, table.second)]).all():
+        qualities = {**qualities, JUDGE: np.nan_to_num(recognition)}
     own = protocol if independent else replace(protocol, resamples=0)
     found = compare(qualities, similarity, table, identities, own, versus)
     return [NetworkComparison(embedder=judge, independent=independent, **dict(one)) for one in found]

@@ -21,6 +21,7 @@ from synfiqa.fiqa_train.evaluation.pairs import MAX_IMPOSTORS, PairTable, count_
 from synfiqa.schemas.audit import AuditResult
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.evaluation import (
+    JUDGE,
     EvaluationBasis,
     EvaluationResult,
     Figure,
@@ -120,5 +121,7 @@ def headline(result: NetworkComparison) -> Headline:
         fmr=result.fmr,
         discard_limit=result.discard_limit,
         fnmr0=result.fnmr0,
-        methods={name: Figure(pauc=own.pauc, interval=own.interval) for name, own in result.methods.items()},
+        methods={
+            name: Figure(pauc=own.pauc, interval=own.interval) for name, own in result.methods.items() if name != JUDGE
+        },
     )

@@ -49,6 +49,7 @@ from synfiqa.fiqa_train.evaluation.pairs import (
     enumerate_pairs,
     pair_similarity,
     probe_reference_pairs,
+    recognition_of,
 )
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
@@ -264,10 +265,12 @@ def _results(
     results: list[NetworkComparison] = []
     first: np.ndarray | None = None
     for judge in judges:
-        similarity = pair_similarity(judging.vectors(judge, held_out.images), table)
+        vectors = judging.vectors(judge, held_out.images)
+        similarity = pair_similarity(vectors, table)
+        own = recognition_of(vectors, held_out.identity, np.isnan(held_out.label))
         first = similarity if first is None else first
         steps.done()
         labelling, people = judging.basis.label_embedder, held_out.identity
-        results += judged(judge.name, labelling, qualities, similarity, table, people, protocol, versus)
+        results += judged(judge.name, labelling, qualities, similarity, table, people, protocol, versus, own)
         steps.done()
     return results, np.empty(0) if first is None else first

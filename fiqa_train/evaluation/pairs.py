@@ -107,3 +107,16 @@ def pair_similarity(vectors: np.ndarray, table: PairTable) -> np.ndarray:
                 both = vectors[table.first[part]], vectors[table.second[part]]
                 similarity[part] = np.einsum("nd,nd->n", *both)
     return similarity
+
+
+def recognition_of(vectors: np.ndarray, identities: np.ndarray, is_reference: np.ndarray) -> np.ndarray:
+    """Return the mean cosine float64 (N,) of each image to the references of its identity, itself left out.
+
+    `vectors` are unit vectors (N, D). NaN where an identity has no reference, or no other one.
+    """
+    people, numbers = np.unique(identities, return_inverse=True)
+    sums = np.zeros((len(people), vectors.shape[1]))
+    np.add.at(sums, numbers[is_reference], vectors[is_reference].astype(np.float64))
+    counts = np.bincount(numbers[is_reference], minlength=len(people))[numbers] - is_reference
+    own = np.einsum("nd,nd->n", vectors, sums[numbers]) - is_reference
+    return np.divide(own, counts, out=np.full(len(vectors), np.nan), where=counts > 0)

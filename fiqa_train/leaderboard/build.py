@@ -212,6 +212,7 @@ def _results(
     protocol = Protocol(fmrs, page.config.evaluate.discard_limit, resamples, page.seed)
     found: list[NetworkComparison] = []
     for judge in page.judges:
-        similarity = pair_similarity(vectors[judge], pairs.table)
-        found += judged(judge, page.labelling, quality, similarity, pairs.table, pairs.identity, protocol, versus)
+        similarity, own = pair_similarity(vectors[judge], pairs.table), pairs.recognition(vectors[judge])
+        people = pairs.identity
+        found += judged(judge, page.labelling, quality, similarity, pairs.table, people, protocol, versus, own)
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from synfiqa.schemas.evaluation import Comparison, Difference, Interval, Method, NetworkComparison
+from synfiqa.schemas.evaluation import JUDGE, Comparison, Difference, Interval, Method, NetworkComparison
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 
 MODES = {
@@ -72,7 +72,7 @@ def _difference(each: Difference) -> str:
 
 def _table(found: LeaderboardResult, figures: SetFigures, results: Sequence[NetworkComparison]) -> Table:
     first = results[0]
-    names = [name for name in found.scorers if any(name in result.methods for result in results)]
+    names = [name for name in (*found.scorers, JUDGE) if any(name in result.methods for result in results)]
     names.sort(key=lambda name: _rank(first.methods.get(name)))
     rows = [[name, *(method_text(result.methods.get(name)) for result in results)] for name in names]
     best: list[int | None] = []
@@ -80,8 +80,10 @@ def _table(found: LeaderboardResult, figures: SetFigures, results: Sequence[Netw
         known = {
             at: method.pauc
             for at, name in enumerate(names)
-            # The label of the run is what models learn, not a competitor; random is what discarding is measured by.
-            if name not in ("label", "random") and (method := result.methods.get(name)) and method.pauc is not None
+            # The label of the run is what models learn, the judge's f_r what they foresee, and random the measure.
+            if name not in ("label", "random", JUDGE)
+            and (method := result.methods.get(name))
+            and method.pauc is not None
         }
         best.append(min(known, key=lambda at: known[at] or 0.0) if known else None)
     independent = "" if first.independent else "; this network made the labels, so it judges its own"
@@ -90,6 +92,8 @@ def _table(found: LeaderboardResult, figures: SetFigures, results: Sequence[Netw
         f"{first.n_impostor:,} impostor pairs, R {first.discard_limit:g}. pAUC: 1 is chance, lower is better; 95 % "
         "intervals over identities."
     )
+    if JUDGE in names:
+        note += f" {JUDGE}: mean cosine to the references by this judge itself, what a perfect forecast would reach."
     return Table(
         f"{figures.name}, judged by {first.embedder}", note, ["scorer", *map(setting_text, results)], rows, best
     )

@@ -181,6 +181,7 @@ def _results(subject: _Subject, units: SetScores, pairs: SetPairs, fmrs: list[fl
     labelling, people = subject.basis.label_embedder, pairs.identity
     found: list[NetworkComparison] = []
     for judge in subject.judges:
-        similarity = pair_similarity(units.vectors[judge.name], pairs.table)
-        found += judged(judge.name, labelling, units.quality, similarity, pairs.table, people, protocol, versus)
+        vectors = units.vectors[judge.name]
+        similarity, own = pair_similarity(vectors, pairs.table), pairs.recognition(vectors)
+        found += judged(judge.name, labelling, units.quality, similarity, pairs.table, people, protocol, versus, own)
     return found

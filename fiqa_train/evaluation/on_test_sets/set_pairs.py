@@ -13,7 +13,13 @@ from synfiqa.fiqa_train.datasets.pair_table import (
 )
 from synfiqa.fiqa_train.datasets.testset import TestSet
 from synfiqa.fiqa_train.evaluation.compare import resolvable
-from synfiqa.fiqa_train.evaluation.pairs import MAX_IMPOSTORS, count_pairs, enumerate_pairs, probe_reference_pairs
+from synfiqa.fiqa_train.evaluation.pairs import (
+    MAX_IMPOSTORS,
+    count_pairs,
+    enumerate_pairs,
+    probe_reference_pairs,
+    recognition_of,
+)
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import IdentitySource, Skipped
 
@@ -26,7 +32,8 @@ class SetPairs:
     """Pairs of the images or templates (units,) of a set, and the identities by which intervals are drawn.
 
     `protocol` is listed, probe-reference or all. `repeated` pairs are there twice, `contradictory` ones are called
-    impostors although their images show one identity; both stay, since published figures have them too.
+    impostors although their images show one identity; both stay, since published figures have them too. `is_reference`
+    (units,) stands where references and identities are known.
     """
 
     table: PairTable
@@ -36,6 +43,7 @@ class SetPairs:
     sampled: bool
     repeated: int
     contradictory: int
+    is_reference: np.ndarray | None = None
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -47,6 +55,10 @@ class SetPairs:
     def intervals(self) -> bool:
         """Return whether intervals are drawn: over two identities at least and DRAWN_PAIRS pairs at most."""
         return len(self.table.first) <= DRAWN_PAIRS and len(np.unique(self.identity)) > 1
+
+    def recognition(self, vectors: np.ndarray) -> np.ndarray | None:
+        """Return the mean cosine (units,) of each unit to its identity's references by one network, where known."""
+        return None if self.is_reference is None else recognition_of(vectors, self.identity, self.is_reference)
 
     def between(self, present: np.ndarray) -> "SetPairs":
         """Return the pairs whose two units are both present (units,)."""
@@ -77,6 +89,7 @@ def pairs_of(test_set: TestSet, choice: str, seed: int) -> SetPairs:
         sampled,
         repeated_pairs(table, units) if listed else 0,
         contradictory_pairs(table, identity) if listed else 0,
+        test_set.is_reference if known else None,
     )
 
 

@@ -1,12 +1,13 @@
 """One judge, mode and FMR of an evaluation as a drawing, a table and facts in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from synfiqa.jobs.report_page.drawing.evaluation_drawings import edc_curves, interval_whiskers
 from synfiqa.jobs.report_page.drawing.plots import Plot
-from synfiqa.schemas.evaluation import Difference, Interval, Method, NetworkComparison
+from synfiqa.schemas.evaluation import JUDGE, Difference, Interval, Method, NetworkComparison
 
 MODES = {
     "leaderboard": "genuine and impostor pairs are discarded together, and the threshold is estimated again at every "
@@ -24,6 +25,10 @@ _METHODS = {
 }
 _OTHERS = ("series-3", "series-4", "series-5")
 _RANDOM = "random"
+_JUDGE_NOTE = (
+    "the judge's own recognition, the mean cosine of an image to the references of its identity; the limit of what can "
+    "be foreseen of this judge, since its decisions rest on the same cosines."
+)
 _PAUC_AXIS = "pAUC with 95 % interval, lower is better, 1 is chance"
 
 
@@ -77,7 +82,7 @@ def operating_point(result: NetworkComparison, pairs: str, sampled: bool, headli
         headline=headline,
         facts=_facts(result, pairs, sampled),
         rows=[_row(shown[method], found, versus.get(method)) for method, found in methods.items()],
-        notes=_notes({shown[method][0]: found.note for method, found in methods.items()}),
+        notes=_notes({shown[method][0]: found.note for method, found in methods.items()}) + _limit(methods),
         curves_plot=Plot(edc_curves(curves, result.discard_limit, result.mode == "iso", name)),
         intervals_plot=Plot(interval_whiskers(whiskers, f"{name}-pauc", _PAUC_AXIS, 1.0)) if whiskers else None,
     )
@@ -127,6 +132,10 @@ def _notes(notes: dict[str, str]) -> list[str]:
     if len(set(notes.values())) == 1:
         return [note for note in set(notes.values()) if note]
     return [f"{method}: {note}" for method, note in notes.items() if note]
+
+
+def _limit(methods: Mapping[str, Method]) -> list[str]:
+    return [f"{JUDGE}: {_JUDGE_NOTE}"] if JUDGE in methods else []
 
 
 def _facts(result: NetworkComparison, pairs: str, sampled: bool) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from synfiqa.fiqa_train.evaluation.pairs import (
     enumerate_pairs,
     pair_similarity,
     probe_reference_pairs,
+    recognition_of,
 )
 
 
@@ -96,3 +97,14 @@ def test_probe_reference_pairs_join_a_reference_and_a_probe_and_keep_their_truth
     table = probe_reference_pairs(enumerate_pairs(identities), is_reference)
     pairs = set(zip(table.first.tolist(), table.second.tolist(), table.genuine.tolist(), strict=True))
     assert pairs == {(0, 1, True), (0, 2, True), (3, 4, True), (0, 4, False), (1, 3, False), (2, 3, False)}
+
+
+def test_recognition_is_the_mean_cosine_to_the_other_references_of_the_identity():
+    angles = np.radians([0.0, 60.0, 90.0, 180.0, 10.0, 20.0])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    found = recognition_of(vectors, np.array([4, 4, 4, 7, 9, 9]), np.array([True, True, False, True, False, False]))
+    first, second, probe, alone, *without = found
+    assert (first, second) == pytest.approx((0.5, 0.5), abs=1e-6)
+    assert probe == pytest.approx((0 + np.cos(np.radians(30))) / 2, abs=1e-6)
+    assert np.isnan(alone)
+    assert np.isnan(without).all()

@@ -15,6 +15,7 @@ from synfiqa.fiqa_train.leaderboard.sets import named_sources
 from synfiqa.fiqa_train.leaderboard.spreads import seed_groups
 from synfiqa.schemas.config.leaderboard_config import LeaderboardConfig
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import JUDGE
 from tests.fiqa_train.evaluation.test_evaluate_run import Detail, trained_once  # noqa: F401
 from tests.fiqa_train.labelled_run import blurred, portrait
 
@@ -55,12 +56,13 @@ def test_every_row_stands_on_every_set(trained, people):
     assert (own.images, own.identities) == (80, 8)
     assert found.scorers == ["default", "sharpness", "random", "label"]
     for result in own.results:
-        assert set(result.methods) == set(found.scorers)
+        assert set(result.methods) == {*found.scorers, JUDGE}
         assert result.methods["label"].pauc < result.methods["random"].pauc
         assert [(each.method, each.other) for each in result.differences] == [
             ("default", "sharpness"),
             ("default", "label"),
         ]
+    assert own.results[0].methods[JUDGE].pauc < own.results[0].methods["random"].pauc
     assert all(set(result.methods) == {"default", "sharpness", "random"} for result in other.results), "no labels there"
     assert {result.mode for result in own.results} == {"leaderboard", "iso"}
     assert found.left_out == []

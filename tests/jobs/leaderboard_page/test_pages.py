@@ -5,7 +5,7 @@ import re
 from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
 from synfiqa.jobs.leaderboard_page.board_html import html
 from synfiqa.jobs.leaderboard_page.board_markdown import markdown
-from synfiqa.schemas.evaluation import Difference, Interval
+from synfiqa.schemas.evaluation import JUDGE, Difference, Interval
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures, Spread
 from tests.schemas.results import by_network, comparison, method
 
@@ -14,7 +14,13 @@ HOSTILE = "<b>|x"
 
 def board(**changes):
     bounds = Interval(low=0.5, high=0.9, used=20, resamples=20)
-    methods = {"good": method(0.6, bounds), HOSTILE: method(0.8), "random": method(0.5), "label": method(0.4)}
+    methods = {
+        "good": method(0.6, bounds),
+        HOSTILE: method(0.8),
+        "random": method(0.5),
+        "label": method(0.4),
+        JUDGE: method(0.2),
+    }
     results = [by_network("bundled-b", True, comparison("leaderboard", 0.01, methods))]
     results += [by_network("bundled-a", False, comparison("iso", 0.001, {"good": method(None)}))]
     content = {
@@ -46,6 +52,8 @@ def board(**changes):
 def test_markdown_has_every_figure_with_its_setting():
     text = markdown(board())
     assert "| **good**" not in text, "a name is no figure"
+    assert "| judge f_r | 0.200 |" in text
+    assert "what a perfect forecast would reach" in text
     assert "| good | **0.600 [0.500, 0.900]** |" in text
     assert "leaderboard, FMR 0.01, F_0" in text
     assert "Judge bundled-a; this network made the labels" in text
@@ -57,7 +65,7 @@ def test_markdown_has_every_figure_with_its_setting():
     assert "<b>\\|x" in text
 
 
-def test_the_best_row_is_neither_the_label_nor_chance():
+def test_the_best_row_is_neither_label_nor_limit_nor_chance():
     rows = [line for line in markdown(board()).splitlines() if "**" in line and line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows] == ["| good"]
 
