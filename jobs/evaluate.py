@@ -2,21 +2,10 @@
 
 import argparse
 
-from synfiqa.jobs.command import Command, option
-from synfiqa.jobs.options import CONFIG, SCORES, config_of, held, storage_of
+from synfiqa.jobs.command import Command
+from synfiqa.jobs.options import ALLOW_SEEN, CONFIG, ON, SCORES, config_of, held, storage_of
 from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.config.run import RunConfig
-
-ON = option(
-    "--on",
-    action="append",
-    default=[],
-    metavar="NAME=PATH",
-    help="evaluate on this test set instead: InsightFace .bin, LFW, XQLFW, IJB-C, TinyFace, Adience, a folder of "
-    "identities, a run or a rendered benchmark; repeatable",
-)
-SEEN = "evaluate even on identities that a model may have learned from; the evaluation is marked"
-ALLOW_SEEN = option("--allow-seen", action="store_true", help=SEEN)
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -33,6 +33,19 @@ SCORES = option(
     help="scores of another tool as one more method: a CSV with path and score of every image (higher is better), or "
     "a CSV of OFIQ as NAME=FILE:COMPONENT; SET:NAME=FILE is of one set alone; repeatable",
 )
+ON = option(
+    "--on",
+    action="append",
+    default=[],
+    metavar="NAME=PATH",
+    help="evaluate on this test set instead: InsightFace .bin, LFW, XQLFW, IJB-C, TinyFace, Adience, a folder of "
+    "identities, a run or a rendered benchmark; repeatable",
+)
+ALLOW_SEEN = option(
+    "--allow-seen",
+    action="store_true",
+    help="evaluate even on identities that a model may have learned from; the evaluation is marked",
+)
 RUN = (
     option("folder", nargs="?", metavar="RUN", help="run folder or fsspec URL"),
     option("--run", metavar="URL", help="the same as an option"),

@@ -10,15 +10,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-COLUMNS = ("yaw", "measured_yaw", "pitch", "misalignment", "occluded_fraction", "occluded_regions")
+from synfiqa.schemas.factors import FACTORS
+
+# The factor of the aligner: it takes the head's own roll out of a crop, so that the roll left is its error.
+_LEFT_ROLL = next(
+    severity.columns[0]
+    for factor in FACTORS
+    if factor.where == "aligner"
+    for severity in factor.severities
+    if "HeadPoseRoll" in severity.ofiq
+)
+COLUMNS = ("yaw", "measured_yaw", "pitch", _LEFT_ROLL, "occluded_fraction", "occluded_regions")
 """Columns of samples that the components are computed from."""
 
 
 def commanded(samples: pa.Table) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return native values and scalars 0..100, float64 (N,) by component, NaN where they are not known.
 
-    Yaw is the measured one, else the commanded one. The aligner takes the head's own roll out of a crop, so that its
-    roll is the error of alignment. Hidden shares are unknown where the regions are, as in diffusion samples.
+    Yaw is the measured one, else the commanded one; roll is the error of alignment. Hidden shares are unknown where
+    the regions are, as in diffusion samples.
     """
     regions = samples["occluded_regions"]
     known = regions.is_valid().to_numpy(zero_copy_only=False)
@@ -33,7 +43,7 @@ def commanded(samples: pa.Table) -> tuple[dict[str, np.ndarray], dict[str, np.nd
         "FaceOcclusionPrevention": np.where(known, _floats(samples["occluded_fraction"]), np.nan),
         "HeadPoseYaw": np.where(np.isfinite(measured), measured, yaw),
         "HeadPosePitch": _floats(samples["pitch"]),
-        "HeadPoseRoll": _floats(samples["misalignment"]),
+        "HeadPoseRoll": _floats(samples[_LEFT_ROLL]),
     }
     return native, {name: np.clip(np.rint(SCALARS[name](values)), 0, 100) for name, values in native.items()}
 

@@ -13,7 +13,7 @@ from PIL import Image
 from skimage import data
 
 from synfiqa.jobs.cli import main
-from synfiqa.jobs.score import models_of
+from synfiqa.jobs.score_options import models_of
 from synfiqa.schemas.errors import UserError
 
 pytestmark = pytest.mark.e2e

@@ -84,7 +84,10 @@ def operating_point(result: NetworkComparison, pairs: str, sampled: bool, headli
         rows=[_row(shown[method], found, versus.get(method)) for method, found in methods.items()],
         notes=_notes({shown[method][0]: found.note for method, found in methods.items()}) + _limit(methods),
         curves_plot=Plot(edc_curves(curves, result.discard_limit, result.mode == "iso", name)),
-        intervals_plot=Plot(interval_whiskers(whiskers, f"{name}-pauc", _PAUC_AXIS, 1.0)) if whiskers else None,
+        # That of random alone, where the judge made the labels, compares nothing.
+        intervals_plot=Plot(interval_whiskers(whiskers, f"{name}-pauc", _PAUC_AXIS, 1.0))
+        if whiskers.keys() - {_METHODS[_RANDOM][0]}
+        else None,
     )
 
 

@@ -93,6 +93,14 @@ def test_heic_is_read_where_its_decoder_is_installed():
     assert np.abs(found.astype(int) - PHOTO).mean() < 6
 
 
+def test_jpeg_xl_is_read_where_its_decoder_is_installed():
+    pytest.importorskip("pillow_jxl")
+    stream = io.BytesIO()
+    Image.fromarray(PHOTO).save(stream, "JXL", quality=95)
+    found = decode_photo(stream.getvalue(), "photo").pixels
+    assert np.abs(found.astype(int) - PHOTO).mean() < 6
+
+
 @pytest.fixture(scope="module")
 def large():
     """A photograph of 108 megapixels, in which the astronaut is 12,000 wide."""
