@@ -168,9 +168,9 @@ def test_the_training_decides_who_is_held_out_even_for_a_model_of_another_seed(t
     asked = []
     read = evaluate.read_held_out
 
-    def watched(store, shards, identities):
+    def watched(store, shards, identities, *columns):
         asked.append(set(identities))
-        return read(store, shards, identities)
+        return read(store, shards, identities, *columns)
 
     monkeypatch.setattr(evaluate, "read_held_out", watched)
     result = evaluate.run_evaluate(changed(config, "train", name="aged"), storage)
