@@ -1,5 +1,6 @@
 """Builds the wheel, installs it into a fresh environment and uses it in a folder with hostile names."""
 
+import csv
 import os
 import shutil
 import subprocess
@@ -79,8 +80,9 @@ def use(programs: Path, folder: Path) -> str:
     synfiqa = str(programs / "synfiqa")
     printed = run([synfiqa, "--help"], cwd=folder)
     printed += run([synfiqa, "score", "astronaut.png", "--out", "scores.csv"], cwd=folder)
-    row = (folder / "scores.csv").read_text(encoding="utf-8").splitlines()[1]
-    if not 0 < float(row.split(",")[1]) < 1:
+    with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    if not 0 < float(row["score"] or 0) < 1:
         raise TrialFailed(f"the photograph has no score: {row}")
     config = run([str(programs / "python"), "-c", _CONFIG], cwd=folder / "jobs").strip()
     sets = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
