@@ -18,7 +18,7 @@ from synfiqa.schemas.errors import UserError
 
 pytestmark = pytest.mark.e2e
 
-COUNT = 16
+COUNT = 48
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
 
 

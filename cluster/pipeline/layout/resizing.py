@@ -63,6 +63,8 @@ class _Resized:
     def grow(self, size: int) -> int:
         """Set the size, to which Ray Data adds workers in its next step; return how many are missing."""
         pool, now = self._pool, self._pool.current_size()
+        # Ray Data has no empty pools: while no node is usable, one worker waits for the next.
+        size = max(size, 1)
         wanted = (size, max(size, now))
         if (pool.min_size(), pool.max_size()) != wanted:
             # Between the two nothing is decided by queues: the pool never holds more than the second number.

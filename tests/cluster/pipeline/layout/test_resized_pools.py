@@ -12,6 +12,9 @@ class Config:
     max_size: int = 1
     initial_size: int = 1
 
+    def __post_init__(self):
+        assert self.min_size >= 1
+
 
 @dataclass
 class Pool:
@@ -59,6 +62,14 @@ def test_a_pool_that_should_grow_does_so_in_ray_datas_next_step():
     pool = Pool({"one": worker(2)})
     resizing(pool)[0].apply([4], {"a"})
     assert (pool.min_size(), pool.max_size()) == (4, 4)
+
+
+def test_a_pool_without_a_usable_node_keeps_one_worker():
+    """Its size was 0 while the table of nodes was empty for a moment; Ray Data's assertion ended the run."""
+    pool = Pool({"one": worker(0)})
+    resizing(pool)[0].apply([0], set())
+    assert (pool.min_size(), pool.max_size()) == (1, 1)
+    assert list(pool._running_actors) == ["one"]
 
 
 def test_a_pool_that_is_too_large_keeps_workers_that_have_loaded_their_models():
