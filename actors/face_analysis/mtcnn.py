@@ -116,13 +116,13 @@ def searched(images: Sequence[np.ndarray], max_side: int, min_side: int) -> Iter
 
     Images with a side below `min_side` are left out. Raises ValueError for anything but uint8 RGB images.
     """
-    shrunk = [_shrink(image, max_side) for image in images]
+    small = [_shrink(image, max_side) for image in images]
     by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for index, image in enumerate(shrunk):
+    for index, image in enumerate(small):
         if min(image.shape[:2]) >= min_side:
             by_shape[image.shape].append(index)
     for indices in by_shape.values():
-        yield indices, np.stack([shrunk[index] for index in indices])
+        yield indices, np.stack([small[index] for index in indices])
 
 
 def enlarged(face: Detection, small: tuple[int, ...], full: tuple[int, ...]) -> Detection:
@@ -148,9 +148,14 @@ def foremost(count: int, first: int) -> list[int]:
 def _shrink(image: np.ndarray, max_side: int) -> np.ndarray:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"detect takes uint8 RGB images of shape (H, W, 3), not {image.dtype} {image.shape}")
+    return shrunk(image, max_side)
+
+
+def shrunk(image: np.ndarray, size: int) -> np.ndarray:
+    """Return the image with its long side shrunk to `size` pixels, or as it is when it is no larger."""
     height, width = image.shape[:2]
-    if max(height, width) <= max_side:
+    if max(height, width) <= size:
         return image
-    scale = max_side / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    scale = size / max(height, width)
+    target = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(image, target, interpolation=cv2.INTER_AREA)

@@ -21,7 +21,8 @@ KEPT_PIXELS = 40_000_000
 
 _PLUGINS = {"HEIC": ("pillow_heif", "pillow-heif"), "JPEG XL": ("pillow_jxl", "pillow-jxl-plugin")}
 """Module and package of the plugin that decodes each kind."""
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Brands of the first box of HEIC files, bytes 8 to 12."""
 _TIFF = (b"II*\0", b"MM\0*")
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
@@ -83,7 +84,7 @@ def _opened(data: bytes, plugin: str) -> AbstractContextManager[Image.Image]:
 
 def _kind_of_plugin(data: bytes) -> str:
     """Return HEIC or JPEG XL where an image is one, else ""."""
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
         return "HEIC"
     return "JPEG XL" if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")) else ""
 

@@ -15,6 +15,16 @@ class PairTable:
     second: np.ndarray
     genuine: np.ndarray
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Return how many genuine and how many impostor pairs there are."""
+        genuine = int(self.genuine.sum())
+        return genuine, len(self.genuine) - genuine
+
+    def where(self, kept: np.ndarray) -> "PairTable":
+        """Return the pairs that a mask (N,) keeps."""
+        return PairTable(self.first[kept], self.second[kept], self.genuine[kept])
+
 
 def ordered_pairs(first: np.ndarray, second: np.ndarray, genuine: np.ndarray) -> PairTable:
     """Return listed pairs (N,) as a table, the lower position of each pair first."""

@@ -88,7 +88,7 @@ def evaluation_document(
 ) -> EvaluationResult:
     """Return the document of `results`, the one to quote first among them being the first; `seen` names models."""
     labelled = ~np.isnan(held_out.label)
-    n_genuine = int(table.genuine.sum())
+    n_genuine, n_impostor = table.counts
     return EvaluationResult(
         basis=basis,
         name=config.train.name,
@@ -96,7 +96,7 @@ def evaluation_document(
         images=len(held_out.label),
         degraded=int(labelled.sum()),
         n_genuine=n_genuine,
-        n_impostor=len(table.genuine) - n_genuine,
+        n_impostor=n_impostor,
         impostors_sampled=count_pairs(held_out.identity)[1] > MAX_IMPOSTORS,
         pairs=config.evaluate.pairs,
         spearman={

@@ -243,8 +243,7 @@ def _protocol(config: RunConfig, fmrs: Sequence[float]) -> Protocol:
 
 def _carried(config: RunConfig, table: PairTable) -> tuple[list[float], list[Skipped]]:
     """Return the FMRs that the pairs can resolve and the others with the reason; UserError when none can be."""
-    n_genuine = int(table.genuine.sum())
-    fmrs, skipped = resolvable(config.evaluate.fmr, n_genuine, len(table.genuine) - n_genuine)
+    fmrs, skipped = resolvable(config.evaluate.fmr, *table.counts)
     if not fmrs:
         raise UserError(f"evaluate.fmr cannot be shown by the held-out images: {skipped[-1].reason}")
     return fmrs, skipped

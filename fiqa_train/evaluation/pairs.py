@@ -50,7 +50,7 @@ def enumerate_pairs(identities: np.ndarray, max_impostors: int = MAX_IMPOSTORS, 
 def probe_reference_pairs(table: PairTable, is_reference: np.ndarray) -> PairTable:
     """Return the pairs of a reference and a probe; `is_reference` (images,) is true for enrolment images."""
     kept = is_reference[table.first] != is_reference[table.second]
-    return PairTable(table.first[kept], table.second[kept], table.genuine[kept])
+    return table.where(kept)
 
 
 def _sorted(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,13 +18,13 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
 from synfiqa.fiqa_train.datasets.testset import TestSet
-from synfiqa.fiqa_train.evaluation.compare import Protocol, judged
+from synfiqa.fiqa_train.evaluation.compare import Protocol
 from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores, open_score_files
 from synfiqa.fiqa_train.evaluation.held_out import load_embedder
 from synfiqa.fiqa_train.evaluation.on_test_sets.external_qualities import matched_to, with_external
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_pairs import SetPairs, carried, pairs_of
-from synfiqa.fiqa_train.evaluation.on_test_sets.set_scores import pooled, scores_of
-from synfiqa.fiqa_train.evaluation.pairs import pair_similarity
+from synfiqa.fiqa_train.evaluation.on_test_sets.set_results import set_results
+from synfiqa.fiqa_train.evaluation.on_test_sets.set_scores import SetScores, pooled, scores_of
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
 from synfiqa.fiqa_train.leaderboard.board_rows import Rows, judges_at_hand, rows_of
@@ -180,7 +180,7 @@ def _measured(
         protocol=f"{test_set.protocol}; {pairs.protocol} pairs",
         identities=len(np.unique(_people(compared))),
         images=int(units.present.sum()),
-        results=_results(page, units.vectors, units.quality, compared, fmrs),
+        results=_results(page, units, compared, fmrs),
         skipped=skipped,
         score_files=[one.record for one in external],
     )
@@ -198,21 +198,9 @@ def _people(pairs: SetPairs) -> np.ndarray:
     return np.concatenate([pairs.identity[pairs.table.first], pairs.identity[pairs.table.second]])
 
 
-def _results(
-    page: _Page,
-    vectors: Mapping[str, np.ndarray],
-    quality: Mapping[str, np.ndarray],
-    pairs: SetPairs,
-    fmrs: list[float],
-) -> list[NetworkComparison]:
+def _results(page: _Page, units: SetScores, pairs: SetPairs, fmrs: list[float]) -> list[NetworkComparison]:
     """Return the results by each judge; the first model is compared with each other row."""
     first = next(iter(page.rows.trainings), next(iter(page.rows.scorers)))
-    versus = [(first, other) for other in quality if other != first]
-    resamples = page.resamples if pairs.intervals else 0
-    protocol = Protocol(fmrs, page.config.evaluate.discard_limit, resamples, page.seed)
-    found: list[NetworkComparison] = []
-    for judge in page.judges:
-        similarity, own = pair_similarity(vectors[judge], pairs.table), pairs.recognition(vectors[judge])
-        people = pairs.identity
-        found += judged(judge, page.labelling, quality, similarity, pairs.table, people, protocol, versus, own)
-    return found
+    versus = [(first, other) for other in units.quality if other != first]
+    protocol = Protocol(fmrs, page.config.evaluate.discard_limit, page.resamples, page.seed)
+    return set_results(page.judges, page.labelling, units, pairs, protocol, versus)

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 
 from synfiqa.cluster.commits.shard_store import ShardStore
-from synfiqa.fiqa_train.datasets.pair_table import PairTable
 from synfiqa.fiqa_train.datasets.testset import Crops, TestSet
 from synfiqa.fiqa_train.evaluation.held_out import HeldOut, holding, read_held_out
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_pairs import SetPairs
@@ -70,4 +69,4 @@ def of_people(pairs: SetPairs, most: int, seed: int) -> SetPairs:
     chosen = np.isin(pairs.identity, np.random.default_rng(seed).permutation(people)[:most])
     table = pairs.table
     kept = chosen[table.first] & chosen[table.second]
-    return replace(pairs, table=PairTable(table.first[kept], table.second[kept], table.genuine[kept]))
+    return replace(pairs, table=table.where(kept))

@@ -33,8 +33,7 @@ def measure(
     over probes of quality and mean similarity to the own references.
     """
     table = pair_positions(benchmark.pairs, benchmark.images["path"].to_pylist())
-    n_genuine = int(table.genuine.sum())
-    fmrs, skipped = resolvable(FMRS, n_genuine, len(table.genuine) - n_genuine)
+    fmrs, skipped = resolvable(FMRS, *table.counts)
     if not fmrs:
         raise ValueError(skipped[-1].reason)
     similarity = pair_similarity(vectors, table)

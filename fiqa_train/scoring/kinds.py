@@ -2,6 +2,8 @@
 
 from pathlib import PurePosixPath
 
+from synfiqa.actors.imaging.photo_decoding import HEIF_BRANDS
+
 SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
@@ -17,6 +19,7 @@ LISTS = frozenset({".txt", ".csv"})
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 PARQUET = (".parquet",)
 
+_AVIF_BRANDS = (b"avif", b"avis")
 _SIGNATURES = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"BM", b"GIF87a", b"GIF89a"),
     *(b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"),
@@ -41,9 +44,5 @@ def is_image(start: bytes) -> bool:
     return (
         start.startswith(_SIGNATURES)
         or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
-        or (start[4:8] == b"ftyp" and start[8:12] in (*HEIF_BRANDS, *AVIF_BRANDS))
+        or (start[4:8] == b"ftyp" and start[8:12] in (*HEIF_BRANDS, *_AVIF_BRANDS))
     )
-
-
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-AVIF_BRANDS = (b"avif", b"avis")

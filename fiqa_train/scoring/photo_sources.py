@@ -3,7 +3,7 @@
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -168,7 +168,7 @@ class _Finder:
             self._keep(Photo(name, partial(store.read, path)))
 
 
-def _kind_left_out(name: str, start: "partial[bytes] | object") -> str:
+def _kind_left_out(name: str, start: Callable[[], bytes]) -> str:
     """Return the kind of a file in a folder that is no photograph, else ""; `start` returns its first bytes."""
     suffix = suffix_of(name)
     if is_hidden(name):
@@ -177,7 +177,6 @@ def _kind_left_out(name: str, start: "partial[bytes] | object") -> str:
         return ""
     if suffix:
         return suffix
-    assert callable(start)
     return "" if is_image(start()) else NO_SUFFIX
 
 

@@ -1,12 +1,12 @@
 """Scores of photographs by quality scorers, written to one file as they are made."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from synfiqa.cluster.run.fingerprint import library_version
 from synfiqa.fiqa_train.scoring.output.score_columns import Row, row_of
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
 from synfiqa.fiqa_train.scoring.output.sheet import SheetRows, require_folder
@@ -95,7 +95,7 @@ def settings_of(
         "which": options.which,
         "min_face": options.min_face,
         "search_size": options.search_size,
-        "synfiqa": _version(),
+        "synfiqa": library_version("synfiqa"),
         **(more or {}),
     }
 
@@ -120,10 +120,3 @@ def _pixels(photo: Photo) -> tuple[np.ndarray, float]:
     if found.pixels is None:
         raise ValueError(found.reason)
     return found.pixels, max(found.size) / max(found.pixels.shape[:2])
-
-
-def _version() -> str:
-    try:
-        return version("synfiqa")
-    except PackageNotFoundError:
-        return "checkout"

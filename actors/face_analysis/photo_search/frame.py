@@ -7,6 +7,7 @@ by a tenth of the face at a probability of 0.999.
 import cv2
 import numpy as np
 
+from synfiqa.actors.face_analysis.box_overlap import box_overlap
 from synfiqa.actors.face_analysis.photo_search.cascade import Cascade, FoundFaces
 from synfiqa.actors.face_analysis.photo_search.proposals import SearchedPicture
 
@@ -36,7 +37,7 @@ def completed_at_frame(cascade: Cascade, image: np.ndarray, faces: FoundFaces, m
     found = FoundFaces(faces.probability.copy(), faces.boxes.copy(), faces.landmarks.copy(), faces.seen.copy())
     free = np.ones(len(again), dtype=bool)
     for row in at_frame:
-        overlap = np.where(free, _overlap(faces.boxes[row], again.boxes), 0)
+        overlap = np.where(free, box_overlap(faces.boxes[row], again.boxes), 0)
         best = int(np.argmax(overlap)) if len(again) else -1
         if best < 0 or overlap[best] < _SAME:
             continue
@@ -44,11 +45,3 @@ def completed_at_frame(cascade: Cascade, image: np.ndarray, faces: FoundFaces, m
         found.probability[row], found.boxes[row] = again.probability[best], again.boxes[best]
         found.landmarks[row], found.seen[row] = again.landmarks[best], again.seen[best]
     return found
-
-
-def _overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return intersection over union of one box (4,) with others (N, 4)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.maximum(0, high - low).prod(axis=1)
-    area, areas = (box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return shared / np.maximum(area + areas - shared, np.finfo(float).tiny)

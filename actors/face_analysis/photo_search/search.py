@@ -4,10 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from synfiqa.actors.face_analysis.mtcnn import MIN_SIDE, enlarged
+from synfiqa.actors.face_analysis.mtcnn import MIN_SIDE, enlarged, shrunk
 from synfiqa.actors.face_analysis.photo_search.cascade import Cascade
 from synfiqa.actors.face_analysis.photo_search.frame import completed_at_frame
 from synfiqa.actors.face_analysis.photo_search.proposals import CELL, STEP, SearchedPicture
@@ -132,13 +131,3 @@ class PhotoSearch:
         if self._thorough or self._all_faces or side <= LARGE_SHARE * smallest:
             return 0
         return int(math.log(side / LARGE_SHARE / smallest, 1 / STEP))
-
-
-def shrunk(image: np.ndarray, size: int) -> np.ndarray:
-    """Return the image with its long side shrunk to `size` pixels, or as it is when it is no larger."""
-    height, width = image.shape[:2]
-    if max(height, width) <= size:
-        return image
-    scale = size / max(height, width)
-    target = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(image, target, interpolation=cv2.INTER_AREA)

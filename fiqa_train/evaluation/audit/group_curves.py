@@ -62,9 +62,8 @@ def _compared(
 ) -> tuple[list[Comparison], list[Skipped]]:
     """Return the results on the pairs inside a group (N,) by FMR, and the FMRs that they are too few for."""
     kept = here[table.first] & here[table.second]
-    own = PairTable(table.first[kept], table.second[kept], table.genuine[kept])
-    n_genuine = int(own.genuine.sum())
-    fmrs, skipped = resolvable(protocol.fmr, n_genuine, len(own.genuine) - n_genuine)
+    own = table.where(kept)
+    fmrs, skipped = resolvable(protocol.fmr, *own.counts)
     if not fmrs:
         return [], skipped
     inside = Protocol(fmrs, protocol.discard_limit, protocol.resamples, protocol.seed, ("leaderboard",))

@@ -19,7 +19,7 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.testset import TestSet
-from synfiqa.fiqa_train.evaluation.compare import Protocol, judged, model_versus
+from synfiqa.fiqa_train.evaluation.compare import Protocol, model_versus
 from synfiqa.fiqa_train.evaluation.document import evaluation_basis, existing_result
 from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores, ScoreFile
 from synfiqa.fiqa_train.evaluation.held_out import judges_of, load_embedder
@@ -32,8 +32,8 @@ from synfiqa.fiqa_train.evaluation.on_test_sets.set_document import (
     set_score_table,
 )
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_pairs import SetPairs, carried, pairs_of
+from synfiqa.fiqa_train.evaluation.on_test_sets.set_results import set_results
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_scores import SetScores, pooled, scores_of
-from synfiqa.fiqa_train.evaluation.pairs import pair_similarity
 from synfiqa.fiqa_train.labels.label_pass import require_calibration
 from synfiqa.fiqa_train.training.checkpoints import load_trained, model_folder
 from synfiqa.fiqa_train.training.seen import require_unseen, with_record
@@ -174,14 +174,8 @@ def _on_one(
 
 
 def _results(subject: _Subject, units: SetScores, pairs: SetPairs, fmrs: list[float]) -> list[NetworkComparison]:
-    """Return the results by each judge; intervals of those alone that did not label."""
-    section, versus = subject.config.evaluate, model_versus(list(units.quality))
-    resamples = section.bootstrap if pairs.intervals else 0
-    protocol = Protocol(fmrs, section.discard_limit, resamples, subject.config.run.seed)
-    labelling, people = subject.basis.label_embedder, pairs.identity
-    found: list[NetworkComparison] = []
-    for judge in subject.judges:
-        vectors = units.vectors[judge.name]
-        similarity, own = pair_similarity(vectors, pairs.table), pairs.recognition(vectors)
-        found += judged(judge.name, labelling, units.quality, similarity, pairs.table, people, protocol, versus, own)
-    return found
+    """Return the results by each judge."""
+    section, judges = subject.config.evaluate, [judge.name for judge in subject.judges]
+    protocol = Protocol(fmrs, section.discard_limit, section.bootstrap, subject.config.run.seed)
+    versus = model_versus(list(units.quality))
+    return set_results(judges, subject.basis.label_embedder, units, pairs, protocol, versus)

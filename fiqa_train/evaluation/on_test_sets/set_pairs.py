@@ -48,8 +48,7 @@ class SetPairs:
     @property
     def counts(self) -> tuple[int, int]:
         """Return how many genuine and how many impostor pairs there are."""
-        genuine = int(self.table.genuine.sum())
-        return genuine, len(self.table.genuine) - genuine
+        return self.table.counts
 
     @property
     def intervals(self) -> bool:
@@ -62,9 +61,7 @@ class SetPairs:
 
     def between(self, present: np.ndarray) -> "SetPairs":
         """Return the pairs whose two units are both present (units,)."""
-        table = self.table
-        kept = present[table.first] & present[table.second]
-        return replace(self, table=PairTable(table.first[kept], table.second[kept], table.genuine[kept]))
+        return replace(self, table=self.table.where(present[self.table.first] & present[self.table.second]))
 
 
 def pairs_of(test_set: TestSet, choice: str, seed: int) -> SetPairs:

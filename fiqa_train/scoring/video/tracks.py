@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from synfiqa.actors.face_analysis.box_overlap import box_overlap
 from synfiqa.fiqa_train.scoring.photographs import Score
 
 OVERLAP = 0.3
@@ -41,7 +42,7 @@ class Track:
         assert self.total is not None
         cosine = float(self.total @ vector / max(float(np.linalg.norm(self.total)), 1e-12))
         last = self.shots[-1]
-        overlap = _overlap(last.found.box, shot.found.box) if shot.time - last.time <= NEAR_S else 0.0
+        overlap = _overlap(last.found, shot.found) if shot.time - last.time <= NEAR_S else 0.0
         fits = cosine >= same or (overlap >= OVERLAP and cosine >= LIKE)
         return cosine + overlap if fits else None
 
@@ -90,16 +91,8 @@ class Tracker:
             self.tracks.append(track)
 
 
-type Box = tuple[float, float, float, float] | None
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Return the intersection over union of two boxes."""
-    if one is None or other is None:
+def _overlap(one: Score, other: Score) -> float:
+    """Return the intersection over union of the boxes of two faces, 0 where one has none."""
+    if one.box is None or other.box is None:
         return 0.0
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return width * height / (areas - width * height)
+    return float(box_overlap(np.array(one.box), np.array([other.box]))[0])
