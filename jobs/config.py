@@ -24,6 +24,20 @@ def load_config(path: str | None, overrides: list[str] | None = None, run_url: s
     return parse_config(tree, source=path or "the command line")
 
 
+def holds_training_alone(path: str) -> bool:
+    """Return whether a config file has the section `train` and no other, so that all else comes from a run."""
+    return set(_read_yaml(path)) == {"train"}
+
+
+def training_tree(path: str, recorded: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Return the config tree of a run with the section `train` of a file; the run keeps its split."""
+    section = _read_yaml(path)["train"]
+    own = recorded.get("train") or {}
+    split = {key: own[key] for key in ("validation_fraction", "test_fraction") if key in own}
+    merged = {**split, **section} if isinstance(section, dict) else section
+    return apply_overrides({**recorded, "train": merged}, overrides)
+
+
 def apply_overrides(tree: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """Return the tree with each `section.key=value` set; values are read as YAML scalars."""
     for override in overrides:

@@ -9,7 +9,7 @@ from synfiqa.cluster.run.lease import Lease, hold
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.cluster.storage.url_spelling import intended_url
 from synfiqa.jobs.command import option
-from synfiqa.jobs.config import apply_overrides, load_config, parse_config
+from synfiqa.jobs.config import apply_overrides, holds_training_alone, load_config, parse_config, training_tree
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 
@@ -58,10 +58,15 @@ NEW_GENERATION = option(
 
 
 def config_of(options: argparse.Namespace) -> RunConfig:
-    """Return the config of the file; with only --run, the snapshot in that run folder."""
+    """Return the config of the file; with only --run, the snapshot in that run folder.
+
+    A file with the section `train` alone takes all else from the snapshot of --run.
+    """
     if options.config and options.config_option:
         raise UserError(f"two configs are given, {options.config} and {options.config_option}: give one")
     path = options.config or options.config_option
+    if path and options.run and holds_training_alone(path):
+        return config_of_run(options.run, options.set, path)
     if path:
         return load_config(path, options.set, options.run)
     if not options.run:
@@ -69,11 +74,15 @@ def config_of(options: argparse.Namespace) -> RunConfig:
     return config_of_run(options.run, options.set)
 
 
-def config_of_run(url: str, overrides: list[str]) -> RunConfig:
-    """Return the config that a run was made with, as its newest generation recorded it."""
+def config_of_run(url: str, overrides: list[str], training: str = "") -> RunConfig:
+    """Return the config that a run was made with, as its newest generation recorded it.
+
+    `training` is a file whose section `train` replaces that of the run, but for its split.
+    """
     from synfiqa.cluster.run.manifest import load_run, recorded_config
 
-    tree = apply_overrides(recorded_config(load_run(current(url))), overrides)
+    recorded = recorded_config(load_run(current(url)))
+    tree = training_tree(training, recorded, overrides) if training else apply_overrides(recorded, overrides)
     tree["run"] = {**tree.get("run", {}), "url": url}
     return parse_config(tree, source=f"{redact(url)}/run.json")
 

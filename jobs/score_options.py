@@ -21,8 +21,8 @@ OPTIONS = (
         "--model",
         default=BUNDLED_QUALITY,
         metavar="PATH",
-        help="bundled-quality (default), sharpness, norm, mirror, detector, random; or run, model folder, .safetensors "
-        "file; several separated by commas",
+        help="bundled-quality (default), sharpness, norm, mirror, detector, random; or run, model folder, "
+        ".safetensors, .onnx or published .pth file; several separated by commas",
     ),
     option(
         "--out",

@@ -133,6 +133,11 @@ class TrainingBasis(Result):
     run_fingerprint: str = Field(description="fingerprint of the run")
     embedder: str | None = Field(None, description="network of the initial weights; None: they were random")
     embedder_sha256: str | None = Field(None, description="its digest; None: they were random")
+    teacher_sha256: dict[str, str] | None = Field(
+        None, description="digest of the teacher's weights, of a distillation"
+    )
+    sources_sha256: dict[str, str] | None = Field(None, description="digests of the sources beside the run, by name")
+    watched_sha256: dict[str, str] | None = Field(None, description="digests of the test sets watched, by name")
 
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

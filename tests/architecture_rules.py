@@ -76,6 +76,7 @@ SAME_NAME = {
     "run.py": "the job and the whole config",
     "score.py": "scores of the rendered benchmark, and the job",
     "small_clip.py": "the network and its player",
+    "table.py": "architectures of cards, and trainable quality networks",
     "status.py": "the state of a run, and the job that shows it",
     "verify.py": "verification of a run, and the job that shows it",
 }

@@ -28,7 +28,8 @@ def read_columns(storage: Storage, file: DataFile, columns: Sequence[str]) -> pa
     """
     try:
         # Column chunks that lie side by side are fetched in one request.
-        parquet = pq.ParquetFile(_Ranges(storage, file), pre_buffer=True, page_checksum_verification=True)
+        parts = RangedFile(storage, file.path, file.bytes)
+        parquet = pq.ParquetFile(parts, pre_buffer=True, page_checksum_verification=True)
         table = parquet.read(columns=list(columns), use_threads=False)
     except FileNotFoundError as error:
         raise JobFailed(f"{storage.uri(file.path)} is committed but missing; restore it from a copy") from error
@@ -58,11 +59,11 @@ def in_order[K, T](read: Callable[[K], T], keys: Iterable[K], /) -> Iterator[T]:
         pool.shutdown(cancel_futures=True)
 
 
-class _Ranges(io.RawIOBase):
-    """A committed file whose parts are fetched when they are read."""
+class RangedFile(io.RawIOBase):
+    """A file of so many bytes whose parts are fetched when they are read; both ends of it at once."""
 
-    def __init__(self, storage: Storage, file: DataFile) -> None:
-        self._storage, self._path, self._bytes, self._at = storage, file.path, file.bytes, 0
+    def __init__(self, storage: Storage, path: str, size: int) -> None:
+        self._storage, self._path, self._bytes, self._at = storage, path, size, 0
         self._parts = [(start, self._fetch(start, stop)) for start, stop in self._ends()]
 
     def _ends(self) -> list[tuple[int, int]]:
@@ -73,19 +74,24 @@ class _Ranges(io.RawIOBase):
         return self._storage.read_range(self._path, start, stop - start)
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
+        """Return True."""
         return True
 
     def tell(self) -> int:
+        """Return the byte that is read next."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a byte, as files do, and return it."""
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._bytes}[whence]
         return self._at
 
     def read(self, size: int | None = -1) -> bytes:
+        """Return the bytes from here on, up to `size`."""
         start = self._at
         stop = self._bytes if size is None or size < 0 else min(start + size, self._bytes)
         self._at = max(start, stop)

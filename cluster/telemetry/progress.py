@@ -59,6 +59,8 @@ class Phase:
         self._found = 0
         self._spent = 0.0
         self._left: float | None = None
+        self._foreseen: tuple[float, float] | None = None
+        self._remark = ""
         self._stream = stream or sys.stderr
         self._started = time.monotonic()
         self._ended = threading.Event()
@@ -88,6 +90,10 @@ class Phase:
         """
         self._spent += spent
         self._left = left
+
+    def foresee(self, eta_s: float, remark: str) -> None:
+        """Take an ETA in seconds that the job has measured itself, and a remark on its pace."""
+        self._foreseen, self._remark = (time.monotonic(), eta_s), remark
 
     def close(self, note: str = "") -> None:
         """End the phase and write a last line with the final counts."""
@@ -123,6 +129,8 @@ class Phase:
         parts += [f"{count} {name}" for name, count in self.counts.items()]
         if rate:
             parts.append(f"{rate:.3g}/s")
+        if self._remark and self.done < self.planned:
+            parts.append(self._remark)
         name, value = self._remaining()
         parts.append(f"{'ETA' if name == 'eta' else name} {value}")
         return " | ".join([*parts, note] if note else parts)
@@ -133,6 +141,8 @@ class Phase:
         pairs: dict[str, Any] = {"phase": self.name, "done": self.done, "planned": self.planned, **self.counts}
         if rate:
             pairs["rate"] = f"{rate:.3g}/s"
+        if self._remark and self.done < self.planned:
+            pairs["now"] = self._remark
         name, value = self._remaining()
         pairs[name] = value
         if note:
@@ -153,6 +163,9 @@ class Phase:
 
     def _eta(self) -> float | None:
         """Return the seconds until the end, or None before any work is done."""
+        if self._foreseen is not None and self.done < self.planned:
+            at, eta_s = self._foreseen
+            return max(0.0, eta_s - (time.monotonic() - at))
         if self._left is not None and self._spent and self.done < self.planned:
             return self._left * self._elapsed() / self._spent
         rate = self._rate()

@@ -12,7 +12,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from synfiqa.actors.model_store.checks.canary import answer, answer_of, recorded
-from synfiqa.actors.nets.quality_net import QualityModel, QualityNet
+from synfiqa.actors.model_store.loading import build_network
+from synfiqa.actors.nets.fiqa.contract import FiqaNetwork
+from synfiqa.actors.quality.trained.quality_model import QualityModel
 from synfiqa.schemas.model_card import ModelCard
 
 LICENCE = "Apache-2.0"
@@ -33,7 +35,8 @@ def publish_quality(model: QualityModel, metrics: dict[str, float], target: Path
     card = model.card.model_dump(mode="json", exclude={"sha256"})
     card |= {"name": target.stem, "metrics": metrics, "licence": LICENCE, "command": "synfiqa bootstrap"}
     state = in_half(model.state_dict())
-    network = QualityNet(**model.card.arguments)
+    network = build_network(model.card)
+    assert isinstance(network, FiqaNetwork)
     network.load_state_dict(state)
     card["canary"] = recorded(answer_of("quality", QualityModel(network, model.card)))
     content = save(state, metadata={"card": json.dumps(card, sort_keys=True)})

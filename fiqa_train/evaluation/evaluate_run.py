@@ -22,6 +22,7 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
+from synfiqa.fiqa_train.datasets.scores.image_names import ImageNames
 from synfiqa.fiqa_train.evaluation.audit.build_audit import AUDIT, audit_columns, build_audit
 from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
 from synfiqa.fiqa_train.evaluation.compare import Protocol, judged, model_versus, resolvable
@@ -41,7 +42,6 @@ from synfiqa.fiqa_train.evaluation.held_out import (
     read_held_out,
     score_table,
 )
-from synfiqa.fiqa_train.evaluation.image_names import ImageNames
 from synfiqa.fiqa_train.evaluation.pairs import (
     MAX_IMPOSTORS,
     PairTable,

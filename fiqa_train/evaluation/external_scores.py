@@ -3,10 +3,7 @@
 A file is a CSV with a column of image names and one of scores, higher being better, or a CSV of OFIQ.
 """
 
-import csv
 import hashlib
-import io
-import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +13,13 @@ import numpy as np
 
 from synfiqa.actors.quality.registry import SCORERS
 from synfiqa.fiqa_train.datasets.formats import NAME
-from synfiqa.fiqa_train.evaluation.image_names import ImageNames
+from synfiqa.fiqa_train.datasets.scores.image_names import ImageNames
+from synfiqa.fiqa_train.datasets.scores.score_csv import read_scores
 from synfiqa.fiqa_train.ofiq.csv_table import is_ofiq, read_ofiq
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import ScoreFileRecord
 from synfiqa.schemas.factors.ofiq_components import COMPONENTS
 
-IMAGE_COLUMNS = ("path", "sample_id", "filename", "image", "id")
-SCORE_COLUMNS = ("score", "quality")
 RUN = "run"
 """Name of the set of the run's own held-out images."""
 
@@ -147,7 +143,7 @@ def _read(of_set: str | None, name: str, path: Path, component: str) -> ScoreFil
         return _ofiq(of_set, name, path, component, digest, text)
     if component:
         raise UserError(f"--scores {name}: {path} is no CSV of OFIQ, so that it has no {component}; leave it out")
-    images, scores = _rows(f"--scores {name}: {path}", text)
+    images, scores = read_scores(f"--scores {name}: {path}", text)
     return ScoreFile(name, of_set, str(path), digest, images, scores)
 
 
@@ -164,39 +160,3 @@ def _ofiq(of_set: str | None, name: str, path: Path, component: str, digest: str
         )
     scores = np.where(np.isnan(scalars), -1.0, scalars)
     return ScoreFile(name, of_set, str(path), f"{digest}:{component}", table.names, scores, table.scalars)
-
-
-def _rows(where: str, text: str) -> tuple[list[str], np.ndarray]:
-    """Return image names and scores; rows with an empty score are images that could not be scored, and left out."""
-    lines = csv.reader(io.StringIO(text, newline=""))
-    head = [column.strip().lower() for column in next(lines, [])]
-    image = next((head.index(name) for name in IMAGE_COLUMNS if name in head), None)
-    score = next((head.index(name) for name in SCORE_COLUMNS if name in head), None)
-    if image is None or score is None:
-        raise UserError(
-            f"{where} has no header with {' or '.join(IMAGE_COLUMNS[:3])} and {' or '.join(SCORE_COLUMNS)}, separated "
-            f"by commas; its first line is '{text.partition(chr(10))[0][:60].strip()}'"
-        )
-    images: list[str] = []
-    scores: list[float] = []
-    for row in lines:
-        if not row:
-            continue
-        if len(row) <= max(image, score):
-            raise UserError(f"{where}, line {lines.line_num}: {len(row)} fields, not {len(head)}")
-        if field := row[score].strip():
-            images.append(row[image])
-            scores.append(_score(field, f"{where}, line {lines.line_num}"))
-    if not images:
-        raise UserError(f"{where} has no scores")
-    return images, np.array(scores, np.float64)
-
-
-def _score(field: str, place: str) -> float:
-    try:
-        value = float(field)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise UserError(f"{place}: the score '{field}' is no finite number; correct it or leave the field empty")
-    return value

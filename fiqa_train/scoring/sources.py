@@ -12,13 +12,17 @@ from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, sco
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.registry import standalone
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
+from synfiqa.actors.quality.trained.onnx_scorer import OnnxScorer
 from synfiqa.actors.roles import QualityScorer
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
-from synfiqa.fiqa_train.training.checkpoints import WEIGHTS, load_quality_model
+from synfiqa.fiqa_train.training.checkpoints import TORCH_FILES, WEIGHTS, load_quality_model
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, BUNDLED_QUALITY
 
+ONNX = ".onnx"
+FILES = (".safetensors", ONNX, *TORCH_FILES)
+"""Endings of files that hold a model."""
 ANSWER_S = 20.0
 """Seconds within which the store of a model must answer, because a person waits for it."""
 
@@ -27,18 +31,19 @@ def load_scorer(source: str, device: str = "cpu") -> QualityScorer:
     """Return a scorer of aligned crops: its `score(images)` takes uint8 RGB (N, 112, 112, 3), higher is better.
 
     `source` is a scorer by name (bundled-quality, sharpness, norm, mirror, random, those of plug-ins), or a run folder,
-    a model folder or a .safetensors file (path or URL). `card.scale` of a trained model has `percentile` and `scalar`
-    of a score. UserError, one sentence, when there is none.
+    a model folder or a file (path or URL): .safetensors, .onnx of `synfiqa export-model`, or a published .pth.
+    `card.scale` of a trained model has `percentile` and `scalar` of a score. UserError, one sentence, when there is
+    none.
     """
     source = str(source)
     if _is_network(source):
         require_answer(source)
-        return load_quality_model(source, device)
+        return _onnx_scorer(source, device) if source.endswith(ONNX) else load_quality_model(source, device)
     return open_scorer(source, device)
 
 
 def open_scorer(source: str, device: str = "cpu") -> GuardedScorer:
-    """Return the scorer of that name, or the model of a run folder, model folder or .safetensors file (path or URL).
+    """Return the scorer of that name, or the model of a run folder, model folder or file (path or URL).
 
     UserError when there is none. A name wins over a folder of the same name, which `./NAME` names.
     """
@@ -50,6 +55,8 @@ def open_scorer(source: str, device: str = "cpu") -> GuardedScorer:
             "run folder, model folder or .safetensors file"
         )
     require_answer(source)
+    if source.endswith(ONNX):
+        return GuardedScorer(source, _onnx_scorer(source, device))
     return GuardedScorer(source, NetworkScorer(load_quality_model(source, device)))
 
 
@@ -64,7 +71,7 @@ def require_answer(source: str, seconds: float = ANSWER_S) -> None:
 
     def look() -> None:
         folder, _, file = source.rstrip("/").rpartition("/")
-        place, name = (folder, file) if file.endswith(".safetensors") else (source, WEIGHTS)
+        place, name = (folder, file) if file.endswith(FILES) else (source, WEIGHTS)
         try:
             Storage(place, retry_budget_s=seconds / 2).exists(name)
         except Exception as error:
@@ -115,6 +122,15 @@ def scorer_columns(scorers: Mapping[str, QualityScorer]) -> list[ScorerColumn]:
         ScorerColumn(name, digests.get(name) or scorer.card.sha256 or BUILT_IN, scorer.card.scale)
         for name, scorer in scorers.items()
     ]
+
+
+def _onnx_scorer(source: str, device: str) -> OnnxScorer:
+    folder, _, file = source.rpartition("/")
+    try:
+        data = Storage(folder or ".").read(file)
+    except OSError as error:
+        raise UserError(f"the model file {source} cannot be read; check the path") from error
+    return OnnxScorer(data, source, device)
 
 
 def _is_network(source: str) -> bool:

@@ -14,10 +14,14 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from synfiqa.actors.model_store.architectures.quality import NETWORKS
 from synfiqa.actors.model_store.catalogue import BUNDLED, bundled
 from synfiqa.actors.model_store.checks.foreign_files import foreign_content, wrapping
+from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.state import require_finite
-from synfiqa.actors.nets.quality_net import ARCHITECTURE, QualityModel, QualityNet
+from synfiqa.actors.nets.fiqa.contract import FiqaNetwork
+from synfiqa.actors.quality.trained.published_checkpoint import published_model
+from synfiqa.actors.quality.trained.quality_model import QualityModel
 from synfiqa.cluster.run.manifest import MANIFEST
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import UserError
@@ -27,6 +31,8 @@ WEIGHTS = "model.safetensors"
 CARD = "model.yaml"
 STATE = "state.pt"
 METRICS = "metrics.json"
+TORCH_FILES = (".pth", ".pt", ".ckpt")
+"""Endings of checkpoints that torch has written, as CR-FIQA and MR-FIQA publish them."""
 BUNDLED_FILE = BUNDLED / f"{BUNDLED_QUALITY}.safetensors"
 """The quality model that ships with the package (fp16, card inside), made by `synfiqa bootstrap`."""
 
@@ -64,10 +70,11 @@ def publish(storage: Storage, name: str, weights: dict[str, Tensor], card: dict[
 
 
 def load_quality_model(source: str, device: str = "cpu") -> QualityModel:
-    """Return the model of a run folder, a model or checkpoint folder, or a .safetensors file (path or URL).
+    """Return the model of a run folder, a model or checkpoint folder, or a weights file (path or URL).
 
-    `bundled-quality` is the one that ships with the package. Raises UserError, one sentence, when there is none or it
-    is no quality model.
+    A weights file is .safetensors, or .pth, .pt or .ckpt of torch; one without a card is a published checkpoint of
+    CR-FIQA, MR-FIQA or ViT-FIQA, whose size and head its keys decide. `bundled-quality` is the one that ships with the
+    package. Raises UserError, one sentence, when there is none or it is no quality model.
     """
     if source == BUNDLED_QUALITY:
         if not BUNDLED_FILE.is_file():
@@ -79,6 +86,8 @@ def load_quality_model(source: str, device: str = "cpu") -> QualityModel:
     if source.endswith(".safetensors"):
         folder, _, file = source.rpartition("/")
         return _from_weights(Storage(folder or "."), file, source, device)
+    if source.endswith(TORCH_FILES):
+        return _from_torch_file(source, device)
     storage = Storage(source)
     if storage.exists(WEIGHTS):
         return _from_weights(storage, WEIGHTS, source, device)
@@ -115,6 +124,8 @@ def _from_weights(storage: Storage, path: str, source: str, device: str) -> Qual
     except OSError as error:
         raise UserError(f"the model file {source} cannot be read; check the path") from error
     card = _card(data, source)
+    if card is None:
+        return published_model(load_tensors(data), source, hashlib.sha256(data).hexdigest(), device)
     beside = str(PurePosixPath(path).with_name(CARD))
     if PurePosixPath(path).name == WEIGHTS and storage.exists(beside):
         stated = str((yaml.safe_load(storage.read(beside)) or {}).get("sha256", ""))
@@ -132,7 +143,29 @@ def with_scale(card: ModelCard) -> ModelCard:
     return card.model_copy(update={"scale": shipped.scale}) if shipped.sha256 == card.sha256 else card
 
 
-def _card(data: bytes, source: str) -> ModelCard:
+def _from_torch_file(source: str, device: str) -> QualityModel:
+    folder, _, file = source.rpartition("/")
+    try:
+        data = Storage(folder or ".").read(file)
+    except OSError as error:
+        raise UserError(f"the model file {source} cannot be read; check the path") from error
+    if foreign := foreign_content(data):
+        raise UserError(f"{source} {foreign}")
+    try:
+        content = parse_state(data)
+    except Exception as error:  # torch.load raises many types on foreign files
+        raise UserError(
+            f"{source} is no torch checkpoint of plain tensors; save its state dict as safetensors"
+        ) from error
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{source} holds a {type(content).__name__}, not a state dict; save state_dict() of the network"
+        )
+    return published_model(content, source, hashlib.sha256(data).hexdigest(), device)
+
+
+def _card(data: bytes, source: str) -> ModelCard | None:
+    """Return the card inside a weights file, None where there is none; UserError for one of no quality network."""
     if foreign := foreign_content(data):
         raise UserError(f"{source} {foreign}")
     try:
@@ -140,12 +173,14 @@ def _card(data: bytes, source: str) -> ModelCard:
         deserialize(data)
     except (SafetensorError, ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{source} is no safetensors file; give the model.safetensors of a trained model") from error
+    if "card" not in header.get("__metadata__", {}):
+        return None
     try:
         fields = json.loads(header["__metadata__"]["card"])
         card = ModelCard(**{**fields, "sha256": hashlib.sha256(data).hexdigest()})
-    except (KeyError, TypeError, ValueError, ValidationError):
+    except (TypeError, ValueError, ValidationError):
         card = None
-    if card is None or card.architecture != ARCHITECTURE:
+    if card is None or card.architecture not in NETWORKS:
         raise UserError(f"{source} holds no quality model of this project; give one made by `synfiqa train`")
     return card
 
@@ -162,7 +197,8 @@ def _from_state(storage: Storage, source: str, device: str) -> QualityModel:
 
 
 def _assemble(card: ModelCard, weights: dict[str, Tensor], source: str, device: str) -> QualityModel:
-    network = QualityNet(**card.arguments)
+    network = build_network(card)
+    assert isinstance(network, FiqaNetwork)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

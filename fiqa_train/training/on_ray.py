@@ -5,13 +5,16 @@ import math
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ray.train
 import ray.train.torch
+import torch
+import torch.distributed
 from fsspec.core import url_to_fs
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
@@ -19,21 +22,33 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from torch import nn
 
 from synfiqa.cluster.pipeline.ray_session import cluster_limits
+from synfiqa.cluster.ray_cluster.nodes import alive_nodes
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.training.checkpoints import STATE, dump_state, model_folder, parse_state
-from synfiqa.fiqa_train.training.loop import TrainTask, fit
+from synfiqa.fiqa_train.training.engine.fit import fit
+from synfiqa.fiqa_train.training.engine.worker_task import TrainTask
 from synfiqa.fiqa_train.training.supervised_fit import WorkerWait, fit_supervised
-from synfiqa.schemas.config.learn import TrainSection
+from synfiqa.fiqa_train.training.watchers import Watcher, watchers_of
+from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
 
 CHECKPOINTS = "checkpoints"
 HISTORY = "history.json"
-KEPT = 2
+PROGRESS = "progress.json"
+LOG = "log.jsonl"
+"""Lines of the training: loss and step size every `watch.log_steps` steps, and every validation."""
+STOP = "stop"
+"""Object whose presence ends the workers after they have stored their state."""
+STOP_POLL_S = 2.0
+STOP_STEPS = 8
+"""Steps between two agreements of several workers on whether to end."""
 POLL_SECONDS = 1.0
+MOST_THREADS = 8
+"""Threads beyond which a small network gains nothing."""
 START_TIMEOUT_S = 300
 """Seconds after which Ray Train tries once more to place its workers."""
-Watch = Callable[[list[dict[str, float]]], None]
-"""Called with the metrics of all finished epochs after each new one."""
+Watch = Callable[[list[dict[str, float]], dict[str, float]], None]
+"""Called with the metrics of all finished epochs and the newest progress, whenever one of them changes."""
 
 
 class RaySession:
@@ -42,14 +57,18 @@ class RaySession:
     def __init__(self, task: TrainTask) -> None:
         context = ray.train.get_context()
         self.rank, self.world = context.get_world_rank(), context.get_world_size()
-        # Parallelism comes from workers: two threads gained 1.7 x on idle cores and lost 8 x on busy ones.
-        self.threads = 1
+        self.threads = task.threads
         self.device = ray.train.torch.get_device()
-        self._task = task
+        self._task, self._storage = task, Storage(task.url)
+        self._folder = model_folder(task.section.name)
+        self._steps, self._looked = 0, time.monotonic()
+        self._watchers: Sequence[Watcher] = watchers_of(task.section, self._storage) if self.rank == 0 else ()
 
-    def prepare(self, network: nn.Module) -> nn.Module:
-        """Return the network on this worker's device, wrapped in DistributedDataParallel if there are several."""
-        prepared: nn.Module = ray.train.torch.prepare_model(network)
+    def prepare(self, objective: nn.Module) -> nn.Module:
+        """Return the objective on this worker's device, wrapped in DistributedDataParallel if there are several."""
+        # A network may have parts that an objective does not use, such as the embedding of a regression.
+        unused = {"find_unused_parameters": True} if self.world > 1 else None
+        prepared: nn.Module = ray.train.torch.prepare_model(objective, parallel_strategy_kwargs=unused)
         return prepared
 
     def restore(self) -> dict[str, Any] | None:
@@ -58,7 +77,7 @@ class RaySession:
         return None if checkpoint is None else read_state(checkpoint)
 
     def report(self, metrics: dict[str, float], state: Callable[[], dict[str, Any]]) -> None:
-        """Report an epoch; returns after the checkpoint of rank 0 is stored.
+        """Report a stored step; returns after the checkpoint of rank 0 is stored.
 
         Rank 0, which alone writes, raises RunHeld instead when another driver has taken the run over.
         """
@@ -67,18 +86,51 @@ class RaySession:
             return
         self._task.require_held()
         kept = state()
-        storage, folder = Storage(self._task.url), model_folder(self._task.section.name)
 
         def upload(_: Checkpoint, name: str) -> Checkpoint:
             # Ray's own upload copies through pyarrow, which reports success when the last request is refused.
-            storage.write(f"{folder}/{CHECKPOINTS}/{name}/{STATE}", dump_state(kept))
+            self._storage.write(f"{self._folder}/{CHECKPOINTS}/{name}/{STATE}", dump_state(kept))
             place = _place(self._task.url, self._task.section.name)
             return Checkpoint(f"{place['storage_path']}/{CHECKPOINTS}/{name}", place.get("storage_filesystem"))
 
         with tempfile.TemporaryDirectory() as empty:
             ray.train.report(metrics, checkpoint=Checkpoint.from_directory(empty), checkpoint_upload_fn=upload)
         self._task.require_held()
-        storage.write(f"{folder}/{HISTORY}", json.dumps(kept["history"]).encode())
+        self._storage.write(f"{self._folder}/{LOG}", log_lines(kept))
+        self._storage.write(f"{self._folder}/{HISTORY}", json.dumps(kept["history"]).encode())
+        for watcher in self._watchers:
+            watcher.stored(kept)
+
+    def show(self, progress: dict[str, float]) -> None:
+        """Write the progress where the driver reads it; a store that fails costs this line only."""
+        with suppress(StorageRefused, StorageUnavailable, OSError):
+            self._storage.write(f"{self._folder}/{PROGRESS}", json.dumps(progress).encode())
+
+    def stops(self) -> bool:
+        """Return whether the driver ends the training; several workers agree on it every few steps."""
+        self._steps += 1
+        if self.world == 1:
+            return self._asked()
+        if self._steps % STOP_STEPS:
+            return False
+        flag = torch.tensor([self.rank == 0 and self._asked()], dtype=torch.int32, device=self.device)
+        torch.distributed.broadcast(flag, 0)
+        return bool(flag.item())
+
+    def _asked(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked < STOP_POLL_S:
+            return False
+        self._looked = now
+        with suppress(StorageRefused, StorageUnavailable, OSError):
+            return self._storage.exists(f"{self._folder}/{STOP}")
+        return False
+
+
+def log_lines(state: dict[str, Any]) -> bytes:
+    """Return the training log of a state as JSON lines in order of steps; it has no times, so that logs compare."""
+    lines = sorted([*state["log"], *state["validations"]], key=lambda line: line["step"])
+    return "".join(f"{json.dumps(line, sort_keys=True)}\n" for line in lines).encode()
 
 
 class EndWhenTakenOver(ray.train.UserCallback):
@@ -108,21 +160,36 @@ def train_worker(config: dict[str, Any]) -> None:
     fit(config["task"], RaySession(config["task"]))
 
 
-def require_workers(section: TrainSection) -> None:
-    """Raise UserError when a training needs more workers than the cluster can hold; needs Ray to be initialised.
+def require_workers(section: TrainSection) -> int:
+    """Return the CPU threads of a worker; UserError when the cluster cannot hold the workers. Needs Ray initialised.
 
-    Each takes a GPU with `train.use_gpu`, else a CPU.
+    Each takes a GPU with `train.use_gpu`, else a CPU for each of `train.threads`.
     """
     # Ray Train waits without limit and without a message for workers that cannot be placed.
     cpus, gpus = cluster_limits()
+    threads = 1 if section.use_gpu else max(1, section.threads)
     unit, available = ("GPU", gpus) if section.use_gpu else ("CPU", cpus)
-    if section.workers <= available:
-        return
+    if section.workers * threads <= available:
+        return _threads_of(section)
     why = f"train.workers={section.workers}" + (" and train.use_gpu=true" if section.use_gpu else "")
+    why += f" and train.threads={threads}" if threads > 1 else ""
     raise UserError(
-        f"training needs {_count(section.workers, unit)} ({why}) but the cluster has {_count(available, unit)}: "
+        f"training needs {_count(section.workers * threads, unit)} ({why}) but the cluster has "
+        f"{_count(available, unit)}: "
         f"{_remedy(section, math.floor(available))}a cluster with {'more' if available else 'some'}"
     )
+
+
+def _threads_of(section: TrainSection) -> int:
+    """Return the CPU threads of a worker: those of the config, else the CPUs at hand shared among the workers.
+
+    At most 8 each, and 1 beside a GPU.
+    """
+    if section.threads or section.use_gpu:
+        return max(1, section.threads)
+    node = max((node.cpus for node in alive_nodes()), default=1.0)
+    share = min(node, cluster_limits()[0] / section.workers)
+    return max(1, min(MOST_THREADS, int(share)))
 
 
 def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
@@ -138,7 +205,11 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
         train_worker,
         train_loop_config={"task": task},
         torch_config=TorchConfig(backend="nccl" if section.use_gpu else "gloo"),
-        scaling_config=ScalingConfig(num_workers=section.workers, use_gpu=section.use_gpu),
+        scaling_config=ScalingConfig(
+            num_workers=section.workers,
+            use_gpu=section.use_gpu,
+            resources_per_worker={"GPU": 1} if section.use_gpu else {"CPU": task.threads},
+        ),
         run_config=RunConfig(
             name=CHECKPOINTS,
             **_place(task.url, section.name),
@@ -147,20 +218,26 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
                 # The driver ends the wait for workers; this bounds it should the driver itself be gone.
                 controller_failure_limit=math.ceil(task.wait_s / START_TIMEOUT_S) + 1,  # type: ignore[call-arg]
             ),
-            checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
+            checkpoint_config=CheckpointConfig(num_to_keep=section.checkpoints),
             callbacks=callbacks,
+            # Threads that wait by spinning make a step eight times slower on a machine with other load.
+            worker_runtime_env={"env_vars": {"GOMP_SPINCOUNT": "0"}},
         ),
     )
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(Storage(task.url), section.name, watch, stop), daemon=True)
+    stop, storage = threading.Event(), Storage(task.url)
+    asked = f"{model_folder(section.name)}/{STOP}"
+    for stale in (asked, f"{model_folder(section.name)}/{PROGRESS}"):
+        storage.delete(stale)
+    watcher = threading.Thread(target=_watch, args=(storage, section.name, watch, stop), daemon=True)
     watcher.start()
     try:
-        result = fit_supervised(trainer.fit, WorkerWait(section, task.wait_s).look)
+        wait = WorkerWait(section, task.wait_s, task.threads)
+        result = fit_supervised(trainer.fit, wait.look, ask_to_stop=lambda: storage.write(asked, b""))
     except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
         task.require_held()
         raise JobFailed(
             f"training '{section.name}' failed after {section.max_failures + 1} attempts ({_cause(error)}); "
-            "remove the cause and run it again: it resumes from the last epoch"
+            "remove the cause and run it again: it resumes from the last stored state"
         ) from error
     finally:
         stop.set()
@@ -204,15 +281,23 @@ def _place(url: str, name: str) -> dict[str, Any]:
 
 
 def _watch(storage: Storage, name: str, watch: Watch, stop: threading.Event) -> None:
-    seen = 0
+    seen: tuple[int, dict[str, float]] = (0, {})
     while True:
         last = stop.wait(POLL_SECONDS)
-        history = read_history(storage, name)
-        if len(history) > seen:
-            seen = len(history)
-            watch(history)
+        history, progress = read_history(storage, name), _read_progress(storage, name)
+        if (len(history), progress) != seen and (history or progress):
+            seen = (len(history), progress)
+            watch(history, progress)
         if last:
             return
+
+
+def _read_progress(storage: Storage, name: str) -> dict[str, float]:
+    try:
+        progress: dict[str, float] = json.loads(storage.read(f"{model_folder(name)}/{PROGRESS}"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return progress
 
 
 def read_history(storage: Storage, name: str) -> list[dict[str, float]]:

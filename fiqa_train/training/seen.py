@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 from safetensors import safe_open
 
+from synfiqa.actors.model_store.architectures.quality import NETWORKS
 from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import Model
-from synfiqa.actors.nets.quality_net import ARCHITECTURE
 from synfiqa.cluster.run.fingerprint import canonical_json
 from synfiqa.fiqa_train.training.splits import Split, split_grown
 from synfiqa.schemas.calibration import Calibration
@@ -46,7 +46,7 @@ def with_record(model: Model) -> ModelCard:
     A catalogue card, which people write, need not repeat it.
     """
     card = model.card
-    if card.learned_from is not None or card.architecture != ARCHITECTURE:
+    if card.learned_from is not None or card.architecture not in NETWORKS:
         return card
     path = locate(model)
     if path.suffix != ".safetensors":

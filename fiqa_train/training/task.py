@@ -4,7 +4,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from synfiqa.actors.model_store.cache import digest_of
+from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
+from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.fingerprint import differences
 from synfiqa.cluster.run.lease import Claim
@@ -13,40 +16,89 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import require_calibration
 from synfiqa.fiqa_train.labels.parts import label_digest, labelled_identities, pair_shards
 from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, model_folder
-from synfiqa.fiqa_train.training.data import batch_plan
-from synfiqa.fiqa_train.training.loop import TrainTask, describe
+from synfiqa.fiqa_train.training.engine.build_network import RANDOM, describe
+from synfiqa.fiqa_train.training.engine.worker_task import TrainTask, WatchedSet
+from synfiqa.fiqa_train.training.methods.table import require_classes
+from synfiqa.fiqa_train.training.reading.sources.committed import CommittedShards
+from synfiqa.fiqa_train.training.reading.sources.open_source import open_source
+from synfiqa.fiqa_train.training.reading.sources.source_digest import source_digest
 from synfiqa.fiqa_train.training.seen import learned_from
 from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_grown
+from synfiqa.fiqa_train.training.teachers import TeacherOf
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import OtherVersion, TrainingBasis, TrainingResult, parse
 from synfiqa.schemas.manifest import Commit, RunManifest
+from synfiqa.schemas.seeds import derive_seed
 
 BASIS = "train.json"
 """File with the basis of a training, written before the first epoch; a resumed training must agree with it."""
 
-_EXECUTION_FIELDS = {"workers", "use_gpu", "max_failures"}
+_EXECUTION_FIELDS: dict[str, Any] = {
+    "workers": True,
+    "threads": True,
+    "readers": True,
+    "use_gpu": True,
+    "max_failures": True,
+    "checkpoint_steps": True,
+    "checkpoints": True,
+    "watch": {"log_steps", "tensorboard", "callback"},
+}
 """Fields of section `train` that do not decide the model."""
+_FIRST_FIELDS = {
+    *("name", "epochs", "batch_size", "learning_rate", "weight_decay", "width", "initialise"),
+    *("validation_fraction", "test_fraction", "augment"),
+}
+"""Fields that a basis always has: the default of one added later is omitted, so that older ones stay valid."""
 
 
-def training_basis(run: ResolvedRun, manifest: RunManifest, calibration: Calibration) -> dict[str, Any]:
-    """Return everything that decides the model: settings, seed, labels, dataset and initial weights."""
+def training_basis(
+    run: ResolvedRun, manifest: RunManifest, calibration: Calibration, watched: Sequence[WatchedSet] = ()
+) -> dict[str, Any]:
+    """Return everything that decides the model: settings, seed, labels, dataset, initial weights, watched test sets."""
     config, section = run.config, run.config.train
-    # The default of a field added later is omitted, so that the basis of older trainings stays valid.
-    plain = {"precision"} if section.precision == "float32" else set()
+    whole = section.model_dump(mode="json", exclude=_EXECUTION_FIELDS)
+    plain = type(section)().model_dump(mode="json", exclude=_EXECUTION_FIELDS)
     basis: dict[str, Any] = {
-        "train": section.model_dump(mode="json", exclude=_EXECUTION_FIELDS | plain),
+        "train": {key: value for key, value in whole.items() if key in _FIRST_FIELDS or value != plain[key]},
         "seed": config.run.seed,
         "label": calibration.name,
         "label_sha256": label_digest(calibration),
         "dataset_sha256": calibration.dataset_sha256,
         "run_fingerprint": manifest.fingerprint,
     }
-    if section.initialise == "embedder":
-        basis["embedder"] = config.models.embedder
-        basis["embedder_sha256"] = run.digests[config.models.embedder]
+    initial = initial_model(run)
+    if initial is not None:
+        basis["embedder"] = initial.name
+        basis["embedder_sha256"] = digest_of(initial)
+    if section.method == "distil":
+        basis["teacher_sha256"] = scorer_digests([section.objective.teacher], settings_of_scorers(run))
+    if section.sources:
+        basis["sources_sha256"] = {one.name: source_digest(one) for one in section.sources}
+    if watched:
+        basis["watched_sha256"] = {one.name: one.sha256 for one in watched}
     return basis
+
+
+def initial_model(run: ResolvedRun) -> Model | None:
+    """Return the embedder that a training starts from, None for random weights; UserError for an unknown name."""
+    name = run.config.train.initialise
+    if name == RANDOM:
+        return None
+    return run.models.embedder if name == "embedder" else run.catalogue.model(name, "embedder")
+
+
+def training_seed(config: RunConfig) -> int:
+    """Return the seed of weights, order and changes of faces: that of the run, or one of `train.seed` beside it."""
+    own = config.train.seed
+    return derive_seed(config.run.seed, "training", own) if own else config.run.seed
+
+
+def settings_of_scorers(run: ResolvedRun) -> ScorerSettings:
+    """Return the settings by which a run's scorers are built."""
+    return ScorerSettings(run.catalogue, run.config.models.embedder, run.config.run.seed)
 
 
 def is_trained(storage: Storage, name: str) -> bool:
@@ -111,15 +163,30 @@ def split_of_record(basis: TrainingBasis, identities: Iterable[int], steps: Sequ
     )
 
 
+def require_batches(rows: int, section: TrainSection) -> None:
+    """Raise UserError when a worker's part of a batch would be fewer than two faces."""
+    if min(section.batch_size, rows) // section.workers < 2:
+        raise UserError(
+            f"{rows} training images in batches of {section.batch_size} leave each of {section.workers} workers fewer "
+            "than 2: generate more, raise train.batch_size or lower train.workers"
+        )
+
+
 def training_task(
-    run: ResolvedRun, storage: Storage, claim: Claim | None = None, commits: Mapping[int, Commit] | None = None
+    run: ResolvedRun,
+    storage: Storage,
+    claim: Claim | None = None,
+    commits: Mapping[int, Commit] | None = None,
+    *,
+    threads: int = 1,
+    watched: Sequence[WatchedSet] = (),
 ) -> TrainTask:
     """Return the task of the workers; UserError when there are too few identities or images to train on.
 
     With the `claim` of a lease they stop before they write to a run that another driver has taken over. `commits` are
-    the shards of the run, where they are read already.
+    the shards of the run, where they are read already. `threads` are those of a worker.
     """
-    config = run.config
+    config, section = run.config, run.config.train
     calibration = require_calibration(storage, config.label.name)
     if commits is None:
         commits = ShardStore(storage, calibration.fingerprint).committed("samples")
@@ -129,27 +196,30 @@ def training_task(
     splits = split_run(config, (int(identity) for own, _ in labelled for identity in own), manifest.steps)
     record = learned_from(training_basis(run, manifest, calibration), manifest, calibration, splits)
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
-    rows = sum(
-        int(labels)
-        for identities, counts in labelled
-        for identity, labels in zip(identities, counts, strict=True)
-        if int(identity) in chosen["train"]
-    )
-    batch_plan(rows, config.train.batch_size, config.train.workers)
-    embedder = run.models.embedder
-    commercial = all(card.commercial_use for card in manifest.cards)
+    own = [CommittedShards.of(storage, shards, chosen[split], labelled) for split in ("train", "validation")]
+    sources = [own[0], *(open_source(one) for one in section.sources)]
+    rows = sum(piece.rows for source in sources for piece in source.pieces)
+    require_batches(rows, section)
+    require_classes(section, sum(len(source.identities) for source in sources))
+    initial = initial_model(run)
+    origin = f"synthetic faces of run {calibration.fingerprint[:16]}"
+    if section.sources:
+        origin += f" and {', '.join(source.name for source in section.sources)}"
+    commercial = all(card.commercial_use for card in manifest.cards) and not section.sources
+    card = describe(section, initial, origin, commercial=commercial)
     return TrainTask(
         url=storage.url,
-        shards=shards,
-        train=chosen["train"],
-        validation=chosen["validation"],
+        sources=sources,
+        held_out_source=own[1],
         identities={split: len(members) for split, members in chosen.items()},
         rows=rows,
-        section=config.train,
-        embedder=embedder,
-        seed=config.run.seed,
-        card=describe(config.train, embedder, calibration.fingerprint, commercial_labels=commercial)
-        | {"learned_from": record.model_dump(mode="json")},
+        section=section,
+        initial=initial,
+        seed=training_seed(config),
+        card=card | {"learned_from": record.model_dump(mode="json")},
+        threads=threads,
         claim=claim,
         wait_s=config.resilience.placement_wait_s,
+        teacher=TeacherOf(section.objective.teacher, settings_of_scorers(run)) if section.method == "distil" else None,
+        watched=tuple(watched),
     )

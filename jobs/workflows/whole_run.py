@@ -14,13 +14,15 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.actors.model_store.resolved_run import resolve
     from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
     from synfiqa.fiqa_train.evaluation.held_out import judges_of
+    from synfiqa.fiqa_train.evaluation.watched_set import watched_sets
     from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, measured_by
     from synfiqa.fiqa_train.labels.label_pass import run_label
     from synfiqa.fiqa_train.labels.match_threshold import match_threshold
-    from synfiqa.fiqa_train.training.loop import trunk_of
+    from synfiqa.fiqa_train.training.engine.build_network import settings_of
     from synfiqa.fiqa_train.training.on_ray import require_workers
-    from synfiqa.fiqa_train.training.task import is_trained
+    from synfiqa.fiqa_train.training.task import initial_model, is_trained
     from synfiqa.fiqa_train.training.train_run import run_train
+    from synfiqa.fiqa_train.training.watchers import require_watchers
     from synfiqa.jobs.generation.dataset import make_dataset
     from synfiqa.jobs.workflows.report_file import run_report
 
@@ -29,7 +31,9 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     frozen = frozen_scale(config.label, measured)
     resolved = resolve(config)
     match_threshold(config, measured.embedder, frozen, resolved=resolved)
-    trunk_of(config.train, resolved.models.embedder)
+    settings_of(config.train, initial_model(resolved))
+    require_watchers(config.train)
+    watched = watched_sets(config, resolved.catalogue)
     judges_of(resolved, measured.embedder)
     before = current(config.run.url, config.resilience.retry_budget_s)
     with ray_session():
@@ -40,7 +44,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
         dataset, storage, store = made.summary, made.storage, made.store
         with hold(storage, config.resilience.lease_s, job="run") as lease:
             run_label(config, storage, lease=lease, resolved=resolved, store=store)
-            run_train(config, storage, lease=lease, resolved=resolved, store=store)
+            run_train(config, storage, lease=lease, resolved=resolved, store=store, watched=watched)
             evaluation = run_evaluate(config, storage, lease=lease, resolved=resolved, store=store)
     page = run_report(config, storage, store=store)
     lines = [

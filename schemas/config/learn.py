@@ -1,4 +1,4 @@
-"""Config sections of label, training and evaluation."""
+"""Config sections of label and evaluation."""
 
 from typing import Annotated, Literal
 
@@ -34,38 +34,6 @@ class LabelSection(Section):
         "", description="one of models.more_embedders whose f_r the label takes; empty: models.embedder"
     )
     calibration: str = Field("", description="URL of a frozen calibration.json; empty fits one on this run")
-
-
-class TrainSection(Section):
-    """Architecture, split and optimiser of the FIQA model trained on the labels."""
-
-    name: Name = Field("default", description="name of the model, stored in models/NAME")
-    epochs: int = Field(10, ge=1, le=10000, description="passes over the training images")
-    batch_size: int = Field(32, ge=2, le=65536, description="images per optimiser step, over all workers")
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="largest step size of AdamW")
-    weight_decay: float = Field(1e-4, ge=0, le=1, description="weight decay of AdamW")
-    width: int = Field(16, ge=4, le=512, description="channels of the first stage of the IResNet")
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="arithmetic of the forward pass; bfloat16 is faster on GPUs and on CPUs with AMX"
-    )
-    initialise: Literal["random", "embedder"] = Field(
-        "embedder", description="initial weights: random, or those of the embedder"
-    )
-    validation_fraction: float = Field(
-        0.1, gt=0, lt=0.9, description="share of identities on which the epoch is selected"
-    )
-    test_fraction: float = Field(0.25, gt=0, lt=0.9, description="share of identities held out for evaluation")
-    workers: int = Field(1, ge=1, le=4096, description="Ray Train workers that share each batch")
-    use_gpu: bool = Field(False, description="give each worker a GPU")
-    max_failures: int = Field(
-        3, ge=0, le=100, description="restarts after a failure, from the last epoch, until the training fails"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> "TrainSection":
-        if self.validation_fraction + self.test_fraction >= 0.95:
-            raise ValueError("validation_fraction + test_fraction must leave identities to train on (sum < 0.95)")
-        return self
 
 
 class EvaluateSection(Section):

@@ -5,8 +5,9 @@ from pydantic import model_validator
 from synfiqa.schemas.config.base import Section
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection, RunSection, StorageSection
 from synfiqa.schemas.config.generate import DiffusionSection, FilterSection, GenerateSection
-from synfiqa.schemas.config.learn import EvaluateSection, LabelSection, TrainSection
+from synfiqa.schemas.config.learn import EvaluateSection, LabelSection
 from synfiqa.schemas.config.models import NOT_RECIPE, ModelsSection
+from synfiqa.schemas.config.train_config import TrainSection
 
 _ADDED_LATER = (("generate", "factors"), ("models", "mirrored_recognition"), ("models", "scorers"))
 

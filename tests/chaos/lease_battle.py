@@ -12,13 +12,13 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import run_label
 from synfiqa.fiqa_train.training import train_run
 from synfiqa.fiqa_train.training.checkpoints import model_folder, parse_state
-from synfiqa.fiqa_train.training.loop import fit
+from synfiqa.fiqa_train.training.engine.fit import fit
 from synfiqa.fiqa_train.training.task import BASIS
 from synfiqa.schemas.errors import RunHeld
 from tests.chaos.battle import Battle
 from tests.chaos.driver import Order
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.test_loop import Alone
+from tests.fiqa_train.training.alone import Alone
 
 LABEL_STEPS = 8
 TRAIN_S = 3.0
@@ -73,7 +73,7 @@ class LeaseBattle(Battle):
             run_label(config, storage)
         else:
             on_ray, train_run.train_on_ray = train_run.train_on_ray, _here
-            workers, train_run.require_workers = train_run.require_workers, lambda section: None
+            workers, train_run.require_workers = train_run.require_workers, lambda section: 1
             try:
                 train_run.run_train(config, storage)
             finally:

@@ -55,7 +55,7 @@ def sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, ty
             yield prefix + name, section
             yield from sections(section, f"{prefix}{name}.")
         elif section := _section_of_values(field):
-            yield f"{prefix}{name}.NAME", section
+            yield f"{prefix}{name}.{'NAME' if get_origin(field.annotation) is dict else 'N'}", section
 
 
 def leaves(section: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
@@ -76,11 +76,14 @@ def type_in_words(schema: dict[str, Any]) -> str:
     if schema["type"] == "array":
         if "prefixItems" in schema:
             return f"pair of {type_in_words(schema['prefixItems'][0])}s"
+        if "$ref" in schema["items"]:
+            return "list of sections, see below"
         first, *rest = type_in_words(schema["items"]).split(" ", 1)
         return " ".join([f"list of {first}s", *rest])
     if schema["type"] == "object":
-        if "patternProperties" in schema:
-            return "section by name, see below"
+        if named := schema.get("patternProperties"):
+            (kind,) = named.values()
+            return "section by name, see below" if "$ref" in kind else f"mapping of name to {type_in_words(kind)}"
         return f"mapping of text to {type_in_words(schema['additionalProperties'])}"
     return "name" if "pattern" in schema else _TYPES[schema["type"]]
 
@@ -102,9 +105,9 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _section_of_values(field: FieldInfo) -> type[BaseModel] | None:
-    """Return the section that a mapping by name holds."""
-    kinds = get_args(field.annotation) if get_origin(field.annotation) is dict else ()
-    kind = kinds[-1] if kinds else None
+    """Return the section that a mapping by name, or a list, holds."""
+    kinds = [kind for kind in get_args(field.annotation) if kind is not ...]
+    kind = kinds[-1] if kinds and get_origin(field.annotation) in (dict, tuple) else None
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 

@@ -24,6 +24,7 @@ JOBS = [
     "score",
     "report",
     "export",
+    "export-model",
     "status",
     "verify",
     "gc",
@@ -34,7 +35,9 @@ JOBS = [
     "bootstrap",
     "completion",
 ]
-RUN_JOBS = [job for job in JOBS if job not in ("score", "models", "benchmark", "bootstrap", "completion")]
+RUN_JOBS = [
+    job for job in JOBS if job not in ("export-model", "score", "models", "benchmark", "bootstrap", "completion")
+]
 """Jobs that have a run."""
 
 
@@ -43,7 +46,7 @@ def test_help_lists_every_job(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert re.findall(r"^    (\w+)\b", text, re.MULTILINE) == JOBS
+    assert re.findall(r"^    ([\w-]+)", text, re.MULTILINE) == JOBS
 
 
 @pytest.mark.parametrize(
@@ -174,10 +177,11 @@ def test_every_job_explains_itself(job, capsys):
 @pytest.mark.parametrize("job", [job for job in JOBS if job != "completion"])
 def test_every_job_is_a_small_module_that_can_be_submitted(job, capsys):
     """`ray job submit -- python -m jobs.generate ...`: the module runs the command of its name and no other."""
-    source = Path(synfiqa.jobs.__file__).with_name(f"{job}.py").read_text(encoding="utf-8")
+    module = job.replace("-", "_")
+    source = Path(synfiqa.jobs.__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
     assert source.endswith('\n\nif __name__ == "__main__":\n    COMMAND.main()\n')
     assert len(source.splitlines()) <= 60
-    command = import_module(f"synfiqa.jobs.{job}").COMMAND
+    command = import_module(f"synfiqa.jobs.{module}").COMMAND
     assert command in COMMANDS
     with pytest.raises(SystemExit) as stop:
         command.main(["--help"])

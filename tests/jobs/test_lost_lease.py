@@ -16,7 +16,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation import evaluate_run as evaluate
 from synfiqa.fiqa_train.labels.label_pass import run_label
 from synfiqa.fiqa_train.training.checkpoints import parse_state
-from synfiqa.fiqa_train.training.loop import fit
+from synfiqa.fiqa_train.training.engine.fit import fit
 from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.generation.dataset import MadeDataset
@@ -26,7 +26,7 @@ from synfiqa.schemas.manifest import DatasetSummary
 from tests.cluster.run.test_lease import put, record
 from tests.fiqa_train.evaluation.test_evaluate_run import Detail
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.test_loop import Alone
+from tests.fiqa_train.training.alone import Alone
 from tests.free_ports import joined
 
 pytestmark = pytest.mark.ray

@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.resolved_run import VerifiedWeights
 from synfiqa.cluster.run.generations import current
 from synfiqa.fiqa_train.labels.label_pass import run_label
 from synfiqa.fiqa_train.training.checkpoints import parse_state
-from synfiqa.fiqa_train.training.loop import fit
+from synfiqa.fiqa_train.training.engine.fit import fit
 from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.jobs.generation import dataset
 from synfiqa.jobs.generation import readiness as check
@@ -22,7 +22,7 @@ from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.oracle import without_ray
 from tests.chaos.stub_stages import Trouble, stub_stages
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.test_loop import Alone
+from tests.fiqa_train.training.alone import Alone
 
 
 class Pixels:
@@ -61,8 +61,8 @@ def here(monkeypatch):
         fit(task, session)
         return parse_state(session.stored)
 
-    monkeypatch.setattr("synfiqa.fiqa_train.training.train_run.require_workers", lambda section: None)
-    monkeypatch.setattr("synfiqa.fiqa_train.training.on_ray.require_workers", lambda section: None)
+    monkeypatch.setattr("synfiqa.fiqa_train.training.train_run.require_workers", lambda section: 1)
+    monkeypatch.setattr("synfiqa.fiqa_train.training.on_ray.require_workers", lambda section: 1)
     monkeypatch.setattr("synfiqa.fiqa_train.training.train_run.train_on_ray", train)
     monkeypatch.setattr(evaluate, "load_embedder", lambda model: Pixels())
 

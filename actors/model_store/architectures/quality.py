@@ -1,14 +1,32 @@
 """Architectures that score the quality of faces."""
 
-from synfiqa.actors.model_store.architectures.architecture import Architecture, Contract
+from synfiqa.actors.model_store.architectures.architecture import NO_RULES, WRAPPED, Architecture, Contract
+from synfiqa.schemas.model_card import StateRules
 
-QUALITY = {
-    "quality-net": Architecture(
-        "quality",
-        "synfiqa.actors.quality.trained.network_scorer:network_scorer",
-        network="synfiqa.actors.nets.quality_net:QualityNet",
-        contracts=(Contract("gray", "per-image", input_size=112),),
+RGB = Contract("rgb", "range", (-1.0, 1.0), 112)
+
+
+def _network(reference: str, contract: Contract = RGB, rules: StateRules = NO_RULES) -> Architecture:
+    """Return the architecture of a network that is trained on labels of quality, or on recognition."""
+    player = "synfiqa.actors.quality.trained.network_scorer:network_scorer"
+    return Architecture("quality", player, network=reference, contracts=(contract,), rules=rules)
+
+
+NETWORKS = {
+    "quality-net": _network(
+        "synfiqa.actors.nets.quality_net:QualityNet", Contract("gray", "per-image", input_size=112)
     ),
+    "fiqa-iresnet": _network("synfiqa.actors.nets.fiqa.iresnet:FiqaIResNet", rules=StateRules(**WRAPPED)),
+    # A published transformer keeps the token that stood in for masked ones in training.
+    "fiqa-vit": _network(
+        "synfiqa.actors.nets.fiqa.vit:FiqaViT", rules=StateRules(**WRAPPED, allow_unexpected=("mask_token",))
+    ),
+    "fiqa-mobilefacenet": _network("synfiqa.actors.nets.fiqa.mobilefacenet:MobileFaceNet"),
+    "fiqa-compact": _network("synfiqa.actors.nets.fiqa.compact:CompactNet"),
+}
+"""Quality networks, whose weights files may hold their card."""
+
+QUALITY = NETWORKS | {
     "laplacian-variance": Architecture("quality", "synfiqa.actors.quality.measures.sharpness:Sharpness"),
     "detector-probability": Architecture(
         "quality", "synfiqa.actors.quality.measures.detector_probability:DetectorProbability"

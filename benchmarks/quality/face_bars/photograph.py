@@ -15,7 +15,7 @@ from benchmarks.quality.face_bars.factors import Change
 from benchmarks.quality.face_bars.settings import Settings
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform
-from synfiqa.actors.nets.quality_net import QualityModel
+from synfiqa.actors.quality.trained.quality_model import QualityModel
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model, model_folder
 from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.model_card import BUNDLED_QUALITY

@@ -22,11 +22,13 @@ from synfiqa.fiqa_train.evaluation.held_out import holding, read_held_out
 from synfiqa.fiqa_train.export.layouts import run_export
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, run_label
 from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
-from synfiqa.fiqa_train.training.data import TrainingFaces
+from synfiqa.fiqa_train.training.reading.reader import TrainingReader
+from synfiqa.fiqa_train.training.reading.sources.committed import CommittedShards
 from synfiqa.fiqa_train.training.splits import split_identities
 from synfiqa.fiqa_train.training.task import split_run
 from synfiqa.jobs.generation import identity_half, sample_half
 from synfiqa.jobs.report_page.page import render_page
+from synfiqa.schemas.config.train_data import AugmentSection
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,17 @@ def _train(run: SyntheticRun) -> object:
     """Split the identities and read one epoch of training, in one process and without a network."""
     shards, identities, splits = _labelled(run)
     chosen = frozenset(identity for identity, split in splits.items() if split == "train")
-    rows = sum(int(n) for own, counts in identities for i, n in zip(own, counts, strict=True) if int(i) in chosen)
-    faces = TrainingFaces(run.storage, shards, chosen, rows, min(64, rows), 7, cache_rows=0)
-    return sum(len(batch) for batch in faces)
+    reader = TrainingReader(
+        [CommittedShards.of(run.storage, shards, chosen, identities)],
+        channels="gray",
+        batch_size=64,
+        seed=7,
+        rank=0,
+        world=1,
+        augment=AugmentSection(),
+        cache_rows=0,
+    )
+    return sum(len(batch.quality) for batch in reader.batches(0))
 
 
 def _evaluate(run: SyntheticRun) -> object:
@@ -146,7 +156,7 @@ def _generate(run: SyntheticRun) -> object:
         lease, stages, resolved = _NoLease(), identity_half.Stages(), resolve(config)
         identity_half.IdentityHalf(resolved, store, stages, lease).make()  # type: ignore[arg-type]
         shards = planned_shards(manifest)
-        sample_half.SampleHalf(resolved, store, stages, lease, shards).make()  # type: ignore[arg-type]
+        sample_half.SampleHalf(resolved, store, stages, lease).make()  # type: ignore[arg-type]
     finally:
         identity_half.stream = sample_half.stream = before
     shutil.rmtree(storage.url)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from synfiqa.fiqa_train.datasets.scores.image_names import ImageNames
 from synfiqa.fiqa_train.datasets.testset import ALIGNED, TestSet
 from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores, ScoreFile, matched
-from synfiqa.fiqa_train.evaluation.image_names import ImageNames
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_scores import SetScores
 
 

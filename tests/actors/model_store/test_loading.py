@@ -149,8 +149,10 @@ def test_a_published_architecture_takes_its_checkpoint_in_every_wrapper(skeleton
 @pytest.mark.parametrize("name", FULL)
 def test_a_published_architecture_refuses_every_other_checkpoint(skeletons, name):
     rules = ARCHITECTURES[name].rules
+    # CR-FIQA's trunk is a recognition network, whose rules leave the quality head over.
+    fitting = {name} | ({"fiqa-iresnet"} if name == "insightface-iresnet" else set())
     for other, skeleton in skeletons.items():
-        if other != name:
+        if other not in fitting:
             with pytest.raises(UserError, match=f"{other} does not fit its architecture: .*keys are missing"):
                 fit_state(skeletons[name], state_dict_of(skeleton.state_dict(), rules), rules, other)
 

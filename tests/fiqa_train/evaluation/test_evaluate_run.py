@@ -15,7 +15,7 @@ from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation import held_out as reading
 from synfiqa.fiqa_train.training.checkpoints import publish
-from synfiqa.fiqa_train.training.loop import build_network
+from synfiqa.fiqa_train.training.engine.build_network import build_network
 from synfiqa.fiqa_train.training.task import split_run, training_task
 from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.schemas.errors import UserError

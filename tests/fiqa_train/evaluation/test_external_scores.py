@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from synfiqa.fiqa_train.datasets.scores.image_names import ImageNames
 from synfiqa.fiqa_train.evaluation.external_scores import matched, open_score_files
-from synfiqa.fiqa_train.evaluation.image_names import ImageNames
 from synfiqa.fiqa_train.ofiq.csv_table import HEADER
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.ofiq.test_csv_table import row

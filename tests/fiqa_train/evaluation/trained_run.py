@@ -3,10 +3,10 @@
 import pytest
 
 from synfiqa.fiqa_train.training.checkpoints import parse_state
-from synfiqa.fiqa_train.training.loop import fit
+from synfiqa.fiqa_train.training.engine.fit import fit
 from synfiqa.fiqa_train.training.train_run import run_train
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.test_loop import Alone
+from tests.fiqa_train.training.alone import Alone
 
 
 def train_here(config, storage):
@@ -18,7 +18,7 @@ def train_here(config, storage):
         return parse_state(session.stored)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synfiqa.fiqa_train.training.train_run.require_workers", lambda section: None)
+        patch.setattr("synfiqa.fiqa_train.training.train_run.require_workers", lambda section: 1)
         patch.setattr("synfiqa.fiqa_train.training.train_run.train_on_ray", here)
         return run_train(config, storage)
 

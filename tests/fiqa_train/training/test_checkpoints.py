@@ -14,14 +14,14 @@ from synfiqa.actors.nets.quality_net import QualityNet
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.training import checkpoints
 from synfiqa.fiqa_train.training.checkpoints import dump_state, load_quality_model, load_trained, parse_state, publish
-from synfiqa.fiqa_train.training.loop import describe
+from synfiqa.fiqa_train.training.engine.build_network import describe
 from synfiqa.fiqa_train.training.score_scale import score_scale
-from synfiqa.schemas.config.learn import TrainSection
+from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUNDLED_QUALITY
 
 SECTION = TrainSection(width=4, initialise="random")
-CARD = describe(SECTION, "unused", "abc")
+CARD = describe(SECTION, None, "synthetic faces of run abc")
 FACES = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
 
 

@@ -8,10 +8,11 @@ import pytest
 from ray._private.state import state
 
 from synfiqa.cluster.pipeline import ray_session
+from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.training import on_ray as ray_training
 from synfiqa.fiqa_train.training.on_ray import read_history, require_workers
-from synfiqa.schemas.config.learn import TrainSection
+from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import UserError
 
 
@@ -29,7 +30,9 @@ def test_progress_reports_every_epoch_count_once_and_the_last_one_surely(tmp_pat
     monkeypatch.setattr(ray_training, "POLL_SECONDS", 0.01)
     storage, stop, seen = Storage(str(tmp_path)), threading.Event(), []
     assert read_history(storage, "mine") == []
-    watcher = threading.Thread(target=ray_training._watch, args=(storage, "mine", seen.append, stop))
+    watcher = threading.Thread(
+        target=ray_training._watch, args=(storage, "mine", lambda history, _: seen.append(history), stop)
+    )
     watcher.start()
     storage.write("models/mine/history.json", json.dumps([{"epoch": 1}]).encode())
     while not seen:
@@ -89,8 +92,20 @@ def test_workers_that_no_node_will_ever_take_are_refused_with_the_way_out(monkey
 
 def test_a_worker_on_a_gpu_takes_no_cpu(monkeypatch):
     monkeypatch.setattr(ray_training, "cluster_limits", lambda: (2.0, 8.0))
-    require_workers(TrainSection(workers=8, use_gpu=True))
-    require_workers(TrainSection(workers=2))
+    monkeypatch.setattr(ray_training, "alive_nodes", lambda: [Node(cpus=2.0, gpus=8.0)])
+    assert require_workers(TrainSection(workers=8, use_gpu=True)) == 1
+    assert require_workers(TrainSection(workers=2)) == 1
+
+
+def test_a_worker_uses_the_cpus_at_hand_unless_the_config_says_how_many(monkeypatch):
+    monkeypatch.setattr(ray_training, "cluster_limits", lambda: (64.0, 0.0))
+    monkeypatch.setattr(ray_training, "alive_nodes", lambda: [Node(cpus=4.0, gpus=0.0), Node(cpus=60.0, gpus=0.0)])
+    assert require_workers(TrainSection()) == 8, "a small network gains nothing from more"
+    assert require_workers(TrainSection(workers=16)) == 4
+    assert require_workers(TrainSection(threads=12)) == 12
+    told = r"needs 80 CPUs \(train.workers=8 and train.threads=10\) but the cluster has 64"
+    with pytest.raises(UserError, match=told):
+        require_workers(TrainSection(workers=8, threads=10))
 
 
 @pytest.mark.parametrize(("limits", "wanted"), [(None, (2.0, 0.0)), ({"CPU": 1, "GPU": 16}, (2.0, 16.0))])

@@ -35,7 +35,9 @@ def test_another_config_does_not_change_who_is_held_out(run):
 
     kept = under_snapshot(other, manifest)
     assert split_run(kept, range(16), (16,)) == ours
-    assert training_task(resolve(kept), storage).train == {own for own in ours if ours[own] == "train"}
+    assert set(training_task(resolve(kept), storage).sources[0].identities) == {
+        own for own in ours if ours[own] == "train"
+    }
     assert kept.train.epochs == 1, "all else is the config's"
     assert under_snapshot(config, manifest) == config
 

@@ -1,6 +1,9 @@
 """The driver's loop around a fit: results, errors, and what ends a fit that waits."""
 
+import os
+import signal
 import threading
+import time
 
 import pytest
 
@@ -42,6 +45,23 @@ def test_what_the_look_raises_ends_the_training(ended, monkeypatch, error):
     over.set()
 
 
+def test_a_signal_lets_the_training_store_its_state_first(ended):
+    """Python 3.12 takes a thread for ended when a signal interrupts its join: workers were killed at once."""
+    asked, stored = threading.Event(), threading.Event()
+
+    def fit():
+        asked.wait(20)
+        time.sleep(0.2)
+        stored.set()
+
+    signalled = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    signalled.start()
+    with pytest.raises(KeyboardInterrupt):
+        fit_supervised(fit, lambda: None, ask_to_stop=asked.set)
+    assert stored.is_set()
+    assert ended == [], "nothing is left to end"
+
+
 @pytest.mark.ray
 def test_a_training_whose_workers_have_no_place_ends_with_a_sentence(tmp_path, monkeypatch, capsys):
     """GPUs that vanished before training left it waiting without limit and without a word."""
@@ -54,7 +74,7 @@ def test_a_training_whose_workers_have_no_place_ends_with_a_sentence(tmp_path, m
         ray_session(num_cpus=1),
         pytest.raises(JobFailed, match=r"training 'default' had no worker for .*placement_wait_s"),
     ):
-        on_ray.train_on_ray(task, lambda history: None)
+        on_ray.train_on_ray(task, lambda history, progress: None)
     assert "2 of 2 workers without a place: each needs 1 CPU, and the nodes of the cluster have 1 of 1 free" in (
         capsys.readouterr().err
     )

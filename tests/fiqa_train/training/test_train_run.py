@@ -14,14 +14,14 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import require_calibration
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model
-from synfiqa.fiqa_train.training.loop import fit
+from synfiqa.fiqa_train.training.engine.fit import fit
 from synfiqa.fiqa_train.training.task import training_basis, training_task
 from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import TrainingResult, parse
 from tests.fiqa_train.labelled_run import make_run, small_config
-from tests.fiqa_train.training.test_loop import Alone
+from tests.fiqa_train.training.alone import Alone
 from tests.free_ports import joined
 
 

@@ -9,7 +9,7 @@ import yaml
 from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
 from synfiqa.actors.model_store.checks.check_model import check_model
 from synfiqa.actors.model_store.selection import run_models
-from synfiqa.actors.nets.quality_net import QualityModel
+from synfiqa.actors.quality.trained.quality_model import QualityModel
 from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.fiqa_train.bundled.publish import publish_quality
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model

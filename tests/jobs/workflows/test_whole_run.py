@@ -35,7 +35,7 @@ def test_the_generation_of_another_driver_gets_no_labels(tmp_path, monkeypatch):
     monkeypatch.setattr(whole_run, "ray_session", nullcontext)
     monkeypatch.setattr(whole_run, "evaluation_lines", lambda evaluation: [])
     monkeypatch.setattr(dataset, "make_dataset", generate)
-    monkeypatch.setattr("synfiqa.fiqa_train.training.on_ray.require_workers", lambda section: None)
+    monkeypatch.setattr("synfiqa.fiqa_train.training.on_ray.require_workers", lambda section: 1)
     for name in (
         "fiqa_train.labels.label_pass.run_label",
         "fiqa_train.training.train_run.run_train",

@@ -33,6 +33,7 @@ from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 from tests.actors.model_store.cards import SMALL, card
 from tests.actors.model_store.tiny_networks import TinyEmbedding
+from tests.actors.nets.fiqa.tiny import TINY as SMALL_NETWORKS
 
 TINY = "tests.actors.model_store.tiny_networks:"
 NETWORKS = {
@@ -53,6 +54,10 @@ TINY_CLIP = {
 SETTINGS = {
     "small-iresnet": {"arguments": SMALL["arguments"]},
     "quality-net": {"arguments": {"widths": [16, 16, 16, 16], "blocks": [1, 1, 1, 1], "head_width": 8}},
+    "fiqa-compact": {"arguments": SMALL_NETWORKS["compact"]},
+    "fiqa-iresnet": {"arguments": SMALL_NETWORKS["iresnet50"]},
+    "fiqa-mobilefacenet": {"arguments": SMALL_NETWORKS["mobilefacenet"]},
+    "fiqa-vit": {"arguments": SMALL_NETWORKS["vit-s"]},
     "small-clip": {
         "arguments": {
             "vocabulary": ["a", "sharp", "photo", "of", "face", "in", "even", "light"],

@@ -1,6 +1,5 @@
-"""The loop without Ray: it learns, resumes to the same weights bit for bit, and keeps its best epoch."""
+"""The loop without Ray: it learns, resumes in mid-epoch to the same weights bit for bit, and keeps its best epoch."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -11,48 +10,28 @@ from synfiqa.actors.model_store.cache import locate
 from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.model_store.loading import load_network
 from synfiqa.actors.model_store.resolved_run import resolve
+from synfiqa.actors.nets.quality_net import to_gray
 from synfiqa.actors.nets.small_iresnet import GlobalDepthwise
 from synfiqa.actors.quality.correlation import spearman
-from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.training import loop
-from synfiqa.fiqa_train.training.checkpoints import dump_state, parse_state
-from synfiqa.fiqa_train.training.data import read_all
-from synfiqa.fiqa_train.training.loop import (
-    VALIDATION_ROWS,
-    _advance,
-    build_network,
-    describe,
-    fit,
-    predict,
-    schedule,
-)
-from synfiqa.fiqa_train.training.losses import quality_loss
+from synfiqa.fiqa_train.training.checkpoints import parse_state
+from synfiqa.fiqa_train.training.engine import validation
+from synfiqa.fiqa_train.training.engine.build_network import build_network, describe
+from synfiqa.fiqa_train.training.engine.fit import fit
+from synfiqa.fiqa_train.training.engine.validation import with_best
+from synfiqa.fiqa_train.training.methods import label_regression
+from synfiqa.fiqa_train.training.methods.label_regression import LabelRegression, quality_loss
 from synfiqa.fiqa_train.training.task import training_task
-from synfiqa.schemas.config.learn import TrainSection
+from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import ModelCard, ScoreScale
 from tests.fiqa_train.labelled_run import make_run
+from tests.fiqa_train.training.alone import Alone
 
 
-class Alone:
-    """A `Session` of one worker in this process; optionally stops after some epochs, as a killed worker does."""
-
-    rank, world, threads, device = 0, 1, 1, torch.device("cpu")
-
-    def __init__(self, stored=None, stop_after=None):
-        self.stored, self.stop_after, self.metrics = stored, stop_after, []
-
-    def prepare(self, network):
-        return network
-
-    def restore(self):
-        return None if self.stored is None else parse_state(self.stored)
-
-    def report(self, metrics, state):
-        self.metrics.append(metrics)
-        self.stored = dump_state(state())
-        if metrics["epoch"] == self.stop_after:
-            raise KeyboardInterrupt
+def sized(task, **changes):
+    """The task with other values in its section."""
+    section = TrainSection.model_validate(task.section.model_dump() | changes)
+    return replace(task, section=section)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +70,7 @@ def test_half_precision_computes_in_bfloat16_and_keeps_weights_in_single(task, f
     watch(torch.nn.Conv2d, lambda images, found: found.dtype)
     watch(GlobalDepthwise, lambda images, found: images.dtype)
     session = Alone()
-    fit(replace(task, section=task.section.model_copy(update={"precision": "bfloat16", "epochs": 1})), session)
+    fit(sized(task, precision="bfloat16", epochs=1), session)
     assert seen == {("Conv2d", torch.bfloat16), ("GlobalDepthwise", torch.float32)}, "the trunk; the pool of the head"
     weights = parse_state(session.stored)["model"]
     assert {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()} == {torch.float32}
@@ -111,15 +90,82 @@ def test_a_stopped_training_goes_on_to_the_same_weights(task, finished):
     assert all(torch.equal(whole["best"][key], resumed["best"][key]) for key in whole["best"])
 
 
+@pytest.mark.parametrize("asked_at", [3, 20])
+def test_a_training_that_is_asked_to_stop_stores_its_step_and_goes_on_from_it(task, finished, asked_at):
+    """SIGTERM cost up to an epoch."""
+    first = Alone(asked_at=asked_at)
+    fit(task, first)
+    state = parse_state(first.stored)
+    steps = sum(1 for _ in finished.metrics)
+    assert state["step"] > 0
+    assert state["epoch"] < steps
+    second = Alone(first.stored)
+    fit(task, second)
+    whole, resumed = parse_state(finished.stored), parse_state(second.stored)
+    assert whole["history"] == resumed["history"]
+    assert whole["log"] == resumed["log"]
+    assert all(torch.equal(whole["model"][key], resumed["model"][key]) for key in whole["model"])
+
+
+OTHERS = {
+    "cr_fiqa": {"method": "cr_fiqa", "network": "compact", "optimiser": "sgd", "learning_rate": 0.01},
+    "partial": {
+        "method": "cr_fiqa",
+        "network": "compact",
+        "optimiser": "sgd",
+        "learning_rate": 0.01,
+        "objective": {"sample_rate": 0.5},
+    },
+    "mr_fiqa": {"method": "mr_fiqa", "network": "compact", "ema": 0.9},
+    "vit_fiqa": {"method": "vit_fiqa", "network": "compact-vit", "accumulate": 2},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_method_goes_on_in_mid_epoch_to_the_same_weights(task, name):
+    own = sized(task, epochs=2, **OTHERS[name])
+    whole, first = Alone(), Alone(asked_at=3)
+    fit(own, whole)
+    fit(own, first)
+    second = Alone(first.stored)
+    fit(own, second)
+    wanted, found = parse_state(whole.stored), parse_state(second.stored)
+    assert wanted["history"] == found["history"]
+    for part in ("model", "best"):
+        assert all(torch.equal(wanted[part][key], found[part][key]) for key in wanted[part])
+
+
+def test_a_validation_in_mid_epoch_may_be_the_one_that_is_kept(task):
+    session = Alone()
+    fit(sized(task, epochs=1, watch={"every_steps": 2, "log_steps": 2}), session)
+    state = parse_state(session.stored)
+    assert [entry["step"] for entry in state["validations"]][:2] == [2, 4]
+    assert [line["step"] for line in state["log"]][:2] == [2, 4]
+    assert len(state["history"]) == 1
+    assert state["best_metrics"] in state["validations"]
+
+
+def test_a_student_learns_the_order_of_its_teacher(task):
+    class Detail:
+        def scaled(self, images):
+            return lambda faces: np.abs(np.diff(faces.astype(np.float32), axis=2)).mean(axis=(1, 2, 3)) / 10
+
+    student = replace(sized(task, method="distil", objective={"teacher": "any"}), teacher=Detail())
+    session = Alone()
+    fit(student, session)
+    images, _ = task.held_out()
+    network = build_network(student.section, None, student.seed)
+    network.load_state_dict(parse_state(session.stored)["best"])
+    found = validation.predict(LabelRegression(network, lambda pixels: pixels), to_gray(images), torch.device("cpu"))
+    assert spearman(found, Detail().scaled(None)(images)) > 0.6
+    assert max(metrics["validation_spearman"] for metrics in session.metrics) > 0.6, "against the teacher"
+
+
 def test_the_state_holds_the_scale_of_the_best_network(task, finished):
     state = parse_state(finished.stored)
     scale = ScoreScale.model_validate(state["scale"])
-    faces = read_all(Storage(task.url), task.shards, task.validation, VALIDATION_ROWS)
-    network = build_network(task.section, task.embedder, task.seed)
-    network.load_state_dict(state["best"])
-    scores = predict(network, faces.gray, torch.device("cpu"))
-    assert scale.samples == len(faces)
-    assert scale.quantiles == pytest.approx(np.quantile(scores, np.linspace(0, 1, 101)), abs=1e-5)
+    _, labels = task.held_out()
+    assert scale.samples == len(labels)
 
 
 @pytest.mark.parametrize("broken", ["loss", "scores"])
@@ -130,11 +176,11 @@ def test_a_diverged_training_stops_with_its_place_and_keeps_the_epoch_before(tas
         fit(task, first)
     second = Alone(first.stored)
     if broken == "loss":
-        monkeypatch.setattr(loop, "quality_loss", lambda scores, _: scores.sum() * float("nan"))
+        monkeypatch.setattr(label_regression, "quality_loss", lambda scores, _: scores.sum() * float("nan"))
         expected = r"the loss is nan in step 1 of \d+ of epoch 3"
     else:
-        monkeypatch.setattr(loop, "predict", lambda _, gray, *__: np.full(len(gray), np.nan, np.float32))
-        expected = r"validation scores after epoch 3 are not finite"
+        monkeypatch.setattr(validation, "predict", lambda _, faces, *__: np.full(len(faces), np.nan, np.float32))
+        expected = r"validation scores after step \d+ \(epoch 3\) are not finite"
     with pytest.raises(JobFailed, match=expected):
         fit(task, second)
     assert second.metrics == []
@@ -153,12 +199,12 @@ def test_the_latest_epoch_is_kept_unless_an_earlier_one_was_clearly_better():
     network = torch.nn.Linear(1, 1)
 
     def best_of(values, faces):
-        state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0}
+        state = {"epoch": 0, "validations": [], "best": {}, "best_epoch": 0}
         for epoch, value in enumerate(values, start=1):
             with torch.no_grad():
                 network.weight.fill_(epoch)
             scores = np.linspace(0, epoch, faces)
-            state = _advance(state, {"epoch": epoch, "validation_spearman": value}, network, scores)
+            state = with_best(state, {"epoch": epoch, "validation_spearman": value}, network, scores, "spearman")
             assert state["scale"]["quantiles"][-1] == state["best_epoch"], "the scale is that of the same epoch"
         assert state["best"]["weight"].item() == state["best_epoch"], "weights are those of the epoch that is named"
         return state["best_epoch"]
@@ -169,25 +215,11 @@ def test_the_latest_epoch_is_kept_unless_an_earlier_one_was_clearly_better():
     assert best_of([0.8, 0.77, 0.74, 0.71], 101) == 2, "small steps down are measured from the top"
 
 
-def test_train_validation_and_test_identities_are_disjoint(task):
-    assert not task.train & task.validation
-    assert len(task.train | task.validation) < 12
-
-
 def test_the_loss_prefers_the_right_order_and_the_right_value():
     labels = torch.tensor([0.1, 0.4, 0.9])
     right = quality_loss(labels, labels)
     assert right < quality_loss(labels + 0.3, labels) < quality_loss(labels.flip(0), labels)
     assert torch.isfinite(quality_loss(labels, torch.full((3,), 0.5)))
-
-
-def test_the_schedule_rises_then_falls_to_nothing():
-    rates = [schedule(step, 100) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == 1.0
-    assert rates[-1] < 0.01
-    assert all(later <= earlier for earlier, later in itertools.pairwise(rates[10:]))
-    assert schedule(0, 1) == 1.0
 
 
 def test_spearman_without_a_meaning_is_zero():
@@ -215,6 +247,6 @@ def test_training_cannot_start_from_a_network_of_another_kind():
 
 def test_the_random_part_depends_on_the_seed_alone():
     section = TrainSection(initialise="random", width=4)
-    first, again, other = (build_network(section, bundled()["bundled-a"], seed).state_dict() for seed in (1, 1, 2))
+    first, again, other = (build_network(section, None, seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not torch.equal(first["stem.0.weight"], other["stem.0.weight"])

@@ -1,0 +1,1 @@
+"""Trainable networks of face image quality with one contract, and the table of their names."""

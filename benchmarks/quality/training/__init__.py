@@ -1,0 +1,1 @@
+"""Comparison of training objectives, labels and seeds."""

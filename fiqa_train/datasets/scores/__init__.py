@@ -1,0 +1,1 @@
+"""Scores of images in files of other tools: their rows, and the images that they name."""

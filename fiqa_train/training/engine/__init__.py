@@ -1,0 +1,1 @@
+"""The training loop: optimisers, step sizes, state, validation, log."""

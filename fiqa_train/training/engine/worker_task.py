@@ -1,0 +1,90 @@
+"""Inputs of a worker of a training."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.cluster.run.lease import Claim
+from synfiqa.fiqa_train.training.reading.decode import decode_face, face_shape
+from synfiqa.fiqa_train.training.reading.sources.source import Source
+from synfiqa.schemas.config.train_config import TrainSection
+
+HELD_OUT_ROWS = 4096
+"""Largest number of validation faces scored at a validation."""
+Scores = Callable[[np.ndarray], np.ndarray]
+"""Scores (N,) of uint8 RGB faces (N, 112, 112, 3)."""
+Measure = Callable[[Scores], Mapping[str, float]]
+"""Measures the network of the moment by its scores, such as its pAUC on a test set; values by name."""
+
+
+class WatchedSet(Protocol):
+    """A test set that a training is measured on while it runs."""
+
+    @property
+    def name(self) -> str:
+        """Return its name in the metrics."""
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of all that its figures depend on."""
+
+    def open(self) -> Measure:
+        """Read the set, on the worker that measures, and return what measures a network on it."""
+
+
+class TeacherSource(Protocol):
+    """A teacher that workers build."""
+
+    def scaled(self, images: np.ndarray) -> Scores:
+        """Return scores on 0..1; `images` (N, 112, 112, 3) uint8 RGB set the scale where a teacher has none."""
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """Inputs of one worker of a training.
+
+    `held_out_source` holds the labelled samples of validation identities; `identities` counts them by split; `initial`
+    is the embedder that the network starts from, None for random weights; `claim` is the driver's hold on the run, None
+    without a lease; `wait_s` bounds the wait for workers.
+    """
+
+    url: str
+    sources: Sequence[Source]
+    held_out_source: Source
+    identities: dict[str, int]
+    rows: int
+    section: TrainSection
+    initial: Model | None
+    seed: int
+    card: dict[str, Any]
+    threads: int = 1
+    claim: Claim | None = None
+    wait_s: float = 3600.0
+    teacher: TeacherSource | None = None
+    watched: tuple[WatchedSet, ...] = ()
+
+    def require_held(self) -> None:
+        """Raise RunHeld when another driver has taken the run over."""
+        if self.claim is not None:
+            self.claim.check()
+
+    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return uint8 RGB faces (N, 112, 112, 3) of validation identities, at most HELD_OUT_ROWS, and their labels."""
+        parts = []
+        for piece in self.held_out_source.pieces:
+            parts.append(self.held_out_source.read(piece))
+            if sum(len(part.encoded) for part in parts) >= HELD_OUT_ROWS:
+                break
+        encoded = [data for part in parts for data in part.encoded][:HELD_OUT_ROWS]
+        names = [name for part in parts for name in part.names][:HELD_OUT_ROWS]
+        quality = np.concatenate([np.empty(0, np.float32), *(part.quality for part in parts)])[:HELD_OUT_ROWS]
+        images = np.zeros((len(encoded), *face_shape("rgb")), np.uint8)
+        for row, (data, name) in enumerate(zip(encoded, names, strict=True)):
+            try:
+                images[row] = decode_face(data, "rgb")
+            except ValueError as error:
+                raise self.held_out_source.fault(name, str(error)) from error
+        return images, quality

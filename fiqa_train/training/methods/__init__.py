@@ -1,0 +1,1 @@
+"""Objectives of a training, a file each: label regression, CR-FIQA, MR-FIQA, ViT-FIQA, distillation."""

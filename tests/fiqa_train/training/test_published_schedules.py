@@ -1,0 +1,64 @@
+"""The configs of configs/train: they hold the section train alone, state the published schedule, and train."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from synfiqa.actors.model_store.resolved_run import resolve
+from synfiqa.fiqa_train.training.checkpoints import parse_state
+from synfiqa.fiqa_train.training.engine.fit import fit
+from synfiqa.fiqa_train.training.engine.step_size import share
+from synfiqa.fiqa_train.training.task import training_task
+from synfiqa.schemas.config.run import RunConfig
+from synfiqa.schemas.config.train_config import TrainSection
+from tests.fiqa_train.labelled_run import make_run
+from tests.fiqa_train.training.alone import Alone
+
+FOLDER = Path(__file__).parents[3] / "configs/train"
+FILES = sorted(FOLDER.glob("*.yaml"))
+
+
+def section_of(path, **changes):
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert set(tree) == {"train"}, "all else comes from the run"
+    return TrainSection.model_validate(tree["train"] | changes)
+
+
+def test_there_is_one_for_each_published_model_and_for_distillation():
+    assert [path.stem for path in FILES] == ["cr-fiqa-l", "cr-fiqa-s", "distil", "mr-fiqa", "synfiqa-pp", "vit-fiqa"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_model_has_the_name_of_its_config(path):
+    assert section_of(path).name == path.stem
+
+
+def test_cr_fiqa_drops_its_step_size_one_epoch_before_the_published_boundaries():
+    section, steps = section_of(FOLDER / "cr-fiqa-s.yaml"), 34 * 958
+    rates = [section.learning_rate * share(section, epoch * 958, steps) for epoch in (0, 18, 19, 27, 31)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.001, 0.0001])
+    assert (section.batch_size, section.momentum, section.weight_decay, section.clip_norm) == (512, 0.9, 5e-4, 5)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    config, storage = make_run(tmp_path_factory.mktemp("published") / "run")
+    return config, storage
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_trains_a_small_network_on_a_run(run, path):
+    config, storage = run
+    network = "compact-vit" if path.stem == "vit-fiqa" else "compact"
+    section = section_of(path, network=network, epochs=1, batch_size=16, precision="float32", width=4)
+    task = training_task(resolve(RunConfig.model_validate(config.model_dump() | {"train": section})), storage)
+    session = Alone()
+    fit(replace(task, section=section), session)
+    state = parse_state(session.stored)
+    assert state["epoch"] == 1
+    assert np.isfinite(state["history"][0]["loss"])
+    assert state["card"]["name"] == path.stem
+    assert state["card"]["channels"] == "rgb"
