@@ -34,6 +34,11 @@ def command(photos, out):
     return [sys.executable, "-m", "synfiqa.jobs.score", str(photos), "--out", str(out), "--batch", "2"]
 
 
+def _heed_interrupts():
+    """Undo that a test run in the background of a shell ignores SIGINT, which its children inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def rows(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -43,7 +48,9 @@ def rows(path):
 def test_a_stopped_command_keeps_its_rows_and_goes_on(photos, tmp_path, sent, code):
     """Ctrl-C said "run the same command again to go on", but no row had been kept."""
     out = tmp_path / "scores.csv"
-    process = subprocess.Popen(command(photos, out), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(photos, out), cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts
+    )
     deadline = time.monotonic() + 240
     while not out.exists() or out.stat().st_size < 700:
         assert process.poll() is None, process.communicate()[1]

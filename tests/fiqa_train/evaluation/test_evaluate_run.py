@@ -189,7 +189,7 @@ def test_other_weights_are_evaluated_anew(trained):
     config, storage = trained
     first = evaluate.run_evaluate(config, storage)
     task = training_task(resolve(config), storage)
-    card = publish(storage, "default", build_network(task.section, "", seed=99).state_dict(), task.card)
+    card = publish(storage, "default", build_network(task.section, None, seed=99).state_dict(), task.card)
     metrics = json.loads(storage.read("models/default/metrics.json"))
     storage.write("models/default/metrics.json", json.dumps({**metrics, "model_sha256": card.sha256}).encode())
     second = evaluate.run_evaluate(config, storage)

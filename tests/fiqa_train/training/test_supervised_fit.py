@@ -54,10 +54,15 @@ def test_a_signal_lets_the_training_store_its_state_first(ended):
         time.sleep(0.2)
         stored.set()
 
+    # A test run in the background of a shell ignores SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     signalled = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     signalled.start()
-    with pytest.raises(KeyboardInterrupt):
-        fit_supervised(fit, lambda: None, ask_to_stop=asked.set)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit_supervised(fit, lambda: None, ask_to_stop=asked.set)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert stored.is_set()
     assert ended == [], "nothing is left to end"
 
