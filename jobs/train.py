@@ -12,13 +12,12 @@ def train(options: argparse.Namespace) -> None:
     """Train on the run while holding its lease, and print where the model is."""
     config = config_of(options)
     require_address()
-    from synfiqa.actors.model_store.resolved_run import resolve
     from synfiqa.cluster.pipeline.ray_session import ray_session
     from synfiqa.fiqa_train.evaluation.watched_set import watched_sets
     from synfiqa.fiqa_train.training.train_run import run_train
 
     storage = storage_of(config)
-    watched = watched_sets(config, resolve(config).catalogue)
+    watched = watched_sets(config)
     with ray_session(), held(config, storage, "train") as lease:
         run_train(config, storage, lease=lease, watched=watched)
     say(f"the model is in {storage.uri('models')}/{config.train.name}")

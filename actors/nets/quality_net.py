@@ -65,11 +65,3 @@ def exposure(gray: Tensor) -> Tensor:
 def to_gray(images: np.ndarray) -> np.ndarray:
     """Return the luma (N, H, W) of uint8 RGB images (N, H, W, 3), rounded to uint8 (ITU-R BT.601)."""
     return np.rint(images @ np.array(LUMA, np.float32)).astype(np.uint8)
-
-
-def initialise_from(network: QualityNet, embedder: SmallIResNet) -> None:
-    """Copy trunk and depthwise pool of a recognition network of the same widths and blocks; the head is unchanged."""
-    network.stem.load_state_dict(embedder.stem.state_dict())
-    network.stages.load_state_dict(embedder.stages.state_dict())
-    network.pool[0].load_state_dict(embedder.pool.state_dict())
-    network.pool[1].load_state_dict(embedder.pool_norm.state_dict())

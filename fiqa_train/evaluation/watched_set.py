@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from synfiqa.actors.model_store.catalogue import Catalogue, Model
+from synfiqa.actors.model_store.catalogue import Model
+from synfiqa.actors.model_store.selection import catalogue_of
 from synfiqa.fiqa_train.datasets.formats import open_test_sets
 from synfiqa.fiqa_train.evaluation.compare import resolvable
 from synfiqa.fiqa_train.evaluation.edc import edc
@@ -57,12 +58,12 @@ class WatchedTestSet:
         return measure
 
 
-def watched_sets(config: RunConfig, catalogue: Catalogue) -> list[WatchedTestSet]:
+def watched_sets(config: RunConfig) -> list[WatchedTestSet]:
     """Return the sets of `train.watch.test_sets`; UserError for one that cannot be opened, or carries no such FMR."""
     section = config.train.watch
     if not section.test_sets:
         return []
-    embedder, found = catalogue.model(section.embedder, "embedder"), []
+    embedder, found = catalogue_of(config.models).model(section.embedder, "embedder"), []
     for name, path in section.test_sets.items():
         (opened,) = open_test_sets([f"{name}={path}"])
         if opened.templates is not None or len(opened.ids) > MOST_IMAGES:

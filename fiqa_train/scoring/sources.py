@@ -16,7 +16,7 @@ from synfiqa.actors.quality.trained.onnx_scorer import OnnxScorer
 from synfiqa.actors.roles import QualityScorer
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
-from synfiqa.fiqa_train.training.checkpoints import TORCH_FILES, WEIGHTS, load_quality_model
+from synfiqa.fiqa_train.training.checkpoints import TORCH_FILES, WEIGHTS, load_quality_model, read_model_file
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, BUNDLED_QUALITY
 
@@ -38,7 +38,9 @@ def load_scorer(source: str, device: str = "cpu") -> QualityScorer:
     source = str(source)
     if _is_network(source):
         require_answer(source)
-        return _onnx_scorer(source, device) if source.endswith(ONNX) else load_quality_model(source, device)
+        if source.endswith(ONNX):
+            return OnnxScorer(read_model_file(source), source, device)
+        return load_quality_model(source, device)
     return open_scorer(source, device)
 
 
@@ -56,7 +58,7 @@ def open_scorer(source: str, device: str = "cpu") -> GuardedScorer:
         )
     require_answer(source)
     if source.endswith(ONNX):
-        return GuardedScorer(source, _onnx_scorer(source, device))
+        return GuardedScorer(source, OnnxScorer(read_model_file(source), source, device))
     return GuardedScorer(source, NetworkScorer(load_quality_model(source, device)))
 
 
@@ -122,15 +124,6 @@ def scorer_columns(scorers: Mapping[str, QualityScorer]) -> list[ScorerColumn]:
         ScorerColumn(name, digests.get(name) or scorer.card.sha256 or BUILT_IN, scorer.card.scale)
         for name, scorer in scorers.items()
     ]
-
-
-def _onnx_scorer(source: str, device: str) -> OnnxScorer:
-    folder, _, file = source.rpartition("/")
-    try:
-        data = Storage(folder or ".").read(file)
-    except OSError as error:
-        raise UserError(f"the model file {source} cannot be read; check the path") from error
-    return OnnxScorer(data, source, device)
 
 
 def _is_network(source: str) -> bool:

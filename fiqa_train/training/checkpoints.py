@@ -119,10 +119,7 @@ def _only_model(storage: Storage, source: str) -> str:
 
 
 def _from_weights(storage: Storage, path: str, source: str, device: str) -> QualityModel:
-    try:
-        data = storage.read(path)
-    except OSError as error:
-        raise UserError(f"the model file {source} cannot be read; check the path") from error
+    data = _read(storage, path, source)
     card = _card(data, source)
     if card is None:
         return published_model(load_tensors(data), source, hashlib.sha256(data).hexdigest(), device)
@@ -143,12 +140,21 @@ def with_scale(card: ModelCard) -> ModelCard:
     return card.model_copy(update={"scale": shipped.scale}) if shipped.sha256 == card.sha256 else card
 
 
-def _from_torch_file(source: str, device: str) -> QualityModel:
+def read_model_file(source: str) -> bytes:
+    """Return the content of a file at a path or URL; UserError when it cannot be read."""
     folder, _, file = source.rpartition("/")
+    return _read(Storage(folder or "."), file, source)
+
+
+def _read(storage: Storage, path: str, source: str) -> bytes:
     try:
-        data = Storage(folder or ".").read(file)
+        return storage.read(path)
     except OSError as error:
         raise UserError(f"the model file {source} cannot be read; check the path") from error
+
+
+def _from_torch_file(source: str, device: str) -> QualityModel:
+    data = read_model_file(source)
     if foreign := foreign_content(data):
         raise UserError(f"{source} {foreign}")
     try:

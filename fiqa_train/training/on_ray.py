@@ -28,7 +28,7 @@ from synfiqa.fiqa_train.training.checkpoints import STATE, dump_state, model_fol
 from synfiqa.fiqa_train.training.engine.fit import fit
 from synfiqa.fiqa_train.training.engine.worker_task import TrainTask
 from synfiqa.fiqa_train.training.supervised_fit import WorkerWait, fit_supervised
-from synfiqa.fiqa_train.training.watchers import Watcher, watchers_of
+from synfiqa.fiqa_train.training.watchers import Watcher, lines_of, watchers_of
 from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
 
@@ -129,8 +129,7 @@ class RaySession:
 
 def log_lines(state: dict[str, Any]) -> bytes:
     """Return the training log of a state as JSON lines in order of steps; it has no times, so that logs compare."""
-    lines = sorted([*state["log"], *state["validations"]], key=lambda line: line["step"])
-    return "".join(f"{json.dumps(line, sort_keys=True)}\n" for line in lines).encode()
+    return "".join(f"{json.dumps(line, sort_keys=True)}\n" for line in lines_of(state)).encode()
 
 
 class EndWhenTakenOver(ray.train.UserCallback):

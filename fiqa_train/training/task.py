@@ -19,6 +19,7 @@ from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, mode
 from synfiqa.fiqa_train.training.engine.build_network import RANDOM, describe
 from synfiqa.fiqa_train.training.engine.worker_task import TrainTask, WatchedSet
 from synfiqa.fiqa_train.training.methods.table import require_classes
+from synfiqa.fiqa_train.training.reading.order import share_of_batch
 from synfiqa.fiqa_train.training.reading.sources.committed import CommittedShards
 from synfiqa.fiqa_train.training.reading.sources.open_source import open_source
 from synfiqa.fiqa_train.training.reading.sources.source_digest import source_digest
@@ -27,7 +28,6 @@ from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_grown
 from synfiqa.fiqa_train.training.teachers import TeacherOf
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
-from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import OtherVersion, TrainingBasis, TrainingResult, parse
 from synfiqa.schemas.manifest import Commit, RunManifest
@@ -163,15 +163,6 @@ def split_of_record(basis: TrainingBasis, identities: Iterable[int], steps: Sequ
     )
 
 
-def require_batches(rows: int, section: TrainSection) -> None:
-    """Raise UserError when a worker's part of a batch would be fewer than two faces."""
-    if min(section.batch_size, rows) // section.workers < 2:
-        raise UserError(
-            f"{rows} training images in batches of {section.batch_size} leave each of {section.workers} workers fewer "
-            "than 2: generate more, raise train.batch_size or lower train.workers"
-        )
-
-
 def training_task(
     run: ResolvedRun,
     storage: Storage,
@@ -180,11 +171,13 @@ def training_task(
     *,
     threads: int = 1,
     watched: Sequence[WatchedSet] = (),
+    basis: Mapping[str, Any] | None = None,
 ) -> TrainTask:
     """Return the task of the workers; UserError when there are too few identities or images to train on.
 
     With the `claim` of a lease they stop before they write to a run that another driver has taken over. `commits` are
-    the shards of the run, where they are read already. `threads` are those of a worker.
+    the shards of the run, and `basis` is that of the training, where they are known already. `threads` are those of a
+    worker.
     """
     config, section = run.config, run.config.train
     calibration = require_calibration(storage, config.label.name)
@@ -194,12 +187,13 @@ def training_task(
     labelled = labelled_identities(storage, shards)
     manifest = load_run(storage)
     splits = split_run(config, (int(identity) for own, _ in labelled for identity in own), manifest.steps)
-    record = learned_from(training_basis(run, manifest, calibration), manifest, calibration, splits)
+    basis = training_basis(run, manifest, calibration) if basis is None else basis
+    record = learned_from(basis, manifest, calibration, splits)
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
     own = [CommittedShards.of(storage, shards, chosen[split], labelled) for split in ("train", "validation")]
     sources = [own[0], *(open_source(one) for one in section.sources)]
     rows = sum(piece.rows for source in sources for piece in source.pieces)
-    require_batches(rows, section)
+    share_of_batch(rows, section.batch_size, section.workers)
     require_classes(section, sum(len(source.identities) for source in sources))
     initial = initial_model(run)
     origin = f"synthetic faces of run {calibration.fingerprint[:16]}"

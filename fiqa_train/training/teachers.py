@@ -23,20 +23,15 @@ class TeacherOf:
     name: str
     settings: ScorerSettings
 
-    def scorer(self) -> Scores:
-        """Return raw scores, the higher the better."""
-        scorer = scorers_of([self.name], self.settings, {}, WHERE)[self.name]
-        sign = -1.0 if scorer.card.higher_is_better is False else 1.0
-        return lambda images: sign * scorer.score(images)
-
     def scaled(self, images: np.ndarray) -> Scores:
         """Return scores on 0..1: by the scale on the card, else so that the spread over `images` fills it."""
         scorer = scorers_of([self.name], self.settings, {}, WHERE)[self.name]
-        raw, scale = self.scorer(), scorer.card.scale
+        sign = -1.0 if scorer.card.higher_is_better is False else 1.0
+        scale = scorer.card.scale
         if scale is not None:
-            return lambda faces: _logistic(raw(faces), scale)
-        low, high = np.percentile(raw(images), STRETCH)
-        return lambda faces: (raw(faces) - low) / max(high - low, 1e-9)
+            return lambda faces: _logistic(sign * scorer.score(faces), scale)
+        low, high = np.percentile(sign * scorer.score(images), STRETCH)
+        return lambda faces: (sign * scorer.score(faces) - low) / max(high - low, 1e-9)
 
 
 def _logistic(scores: np.ndarray, scale: ScoreScale) -> np.ndarray:

@@ -71,7 +71,7 @@ def run_train(
     preflight(storage)
     threads = require_workers(config.train)
     claim = None if lease is None else lease.claim
-    task = training_task(run, storage, claim, commits, threads=threads, watched=watched)
+    task = training_task(run, storage, claim, commits, threads=threads, watched=watched, basis=basis)
     require_held(lease)
     storage.create(f"{folder}/{BASIS}", _json(basis))
     # Another job may have taken the name since the first check.

@@ -33,7 +33,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     match_threshold(config, measured.embedder, frozen, resolved=resolved)
     settings_of(config.train, initial_model(resolved))
     require_watchers(config.train)
-    watched = watched_sets(config, resolved.catalogue)
+    watched = watched_sets(config)
     judges_of(resolved, measured.embedder)
     before = current(config.run.url, config.resilience.retry_budget_s)
     with ray_session():

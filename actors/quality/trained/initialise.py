@@ -113,7 +113,7 @@ def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     numbers = sorted({int(key.split(".")[1]) for key in state if key.startswith("body.")})
     names, stage, place = {}, 0, 0
     for number in numbers:
-        # The widths tell stages apart: 64 to 64 begins the first, and a wider block each of the others.
+        # The first block begins stage 1; each other stage begins with a block that has more outputs than inputs.
         inputs = state[f"body.{number}.res_layer.0.weight"].shape[0]
         outputs = state[f"body.{number}.res_layer.5.weight"].shape[0]
         stage, place = (stage + 1, 0) if number == 0 or outputs != inputs else (stage, place + 1)

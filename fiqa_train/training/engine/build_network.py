@@ -83,12 +83,8 @@ def describe(
     return {
         "name": section.name,
         "role": "quality",
-        "architecture": kind.architecture,
+        **kind.card_fields(),
         "arguments": network.arguments,
-        "input_size": kind.input_size,
-        "channels": kind.channels,
-        "value_range": kind.value_range,
-        "normalise": kind.normalisation,
         "output": OUTPUTS[section.method],
         "higher_is_better": True,
         "licence": "that of the labels and of the initial weights" + licences,

@@ -8,7 +8,8 @@ import numpy as np
 
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.cluster.run.lease import Claim
-from synfiqa.fiqa_train.training.reading.decode import decode_face, face_shape
+from synfiqa.fiqa_train.training.reading.decode import face_shape
+from synfiqa.fiqa_train.training.reading.faces import Pieces
 from synfiqa.fiqa_train.training.reading.sources.source import Source
 from synfiqa.schemas.config.train_config import TrainSection
 
@@ -73,18 +74,17 @@ class TrainTask:
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Return uint8 RGB faces (N, 112, 112, 3) of validation identities, at most HELD_OUT_ROWS, and their labels."""
-        parts = []
-        for piece in self.held_out_source.pieces:
-            parts.append(self.held_out_source.read(piece))
-            if sum(len(part.encoded) for part in parts) >= HELD_OUT_ROWS:
+        source = Pieces([self.held_out_source])
+        count = min(HELD_OUT_ROWS, int(source.rows.sum()))
+        images, quality = np.zeros((count, *face_shape("rgb")), np.uint8), np.zeros(count, np.float32)
+        first = 0
+        for number in range(len(source)):
+            piece = source.read(number)
+            rows = min(len(piece.rows), count - first)
+            for row in range(rows):
+                images[first + row] = piece.decoded(row, "rgb")
+            quality[first : first + rows] = piece.rows.quality[:rows]
+            first += rows
+            if first == count:
                 break
-        encoded = [data for part in parts for data in part.encoded][:HELD_OUT_ROWS]
-        names = [name for part in parts for name in part.names][:HELD_OUT_ROWS]
-        quality = np.concatenate([np.empty(0, np.float32), *(part.quality for part in parts)])[:HELD_OUT_ROWS]
-        images = np.zeros((len(encoded), *face_shape("rgb")), np.uint8)
-        for row, (data, name) in enumerate(zip(encoded, names, strict=True)):
-            try:
-                images[row] = decode_face(data, "rgb")
-            except ValueError as error:
-                raise self.held_out_source.fault(name, str(error)) from error
         return images, quality

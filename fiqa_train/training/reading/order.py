@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.seeds import derive_seed, generator
 
 
@@ -44,6 +45,17 @@ class Lanes:
             if first < last:
                 yield lane, first - begin, last - begin
             begin += quota
+
+
+def share_of_batch(rows: int, batch_size: int, world: int) -> int:
+    """Return how many faces of a batch each of `world` workers has; UserError for fewer than two."""
+    share = min(batch_size, rows) // world
+    if share < 2:
+        raise UserError(
+            f"{rows} training images in batches of {batch_size} leave each of {world} workers fewer than 2: take more "
+            "images, raise train.batch_size or lower train.workers"
+        )
+    return share
 
 
 @dataclass(frozen=True)

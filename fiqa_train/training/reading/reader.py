@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from itertools import pairwise
 
+import numpy as np
+
 from synfiqa.fiqa_train.training.reading.augment import augment as augmented
 from synfiqa.fiqa_train.training.reading.augment import draws_of_step
 from synfiqa.fiqa_train.training.reading.batch import Batch, empty_batch
@@ -24,10 +26,9 @@ from synfiqa.fiqa_train.training.reading.faces_of_epoch import (
     KeptFaces,
     Rows,
 )
-from synfiqa.fiqa_train.training.reading.order import KeptOrder, Lanes, StreamedOrder, epoch_pieces
+from synfiqa.fiqa_train.training.reading.order import KeptOrder, Lanes, StreamedOrder, epoch_pieces, share_of_batch
 from synfiqa.fiqa_train.training.reading.sources.source import Source
 from synfiqa.schemas.config.train_data import AugmentSection
-from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.seeds import derive_seed
 
 AHEAD = 3
@@ -82,7 +83,7 @@ class TrainingReader:
 
     def steps(self, epoch: int) -> int:
         """Return the number of batches of an epoch, equal on all ranks; UserError for too few faces."""
-        return self._order(epoch).steps
+        return self._plan(epoch)[3]
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from a step on, equal to those of the whole epoch.
@@ -132,21 +133,20 @@ class TrainingReader:
         if pools in self._running:
             self._running.remove(pools)
 
-    def _order(self, epoch: int) -> KeptOrder | StreamedOrder:
-        rows = self._pieces.rows
+    def _plan(self, epoch: int) -> tuple[np.ndarray, np.ndarray, Lanes, int]:
+        """Return the pieces of an epoch, the lap of each, the lanes of its batches, and how many batches it has."""
         pieces, laps = epoch_pieces(self._pieces.counts, self._pieces.weights, self._seed, epoch)
-        total = int(rows[pieces].sum())
-        share = min(self._batch_size, total) // self._world
-        if share < 2:
-            raise UserError(
-                f"{total} training images in batches of {self._batch_size} leave each of {self._world} workers fewer "
-                "than 2: take more images, raise train.batch_size or lower train.workers"
-            )
+        total = int(self._pieces.rows[pieces].sum())
+        share = share_of_batch(total, self._batch_size, self._world)
         lanes = Lanes.of(share * self._world, self._lanes)
+        return pieces, laps, lanes, total // lanes.batch
+
+    def _order(self, epoch: int) -> KeptOrder | StreamedOrder:
+        pieces, laps, lanes, _ = self._plan(epoch)
         seed = derive_seed(self._seed, "order", epoch)
         if self._keep:
-            return KeptOrder(rows, pieces, lanes, seed)
-        return StreamedOrder(rows, pieces, laps, lanes, self._window, seed)
+            return KeptOrder(self._pieces.rows, pieces, lanes, seed)
+        return StreamedOrder(self._pieces.rows, pieces, laps, lanes, self._window, seed)
 
     def _faces(self, order: KeptOrder | StreamedOrder, fetchers: ThreadPoolExecutor) -> EpochFaces:
         size = order.lanes.batch // self._world

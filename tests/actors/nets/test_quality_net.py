@@ -1,12 +1,10 @@
 """The quality network: its input handling, batches and initialisation."""
 
 import numpy as np
-import pytest
 import torch
 
 from synfiqa.actors.imaging.gray import standardise_gray
-from synfiqa.actors.nets.quality_net import QualityNet, exposure, initialise_from, to_gray
-from synfiqa.actors.nets.small_iresnet import SmallIResNet
+from synfiqa.actors.nets.quality_net import QualityNet, exposure, to_gray
 
 
 def test_gray_is_that_of_the_embedders_up_to_rounding():
@@ -32,14 +30,3 @@ def test_a_batch_never_changes_a_score():
     whole = network(gray)
     assert whole.shape == (5,)
     torch.testing.assert_close(whole, torch.cat([network(one[None]) for one in gray]), rtol=1e-4, atol=1e-5)
-
-
-def test_the_trunk_starts_as_the_recognition_network():
-    torch.manual_seed(1)
-    source, network = SmallIResNet(1, (4, 8, 8, 8)), QualityNet((4, 8, 8, 8))
-    initialise_from(network, source)
-    source.eval(), network.eval()
-    x = torch.randn(2, 1, 112, 112)
-    torch.testing.assert_close(network.stages(network.stem(x)), source.feature_map(x), rtol=1e-4, atol=1e-5)
-    with pytest.raises(RuntimeError):
-        initialise_from(QualityNet((8, 8, 8, 8)), source)

@@ -1,6 +1,6 @@
 """Labelled samples of a run: committed shards joined with their labels by sample id."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,22 +9,16 @@ import pyarrow as pa
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.parts import LabelledShard, labelled_identities, read_part
-from synfiqa.fiqa_train.training.reading.sources.source import EncodedRows, Piece, first_repeated
+from synfiqa.fiqa_train.training.reading.sources.source import EncodedRows, Piece, StoredPieces, first_repeated
 from synfiqa.schemas.errors import JobFailed
 
 
 @dataclass(frozen=True)
-class CommittedShards:
+class CommittedShards(StoredPieces):
     """Degraded samples of some identities of a run; a piece is a shard with one part of its labels.
 
     `identities` counts the labels of each identity that is trained on.
     """
-
-    name: str
-    storage: Storage
-    pieces: Sequence[Piece]
-    identities: Mapping[Hashable, int]
-    weight: float = 1.0
 
     @classmethod
     def of(

@@ -1,6 +1,6 @@
 """Folders of identities: one subfolder a person."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -9,7 +9,7 @@ import numpy as np
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.photo_files import is_image
 from synfiqa.fiqa_train.training.reading.sources.outside_scores import outside_scores
-from synfiqa.fiqa_train.training.reading.sources.source import EncodedRows, Piece, image_fault
+from synfiqa.fiqa_train.training.reading.sources.source import EncodedRows, Piece, StoredPieces, image_fault
 from synfiqa.schemas.errors import UserError
 
 PIECE_ROWS = 256
@@ -17,14 +17,8 @@ PIECE_ROWS = 256
 
 
 @dataclass(frozen=True)
-class ImageFolder:
+class ImageFolder(StoredPieces):
     """Images `<person>/<file>` of a folder; a piece has every n-th of them, so that it is of many people."""
-
-    name: str
-    storage: Storage
-    pieces: Sequence[Piece]
-    identities: Mapping[Hashable, int]
-    weight: float = 1.0
 
     @classmethod
     def of(cls, name: str, url: str, weight: float = 1.0, scores: str = "") -> "ImageFolder":

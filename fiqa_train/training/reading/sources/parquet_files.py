@@ -1,7 +1,7 @@
 """Parquet files with encoded images, as `synfiqa export` and Hugging Face `datasets` write them."""
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from synfiqa.cluster.commits.column_reads import RangedFile
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.training.reading.sources.outside_scores import outside_scores
-from synfiqa.fiqa_train.training.reading.sources.source import EncodedRows, Piece, image_fault
+from synfiqa.fiqa_train.training.reading.sources.source import EncodedRows, Piece, StoredPieces, image_fault
 from synfiqa.schemas.errors import UserError
 
 IMAGE, QUALITY = "image", "quality"
@@ -30,18 +30,12 @@ class _Group(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ParquetFiles:
+class ParquetFiles(StoredPieces):
     """Rows of all Parquet files of a folder; a piece is a row group.
 
     Column `image` holds encoded images, as bytes or as a struct with `bytes`; `identity` (or `label`) an integer or a
     text, null where unknown; `quality`, where there is one, null or NaN without a label; the first of NAMES the name.
     """
-
-    name: str
-    storage: Storage
-    pieces: Sequence[Piece]
-    identities: Mapping[Hashable, int]
-    weight: float = 1.0
 
     @classmethod
     def of(cls, name: str, url: str, weight: float = 1.0, scores: str = "") -> "ParquetFiles":

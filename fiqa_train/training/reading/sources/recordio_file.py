@@ -5,7 +5,7 @@ two labels each, the images `first`..`stop` of one identity. Images have the num
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.training.reading.sources.outside_scores import outside_scores
 from synfiqa.fiqa_train.training.reading.sources.recordio import ImageRecord, parse_image, read_index, record_at
-from synfiqa.fiqa_train.training.reading.sources.source import EncodedRows, Piece, image_fault
+from synfiqa.fiqa_train.training.reading.sources.source import EncodedRows, Piece, StoredPieces, image_fault
 from synfiqa.schemas.errors import UserError
 
 RECORDS, INDEX = "train.rec", "train.idx"
@@ -32,14 +32,8 @@ class _Run:
 
 
 @dataclass(frozen=True)
-class RecordFile:
+class RecordFile(StoredPieces):
     """Images of a RecordIO file; a piece has runs of neighbouring records from all over it, hence many identities."""
-
-    name: str
-    storage: Storage
-    pieces: Sequence[Piece]
-    identities: Mapping[Hashable, int]
-    weight: float = 1.0
 
     @classmethod
     def of(cls, name: str, url: str, weight: float = 1.0, scores: str = "") -> "RecordFile":

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.errors import UserError
 
 
@@ -67,6 +68,17 @@ class Source(Protocol):
     def fault(self, name: str, reason: str) -> Exception:
         """Return the error for an image that cannot be used, naming it and the way out."""
         ...
+
+
+@dataclass(frozen=True)
+class StoredPieces:
+    """Base of a source whose pieces lie in a store; its fields are those of `Source`."""
+
+    name: str
+    storage: Storage
+    pieces: Sequence[Piece]
+    identities: Mapping[Hashable, int]
+    weight: float = 1.0
 
 
 def first_repeated(names: Sequence[str]) -> str | None:

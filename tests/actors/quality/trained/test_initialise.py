@@ -99,6 +99,17 @@ def test_small_trunks_start_from_a_small_recognition_network():
     assert not any(key.startswith(("project.", "norm.", "head.", "score.")) for key in grown)
 
 
+def test_the_trunk_starts_as_the_recognition_network():
+    torch.manual_seed(1)
+    source, network = SmallIResNet(1, (4, 8, 8, 8)), QualityNet((4, 8, 8, 8))
+    copy_trunk(network, source, embedder_card("small-iresnet"))
+    source.eval(), network.eval()
+    x = torch.randn(2, 1, 112, 112)
+    torch.testing.assert_close(network.stages(network.stem(x)), source.feature_map(x), rtol=1e-4, atol=1e-5)
+    with pytest.raises(UserError):
+        copy_trunk(QualityNet((8, 8, 8, 8)), source, embedder_card("small-iresnet"))
+
+
 def test_the_bundled_embedder_starts_the_grey_network():
     model = Catalogue.load().model("bundled-a", "embedder")
     arguments = model.card.arguments

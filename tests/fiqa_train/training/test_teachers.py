@@ -1,0 +1,35 @@
+"""Teachers: scores on 0..1 by the scale of the card, else by the spread over given faces; lower-is-better is turned."""
+
+import numpy as np
+import pytest
+
+from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
+from synfiqa.fiqa_train.training.teachers import TeacherOf
+from synfiqa.schemas.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return np.random.default_rng(0).integers(0, 256, (40, 112, 112, 3), np.uint8)
+
+
+def raw(name, faces):
+    return scorers_of([name], ScorerSettings(), {}, "test")[name].score(faces)
+
+
+def test_a_scale_on_the_card_decides(faces):
+    settings = ScorerSettings()
+    scale = settings.model("bundled-quality").card.scale
+    found = TeacherOf("bundled-quality", settings).scaled(faces)(faces)
+    assert found == pytest.approx([scale.scalar(score) / 100 for score in raw("bundled-quality", faces)], abs=1e-6)
+
+
+def test_without_one_the_spread_over_the_given_faces_fills_0_to_1(faces):
+    found = TeacherOf("sharpness", ScorerSettings()).scaled(faces)(faces)
+    assert np.percentile(found, [5, 95]) == pytest.approx([0, 1], abs=1e-9)
+    assert np.array_equal(np.argsort(found), np.argsort(raw("sharpness", faces)))
+
+
+def test_a_teacher_that_is_no_scorer_is_refused_where_the_config_names_it(faces):
+    with pytest.raises(UserError, match=r"train\.objective\.teacher: there is no scorer 'nobody'"):
+        TeacherOf("nobody", ScorerSettings()).scaled(faces)
