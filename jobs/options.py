@@ -84,7 +84,7 @@ def config_of_run(url: str, overrides: list[str], training: str = "") -> RunConf
     recorded = recorded_config(load_run(current(url)))
     tree = training_tree(training, recorded, overrides) if training else apply_overrides(recorded, overrides)
     tree["run"] = {**tree.get("run", {}), "url": url}
-    return parse_config(tree, source=f"{redact(url)}/run.json")
+    return parse_config(tree, source=training or f"{redact(url)}/run.json")
 
 
 def run_url(options: argparse.Namespace) -> str:

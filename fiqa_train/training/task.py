@@ -25,7 +25,7 @@ from synfiqa.fiqa_train.training.reading.sources.open_source import open_source
 from synfiqa.fiqa_train.training.reading.sources.source_digest import source_digest
 from synfiqa.fiqa_train.training.seen import learned_from
 from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_grown
-from synfiqa.fiqa_train.training.teachers import TeacherOf
+from synfiqa.fiqa_train.training.teachers import TeacherOf, require_teacher
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -74,6 +74,7 @@ def training_basis(
         basis["embedder"] = initial.name
         basis["embedder_sha256"] = digest_of(initial)
     if section.method == "distil":
+        require_teacher(section.objective.teacher, config.models.catalogue)
         basis["teacher_sha256"] = scorer_digests([section.objective.teacher], settings_of_scorers(run))
     if section.sources:
         basis["sources_sha256"] = {one.name: source_digest(one) for one in section.sources}

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
+from synfiqa.actors.quality.registry import SCORERS, require_known
 from synfiqa.fiqa_train.training.engine.worker_task import Scores
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ScoreScale
 
 STRETCH = (5.0, 95.0)
@@ -32,6 +34,16 @@ class TeacherOf:
             return lambda faces: _logistic(sign * scorer.score(faces), scale)
         low, high = np.percentile(sign * scorer.score(images), STRETCH)
         return lambda faces: (sign * scorer.score(faces) - low) / max(high - low, 1e-9)
+
+
+def require_teacher(name: str, catalogue: str) -> None:
+    """Raise UserError when no scorer of that name can be a teacher: it needs a run, or is not known.
+
+    `catalogue` is the path of `models.catalogue`.
+    """
+    require_known([name], WHERE, catalogue)
+    if (row := SCORERS.get(name)) and not row.factory:
+        raise UserError(f"{WHERE}: '{name}' is {row.supplied_by}, no scorer by itself: choose another teacher")
 
 
 def _logistic(scores: np.ndarray, scale: ScoreScale) -> np.ndarray:

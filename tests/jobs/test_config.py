@@ -1,9 +1,13 @@
 """Config errors: one sentence that names field, value and remedy, before anything starts."""
 
+import argparse
+
 import pytest
 
 from synfiqa.jobs.config import load_config
+from synfiqa.jobs.options import config_of
 from synfiqa.schemas.errors import UserError
+from tests.fiqa_train.labelled_run import make_run
 
 
 @pytest.fixture
@@ -140,3 +144,24 @@ def test_wrong_scorers_are_refused_with_the_known_ones(scorers, message):
     with pytest.raises(UserError) as caught:
         load_config(None, [f"evaluate.scorers={scorers}"])
     assert message in str(caught.value)
+
+
+def test_a_file_with_the_section_train_alone_takes_all_else_from_the_run(tmp_path):
+    config, storage = make_run(tmp_path / "run", train={"test_fraction": 0.4})
+    own = tmp_path / "mine.yaml"
+    own.write_text("train:\n  name: mine\n  method: cr_fiqa\n  network: compact\n")
+    options = argparse.Namespace(config=str(own), config_option=None, run=storage.url, set=["train.epochs=7"])
+    found = config_of(options)
+    assert (found.train.name, found.train.method, found.train.epochs) == ("mine", "cr_fiqa", 7)
+    assert found.train.test_fraction == 0.4, "who is held out is the run's"
+    assert found.train.width == 16, "no other setting of the run's own training"
+    assert (found.run, found.generate, found.label) == (config.run, config.generate, config.label)
+
+
+def test_its_errors_name_the_file_and_not_the_snapshot_of_the_run(tmp_path):
+    _, storage = make_run(tmp_path / "run")
+    own = tmp_path / "mine.yaml"
+    own.write_text("train:\n  network: resnet\n")
+    options = argparse.Namespace(config=str(own), config_option=None, run=storage.url, set=[])
+    with pytest.raises(UserError, match=r"train.network: 'resnet' .* correct it in .*mine.yaml"):
+        config_of(options)

@@ -1,6 +1,8 @@
 """Draws the training history (loss and validation agreement per epoch) from `models/<name>/metrics.json`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from synfiqa.jobs.report_page.drawing.plots import Plot, training_curve
 from synfiqa.schemas.evaluation import TrainingResult
@@ -44,8 +46,22 @@ def training_of(result: TrainingResult, number: int = 0) -> Training:
 
 def _summary(result: TrainingResult) -> str:
     start = "random weights" if result.basis.embedder is None else "the recognition network"
+    # The basis leaves out what has its default.
+    section = result.basis.train
+    how = [f"by {section['method']}"] if "method" in section else []
+    how += [f"as {section['network']}"] if "network" in section else []
+    trained = "".join(f", {words}" for words in how)
     return (
         f"Model “{result.name}”, {len(result.history)} epochs on {result.train_images:,} images of "
-        f"{result.identities['train']:,} identities, started from {start}. Epoch {result.best_epoch} agreed "
-        "best with the labels of validation identities, so its weights were kept."
+        f"{result.identities['train']:,} identities{trained}, started from {start}. Epoch {result.best_epoch} "
+        f"{_choice(section)}, so its weights were kept."
     )
+
+
+def _choice(section: Mapping[str, Any]) -> str:
+    """Return by what the epoch was chosen, in words."""
+    if section.get("watch", {}).get("best_by") == "pauc":
+        return "had the lowest mean pAUC on the watched test sets"
+    teacher = section.get("objective", {}).get("teacher")
+    target = f"scores of {teacher} for" if teacher else "labels of"
+    return f"agreed best with the {target} validation identities"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
-from synfiqa.fiqa_train.training.teachers import TeacherOf
+from synfiqa.fiqa_train.training.teachers import TeacherOf, require_teacher
 from synfiqa.schemas.errors import UserError
 
 
@@ -28,6 +28,19 @@ def test_without_one_the_spread_over_the_given_faces_fills_0_to_1(faces):
     found = TeacherOf("sharpness", ScorerSettings()).scaled(faces)(faces)
     assert np.percentile(found, [5, 95]) == pytest.approx([0, 1], abs=1e-9)
     assert np.array_equal(np.argsort(found), np.argsort(raw("sharpness", faces)))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nobody", "there is no scorer 'nobody'"),
+        ("label", "'label' is the labels of a run, in evaluate.scorers, no scorer by itself"),
+    ],
+)
+def test_a_name_that_cannot_teach_is_refused_with_its_key_before_anything_starts(name, words):
+    """The sentence said only that there was no such model."""
+    with pytest.raises(UserError, match=rf"train\.objective\.teacher: {words}"):
+        require_teacher(name, "")
 
 
 def test_a_teacher_that_is_no_scorer_is_refused_where_the_config_names_it(faces):
