@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synfiqa.actors.cpu_threads import wait_without_spinning
 from synfiqa.cluster.pipeline.ray_session import Terminated, terminate_like_interrupt
 from synfiqa.cluster.telemetry.progress import stop_live_lines
 from synfiqa.jobs.terminal.output import say
@@ -125,6 +126,7 @@ def run_command_line(commands: Sequence[Entry], arguments: Sequence[str] | None 
 
 def run_command(call: Callable[[], None]) -> int:
     """Call a job and turn its failure into a sentence and an exit code; unexpected errors keep their traceback."""
+    wait_without_spinning()
     try:
         with terminate_like_interrupt():
             call()

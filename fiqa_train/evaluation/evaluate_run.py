@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
+from synfiqa.actors.cpu_threads import use_cores
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, try_plugins
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of, stored_models
@@ -96,8 +96,7 @@ def run_evaluate(
     UserError, before anything is written, for one without a score for every held-out image. `audit.json` beside the
     evaluation is of the same basis.
     """
-    # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
-    torch.set_num_threads(1)
+    use_cores()
     require_known(config.evaluate.scorers, SCORERS, config.models.catalogue)
     name, folder = config.train.name, model_folder(config.train.name)
     manifest = load_run(storage)

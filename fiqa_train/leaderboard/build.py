@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from synfiqa.actors.cpu_threads import use_cores
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import resolve, try_plugins
 from synfiqa.actors.quality.factories import ScorerSettings
@@ -80,8 +80,7 @@ def build_leaderboard(
     unknown, labels are missing, no scorer or no independent judge is at hand, and for scores that cannot be used. A set
     that is not there, or whose pairs carry no FMR, is left out and named.
     """
-    # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
-    torch.set_num_threads(1)
+    use_cores()
     require_known(config.evaluate.scorers, SCORERS, recorded.models.catalogue)
     manifest = load_run(storage)
     run = resolve(recorded)

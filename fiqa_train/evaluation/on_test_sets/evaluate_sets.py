@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
+from synfiqa.actors.cpu_threads import use_cores
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, try_plugins
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of, stored_models
@@ -85,8 +85,7 @@ def run_evaluate_on(
     when the run is taken over from `lease`. `score_files` are further methods; UserError for one without a score for
     every image with a face of a set that it covers, before anything of that set is written.
     """
-    # Networks as small as these gain nothing from more threads, and lose much on a machine with other load.
-    torch.set_num_threads(1)
+    use_cores()
     require_known(config.evaluate.scorers, SCORERS, config.models.catalogue)
     subject = _subject(config, storage, resolved)
     config = subject.config
