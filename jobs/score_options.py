@@ -21,8 +21,9 @@ OPTIONS = (
         "--model",
         default=BUNDLED_QUALITY,
         metavar="PATH",
-        help="bundled-quality (default), sharpness, norm, mirror, detector, random; or run, model folder, "
-        ".safetensors, .onnx or published .pth file; several separated by commas",
+        help="bundled-quality (default), sharpness, norm, mirror, detector, random, froq, ser-fiq, grafiqs, perturbation, "
+        "iso-luminance and others; or run, model folder, .safetensors, .onnx, .froq.json or published .pth file; "
+        "several separated by commas",
     ),
     option(
         "--out",

@@ -17,7 +17,7 @@ from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import BUILT_IN, PACKAGE, RANDOM, ModelCard, Role, StateRules
 
 BUNDLED = Path(__file__).parents[1] / "weights"
-"""Folder of `<name>.yaml` cards with `<name>.safetensors` beside them (fp16)."""
+"""Folder of `<name>.yaml` cards with `<name>.safetensors` (fp16) beside them, or `<name>.json` of a calibration."""
 
 CODE = BUNDLED / "built_in"
 """Folder of the cards whose source is code, or inside another installed package."""
@@ -111,7 +111,7 @@ def bundled() -> dict[str, Model]:
 
 
 def _cards() -> list[Path]:
-    return sorted((*BUNDLED.glob("*.yaml"), *CODE.glob("*.yaml")), key=lambda path: path.stem)
+    return sorted((*BUNDLED.glob("*.yaml"), *CODE.rglob("*.yaml")), key=lambda path: path.stem)
 
 
 def read_bundled(path: Path) -> Model:
@@ -120,7 +120,8 @@ def read_bundled(path: Path) -> Model:
         card = ModelCard(**yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError, TypeError) as error:
         raise UserError(f"The model card {path} cannot be read; reinstall the package to restore it.") from error
-    return Model(card, card.source or str(path.with_suffix(".safetensors").absolute()))
+    beside = path.with_suffix(".json" if card.architecture == "froq" else ".safetensors")
+    return Model(card, card.source or str(beside.absolute()))
 
 
 def _read_folder(folder: Path) -> dict[str, Model]:

@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.loading import play
 from synfiqa.actors.players import player
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.measures.random_order import RandomOrder
-from synfiqa.actors.quality.registry import SCORERS, STORED, require_known
+from synfiqa.actors.quality.registry import FROQ_SUFFIX, SCORERS, STORED, require_known
 from synfiqa.actors.quality.training_free.embedder_scorers import EmbeddingNorm, MirrorCosine
 from synfiqa.actors.roles import QualityScorer
 from synfiqa.schemas.errors import UserError
@@ -21,7 +21,7 @@ from synfiqa.schemas.model_card import BUILT_IN, ModelCard
 
 @dataclass(frozen=True)
 class ScorerSettings:
-    """What scorers take from a run: models by name, the embedder of `norm` and `mirror`, the seed of `random`."""
+    """What scorers take from a run: models by name, the embedder that scorers read, the seed of random numbers."""
 
     catalogue: Catalogue = field(default_factory=Catalogue.load)
     embedder: str = "bundled-a"
@@ -29,7 +29,11 @@ class ScorerSettings:
     device: str = "cpu"
 
     def model(self, name: str) -> Model:
-        """Return the model of a scorer."""
+        """Return the model of a scorer; a name that ends with `.froq.json` is the path of a calibration."""
+        if name.endswith(FROQ_SUFFIX):
+            from synfiqa.actors.quality.training_free.froq.froq_scorer import froq_model
+
+            return froq_model(name)
         return self.catalogue.model(name, "quality")
 
 
@@ -86,6 +90,19 @@ def embedding_norm(name: str, settings: ScorerSettings) -> EmbeddingNorm:
 def mirror_cosine(name: str, settings: ScorerSettings) -> MirrorCosine:
     """Return the mirror cosine by the embedder of the settings."""
     return MirrorCosine(*_card_and_embedder(name, settings))
+
+
+def by_embedder(name: str, settings: ScorerSettings) -> QualityScorer:
+    """Return a scorer that reads layers or gradients of the embedder of the settings.
+
+    UserError where that is no torch network, or lacks what the scorer reads.
+    """
+    from synfiqa.actors.quality.training_free.by_recogniser import build_scorer
+    from synfiqa.actors.quality.training_free.recogniser import recogniser_of
+
+    model = settings.catalogue.model(settings.embedder, "embedder")
+    card = _with(settings.model(name).card, embedder=settings.embedder)
+    return build_scorer(card, recogniser_of(model, name))
 
 
 def _scorer(name: str, settings: ScorerSettings, supplied: Mapping[str, QualityScorer], where: str) -> QualityScorer:

@@ -12,11 +12,13 @@ from synfiqa.schemas.plugins import find, installed
 class ScorerRow:
     """How a scorer comes about: `factory` is `module:name` of a function of (name, ScorerSettings).
 
-    Without a factory the caller supplies it, and `supplied_by` states from what.
+    Without a factory the caller supplies it, and `supplied_by` states from what. `needs` is what the embedder must be
+    where not every torch network will do.
     """
 
     factory: str = ""
     supplied_by: str = ""
+    needs: str = ""
 
 
 SCORERS: dict[str, ScorerRow] = {
@@ -28,12 +30,30 @@ SCORERS: dict[str, ScorerRow] = {
     "mirror": ScorerRow("synfiqa.actors.quality.factories:mirror_cosine"),
     "detector": ScorerRow("synfiqa.actors.quality.factories:stored"),
     "bundled-quality": ScorerRow("synfiqa.actors.quality.factories:stored"),
+    "froq": ScorerRow("synfiqa.actors.quality.factories:stored"),
+    **dict.fromkeys(
+        ("ser-fiq", "grafiqs", *(f"grafiqs-stage{stage}" for stage in range(1, 5)), "perturbation"),
+        ScorerRow("synfiqa.actors.quality.factories:by_embedder"),
+    ),
+    **dict.fromkeys(
+        ("vitnt", "attn"), ScorerRow("synfiqa.actors.quality.factories:by_embedder", needs="a vision transformer")
+    ),
+    **dict.fromkeys(
+        (
+            *("iso-luminance", "iso-contrast", "iso-under-exposure", "iso-over-exposure"),
+            *("iso-dynamic-range", "iso-natural-colour"),
+        ),
+        ScorerRow("synfiqa.actors.quality.factories:stored"),
+    ),
 }
 """Scorers by name."""
 
 
 STORED = ScorerRow("synfiqa.actors.quality.factories:stored")
-"""Of the quality models of plug-ins and of a user's catalogue."""
+"""Of the quality models of plug-ins and of a user's catalogue, and of calibration files of FROQ."""
+
+FROQ_SUFFIX = ".froq.json"
+"""Ending of a scorer's name that is the path of a calibration of FROQ."""
 
 
 def standalone() -> list[str]:
@@ -42,7 +62,7 @@ def standalone() -> list[str]:
 
 
 def require_known(names: Iterable[str], where: str, catalogue: str = "") -> None:
-    """Raise UserError for a name that is no row, plug-in or quality model of the catalogue (a path).
+    """Raise UserError for a name that is no row, plug-in, FROQ file or quality model of the catalogue (a path).
 
     `where` is the key or option that holds the name. UserError also for a plug-in that has the name of a row.
     """
@@ -50,7 +70,11 @@ def require_known(names: Iterable[str], where: str, catalogue: str = "") -> None
         if name in SCORERS:
             if plugin := find(GROUP, name):
                 raise UserError(f"{where}: '{name}' is a scorer of synfiqa and the {plugin}: uninstall the package")
-        elif find(GROUP, name) is None and name not in (own := _quality_models(catalogue)):
+        elif (
+            not name.endswith(FROQ_SUFFIX)
+            and find(GROUP, name) is None
+            and name not in (own := _quality_models(catalogue))
+        ):
             raise UserError(
                 f"{where}: there is no scorer '{name}'; choose among {', '.join(dict.fromkeys([*SCORERS, *own]))}, or "
                 "install its package"

@@ -36,6 +36,11 @@ class NetworkEmbedder:
         self._network = BatchedNetwork(load_network(card, path), running)
 
     @property
+    def network(self) -> BatchedNetwork:
+        """Return the torch network on its device, for scorers that read its layers."""
+        return self._network
+
+    @property
     def crop(self) -> Crop:
         """Return the crops that the published networks of the card's architecture were trained on."""
         return "box" if self.card.architecture in _TRAINED_ON_BOXES else "aligned"

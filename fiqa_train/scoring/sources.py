@@ -10,7 +10,7 @@ import torch
 
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
 from synfiqa.actors.quality.guard import GuardedScorer
-from synfiqa.actors.quality.registry import standalone
+from synfiqa.actors.quality.registry import FROQ_SUFFIX, standalone
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
 from synfiqa.actors.quality.trained.onnx_scorer import OnnxScorer
 from synfiqa.actors.roles import QualityScorer
@@ -127,5 +127,5 @@ def scorer_columns(scorers: Mapping[str, QualityScorer]) -> list[ScorerColumn]:
 
 
 def _is_network(source: str) -> bool:
-    """Return whether a source is no name of the registry but for the bundled model, which loads as files do."""
-    return source == BUNDLED_QUALITY or source not in standalone()
+    """Return whether a source is no name of the registry, but for the bundled model, and no calibration of FROQ."""
+    return source == BUNDLED_QUALITY or (source not in standalone() and not source.endswith(FROQ_SUFFIX))

@@ -25,6 +25,7 @@ JOBS = [
     "report",
     "export",
     "export-model",
+    "froq",
     "status",
     "verify",
     "gc",
@@ -36,7 +37,9 @@ JOBS = [
     "completion",
 ]
 RUN_JOBS = [
-    job for job in JOBS if job not in ("export-model", "score", "models", "benchmark", "bootstrap", "completion")
+    job
+    for job in JOBS
+    if job not in ("export-model", "froq", "score", "models", "benchmark", "bootstrap", "completion")
 ]
 """Jobs that have a run."""
 

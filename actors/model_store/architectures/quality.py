@@ -34,4 +34,10 @@ QUALITY = NETWORKS | {
     "random-order": Architecture("quality", "synfiqa.actors.quality.measures.random_order:RandomOrder"),
     "embedding-norm": Architecture("quality", "synfiqa.actors.quality.training_free.embedder_scorers:embedding_norm"),
     "mirror-cosine": Architecture("quality", "synfiqa.actors.quality.training_free.embedder_scorers:mirror_cosine"),
+    "froq": Architecture("quality", "synfiqa.actors.quality.training_free.froq.froq_scorer:froq_scorer"),
+    "iso-measure": Architecture("quality", "synfiqa.actors.quality.training_free.iso.iso_measure:IsoMeasure"),
+    **{
+        name: Architecture("quality", "synfiqa.actors.quality.training_free.by_recogniser:by_recogniser")
+        for name in ("perturbation", "ser-fiq", "grafiqs", "vitnt", "attn")
+    },
 }

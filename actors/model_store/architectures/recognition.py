@@ -39,6 +39,13 @@ RECOGNITION = {
             Contract("rgb", "range", (0.0, 1.0), 160),
         ),
     ),
+    "vit-recogniser": Architecture(
+        "embedder",
+        "synfiqa.actors.recognition.network_embedder:NetworkEmbedder",
+        network="synfiqa.actors.nets.fiqa.vit_recogniser:VitRecogniser",
+        rules=StateRules(**WRAPPED, allow_unexpected=("mask_token",)),
+        contracts=(Contract("rgb", "range", (-1.0, 1.0), 112),),
+    ),
     "dlib-resnet": Architecture(
         "embedder",
         "synfiqa.actors.recognition.dlib_embedder:DlibEmbedder",
