@@ -21,7 +21,7 @@ OPTIONS = (
         "--model",
         default=BUNDLED_QUALITY,
         metavar="PATH",
-        help="bundled-quality (default), sharpness, norm, mirror, detector, random, froq, ser-fiq, grafiqs, perturbation, "
+        help="bundled-quality (default), sharpness, norm, mirror, detector, random, froq, ser-fiq, grafiqs, "
         "iso-luminance and others; or run, model folder, .safetensors, .onnx, .froq.json or published .pth file; "
         "several separated by commas",
     ),
