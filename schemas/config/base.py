@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+ScorerName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63}|[^\n]+\.froq\.json)$")]
+"""A scorer of the registry, a card or a plug-in, or the path of a calibration of FROQ."""
 
 
 Interval = tuple[float, float]

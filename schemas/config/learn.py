@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from synfiqa.schemas.config.base import Name, Section
+from synfiqa.schemas.config.base import Name, ScorerName, Section
 
 Spatial = Literal["ranks", "costs"]
 
@@ -48,10 +48,11 @@ class EvaluateSection(Section):
         description="degraded probes against clean references, or all pairs of held-out images",
     )
     bootstrap: int = Field(200, ge=0, le=10000, description="identity-level bootstrap resamples; 0 for none")
-    scorers: tuple[Name, ...] = Field(
+    scorers: tuple[ScorerName, ...] = Field(
         ("model", "label", "sharpness", "random"),
         description="quality scorers to compare, model among them: label, sharpness, random, norm, mirror, detector, "
-        "bundled-quality, quality models of the catalogue, scorers of plug-ins",
+        "bundled-quality, those without training (docs/evaluation.md), quality models of the catalogue, scorers of "
+        "plug-ins",
     )
     judges: tuple[Name, ...] = Field(
         (),
