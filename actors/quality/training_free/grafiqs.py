@@ -13,8 +13,8 @@ from synfiqa.schemas.model_card import ModelCard
 Variant = Literal["image", "stage1", "stage2", "stage3", "stage4"]
 """Where the gradient is taken: at the network's input, or at the output of one of its four stages."""
 VARIANTS: tuple[Variant, ...] = ("image", "stage1", "stage2", "stage3", "stage4")
-_FACENET = ("conv2d_4b", "repeat_1", "repeat_2", "block8")
-"""Modules of Inception-ResNet v1 that end its four resolutions."""
+_FACENET = ("conv2d_4b", "repeat_1", "repeat_2", "repeat_3")
+"""Modules of Inception-ResNet v1 that stand for stages: the last is followed by block8, and so by statistics."""
 
 
 class Grafiqs:

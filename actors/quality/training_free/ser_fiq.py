@@ -87,11 +87,12 @@ def _ending(recogniser: Recogniser, scorer: str) -> tuple[nn.Linear, nn.Sequenti
         order.append(module)
         outputs.append(output)
 
+    ramp = np.tile(np.arange(112, dtype=np.uint8)[:, None, None], (1, 1, 112, 3))
     leaves = [module for module in recogniser.module.modules() if not any(module.children())]
     handles = [module.register_forward_hook(note) for module in leaves]
     try:
         with torch.inference_mode():
-            whole = recogniser.module(recogniser.padded(recogniser.inputs(np.zeros((1, 112, 112, 3), np.uint8)))[0])
+            whole = recogniser.module(recogniser.padded(recogniser.inputs(ramp))[0])
     finally:
         for handle in handles:
             handle.remove()

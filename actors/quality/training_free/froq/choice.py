@@ -45,8 +45,8 @@ def choose(
     (N,) by name, `leaves` the modules without children. Constant modules are no candidates; the result is empty where
     all are, or where all labels are equal.
     """
-    varied = {name: values for name, values in norms.items() if np.ptp(values) > 0}
-    if not varied or np.ptp(labels) == 0:
+    varied = {name: values for name, values in norms.items() if not constant(values)}
+    if not varied or constant(labels):
         return [], []
     kept = varied if mode == "released" else without_duplicates(varied, leaves)
     measured = [
@@ -67,6 +67,11 @@ def choose(
         chosen.append(rest.pop(best))
         trace.append(float(gains[best]))
     return chosen[: int(np.argmax(trace)) + 1], trace
+
+
+def constant(values: np.ndarray) -> bool:
+    """Return whether values (N,) differ by no more than the rounding of float32."""
+    return bool(np.ptp(values) <= 1e-6 * np.abs(values).max())
 
 
 def without_duplicates(norms: Mapping[str, np.ndarray], leaves: frozenset[str]) -> dict[str, np.ndarray]:

@@ -9,7 +9,10 @@ from synfiqa.actors.quality.training_free.grafiqs import VARIANTS, Grafiqs
 from synfiqa.schemas.errors import UserError
 from tests.actors.quality.training_free.tiny import IRESNET, VIT, faces, network, opened, quality_card
 
-NETWORKS = {"iresnet": IRESNET, "small": {}}
+NETWORKS = {
+    "iresnet": IRESNET,
+    "small": {"arguments": {"widths": [4, 4, 8, 16], "blocks": [1, 2, 1, 1], "embedding_dim": 8}},
+}
 
 
 def plain_score(module, x, stage):

