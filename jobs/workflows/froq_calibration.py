@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from synfiqa.actors.model_store.catalogue import Catalogue
-from synfiqa.actors.quality.training_free.froq.calibration import calibrate_froq
+from synfiqa.actors.quality.training_free.froq.calibrate_froq import calibrate_froq
 from synfiqa.actors.quality.training_free.froq.froq_file import write_froq
 from synfiqa.actors.quality.training_free.froq.pseudo_labels import LabelSettings
 from synfiqa.fiqa_train.scoring.calibration_faces import calibration_faces

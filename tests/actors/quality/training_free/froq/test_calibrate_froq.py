@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from synfiqa.actors.imaging.preprocess import network_input
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
-from synfiqa.actors.quality.training_free.froq.calibration import calibrate_froq
+from synfiqa.actors.quality.training_free.froq.calibrate_froq import calibrate_froq
 from synfiqa.actors.quality.training_free.froq.choice import choose
 from synfiqa.actors.quality.training_free.froq.froq_file import FroqFile, file_sha256, read_froq, write_froq
 from synfiqa.actors.quality.training_free.froq.froq_scorer import FroqScorer
