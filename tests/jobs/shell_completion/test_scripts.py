@@ -99,7 +99,19 @@ def test_fish():
 
 def test_every_value_is_known_to_be_a_path_or_not():
     """A new metavar is put into PATHS, or here."""
-    texts = {"SECTION.KEY=VALUE", "SPAN", "N", "MB", "NAME", "NAME,...", "NAME=PATH", "NAME=FILE", "SHELL", "SHARE"}
+    texts = {
+        "SECTION.KEY=VALUE",
+        "SPAN",
+        "N",
+        "MB",
+        "NAME",
+        "NAME,...",
+        "NAME=PATH",
+        "NAME=FILE",
+        "SHELL",
+        "SHARE",
+        "ORDER",
+    }
     entries = [entry for command in COMMANDS for entry in getattr(command, "actions", (command,))]
     metavars = {
         option.settings.get("metavar")
