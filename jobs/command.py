@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synfiqa.actors.cpu_threads import wait_without_spinning
+from synfiqa.actors.device import wait_without_spinning
 from synfiqa.cluster.pipeline.ray_session import Terminated, terminate_like_interrupt
 from synfiqa.cluster.telemetry.progress import stop_live_lines
 from synfiqa.jobs.terminal.output import say

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from synfiqa.actors.cpu_threads import use_cores
+from synfiqa.actors.device import use_cores
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, try_plugins
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of, stored_models

@@ -4,8 +4,8 @@ import os
 
 import torch
 
-from synfiqa.actors import cpu_threads
-from synfiqa.actors.cpu_threads import SPIN_VARIABLE, use_cores, wait_without_spinning
+from synfiqa.actors import device
+from synfiqa.actors.device import SPIN_VARIABLE, use_cores, wait_without_spinning
 
 
 def test_cores_are_used_where_threads_sleep_and_one_where_they_spin(monkeypatch):
@@ -18,7 +18,7 @@ def test_cores_are_used_where_threads_sleep_and_one_where_they_spin(monkeypatch)
         wait_without_spinning()
         assert use_cores() == torch.get_num_threads() == 4
         monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
-        assert use_cores() == cpu_threads.MOST_THREADS
+        assert use_cores() == device.MOST_THREADS
     finally:
         torch.set_num_threads(before)
 
