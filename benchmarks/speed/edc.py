@@ -58,11 +58,12 @@ def _templates(count: int, random: np.random.Generator) -> None:
     first, second = (random.integers(0, count, pairs) for _ in range(2))
     table = PairTable(first, second, np.zeros(pairs, bool))
     seconds, found = _cpu(lambda: pair_similarity(vectors, table))
+    # Before the reference, which gathers a million rows twice.
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     part = slice(0, 1_000_000)
     alone, wanted = _cpu(lambda: np.einsum("nd,nd->n", vectors[first[part]], vectors[second[part]]))
     np.testing.assert_allclose(found[part], wanted, atol=1e-5)
     alone *= pairs / len(wanted)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"{pairs:,} pairs of {count:,} templates: {seconds:.1f} CPU-s; one pair at a time {alone:.1f} CPU-s")
     print(
         f"  ratio {alone / seconds:.1f}; peak of the process {most:.1f} GB, bar {IJBC_GB_BAR:g}: "

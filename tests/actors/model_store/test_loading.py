@@ -20,6 +20,8 @@ REAL = {"source": "w.pth", "sha256": "0" * 64}
 FULL = sorted(name for name, entry in PUBLISHED.items() if "state_dict" in entry.rules.unwrap)
 """Published in many wrappers; the others come bare, or in one wrapper of their own."""
 
+VIT = {"fiqa-vit", "vit-recogniser"}
+
 
 @pytest.fixture(scope="module")
 def skeletons():
@@ -149,8 +151,9 @@ def test_a_published_architecture_takes_its_checkpoint_in_every_wrapper(skeleton
 @pytest.mark.parametrize("name", FULL)
 def test_a_published_architecture_refuses_every_other_checkpoint(skeletons, name):
     rules = ARCHITECTURES[name].rules
-    # CR-FIQA's trunk is a recognition network, whose rules leave the quality head over.
-    fitting = {name} | ({"fiqa-iresnet"} if name == "insightface-iresnet" else set())
+    # CR-FIQA's trunk is a recognition network, whose rules leave the quality head over; ViT-FIQA's is read both ways.
+    twins = {"insightface-iresnet": {"fiqa-iresnet"}} | dict.fromkeys(VIT, VIT)
+    fitting = {name} | twins.get(name, set())
     for other, skeleton in skeletons.items():
         if other not in fitting:
             with pytest.raises(UserError, match=f"{other} does not fit its architecture: .*keys are missing"):
