@@ -13,12 +13,14 @@ from synfiqa.cluster.run.fingerprint import differences
 from synfiqa.cluster.run.lease import Claim
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.progress import announce
 from synfiqa.fiqa_train.labels.label_pass import require_calibration
 from synfiqa.fiqa_train.labels.parts import label_digest, labelled_identities, pair_shards
 from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, model_folder
 from synfiqa.fiqa_train.training.engine.build_network import RANDOM, describe
 from synfiqa.fiqa_train.training.engine.worker_task import TrainTask, WatchedSet
-from synfiqa.fiqa_train.training.methods.table import require_classes
+from synfiqa.fiqa_train.training.methods.table import classifies, require_classes
+from synfiqa.fiqa_train.training.reading.classes import count_classes
 from synfiqa.fiqa_train.training.reading.order import share_of_batch
 from synfiqa.fiqa_train.training.reading.sources.committed import CommittedShards
 from synfiqa.fiqa_train.training.reading.sources.open_source import open_source
@@ -195,7 +197,11 @@ def training_task(
     sources = [own[0], *(open_source(one) for one in section.sources)]
     rows = sum(piece.rows for source in sources for piece in source.pieces)
     share_of_batch(rows, section.batch_size, section.workers)
-    require_classes(section, sum(len(source.identities) for source in sources))
+    counts = count_classes(sources)
+    require_classes(section, len(counts.counts))
+    if classifies(section):
+        for remark in counts.remarks():
+            announce(remark)
     initial = initial_model(run)
     origin = f"synthetic faces of run {calibration.fingerprint[:16]}"
     if section.sources:

@@ -11,6 +11,7 @@ from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import make_run
+from tests.fiqa_train.small_photos import save
 
 SIZES = {"train": {"test_fraction": 0.5}, "generate": {"identities": 16}}
 
@@ -87,3 +88,15 @@ def test_other_weights_under_the_name_of_the_embedder_are_refused(run):
     measured = manifest.model_copy(update={"models": {"bundled-a": "0" * 64}})
     with pytest.raises(UserError, match=r"digest of bundled-a but the run was made with 000000000000\.\.\."):
         require_weights(resolved, measured)
+
+
+def test_identities_with_one_image_are_reported_before_a_classification(run, tmp_path, capsys):
+    """A class of one image trained without a word: no second image of it could pull on its centre."""
+    config, storage, _ = run
+    save(tmp_path / "faces" / "ann" / "0.png", 10)
+    sections = {"sources": [{"name": "more", "url": str(tmp_path / "faces")}], "batch_size": 4}
+    for method, lines in (("label_regression", 0), ("cr_fiqa", 1)):
+        train = config.train.model_dump() | sections | {"method": method, "network": "compact"}
+        training_task(resolve(RunConfig.model_validate(config.model_dump() | {"train": train})), storage)
+        written = capsys.readouterr().err
+        assert written.count("1 of 8 identities have one training image, such as more/ann") == lines
