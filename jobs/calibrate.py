@@ -3,15 +3,19 @@
 import argparse
 
 from synfiqa.jobs.command import Command, option
-from synfiqa.jobs.options import CONFIG, config_of, positive
+from synfiqa.jobs.options import CONFIG, config_of, local_path, positive
 
 
 def calibrate(options: argparse.Namespace) -> None:
-    """Print the measurements, the arithmetic and a placement section for the config."""
+    """Print the measurements, the arithmetic and a placement section for the config; write them where --out names."""
     config = config_of(options)
+    out = local_path(options.out).expanduser() if options.out else None
+    from synfiqa.jobs.workflows.deploy.calibration_file import write_calibration
     from synfiqa.jobs.workflows.gpu_plan import run_calibrate
 
-    run_calibrate(config, options.gpu_memory_mb)
+    found = run_calibrate(config, options.gpu_memory_mb)
+    if out is not None:
+        write_calibration(out, config, found)
 
 
 COMMAND = Command(
@@ -22,6 +26,7 @@ COMMAND = Command(
         option(
             "--gpu-memory-mb", type=positive, metavar="MB", help="plan for a GPU of this size instead of the one here"
         ),
+        option("--out", metavar="FILE", help="write the measurements for `synfiqa deploy render`, JSON"),
     ),
     calibrate,
 )

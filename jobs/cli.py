@@ -7,6 +7,7 @@ from synfiqa.jobs import (
     benchmark,
     bootstrap,
     calibrate,
+    deploy,
     evaluate,
     export,
     export_model,
@@ -48,6 +49,7 @@ COMMANDS = with_completion(
         templates.COMMAND,
         models.COMMAND,
         calibrate.COMMAND,
+        deploy.COMMAND,
         benchmark.COMMAND,
         bootstrap.COMMAND,
     )

@@ -32,6 +32,7 @@ JOBS = [
     "templates",
     "models",
     "calibrate",
+    "deploy",
     "benchmark",
     "bootstrap",
     "completion",
@@ -39,7 +40,7 @@ JOBS = [
 RUN_JOBS = [
     job
     for job in JOBS
-    if job not in ("export-model", "froq", "score", "models", "benchmark", "bootstrap", "completion")
+    if job not in ("deploy", "export-model", "froq", "score", "models", "benchmark", "bootstrap", "completion")
 ]
 """Jobs that have a run."""
 

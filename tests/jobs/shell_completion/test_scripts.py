@@ -111,6 +111,7 @@ def test_every_value_is_known_to_be_a_path_or_not():
         "SHELL",
         "SHARE",
         "ORDER",
+        "IMAGE",
     }
     entries = [entry for command in COMMANDS for entry in getattr(command, "actions", (command,))]
     metavars = {

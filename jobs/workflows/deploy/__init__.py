@@ -1,0 +1,1 @@
+"""Manifests of cluster managers, filled in from a config."""
