@@ -82,22 +82,28 @@ PUBLISHED = {
 }
 """Published scorers in formats of their own, and norms of published recognition networks."""
 
-QUALITY = NETWORKS | PUBLISHED | {
-    "laplacian-variance": Architecture("quality", "synfiqa.actors.quality.measures.sharpness:Sharpness"),
-    "detector-probability": Architecture(
-        "quality", "synfiqa.actors.quality.measures.detector_probability:DetectorProbability"
-    ),
-    "random-order": Architecture("quality", "synfiqa.actors.quality.measures.random_order:RandomOrder"),
-    "embedding-norm": Architecture("quality", "synfiqa.actors.quality.training_free.embedder_scorers:embedding_norm"),
-    "mirror-cosine": Architecture("quality", "synfiqa.actors.quality.training_free.embedder_scorers:mirror_cosine"),
-    "froq": Architecture(
-        "quality",
-        "synfiqa.actors.quality.training_free.froq.froq_scorer:froq_scorer",
-        contracts=(Contract("rgb", "range", (0.0, 255.0), 112),),
-    ),
-    "iso-measure": Architecture("quality", "synfiqa.actors.quality.training_free.iso.iso_measure:IsoMeasure"),
-    **{
-        name: Architecture("quality", "synfiqa.actors.quality.training_free.by_recogniser:by_recogniser")
-        for name in ("perturbation", "ser-fiq", "grafiqs", "vitnt", "attn")
-    },
-}
+QUALITY = (
+    NETWORKS
+    | PUBLISHED
+    | {
+        "laplacian-variance": Architecture("quality", "synfiqa.actors.quality.measures.sharpness:Sharpness"),
+        "detector-probability": Architecture(
+            "quality", "synfiqa.actors.quality.measures.detector_probability:DetectorProbability"
+        ),
+        "random-order": Architecture("quality", "synfiqa.actors.quality.measures.random_order:RandomOrder"),
+        "embedding-norm": Architecture(
+            "quality", "synfiqa.actors.quality.training_free.embedder_scorers:embedding_norm"
+        ),
+        "mirror-cosine": Architecture("quality", "synfiqa.actors.quality.training_free.embedder_scorers:mirror_cosine"),
+        "froq": Architecture(
+            "quality",
+            "synfiqa.actors.quality.training_free.froq.froq_scorer:froq_scorer",
+            contracts=(Contract("rgb", "range", (0.0, 255.0), 112),),
+        ),
+        "iso-measure": Architecture("quality", "synfiqa.actors.quality.training_free.iso.iso_measure:IsoMeasure"),
+        **{
+            name: Architecture("quality", "synfiqa.actors.quality.training_free.by_recogniser:by_recogniser")
+            for name in ("perturbation", "ser-fiq", "grafiqs", "vitnt", "attn")
+        },
+    }
+)
