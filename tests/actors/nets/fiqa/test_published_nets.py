@@ -66,9 +66,9 @@ def test_the_head_of_sdd_fiqa_weighs_every_value_of_the_last_map():
     network = filled(SddFiqa(**SMALL))
     with torch.inference_mode():
         features, scores = network.embed_and_score(X)
-    assert features.shape == (2, 32 * 49)
-    slopes, (weight, bias) = network.quality[1].weight, (network.quality[3].weight[0], network.quality[3].bias)
-    wanted = torch.where(features > 0, features, features * slopes) @ weight + bias
+        assert features.shape == (2, 32 * 49)
+        slopes, last = network.quality[1].weight, network.quality[3]
+        wanted = torch.where(features > 0, features, features * slopes) @ last.weight[0] + last.bias
     torch.testing.assert_close(scores, wanted)
 
 
