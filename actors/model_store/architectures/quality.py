@@ -62,7 +62,8 @@ PUBLISHED = {
         "quality",
         "synfiqa.actors.quality.trained.network_scorer:network_scorer",
         network="synfiqa.actors.nets.fiqa.lightqnet:LightQNet",
-        gain=1.0,
+        # At 1 the sigmoid is saturated, at 0.5 the input is forgotten.
+        gain=0.8,
         rules=LIGHTQNET,
         # The published demo passes on what OpenCV reads, which is BGR; the authors' training reads RGB.
         contracts=tuple(Contract(channels, "range", (-1.0, 127 / 128), 96) for channels in ("bgr", "rgb")),

@@ -55,6 +55,8 @@ MILLIONS = {"cr-fiqa-s": 43.591361, "cr-fiqa-l": 65.156673, "mr-fiqa-pp": 43.789
     "ediffiqa-l": 65.7,
 }
 """Published numbers of parameters, rounded as their papers round them."""
+COSTED = ("cr-fiqa-s", "mr-fiqa-pp", "vit-fiqa", "sdd-fiqa", "ediffiqa-t", "ediffiqa-s", "lightqnet", "lightqnet-025")
+"""Networks whose operations are counted here; the deepest take seconds."""
 LIGHT = ("random-lightqnet", "random-lightqnet-025", "random-ediffiqa-t")
 """Rehearsals that are made and run in seconds; `models check configs/models-quality.yaml` runs all."""
 
@@ -62,8 +64,13 @@ LIGHT = ("random-lightqnet", "random-lightqnet-025", "random-ediffiqa-t")
 @pytest.fixture(scope="module")
 def skeletons():
     """Every published network at its full size, without memory for its weights."""
+    made, found = {}, {}
     with torch.device("meta"):
-        return {name: build_network(REHEARSED.model(f"random-{name}").card) for name in TENSORS}
+        for name in TENSORS:
+            card = REHEARSED.model(f"random-{name}").card
+            key = f"{card.architecture} {card.arguments}"
+            found[name] = made[key] = made.get(key) or build_network(card)
+    return found
 
 
 def test_every_published_scorer_has_a_card_and_a_rehearsal():
@@ -100,15 +107,27 @@ def test_a_file_states_origin_and_licence(name):
 
 
 @pytest.mark.parametrize("name", TENSORS)
-def test_a_network_has_the_published_number_of_tensors_and_the_cost_on_its_card(skeletons, monkeypatch, name):
-    network, side = skeletons[name], CARDS[name]["input_size"]
-    assert len(network.state_dict()) == TENSORS[name]
-    parameters = sum(value.numel() for value in network.parameters()) / 1e6
+def test_a_network_has_the_published_tensors_and_parameters(skeletons, name):
+    assert len(skeletons[name].state_dict()) == TENSORS[name]
+    parameters = sum(value.numel() for value in skeletons[name].parameters()) / 1e6
     assert parameters == pytest.approx(MILLIONS.get(name, parameters), rel=0.02)
+
+
+@pytest.mark.parametrize("name", COSTED)
+def test_a_card_states_the_cost_of_its_network(skeletons, monkeypatch, name):
+    side = CARDS[name]["input_size"]
     # Autocast is not for tensors without memory; weights are float32 in any case.
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
-    cost = gflop(network, torch.zeros(1, 3, side, side, device="meta"))
+    cost = gflop(skeletons[name], torch.zeros(1, 3, side, side, device="meta"))
     assert cost == pytest.approx(CARDS[name]["cost_gflop"], rel=0.005)
+
+
+def test_networks_with_one_trunk_cost_the_same():
+    costs = {name: card["cost_gflop"] for name, card in CARDS.items()}
+    assert costs["magface-norm"] == costs["ediffiqa-l"] == costs["cr-fiqa-l"]
+    assert costs["ediffiqa-m"] == costs["mr-fiqa"] == costs["cr-fiqa-s"]
+    assert costs["ediffiqa-onnx"] == costs["ediffiqa-t"]
+    assert costs["ex-fiqa"] == costs["vit-fiqa"]
 
 
 @pytest.mark.parametrize("name", TENSORS)
