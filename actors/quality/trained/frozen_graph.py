@@ -106,7 +106,8 @@ def _state(nodes: Iterable[Node]) -> dict[str, Tensor]:
 
 
 def _values(tensor: memoryview, name: str) -> np.ndarray | None:
-    kind, shape, values = 0, (), b""
+    kind, values = 0, b""
+    shape: tuple[int, ...] = ()
     for number, value in wire_fields(tensor):
         if number == 1 and isinstance(value, int):
             kind = value
