@@ -53,7 +53,7 @@ def external_files(content: bytes, source: str) -> set[str]:
     """Return the locations of all external tensor data that an ONNX model names; UserError when it is none."""
     try:
         view = memoryview(content)
-        if not any(number == _MODEL_GRAPH for number, _ in _fields(view)):
+        if not any(number == _MODEL_GRAPH for number, _ in wire_fields(view)):
             raise ValueError("it holds no graph")
         return {_text(entry, _VALUE) for entry in _entries(view, "model") if _text(entry, _KEY) == "location"}
     except (ValueError, IndexError, RecursionError) as error:
@@ -77,7 +77,7 @@ def _entries(message: memoryview, kind: str) -> Iterator[memoryview]:
         yield message
         return
     children = _CHILDREN[kind]
-    for number, value in _fields(message):
+    for number, value in wire_fields(message):
         if number in children and isinstance(value, memoryview):
             yield from _entries(value, children[number])
 
@@ -85,14 +85,17 @@ def _entries(message: memoryview, kind: str) -> Iterator[memoryview]:
 def _text(message: memoryview, wanted: int) -> str:
     """Return a text field of a message; of several occurrences the last one counts, as it does for every parser."""
     text = b""
-    for number, value in _fields(message):
-        if number == wanted and value is not None:
+    for number, value in wire_fields(message):
+        if number == wanted and isinstance(value, memoryview):
             text = bytes(value)
     return text.decode(errors="replace")
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | None]]:
-    """Yield number and content of each field of a protobuf message; None as content of numbers."""
+def wire_fields(message: memoryview) -> Iterator[tuple[int, memoryview | int | None]]:
+    """Yield number and content of each field of a protobuf message: bytes, an unsigned integer, or None.
+
+    None stands for numbers of fixed length. ValueError or IndexError for damaged bytes.
+    """
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
@@ -100,8 +103,9 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | None]]:
             # Other parsers would drop the upper bits and read another field.
             raise ValueError(f"an overlong field number before byte {position}")
         wire, size = tag & 7, 0
+        value: int | None = None
         if wire == 0:
-            _, position = _varint(message, position)
+            value, position = _varint(message, position)
         elif wire in (1, 5):
             size = 8 if wire == 1 else 4
         elif wire == 2:
@@ -110,7 +114,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | None]]:
             raise ValueError(f"wire type {wire} at byte {position}")
         if position + size > len(message):
             raise ValueError(f"it ends {position + size - len(message)} bytes early")
-        yield tag >> 3, message[position : position + size] if wire == 2 else None
+        yield tag >> 3, message[position : position + size] if wire == 2 else value
         position += size
 
 

@@ -40,13 +40,15 @@ def check_card(card: ModelCard) -> None:
 
 def load_network(card: ModelCard, path: Path) -> nn.Module:
     """Return the network with the weights of the file in it, in float32, ready to evaluate."""
-    rules = rules_for(card, architecture_of(card).rules)
+    architecture = architecture_of(card)
+    rules = rules_for(card, architecture.rules)
     with torch.device("meta"):
         skeleton = build_network(card)
     # Skips the initialisation where the checkpoint fills every tensor.
     filled = not rules.allow_missing and _all_stored(skeleton)
     network = skeleton.to_empty(device="cpu") if filled else _initialised(card)
-    content, source = read_state(path), f"model '{card.name}' ({path.name})"
+    read = load(architecture.reader) if architecture.reader else read_state
+    content, source = read(path), f"model '{card.name}' ({path.name})"
     state = state_dict_of(content, rules)
     if not state and (cause := wrapping(content)):
         raise UserError(f"{source} holds no tensor that the state rules take: {cause}")

@@ -45,8 +45,9 @@ class Architecture:
     file, that random weights are made with. `run_settings` are keys of the config section `generate` that the player
     takes as arguments. `backend(run, players)` plans the samples of an identity, of an architecture that makes samples.
     `expressions` are the expression parameters of a 3-D face model; `measured_by` is the architecture of the encoder
-    that measures its parameters. `extra` is the extra of synfiqa that installs the top-level `modules` which the player
-    or the weights lie in; empty where the project's own dependencies do.
+    that measures its parameters. `reader(path)` returns the content of published files in a format of their own, and of
+    all others what `read_state` returns. `extra` is the extra of synfiqa that installs the top-level `modules` which
+    the player or the weights lie in; empty where the project's own dependencies do.
     """
 
     role: Role
@@ -64,6 +65,7 @@ class Architecture:
     measured_by: str = ""
     edition: int = 1
     frozen: str = ""
+    reader: str = ""
     extra: str = ""
     modules: tuple[str, ...] = ()
 

@@ -167,11 +167,16 @@ class FiqaViT(FiqaNetwork):
             read = patches.mean(dim=1) if self._mean else patches.flatten(1)
             return self.feature(read), self.head_qs(tokens[:, 0]).squeeze(1)
 
-    def _tokens(self, x: Tensor) -> Tensor:
-        """Return normalised tokens float32 (B, 1 + patches, width), the quality token first."""
+    def input_tokens(self, x: Tensor) -> Tensor:
+        """Return what the first block reads: tokens (B, 1 + patches, width) with positions, the quality token first."""
         patches = self.patch_embed(x)
         # The length by shape, since a traced graph would keep len() as a constant.
-        tokens = torch.cat([self.qs_token.expand(patches.shape[0], -1, -1), patches], dim=1) + self.pos_embed
+        tokens: Tensor = torch.cat([self.qs_token.expand(patches.shape[0], -1, -1), patches], dim=1) + self.pos_embed
+        return tokens
+
+    def _tokens(self, x: Tensor) -> Tensor:
+        """Return normalised tokens float32 (B, 1 + patches, width), the quality token first."""
+        tokens = self.input_tokens(x)
         for block in self.blocks:
             tokens = block(tokens)
         normalised: Tensor = self.norm(tokens.float())

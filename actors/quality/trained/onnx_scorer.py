@@ -37,8 +37,11 @@ class OnnxScorer:
         return np.concatenate([*parts, np.empty(0, np.float32)]).astype(np.float64)
 
 
-def session_of(data: bytes, source: str, device: str = "cpu") -> onnxruntime.InferenceSession:
-    """Return a session of onnxruntime on cpu, cuda or cuda:N; UserError for damaged bytes and a missing provider."""
+def session_of(data: bytes | str, source: str, device: str = "cpu") -> onnxruntime.InferenceSession:
+    """Return a session of onnxruntime on cpu, cuda or cuda:N; UserError for damaged bytes and a missing provider.
+
+    `data` is the content of a file, or its path where it keeps weights in files beside it.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     providers: list[str | tuple[str, dict[str, str]]] = ["CPUExecutionProvider"]

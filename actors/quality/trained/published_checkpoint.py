@@ -1,4 +1,4 @@
-"""Quality networks from published checkpoints, which come without a card: CR-FIQA, MR-FIQA, ViT-FIQA."""
+"""Quality networks from published checkpoints without a card: CR-FIQA, MR-FIQA, ViT-FIQA, eDifFIQA, SDD-FIQA."""
 
 import re
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def published_model(content: Mapping[str, Any], source: str, digest: str, device
         value_range=RGB.value_range,
         output="quality score (N,), unbounded",
         higher_is_better=True,
-        licence="not stated in the file; CR-FIQA and MR-FIQA are CC BY-NC 4.0",
+        licence="not stated in the file; CR-FIQA, MR-FIQA and ViT-FIQA are CC BY-NC 4.0",
         commercial_use=False,
     )
     with torch.device("meta"):

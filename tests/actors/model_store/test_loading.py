@@ -20,7 +20,8 @@ REAL = {"source": "w.pth", "sha256": "0" * 64}
 FULL = sorted(name for name, entry in PUBLISHED.items() if "state_dict" in entry.rules.unwrap)
 """Published in many wrappers; the others come bare, or in one wrapper of their own."""
 
-VIT = {"fiqa-vit", "vit-recogniser"}
+VIT = {"fiqa-vit", "vit-recogniser", "ex-fiqa"}
+INSIGHTFACE, ADAFACE = {"insightface-iresnet", "magface-norm"}, {"adaface-ir", "adaface-norm"}
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,9 @@ def test_a_published_architecture_takes_its_checkpoint_in_every_wrapper(skeleton
 def test_a_published_architecture_refuses_every_other_checkpoint(skeletons, name):
     rules = ARCHITECTURES[name].rules
     # CR-FIQA's trunk is a recognition network, whose rules leave the quality head over; ViT-FIQA's is read both ways.
-    twins = {"insightface-iresnet": {"fiqa-iresnet"}} | dict.fromkeys(VIT, VIT)
+    # Norms are those of recognition networks.
+    twins = dict.fromkeys(INSIGHTFACE, INSIGHTFACE | {"fiqa-iresnet"})
+    twins |= dict.fromkeys(ADAFACE, ADAFACE) | dict.fromkeys(VIT, VIT)
     fitting = {name} | twins.get(name, set())
     for other, skeleton in skeletons.items():
         if other not in fitting:
