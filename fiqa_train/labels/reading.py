@@ -1,7 +1,7 @@
 """What a label pass reads of a shard: by its config, and by what the run has measured."""
 
-from dataclasses import dataclass
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import pyarrow as pa
@@ -17,7 +17,6 @@ from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.factors.plugin_rows import plugged_rows
 from synfiqa.schemas.manifest import RunManifest
-
 
 READS_AT_ONCE = 16
 """Shards that a task reads at once: requests for a few columns mostly wait."""

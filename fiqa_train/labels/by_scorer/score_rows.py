@@ -66,7 +66,9 @@ class ScoredRows:
         names = unpack_names(self.names.packed)
         columns = {"raw": labels.raw, "quality": labels.quality, "group": labels.group}
         columns |= {name: self.stored[name] for name in _STORED} | {name: names[name] for name in names.column_names}
-        return pa.table({field.name: columns.get(field.name, pa.nulls(len(self), field.type)) for field in LABELS}, LABELS)
+        return pa.table(
+            {field.name: columns.get(field.name, pa.nulls(len(self), field.type)) for field in LABELS}, LABELS
+        )
 
 
 class ScoredRun:

@@ -176,9 +176,7 @@ def test_a_section_that_names_no_scorer_of_images_is_refused(section, words):
         parse_config({"label": section}, "test.yaml")
 
 
-@pytest.mark.parametrize(
-    ("scorer", "words"), [("vitnt", "vit-recogniser"), ("absent.froq.json", "absent.froq.json")]
-)
+@pytest.mark.parametrize(("scorer", "words"), [("vitnt", "vit-recogniser"), ("absent.froq.json", "absent.froq.json")])
 def test_a_scorer_without_what_it_reads_is_refused_before_anything_is_made(tmp_path, scorer, words):
     config = small_config(tmp_path / "run", label={"source": "scorer", "scorer": scorer})
     with pytest.raises(UserError, match=words):
