@@ -86,9 +86,9 @@ def test_name_and_weights_of_the_scorer_are_in_the_files_and_digest_of_the_label
         run_label(labelled_by(config, **by(name)), storage)
         calibration = read_calibration(storage, name)
         part = pq.ParquetFile(pa.BufferReader(storage.read(calibration.parts[0].path)))
-        metadata = part.schema_arrow.metadata
-        assert metadata[b"scorer"].decode() == name
-        assert metadata[b"scorer_sha256"].decode() == calibration.scale.scorer.weights
+        metadata = json.loads(part.schema_arrow.metadata[b"synfiqa"])
+        assert metadata["scorer"] == name
+        assert metadata["scorer_sha256"] == calibration.scale.scorer.weights
     assert len({label_digest(read_calibration(storage, name)) for name in ("sharpness", "bundled-quality")}) == 2
 
 
