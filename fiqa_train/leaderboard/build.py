@@ -136,7 +136,9 @@ def _opened(sources: Sequence[str], left_out: list[str]) -> list[TestSet]:
         except UserError as error:
             if not str(error).endswith("does not exist"):
                 raise
-            left_out.append(f"set {source.partition('=')[0]}: {error}")
+            name = source.partition("=")[0]
+            made = "make it with `synfiqa benchmark make`, or " if name == "benchmark" else ""
+            left_out.append(f"set {name}: {error}; {made}give its place with --on {name}=PATH")
     return found
 
 

@@ -8,6 +8,9 @@ import numpy as np
 from synfiqa.fiqa_train.datasets.pair_table import PairTable
 from synfiqa.fiqa_train.datasets.testset import Crops, SelectableCrops, TestSet
 
+BATCH = 64
+"""Least images in a batch but the last: small batches of a large set are joined."""
+
 
 def quick_part(test_set: TestSet, people: int, images: int, seed: int) -> tuple[TestSet, np.ndarray]:
     """Return the part with at most so many people and images, drawn by the seed, and the positions of its images.
@@ -63,13 +66,24 @@ def _crops(test_set: TestSet, kept: np.ndarray) -> "SelectableCrops | _Chosen":
 
 
 class _Chosen:
-    """Reads all images of a set and keeps those at the positions `kept`, ascending."""
+    """Reads all images of a set and keeps those at the positions `kept`, ascending, in batches of `BATCH`."""
 
     def __init__(self, test_set: TestSet, kept: np.ndarray) -> None:
         self._source, self._kept = test_set.crops, kept
 
     def __call__(self) -> Iterator[Crops]:
         """Yield the chosen images."""
+        images, reasons = np.empty(0, np.uint8), tuple[str, ...]()
+        for part in self._parts():
+            images = np.concatenate([images, part.images]) if reasons else part.images
+            reasons = (*reasons, *part.reasons)
+            if len(reasons) >= BATCH:
+                yield Crops(images, reasons)
+                reasons = ()
+        if reasons:
+            yield Crops(images, reasons)
+
+    def _parts(self) -> Iterator[Crops]:
         start = 0
         for crops in self._source():
             own = self._kept[(self._kept >= start) & (self._kept < start + len(crops.reasons))] - start
