@@ -50,7 +50,8 @@ def costs_of(scorers: Mapping[str, GuardedScorer], faces: np.ndarray, *, quick: 
 
 def _seconds(call: Callable[[], object], budget: float) -> tuple[float, float]:
     """Return the median seconds of a call, and its median processor seconds."""
-    walls, processors = [], []
+    walls: list[float] = []
+    processors: list[float] = []
     ends = time.perf_counter() + budget
     while len(walls) < MOST_CALLS and (not walls or time.perf_counter() < ends):
         wall, processor = time.perf_counter(), time.process_time()

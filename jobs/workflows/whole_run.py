@@ -33,6 +33,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     source.threshold(source.frozen())
     source.require_ready()
     settings = settings_of_scorers(resolved)
+    require_buildable(config.models.scorers, settings, "models.scorers")
     require_buildable(config.evaluate.scorers, settings, "evaluate.scorers")
     if teacher := config.train.objective.teacher:
         require_teacher(teacher, config.models.catalogue)
