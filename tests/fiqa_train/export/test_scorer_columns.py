@@ -2,9 +2,14 @@
 
 import pyarrow as pa
 
+from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.run.manifest import open_run
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.export.layouts import SCORERS, run_export
 from synfiqa.fiqa_train.export.scorer_columns import score_columns, scores_csv
-from tests.fiqa_train.labelled_run import make_run
+from synfiqa.fiqa_train.labels.label_pass import run_label
+from synfiqa.schemas.rows import samples_schema
+from tests.fiqa_train.labelled_run import make_run, rows_of, small_config
 
 
 def test_lines_are_ordered_by_identity_references_first_and_index():
@@ -32,3 +37,26 @@ def test_a_run_without_scorers_has_no_such_columns_and_no_file(tmp_path):
     _, storage = make_run(tmp_path / "run", generate={"identities": 2, "degraded": 2})
     run_export(storage, tmp_path / "out", "synfiqa", "default")
     assert not (tmp_path / "out" / SCORERS).exists()
+
+
+def test_the_published_layout_has_the_scores_of_every_image(tmp_path):
+    sections = {"generate": {"identities": 2, "degraded": 3}, "models": {"scorers": ["norm"]}}
+    config = small_config(tmp_path / "run", **sections)
+    storage = Storage(str(tmp_path / "run"))
+    manifest = open_run(storage, config, {"synthetic": "0"})
+    rows = [row | {"score_norm": row["identity"] + row["index"] / 4} for i in range(2) for row in rows_of(config, i)]
+    table = pa.Table.from_pylist(rows, schema=samples_schema(scorers=["norm"]))
+    ShardStore(storage, manifest.fingerprint, config.storage.format).commit("samples", 0, table, {"rows": len(rows)})
+    run_label(config, storage)
+    run_export(storage, tmp_path / "out", "synfiqa", "default")
+    lines = (tmp_path / "out" / SCORERS).read_text().splitlines()
+    assert lines[0] == "path,norm"
+    assert lines[1:6] == [
+        "data/0/Ref-0.jpg,0",
+        "data/0/Ref-1.jpg,0.25",
+        "data/0/0.jpg,0",
+        "data/0/1.jpg,0.25",
+        "data/0/2.jpg,0.5",
+    ]
+    assert len(lines) == 11
+    assert all((tmp_path / "out" / line.partition(",")[0]).is_file() for line in lines[1:])

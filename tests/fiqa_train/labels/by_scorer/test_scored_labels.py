@@ -1,6 +1,7 @@
 """`label.source: scorer`: the labels are the scores of a quality scorer, by the scale of its card or by rank."""
 
 import json
+import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from synfiqa.actors.stages.shard_writer import sample_counts
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.growth import grow
 from synfiqa.cluster.run.manifest import load_run
+from synfiqa.fiqa_train.labels.by_scorer.label_source import label_source
 from synfiqa.fiqa_train.labels.label_additions import run_label_additions
 from synfiqa.fiqa_train.labels.label_pass import read_calibration, read_labels, run_label
 from synfiqa.fiqa_train.labels.parts import label_digest
@@ -182,3 +184,13 @@ def test_a_scorer_without_what_it_reads_is_refused_before_anything_is_made(tmp_p
     with pytest.raises(UserError, match=words):
         run_all(config)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_task_of_the_cluster_gets_the_scorer_by_name(run):
+    config, storage = run
+    source = label_source(labelled_by(config, **by("sharpness")), load_run(storage))
+    reading = source.reading(source.manifest)
+    store = ShardStore(storage, source.manifest.fingerprint)
+    samples = next(iter(store.tables("samples"))).select(reading.columns)
+    there = pickle.loads(pickle.dumps(reading))
+    assert there.shard(samples).scores.tolist() == reading.shard(samples).scores.tolist()
