@@ -15,7 +15,7 @@ BATCH = 64
 def quick_part(test_set: TestSet, people: int, images: int, seed: int) -> tuple[TestSet, np.ndarray]:
     """Return the part with at most so many people and images, drawn by the seed, and the positions of its images.
 
-    Each person has an equal share of the images, all references first. A set of templates or of unknown identities
+    Each person has an equal share of the images, references at most half of it. A set of templates or of unknown identities
     stays whole.
     """
     whole = np.arange(len(test_set.ids))
@@ -36,7 +36,10 @@ def _of_person(test_set: TestSet, person: int, share: int, rng: np.random.Genera
         return own
     drawn = rng.permutation(own)
     if test_set.is_reference is not None:
-        drawn = drawn[np.argsort(~test_set.is_reference[drawn], kind="stable")]
+        reference = test_set.is_reference[drawn]
+        first, others = drawn[reference], drawn[~reference]
+        few = first[: max(share // 2, share - len(others))]
+        drawn = np.concatenate([few, others])
     found: np.ndarray = drawn[:share]
     return found
 

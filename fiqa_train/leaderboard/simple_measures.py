@@ -18,8 +18,12 @@ def is_simple(name: str) -> bool:
 
 
 def beaten_by_simple(sets: Sequence[SetFigures]) -> list[Beaten]:
-    """Return every method whose pAUC is above that of the best simple measure of its set, judge, mode and FMR."""
-    return [one for figures in sets for result in figures.results for one in _beaten(figures.name, result)]
+    """Return every method whose pAUC is above that of the best simple measure of its set, judge, mode and FMR.
+
+    Settings whose threshold rests on too few identity pairs (`Comparison.few_carriers`) are passed over.
+    """
+    counted = [(figures.name, result) for figures in sets for result in figures.results if not result.few_carriers]
+    return [one for name, result in counted for one in _beaten(name, result)]
 
 
 def rank_correlation(quality: Mapping[str, np.ndarray], present: np.ndarray) -> RankCorrelation:

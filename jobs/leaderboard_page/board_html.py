@@ -25,6 +25,8 @@ _ROLES = {"model": "accent", "label": "series-2", "random": "muted"}
 _OTHERS = ("series-1", "series-3", "series-4", "series-5")
 FAINT = "line"
 """Colour of the curves of a large table that are not its best rows."""
+OPEN_LINES = 40
+"""Paired differences of a set up to which they are open."""
 COLOURED = 10
 """Rows up to which every curve has a colour."""
 
@@ -47,6 +49,11 @@ class SetPart:
     judged: list[Judged]
     differences: list[tuple[str, list[str]]]
     correlation: list[tuple[str, list[Cell]]]
+
+    @property
+    def folded(self) -> bool:
+        """Return whether the differences are too many to be open."""
+        return sum(len(lines) for _, lines in self.differences) > OPEN_LINES
 
 
 def html(found: LeaderboardResult) -> str:

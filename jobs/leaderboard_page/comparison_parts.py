@@ -25,11 +25,12 @@ class Cell:
 
 
 def settings_count(found: LeaderboardResult) -> dict[str, int]:
-    """Return in how many settings (set, judge, mode, FMR) each scorer has a pAUC."""
+    """Return in how many settings (set, judge, mode, FMR) with enough identity pairs each scorer has a pAUC."""
     counts: Counter[str] = Counter()
     for figures in found.sets:
         for result in figures.results:
-            counts.update(name for name, method in result.methods.items() if method.pauc is not None)
+            if not result.few_carriers:
+                counts.update(name for name, method in result.methods.items() if method.pauc is not None)
     return dict(counts)
 
 

@@ -50,6 +50,13 @@ def test_without_a_simple_measure_or_a_beaten_method_nothing_is_stated():
     assert beaten_by_simple([figures({"froq": method(0.5), "norm": method(0.5)})]) == []
 
 
+def test_settings_whose_threshold_a_few_identity_pairs_carry_are_not_counted():
+    own = figures({"froq": method(0.9), "norm": method(0.5)})
+    few = own.results[0].model_copy(update={"carriers": 2, "few_carriers": True})
+    assert len(beaten_by_simple([own])) == 1
+    assert beaten_by_simple([own.model_copy(update={"results": [few]})]) == []
+
+
 def test_simple_measures_need_neither_training_nor_calibration():
     assert all(map(is_simple, ("norm", "mirror", "sharpness", "detector", "random", "iso-contrast")))
     assert not any(map(is_simple, ("froq", "ser-fiq", "grafiqs", "perturbation", "bundled-quality", "default")))
@@ -87,7 +94,7 @@ def people(count, each, **changes):
     return TestSet("set", "test", "all", "d", ids, crops, **(known | changes))
 
 
-def test_a_quick_part_has_all_references_of_some_people_and_an_equal_share_of_the_others():
+def test_a_quick_part_has_an_equal_share_of_some_people_half_of_it_references():
     part, kept = quick_part(people(8, 10), 4, 16, seed=1)
     assert len(kept) == len(part.ids) == 16
     assert part.ids == tuple(str(at) for at in kept)
