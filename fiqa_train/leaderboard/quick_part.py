@@ -15,8 +15,8 @@ BATCH = 64
 def quick_part(test_set: TestSet, people: int, images: int, seed: int) -> tuple[TestSet, np.ndarray]:
     """Return the part with at most so many people and images, drawn by the seed, and the positions of its images.
 
-    Each person has an equal share of the images, references at most half of it. A set of templates or of unknown identities
-    stays whole.
+    Each person has an equal share of the images, references at most half of it. A set of templates or of unknown
+    identities stays whole.
     """
     whole = np.arange(len(test_set.ids))
     if test_set.identity is None or test_set.templates is not None:

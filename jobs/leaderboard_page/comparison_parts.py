@@ -72,7 +72,11 @@ def correlation_rows(correlation: RankCorrelation) -> list[tuple[str, list[Cell]
     rows = []
     for row, (name, values) in enumerate(zip(correlation.scorers, correlation.values, strict=True)):
         cells = [
-            Cell("" if row == column else f"{value:.2f}".replace("-", "−"), round(70 * abs(value)), value < 0)
+            Cell(
+                "" if row == column else f"{round(value, 2) + 0.0:.2f}".replace("-", "−"),
+                round(70 * abs(value)),
+                value < 0,
+            )
             for column, value in enumerate(values)
         ]
         rows.append((name, cells))
