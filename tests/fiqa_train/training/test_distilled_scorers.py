@@ -52,3 +52,11 @@ def test_a_scorer_without_what_it_reads_ends_a_run_before_anything_is_made(tmp_p
     with pytest.raises(UserError, match=words):
         run_all(small_config(tmp_path / "run", **sections))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_training_alone_refuses_such_a_teacher_before_its_workers_start(run):
+    config, storage = run
+    own = config.model_copy(update={"train": small_config(storage.url, train=student_of("attn")).train})
+    with pytest.raises(UserError, match="scorer 'attn' reads the tokens of a vision transformer"):
+        train_here(own, storage)
+    assert not storage.exists("models/student-of-attn/train.json")
