@@ -45,7 +45,7 @@ from synfiqa.schemas.evaluation import NetworkComparison
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 from synfiqa.schemas.manifest import RunManifest
 
-QUICK_PEOPLE, QUICK_IMAGES, QUICK_RESAMPLES = 20, 240, 20
+QUICK_PEOPLE, QUICK_IMAGES, QUICK_RESAMPLES = 20, 200, 20
 """Most identities and images of a set, and resamples, of a quick leaderboard."""
 SCORERS = "evaluate.scorers"
 
