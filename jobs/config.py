@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from synfiqa.actors.quality.registry import require_known
+from synfiqa.actors.quality.registry import require_known, require_of_image
 from synfiqa.actors.stages.stage_names import require_stages
 from synfiqa.cluster.storage.storage import redact
 from synfiqa.schemas.config.base import Section
@@ -52,6 +52,8 @@ def parse_config(tree: dict[str, Any], source: str) -> RunConfig:
     except ValidationError as error:
         raise UserError(_sentence(error, source)) from None
     require_known(config.evaluate.scorers, f"{source}: evaluate.scorers", config.models.catalogue)
+    if config.label.scorer:
+        require_of_image(config.label.scorer, f"{source}: label.scorer", config.models.catalogue)
     require_stages(config.placement.labels, f"{source}: placement.labels")
     require_stages(config.placement.memory_mb, f"{source}: placement.memory_mb")
     require_stages(config.placement.stage_workers, f"{source}: placement.stage_workers")

@@ -38,6 +38,24 @@ class Costs(Record):
     factors: list[FactorCost] = Field(description="factors with a cost above 0")
 
 
+class ScorerScale(Record):
+    """Quality scorer whose scores are the labels, and the logistic scale of its card where that has one.
+
+    With midpoint and width a label is 1 / (1 + exp((midpoint - score) / width)); without them it is the share
+    (rank - 1/2) / N of its score among the N samples of the scale.
+    """
+
+    name: str = Field(description="name of the scorer")
+    weights: str = Field(description="SHA-256 of the weights that it reads; empty for code alone")
+    midpoint: float | None = Field(None, description="score of label 1/2")
+    width: float | None = Field(None, gt=0, description="difference of scores over which labels rise from 1/2 to 0.73")
+
+    @property
+    def title(self) -> str:
+        """Return name and digest for a message."""
+        return f"{self.name}, weights {self.weights[:12]}" if self.weights else self.name
+
+
 class Scale(Record):
     """Parameters of a label pass that depend on all its samples; the label of a sample depends on nothing else."""
 
@@ -51,10 +69,13 @@ class Scale(Record):
         0.08, gt=0, description="difference of cosine over which that probability rises from 1/2 to 0.73"
     )
     costs: Costs | None = Field(None, description="s_d is 1 - their sum; null: the smallest of three shares of ranks")
+    scorer: ScorerScale | None = Field(
+        None, description="scorer of the labels, which then depend on nothing else; null: labels fused from components"
+    )
     yaw: RankTable = Field(description="|yaw| in degrees")
     downsample: RankTable
     blur: RankTable
-    raw: RankTable = Field(description="m, before min-max; decides the decile group")
+    raw: RankTable = Field(description="m before min-max, or the score; decides the decile group")
     raw_min: float
     raw_max: float
 

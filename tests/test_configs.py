@@ -6,6 +6,7 @@ import pytest
 
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.model_store.selection import run_models
+from synfiqa.actors.quality.registry import standalone
 from synfiqa.jobs.config import load_config, load_sections
 from synfiqa.schemas.config.leaderboard_config import LeaderboardConfig
 from synfiqa.schemas.errors import UserError
@@ -13,7 +14,8 @@ from synfiqa.schemas.errors import UserError
 FOLDER = Path(__file__).parents[1] / "configs"
 CATALOGUES = sorted(FOLDER.glob("models-*.yaml"))
 LEADERBOARD = FOLDER / "leaderboard.yaml"
-CONFIGS = sorted(set(FOLDER.glob("*.yaml")) - {*CATALOGUES, LEADERBOARD})
+SCORERS = FOLDER / "scorers.yaml"
+CONFIGS = sorted(set(FOLDER.glob("*.yaml")) - {*CATALOGUES, LEADERBOARD, SCORERS})
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -28,6 +30,13 @@ def test_the_leaderboard_config_is_valid():
         load_sections(str(LEADERBOARD), LeaderboardConfig, ["evaluate.judge=[dlib]"])
     with pytest.raises(UserError, match=r"model_s is not a known key .*: did you mean models"):
         load_sections(str(LEADERBOARD), LeaderboardConfig, ["model_s.x=1"])
+
+
+def test_the_shoot_out_has_every_scorer_that_needs_no_file():
+    config = load_sections(str(SCORERS), LeaderboardConfig)
+    assert set(config.evaluate.scorers) == {"model", "label", *standalone()}
+    assert len(config.evaluate.judges) == len(config.evaluate.fmr) == 3
+    assert config.costs
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.name)

@@ -70,6 +70,19 @@ def stored_models(names: Iterable[str], settings: ScorerSettings) -> dict[str, M
     return {name: model for name, model in found.items() if model.origin != BUILT_IN}
 
 
+def require_buildable(names: Iterable[str], settings: ScorerSettings, where: str) -> None:
+    """Raise UserError for a scorer whose embedder lacks what it reads, or whose calibration does not fit it.
+
+    Those that a run supplies, and networks of the store, whose weights are verified elsewhere, are passed over.
+    """
+    needing = [
+        name
+        for name in names
+        if name.endswith(FROQ_SUFFIX) or SCORERS.get(name, STORED).factory == f"{__name__}:{by_embedder.__name__}"
+    ]
+    scorers_of(needing, settings, {}, where)
+
+
 def stored(name: str, settings: ScorerSettings) -> QualityScorer:
     """Load a scorer of the model store."""
     model = settings.model(name)

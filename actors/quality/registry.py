@@ -81,6 +81,14 @@ def require_known(names: Iterable[str], where: str, catalogue: str = "") -> None
             )
 
 
+def require_of_image(name: str, where: str, catalogue: str = "") -> None:
+    """Raise UserError for a scorer that is unknown, or whose score depends on more than the image."""
+    require_known([name], where, catalogue)
+    row = SCORERS.get(name)
+    if row is not None and (not row.factory or name == "random"):
+        raise UserError(f"{where}: '{name}' depends on more than the image: choose another scorer")
+
+
 def _quality_models(catalogue: str) -> list[str]:
     if not catalogue:
         return []

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,22 @@ PHOTOS = 8
 """Photographs in memory at once."""
 
 Source = Callable[[], Iterator[Crops]]
+
+
+@dataclass(frozen=True)
+class FileCrops:
+    """Reads the faces of files, by `read`, in their order; a `SelectableCrops`."""
+
+    files: Sequence[Path]
+    read: Callable[[Sequence[Path]], Iterator[Crops]]
+
+    def __call__(self) -> Iterator[Crops]:
+        """Yield the faces, a batch at a time."""
+        return self.read(self.files)
+
+    def only(self, positions: np.ndarray) -> "FileCrops":
+        """Return what reads the files at these positions."""
+        return FileCrops([self.files[at] for at in positions], self.read)
 
 
 def is_image(path: Path) -> bool:
@@ -51,8 +67,8 @@ def crops_of(files: Sequence[Path], name: str) -> tuple[Source, str]:
             "give a folder of crops alone, or of photographs alone"
         )
     if crops:
-        return partial(_aligned, files), ALIGNED
-    return partial(_detected, files), DETECTED
+        return FileCrops(files, _aligned), ALIGNED
+    return FileCrops(files, _detected), DETECTED
 
 
 def files_digest(files: Sequence[Path], root: Path, *texts: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +21,19 @@ class Crops:
 
     images: np.ndarray
     reasons: tuple[str, ...]
+
+
+@runtime_checkable
+class SelectableCrops(Protocol):
+    """Reads the images of a set in order, or only some of them without opening the others."""
+
+    def __call__(self) -> Iterator[Crops]:
+        """Yield the images, a batch at a time."""
+        ...
+
+    def only(self, positions: np.ndarray) -> "SelectableCrops":
+        """Return what reads the images at these positions, ascending."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.shard_tasks import ShardTasks
@@ -14,6 +15,7 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.export.dataset_card import dataset_card
 from synfiqa.fiqa_train.export.ofiq_rows import CommandedRows, commanded_csv
+from synfiqa.fiqa_train.export.scorer_columns import score_columns, scores_csv
 from synfiqa.fiqa_train.export.shard_export import Exported, Layout, ShardExport, write_files
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.labels.parts import by_shard, pair_shards
@@ -23,6 +25,7 @@ from synfiqa.schemas.errors import UserError
 SCORES = "Quality-Scores.txt"
 CARD = "README.md"
 OFIQ = "OFIQ-Commanded.csv"
+SCORERS = "Scorer-Scores.csv"
 LINES = 65_536
 """Lines of scores that are written at once."""
 
@@ -42,7 +45,8 @@ def run_export(
     """Write the run below `out` and return how many images, labels and files it has.
 
     synfiqa: `data/<id>/Ref-k.jpg`, `data/<id>/k.jpg` and `Quality-Scores.txt`, one `/<id>/<k>.jpg<TAB>score` line per
-    degraded image in numeric order. parquet, webdataset: one file a shard in `data/`, samples with their `quality`
+    degraded image in numeric order, and of a run with `models.scorers` their scores of all images in
+    `Scorer-Scores.csv`. parquet, webdataset: one file a shard in `data/`, samples with their `quality`
     and `group` (null for references). Every layout has a `README.md`, the dataset card, and with `ofiq` an
     `OFIQ-Commanded.csv`, whose file names are those of the published layout. UserError when `out` exists
     and is not an empty folder, or the labels are missing.
@@ -60,7 +64,8 @@ def run_export(
         (folder / "data").mkdir()
         # A shard a task, since its files may travel to this machine.
         tasks = ShardTasks("export", storage, resilience, most_shards=1)
-        counts = _collect(tasks.map(ShardExport(store, layout, folder, ofiq), shards), folder, layout)
+        export = ShardExport(store, layout, folder, ofiq, score_columns(manifest.recipe))
+        counts = _collect(tasks.map(export, shards), folder, layout)
         text = dataset_card(manifest, counts["images"], counts["labels"], label_name)
         (folder / CARD).write_text(text, encoding="utf-8")
         return counts
@@ -71,6 +76,7 @@ def _collect(exported: Iterable[Exported], folder: Path, layout: Layout) -> dict
     counts = {"images": 0, "labels": 0, "files": 0}
     scores: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     components: list[CommandedRows] = []
+    scorers: list[pa.Table] = []
     for shard in exported:
         write_files(folder, shard.files)
         counts["images"] += shard.images
@@ -80,12 +86,18 @@ def _collect(exported: Iterable[Exported], folder: Path, layout: Layout) -> dict
             scores.append(shard.scores)
         if shard.components is not None:
             components.append(shard.components)
+        if shard.scorers is not None:
+            scorers.append(shard.scorers)
     if layout == "synfiqa":
         _write_scores(scores, folder / SCORES)
         counts["files"] += 1
     if components:
         with (folder / OFIQ).open("w", encoding="utf-8") as file:
             file.writelines(commanded_csv(components))
+        counts["files"] += 1
+    if scorers:
+        with (folder / SCORERS).open("w", encoding="utf-8") as file:
+            file.writelines(scores_csv(scorers))
         counts["files"] += 1
     return counts
 

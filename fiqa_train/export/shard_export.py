@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from synfiqa.cluster.commits.shard_formats import SUFFIX, Format, encode
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.fiqa_train.export.ofiq_rows import CommandedRows, commanded_rows, published_path
+from synfiqa.fiqa_train.export.scorer_columns import scorer_rows
 from synfiqa.fiqa_train.labels.parts import read_part
 from synfiqa.fiqa_train.ofiq.commanded_components import COLUMNS
 from synfiqa.schemas.errors import JobFailed
@@ -30,6 +31,7 @@ class Exported:
 
     scores: identity and index (int64) and quality of the labelled images; of the published layout alone.
     components: OFIQ's of the images as far as a run states them, where they are wanted.
+    scorers: scores of `models.scorers`, where the run has them; of the published layout alone.
     files: path below the folder -> bytes, of files that are not written yet.
     """
 
@@ -39,16 +41,21 @@ class Exported:
     files: Mapping[str, bytes]
     scores: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     components: CommandedRows | None = None
+    scorers: pa.Table | None = None
 
 
 @dataclass(frozen=True)
 class ShardExport:
-    """Exports shards of a run in a layout to a folder of the driver's machine, with components of OFIQ on request."""
+    """Exports shards of a run in a layout to a folder of the driver's machine, with components of OFIQ on request.
+
+    `scorers` are the columns of `models.scorers`, which the published layout has in a file of their own.
+    """
 
     store: ShardStore
     layout: Layout
     folder: Path
     ofiq: bool = False
+    scorers: tuple[str, ...] = ()
 
     def __call__(self, shard: tuple[Commit, Sequence[DataFile]]) -> Exported:
         """Make the files of a shard, given by its commit and label parts, and write them where the folder is seen.
@@ -66,12 +73,13 @@ class ShardExport:
             files = {}
         labels = table.num_rows - table["quality"].null_count
         components = commanded_rows(table) if self.ofiq else None
-        return Exported(table.num_rows, labels, written, files, scores, components)
+        beside = scorer_rows(table, self.scorers) if self.scorers and self.layout == "synfiqa" else None
+        return Exported(table.num_rows, labels, written, files, scores, components, beside)
 
     def _labelled(self, commit: Commit, parts: Sequence[DataFile]) -> pa.Table:
         unlabelled = pa.schema([LABELS.field(name) for name in _LABEL_COLUMNS]).empty_table()
         own = [read_part(self.store.storage, part, _LABEL_COLUMNS) for part in parts]
-        columns = (*_PUBLISHED_COLUMNS, *(COLUMNS if self.ofiq else ()))
+        columns = (*_PUBLISHED_COLUMNS, *self.scorers, *(COLUMNS if self.ofiq else ()))
         samples = self.store.read(commit, columns if self.layout == "synfiqa" else None)
         return _with_labels(samples, pa.concat_tables([unlabelled, *own]))
 

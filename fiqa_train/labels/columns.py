@@ -36,6 +36,14 @@ def columns(embedder: str = "", costs: bool = False, plugged: Sequence[Factor] =
 
 
 @dataclass(frozen=True)
+class ShardNames:
+    """Names and identities of N samples, `packed` in a byte or two a row, and `hashes` (uint64) of the names."""
+
+    packed: bytes
+    hashes: np.ndarray
+
+
+@dataclass(frozen=True)
 class ShardRows:
     """The N degraded samples of a shard, in order; a null component is NaN.
 
@@ -81,6 +89,11 @@ def shard_rows(samples: pa.Table, embedder: str = "", costs: bool = False, plugg
         _hashes(_contiguous(rows["sample_id"])),
         severities(flat_columns(rows, plugged), plugged) if costs else {},
     )
+
+
+def shard_names(samples: pa.Table) -> ShardNames:
+    """Return names and identities of the rows of a shard."""
+    return ShardNames(_pack_names(samples.select(_NAMES)), _hashes(_contiguous(samples["sample_id"])))
 
 
 def unpack_names(packed: bytes) -> pa.Table:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.fiqa_train.labels.match_threshold import AUTO
 from synfiqa.fiqa_train.labels.severities import severity_names
-from synfiqa.schemas.calibration import Calibration, Scale
+from synfiqa.schemas.calibration import Calibration, Scale, ScorerScale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -58,10 +58,10 @@ def measured_by(config: RunConfig) -> Measured:
     )
 
 
-def frozen_scale(section: LabelSection, measured: Measured) -> Scale | None:
-    """Return the scale of `label.calibration`, None where none is named.
+def frozen_scale(section: LabelSection, measured: Measured, scorer: ScorerScale | None = None) -> Scale | None:
+    """Return the scale of `label.calibration`, None where none is named; `scorer` is that of labels that are scores.
 
-    UserError when it cannot be read, or was fitted to components measured or fused in another way.
+    UserError when it cannot be read, or was fitted to components measured or fused in another way, or other scores.
     """
     if not section.calibration:
         return None
@@ -72,6 +72,9 @@ def frozen_scale(section: LabelSection, measured: Measured) -> Scale | None:
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read label.calibration {shown}; name the calibration.json of a label pass") from error
     calibration = parse_calibration(shown, data)
+    if scorer is not None or calibration.scale.scorer is not None:
+        _require_same_scorer(shown, scorer, calibration.scale.scorer)
+        return calibration.scale
     _require_measured_alike(calibration, measured)
     scale = calibration.scale
     _require_fused_alike(section, scale)
@@ -98,6 +101,8 @@ def fusion_fields(section: LabelSection, threshold: float | None, scale: Scale) 
 
     `threshold` is the resolved value of `match_threshold`, which in the section may be auto.
     """
+    if section.source == "scorer" or scale.scorer is not None:
+        return [("source", section.source, "components" if scale.scorer is None else "scorer")]
     wanted: dict[str, Setting] = {
         "spatial": section.spatial,
         "spatial_weight": section.spatial_weight,
@@ -126,6 +131,19 @@ def _require_measured_alike(calibration: Calibration, measured: Measured) -> Non
             f"the frozen calibration was fitted to f_r {one} mirror images, that of these samples was measured {other} "
             "(models.mirrored_recognition): they are not on one scale, so fit a new calibration"
         )
+
+
+def _require_same_scorer(shown: str, ours: ScorerScale | None, theirs: ScorerScale | None) -> None:
+    wanted, fitted = (
+        None if scorer is None else (scorer.name, scorer.weights, scorer.title) for scorer in (ours, theirs)
+    )
+    if wanted == fitted:
+        return
+    texts = ["components" if scorer is None else f"scores of {scorer[2]}" for scorer in (fitted, wanted)]
+    raise UserError(
+        f"label.calibration {shown} is a scale of {texts[0]}, and this config labels by {texts[1]}: name a calibration "
+        "of the same label.source and label.scorer, or fit a new one"
+    )
 
 
 def _require_fused_alike(section: LabelSection, scale: Scale) -> None:

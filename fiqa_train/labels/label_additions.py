@@ -20,8 +20,7 @@ from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.labels.columns import ShardRows
-from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, measured_in
+from synfiqa.fiqa_train.labels.by_scorer.label_source import label_source
 from synfiqa.fiqa_train.labels.label_pass import (
     calibration_path,
     finished_shards,
@@ -31,9 +30,8 @@ from synfiqa.fiqa_train.labels.label_pass import (
     require_same,
     summary,
 )
-from synfiqa.fiqa_train.labels.match_threshold import match_threshold
 from synfiqa.fiqa_train.labels.parts import by_shard, read_part, shard_of
-from synfiqa.fiqa_train.labels.reading import Reading
+from synfiqa.fiqa_train.labels.reading import ShardReading
 from synfiqa.fiqa_train.labels.shard_labels import PartWriter
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
@@ -68,7 +66,9 @@ def run_label_additions(
         return summary(existing, reused=True)
 
     preflight(storage)
-    reading = Reading.of(config.label, measured_in(config.label, manifest), manifest)
+    source = label_source(config, manifest, resolved)
+    source.require_ready()
+    reading = source.reading(manifest)
     parts = list(existing.parts)
     labelled = by_shard(existing.parts)
     added = clipped = 0
@@ -103,15 +103,14 @@ def run_label_additions(
 def _require_fused_alike(
     config: RunConfig, storage: Storage, manifest: RunManifest, existing: Calibration, resolved: ResolvedRun | None
 ) -> None:
-    measured = measured_in(config.label, manifest)
-    frozen = frozen_scale(config.label, measured)
-    threshold = match_threshold(config, measured.embedder, frozen or existing.scale, manifest, resolved)
-    dataset = existing.dataset_sha256
-    require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)
+    source = label_source(config, manifest, resolved)
+    frozen = source.frozen()
+    threshold = source.threshold(frozen or existing.scale)
+    require_same(storage, existing, source, threshold, existing.dataset_sha256, frozen)
 
 
 def _add_labels(
-    store: ShardStore, reading: Reading, writer: PartWriter, shard: tuple[Commit, Sequence[DataFile]]
+    store: ShardStore, reading: ShardReading, writer: PartWriter, shard: tuple[Commit, Sequence[DataFile]]
 ) -> tuple[DataFile | None, int]:
     """Label the samples of a shard that its parts do not cover; return as `PartWriter`."""
     commit, parts = shard
@@ -128,7 +127,7 @@ def _add_labels(
     samples = table.filter(pc.equal(table["kind"], "degraded"))
     names = samples["sample_id"].to_pylist()
     has_label = np.array([name in labels for name in names], bool)
-    _require_unchanged(store, commit, reading.shard(samples), names, labels)
+    _require_unchanged(store, commit, reading.stored(samples), names, labels)
     new = reading.rows(samples.num_rows)
     new.add(reading.shard(samples.filter(pa.array(~has_label))))
     if not len(new):
@@ -138,7 +137,11 @@ def _add_labels(
 
 
 def _require_unchanged(
-    store: ShardStore, commit: Commit, samples: ShardRows, names: Sequence[str], labels: Mapping[str, Sequence[float]]
+    store: ShardStore,
+    commit: Commit,
+    stored: Mapping[str, Sequence[float]],
+    names: Sequence[str],
+    labels: Mapping[str, Sequence[float]],
 ) -> None:
     """Raise UserError when a labelled sample measures otherwise than its label records, JobFailed when it is gone."""
     if gone := sorted(labels.keys() - set(names)):
@@ -146,7 +149,7 @@ def _require_unchanged(
             f"sample {gone[0]} has a label but is not in shard {commit.number} of {store.storage.uri()}; "
             "see `synfiqa verify`, and label under another label.name"
         )
-    measured = zip(*(getattr(samples.components, name).tolist() for name in _RAW), strict=True)
+    measured = zip(*(stored[name] for name in _RAW), strict=True)
     changed = [n for n, values in zip(names, measured, strict=True) if n in labels and list(values) != labels[n]]
     if changed:
         raise UserError(

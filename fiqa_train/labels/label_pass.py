@@ -21,23 +21,18 @@ from synfiqa.cluster.run.manifest import load_run, planned_shards
 from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
-from synfiqa.fiqa_train.labels.columns import ShardRows
-from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, fusion_fields, measured_in, parse_calibration, shown
-from synfiqa.fiqa_train.labels.match_threshold import match_threshold
+from synfiqa.fiqa_train.labels.by_scorer.label_source import LabelSource, label_source, scorer_title
+from synfiqa.fiqa_train.labels.frozen_scale import fusion_fields, parse_calibration, shown
 from synfiqa.fiqa_train.labels.parts import read_part
-from synfiqa.fiqa_train.labels.reading import Reading
+from synfiqa.fiqa_train.labels.reading import ShardReading
 from synfiqa.fiqa_train.labels.shard_labels import PartWriter
 from synfiqa.schemas.calibration import Calibration, Scale
-from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 
 Progress = Callable[[int, int], None]
 """Called with shards done and shards planned; each shard counts once when read and once when labelled."""
-
-READS_AT_ONCE = 16
-"""Shards that a task reads at once: requests for a few columns mostly wait."""
 
 
 def run_label(
@@ -61,21 +56,22 @@ def run_label(
     committed = store.all_committed()
     commits = finished_shards(storage, committed.shards, manifest)
     dataset = committed.digest
-    measured = measured_in(config.label, manifest)
-    frozen = frozen_scale(config.label, measured)
-    threshold = match_threshold(config, measured.embedder, frozen, manifest, resolved)
+    source = label_source(config, manifest, resolved)
+    measured, frozen = source.measured, source.frozen()
+    threshold = source.threshold(frozen)
     existing = read_calibration(storage, config.label.name)
     if existing is not None:
-        require_same(storage, existing, config.label, threshold, measured.embedder, dataset, frozen)
+        require_same(storage, existing, source, threshold, dataset, frozen)
         return summary(existing, reused=True)
 
+    source.require_ready()
     preflight(storage)
     phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
     report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
-    reading = Reading.of(config.label, measured, manifest)
+    reading = source.reading(manifest)
     samples = reading.rows(sum(commit.file.rows for commit in commits))
-    reads = ShardTasks("label", storage, config.resilience, threads=READS_AT_ONCE)
-    for index, rows in enumerate(reads.map(partial(read_rows, store, reading), commits, here=in_order)):
+    reads = ShardTasks("label", storage, config.resilience, threads=reading.at_once)
+    for index, rows in enumerate(reads.map(partial(read_rows, store, reading), commits, here=reading.here)):
         samples.add(rows)
         report(index + 1, 2 * len(commits))
     samples.require_valid()
@@ -108,7 +104,7 @@ def run_label(
     require_held(lease)
     if not storage.create(calibration_path(config.label.name), calibration.model_dump_json().encode() + b"\n"):
         first = require_calibration(storage, config.label.name)
-        require_same(storage, first, config.label, threshold, measured.embedder, dataset, frozen)
+        require_same(storage, first, source, threshold, dataset, frozen)
         return summary(first, reused=True)
     return summary(calibration, reused=False)
 
@@ -172,15 +168,16 @@ def finished_shards(storage: Storage, committed: Mapping[int, Commit], manifest:
 def require_same(
     storage: Storage,
     existing: Calibration,
-    section: LabelSection,
+    source: LabelSource,
     threshold: float | None,
-    embedder: str,
     dataset: str,
     frozen: Scale | None,
 ) -> None:
-    """Raise UserError when labels of that name were fused in another way, or for another dataset."""
+    """Raise UserError when labels of that name were made in another way, or for another dataset."""
+    embedder, section = source.measured.embedder, source.config.label
     checks = {
         "embedder": (existing.embedder or embedder, embedder),
+        "label.scorer": (scorer_title(existing.scale.scorer), source.scorer_title),
         **{
             f"label.{field}": (shown(theirs), shown(ours))
             for field, ours, theirs in fusion_fields(section, threshold, existing.scale)
@@ -201,7 +198,7 @@ def require_same(
         )
 
 
-def read_rows(store: ShardStore, reading: Reading, commit: Commit) -> ShardRows:
+def read_rows(store: ShardStore, reading: ShardReading, commit: Commit) -> Any:
     """Return the rows of a shard to label; the other columns of a large Parquet file are not fetched."""
     return reading.shard(store.read_columns(commit, reading.columns))
 

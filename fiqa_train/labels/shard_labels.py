@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -15,6 +16,22 @@ from synfiqa.fiqa_train.labels.severities import Severities
 from synfiqa.schemas.calibration import Scale
 from synfiqa.schemas.manifest import DataFile
 from synfiqa.schemas.rows import LABELS
+
+
+class LabelledRows(Protocol):
+    """Degraded samples of a shard with all that their labels on a scale need."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        ...
+
+    def labels(self, scale: Scale) -> Any:
+        """Return the labels on a scale, with the number `clipped` of those outside of it."""
+        ...
+
+    def table(self, labels: Any) -> pa.Table:
+        """Return the label rows (schema `LABELS`)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +74,7 @@ class PartWriter:
     scale: Scale
     require_held: Callable[[], None]
 
-    def __call__(self, shard: tuple[int, RowsToLabel]) -> tuple[DataFile | None, int]:
+    def __call__(self, shard: tuple[int, LabelledRows]) -> tuple[DataFile | None, int]:
         """Write the part of a shard, given by number and rows; return it (None without rows) and how many are clipped.
 
         The lease is looked at before the write.
@@ -66,10 +83,16 @@ class PartWriter:
         if not len(rows):
             return None, 0
         labels = rows.labels(self.scale)
-        data = encode(rows.table(labels), "parquet", {"kind": "labels", "name": self.name, "number": str(number)})
+        data = encode(rows.table(labels), "parquet", self._metadata(number))
         digest = hashlib.sha256(data).hexdigest()
         # Named by content, so that concurrent or repeated passes write the same file, and different passes other files.
         path = f"labels/{self.name}/shard-{number:06d}-{digest[:12]}.parquet"
         self.require_held()
         self.storage.write(path, data)
         return DataFile(path=path, sha256=digest, bytes=len(data), rows=len(rows)), labels.clipped
+
+    def _metadata(self, number: int) -> dict[str, str]:
+        made = {"kind": "labels", "name": self.name, "number": str(number)}
+        if (scorer := self.scale.scorer) is not None:
+            made |= {"scorer": scorer.name, "scorer_sha256": scorer.weights}
+        return made

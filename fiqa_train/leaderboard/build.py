@@ -29,7 +29,10 @@ from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fr
 from synfiqa.fiqa_train.labels.parts import labelled_identities, pair_shards
 from synfiqa.fiqa_train.leaderboard.board_rows import Rows, judges_at_hand, rows_of
 from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
+from synfiqa.fiqa_train.leaderboard.quick_part import quick_part
+from synfiqa.fiqa_train.leaderboard.scorer_costs import costs_of
 from synfiqa.fiqa_train.leaderboard.sets import RUN, of_people, run_set
+from synfiqa.fiqa_train.leaderboard.simple_measures import beaten_by_simple, rank_correlation
 from synfiqa.fiqa_train.leaderboard.spreads import seed_groups, spreads_of
 from synfiqa.fiqa_train.rendered_benchmark.benchmark_set import BENCHMARK
 from synfiqa.fiqa_train.training.seen import seen_by
@@ -42,8 +45,8 @@ from synfiqa.schemas.evaluation import NetworkComparison
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 from synfiqa.schemas.manifest import RunManifest
 
-QUICK_PEOPLE, QUICK_RESAMPLES = 20, 20
-"""Most identities of a set and resamples of a quick leaderboard."""
+QUICK_PEOPLE, QUICK_IMAGES, QUICK_RESAMPLES = 20, 200, 20
+"""Most identities and images of a set, and resamples, of a quick leaderboard."""
 SCORERS = "evaluate.scorers"
 
 
@@ -97,7 +100,12 @@ def build_leaderboard(
     own, label = _own_set(storage, manifest, recorded, calibration, rows)
     names = [RUN, *(source.partition("=")[0] for source in sources)]
     files = open_score_files(scores, rows.names, names)
+    if quick:
+        own, kept = quick_part(own, QUICK_PEOPLE, QUICK_IMAGES, page.seed)
+        label = label[kept]
+        opened = [quick_part(test_set, QUICK_PEOPLE, QUICK_IMAGES, page.seed)[0] for test_set in opened]
     external = {test_set.name: matched_to(test_set, files) for test_set in (own, *opened)}
+    costs = costs_of(rows.scorers, next(own.crops()).images, quick=quick) if config.costs else []
     sets = [_measured(page, own, rows.on_run(label), external[RUN], left_out)]
     sets += [_measured(page, test_set, rows.scorers, external[test_set.name], left_out) for test_set in opened]
     found = [figures for figures in sets if figures is not None]
@@ -112,6 +120,8 @@ def build_leaderboard(
         scorers=list(dict.fromkeys([*rows.names, *(file.name for file in files)])),
         sets=found,
         spreads=spreads_of(found, seed_groups(rows.trainings)),
+        costs=costs,
+        beaten=beaten_by_simple(found),
         published=list(PUBLISHED) if config.published else [],
         left_out=left_out,
     )
@@ -126,7 +136,9 @@ def _opened(sources: Sequence[str], left_out: list[str]) -> list[TestSet]:
         except UserError as error:
             if not str(error).endswith("does not exist"):
                 raise
-            left_out.append(f"set {source.partition('=')[0]}: {error}")
+            name = source.partition("=")[0]
+            made = "make it with `synfiqa benchmark make`, or " if name == "benchmark" else ""
+            left_out.append(f"set {name}: {error}; {made}give its place with --on {name}=PATH")
     return found
 
 
@@ -182,6 +194,7 @@ def _measured(
         results=_results(page, units, compared, fmrs),
         skipped=skipped,
         score_files=[one.record for one in external],
+        correlation=rank_correlation(units.quality, units.present),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve
+from synfiqa.actors.quality.factories import require_buildable
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.lease import Lease, require_held
 from synfiqa.cluster.run.manifest import load_run
@@ -24,7 +25,14 @@ from synfiqa.fiqa_train.training.on_ray import (
     train_on_ray,
 )
 from synfiqa.fiqa_train.training.snapshot import require_label, require_weights, under_snapshot
-from synfiqa.fiqa_train.training.task import BASIS, finished_training, training_basis, training_task
+from synfiqa.fiqa_train.training.task import (
+    BASIS,
+    finished_training,
+    settings_of_scorers,
+    training_basis,
+    training_task,
+)
+from synfiqa.fiqa_train.training.teachers import WHERE
 from synfiqa.fiqa_train.training.watchers import require_watchers
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.evaluation import TrainingResult, file_content
@@ -67,6 +75,8 @@ def run_train(
     if finished is not None:
         return finished
     require_watchers(config.train)
+    if teacher := config.train.objective.teacher:
+        require_buildable([teacher], settings_of_scorers(run), WHERE)
     storage.check_shared()
     preflight(storage)
     threads = require_workers(config.train)

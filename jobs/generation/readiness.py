@@ -1,7 +1,4 @@
-"""Checks config, cards, licences, weights, prompts, template bank and candidate limit of a generate job.
-
-No network is loaded.
-"""
+"""Checks config, cards, licences, weights, prompts, template bank and candidate limit of a generate job."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +11,7 @@ from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, verify_weights
 from synfiqa.actors.model_store.selection import RunModels
 from synfiqa.actors.players import Players
+from synfiqa.actors.quality.factories import ScorerSettings, require_buildable
 from synfiqa.jobs.generation.bundled_faces import candidates_line, require_enough
 from synfiqa.jobs.terminal.output import say
 from synfiqa.schemas.config.generate import DiffusionSection
@@ -36,10 +34,13 @@ class Fitness:
 def require_fit(run: ResolvedRun) -> Fitness:
     """Return what the run is made of; UserError in one sentence for the first thing that is wrong.
 
-    Weights are verified, prompts tokenised and the template bank is read, but no network loads.
+    Weights are verified, prompts tokenised and the template bank is read; no network loads but an embedder whose
+    layers a scorer of `models.scorers` reads.
     """
     require_enough(run)
     weights = verify_weights(run)
+    settings = ScorerSettings(run.catalogue, run.models.embedder.name, run.config.run.seed)
+    require_buildable(run.config.models.scorers, settings, "models.scorers")
     recipes = backend_of(run, Players(run.models)).recipes(0)
     texts = _check_chain(run.config.diffusion, run.models, weights.paths)
     return Fitness(

@@ -8,12 +8,27 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from synfiqa.jobs.leaderboard_page.cells import MODES, Table, differences_text, setting_text, tables_of
+from synfiqa.jobs.leaderboard_page.comparison_parts import (
+    COST_HEADS,
+    Cell,
+    beaten_sentences,
+    correlation_rows,
+    cost_rows,
+    costs_note,
+    simple_wins,
+)
 from synfiqa.jobs.report_page.drawing.evaluation_drawings import edc_curves
 from synfiqa.schemas.evaluation import NetworkComparison
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 
 _ROLES = {"model": "accent", "label": "series-2", "random": "muted"}
 _OTHERS = ("series-1", "series-3", "series-4", "series-5")
+FAINT = "line"
+"""Colour of the curves of a large table that are not its best rows."""
+OPEN_LINES = 40
+"""Paired differences of a set up to which they are open."""
+COLOURED = 10
+"""Rows up to which every curve has a colour."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +42,18 @@ class Judged:
 
 @dataclass(frozen=True)
 class SetPart:
-    """All of one set; `differences` are a setting (judge, mode, FMR) and its sentences."""
+    """All of one set; `differences` are a setting (judge, mode, FMR) and its sentences, `correlation` has rows."""
 
     anchor: str
     figures: SetFigures
     judged: list[Judged]
     differences: list[tuple[str, list[str]]]
+    correlation: list[tuple[str, list[Cell]]]
+
+    @property
+    def folded(self) -> bool:
+        """Return whether the differences are too many to be open."""
+        return sum(len(lines) for _, lines in self.differences) > OPEN_LINES
 
 
 def html(found: LeaderboardResult) -> str:
@@ -46,7 +67,16 @@ def html(found: LeaderboardResult) -> str:
         trim_blocks=True,
     )
     parts = [_part(found, figures, f"set-{number}") for number, figures in enumerate(found.sets)]
-    return environment.get_template("leaderboard.html.j2").render(found=found, parts=parts, modes=MODES)
+    return environment.get_template("leaderboard.html.j2").render(
+        found=found,
+        parts=parts,
+        modes=MODES,
+        beaten=beaten_sentences(found),
+        wins=simple_wins(found),
+        costs=cost_rows(found),
+        cost_heads=COST_HEADS,
+        costs_note=costs_note(found) if found.costs else "",
+    )
 
 
 def _part(found: LeaderboardResult, figures: SetFigures, anchor: str) -> SetPart:
@@ -59,19 +89,25 @@ def _part(found: LeaderboardResult, figures: SetFigures, anchor: str) -> SetPart
             (setting_text(result), _curves(result, roles, f"{anchor}-{number}-{at}"))
             for at, result in enumerate(results)
         ]
-        judged.append(Judged(table, plots, list(roles.items())))
+        legend = [(name, role) for name, role in roles.items() if role != FAINT]
+        judged.append(Judged(table, plots, legend + ([("others", FAINT)] if len(legend) < len(roles) else [])))
     differences = [
         (f"{result.embedder}, {result.mode}, FMR {result.fmr:g}", differences_text(result))
         for result in figures.results
         if result.differences
     ]
-    return SetPart(anchor, figures, judged, differences)
+    agreement = figures.correlation
+    rows = correlation_rows(agreement) if agreement and len(agreement.scorers) > 1 else []
+    return SetPart(anchor, figures, judged, differences, rows)
 
 
 def _roles(names: list[str]) -> dict[str, str]:
-    """Return a colour for each scorer; beyond as many as there are colours they repeat."""
+    """Return a colour for each scorer, names in the order of the table; beyond COLOURED rows the last are faint."""
     others = [name for name in names if name not in _ROLES]
+    best = [*_OTHERS, "accent"]
     own = {name: _OTHERS[at % len(_OTHERS)] for at, name in enumerate(others)}
+    if len(names) > COLOURED:
+        own = {name: best[at] if at < len(best) else FAINT for at, name in enumerate(others)}
     return {name: _ROLES.get(name) or own[name] for name in names}
 
 

@@ -1,7 +1,14 @@
 """The leaderboard as Markdown."""
 
 from synfiqa.jobs.leaderboard_page.cells import MODES, differences_text, tables_of
-from synfiqa.schemas.leaderboard_result import LeaderboardResult
+from synfiqa.jobs.leaderboard_page.comparison_parts import (
+    COST_HEADS,
+    beaten_sentences,
+    correlation_rows,
+    cost_rows,
+    costs_note,
+)
+from synfiqa.schemas.leaderboard_result import LeaderboardResult, RankCorrelation
 
 
 def markdown(found: LeaderboardResult) -> str:
@@ -10,6 +17,8 @@ def markdown(found: LeaderboardResult) -> str:
     if found.quick:
         lines += ["Quick: fewer identities and resamples than in the config; intervals are wider.", ""]
     lines += [f"- **{mode}**: {text}." for mode, text in MODES.items()]
+    if beaten := beaten_sentences(found):
+        lines += ["", "## Where a simple measure is better", "", *(f"- {sentence}" for sentence in beaten)]
     for figures in found.sets:
         lines += ["", f"## {figures.name}"]
         for table in tables_of(found, figures):
@@ -29,6 +38,11 @@ def markdown(found: LeaderboardResult) -> str:
         if sentences:
             lines += ["", "Paired differences on the same pairs and resamples:", "", *sentences]
         lines += [f"- FMR {entry.fmr:g} is left out: {entry.reason}" for entry in figures.skipped]
+        if figures.correlation and len(figures.correlation.scorers) > 1:
+            lines += _agreement(figures.correlation)
+    if found.costs:
+        lines += ["", "## Speed", "", costs_note(found), "", _row(COST_HEADS), _row(["---"] * len(COST_HEADS))]
+        lines += [_row(row) for row in cost_rows(found)]
     if found.spreads:
         lines += ["", "## Training seeds", "", _row(["models", "set", "judge", "mode, FMR", "mean", "range"])]
         lines.append(_row(["---"] * 6))
@@ -46,6 +60,12 @@ def markdown(found: LeaderboardResult) -> str:
     if found.left_out:
         lines += ["", "## Left out", "", *(f"- {sentence}" for sentence in found.left_out)]
     return "\n".join(lines) + "\n"
+
+
+def _agreement(correlation: RankCorrelation) -> list[str]:
+    names = correlation.scorers
+    lines = ["", "Agreement of the scorers (Spearman):", "", _row(["", *names]), _row(["---"] * (len(names) + 1))]
+    return lines + [_row([name, *(cell.text for cell in cells)]) for name, cells in correlation_rows(correlation)]
 
 
 def _row(cells: list[str]) -> str:

@@ -23,7 +23,7 @@ from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.manifest import Commit, DeadRow, RunManifest
 from synfiqa.schemas.recipe import Expression
-from synfiqa.schemas.rows import LABELS
+from synfiqa.schemas.rows import LABELS, SCORE_PREFIX
 
 SHARD_LIMIT = 32
 """Most shards, and most ledger units, that are opened; a run has any number of them."""
@@ -147,12 +147,14 @@ def opened_units(commits: Committed) -> list[Commit]:
     return spread(list(commits.units.values()), SHARD_LIMIT)
 
 
-def sample_frame(store: ShardStore, commits: Sequence[Commit], plugged: Sequence[Factor] = ()) -> pd.DataFrame:
+def sample_frame(
+    store: ShardStore, commits: Sequence[Commit], plugged: Sequence[Factor] = (), scorers: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return factors and raw label components of the samples in these shards, one row each, with their `shard`.
 
-    `plugged` are the rows of plug-ins.
+    `plugged` are the rows of plug-ins, `scorers` are `models.scorers`.
     """
-    columns = [*_COLUMNS, *(row.column for row in plugged)]
+    columns = [*_COLUMNS, *(row.column for row in plugged), *(SCORE_PREFIX + name for name in scorers)]
     frames = [store.read(commit, columns).to_pandas().assign(shard=commit.number) for commit in commits]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns, "shard"])
 

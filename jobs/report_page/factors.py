@@ -16,6 +16,7 @@ from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.face import EXPRESSION
 from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.recipe import PLUGINS, column_of
+from synfiqa.schemas.rows import SCORE_PREFIX
 
 VISIBLE = EXPRESSION.thresholds["shown"]
 """Strength from which an expression unit counts as an expression; recipes draw visible ones from 0.3 on."""
@@ -132,6 +133,20 @@ def _remarks(values: np.ndarray, quality: np.ndarray, usual: float | None, word:
     if 0 < len(strength) < LINE_FROM:
         parts.append(f"{len(strength)} {'others' if parts else 'samples'} are too few for a line")
     return _correlation(strength, own), "; ".join(parts) + ("." if parts else "")
+
+
+def score_plots(degraded: pd.DataFrame) -> list[Plot]:
+    """Draw the distribution of the scores of each of `models.scorers`, with the rank correlation with the label."""
+    columns = [str(name) for name in degraded.columns if str(name).startswith(SCORE_PREFIX)]
+    known = degraded[degraded["quality"].notna()]
+    return [
+        Plot(
+            component_histogram(degraded[column].to_numpy(float), column, "score"),
+            column.removeprefix(SCORE_PREFIX),
+            _correlation(known[column].to_numpy(float), known["quality"].to_numpy(float)),
+        )
+        for column in columns
+    ]
 
 
 def component_plots(degraded: pd.DataFrame, spatial: Spatial) -> list[Plot]:

@@ -14,7 +14,8 @@ class Fusion:
     """The formula as text. `costs`: factor in words and its cost at the worst of the run, largest first.
 
     `spatial` is ranks or costs. `weight` and `share` are lambda and kappa as text; `share` is empty for 1. `match` is
-    the match threshold as text, empty where f_r is fused as the cosine.
+    the match threshold as text, empty where f_r is fused as the cosine. `scorer` is the quality scorer whose scores are
+    the labels, empty where they are fused; `ranked` where its card has no scale.
     """
 
     spatial: Spatial
@@ -23,6 +24,8 @@ class Fusion:
     match: str
     mirrored: bool
     costs: list[tuple[str, str]]
+    scorer: str
+    ranked: bool
 
 
 def fusion(calibration: Calibration) -> Fusion:
@@ -36,6 +39,8 @@ def fusion(calibration: Calibration) -> Fusion:
         match="" if scale.match_threshold is None else f"{scale.match_threshold:g}",
         mirrored=calibration.mirrored,
         costs=[] if scale.costs is None else _table(scale.costs),
+        scorer="" if scale.scorer is None else scale.scorer.name,
+        ranked=scale.scorer is not None and scale.scorer.midpoint is None,
     )
 
 

@@ -22,7 +22,7 @@ from synfiqa.jobs.report_page.data import (
     sample_frame,
 )
 from synfiqa.jobs.report_page.drawing.plots import Plot, quality_histogram, reject_bars
-from synfiqa.jobs.report_page.factors import commanded, component_plots, factor_plots
+from synfiqa.jobs.report_page.factors import commanded, component_plots, factor_plots, score_plots
 from synfiqa.jobs.report_page.gallery import PER_REASON, gallery, rejects
 from synfiqa.jobs.report_page.prompts import prompt_use
 from synfiqa.jobs.report_page.provenance import provenance
@@ -58,7 +58,7 @@ def render_page(config: RunConfig, storage: Storage, store: ShardStore | None = 
     totals = None if label_pass is None else label_pass.totals
     generated = RunConfig.model_validate(manifest.config)
     plugged, absent = rows_here(generated.generate.factors)
-    frame = with_labels(sample_frame(store, shards, plugged), labels)
+    frame = with_labels(sample_frame(store, shards, plugged, generated.models.scorers), labels)
     degraded = frame[frame["kind"] == "degraded"]
     found = read_models(config, storage)
     models = found.models
@@ -84,6 +84,7 @@ def render_page(config: RunConfig, storage: Storage, store: ShardStore | None = 
         "fusion": None if label_pass is None else label_pass.fusion,
         "histogram": None if totals is None else Plot(quality_histogram(totals.bins, totals.deciles())),
         "components": component_plots(degraded, "ranks" if label_pass is None else label_pass.fusion.spatial),
+        "scores": score_plots(degraded),
         "factors": factors,
         "bars": bool(varied & {"occluder", "expression"}),
         "rendered": generated.models.conditional_kind.commands_recipe,

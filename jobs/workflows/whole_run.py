@@ -12,29 +12,36 @@ from synfiqa.schemas.config.run import RunConfig
 def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     """Run every phase that is not finished yet, then print where to look and the figures that matter."""
     from synfiqa.actors.model_store.resolved_run import resolve
+    from synfiqa.actors.quality.factories import require_buildable
     from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
     from synfiqa.fiqa_train.evaluation.held_out import judges_of
     from synfiqa.fiqa_train.evaluation.watched_set import watched_sets
-    from synfiqa.fiqa_train.labels.frozen_scale import frozen_scale, measured_by
+    from synfiqa.fiqa_train.labels.by_scorer.label_source import planned_source
     from synfiqa.fiqa_train.labels.label_pass import run_label
-    from synfiqa.fiqa_train.labels.match_threshold import match_threshold
     from synfiqa.fiqa_train.training.engine.build_network import settings_of
     from synfiqa.fiqa_train.training.on_ray import require_workers
-    from synfiqa.fiqa_train.training.task import initial_model, is_trained
+    from synfiqa.fiqa_train.training.task import initial_model, is_trained, settings_of_scorers
+    from synfiqa.fiqa_train.training.teachers import require_teacher
     from synfiqa.fiqa_train.training.train_run import run_train
     from synfiqa.fiqa_train.training.watchers import require_watchers
     from synfiqa.jobs.generation.dataset import make_dataset
     from synfiqa.jobs.workflows.report_file import run_report
 
     # Errors of config and calibration are raised here, not after hours of generating.
-    measured = measured_by(config)
-    frozen = frozen_scale(config.label, measured)
     resolved = resolve(config)
-    match_threshold(config, measured.embedder, frozen, resolved=resolved)
+    source = planned_source(config, resolved)
+    source.threshold(source.frozen())
+    source.require_ready()
+    settings = settings_of_scorers(resolved)
+    require_buildable(config.models.scorers, settings, "models.scorers")
+    require_buildable(config.evaluate.scorers, settings, "evaluate.scorers")
+    if teacher := config.train.objective.teacher:
+        require_teacher(teacher, config.models.catalogue)
+        require_buildable([teacher], settings, "train.objective.teacher")
     settings_of(config.train, initial_model(resolved))
     require_watchers(config.train)
     watched = watched_sets(config)
-    judges_of(resolved, measured.embedder)
+    judges_of(resolved, source.measured.embedder)
     before = current(config.run.url, config.resilience.retry_budget_s)
     with ray_session():
         if new_generation or not is_trained(before, config.train.name):

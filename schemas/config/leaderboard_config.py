@@ -14,4 +14,5 @@ class LeaderboardConfig(Section):
         (), description="trained models of the run, each a row; empty: all that are finished, by name"
     )
     sets: dict[Name, str] = Field({}, description="test sets by name: paths or URLs, as --on NAME=PATH")
+    costs: bool = Field(False, description="whether the speed of every scorer is measured on this machine")
     published: bool = Field(True, description="whether published rows stand beside those of the run")

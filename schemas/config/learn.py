@@ -13,6 +13,16 @@ class LabelSection(Section):
     """Fusion of raw components into one label, m = (f_r + lambda * s_d) / (1 - kappa * v_l), as in MR-FIQA."""
 
     name: Name = Field("default", description="name of the labels, stored in labels/NAME")
+    source: Literal["components", "scorer"] = Field(
+        "components",
+        description="components: the fusion of f_r, s_d and v_l; scorer: the scores of label.scorer, and only name, "
+        "scorer and calibration of this section count",
+    )
+    scorer: ScorerName | Literal[""] = Field(
+        "",
+        description="quality scorer whose scores are the labels, by name or as the path of a .froq.json; one that "
+        "reads an embedder reads models.embedder",
+    )
     spatial: Spatial = Field(
         "ranks",
         description="s_d: the smallest of three shares of ranks, as published, or 1 minus the costs of all factors",
@@ -34,6 +44,14 @@ class LabelSection(Section):
         "", description="one of models.more_embedders whose f_r the label takes; empty: models.embedder"
     )
     calibration: str = Field("", description="URL of a frozen calibration.json; empty fits one on this run")
+
+    @model_validator(mode="after")
+    def _check(self) -> "LabelSection":
+        if (self.source == "scorer") != bool(self.scorer):
+            raise ValueError(
+                "source: scorer needs label.scorer, the name of a quality scorer, and label.scorer needs source: scorer"
+            )
+        return self
 
 
 class EvaluateSection(Section):

@@ -78,7 +78,8 @@ class ModelsSection(Section):
     scorers: tuple[Name, ...] = Field(
         (),
         description="quality scorers whose scores of every sample are stored as columns score_NAME: norm, mirror, "
-        "detector, sharpness, bundled-quality, cards of the catalogue, plug-ins",
+        "detector, sharpness, bundled-quality, those without training (docs/evaluation.md), cards of the catalogue, "
+        "plug-ins",
     )
     evaluation_embedder: Name = Field("bundled-b", description="independent network that evaluation verifies with")
     image_text: Name = Field(

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from synfiqa.actors.image_text.captions import REFERENCE_CAPTION
-from synfiqa.actors.imaging.codec import encode_jpeg
+from synfiqa.actors.imaging.codec import decode, encode_jpeg
 from synfiqa.actors.model_store.resolved_run import resolve
+from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
 from synfiqa.actors.stages.annotator import AnnotatorStage, recognition_similarity
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.schemas.config.run import RunConfig
@@ -119,3 +120,23 @@ def test_mirror_images_are_measured_for_every_embedder_where_they_are_asked_for(
     for one, other in zip(vectors, flipped, strict=True):
         assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
         assert bool(one @ other > 0.97) == mirrored  # but for the coding, the very same vector
+
+
+def test_scorers_without_training_are_columns_of_every_sample():
+    names = ("froq", "iso-contrast", "norm", "ser-fiq")
+    stage = AnnotatorStage(resolve(RunConfig.model_validate({"models": {"scorers": names}})))
+    stage.setup_on_node()
+    stage.setup()
+    work = unit(2, 1)
+    faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    images = [{"bytes": encode_jpeg(face, 95), "path": ""} for face in faces]
+    at = work.table.schema.get_field_index("image")
+    work = replace(
+        work, table=work.table.set_column(at, SAMPLES.field("image"), pa.array(images, SAMPLES.field("image").type))
+    )
+    made = stage.process(work).table
+    assert made.schema.names[-4:] == ["score_froq", "score_iso-contrast", "score_norm", "score_ser-fiq"]
+    settings = ScorerSettings()
+    kept = np.stack([decode(image["bytes"]) for image in images])
+    for name, scorer in scorers_of(names, settings, {}, "test").items():
+        assert made[f"score_{name}"].to_numpy() == pytest.approx(scorer.score(kept), rel=1e-5)

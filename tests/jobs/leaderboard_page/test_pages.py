@@ -6,7 +6,14 @@ from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
 from synfiqa.jobs.leaderboard_page.board_html import html
 from synfiqa.jobs.leaderboard_page.board_markdown import markdown
 from synfiqa.schemas.evaluation import JUDGE, Difference, Interval
-from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures, Spread
+from synfiqa.schemas.leaderboard_result import (
+    Beaten,
+    LeaderboardResult,
+    RankCorrelation,
+    ScorerCost,
+    SetFigures,
+    Spread,
+)
 from tests.schemas.results import by_network, comparison, method
 
 HOSTILE = "<b>|x"
@@ -103,3 +110,46 @@ def test_without_seeds_published_rows_and_gaps_their_sections_are_not_there():
     for text in (markdown(bare), html(bare)):
         for word in ("Training seeds", "Published", "Left out", "Quick"):
             assert word not in text
+
+
+def test_wins_of_simple_measures_agreement_and_speed_have_their_parts():
+    won = Beaten(
+        method="ser-fiq",
+        simple="norm",
+        set="lfw",
+        judge="bundled-b",
+        mode="leaderboard",
+        fmr=0.01,
+        pauc=0.8,
+        simple_pauc=0.5,
+        apart=True,
+    )
+    agreement = RankCorrelation(scorers=["norm", HOSTILE], values=[[1.0, -0.25], [-0.25, 1.0]])
+    cost = ScorerCost(scorer="norm", threads=2, single_per_s=10.04, batch=32, batch_per_s=1234.5, cpu_ms=6.5)
+    methods = {"norm": method(0.5), "ser-fiq": method(0.8)}
+    results = [by_network("bundled-b", True, comparison("leaderboard", 0.01, methods))]
+    own = SetFigures(name="lfw", protocol="listed", images=40, results=results, skipped=[], correlation=agreement)
+    found = board(sets=[own], scorers=["norm", "ser-fiq"], beaten=[won], costs=[cost])
+    sentence = (
+        "ser-fiq: a simple measure beats it in 1 of 1 settings (norm 1 x); in 1 of them the 95 % intervals do not "
+        "overlap."
+    )
+    page, text = html(found), markdown(found)
+    for document in (page, text):
+        assert sentence in document
+        assert "1,234.5" in document
+        assert "with 2 threads" in document
+        assert "−0.25" in document
+    assert "<td>norm 0.500</td><td>ser-fiq 0.800</td>" in page
+    assert "var(--series-1) 18%" in page, "a negative correlation has the other colour"
+    assert "<b>|x" not in page
+    assert "| norm | 10.0 | 1,234.5 | 32 | 6.50 |" in text
+
+
+def test_a_large_table_draws_its_best_rows_in_colour_and_the_others_faint():
+    methods = {f"scorer{at:02d}": method(0.5 + at / 100) for at in range(14)} | {"random": method(1.0)}
+    results = [by_network("bundled-b", True, comparison("leaderboard", 0.01, methods))]
+    own = SetFigures(name="lfw", protocol="listed", images=40, results=results, skipped=[])
+    page = html(board(sets=[own], scorers=list(methods)))
+    legend = page.split('class="legend"')[1].split("</div>")[0]
+    assert re.findall(r"</span>([a-z0-9]+)<", legend) == [*(f"scorer{at:02d}" for at in range(5)), "random", "others"]

@@ -8,7 +8,7 @@ import pytest
 
 from synfiqa.jobs.report_page.data import drawn_columns
 from synfiqa.jobs.report_page.drawing.factor_drawings import LINE_FROM, binned_quartiles
-from synfiqa.jobs.report_page.factors import factor_plots
+from synfiqa.jobs.report_page.factors import factor_plots, score_plots
 from synfiqa.schemas.factors import FACTORS
 
 TITLES = {row.column: row.title for row in FACTORS}
@@ -91,3 +91,12 @@ def test_quartiles_of_equal_bins_are_those_of_the_labels_in_them():
 
 def test_every_row_of_the_table_names_columns_to_draw():
     assert all(drawn_columns(row) for row in FACTORS)
+
+
+def test_scores_stored_with_the_samples_are_drawn_with_their_correlation_to_the_label():
+    quality = np.linspace(0, 1, 20)
+    frame = pd.DataFrame({"quality": quality, "score_norm": quality**2, "score_froq": -quality, "blur": quality})
+    plots = score_plots(frame)
+    assert [(plot.title, plot.remark) for plot in plots] == [("norm", "ρ = 1.00"), ("froq", "ρ = −1.00")]
+    assert all("<svg" in plot.svg for plot in plots)
+    assert score_plots(frame[["quality", "blur"]]) == []

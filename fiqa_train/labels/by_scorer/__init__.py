@@ -1,0 +1,1 @@
+"""Labels that are the scores of a quality scorer."""
