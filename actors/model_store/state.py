@@ -37,6 +37,11 @@ def read_state(path: Path) -> Mapping[str, Any]:
             return load_file(path)
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path} is no whole safetensors file ({_line(error)}): fetch it again") from error
+    if path.suffix == ".pb":
+        raise UserError(
+            f"{path} is no safetensors or torch file, and a frozen graph (.pb) is read for lightqnet alone: correct "
+            "architecture on its card, or fetch the file again"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:

@@ -103,6 +103,15 @@ def test_another_graph_or_size_is_refused_by_name(graph, tmp_path):
         load_network(card_of(other), other)
 
 
+def test_a_graph_is_for_its_own_architecture_alone(graph):
+    wrong = card_of(graph, architecture="fiqa-iresnet", arguments={"layers": [1, 1, 1, 1]}, input_size=112)
+    with pytest.raises(UserError, match=r"lightqnet.pb is no safetensors or torch file, .*correct architecture"):
+        load_network(wrong, graph)
+    graph.write_bytes(b"hello")
+    with pytest.raises(UserError, match="or fetch the file again"):
+        load_network(card_of(graph), graph)
+
+
 def test_other_formats_are_read_as_ever(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save(dict(LightQNet(0.25).state_dict()), path)
