@@ -11,11 +11,10 @@ from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.schemas.leaderboard_result import ScorerCost
 
-BATCH = 32
-"""Faces of a batch; fewer of a scorer that would take longer than `BUDGET_S` for them."""
-LEAST = 4
+CALL, MOST_IN_BATCH = 8, 4
+"""Faces of one call of a network, which is padded for fewer, and most such calls in a batch."""
 BUDGET_S, QUICK_BUDGET_S = 4.0, 1.0
-"""Seconds of each of the two measurements of a scorer, beyond its least number of calls."""
+"""Seconds of each of the two measurements of a scorer; one call is made in any case."""
 MOST_CALLS = 32
 
 
@@ -30,7 +29,7 @@ def costs_of(scorers: Mapping[str, GuardedScorer], faces: np.ndarray, *, quick: 
     for name, scorer in scorers.items():
         scorer.score(faces[:1])
         single, _ = _seconds(lambda scorer=scorer: scorer.score(faces[:1]), budget)  # type: ignore[misc]
-        batch = int(np.clip(budget / single, LEAST, BATCH))
+        batch = CALL * int(np.clip(budget / single, 1, MOST_IN_BATCH))
         many = np.concatenate([faces] * -(-batch // len(faces)))[:batch]
         wall, processor = _seconds(lambda scorer=scorer, many=many: scorer.score(many), budget)  # type: ignore[misc]
         found.append(

@@ -142,3 +142,19 @@ def test_scores_of_another_tool_are_rows_of_their_sets(trained, people, tmp_path
     assert [one.name for one in other.score_files] == ["lightqnet"]
     with pytest.raises(UserError, match="has no score for 80 of 80 images of run"):
         build_leaderboard(page(), config, storage, [], scores=[f"lightqnet={tmp_path / 'other.csv'}"])
+
+
+def test_agreement_and_speed_are_measured_and_compared_with_simple_measures(trained, monkeypatch):
+    monkeypatch.setattr("synfiqa.fiqa_train.leaderboard.scorer_costs.QUICK_BUDGET_S", 0.02)
+    config, storage = trained
+    found = build_leaderboard(page(costs=True), config, storage, [], quick=True)
+    assert [cost.scorer for cost in found.costs] == ["default", "sharpness", "random"]
+    own = found.sets[0]
+    assert own.correlation.scorers == ["default", "sharpness", "random", "label"]
+    assert own.correlation.values[1][3] > 0.5, "the label of these faces is their blur"
+    for result in own.results:
+        if not result.few_carriers and (own_pauc := result.methods["default"].pauc) is not None:
+            simple = min(result.methods[name].pauc for name in ("sharpness", "random"))
+            stated = [one for one in found.beaten if (one.mode, one.fmr) == (result.mode, result.fmr)]
+            assert [one.method for one in stated] == (["default"] if simple < own_pauc else [])
+    assert build_leaderboard(page(), config, storage, [], quick=True).costs == []
