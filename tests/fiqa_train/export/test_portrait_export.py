@@ -8,6 +8,7 @@ import pytest
 from synfiqa.fiqa_train.export.portrait_export import run_portrait_export
 from synfiqa.fiqa_train.portraits.gfiqa_folder import open_gfiqa
 from synfiqa.fiqa_train.portraits.run_portraits import run_portraits
+from synfiqa.jobs.cli import main
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.portraits import portrait_run
 
@@ -65,6 +66,17 @@ def test_a_second_export_has_equal_bytes(exported, storage, tmp_path):
     assert contents(tmp_path / "again") == contents(exported)
     with pytest.raises(UserError, match="is not empty; choose another --out"):
         run_portrait_export(storage, tmp_path / "again")
+
+
+def test_the_command_writes_what_the_page_shows(storage, exported, tmp_path, capsys):
+    out = tmp_path / "out"
+    run = ["--run", storage.url, "--out", str(out)]
+    assert main(["export", *run, "--layout", "gfiqa"]) == 0
+    assert "10 portraits, 0 left out" in capsys.readouterr().out
+    same = "train/label.json"
+    assert (out / same).read_bytes() == (exported / same).read_bytes()
+    assert main(["export", "--run", storage.url, "--out", str(tmp_path / "other"), "--score", "quality"]) == 2
+    assert "--score goes with --layout gfiqa" in capsys.readouterr().err
 
 
 def test_equal_scores_leave_nothing_behind(tmp_path, tables, monkeypatch):

@@ -7,14 +7,17 @@ import pytest
 
 from synfiqa.actors.degradation.portrait import RECORDED
 from synfiqa.actors.imaging.codec import decode
+from synfiqa.actors.stages.shard_writer import ShardWriterStage
 from synfiqa.cluster.commits import shard_formats
 from synfiqa.cluster.commits.shard_formats import content_digest, encode
 from synfiqa.cluster.commits.shard_store import ShardStore
+from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.fiqa_train.labels.label_pass import read_labels, run_label
 from synfiqa.fiqa_train.portraits.run_portraits import run_portraits
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES, samples_schema
 from tests.cluster import synthetic
 from tests.fiqa_train.portraits import portrait_run
@@ -36,7 +39,6 @@ def items(storage):
 
 
 def test_without_the_option_every_other_column_and_the_digest_are_as_before(tables):
-    """Known digests of a run from before the option existed."""
     plain = portrait_run.rendered(portrait_run.config(portraits=False))
     assert plain[0].schema == SAMPLES
     assert tables[0].schema == samples_schema(portraits=True)
@@ -118,6 +120,17 @@ def test_a_row_without_a_portrait_is_named(tmp_path, tables):
         list(run_portraits(storage))
 
 
-def test_the_store_takes_back_what_it_wrote(storage):
-    store = ShardStore(storage, load_run(storage).fingerprint)
-    assert {table.schema for table in store.tables("samples")} == {samples_schema(portraits=True)}
+@pytest.mark.parametrize("format", ["parquet", "webdataset"])
+def test_a_replay_adds_to_a_shard_and_makes_one_that_failed_as_a_whole(tmp_path, tables, format):
+    run = portrait_run.config(format=format)
+    storage = portrait_run.committed(str(tmp_path / "run"), run, [pa.concat_tables(tables)])
+    fingerprint = load_run(storage).fingerprint
+    store, writer = ShardStore(storage, fingerprint, format), ShardWriterStage(storage, fingerprint, format)
+    dead = [DeadRow(item="000001/0", stage="x", error="x", attempts=3)]
+    store.commit("samples", 1, SAMPLES.empty_table(), {}, dead=dead)
+    for number in (0, 1):
+        replay = Work("samples", number, tables[1], plan={"revision": 1, "only": [1]})
+        writer.process(replay)
+    whole, remade = store.tables("samples")
+    assert content_digest(whole) == content_digest(pa.concat_tables(tables))
+    assert content_digest(remade) == content_digest(tables[1])
