@@ -71,11 +71,13 @@ def test_a_second_export_has_equal_bytes(exported, storage, tmp_path):
 def test_the_command_writes_what_the_page_shows(storage, exported, tmp_path, capsys):
     out = tmp_path / "out"
     run = ["--run", storage.url, "--out", str(out)]
-    assert main(["export", *run, "--layout", "gfiqa"]) == 0
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["export", *run, "--layout", "gfiqa"])
     assert "10 portraits, 0 left out" in capsys.readouterr().out
     same = "train/label.json"
     assert (out / same).read_bytes() == (exported / same).read_bytes()
-    assert main(["export", "--run", storage.url, "--out", str(tmp_path / "other"), "--score", "quality"]) == 2
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["export", "--run", storage.url, "--out", str(tmp_path / "other"), "--score", "quality"])
     assert "--score goes with --layout gfiqa" in capsys.readouterr().err
 
 
