@@ -55,7 +55,9 @@ class PortraitExport:
         Portraits with a landmark far outside, which no reader of the layout takes, are left out.
         """
         here = self.folder.is_dir()
-        entries, files, left_out = [], {}, 0
+        entries: list[Entry] = []
+        files: dict[str, bytes] = {}
+        left_out = 0
         for item in self.portraits.items(shard):
             if landmark_fault(item.landmarks, item.image.shape[1], item.image.shape[0]):
                 left_out += 1

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from synfiqa.actors.degradation.portrait import degraded_portrait
 from synfiqa.actors.imaging.codec import decode
@@ -52,10 +51,10 @@ class RunPortraits:
         labels = dict[str, float]()
         if self.score.label:
             for part in parts:
-                table = read_part(self.store.storage, part, self.score.label_columns)
-                labels.update(zip(*(table[name].to_pylist() for name in self.score.label_columns), strict=True))
-        table: pa.Table = self.store.read(commit, list(columns))
-        for batch in table.to_batches(max_chunksize=64):
+                labelled = read_part(self.store.storage, part, self.score.label_columns)
+                labels.update(zip(*(labelled[name].to_pylist() for name in self.score.label_columns), strict=True))
+        samples = self.store.read(commit, list(columns))
+        for batch in samples.to_batches(max_chunksize=64):
             for row in batch.to_pylist():
                 if self.score.label and row["kind"] == "reference":
                     continue
