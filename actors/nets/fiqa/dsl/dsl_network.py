@@ -73,15 +73,15 @@ class DslNetwork(FiqaNetwork):
         self.embedding_dim = encoder_widths[-1]
         self.encoder = DegradationEncoder(encoder_widths, encoder_grid)
         self.backbone = TokenBackbone(side, patch, width, depth, heads, mlp_ratio=mlp_ratio, stem=stem)
-        stage = dict(
-            side=self.grid,
-            depths=DEPTHS,
-            heads=HEADS,
-            window=WINDOW,
-            hidden=swin_hidden,
-            scale=swin_scale,
-            dropout=dropout,
-        )
+        stage = {
+            "side": self.grid,
+            "depths": DEPTHS,
+            "heads": HEADS,
+            "window": WINDOW,
+            "hidden": swin_hidden,
+            "scale": swin_scale,
+            "dropout": dropout,
+        }
         self.tablock1 = nn.ModuleList(ChannelAttention(tokens, dropout, permuted=permuted) for _ in range(2))
         self.conv1 = nn.Conv2d(TAPS * width, width, 1)
         self.swintransformer1 = SwinStage(width, **stage)  # type: ignore[arg-type]
