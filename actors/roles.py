@@ -55,7 +55,9 @@ class Portraits:
 
     `unfit[i]` is the reason why picture i was rejected; its pixels and landmarks are then undefined. `boxes`
     (N, 4) x0, y0, x1, y1 are those of the detector, where one ran. `occluded_regions` (N, 8) are the shares of
-    `synfiqa.schemas.rows.REGIONS`, NaN where a region faces away; None where they are unknown.
+    `synfiqa.schemas.rows.REGIONS`, NaN where a region faces away; None where they are unknown. `face_points`
+    (N, 68, 2) are the points of the iBUG mark-up in pixels (`synfiqa.actors.face3d.shape.face_points`), hidden ones
+    too; None where they are unknown.
     """
 
     images: np.ndarray
@@ -64,6 +66,7 @@ class Portraits:
     unfit: Sequence[Rejection | None] = ()
     boxes: np.ndarray | None = None
     occluded_regions: np.ndarray | None = None
+    face_points: np.ndarray | None = None
 
     def fit(self, index: int) -> bool:
         """Whether picture `index` may be used."""

@@ -7,6 +7,7 @@ from synfiqa.cluster.ray_cluster.ray_address import require_address
 from synfiqa.jobs.command import Command, option
 from synfiqa.jobs.options import CONFIG, config_of, local_path, storage_of
 from synfiqa.jobs.terminal.output import say
+from synfiqa.schemas.errors import UserError
 
 
 def export(options: argparse.Namespace) -> None:
@@ -14,10 +15,17 @@ def export(options: argparse.Namespace) -> None:
     config = config_of(options)
     require_address()
     from synfiqa.fiqa_train.export.layouts import run_export
+    from synfiqa.fiqa_train.export.portrait_export import run_portrait_export
 
     storage, out = storage_of(config), local_path(options.out)
+    portraits = options.layout == "gfiqa"
+    if portraits and options.ofiq or options.score and not portraits:
+        raise UserError("--score goes with --layout gfiqa, and --ofiq with the other layouts: leave one out")
     with cluster_session():
-        run_export(storage, out, options.layout, config.label.name, config.resilience, ofiq=options.ofiq)
+        if portraits:
+            run_portrait_export(storage, out, options.score or "similarity", config.label.name, config.resilience)
+        else:
+            run_export(storage, out, options.layout, config.label.name, config.resilience, ofiq=options.ofiq)
     say(f"exported to {options.out}")
 
 
@@ -29,9 +37,16 @@ COMMAND = Command(
         option("--out", required=True, metavar="DIR", help="folder to write; must be missing or empty"),
         option(
             "--layout",
-            choices=("synfiqa", "webdataset", "parquet"),
+            choices=("synfiqa", "webdataset", "parquet", "gfiqa"),
             default="synfiqa",
-            help="synfiqa: data/<id>/*.jpg and Quality-Scores.txt; others: one file a shard (default: synfiqa)",
+            help="synfiqa: data/<id>/*.jpg and Quality-Scores.txt; webdataset, parquet: one file a shard; gfiqa: "
+            "portraits with 68 landmarks, of a run with storage.portraits (default: synfiqa)",
+        ),
+        option(
+            "--score",
+            metavar="NAME",
+            help="score of the portraits of gfiqa: similarity (SSIM to the clean portrait), quality or another column "
+            "of the labels, a scorer of models.scorers (default: similarity)",
         ),
         option(
             "--ofiq",

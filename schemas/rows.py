@@ -92,22 +92,31 @@ SAMPLES = pa.schema(
 )
 """The samples: one row for each image, with raw label components; the label pass fuses them."""
 
+FACE_POINTS = pa.list_(_f32, 136)
+"""x, y in pixels of each of the 68 points of the iBUG mark-up (`synfiqa.actors.face3d.shape.face_points`)."""
+
+PORTRAITS = pa.schema([("portrait", IMAGE), ("portrait_landmarks", FACE_POINTS)])
+"""Columns that `storage.portraits` adds: the clean portrait before alignment as PNG, and its 68 points."""
+
 SCORE_PREFIX = "score_"
 """Prefix of the columns that `models.scorers` adds: `score_sharpness`."""
 
 
-def samples_schema(factors: Iterable[str] = (), scorers: Iterable[str] = ()) -> pa.Schema:
-    """Return the schema of samples with a column for each factor of plug-ins and each scorer, in order of names."""
+def samples_schema(factors: Iterable[str] = (), scorers: Iterable[str] = (), *, portraits: bool = False) -> pa.Schema:
+    """Return the schema of samples with portraits, a column for each factor of plug-ins and for each scorer.
+
+    Factors and scorers stand in order of their names.
+    """
     added = [*(PLUGIN_PREFIX + name for name in sorted(factors)), *(SCORE_PREFIX + name for name in sorted(scorers))]
-    return pa.schema([*SAMPLES, *((name, _f32) for name in added)])
+    return pa.schema([*SAMPLES, *(PORTRAITS if portraits else ()), *((name, _f32) for name in added)])
 
 
 def is_samples_schema(schema: pa.Schema) -> bool:
-    """Return whether a schema is `SAMPLES`, or that with columns of plug-ins' factors and of scorers."""
+    """Return whether a schema is `SAMPLES`, or that with columns of portraits, plug-ins' factors and scorers."""
     added = schema.names[len(SAMPLES) :]
     factors = [name.removeprefix(PLUGIN_PREFIX) for name in added if name.startswith(PLUGIN_PREFIX)]
     scorers = [name.removeprefix(SCORE_PREFIX) for name in added if name.startswith(SCORE_PREFIX)]
-    return bool(schema.equals(samples_schema(factors, scorers)))
+    return bool(schema.equals(samples_schema(factors, scorers, portraits=PORTRAITS.names[0] in added)))
 
 
 LABELS = pa.schema(
@@ -161,6 +170,11 @@ def kind_of(sample: str) -> str:
 def image_path(identity: int, kind: str, index: int) -> str:
     """Return the path of a sample in the published layout, relative to `data/`."""
     return sample_id(identity, kind, index) + ".jpg"
+
+
+def portrait_path(identity: int, kind: str, index: int) -> str:
+    """Return the path of a sample's portrait beside its crop: `000012/17.png`."""
+    return sample_id(identity, kind, index) + ".png"
 
 
 def recipe_to_row(recipe: Recipe) -> dict[str, float | int | str]:

@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "fiqa_train": (
         ("labels", "ofiq"),
+        ("portraits",),
         ("datasets", "export"),
         ("training",),
         ("evaluation", "scoring"),

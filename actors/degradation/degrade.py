@@ -78,25 +78,33 @@ def sample_scale(rng: np.random.Generator, intervals: Sequence[tuple[float, floa
     return max(1.0, low + (high - low) * rng.random())
 
 
-def draw_kernel(rng: np.random.Generator, downsample: float, blur: float, profile: Profile) -> Kernel:
+def draw_kernel(
+    rng: np.random.Generator, downsample: float, blur: float, profile: Profile, pixel: float = 1.0
+) -> Kernel:
     """Draw the blur kernel for factor s and level b > 1, to be applied as a correlation.
 
     `corrected` mirrors the tap noise through the centre, so that the kernel is point-symmetric and shifts nothing.
-    `faithful` has its centre of mass at tap 10 + s / 2 (MR-FIQA add_noise operator).
+    `faithful` has its centre of mass at tap 10 + s / 2 (MR-FIQA add_noise operator). `pixel` is the side of a pixel of
+    the crop in pixels of the image to blur: the taps, though not the returned variances, scale with it.
     """
     low, high = _MIN_VARIANCE * downsample, downsample * blur
     lambda1, lambda2 = (float(value) for value in rng.uniform(low, high, size=2))
     theta = float(rng.uniform(0, np.pi))
     noise = 1 + rng.uniform(-_TAP_NOISE * blur, _TAP_NOISE * blur, size=(KERNEL_SIZE, KERNEL_SIZE))
-    middle = (KERNEL_SIZE - 1) / 2
+    middle = float(np.ceil(pixel * (KERNEL_SIZE - 1) / 2))
+    size = 2 * int(middle) + 1
     if profile == "corrected":
         half = noise.size // 2
         mirrored = noise.ravel().copy()
         mirrored[half + 1 :] = mirrored[:half][::-1]
-        taps = _gaussian(lambda1, lambda2, theta, middle) * mirrored.reshape(noise.shape)
+        noise, centre = mirrored.reshape(noise.shape), middle
     else:
-        taps = _gaussian(lambda1, lambda2, theta, middle + 0.5 * (downsample - 1)) * noise
-        shift = middle + downsample / 2 - np.array(ndimage.center_of_mass(taps))
+        centre = middle + 0.5 * (downsample - 1) * pixel
+    if size != KERNEL_SIZE:
+        noise = cv2.resize(noise, (size, size), interpolation=cv2.INTER_LINEAR)
+    taps = _gaussian(lambda1 * pixel**2, lambda2 * pixel**2, theta, centre, size) * noise
+    if profile == "faithful":
+        shift = middle + downsample / 2 * pixel - np.array(ndimage.center_of_mass(taps))
         taps = ndimage.shift(taps, shift, order=3)
     return Kernel(taps / taps.sum(), lambda1, lambda2, theta)
 
@@ -188,8 +196,8 @@ def _degrade_unless_reference(image: np.ndarray, recipe: Recipe) -> Degraded:
     return Degraded(image, None, None, None) if recipe.kind == "reference" else degrade(image, recipe)
 
 
-def _gaussian(lambda1: float, lambda2: float, theta: float, centre: float) -> np.ndarray:
-    offset = np.arange(KERNEL_SIZE) - centre
+def _gaussian(lambda1: float, lambda2: float, theta: float, centre: float, size: int) -> np.ndarray:
+    offset = np.arange(size) - centre
     along = np.cos(theta) * offset[None, :] + np.sin(theta) * offset[:, None]
     across = np.cos(theta) * offset[:, None] - np.sin(theta) * offset[None, :]
     return np.exp(-0.5 * (along**2 / lambda1 + across**2 / lambda2))

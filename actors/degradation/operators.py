@@ -46,8 +46,8 @@ def motion_blur(image: np.ndarray, length: float, angle: float) -> np.ndarray:
     return np.asarray(cv2.filter2D(image, -1, motion_kernel(length, angle), borderType=cv2.BORDER_REFLECT))
 
 
-def sensor_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Return the image with shot and read noise of `sigma` grey levels at mid-grey.
+def sensor_noise(image: np.ndarray, sigma: float, rng: np.random.Generator, grain: float = 1.0) -> np.ndarray:
+    """Return the image with shot and read noise of `sigma` grey levels at mid-grey, whose grain is `grain` pixels wide.
 
     Equal generators give the same pattern at all strengths. Shot noise grows with the root of the light, which a tone
     curve makes almost uniform over grey levels; read noise is independent of the light, so that the curve amplifies it
@@ -55,14 +55,23 @@ def sensor_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> n
     """
     if sigma <= 0:
         return image
-    light = rng.standard_normal((*image.shape[:2], 1), dtype=np.float32)
-    colour = cv2.GaussianBlur(rng.standard_normal(image.shape, dtype=np.float32), (3, 3), 0.7)
+    height, width = (max(1, round(side / grain)) for side in image.shape[:2])
+    light = rng.standard_normal((height, width, 1), dtype=np.float32)
+    colour = cv2.GaussianBlur(rng.standard_normal((height, width, 3), dtype=np.float32), (3, 3), 0.7)
     colour = colour / colour.std()
+    if (height, width) != image.shape[:2]:
+        light, colour = (_enlarged(pattern, image.shape[:2]) for pattern in (light, colour))
     pattern = np.sqrt(1 - _CHROMA_SHARE) * light + np.sqrt(_CHROMA_SHARE) * colour
     level = image.astype(np.float32)
     shadows = np.minimum((np.maximum(level, 1) / 128) ** -2.4, _SHADOW_LIMIT)
     local = sigma * np.sqrt(1 - _SHADOW_SHARE + _SHADOW_SHARE * shadows)
     return np.clip(np.rint(level + local * pattern), 0, 255).astype(np.uint8)
+
+
+def _enlarged(pattern: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a pattern of unit variance (H, W, C) at another height and width, of unit variance too."""
+    resized = cv2.resize(pattern, shape[::-1], interpolation=cv2.INTER_CUBIC).reshape(*shape, pattern.shape[2])
+    return np.asarray(resized / resized.std(axis=(0, 1)))
 
 
 def compress(image: np.ndarray, quality: int) -> np.ndarray:

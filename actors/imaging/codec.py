@@ -22,6 +22,15 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     return buffer.getvalue()
 
 
+def encode_png(image: np.ndarray) -> bytes:
+    """Encode uint8 RGB (H, W, 3) without loss; equal input gives equal bytes."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"encode_png takes uint8 RGB of shape (H, W, 3), not {image.dtype} {image.shape}")
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
 def decode(data: bytes, name: str = "image data") -> np.ndarray:
     """Decode an image file's bytes to uint8 RGB (H, W, 3), upright; ValueError with its name for unreadable ones."""
     return _read(io.BytesIO(data), name)

@@ -45,7 +45,10 @@ class AnnotatorStage(ModelStage):
         chosen = run.models
         self.text = reference_text(chosen)
         self._play(chosen.embedder, *chosen.more_embedders, chosen.image_text)
-        self._schema = samples_schema(run.config.generate.factors, run.config.models.scorers)
+        config = run.config
+        self._schema = samples_schema(
+            config.generate.factors, config.models.scorers, portraits=config.storage.portraits
+        )
         self._scoring = ScorerSettings(run.catalogue, chosen.embedder.name, run.config.run.seed)
         self._scorers: dict[str, GuardedScorer] = {}
 

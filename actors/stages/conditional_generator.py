@@ -9,14 +9,14 @@ import pyarrow as pa
 from synfiqa.actors.degradation.degrade import clean_crop_and_degrade
 from synfiqa.actors.generation.conditional.backends import backend_of
 from synfiqa.actors.imaging.alignment import align, similarity_transform, transform_points
-from synfiqa.actors.imaging.codec import decode, encode_jpeg
+from synfiqa.actors.imaging.codec import decode, encode_jpeg, encode_png
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.roles import IdentitySource, Portraits, Rejection
 from synfiqa.actors.stages.model_stage import ModelStage
 from synfiqa.cluster.pipeline.salvage import Salvage
 from synfiqa.cluster.pipeline.stage import Resources, Work
 from synfiqa.schemas.recipe import Recipe
-from synfiqa.schemas.rows import REGIONS, image_path, recipe_to_row, sample_id, samples_schema
+from synfiqa.schemas.rows import REGIONS, image_path, portrait_path, recipe_to_row, sample_id, samples_schema
 
 
 class ConditionalGeneratorStage(ModelStage):
@@ -28,7 +28,8 @@ class ConditionalGeneratorStage(ModelStage):
     def __init__(self, run: ResolvedRun) -> None:
         super().__init__(run)
         self._settings = run.config.generate
-        self._schema = samples_schema(run.config.generate.factors)
+        self._keeps_portraits = run.config.storage.portraits
+        self._schema = samples_schema(run.config.generate.factors, portraits=self._keeps_portraits)
         self._backend = backend_of(run, self._players)
         self._play(*self._backend.models, run.models.pose)
         self.batch_size = self._settings.micro_batch
@@ -120,9 +121,22 @@ class ConditionalGeneratorStage(ModelStage):
                     "kernel_lambda2": _value(face.lambda2),
                     "kernel_theta": _value(face.theta),
                     "landmarks": np.asarray(face.landmarks, np.float32).ravel().tolist(),
+                    **(self._portrait(portraits, offset, identity.identity, item) if self._keeps_portraits else {}),
                 }
             )
         return rows
+
+    @staticmethod
+    def _portrait(portraits: Portraits, offset: int, identity: int, item: "_Planned") -> dict:
+        """Return the columns of `synfiqa.schemas.rows.PORTRAITS`: the picture as rendered, before any fault."""
+        assert portraits.face_points is not None, "the config refuses generators that know none"
+        return {
+            "portrait": {
+                "bytes": encode_png(portraits.images[offset]),
+                "path": portrait_path(identity, item.recipe.kind, item.index),
+            },
+            "portrait_landmarks": portraits.face_points[offset].ravel().tolist(),
+        }
 
     def _poses(self, portraits: Portraits, fit: list[int]) -> np.ndarray:
         """Measure the clean pictures: whole portraits, or as released the aligned crops."""

@@ -40,7 +40,9 @@ class ShardWriterStage(Stage):
             commit = self._store.get("samples", work.number, revision - 1)
             before = self._store.read(commit)
             remade = pc.is_in(before["identity"], pa.array(work.plan["only"], pa.int64()))
-            table = pa.concat_tables([before.filter(pc.invert(remade)), table])
+            stays = before.filter(pc.invert(remade))
+            # A shard that failed as a whole was committed without the columns that only some runs have.
+            table = pa.concat_tables([stays, table]) if stays.num_rows else table
             kept = (row for row in self._store.dead_rows(commit) if identity_of(row.item) not in work.plan["only"])
             lost = (*kept, *lost)
         order = table.append_column("degraded", pc.equal(table["kind"], "degraded"))

@@ -19,6 +19,8 @@ SUFFIX: dict[Format, str] = {"parquet": "parquet", "webdataset": "tar"}
 
 ROW_GROUP = 1024
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_IMAGES = {"image": "jpg", "portrait": "png"}
+"""Ending in a tar of each column of encoded images."""
 _SCHEMA_HEADER = "SYNFIQA.schema"
 _METADATA_HEADER = "SYNFIQA.metadata"
 
@@ -145,11 +147,12 @@ def _to_tar(table: pa.Table, metadata: Mapping[str, str]) -> bytes:
             if key in seen:
                 raise ValueError(f"two samples of the shard share the tar key {key!r}")
             seen.add(key)
-            image = row["image"]
-            if image is not None:
-                row["image"] = {"path": image["path"]}
-                if image["bytes"] is not None:
-                    _add(tar, f"{key}.jpg", image["bytes"])
+            for column, ending in _IMAGES.items():
+                image = row.get(column)
+                if image is not None:
+                    row[column] = {"path": image["path"]}
+                    if image["bytes"] is not None:
+                        _add(tar, f"{key}.{ending}", image["bytes"])
             _add(tar, f"{key}.json", _row_json(row, key))
     return sink.getvalue()
 
@@ -179,17 +182,19 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 def _from_tar(data: bytes) -> pa.Table:
     rows: list[dict[str, Any]] = []
     images: dict[str, bytes] = {}
+    endings = set(_IMAGES.values())
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
         schema = pa.ipc.read_schema(pa.BufferReader(bytes.fromhex(tar.pax_headers[_SCHEMA_HEADER])))
         for member in tar:
             file = tar.extractfile(member)
             assert file is not None, "a shard's tar holds regular files only"
             key, _, ending = member.name.partition(".")
-            if ending == "jpg":
-                images[key] = file.read()
+            if ending in endings:
+                images[member.name] = file.read()
                 continue
             row = json.loads(file.read())
-            if row["image"] is not None:
-                row["image"]["bytes"] = images.get(key)
+            for column, own in _IMAGES.items():
+                if row.get(column) is not None:
+                    row[column]["bytes"] = images.get(f"{key}.{own}")
             rows.append(row)
     return pa.Table.from_pylist(rows, schema=schema)

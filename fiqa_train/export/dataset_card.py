@@ -5,7 +5,24 @@ from synfiqa.schemas.model_card import ModelCard
 
 
 def dataset_card(manifest: RunManifest, images: int, labels: int, label_name: str) -> str:
-    """Return the card as Markdown with the front matter of dataset hubs."""
+    """Return the card of an export of aligned crops as Markdown with the front matter of dataset hubs."""
+    return _card(
+        manifest,
+        f"{images} aligned 112 x 112 faces of people who do not exist, {labels} of them degraded in a controlled "
+        f"way and labelled with a quality in 0..1 (labels `{label_name}`, higher is better).",
+    )
+
+
+def portraits_card(manifest: RunManifest, images: int, score: str) -> str:
+    """Return the card of an export of portraits, whose scores a phrase describes."""
+    return _card(
+        manifest,
+        f"{images} portraits of people who do not exist, before alignment, most of them degraded in a controlled way, "
+        f"each with 68 landmarks and a score (`MOS`: {score}, higher is better; nobody's opinion).",
+    )
+
+
+def _card(manifest: RunManifest, content: str) -> str:
     return "\n".join(
         [
             "---",
@@ -15,8 +32,7 @@ def dataset_card(manifest: RunManifest, images: int, labels: int, label_name: st
             "---",
             "# Synthetic face-image-quality dataset",
             "",
-            f"{images} aligned 112 x 112 faces of people who do not exist, {labels} of them degraded in a controlled "
-            f"way and labelled with a quality in 0..1 (labels `{label_name}`, higher is better).",
+            content,
             "",
             f"- recipe fingerprint `{manifest.fingerprint}`, seed {manifest.recipe.get('seed', '')}",
             f"- made by synfiqa {manifest.code_version}, first submitted {manifest.created}",

@@ -1,9 +1,6 @@
 """Export of a finished run in the published layout, as Parquet or WebDataset; the folder is complete or absent."""
 
-import shutil
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +12,10 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.export.dataset_card import dataset_card
 from synfiqa.fiqa_train.export.ofiq_rows import CommandedRows, commanded_csv
 from synfiqa.fiqa_train.export.shard_export import Exported, Layout, ShardExport, write_files
+from synfiqa.fiqa_train.export.whole_folder import require_free, whole_folder
 from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.labels.parts import by_shard, pair_shards
 from synfiqa.schemas.config.cluster import ResilienceSection
-from synfiqa.schemas.errors import UserError
 
 SCORES = "Quality-Scores.txt"
 CARD = "README.md"
@@ -55,8 +52,8 @@ def run_export(
     parts = by_shard(shard.labels for shard in pair_shards(commits.values(), calibration.parts))
     # Shards whose samples are all dead have no rows.
     shards = [(commit, parts.get(number, [])) for number, commit in commits.items() if commit.file.rows]
-    _require_free(out)
-    with _whole_folder(out) as folder:
+    require_free(out)
+    with whole_folder(out) as folder:
         (folder / "data").mkdir()
         # A shard a task, since its files may travel to this machine.
         tasks = ShardTasks("export", storage, resilience, most_shards=1)
@@ -99,25 +96,3 @@ def _write_scores(scores: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], p
             rows = order[start : start + LINES]
             named = zip(identity[rows].tolist(), index[rows].tolist(), quality[rows].tolist(), strict=True)
             file.writelines(f"/{own}/{number}.jpg\t{score!r}\n" for own, number, score in named)
-
-
-def _require_free(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists and is not empty; choose another --out or remove it")
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `out`, renamed to `out` at the end and removed on an error."""
-    temporary = out.parent / f".{out.name}-{uuid.uuid4().hex[:12]}"
-    try:
-        temporary.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"cannot write beside {out} ({error.strerror}); choose another --out") from error
-    try:
-        yield temporary
-        _require_free(out)
-        temporary.replace(out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise

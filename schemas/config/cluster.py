@@ -15,10 +15,15 @@ class RunSection(Section):
 
 
 class StorageSection(Section):
-    """File format of sample shards."""
+    """File format of sample shards, and what they keep of each sample beside its crop."""
 
     format: Literal["parquet", "webdataset"] = Field(
         "parquet", description="Parquet tables, or WebDataset tar files (a JPEG and a JSON file a sample)"
+    )
+    portraits: bool = Field(
+        False,
+        description="also keep each sample's whole portrait, clean, at generate.portrait_size, as PNG, with 68 "
+        "landmarks; rendered samples only",
     )
 
 

@@ -9,7 +9,12 @@ from synfiqa.schemas.config.learn import EvaluateSection, LabelSection
 from synfiqa.schemas.config.models import NOT_RECIPE, ModelsSection
 from synfiqa.schemas.config.train_config import TrainSection
 
-_ADDED_LATER = (("generate", "factors"), ("models", "mirrored_recognition"), ("models", "scorers"))
+_ADDED_LATER = (
+    ("generate", "factors"),
+    ("models", "mirrored_recognition"),
+    ("models", "scorers"),
+    ("storage", "portraits"),
+)
 
 
 class RunConfig(Section):
@@ -34,6 +39,11 @@ class RunConfig(Section):
             raise ValueError(
                 f"label.embedder is {self.label.embedder}, which the run does not measure: choose one of "
                 f"{', '.join(known[1:])}, or add it to models.more_embedders before generating"
+            )
+        if self.storage.portraits and not self.models.conditional_kind.commands_recipe:
+            raise ValueError(
+                f"storage.portraits is true, but models.conditional_generator {self.models.conditional_generator} knows "
+                "no 68 landmarks of its pictures: set storage.portraits to false, or render the samples (procedural)"
             )
         return self
 

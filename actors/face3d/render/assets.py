@@ -9,6 +9,7 @@ from synfiqa.actors.face3d.paint.features import iris_colour, iris_radius
 from synfiqa.actors.face3d.render.shadow import sky_share
 from synfiqa.actors.face3d.render.texture import paint_texture, skin_colour
 from synfiqa.actors.face3d.shape.expression import expression_basis
+from synfiqa.actors.face3d.shape.face_points import FacePoints, face_points
 from synfiqa.actors.face3d.shape.head import (
     COLUMNS,
     LIP_ROW,
@@ -44,6 +45,7 @@ class Assets:
     texture: np.ndarray
     iris: np.ndarray  # (4,) linear colour and radius in head units
     landmark_grid: np.ndarray  # (5, 2) fractional (row, column) of the landmarks
+    face_points: FacePoints  # places of the 68 points of the iBUG mark-up
     bare_quads: np.ndarray  # (ROWS - 1, COLUMNS - 1) bool, quads not hidden under hair
     regions: np.ndarray  # (ROWS - 1, COLUMNS - 1) int8, region of the face of each quad, -1 for none
 
@@ -67,16 +69,6 @@ def _locate(grid: np.ndarray, x: float, y: float, rows: slice) -> tuple[float, f
         row = float(np.clip(row + np.clip(step[0], -1, 1), rows.start, rows.stop - 1))
         col = float(np.clip(col + np.clip(step[1], -1, 1), 0, COLUMNS - 1))
     return row, col
-
-
-def sample_grid(grid: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Return the surface points (K, 3) at fractional (row, column) positions (K, 2)."""
-    r0 = np.clip(where[:, 0].astype(int), 0, ROWS - 2)
-    c0 = np.clip(where[:, 1].astype(int), 0, COLUMNS - 2)
-    fr, fc = (where[:, 0] - r0)[:, None], (where[:, 1] - c0)[:, None]
-    top = grid[r0, c0] * (1 - fc) + grid[r0, c0 + 1] * fc
-    bottom = grid[r0 + 1, c0] * (1 - fc) + grid[r0 + 1, c0 + 1] * fc
-    return top * (1 - fr) + bottom * fr
 
 
 def _sky_over_texture(
@@ -152,5 +144,6 @@ def build_assets(identity: Identity) -> Assets:
         texture=texture,
         iris=np.append(iris_colour(identity), iris_radius(identity)).astype(np.float32),
         landmark_grid=landmarks,
+        face_points=face_points(grid, m),
         regions=face_regions(grid, m, face_quads),
     )

@@ -17,6 +17,7 @@ from synfiqa.actors.face3d.render.rasterizer import positive, rasterize_hits
 from synfiqa.actors.face3d.render.scene import Scene, compose_scene
 from synfiqa.actors.face3d.render.shadow import visibility
 from synfiqa.actors.face3d.shape.expression import lid_level
+from synfiqa.actors.face3d.shape.face_points import POINTS
 from synfiqa.actors.face3d.shape.identity import Identity
 from synfiqa.actors.face3d.shape.mesh import Material, Mesh, Part, assemble
 from synfiqa.schemas.recipe import Recipe
@@ -48,6 +49,7 @@ class RenderedFaces:
         np.ndarray
     )  # (N, 8) the same of each of `synfiqa.schemas.rows.REGIONS`; NaN where none of it is visible
     face_fraction: np.ndarray  # (N,) share of the frame covered by the head with hair and ears
+    face_points: np.ndarray  # (N, 68, 2) true points of the iBUG mark-up in pixels, hidden ones too
 
 
 @dataclass
@@ -84,11 +86,13 @@ class HeadRenderer:
             np.zeros(len(recipes), np.float32),
             np.zeros((len(recipes), len(REGIONS)), np.float32),
             np.zeros(len(recipes), np.float32),
+            np.zeros((len(recipes), POINTS, 2), np.float32),
         )
         assets, texture = self._assets(identity)
         for i, recipe in enumerate(recipes):
             scene = compose_scene(identity, assets, recipe, self.hair_varies and recipe.kind == "degraded")
             out.landmarks[i] = scene.camera.project(scene.landmarks, size)[:, :2]
+            out.face_points[i] = scene.camera.project(scene.face_points, size)[:, :2]
             drawn = self._draw(scene, assets, texture, recipe, size)
             out.images[i], out.occluded_fraction[i], out.occluded_regions[i], out.face_fraction[i] = drawn
         return out

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from synfiqa.actors.face3d.paint.canvas import to_linear
-from synfiqa.actors.face3d.render.assets import Assets, sample_grid
+from synfiqa.actors.face3d.render.assets import Assets
 from synfiqa.actors.face3d.render.lighting import lamp
-from synfiqa.actors.face3d.shape.expression import expressed_grid
+from synfiqa.actors.face3d.shape.expression import expressed_grid, lid_level
+from synfiqa.actors.face3d.shape.face_points import sample_grid
 from synfiqa.actors.face3d.shape.head import LIP_ROW, attachment, column_angles, row_of, smoothstep
 from synfiqa.actors.face3d.shape.identity import HAIR_COLOURS, Identity
 from synfiqa.actors.face3d.shape.mesh import Material, Part
@@ -61,6 +62,7 @@ class Scene:
     parts: list[Part]
     occluder: list[Part]
     landmarks: np.ndarray  # (5, 3)
+    face_points: np.ndarray  # (68, 3) of the iBUG mark-up
     camera: Camera
     hair_colour: np.ndarray
     facial_hair_colour: np.ndarray
@@ -142,6 +144,7 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
         parts=parts,
         occluder=occluder,
         landmarks=sample_grid(posed, assets.landmark_grid),
+        face_points=assets.face_points.on(posed, lid_level(recipe.expression, recipe.gaze)),
         camera=Camera(scale, centre, roll, _HEAD_HEIGHT * recipe.camera_distance),
         hair_colour=colour,
         facial_hair_colour=colour * 0.75,

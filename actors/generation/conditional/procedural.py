@@ -67,6 +67,7 @@ class ProceduralConditionalGenerator:
             rendered.landmarks,
             rendered.occluded_fraction,
             occluded_regions=rendered.occluded_regions,
+            face_points=rendered.face_points,
         )
 
 

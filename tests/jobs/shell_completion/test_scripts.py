@@ -16,7 +16,7 @@ CASES = [
     ("synfiqa models ", ["card", "check", "digest", "fetch", "list"]),
     ("synfiqa models ch", ["check"]),
     ("synfiqa export --la", ["--layout"]),
-    ("synfiqa export --layout ", ["parquet", "synfiqa", "webdataset"]),
+    ("synfiqa export --layout ", ["gfiqa", "parquet", "synfiqa", "webdataset"]),
     ("synfiqa export --layout=w", ["webdataset"]),
     ("synfiqa bootstrap --part q", ["quality"]),
     ("synfiqa completion ", ["bash", "fish", "zsh"]),
