@@ -20,6 +20,7 @@ from synfiqa.actors.model_store.checks.foreign_files import foreign_content, wra
 from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.state import require_finite
 from synfiqa.actors.nets.fiqa.contract import FiqaNetwork
+from synfiqa.actors.quality.trained.portraits.portrait_model import PortraitModel
 from synfiqa.actors.quality.trained.published_checkpoint import published_model
 from synfiqa.actors.quality.trained.quality_model import QualityModel
 from synfiqa.cluster.run.manifest import MANIFEST
@@ -31,6 +32,8 @@ WEIGHTS = "model.safetensors"
 CARD = "model.yaml"
 STATE = "state.pt"
 METRICS = "metrics.json"
+PORTRAITS = "dsl-fiqa"
+"""Architecture of networks that score portraits."""
 TORCH_FILES = (".pth", ".pt", ".ckpt")
 """Endings of checkpoints that torch has written, as CR-FIQA and MR-FIQA publish them."""
 BUNDLED_FILE = BUNDLED / f"{BUNDLED_QUALITY}.safetensors"
@@ -213,4 +216,5 @@ def _assemble(card: ModelCard, weights: dict[str, Tensor], source: str, device: 
             f"the weights of {source} do not fit the network on their card: {cause or 'train it again'}"
         ) from error
     require_finite(weights, source)
-    return QualityModel(network, card, device)
+    kind = PortraitModel if card.architecture == PORTRAITS else QualityModel
+    return kind(network, card, device)
