@@ -19,7 +19,7 @@ def export(options: argparse.Namespace) -> None:
 
     storage, out = storage_of(config), local_path(options.out)
     portraits = options.layout == "gfiqa"
-    if (portraits and options.ofiq) or (options.score and not portraits):
+    if portraits and options.ofiq or options.score and not portraits:
         raise UserError("--score goes with --layout gfiqa, and --ofiq with the other layouts: leave one out")
     with cluster_session():
         if portraits:

@@ -101,7 +101,7 @@ def run_portraits(storage: Storage, score: str = SIMILARITY, label_name: str = "
     # Shards whose samples are all dead have no rows.
     shards = tuple((commit, tuple(parts.get(number, ()))) for number, commit in commits.items() if commit.file.rows)
     if not shards:
-        raise UserError(f"{storage.uri('')} has no finished samples; run `synfiqa generate` first")
+        raise UserError(f"{storage.uri("")} has no finished samples; run `synfiqa generate` first")
     return RunPortraits(store, shards, column)
 
 
@@ -109,6 +109,6 @@ def require_portraits(manifest: RunManifest, storage: Storage) -> None:
     """UserError when a run was generated without `storage.portraits`."""
     if not manifest.recipe["storage"].get("portraits"):
         raise UserError(
-            f"{storage.uri('')} keeps no portraits: generate a run with `--set storage.portraits=true` in another folder, "
+            f"{storage.uri("")} keeps no portraits: generate a run with `--set storage.portraits=true` in another folder, "
             "or this one anew with --new-generation"
         )

@@ -8,7 +8,7 @@ from synfiqa.schemas.config.train_config import TrainSection
 
 
 def optimiser_of(section: TrainSection, objective: Objective) -> torch.optim.Optimizer:
-    """Return AdamW, Adam or SGD over network and class centres, each a group of its own, as CR-FIQA's two optimisers are."""
+    """Return AdamW, Adam or SGD over network and class centres, a group each, as CR-FIQA's two optimisers are."""
     groups = [{"params": [*part.parameters()]} for part in (objective.network, objective.beside)]
     groups = [group for group in groups if group["params"]]
     if section.optimiser == "adamw":

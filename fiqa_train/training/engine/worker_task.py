@@ -48,9 +48,9 @@ class TeacherSource(Protocol):
 class TrainTask:
     """Inputs of one worker of a training.
 
-    `held_out_source` holds the labelled samples of validation identities, None with `portraits`; `identities` counts them by split; `initial`
-    is the embedder that the network starts from, None for random weights; `claim` is the driver's hold on the run, None
-    without a lease; `wait_s` bounds the wait for workers.
+    `held_out_source` holds the labelled samples of validation identities, None where `portraits` has them;
+    `identities` counts them by split; `initial` is the embedder that the network starts from, None for random weights;
+    `claim` is the driver's hold on the run, None without a lease; `wait_s` bounds the wait for workers.
     """
 
     url: str

@@ -49,7 +49,7 @@ def dual_set_loss(
 def info_nce(first: Tensor, second: Tensor, queue: Tensor, temperature: float) -> Tensor:
     """Return InfoNCE of pairs (P, D), two crops of one degraded image each, against the queue (Q, D).
 
-    Representations are compared by cosine. The released code uses the first pair of a batch alone; here all are anchors.
+    Representations are compared by cosine. The released code takes the first pair of a batch alone, this function all.
     """
     first, second, queue = (functional.normalize(part, dim=1) for part in (first, second, queue))
     positive = (first * second).sum(dim=1, keepdim=True)

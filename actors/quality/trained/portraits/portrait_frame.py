@@ -6,8 +6,8 @@ import numpy as np
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE, similarity_transform
 
 FRAME = 205.0
-"""Side of a portrait in pixels of the aligned 112 x 112 crop, with one centre: that of rendered portraits, and about the
-face box enlarged by 80 % that the published preparation of photographs takes."""
+"""Side of a portrait in pixels of the aligned 112 x 112 crop, about the same centre: that of rendered portraits, and
+nearly the face box enlarged by 80 % that the published preparation of photographs takes."""
 
 _OFFSET = (FRAME - ARCFACE_SIZE) / 2
 
