@@ -23,8 +23,11 @@ from synfiqa.fiqa_train.training.methods.objective import Objective
 from synfiqa.fiqa_train.training.methods.sampled_classes import SampledClasses
 from synfiqa.fiqa_train.training.methods.table import build_objective
 from synfiqa.fiqa_train.training.reading.batch import Batch
+from synfiqa.schemas.evaluation import Epoch
 from synfiqa.schemas.seeds import derive_seed
 
+HISTORY_FIELDS = tuple(Epoch.model_fields)
+"""Metrics that the record of a finished training has of each epoch; others stand in its log."""
 SHOW_S = 5.0
 """Seconds between two lines of progress."""
 
@@ -60,9 +63,10 @@ class Training:
         self.objective: Objective = build_objective(
             section, network, kind.normalise, self.reader.classes, task.seed, gray=self._gray, teacher=teacher
         )
-        self.state = session.restore() or _first_state(network)
+        self.state = session.restore() or first_state(network)
         if "model" in self.state:
             network.load_state_dict(self.state["model"])
+        if "beside" in self.state:
             self.objective.beside.load_state_dict(self.state["beside"])
         self.model = session.prepare(self.objective)
         self.optimiser = optimiser_of(section, self.objective)
@@ -121,7 +125,7 @@ class Training:
         metrics |= self._measure(done, epoch + 1)
         self.losses.restart()
         listed = self.validation and epoch >= self.before
-        entry = {**metrics, "epoch": epoch + 1 - self.before}
+        entry = {key: metrics[key] for key in HISTORY_FIELDS if key in metrics} | {"epoch": epoch + 1 - self.before}
         history = [*self.state["history"], entry] if listed else self.state["history"]
         self.state = {**self.state, "epoch": epoch + 1, "step": 0, "history": history}
         self._store(metrics)
@@ -258,7 +262,8 @@ class _Clock:
         )
 
 
-def _first_state(network: nn.Module) -> dict[str, Any]:
+def first_state(network: nn.Module) -> dict[str, Any]:
+    """Return the state of a training before its first step."""
     return {
         "epoch": 0,
         "step": 0,

@@ -31,6 +31,7 @@ class PortraitModel(QualityModel):
     """
 
     network: DslNetwork
+    takes_portraits = True
 
     @property
     def portrait_side(self) -> int:
