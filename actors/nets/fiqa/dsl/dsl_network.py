@@ -120,7 +120,9 @@ class DslNetwork(FiqaNetwork):
         return tokens.mean(dim=1), self._scores(tokens, landmarks)
 
     def _tokens(self, x: Tensor) -> Tensor:
-        """Return decoder tokens float32 (B, T, D)."""
+        """Return decoder tokens float32 (B, T, D); ValueError for crops of another size."""
+        if tuple(x.shape[2:]) != (self.side, self.side):
+            raise ValueError(f"crops must have {self.side} x {self.side} pixels, not {tuple(x.shape[2:])}")
         maps = self.backbone(x).transpose(1, 2)
         for attend in self.tablock1:
             maps = attend(maps)
