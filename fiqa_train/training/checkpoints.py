@@ -95,7 +95,8 @@ def load_quality_model(source: str, device: str = "cpu") -> QualityModel:
         return _from_torch_file(source, device)
     storage = Storage(source)
     if all(storage.exists(file) for file in DSL_FILES):
-        return published_dsl(*(_read(storage, file, source) for file in DSL_FILES), source, device)
+        quality, encoder = (_read(storage, file, source) for file in DSL_FILES)
+        return published_dsl(quality, encoder, source, device)
     if storage.exists(WEIGHTS):
         return _from_weights(storage, WEIGHTS, source, device)
     if storage.exists(STATE):

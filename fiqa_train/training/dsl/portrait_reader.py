@@ -140,7 +140,8 @@ class PortraitReader:
     def _pairs(self, epoch: int, step: int) -> PortraitBatch:
         """Return two crops each of n images under a random degradation, first all first ones, then all second ones."""
         dsl, rng = self._section.dsl, self._rng(epoch, step, -1 - self._rank)
-        first, second = [], []
+        first: list[np.ndarray] = []
+        second: list[np.ndarray] = []
         for row in self._others(epoch, step):
             seed = int(rng.integers(2**62))
             for crops in (first, second):

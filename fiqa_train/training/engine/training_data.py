@@ -1,6 +1,6 @@
 """What a training reads on one worker: batches, what it validates on, and its teacher."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -39,7 +39,7 @@ class Reader(Protocol):
 class Validates(Protocol):
     """Measures a network in training on held-out images."""
 
-    def measure(self, objective: Objective, where: str) -> tuple[Mapping[str, float], np.ndarray]:
+    def measure(self, objective: Objective, where: str) -> tuple[dict[str, float], np.ndarray]:
         """Return the metrics of the network, and its scores of the images."""
 
 

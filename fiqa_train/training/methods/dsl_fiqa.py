@@ -42,7 +42,9 @@ class DslFiqa(Objective):
         if self._dsl.frozen_encoder:
             return {"loss": charbonnier(self.scores(pixels, landmarks), quality)}
         found = self._dsl.encoder.represent(self._normalise(pixels), mean=self._mean).float()
-        queue, queued = self.beside["queue"], self.beside["queue"].entries()
+        queue = self.beside["queue"]
+        assert isinstance(queue, RepresentationQueue)
+        queued = queue.entries()
         if self._section.contrast == "info_nce":
             first, second = found.chunk(2)
             loss, newest = info_nce(first, second, queued, self._section.temperature), second

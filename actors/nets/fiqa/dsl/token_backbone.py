@@ -1,9 +1,10 @@
 """Vision transformers of timm whose middle blocks give the image tokens of DSL-FIQA."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
+from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
@@ -43,7 +44,6 @@ class TokenBackbone(nn.Module):
         self, side: int, patch: int, width: int, depth: int, heads: int, *, mlp_ratio: float, stem: bool
     ) -> None:
         super().__init__()
-        embed: dict[str, Callable[..., nn.Module]] = {"embed_layer": ConvStem} if stem else {}
         self.vit = VisionTransformer(
             img_size=side,
             patch_size=patch,
@@ -53,7 +53,7 @@ class TokenBackbone(nn.Module):
             mlp_ratio=mlp_ratio,
             num_classes=0,
             norm_layer=partial(nn.LayerNorm, eps=1e-6),
-            **embed,
+            embed_layer=ConvStem if stem else PatchEmbed,
         )
         # The last norm would follow the last block, which is read before it.
         self.vit.norm = nn.Identity()
@@ -64,4 +64,5 @@ class TokenBackbone(nn.Module):
         found = self.vit.forward_intermediates(
             x, indices=list(self._taps), output_fmt="NLC", intermediates_only=True, norm=False
         )
+        assert isinstance(found, list), "intermediates alone are a list"
         return torch.cat(found, dim=2)
