@@ -170,6 +170,22 @@ class QualityScorer(Protocol):
 
 
 @runtime_checkable
+class PortraitScorer(Protocol):
+    """A quality scorer of portraits, which are cut out of photographs around a face."""
+
+    takes_portraits: bool
+
+    def score_faces(self, photographs: Sequence[np.ndarray], landmarks: Sequence[np.ndarray]) -> np.ndarray:
+        """Return qualities (N,) of faces with landmarks (5, 2) in uint8 RGB photographs (H, W, 3)."""
+        ...
+
+
+def takes_portraits(scorer: object) -> bool:
+    """Return whether a scorer looks at portraits instead of aligned crops."""
+    return bool(getattr(scorer, "takes_portraits", False))
+
+
+@runtime_checkable
 class CalibratedScorer(Protocol):
     """A quality scorer that adapts to unlabelled images before it scores."""
 

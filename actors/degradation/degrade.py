@@ -101,7 +101,7 @@ def draw_kernel(
     else:
         centre = middle + 0.5 * (downsample - 1) * pixel
     if size != KERNEL_SIZE:
-        noise = cv2.resize(noise, (size, size), interpolation=cv2.INTER_LINEAR)
+        noise = np.asarray(cv2.resize(noise, (size, size), interpolation=cv2.INTER_LINEAR), np.float64)
     taps = _gaussian(lambda1 * pixel**2, lambda2 * pixel**2, theta, centre, size) * noise
     if profile == "faithful":
         shift = middle + downsample / 2 * pixel - np.array(ndimage.center_of_mass(taps))

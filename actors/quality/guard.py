@@ -1,8 +1,10 @@
 """Checks of what a quality scorer states and returns."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from synfiqa.actors.roles import CalibratedScorer, QualityScorer
+from synfiqa.actors.roles import CalibratedScorer, PortraitScorer, QualityScorer, takes_portraits
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 
@@ -39,16 +41,32 @@ class GuardedScorer:
 
         UserError for scores of another shape or type, and for NaN and infinity unless they are allowed.
         """
-        scores = np.asarray(self._scorer.score(images))
-        if scores.shape != (len(images),) or scores.dtype.kind not in "fiu":
+        return self._checked(self._scorer.score(images), len(images))
+
+    @property
+    def takes_portraits(self) -> bool:
+        """Whether the scorer looks at portraits, cut from photographs, and refuses aligned crops."""
+        return takes_portraits(self._scorer)
+
+    def score_faces(self, photographs: Sequence[np.ndarray], landmarks: Sequence[np.ndarray]) -> np.ndarray:
+        """Return float64 qualities (N,) of faces with five landmarks (5, 2) in uint8 RGB photographs (H, W, 3).
+
+        For scorers that take portraits; UserError as `score`.
+        """
+        assert isinstance(self._scorer, PortraitScorer)
+        return self._checked(self._scorer.score_faces(photographs, landmarks), len(photographs))
+
+    def _checked(self, found: np.ndarray, count: int) -> np.ndarray:
+        scores = np.asarray(found)
+        if scores.shape != (count,) or scores.dtype.kind not in "fiu":
             raise UserError(
-                f"scorer '{self.name}' returned {scores.dtype} {scores.shape} for {len(images)} images: correct it to "
+                f"scorer '{self.name}' returned {scores.dtype} {scores.shape} for {count} images: correct it to "
                 "return one number an image, or leave it out"
             )
         scores = scores.astype(np.float64)
         if not self._allow_nan and (bad := int(np.count_nonzero(~np.isfinite(scores)))):
             raise UserError(
-                f"scorer '{self.name}' returned NaN or infinity for {bad} of {len(images)} images: correct its weights "
+                f"scorer '{self.name}' returned NaN or infinity for {bad} of {count} images: correct its weights "
                 "or input, or leave it out"
             )
         return scores if self._scorer.card.higher_is_better else -scores

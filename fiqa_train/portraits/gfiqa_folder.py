@@ -138,8 +138,9 @@ def _document(path: Path, keys: tuple[str, ...]) -> dict[str, list[Any]]:
         raise UserError(f"{path} cannot be read ({error.strerror}): copy it from the set") from error
     except ValueError as error:
         raise UserError(f"{path} is no JSON ({error}): copy it again") from error
-    lists = [document.get(key) for key in keys] if isinstance(document, Mapping) else []
-    if not lists or not all(isinstance(values, list) for values in lists):
+    found = [document.get(key) for key in keys] if isinstance(document, Mapping) else []
+    lists = [values for values in found if isinstance(values, list)]
+    if len(lists) < len(keys):
         raise UserError(f"{path} must hold the lists {', '.join(keys)}: copy it again")
     if len({len(values) for values in lists}) > 1:
         sizes = ", ".join(f"{key} {len(values)}" for key, values in zip(keys, lists, strict=True))

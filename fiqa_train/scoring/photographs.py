@@ -10,11 +10,12 @@ import numpy as np
 from synfiqa.actors.face_analysis.mtcnn import enlarged
 from synfiqa.actors.face_analysis.photo_search.search import PhotoSearch, Searched
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align
-from synfiqa.actors.roles import Detection, QualityScorer
+from synfiqa.actors.roles import Detection, PortraitScorer, QualityScorer, takes_portraits
 from synfiqa.fiqa_train.datasets.photo_files import foremost_face
 from synfiqa.fiqa_train.scoring.photo_list import Photo, PhotoList
 from synfiqa.fiqa_train.scoring.photo_sources import find_photos
 from synfiqa.fiqa_train.scoring.read_ahead import ReadPhoto, read_ahead
+from synfiqa.schemas.errors import UserError
 
 __all__ = ["NO_FACE", "Photo", "PhotoList", "Score", "SearchOptions", "find_photos", "score_photos"]
 
@@ -67,6 +68,18 @@ class SearchOptions:
     batch: int = BATCH
 
 
+@dataclass(frozen=True, eq=False)
+class FoundFace:
+    """A face to score: its aligned crop uint8 (112, 112, 3), and where it lies: photograph and landmarks (5, 2).
+
+    The landmarks are in the pixels of `photograph`; None of a crop that was aligned before.
+    """
+
+    crop: np.ndarray
+    photograph: np.ndarray
+    landmarks: np.ndarray | None
+
+
 class FaceFinder(Protocol):
     """Finds the faces of one photograph at sizes that it chooses."""
 
@@ -87,9 +100,15 @@ def score_photos(
     """Yield the scores of each photograph in order, one or more rows each.
 
     A photograph that cannot be read and one without a face have one row with the reason. Photographs are read and
-    decoded ahead in threads. `finder` replaces that of the options.
+    decoded ahead in threads. `finder` replaces that of the options. UserError for a scorer of portraits where
+    photographs are aligned crops.
     """
     options = options or SearchOptions()
+    if options.aligned and (portraits := [name for name, scorer in scorers.items() if takes_portraits(scorer)]):
+        raise UserError(
+            f"{portraits[0]} scores portraits, and aligned crops of 112 x 112 show no whole head: score photographs "
+            "without --aligned, or choose another --model"
+        )
     finder = finder or (None if options.aligned else new_finder(options))
     for batch in batched(read_ahead(photos), options.batch):
         yield from _scored([rows_of(photo, finder, options) for photo in batch], scorers)
@@ -103,14 +122,14 @@ def new_finder(options: SearchOptions) -> FaceFinder:
 
 def rows_of(
     photo: ReadPhoto, finder: FaceFinder | None, options: SearchOptions
-) -> list[tuple[Score, np.ndarray | None]]:
-    """Return the rows of one photograph before it is scored, each with its aligned face, or None beside a reason."""
+) -> list[tuple[Score, FoundFace | None]]:
+    """Return the rows of one photograph before it is scored, each with its face, or None beside a reason."""
     if photo.pixels is None:
         return [(Score(photo.name, reason=photo.reason), None)]
     if finder is None:
         height, width = photo.pixels.shape[:2]
         if (height, width) == (ARCFACE_SIZE, ARCFACE_SIZE):
-            return [(Score(photo.name, faces=1), photo.pixels)]
+            return [(Score(photo.name, faces=1), FoundFace(photo.pixels, photo.pixels, None))]
         reason = (
             f"{photo.name} has {width} x {height} pixels: an aligned crop has 112 x 112, so score it as a photograph"
         )
@@ -118,7 +137,7 @@ def rows_of(
     width, height = photo.size
     searched = finder.search(photo.pixels, max(photo.size) / max(photo.pixels.shape[:2]))
     faces = _foremost_first(searched.faces, photo.pixels.shape[:2], options.which)
-    rows: list[tuple[Score, np.ndarray | None]] = []
+    rows: list[tuple[Score, FoundFace | None]] = []
     for number, face in enumerate(faces if options.all_faces else faces[:1]):
         place = enlarged(face, photo.pixels.shape[:2], (height, width))
         x0, y0, x1, y1 = (float(value) for value in place.box)
@@ -126,7 +145,8 @@ def rows_of(
             photo.name, number, len(faces), {}, "", face.probability, (x0, y0, x1, y1), place.landmarks, searched.size
         )
         try:
-            rows.append((row, align([photo.pixels], face.landmarks[None], antialias=True)[0]))
+            crop = align([photo.pixels], face.landmarks[None], antialias=True)[0]
+            rows.append((row, FoundFace(crop, photo.pixels, face.landmarks)))
         except ValueError as error:
             rows.append((replace(row, reason=str(error)), None))
     return rows or [(Score(photo.name, reason=NO_FACE, search_size=searched.size), None)]
@@ -141,10 +161,19 @@ def _foremost_first(faces: list[Detection], size: tuple[int, int], which: str) -
 
 
 def _scored(
-    photos: Sequence[list[tuple[Score, np.ndarray | None]]], scorers: Mapping[str, QualityScorer]
+    photos: Sequence[list[tuple[Score, FoundFace | None]]], scorers: Mapping[str, QualityScorer]
 ) -> Iterator[Score]:
     rows = [row for photo in photos for row in photo]
-    crops = [crop for _, crop in rows if crop is not None]
-    values = {name: iter(scorer.score(np.stack(crops))) for name, scorer in scorers.items()} if crops else {}
-    for row, crop in rows:
-        yield row if crop is None else replace(row, scores={name: float(next(found)) for name, found in values.items()})
+    faces = [face for _, face in rows if face is not None]
+    values = {name: iter(_values(scorer, faces)) for name, scorer in scorers.items()} if faces else {}
+    for row, face in rows:
+        yield row if face is None else replace(row, scores={name: float(next(found)) for name, found in values.items()})
+
+
+def _values(scorer: QualityScorer, faces: Sequence[FoundFace]) -> np.ndarray:
+    """Return the scores (N,) of faces: of their crops, or of their portraits for a scorer that takes these."""
+    if not takes_portraits(scorer):
+        return scorer.score(np.stack([face.crop for face in faces]))
+    assert isinstance(scorer, PortraitScorer)
+    places = [face.landmarks for face in faces if face.landmarks is not None]
+    return scorer.score_faces([face.photograph for face in faces], places)

@@ -13,7 +13,7 @@ from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.registry import FROQ_SUFFIX, standalone
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
 from synfiqa.actors.quality.trained.onnx_scorer import OnnxScorer
-from synfiqa.actors.roles import QualityScorer
+from synfiqa.actors.roles import QualityScorer, takes_portraits
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.fiqa_train.scoring.output.scorer_column import ScorerColumn
 from synfiqa.fiqa_train.training.checkpoints import TORCH_FILES, WEIGHTS, load_quality_model, read_model_file
@@ -59,7 +59,8 @@ def open_scorer(source: str, device: str = "cpu") -> GuardedScorer:
     require_answer(source)
     if source.endswith(ONNX):
         return GuardedScorer(source, OnnxScorer(read_model_file(source), source, device))
-    return GuardedScorer(source, NetworkScorer(load_quality_model(source, device)))
+    model = load_quality_model(source, device)
+    return GuardedScorer(source, model if takes_portraits(model) else NetworkScorer(model))
 
 
 def require_answer(source: str, seconds: float = ANSWER_S) -> None:

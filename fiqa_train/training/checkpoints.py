@@ -20,6 +20,8 @@ from synfiqa.actors.model_store.checks.foreign_files import foreign_content, wra
 from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.state import require_finite
 from synfiqa.actors.nets.fiqa.contract import FiqaNetwork
+from synfiqa.actors.quality.trained.portraits.portrait_model import PortraitModel
+from synfiqa.actors.quality.trained.portraits.published_dsl import DSL_FILES, published_dsl
 from synfiqa.actors.quality.trained.published_checkpoint import published_model
 from synfiqa.actors.quality.trained.quality_model import QualityModel
 from synfiqa.cluster.run.manifest import MANIFEST
@@ -31,6 +33,8 @@ WEIGHTS = "model.safetensors"
 CARD = "model.yaml"
 STATE = "state.pt"
 METRICS = "metrics.json"
+PORTRAITS = "dsl-fiqa"
+"""Architecture of networks that score portraits."""
 TORCH_FILES = (".pth", ".pt", ".ckpt")
 """Endings of checkpoints that torch has written, as CR-FIQA and MR-FIQA publish them."""
 BUNDLED_FILE = BUNDLED / f"{BUNDLED_QUALITY}.safetensors"
@@ -72,9 +76,10 @@ def publish(storage: Storage, name: str, weights: dict[str, Tensor], card: dict[
 def load_quality_model(source: str, device: str = "cpu") -> QualityModel:
     """Return the model of a run folder, a model or checkpoint folder, or a weights file (path or URL).
 
-    A weights file is .safetensors, or .pth, .pt or .ckpt of torch; one without a card is a published checkpoint of
-    CR-FIQA, MR-FIQA or ViT-FIQA, whose size and head its keys decide. `bundled-quality` is the one that ships with the
-    package. Raises UserError, one sentence, when there is none or it is no quality model.
+    A folder with the published `IQA.pt` and `DE.pt` is DSL-FIQA. A weights file is .safetensors, or .pth, .pt or .ckpt
+    of torch; one without a card is a published checkpoint of CR-FIQA, MR-FIQA or ViT-FIQA, whose size and head its keys
+    decide. `bundled-quality` is the one that ships with the package. Raises UserError, one sentence, when there is none
+    or it is no quality model.
     """
     if source == BUNDLED_QUALITY:
         if not BUNDLED_FILE.is_file():
@@ -89,6 +94,9 @@ def load_quality_model(source: str, device: str = "cpu") -> QualityModel:
     if source.endswith(TORCH_FILES):
         return _from_torch_file(source, device)
     storage = Storage(source)
+    if all(storage.exists(file) for file in DSL_FILES):
+        quality, encoder = (_read(storage, file, source) for file in DSL_FILES)
+        return published_dsl(quality, encoder, source, device)
     if storage.exists(WEIGHTS):
         return _from_weights(storage, WEIGHTS, source, device)
     if storage.exists(STATE):
@@ -213,4 +221,5 @@ def _assemble(card: ModelCard, weights: dict[str, Tensor], source: str, device: 
             f"the weights of {source} do not fit the network on their card: {cause or 'train it again'}"
         ) from error
     require_finite(weights, source)
-    return QualityModel(network, card, device)
+    kind = PortraitModel if card.architecture == PORTRAITS else QualityModel
+    return kind(network, card, device)

@@ -7,6 +7,7 @@ from typing import Any
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
+from synfiqa.actors.nets.fiqa.table import DSL_SIZES
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.fingerprint import differences
@@ -17,6 +18,7 @@ from synfiqa.cluster.telemetry.progress import announce
 from synfiqa.fiqa_train.labels.label_pass import require_calibration
 from synfiqa.fiqa_train.labels.parts import label_digest, labelled_identities, pair_shards
 from synfiqa.fiqa_train.training.checkpoints import CARD, METRICS, WEIGHTS, model_folder
+from synfiqa.fiqa_train.training.dsl.portrait_data import folder_digest, portraits_of
 from synfiqa.fiqa_train.training.engine.build_network import RANDOM, describe
 from synfiqa.fiqa_train.training.engine.worker_task import TrainTask, WatchedSet
 from synfiqa.fiqa_train.training.methods.table import classifies, require_classes
@@ -33,6 +35,7 @@ from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import OtherVersion, TrainingBasis, TrainingResult, parse
 from synfiqa.schemas.manifest import Commit, RunManifest
+from synfiqa.schemas.model_card import LearnedFrom
 from synfiqa.schemas.seeds import derive_seed
 
 BASIS = "train.json"
@@ -80,6 +83,9 @@ def training_basis(
         basis["teacher_sha256"] = scorer_digests([section.objective.teacher], settings_of_scorers(run))
     if section.sources:
         basis["sources_sha256"] = {one.name: source_digest(one) for one in section.sources}
+    if section.method == "dsl_fiqa" and section.dsl.folder:
+        folders = dict.fromkeys(filter(None, (section.dsl.folder, section.dsl.unlabelled)))
+        basis["sources_sha256"] = {folder: folder_digest(folder) for folder in folders}
     if watched:
         basis["watched_sha256"] = {one.name: one.sha256 for one in watched}
     return basis
@@ -192,6 +198,8 @@ def training_task(
     splits = split_run(config, (int(identity) for own, _ in labelled for identity in own), manifest.steps)
     basis = training_basis(run, manifest, calibration) if basis is None else basis
     record = learned_from(basis, manifest, calibration, splits)
+    if section.method == "dsl_fiqa":
+        return _portrait_task(run, storage, splits, record, claim, threads)
     chosen = {split: frozenset(i for i, own in splits.items() if own == split) for split in SPLITS}
     own = [CommittedShards.of(storage, shards, chosen[split], labelled) for split in ("train", "validation")]
     sources = [own[0], *(open_source(one) for one in section.sources)]
@@ -223,4 +231,38 @@ def training_task(
         wait_s=config.resilience.placement_wait_s,
         teacher=TeacherOf(section.objective.teacher, settings_of_scorers(run)) if section.method == "distil" else None,
         watched=tuple(watched),
+    )
+
+
+def _portrait_task(
+    run: ResolvedRun,
+    storage: Storage,
+    splits: Mapping[int, Split],
+    record: LearnedFrom,
+    claim: Claim | None,
+    threads: int,
+) -> TrainTask:
+    """Return the task of a training on portraits, of the run or of a folder."""
+    config, section = run.config, run.config.train
+    found = portraits_of(section, DSL_SIZES[section.network], storage, config.label.name, splits)
+    share_of_batch(found.rows, section.batch_size, section.workers)
+    own = not section.dsl.folder
+    origin = f"portraits of run {record.run_fingerprint[:16]}" if own else f"{found.rows} portraits of a folder"
+    commercial = own and all(card.commercial_use for card in load_run(storage).cards)
+    card = describe(section, None, origin, commercial=commercial)
+    card["arguments"] = card["arguments"] | {"portrait_side": found.side}
+    return TrainTask(
+        url=storage.url,
+        sources=(),
+        held_out_source=None,
+        identities=found.identities,
+        rows=found.rows,
+        section=section,
+        initial=None,
+        seed=training_seed(config),
+        card=card | ({"learned_from": record.model_dump(mode="json")} if own else {}),
+        threads=threads,
+        claim=claim,
+        wait_s=config.resilience.placement_wait_s,
+        portraits=found.data,
     )

@@ -5,9 +5,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from synfiqa.schemas.config.base import Name, Precision, Section
+from synfiqa.schemas.config.dsl_config import DslSection
 from synfiqa.schemas.config.train_data import AugmentSection, SourceSection
 
-Method = Literal["label_regression", "cr_fiqa", "mr_fiqa", "vit_fiqa", "distil"]
+Method = Literal["label_regression", "cr_fiqa", "mr_fiqa", "vit_fiqa", "distil", "dsl_fiqa"]
 Network = Literal[
     "quality-net",
     "compact",
@@ -18,7 +19,12 @@ Network = Literal[
     "iresnet50",
     "iresnet100",
     "vit-s",
+    "dsl",
+    "dsl-compact",
 ]
+
+PORTRAIT_NETWORKS = ("dsl", "dsl-compact")
+"""Networks of method dsl_fiqa, which take crops of portraits instead of aligned faces."""
 
 CLASSIFYING = ("cr_fiqa", "mr_fiqa", "vit_fiqa")
 """Methods that train on identities."""
@@ -93,10 +99,11 @@ class TrainSection(Section):
     method: Method = Field(
         "label_regression",
         description="objective: regression onto the labels with a ranking term, CR-FIQA, MR-FIQA's label head, "
-        "ViT-FIQA, or distillation from a scorer",
+        "ViT-FIQA, distillation from a scorer, or DSL-FIQA on portraits",
     )
     network: Network = Field("quality-net", description="network to train; quality-net is grey, all others are RGB")
     objective: ObjectiveSection = ObjectiveSection()
+    dsl: DslSection = DslSection()
     seed: int = Field(
         0,
         ge=0,
@@ -106,13 +113,18 @@ class TrainSection(Section):
     epochs: int = Field(10, ge=1, le=10000, description="passes over the training images")
     batch_size: int = Field(32, ge=2, le=65536, description="images per optimiser step, over all workers")
     accumulate: int = Field(1, ge=1, le=1024, description="parts of a batch that a worker computes one after another")
-    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or SGD with momentum as in CR-FIQA")
+    optimiser: Literal["adamw", "sgd", "adam"] = Field(
+        "adamw", description="AdamW, SGD with momentum as in CR-FIQA, or Adam as in DSL-FIQA"
+    )
     learning_rate: float = Field(1e-3, gt=0, le=10, description="largest step size")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="weight decay")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
-    schedule: Literal["cosine", "polynomial", "steps", "constant"] = Field(
-        "cosine", description="course of the step size after the warm-up"
+    schedule: Literal["cosine", "polynomial", "steps", "constant", "waves"] = Field(
+        "cosine",
+        description="course of the step size after the warm-up; waves: a cosine that falls for wave_steps and rises "
+        "again, as DSL-FIQA was trained",
     )
+    wave_steps: int = Field(50, ge=1, le=1_000_000, description="schedule waves: steps of a fall, and of a rise")
     warm_up: float = Field(0.1, ge=0, le=0.9, description="share of all steps in which the step size rises linearly")
     drops: tuple[float, ...] = Field(
         (), description="schedule steps: epochs after which the step size falls by drop_factor; parts of epochs count"
@@ -165,6 +177,13 @@ class TrainSection(Section):
             raise ValueError(f"drops are for schedule: steps, not {self.schedule}: leave them out")
         if (self.method == "distil") != bool(self.objective.teacher):
             raise ValueError("method distil needs objective.teacher, the name of a scorer; other methods have none")
+        if (self.method == "dsl_fiqa") != (self.network in PORTRAIT_NETWORKS):
+            raise ValueError(
+                f"method dsl_fiqa needs network {' or '.join(PORTRAIT_NETWORKS)}, and these are for it alone; the "
+                f"method is {self.method} and the network {self.network}"
+            )
+        if self.method == "dsl_fiqa":
+            self._check_portraits()
         if self.precision == "float16" and not self.use_gpu:
             raise ValueError("precision float16 needs use_gpu: true; use bfloat16 on CPUs")
         if self.objective.sample_rate < 1 and self.accumulate > 1:
@@ -172,3 +191,15 @@ class TrainSection(Section):
         if self.objective.sample_rate < 1 and self.optimiser != "sgd":
             raise ValueError("objective.sample_rate below 1 needs optimiser: sgd, by which the centres move")
         return self
+
+    def _check_portraits(self) -> None:
+        if self.initialise != "random":
+            raise ValueError("method dsl_fiqa needs initialise: random, since no embedder has such a trunk")
+        if self.accumulate > 1:
+            raise ValueError("method dsl_fiqa needs accumulate: 1, since a set is compared as a whole")
+        if self.sources:
+            raise ValueError("method dsl_fiqa has no sources of aligned faces: name portraits by dsl.folder")
+        if self.watch.test_sets:
+            raise ValueError("method dsl_fiqa has no watch.test_sets, whose faces are aligned: leave them out")
+        if self.dsl.backbone and self.network != "dsl":
+            raise ValueError("dsl.backbone is for network dsl; leave it out")

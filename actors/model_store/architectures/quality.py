@@ -31,6 +31,22 @@ LIGHTQNET = StateRules(
 """Names in the frozen graphs of LightQNet."""
 
 
+PUBLISHED_DSL = StateRules(
+    unwrap=WRAPPED["unwrap"],
+    strip=WRAPPED["strip"],
+    rename=(
+        (r"^vit\.", "backbone.vit."),
+        (r"^embed_mlp\.", "landmark_branch.embed_mlp."),
+        (r"^(E|mlp)\.", r"encoder.\1."),
+    ),
+    allow_unexpected=(
+        *("backbone.vit.blocks.10.*", "backbone.vit.blocks.11.*", "backbone.vit.norm.*", "backbone.vit.head.*"),
+        *("swintransformer*.downsample.*", "*.attn_mask", "*.relative_position_index", "*.task_query", "testmlp.*"),
+    ),
+)
+"""Rules for `IQA.pt` and `DE.pt` of DSL-FIQA in one file; what is left out enters no published score."""
+
+
 def _network(reference: str, contract: Contract = RGB, rules: StateRules = NO_RULES) -> Architecture:
     """Return the architecture of a network that is trained on labels of quality, or on recognition."""
     player = "synfiqa.actors.quality.trained.network_scorer:network_scorer"
@@ -54,6 +70,14 @@ NETWORKS = {
     "sdd-fiqa": _network("synfiqa.actors.nets.fiqa.sdd_fiqa:SddFiqa", rules=StateRules(**WRAPPED)),
     "fiqa-mobilefacenet": _network("synfiqa.actors.nets.fiqa.mobilefacenet:MobileFaceNet"),
     "fiqa-compact": _network("synfiqa.actors.nets.fiqa.compact:CompactNet"),
+    "dsl-fiqa": Architecture(
+        "quality",
+        "synfiqa.actors.quality.trained.portraits.portrait_model:portrait_model",
+        network="synfiqa.actors.nets.fiqa.dsl.dsl_network:DslNetwork",
+        player_arguments=("portrait_side", "crops"),
+        rules=PUBLISHED_DSL,
+        contracts=(Contract("rgb", "range", (-1.0, 1.0)),),
+    ),
 }
 """Quality networks, whose weights files may hold their card."""
 

@@ -15,6 +15,8 @@ from synfiqa.actors.nets.quality_net import ARCHITECTURE, QualityNet
 from synfiqa.schemas.model_card import Normalise
 
 INPUT_SIZE = 112
+DSL_SIZES = {"dsl": 384, "dsl-compact": 128}
+"""Sides of the crops that the networks of DSL-FIQA read."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class TrainableNetwork:
         return self.network(**{**self.arguments, **overrides})
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Map float pixels in 0..255, luma (B, 112, 112) or RGB (B, 3, 112, 112), to the input of the network."""
+        """Map float pixels in 0..255, luma (B, H, W) or RGB (B, 3, H, W), to the input of the network."""
         if self.value_range is None:
             return pixels
         low, high = self.value_range
@@ -57,6 +59,13 @@ class TrainableNetwork:
             "value_range": self.value_range,
             "normalise": self.normalisation,
         }
+
+
+def _dsl(compact: bool = False, **arguments: Any) -> FiqaNetwork:
+    # timm, which takes seconds to import, is for these networks alone.
+    from synfiqa.actors.nets.fiqa.dsl.dsl_network import COMPACT, DslNetwork
+
+    return DslNetwork(**{**(COMPACT if compact else {}), **arguments})
 
 
 def _iresnet(depth: int) -> TrainableNetwork:
@@ -88,5 +97,7 @@ TRAINABLE: dict[str, TrainableNetwork] = {
     "iresnet50": _iresnet(50),
     "iresnet100": _iresnet(100),
     "vit-s": TrainableNetwork("fiqa-vit", FiqaViT),
+    "dsl": TrainableNetwork("dsl-fiqa", _dsl, input_size=DSL_SIZES["dsl"]),
+    "dsl-compact": TrainableNetwork("dsl-fiqa", _dsl, {"compact": True}, input_size=DSL_SIZES["dsl-compact"]),
 }
 """Networks by the value of the config key `train.network`."""

@@ -19,6 +19,7 @@ from synfiqa.actors.nets.fiqa.contract import FiqaNetwork
 from synfiqa.actors.quality.trained.onnx_contract import INPUT, OUTPUT, SHAPE, metadata_of
 from synfiqa.actors.quality.trained.onnx_scorer import OnnxScorer
 from synfiqa.actors.quality.trained.quality_model import QualityModel
+from synfiqa.actors.roles import takes_portraits
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import ModelCard
 
@@ -55,9 +56,14 @@ class PixelsToScores(nn.Module):
 def export_onnx(model: QualityModel, target: Path, opset: int = OPSET) -> float:
     """Write the model as ONNX and return the largest difference between its scores and torch's.
 
-    The batch size is free. UserError without the extra `onnx`, for an opset that torch cannot write, and where the
-    folder is missing; JobFailed, with no file written, where scores differ by more than `TOLERANCE`.
+    The batch size is free. UserError for a network of portraits, without the extra `onnx`, for an opset that torch
+    cannot write, and where the folder is missing; JobFailed, with no file written, where scores differ by more than
+    `TOLERANCE`.
     """
+    if takes_portraits(model):
+        raise UserError(
+            f"{model.card.name} scores portraits, for which there is no ONNX contract: score with the model itself"
+        )
     if find_spec("onnx") is None:
         raise UserError(f"exporting needs synfiqa[onnx], which is not installed here: {remedy('onnx')}")
     if not target.parent.is_dir():

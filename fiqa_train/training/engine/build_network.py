@@ -1,5 +1,6 @@
 """The untrained network of a training, and its card."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import nn
 
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.checks.network_cost import gflop
+from synfiqa.actors.model_store.state import read_state
 from synfiqa.actors.nets.fiqa.table import TRAINABLE, TrainableNetwork
 from synfiqa.actors.quality.trained.initialise import initialise_from_embedder
 from synfiqa.schemas.config.train_config import TrainSection
@@ -25,6 +27,7 @@ OUTPUTS = {
     "distil": "quality score (N,), about 0..1 on the scale of the teacher's scores, unbounded",
     "cr_fiqa": _RATIO,
     "vit_fiqa": _RATIO,
+    "dsl_fiqa": "quality score (N,) of crops of portraits, about 0..1 on the scale of the training scores, unbounded",
 }
 """Output of the network of each method."""
 
@@ -45,6 +48,9 @@ def settings_of(section: TrainSection, initial: Model | None) -> dict[str, Any]:
                 "train.initialise=random"
             )
         return {"widths": list(arguments["widths"]), "blocks": list(arguments["blocks"])}
+    if section.method == "dsl_fiqa":
+        own = {} if section.dsl.landmarks == "as_built" else {"landmarks": section.dsl.landmarks}
+        return own | {"queries": section.dsl.queries}
     if section.network.startswith("iresnet"):
         return {"head": "label" if section.method == "mr_fiqa" else "linear"}
     return {}
@@ -56,7 +62,26 @@ def build_network(section: TrainSection, initial: Model | None, seed: int) -> nn
     network = kind_of(section).build(**settings_of(section, initial))
     if initial is not None:
         initialise_from_embedder(network, initial)
+    if section.dsl.backbone:
+        _load_backbone(network, Path(section.dsl.backbone))
     return network
+
+
+def _load_backbone(network: nn.Module, path: Path) -> None:
+    """Copy the blocks that are read from a state dict of timm's vit_base_patch16_384."""
+    if not path.is_file():
+        raise UserError(
+            f"train.dsl.backbone={path} is no file: name a state dict of vit_base_patch16_384, or leave it out"
+        )
+    vit: nn.Module = network.backbone.vit  # type: ignore[union-attr, assignment]
+    wanted = vit.state_dict()
+    found = {key: value for key, value in read_state(path).items() if key in wanted}
+    bad = sorted(key for key, value in wanted.items() if key not in found or found[key].shape != value.shape)
+    if bad:
+        raise UserError(
+            f"train.dsl.backbone={path} lacks {bad[0]} in the shape of vit_base_patch16_384: save its state_dict()"
+        )
+    vit.load_state_dict(found)
 
 
 def kind_of(section: TrainSection) -> TrainableNetwork:

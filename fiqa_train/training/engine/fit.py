@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -17,15 +16,18 @@ from synfiqa.fiqa_train.training.engine.divergence import LossWatch
 from synfiqa.fiqa_train.training.engine.optimiser import clip, optimiser_of, set_step_size
 from synfiqa.fiqa_train.training.engine.session import Session
 from synfiqa.fiqa_train.training.engine.step_size import share
-from synfiqa.fiqa_train.training.engine.validation import Validation, copied, with_best
+from synfiqa.fiqa_train.training.engine.training_data import open_faces, open_portraits
+from synfiqa.fiqa_train.training.engine.validation import copied, with_best
 from synfiqa.fiqa_train.training.engine.worker_task import TrainTask
 from synfiqa.fiqa_train.training.methods.objective import Objective
 from synfiqa.fiqa_train.training.methods.sampled_classes import SampledClasses
 from synfiqa.fiqa_train.training.methods.table import build_objective
 from synfiqa.fiqa_train.training.reading.batch import Batch
-from synfiqa.fiqa_train.training.reading.reader import TrainingReader
+from synfiqa.schemas.evaluation import Epoch
 from synfiqa.schemas.seeds import derive_seed
 
+HISTORY_FIELDS = tuple(Epoch.model_fields)
+"""Metrics that the record of a finished training has of each epoch; others stand in its log."""
 SHOW_S = 5.0
 """Seconds between two lines of progress."""
 
@@ -52,28 +54,19 @@ class Training:
         self.task, self.session, section = task, session, task.section
         kind = TRAINABLE[section.network]
         self._gray = kind.channels == "gray"
-        # Only rank 0 validates; the others wait for it at the next step.
-        held_out = task.held_out() if session.rank == 0 or task.teacher else None
-        teacher = task.teacher.scaled(held_out[0]) if task.teacher and held_out else None
-        self.reader = TrainingReader(
-            task.sources,
-            # A teacher sees colours.
-            channels="gray" if self._gray and teacher is None else "rgb",
-            batch_size=section.batch_size,
-            seed=task.seed,
-            rank=session.rank,
-            world=session.world,
-            augment=section.augment,
-            threads=section.readers,
-            pinned=session.device.type == "cuda",
-        )
+        if task.portraits is None:
+            self.reader, self.validation, teacher = open_faces(task, session, gray=self._gray)
+        else:
+            self.reader, self.validation, teacher = *open_portraits(task, task.portraits, session), None
+        self.before = section.dsl.encoder_epochs if task.portraits else 0
         network = build_network(section, task.initial, task.seed)
         self.objective: Objective = build_objective(
             section, network, kind.normalise, self.reader.classes, task.seed, gray=self._gray, teacher=teacher
         )
-        self.state = session.restore() or _first_state(network)
+        self.state = session.restore() or first_state(network)
         if "model" in self.state:
             network.load_state_dict(self.state["model"])
+        if "beside" in self.state:
             self.objective.beside.load_state_dict(self.state["beside"])
         self.model = session.prepare(self.objective)
         self.optimiser = optimiser_of(section, self.objective)
@@ -83,14 +76,8 @@ class Training:
         if "scaler" in self.state:
             self.scaler.load_state_dict(self.state["scaler"])
         self.average = self._average()
-        self.steps = [self.reader.steps(epoch) for epoch in range(section.epochs)]
+        self.steps = [self.reader.steps(epoch) for epoch in range(self.before + section.epochs)]
         self.losses = LossWatch(session.device, self.state["loss_sum"])
-        self.validation: Validation | None = None
-        if session.rank == 0 and held_out is not None:
-            images, labels = held_out
-            measures = {one.name: one.open() for one in task.watched}
-            target = labels if teacher is None else np.asarray(teacher(images), np.float32)
-            self.validation = Validation(images, target, measures, gray=self._gray, device=session.device)
 
     def close(self) -> None:
         """End the threads that read."""
@@ -105,11 +92,12 @@ class Training:
     def _epoch(self, epoch: int) -> bool:
         """Train an epoch from the step that the state names; return False when the session stops."""
         section, steps = self.task.section, self.steps[epoch]
+        self.objective.at_epoch(epoch)
         before, first = sum(self.steps[:epoch]), self.state["step"]
         clock = _Clock(self, before + first)
         for step, batch in enumerate(self.reader.batches(epoch, first), first):
             done = before + step
-            set_step_size(self.optimiser, section.learning_rate * share(section, done, sum(self.steps)))
+            set_step_size(self.optimiser, self._step_size(epoch, done))
             torch.manual_seed(derive_seed(self.task.seed, "train", epoch, step, self.session.rank))  # dropout
             self.losses.add(self._step(batch), epoch, step, steps)
             done, last = done + 1, step + 1 == steps
@@ -136,7 +124,9 @@ class Training:
         metrics = {"epoch": epoch + 1, "loss": self.losses.mean(self.steps[epoch])}
         metrics |= self._measure(done, epoch + 1)
         self.losses.restart()
-        history = [*self.state["history"], metrics] if self.validation else self.state["history"]
+        listed = self.validation and epoch >= self.before
+        entry = {key: metrics[key] for key in HISTORY_FIELDS if key in metrics} | {"epoch": epoch + 1 - self.before}
+        history = [*self.state["history"], entry] if listed else self.state["history"]
         self.state = {**self.state, "epoch": epoch + 1, "step": 0, "history": history}
         self._store(metrics)
 
@@ -150,11 +140,7 @@ class Training:
         for index, part in enumerate(parts):
             cut = slice(int(part[0]), int(part[-1]) + 1)
             with self._no_sync(index + 1 < len(parts)), self._autocast():
-                loss = self.model(
-                    batch.images[cut].to(device, non_blocking=True),
-                    batch.quality[cut].to(device, non_blocking=True),
-                    batch.classes[cut].to(device, non_blocking=True),
-                )["loss"]
+                loss = self.model(*batch.inputs(cut, device))["loss"]
                 loss = loss * (len(part) / rows)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
@@ -169,6 +155,13 @@ class Training:
         if self.average is not None:
             self.average.update_parameters(self.objective.network)
         return total
+
+    def _step_size(self, epoch: int, done: int) -> float:
+        """Return the step size of a step, counted over both stages where there are two; each has its own course."""
+        section, before = self.task.section, sum(self.steps[: self.before])
+        if epoch < self.before:
+            return section.dsl.encoder_rate * share(section, done, before)
+        return section.learning_rate * share(section, done - before, sum(self.steps) - before)
 
     def _no_sync(self, apart: bool) -> AbstractContextManager[Any]:
         """Return a context in which gradients of several workers stay apart until the last part of a batch."""
@@ -196,8 +189,9 @@ class Training:
 
     def _measure(self, done: int, epoch: float) -> dict[str, float]:
         """Validate on rank 0, keep the weights if they are the best, and return the metrics."""
-        if self.validation is None:
+        if self.validation is None or epoch <= self.before:
             return {}
+        epoch -= self.before
         network, self.objective.network = self.objective.network, self.kept
         try:
             metrics, scores = self.validation.measure(self.objective, f"step {done} (epoch {math.ceil(epoch)})")
@@ -211,7 +205,9 @@ class Training:
         section = self.task.section
         if self.session.rank or done % section.watch.log_steps:
             return
-        line = {"step": done, "epoch": epoch + 1, "loss": self.losses.recent(), "learning_rate": self._rate()}
+        first = epoch < self.before
+        line = {"step": done, "epoch": epoch + 1 - (0 if first else self.before), "learning_rate": self._rate()}
+        line["encoder_loss" if first else "loss"] = self.losses.recent()
         self.state = {**self.state, "log": [*self.state["log"], line]}
 
     def _rate(self) -> float:
@@ -266,7 +262,8 @@ class _Clock:
         )
 
 
-def _first_state(network: nn.Module) -> dict[str, Any]:
+def first_state(network: nn.Module) -> dict[str, Any]:
+    """Return the state of a training before its first step."""
     return {
         "epoch": 0,
         "step": 0,

@@ -8,11 +8,13 @@ from synfiqa.schemas.config.train_config import TrainSection
 
 
 def optimiser_of(section: TrainSection, objective: Objective) -> torch.optim.Optimizer:
-    """Return AdamW or SGD over network and class centres, each a group of its own, as CR-FIQA's two optimisers are."""
+    """Return AdamW, Adam or SGD over network and class centres, a group each, as CR-FIQA's two optimisers are."""
     groups = [{"params": [*part.parameters()]} for part in (objective.network, objective.beside)]
     groups = [group for group in groups if group["params"]]
     if section.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=section.learning_rate, weight_decay=section.weight_decay)
+    if section.optimiser == "adam":
+        return torch.optim.Adam(groups, lr=section.learning_rate, weight_decay=section.weight_decay)
     return torch.optim.SGD(
         groups, lr=section.learning_rate, momentum=section.momentum, weight_decay=section.weight_decay
     )

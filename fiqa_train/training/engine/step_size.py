@@ -1,4 +1,4 @@
-"""The course of the step size: a linear rise, then a cosine, a polynomial or drops."""
+"""The course of the step size: a linear rise, then a cosine, waves of it, a polynomial or drops."""
 
 import math
 
@@ -18,6 +18,8 @@ def share(section: TrainSection, step: int, steps: int) -> float:
     if section.schedule == "steps":
         epoch = step * section.epochs / steps
         return section.drop_factor ** sum(epoch >= drop for drop in section.drops)
+    if section.schedule == "waves":
+        return 0.5 * (1 + math.cos(math.pi * (step - rise) / section.wave_steps))
     done = (step - rise) / max(1, steps - rise)
     if section.schedule == "polynomial":
         return max(0.0, 1 - done) ** section.power

@@ -8,6 +8,7 @@ import numpy as np
 
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.cluster.run.lease import Claim
+from synfiqa.fiqa_train.training.dsl.portrait_set import PortraitData
 from synfiqa.fiqa_train.training.reading.decode import face_shape
 from synfiqa.fiqa_train.training.reading.faces import Pieces
 from synfiqa.fiqa_train.training.reading.sources.source import Source
@@ -47,14 +48,14 @@ class TeacherSource(Protocol):
 class TrainTask:
     """Inputs of one worker of a training.
 
-    `held_out_source` holds the labelled samples of validation identities; `identities` counts them by split; `initial`
-    is the embedder that the network starts from, None for random weights; `claim` is the driver's hold on the run, None
-    without a lease; `wait_s` bounds the wait for workers.
+    `held_out_source` holds the labelled samples of validation identities, None where `portraits` has them;
+    `identities` counts them by split; `initial` is the embedder that the network starts from, None for random weights;
+    `claim` is the driver's hold on the run, None without a lease; `wait_s` bounds the wait for workers.
     """
 
     url: str
     sources: Sequence[Source]
-    held_out_source: Source
+    held_out_source: Source | None
     identities: dict[str, int]
     rows: int
     section: TrainSection
@@ -66,6 +67,7 @@ class TrainTask:
     wait_s: float = 3600.0
     teacher: TeacherSource | None = None
     watched: tuple[WatchedSet, ...] = ()
+    portraits: PortraitData | None = None
 
     def require_held(self) -> None:
         """Raise RunHeld when another driver has taken the run over."""
@@ -74,6 +76,7 @@ class TrainTask:
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Return uint8 RGB faces (N, 112, 112, 3) of validation identities, at most HELD_OUT_ROWS, and their labels."""
+        assert self.held_out_source is not None, "portraits are validated by another function"
         source = Pieces([self.held_out_source])
         count = min(HELD_OUT_ROWS, int(source.rows.sum()))
         images, quality = np.zeros((count, *face_shape("rgb")), np.uint8), np.zeros(count, np.float32)

@@ -1,1 +1,1 @@
-"""Objectives of a training, a file each: label regression, CR-FIQA, MR-FIQA, ViT-FIQA, distillation."""
+"""Objectives of a training, a file each: label regression, CR-FIQA, MR-FIQA, ViT-FIQA, distillation, DSL-FIQA."""

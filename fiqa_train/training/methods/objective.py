@@ -21,6 +21,9 @@ class Objective(nn.Module):
         self.beside = nn.ModuleDict()
         self._normalise = normalise
 
+    def at_epoch(self, epoch: int) -> None:
+        """Prepare for an epoch (from 0), for objectives that change while they are trained."""
+
     def forward(self, pixels: Tensor, quality: Tensor, classes: Tensor) -> dict[str, Tensor]:
         """Return `loss` and its terms, scalars, of a batch: float pixels (B, ...) in 0..255, labels (B,), classes (B,).
 

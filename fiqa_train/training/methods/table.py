@@ -53,6 +53,11 @@ def build_objective(
     chosen = section.objective
     if section.method == "label_regression":
         return LabelRegression(network, normalise)
+    if section.method == "dsl_fiqa":
+        # Its networks import timm, which takes seconds.
+        from synfiqa.fiqa_train.training.methods.dsl_fiqa import DslFiqa
+
+        return DslFiqa(network, normalise, section.dsl)
     if section.method == "distil":
         assert teacher is not None, "the task of a distillation has a teacher"
         return Distillation(network, normalise, teacher, gray=gray)

@@ -20,6 +20,10 @@ class Batch:
     quality: Tensor
     classes: Tensor
 
+    def inputs(self, rows: slice, device: torch.device) -> tuple[Tensor, ...]:
+        """Return what an objective takes of some rows, on the device."""
+        return tuple(part[rows].to(device, non_blocking=True) for part in (self.images, self.quality, self.classes))
+
 
 def empty_batch(rows: int, channels: Channels, *, pinned: bool) -> Batch:
     """Return a batch whose values are not set yet, in pinned memory where that is wanted and CUDA is there."""

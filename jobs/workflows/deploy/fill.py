@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
@@ -18,7 +19,7 @@ IMAGE = "synfiqa"
 """Name of the image in manifests for which none is given."""
 
 
-def fill(template: str, values: dict[str, object]) -> str:
+def fill(template: str, values: Mapping[str, object]) -> str:
     """Return a template (path below `cluster/deploy/`) with `$name` replaced; every name must have a value."""
     text = (TEMPLATES / template).read_text(encoding="utf-8")
     return Template(text).substitute({name: str(value) for name, value in values.items()})

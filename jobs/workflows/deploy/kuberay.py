@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from synfiqa.jobs.workflows.deploy.fill import config_text, fill, indent, name_of, versions
@@ -69,7 +70,7 @@ def render_kuberay(config: RunConfig, kinds: list[NodeKind], image: str, around:
     return fill("kuberay/around.yaml", values) + own
 
 
-def _group(kind: NodeKind, values: dict[str, object], around: Around) -> str:
+def _group(kind: NodeKind, values: Mapping[str, object], around: Around) -> str:
     placement = ""
     if around.cloud:
         cloud = CLOUDS[around.cloud]

@@ -19,6 +19,8 @@ from tests.fiqa_train.training.alone import Alone
 
 FOLDER = Path(__file__).parents[3] / "configs/train"
 FILES = sorted(FOLDER.glob("*.yaml"))
+FACES = [path for path in FILES if not path.stem.startswith("dsl-fiqa")]
+"""Those that train on aligned faces; portraits are trained on in engine/test_portrait_training.py."""
 
 
 def section_of(path, **changes):
@@ -28,7 +30,9 @@ def section_of(path, **changes):
 
 
 def test_there_is_one_for_each_published_model_and_for_distillation():
-    assert [path.stem for path in FILES] == ["cr-fiqa-l", "cr-fiqa-s", "distil", "mr-fiqa", "synfiqa-pp", "vit-fiqa"]
+    faces = ["cr-fiqa-l", "cr-fiqa-s", "distil", "mr-fiqa", "synfiqa-pp", "vit-fiqa"]
+    assert [path.stem for path in FACES] == faces
+    assert set(FILES) - set(FACES) == {FOLDER / "dsl-fiqa.yaml", FOLDER / "dsl-fiqa-compact.yaml"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -49,7 +53,15 @@ def run(tmp_path_factory):
     return config, storage
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_dsl_fiqa_falls_and_rises_every_fifty_steps_as_its_trainer_stepped_the_cosine():
+    section = section_of(FOLDER / "dsl-fiqa.yaml")
+    rates = [share(section, step, 10_000) for step in (0, 25, 50, 75, 100)]
+    assert rates == pytest.approx([1, 0.5, 0, 0.5, 1])
+    assert (section.batch_size, section.optimiser, section.learning_rate) == (16, "adam", 1e-5)
+    assert (section.dsl.flip, section.dsl.queue, section.dsl.encoder_rate) == (0.7, 2048, 3e-5)
+
+
+@pytest.mark.parametrize("path", FACES, ids=lambda path: path.stem)
 def test_it_trains_a_small_network_on_a_run(run, path):
     config, storage = run
     network = "compact-vit" if path.stem == "vit-fiqa" else "compact"

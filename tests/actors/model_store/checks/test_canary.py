@@ -58,6 +58,7 @@ SETTINGS = {
     "fiqa-iresnet": {"arguments": SMALL_NETWORKS["iresnet50"]},
     "fiqa-mobilefacenet": {"arguments": SMALL_NETWORKS["mobilefacenet"]},
     "fiqa-vit": {"arguments": SMALL_NETWORKS["vit-s"]},
+    "dsl-fiqa": {"arguments": SMALL_NETWORKS["dsl"]},
     "small-clip": {
         "arguments": {
             "vocabulary": ["a", "sharp", "photo", "of", "face", "in", "even", "light"],

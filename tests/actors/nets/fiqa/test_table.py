@@ -28,7 +28,8 @@ def size(network) -> tuple[int, int]:
 
 
 def pixels_of(name: str, count: int = 3) -> torch.Tensor:
-    shape = (count, 112, 112) if TRAINABLE[name].channels == "gray" else (count, 3, 112, 112)
+    side = TINY[name].get("side", 112)
+    shape = (count, side, side) if TRAINABLE[name].channels == "gray" else (count, 3, side, side)
     return torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 255
 
 

@@ -6,6 +6,7 @@ from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.actors.nets.fiqa.contract import FiqaNetwork
 from synfiqa.actors.nets.fiqa.table import TRAINABLE
 from synfiqa.schemas.model_card import ModelCard
+from tests.actors.nets.fiqa.dsl.tiny_dsl import TINY as SMALL_DSL
 
 SMALL_IRESNET: dict[str, Any] = {"layers": [1, 2, 1, 1], "widths": [8, 8, 8, 16], "embedding_dim": 12}
 SMALL_VIT: dict[str, Any] = {"patch": 28, "width": 64, "depth": 2, "heads": 1, "embedding_dim": 8}
@@ -21,6 +22,7 @@ TINY: dict[str, dict[str, Any]] = {
     },
     **{f"iresnet{depth}": SMALL_IRESNET for depth in (18, 34, 50, 100)},
     "vit-s": SMALL_VIT,
+    **dict.fromkeys(("dsl", "dsl-compact"), SMALL_DSL),
 }
 
 

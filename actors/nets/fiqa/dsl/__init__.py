@@ -1,0 +1,1 @@
+"""DSL-FIQA (2406.09622): degradation encoder, landmark-guided transformer, and their parts."""

@@ -1,0 +1,1 @@
+"""Scorers of portraits: frames cut from photographs, test-time crops, and networks that read them."""
