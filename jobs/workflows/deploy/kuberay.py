@@ -83,8 +83,8 @@ def _group(kind: NodeKind, values: Mapping[str, object], around: Around) -> str:
     labels = json.dumps(dict(kind.labels)) if kind.labels else ""
     return fill(
         "kuberay/worker-group.yaml",
-        values
-        | {
+        {
+            **values,
             "group": kind.name.lower().replace("_", "-"),
             "why": "\n# ".join(kind.why),
             "nodes": kind.nodes,
