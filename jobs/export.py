@@ -13,17 +13,18 @@ from synfiqa.schemas.errors import UserError
 def export(options: argparse.Namespace) -> None:
     """Export the run; the folder appears whole or not at all."""
     config = config_of(options)
+    portraits = options.layout == "gfiqa"
+    if (options.ofiq and portraits) or (options.score and not portraits):
+        raise UserError("--score goes with --layout gfiqa, and --ofiq with the other layouts: leave one out")
     require_address()
     from synfiqa.fiqa_train.export.layouts import run_export
     from synfiqa.fiqa_train.export.portrait_export import run_portrait_export
 
     storage, out = storage_of(config), local_path(options.out)
-    portraits = options.layout == "gfiqa"
-    if portraits and options.ofiq or options.score and not portraits:
-        raise UserError("--score goes with --layout gfiqa, and --ofiq with the other layouts: leave one out")
     with cluster_session():
         if portraits:
-            run_portrait_export(storage, out, options.score or "similarity", config.label.name, config.resilience)
+            score = options.score or "similarity"
+            say(run_portrait_export(storage, out, score, config.label.name, config.resilience).sentence)
         else:
             run_export(storage, out, options.layout, config.label.name, config.resilience, ofiq=options.ofiq)
     say(f"exported to {options.out}")
@@ -39,20 +40,14 @@ COMMAND = Command(
             "--layout",
             choices=("synfiqa", "webdataset", "parquet", "gfiqa"),
             default="synfiqa",
-            help="synfiqa: data/<id>/*.jpg and Quality-Scores.txt; webdataset, parquet: one file a shard; gfiqa: "
-            "portraits with 68 landmarks, of a run with storage.portraits (default: synfiqa)",
+            help="synfiqa: data/<id>/*.jpg and Quality-Scores.txt; gfiqa: portraits with 68 landmarks, of a run with "
+            "storage.portraits; others: one file a shard (default: synfiqa)",
         ),
-        option(
-            "--score",
-            metavar="NAME",
-            help="score of the portraits of gfiqa: similarity (SSIM to the clean portrait), quality or another column "
-            "of the labels, a scorer of models.scorers (default: similarity)",
-        ),
+        option("--score", metavar="NAME", help="of gfiqa: similarity (default), a label column, a scorer of the run"),
         option(
             "--ofiq",
             action="store_true",
-            help="also write OFIQ-Commanded.csv, the components of ISO/IEC 29794-5 that recipes determine, in the "
-            "layout of OFIQ",
+            help="also write OFIQ-Commanded.csv, OFIQ's components of ISO/IEC 29794-5 that recipes determine",
         ),
     ),
     export,

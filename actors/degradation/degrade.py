@@ -91,7 +91,7 @@ def draw_kernel(
     lambda1, lambda2 = (float(value) for value in rng.uniform(low, high, size=2))
     theta = float(rng.uniform(0, np.pi))
     noise = 1 + rng.uniform(-_TAP_NOISE * blur, _TAP_NOISE * blur, size=(KERNEL_SIZE, KERNEL_SIZE))
-    middle = float(np.ceil(pixel * (KERNEL_SIZE - 1) / 2))
+    middle = float(np.ceil(pixel * (KERNEL_SIZE - 1) / 2 - 1e-6))
     size = 2 * int(middle) + 1
     if profile == "corrected":
         half = noise.size // 2

@@ -18,7 +18,7 @@ def portraits_card(manifest: RunManifest, images: int, score: str) -> str:
     return _card(
         manifest,
         f"{images} portraits of people who do not exist, before alignment, most of them degraded in a controlled way, "
-        f"each with 68 landmarks and a score (`MOS`: {score}, higher is better; nobody's opinion).",
+        f"each with 68 landmarks and a score (`MOS`: {score}, higher is better; measured, not judged by people).",
     )
 
 

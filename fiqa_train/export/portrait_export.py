@@ -21,6 +21,19 @@ _DEFAULT_RESILIENCE = ResilienceSection()
 
 
 @dataclass(frozen=True)
+class PortraitCounts:
+    """Portraits written, and those left out because a landmark lies far outside the picture."""
+
+    written: int
+    left_out: int
+
+    @property
+    def sentence(self) -> str:
+        """Return the counts in words."""
+        return f"{self.written} portraits, {self.left_out} left out whose face is cut off by the frame"
+
+
+@dataclass(frozen=True)
 class ExportedPortraits:
     """What one shard adds: the entries of its images, and the files that are not written yet, by path."""
 
@@ -42,7 +55,9 @@ class PortraitExport:
         Portraits with a landmark far outside, which no reader of the layout takes, are left out.
         """
         here = self.folder.is_dir()
-        entries, files, left_out = [], {}, 0
+        entries: list[Entry] = []
+        files: dict[str, bytes] = {}
+        left_out = 0
         for item in self.portraits.items(shard):
             if landmark_fault(item.landmarks, item.image.shape[1], item.image.shape[0]):
                 left_out += 1
@@ -62,7 +77,7 @@ def run_portrait_export(
     score: str = SIMILARITY,
     label_name: str = "default",
     resilience: ResilienceSection = _DEFAULT_RESILIENCE,
-) -> dict[str, int]:
+) -> PortraitCounts:
     """Write the portraits of a run below `out`, degraded and scored; return how many are written and left out.
 
     The layout is that of `synfiqa.fiqa_train.portraits.gfiqa_layout`, with a `README.md`, the dataset card. Equal runs
@@ -82,7 +97,7 @@ def run_portrait_export(
             write_files(folder, shard.files)
             entries += shard.entries
             left_out += shard.left_out
-        require_different_scores((entry.score for entry in entries), f"the portraits of {storage.uri('')}")
+        require_different_scores((entry.score for entry in entries), f"the portraits of {storage.uri()}")
         texts = split_files(entries) | {CARD: portraits_card(manifest, len(entries), portraits.score.description)}
         write_files(folder, {path: text.encode() for path, text in texts.items()})
-    return {"images": len(entries), "left_out": left_out}
+    return PortraitCounts(len(entries), left_out)

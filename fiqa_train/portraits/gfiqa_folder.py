@@ -75,8 +75,8 @@ def open_gfiqa(root: Path | str, split: Split = "train", *, crop: int = 0) -> Gf
     scores = _scores(folder / SCORES)
     if missing := sorted(images.keys() - scores.keys()):
         raise UserError(
-            f"{folder / SCORES} has no score of {_some(missing)}: add an entry to Image and MOS, or remove the file from "
-            f"{folder / IMAGES}"
+            f"{folder / SCORES} has no score of {_some(missing)}: add an entry to Image and MOS, or remove the image "
+            f"from {folder / IMAGES}"
         )
     if missing := sorted(scores.keys() - images.keys()):
         raise UserError(
@@ -154,8 +154,8 @@ def _check(image: Path, landmarks: Path, crop: int) -> None:
         raise UserError(f"{error}; copy it again") from error
     if min(width, height) < crop:
         raise UserError(
-            f"{image} has {width} x {height} pixels, less than the crop of {crop}: take a smaller crop, or images of at "
-            f"least {crop} x {crop} (of a run, generate.portrait_size)"
+            f"{image} has {width} x {height} pixels, less than the crop of {crop}: take a smaller crop, or images of "
+            f"at least {crop} x {crop} (of a run, generate.portrait_size)"
         )
     if fault := landmark_fault(_landmarks(landmarks), width, height):
         raise UserError(f"{landmarks} {fault}: detect the landmarks of {image.name} again, in its own pixels")

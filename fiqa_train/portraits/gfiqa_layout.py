@@ -1,8 +1,8 @@
 """The folder layout of GFIQA-20k and CGFIQA-40k (DSL-FIQA), as this project writes it.
 
-`<root>/<split>/img/<name>.png`, `<split>/landmark/<name>.npy` (68 x 2, x then y in pixels) and `<split>/label.json` with
-two parallel lists, `Image` (file names) and `MOS` (scores, higher is better). Beside them `<split>/degradation.json`,
-which the published sets lack: parallel lists `Image`, `Identity` and `Degradation` (the operators' values by name).
+`<root>/<split>/img/<name>.png`, `<split>/landmark/<name>.npy` (68 x 2, x then y in pixels) and `<split>/label.json`
+with two parallel lists, `Image` (file names) and `MOS` (scores, higher is better). Beside them the published sets lack
+`<split>/degradation.json`: parallel lists `Image`, `Identity` and `Degradation` (the operators' values by name).
 """
 
 import io
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 
 def split_of(identity: int) -> Split:
-    """Return the split of an identity: of any ten in a row eight are in `train`, the ninth in `val`, the last in `test`.
+    """Return the split of an identity by its last digit: 8 is in `val`, 9 in `test`, all others in `train`.
 
     Identities are numbered as they were drawn, so that this is a random share; a run that grows moves none.
     """

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from synfiqa.actors.degradation.portrait import degraded_portrait
 from synfiqa.actors.imaging.codec import decode
@@ -13,7 +12,7 @@ from synfiqa.actors.quality.measures.structural_similarity import portrait_simil
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
-from synfiqa.fiqa_train.labels.label_pass import require_calibration, require_fresh_labels
+from synfiqa.fiqa_train.labels.label_pass import finished_shards, require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.labels.parts import by_shard, pair_shards, read_part
 from synfiqa.fiqa_train.portraits.portrait_item import PortraitItem
 from synfiqa.fiqa_train.portraits.score_column import SIMILARITY, ScoreColumn, score_column
@@ -52,10 +51,10 @@ class RunPortraits:
         labels = dict[str, float]()
         if self.score.label:
             for part in parts:
-                table = read_part(self.store.storage, part, self.score.label_columns)
-                labels.update(zip(*(table[name].to_pylist() for name in self.score.label_columns), strict=True))
-        table: pa.Table = self.store.read(commit, list(columns))
-        for batch in table.to_batches(max_chunksize=64):
+                labelled = read_part(self.store.storage, part, self.score.label_columns)
+                labels.update(zip(*(labelled[name].to_pylist() for name in self.score.label_columns), strict=True))
+        samples = self.store.read(commit, list(columns))
+        for batch in samples.to_batches(max_chunksize=64):
             for row in batch.to_pylist():
                 if self.score.label and row["kind"] == "reference":
                     continue
@@ -84,8 +83,8 @@ class RunPortraits:
 def run_portraits(storage: Storage, score: str = SIMILARITY, label_name: str = "default") -> RunPortraits:
     """Return the portraits of a run, scored by likeness to the clean portrait, a label column or a scorer of the run.
 
-    UserError when there is no run, it keeps no portraits, has no such score, or its labels are missing or older than
-    its shards.
+    UserError when there is no run, it is not finished, keeps no portraits or has no such score, or its labels are
+    missing or older than its shards.
     """
     manifest = load_run(storage)
     require_portraits(manifest, storage)
@@ -97,11 +96,10 @@ def run_portraits(storage: Storage, score: str = SIMILARITY, label_name: str = "
         commits = require_fresh_labels(store, calibration).shards
         parts = by_shard(shard.labels for shard in pair_shards(commits.values(), calibration.parts))
     else:
-        commits = store.committed("samples")
+        finished = finished_shards(storage, store.committed("samples"), manifest)
+        commits = {commit.number: commit for commit in finished}
     # Shards whose samples are all dead have no rows.
     shards = tuple((commit, tuple(parts.get(number, ()))) for number, commit in commits.items() if commit.file.rows)
-    if not shards:
-        raise UserError(f"{storage.uri("")} has no finished samples; run `synfiqa generate` first")
     return RunPortraits(store, shards, column)
 
 
@@ -109,6 +107,6 @@ def require_portraits(manifest: RunManifest, storage: Storage) -> None:
     """UserError when a run was generated without `storage.portraits`."""
     if not manifest.recipe["storage"].get("portraits"):
         raise UserError(
-            f"{storage.uri("")} keeps no portraits: generate a run with `--set storage.portraits=true` in another folder, "
-            "or this one anew with --new-generation"
+            f"{storage.uri()} keeps no portraits: generate a run with `--set storage.portraits=true` in another "
+            "folder, or this one anew with --new-generation"
         )

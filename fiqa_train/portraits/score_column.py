@@ -32,7 +32,9 @@ class ScoreColumn:
         """Return the score in words."""
         if self.label:
             return f"label `{self.label}`"
-        return f"score of `{self.name}` on the aligned crop" if self.sample else "SSIM of the face to the clean portrait"
+        return (
+            f"score of `{self.name}` on the aligned crop" if self.sample else "SSIM of the face to the clean portrait"
+        )
 
 
 def score_column(name: str, manifest: RunManifest) -> ScoreColumn:

@@ -42,7 +42,7 @@ class RunConfig(Section):
             )
         if self.storage.portraits and not self.models.conditional_kind.commands_recipe:
             raise ValueError(
-                f"storage.portraits is true, but models.conditional_generator {self.models.conditional_generator} knows "
+                f"storage.portraits is true, but models.conditional_generator {self.models.conditional_generator} has "
                 "no 68 landmarks of its pictures: set storage.portraits to false, or render the samples (procedural)"
             )
         return self

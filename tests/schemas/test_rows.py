@@ -39,6 +39,8 @@ def test_factors_of_plug_ins_and_scores_are_columns_at_the_end_in_order_of_names
     schema = samples_schema(factors=("sand", "dust"), scorers=("norm",))
     assert schema.names == [*SAMPLES.names, "factor_dust", "factor_sand", "score_norm"]
     assert samples_schema() == SAMPLES
+    with_portraits = samples_schema(("dust",), ("norm",), portraits=True)
+    assert with_portraits.names[len(SAMPLES) :] == ["portrait", "portrait_landmarks", "factor_dust", "score_norm"]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,8 @@ def test_factors_of_plug_ins_and_scores_are_columns_at_the_end_in_order_of_names
     [
         (SAMPLES, True),
         (samples_schema(("dust",), ("norm",)), True),
+        (samples_schema(("dust",), ("norm",), portraits=True), True),
+        (SAMPLES.append(samples_schema(portraits=True).field("portrait")), False),
         (SAMPLES.append(pa.field("dust", pa.float32())), False),
         (SAMPLES.append(pa.field("factor_dust", pa.float64())), False),
         (SAMPLES.append(pa.field("score_norm", pa.float32())).append(pa.field("factor_dust", pa.float32())), False),

@@ -33,6 +33,7 @@ def test_the_same_recipe_has_the_same_fingerprint_wherever_it_runs():
         {"models": {"embedder": "bundled-b"}},
         {"models": {"mirrored_recognition": True}},
         {"storage": {"format": "webdataset"}},
+        {"storage": {"portraits": True}},
     ],
 )
 def test_whatever_changes_bytes_changes_the_fingerprint(section):
@@ -42,6 +43,16 @@ def test_whatever_changes_bytes_changes_the_fingerprint(section):
 def test_a_run_without_mirrored_recognition_is_the_run_it_was_before_that_was_known():
     assert "mirrored_recognition" not in recipe_document(config(), MODELS)["models"]
     assert recipe_document(config(models={"mirrored_recognition": True}), MODELS)["models"]["mirrored_recognition"]
+
+
+def test_a_run_without_portraits_is_the_run_it_was_before_that_was_known():
+    assert recipe_document(config(), MODELS)["storage"] == {"format": "parquet"}
+    assert recipe_document(config(storage={"portraits": True}), MODELS)["storage"]["portraits"]
+
+
+def test_portraits_are_kept_of_rendered_samples_alone():
+    with pytest.raises(ValueError, match=r"set storage.portraits to false, or render the samples"):
+        config(storage={"portraits": True}, models={"conditional_generator": "diffusion", "conditional_diffusion": "x"})
 
 
 def test_other_weights_under_the_same_name_change_the_fingerprint():
