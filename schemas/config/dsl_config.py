@@ -15,7 +15,9 @@ class DslSection(Section):
         description="folder in the layout of GFIQA-20k (train/ and val/ with img/, landmark/ and label.json); empty: "
         "the portraits of the run, which needs storage.portraits",
     )
-    score: str = Field("similarity", description="score of the run's portraits, as in `export --layout gfiqa`")
+    score: str = Field(
+        "similarity", description="score of the run's portraits, as an export in the layout of GFIQA-20k takes it"
+    )
     unlabelled: str = Field(
         "", description="folder whose train/img is set R, in the same layout; empty: the portraits to learn from"
     )
