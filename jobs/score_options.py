@@ -22,8 +22,8 @@ OPTIONS = (
         default=BUNDLED_QUALITY,
         metavar="PATH",
         help="bundled-quality (default), sharpness, norm, mirror, detector, random, froq, ser-fiq, grafiqs, "
-        "iso-luminance and others; or run, model folder, .safetensors, .onnx, .froq.json or published .pth file; "
-        "several separated by commas",
+        "iso-luminance and others; models.yaml:NAME of a catalogue; or run, model folder, .safetensors, .onnx, "
+        ".froq.json or published .pth file; several separated by commas",
     ),
     option(
         "--out",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.registry import FROQ_SUFFIX, standalone
@@ -23,6 +24,8 @@ from synfiqa.schemas.model_card import BUILT_IN, BUNDLED_QUALITY
 ONNX = ".onnx"
 FILES = (".safetensors", ONNX, *TORCH_FILES)
 """Endings of files that hold a model."""
+CATALOGUED = re.compile(r"(.+\.ya?ml):([^:/]+)")
+"""A model of a catalogue: the path of its YAML file, and the name of the card."""
 ANSWER_S = 20.0
 """Seconds within which the store of a model must answer, because a person waits for it."""
 
@@ -30,8 +33,9 @@ ANSWER_S = 20.0
 def load_scorer(source: str, device: str = "cpu") -> QualityScorer:
     """Return a scorer of aligned crops: its `score(images)` takes uint8 RGB (N, 112, 112, 3), higher is better.
 
-    `source` is a scorer by name (bundled-quality, sharpness, norm, mirror, random, those of plug-ins), or a run folder,
-    a model folder or a file (path or URL): .safetensors, .onnx of `synfiqa export-model`, or a published .pth.
+    `source` is a scorer by name (bundled-quality, sharpness, norm, mirror, random, those of plug-ins), a card of a
+    catalogue (`models.yaml:NAME`), or a run folder, a model folder or a file (path or URL): .safetensors, .onnx of
+    `synfiqa export-model`, or a published .pth.
     `card.scale` of a trained model has `percentile` and `scalar` of a score. UserError, one sentence, when there is
     none.
     """
@@ -50,7 +54,8 @@ def open_scorer(source: str, device: str = "cpu") -> GuardedScorer:
     UserError when there is none. A name wins over a folder of the same name, which `./NAME` names.
     """
     if not _is_network(source):
-        return scorers_of([source], ScorerSettings(device=device), {}, "--model")[source]
+        settings, name = _named(source, device)
+        return scorers_of([name], settings, {}, "--model")[name]
     if source != BUNDLED_QUALITY and re.fullmatch(r"[A-Za-z0-9_-]+", source) and not Path(source).exists():
         raise UserError(
             f"--model: there is no scorer, run or model '{source}'; choose among {', '.join(standalone())}, or name a "
@@ -119,8 +124,11 @@ def open_scorers(sources: Iterable[str], device: str = "cpu") -> dict[str, Guard
 
 def scorer_columns(scorers: Mapping[str, QualityScorer]) -> list[ScorerColumn]:
     """Return name, digest and scale of scorers; `built-in` is the digest of code without weights."""
-    named = [name for name in scorers if not _is_network(name)]
-    digests = scorer_digests(named, ScorerSettings())
+    digests: dict[str, str] = {}
+    for source in scorers:
+        if not _is_network(source):
+            settings, name = _named(source)
+            digests |= {source: digest for digest in scorer_digests([name], settings).values()}
     return [
         ScorerColumn(name, digests.get(name) or scorer.card.sha256 or BUILT_IN, scorer.card.scale)
         for name, scorer in scorers.items()
@@ -128,5 +136,14 @@ def scorer_columns(scorers: Mapping[str, QualityScorer]) -> list[ScorerColumn]:
 
 
 def _is_network(source: str) -> bool:
-    """Return whether a source is no name of the registry, but for the bundled model, and no calibration of FROQ."""
-    return source == BUNDLED_QUALITY or (source not in standalone() and not source.endswith(FROQ_SUFFIX))
+    """Return whether a source is no name of registry or catalogue, but for the bundled model, and no file of FROQ."""
+    named = source in standalone() or source.endswith(FROQ_SUFFIX) or CATALOGUED.fullmatch(source)
+    return source == BUNDLED_QUALITY or not named
+
+
+def _named(source: str, device: str = "cpu") -> tuple[ScorerSettings, str]:
+    """Return the settings that hold the model of a name, and the name in its registry or catalogue."""
+    found = CATALOGUED.fullmatch(source)
+    if found is None:
+        return ScorerSettings(device=device), source
+    return ScorerSettings(Catalogue.load(found[1]), device=device), found[2]

@@ -55,6 +55,36 @@ def test_a_scorer_is_loaded_by_name_from_python(name):
     np.testing.assert_allclose(load_scorer(name).score(IMAGES), open_scorer(name).score(IMAGES), rtol=1e-6)
 
 
+CARD = """
+models:
+  mine:
+    role: quality
+    architecture: fiqa-compact
+    source: random:0
+    input_size: 112
+    channels: rgb
+    value_range: [-1, 1]
+    output: untrained
+    higher_is_better: true
+    licence: Apache-2.0
+    commercial_use: true
+"""
+
+
+def test_a_card_of_a_catalogue_is_named_with_its_file(tmp_path):
+    """Cards of published scorers could be evaluated, but `score --model` knew names of the registry alone."""
+    (tmp_path / "models.yaml").write_text(CARD)
+    name = f"{tmp_path}/models.yaml:mine"
+    scorers = open_scorers([name, "sharpness"])
+    assert np.isfinite(scorers[name].score(IMAGES)).all()
+    own, other = scorer_columns(scorers)
+    assert (own.name, len(own.digest), other.digest) == (name, 64, "built-in")
+    with pytest.raises(UserError, match="there is no scorer 'yours'"):
+        open_scorer(f"{tmp_path}/models.yaml:yours")
+    with pytest.raises(UserError, match=r"none\.yaml cannot be read"):
+        open_scorer("none.yaml:mine")
+
+
 def test_a_store_that_never_answers_is_named_in_time():
     """`--model http://x/y` was silent for 300 s."""
     with socket.socket() as server:
