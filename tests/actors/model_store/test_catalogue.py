@@ -54,7 +54,7 @@ def test_own_models_come_beside_the_bundled_ones(tmp_path):
         ({"colour": "red"}, "colour is not a known key: known: name, role, architecture"),
         ({"state": {"drop": "module."}}, "state.drop is not a known key: known: unwrap, strip"),
         ({"role": "king"}, "role: Input should be 'detector', 'pose'"),
-        ({"architecture": "adaface"}, "architecture 'adaface' is not one of 6drepnet360, adaface-ir, adm-unet"),
+        ({"architecture": "adaface"}, "architecture 'adaface' is not one of 6drepnet360, adaface-ir, adaface-norm"),
         ({"role": "detector"}, "adaface-ir plays the role embedder, not detector"),
         ({"channels": "rgb"}, "no published adaface-ir takes rgb, range [-1.0, 1.0] at 112 px; known: bgr, range,"),
         ({"value_range": [0, 1]}, "takes bgr, range [0.0, 1.0] at 112 px"),
