@@ -128,7 +128,7 @@ def scorer_columns(scorers: Mapping[str, QualityScorer]) -> list[ScorerColumn]:
     for source in scorers:
         if not _is_network(source):
             settings, name = _named(source)
-            digests |= {source: digest for digest in scorer_digests([name], settings).values()}
+            digests[source] = scorer_digests([name], settings).get(name, "")
     return [
         ScorerColumn(name, digests.get(name) or scorer.card.sha256 or BUILT_IN, scorer.card.scale)
         for name, scorer in scorers.items()

@@ -18,6 +18,11 @@ class DslSection(Section):
     score: str = Field(
         "similarity", description="score of the run's portraits, as an export in the layout of GFIQA-20k takes it"
     )
+    target: Literal["range", "ranks"] = Field(
+        "range",
+        description="scale of the scores to learn: range, from the lowest to the highest, or ranks, for scores that "
+        "crowd at one end, such as similarity",
+    )
     unlabelled: str = Field(
         "", description="folder whose train/img is set R, in the same layout; empty: the portraits to learn from"
     )

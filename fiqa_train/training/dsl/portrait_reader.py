@@ -16,7 +16,8 @@ from torch import Tensor
 
 from synfiqa.fiqa_train.training.dsl.crop_draws import random_crop
 from synfiqa.fiqa_train.training.dsl.degradation_draws import random_degradation
-from synfiqa.fiqa_train.training.dsl.portrait_set import PortraitSet, unit_scores
+from synfiqa.fiqa_train.training.dsl.portrait_set import PortraitSet
+from synfiqa.fiqa_train.training.dsl.target_scale import TargetScale
 from synfiqa.fiqa_train.training.reading.batch import Batch
 from synfiqa.fiqa_train.training.reading.order import share_of_batch
 from synfiqa.schemas.config.train_config import TrainSection
@@ -48,8 +49,8 @@ class PortraitBatch(Batch):
 class PortraitReader:
     """Batches of one rank: `section.dsl.encoder_epochs` epochs of sets, then `section.epochs` of scored crops.
 
-    `unlabelled` is set R. An epoch of sets has each of its images once, but for fewer than a set. Scores are scaled so
-    that those of the training portraits fill 0..1.
+    `unlabelled` is set R. An epoch of sets has each of its images once, but for fewer than a set. Scores are scaled
+    to 0..1 by `section.dsl.target`.
     """
 
     classes = 0
@@ -68,7 +69,7 @@ class PortraitReader:
         self._portraits, self._unlabelled, self._section, self._side = portraits, unlabelled, section, side
         self._seed, self._rank, self._world = seed, rank, world
         scores = portraits.scores
-        self._quality = unit_scores(scores, scores.min(), scores.max())
+        self._quality = TargetScale(scores, section.dsl.target)(scores)
         clean = max(1, round(CLEANEST * len(scores)))
         self._clean = np.argsort(-scores, kind="stable")[:clean]
         self._pools: list[ThreadPoolExecutor] = []

@@ -157,8 +157,3 @@ def require_split(portraits: PortraitSet, where: str) -> None:
     if len(portraits) < FEWEST:
         raise UserError(f"{where} has {len(portraits)} portraits: a training needs at least {FEWEST}, add some")
     require_different_scores(portraits.scores.tolist(), where)
-
-
-def unit_scores(scores: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return scores (N,) scaled so that low becomes 0 and high 1, float32; others may lie beyond."""
-    return ((scores - low) / (high - low)).astype(np.float32)

@@ -5,7 +5,8 @@ import torch
 
 from synfiqa.actors.quality.correlation import spearman
 from synfiqa.actors.quality.trained.portraits.portrait_crops import crops_of
-from synfiqa.fiqa_train.training.dsl.portrait_set import PortraitSet, unit_scores
+from synfiqa.fiqa_train.training.dsl.portrait_set import PortraitSet
+from synfiqa.fiqa_train.training.dsl.target_scale import TargetScale
 from synfiqa.fiqa_train.training.engine.validation import BATCH
 from synfiqa.fiqa_train.training.engine.worker_task import HELD_OUT_ROWS
 from synfiqa.fiqa_train.training.methods.dsl_fiqa import DslFiqa
@@ -16,12 +17,12 @@ from synfiqa.schemas.errors import JobFailed
 class PortraitValidation:
     """Held-out portraits (at most HELD_OUT_ROWS) with their scores, scaled as those of the training."""
 
-    def __init__(self, portraits: PortraitSet, low: float, high: float, side: int, device: torch.device) -> None:
+    def __init__(self, portraits: PortraitSet, scale: TargetScale, side: int, device: torch.device) -> None:
         count = min(HELD_OUT_ROWS, len(portraits))
         # Spread over the set, whose order may be that of identities.
         self._rows = np.linspace(0, len(portraits) - 1, count).round().astype(int)
         self._portraits, self._side, self._device = portraits, side, device
-        self._target = unit_scores(portraits.scores, low, high)[self._rows]
+        self._target = scale(portraits.scores)[self._rows]
 
     def measure(self, objective: Objective, where: str) -> tuple[dict[str, float], np.ndarray]:
         """Return SRCC, mean absolute error and PLCC of the network, and its scores; JobFailed for one not finite."""

@@ -8,6 +8,7 @@ import numpy as np
 from synfiqa.actors.nets.fiqa.table import DSL_SIZES
 from synfiqa.fiqa_train.training.dsl.portrait_reader import PortraitReader
 from synfiqa.fiqa_train.training.dsl.portrait_set import PortraitData, require_split
+from synfiqa.fiqa_train.training.dsl.target_scale import TargetScale
 from synfiqa.fiqa_train.training.engine.portrait_validation import PortraitValidation
 from synfiqa.fiqa_train.training.engine.session import Session
 from synfiqa.fiqa_train.training.engine.validation import Validation
@@ -80,5 +81,5 @@ def open_portraits(task: TrainTask, data: PortraitData, session: Session) -> tup
         return reader, None
     held_out = data.validation.open()
     require_split(held_out, "the validation split")
-    scores = portraits.scores
-    return reader, PortraitValidation(held_out, scores.min(), scores.max(), side, session.device)
+    scale = TargetScale(portraits.scores, section.dsl.target)
+    return reader, PortraitValidation(held_out, scale, side, session.device)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synfiqa.fiqa_train.training.dsl.portrait_set import KeptPortraits, require_split, unit_scores
+from synfiqa.fiqa_train.training.dsl.portrait_set import KeptPortraits, require_split
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.training.dsl.portraits import blurred, clean
 
@@ -35,7 +35,3 @@ def test_equal_scores_and_single_portraits_are_refused():
     with pytest.raises(UserError, match="has 1 portraits"):
         require_split(KeptPortraits(blurred(1)), "the split")
     require_split(KeptPortraits(blurred(4)), "the split")
-
-
-def test_scores_are_scaled_by_those_of_the_training():
-    assert unit_scores(np.array([20.0, 40.0, 70.0]), 20, 60).tolist() == [0, 0.5, 1.25]
