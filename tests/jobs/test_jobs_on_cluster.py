@@ -109,9 +109,9 @@ def test_exports_are_equal_byte_for_byte(tmp_path, mapped, alone, monkeypatch, l
     assert mapped == ["export"]
 
 
-def _far_away(store, layout, folder, ofiq):
+def _far_away(store, layout, folder, *rest):
     """Export as a node that does not see the folder of the driver."""
-    return shard_export.ShardExport(store, layout, folder.with_name("on another machine"), ofiq)
+    return shard_export.ShardExport(store, layout, folder.with_name("on another machine"), *rest)
 
 
 def test_an_error_of_an_export_leaves_nothing(tmp_path, alone):

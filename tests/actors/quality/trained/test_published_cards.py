@@ -39,6 +39,7 @@ TENSORS = {
     "magface-norm": 925,
     "adaface-norm": 917,
     "sdd-fiqa": 340,
+    "dsl-fiqa": 372,
     "ediffiqa-t": 337,
     "ediffiqa-s": 191,
     "ediffiqa-m": 479,
