@@ -17,6 +17,7 @@ from synfiqa.fiqa_train.training.engine.worker_task import TrainTask
 from synfiqa.fiqa_train.training.methods.dsl_fiqa import DslFiqa, charbonnier
 from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.evaluation import Epoch
 from tests.actors.nets.fiqa.dsl.tiny_dsl import SIDE, tiny
 from tests.fiqa_train.training.alone import Alone
 from tests.fiqa_train.training.dsl.portraits import Held, blurred
@@ -83,6 +84,13 @@ def test_it_learns_both_stages_and_validates_the_second(finished):
     assert 1 <= state["best_epoch"] <= 6
     losses = [entry["loss"] for entry in state["history"]]
     assert losses[-1] < losses[0]
+
+
+def test_measures_beside_the_common_ones_stay_out_of_the_history(finished):
+    """`validation_pearson` here, or `pauc` of `watch.test_sets`, ended a finished training: its result refused them."""
+    assert "validation_pearson" in finished.metrics[-1]
+    history = parse_state(finished.stored)["history"]
+    assert [Epoch.model_validate(entry).epoch for entry in history] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("step", [3, 10])
