@@ -5,8 +5,8 @@ import sys
 
 from synfiqa.jobs.command import Command, CommandGroup, option
 from synfiqa.jobs.options import CONFIG, config_of, local_path, positive
+from synfiqa.jobs.workflows.deploy.targets import CLOUDS, TARGETS
 
-TARGETS = ("kuberay", "slurm", "skypilot", "ray-up")
 RENDER = (
     *CONFIG,
     option("--target", required=True, choices=TARGETS, help="cluster manager"),
@@ -17,7 +17,7 @@ RENDER = (
     option("--kind", choices=("job", "cluster"), default="job", help="kuberay: RayJob, or RayCluster that stays"),
     option(
         "--cloud",
-        choices=("gke", "eks", "karpenter", "aks"),
+        choices=tuple(CLOUDS),
         default="",
         help="kuberay: workers on spot nodes of this provider (default: any node)",
     ),

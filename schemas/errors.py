@@ -1,5 +1,13 @@
 """Errors that end a job, each class with its exit code; a message is one sentence with the way out."""
 
+from pydantic import ValidationError
+
+
+def first_fault(error: ValidationError, whole: str = "") -> str:
+    """Return the first fault of a document as `field: message`; `whole` names the document where no field is at fault."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or whole}: {first['msg']}"
+
 
 class UserError(Exception):
     """Invalid request (exit code 2): bad config, wrong folder, changed recipe."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
+from synfiqa.schemas.errors import first_fault
 from synfiqa.schemas.manifest import Record
 
 VERSION: Final = 1
@@ -360,9 +361,7 @@ def parse[R: ResultFile](kind: type[R], document: Any) -> R:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{place}: {first['msg']}") from None
+        raise ValueError(first_fault(error)) from None
 
 
 def file_content(result: ResultFile, *, sort_keys: bool = False) -> bytes:

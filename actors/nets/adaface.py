@@ -9,14 +9,17 @@ WIDTHS = (64, 128, 256, 512)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions, the stride on the second; at equal widths the shortcut only subsamples."""
+    """Two 3 x 3 convolutions, the stride on the second; at equal widths the shortcut only subsamples.
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    `between` states whether a batch normalisation stands between the convolutions: it does in AdaFace, not in SDD-FIQA.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, *, between: bool = True) -> None:
         super().__init__()
         self.res_layer = nn.Sequential(
             nn.BatchNorm2d(inputs),
             nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(outputs),
+            *((nn.BatchNorm2d(outputs),) if between else ()),
             nn.PReLU(outputs),
             nn.Conv2d(outputs, outputs, 3, stride, 1, bias=False),
             nn.BatchNorm2d(outputs),

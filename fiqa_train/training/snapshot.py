@@ -14,7 +14,7 @@ from synfiqa.fiqa_train.labels.match_threshold import AUTO
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.models import NOT_RECIPE, ModelsSection
 from synfiqa.schemas.config.run import RunConfig
-from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.errors import UserError, first_fault
 from synfiqa.schemas.manifest import RunManifest
 
 _FIXED = {
@@ -76,10 +76,8 @@ def _snapshot(manifest: RunManifest) -> RunConfig:
     try:
         return RunConfig.model_validate(recorded_config(manifest))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
         raise UserError(
-            f"the config in run.json is not one of this version ({field}: {first['msg']}): use the synfiqa that made "
+            f"the config in run.json is not one of this version ({first_fault(error)}): use the synfiqa that made "
             f"the run ({manifest.code_version})"
         ) from error
 

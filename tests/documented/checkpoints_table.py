@@ -3,12 +3,11 @@
 `python -m tests.documented.checkpoints_table --write` writes them; without the option it prints what is stale.
 """
 
-import argparse
-import re
-import sys
 from pathlib import Path
 
 import yaml
+
+from tests.documented.page_tables import table, with_table, write_or_compare
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "checkpoints.md"
@@ -43,35 +42,16 @@ def tables() -> dict[str, str]:
         for name, content in files.items()
     ]
     names = ("file", "role", "published as", "weights", "training data", "commercial use")
-    return {"chain": _table(heads, rows), "files": _table(names, listed)}
+    return {"chain": table(heads, rows), "files": table(names, listed)}
 
 
 def written(page: str) -> str:
     """Return the page with its tables made anew; ValueError when it lacks a place for one."""
-    for name, table in tables().items():
-        place = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
-        page, count = place.subn(lambda match, table=table: f"{match[1]}\n{table}\n{match[2]}", page)
-        if count != 1:
-            raise ValueError(f"{PAGE} needs one place '<!-- {name}: ... -->' and '<!-- end -->'")
+    for name, made in tables().items():
+        page = with_table(page, name, made, PAGE)
     return page
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [heads, ("---",) * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines).replace("| ---", "|---").replace("--- |", "---|")
-
-
-def main() -> None:
-    """Write the tables, or exit with 1 when they are stale."""
-    parser = argparse.ArgumentParser(description="Make the tables of docs/checkpoints.md from configs/models/.")
-    parser.add_argument("--write", action="store_true", help="write them into the page")
-    page = PAGE.read_text(encoding="utf-8")
-    fresh = written(page)
-    if parser.parse_args().write:
-        PAGE.write_text(fresh, encoding="utf-8")
-    elif fresh != page:
-        sys.exit("docs/checkpoints.md is stale: python -m tests.documented.checkpoints_table --write")
-
-
 if __name__ == "__main__":
-    main()
+    about = "Make the tables of docs/checkpoints.md from configs/models/."
+    write_or_compare(PAGE, written, about, "tests.documented.checkpoints_table")

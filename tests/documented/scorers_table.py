@@ -3,9 +3,6 @@
 `python -m tests.documented.scorers_table --write` writes it; without the option it prints whether it is stale.
 """
 
-import argparse
-import re
-import sys
 from pathlib import Path
 
 import yaml
@@ -13,6 +10,7 @@ import yaml
 from synfiqa.actors.model_store.catalogue import bundled
 from synfiqa.actors.quality.registry import SCORERS
 from synfiqa.schemas.model_card import BUILT_IN, ModelCard
+from tests.documented.page_tables import table, with_table, write_or_compare
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "scorers.md"
@@ -70,26 +68,9 @@ def _cost(card: ModelCard) -> str:
 
 def written(page: str) -> str:
     """Return the page with its table made anew; ValueError when it lacks the place."""
-    lines = [HEADS, ("---",) * len(HEADS), *rows()]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines).replace("| ---", "|---").replace("--- |", "---|")
-    place = re.compile(r"(<!-- scorers: [^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
-    page, count = place.subn(lambda match: f"{match[1]}\n{table}\n{match[2]}", page)
-    if count != 1:
-        raise ValueError(f"{PAGE} needs one place '<!-- scorers: ... -->' and '<!-- end -->'")
-    return page
-
-
-def main() -> None:
-    """Write the table, or exit with 1 when it is stale."""
-    parser = argparse.ArgumentParser(description="Make the table of docs/scorers.md from registry and cards.")
-    parser.add_argument("--write", action="store_true", help="write it into the page")
-    page = PAGE.read_text(encoding="utf-8")
-    fresh = written(page)
-    if parser.parse_args().write:
-        PAGE.write_text(fresh, encoding="utf-8")
-    elif fresh != page:
-        sys.exit("docs/scorers.md is stale: python -m tests.documented.scorers_table --write")
+    return with_table(page, "scorers", table(HEADS, rows()), PAGE)
 
 
 if __name__ == "__main__":
-    main()
+    about = "Make the table of docs/scorers.md from registry and cards."
+    write_or_compare(PAGE, written, about, "tests.documented.scorers_table")

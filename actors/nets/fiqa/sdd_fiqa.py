@@ -5,39 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from synfiqa.actors.nets.adaface import WIDTHS, ResidualBlock
 from synfiqa.actors.nets.fiqa.contract import FiqaNetwork
 
 LAYERS = (3, 4, 14, 3)
 """Blocks of each stage of the published R50."""
-WIDTHS = (64, 128, 256, 512)
 DROPOUT = 0.5
-
-
-class IrBlock(nn.Module):
-    """Two 3 x 3 convolutions, one batch normalisation before and one behind; at equal widths the shortcut subsamples.
-
-    Unlike AdaFace's block it has none between the convolutions.
-    """
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.res_layer = nn.Sequential(
-            nn.BatchNorm2d(inputs),
-            nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False),
-            nn.PReLU(outputs),
-            nn.Conv2d(outputs, outputs, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-        self.shortcut_layer: nn.Module = nn.MaxPool2d(1, stride)
-        if inputs != outputs:
-            self.shortcut_layer = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
-        result: Tensor = self.res_layer(x) + self.shortcut_layer(x)
-        return result
 
 
 class SddFiqa(FiqaNetwork):
@@ -59,7 +32,7 @@ class SddFiqa(FiqaNetwork):
         blocks, channels = [], first
         for width, count in zip(widths, layers, strict=True):
             for index in range(count):
-                blocks.append(IrBlock(channels, width, 1 if index else 2))
+                blocks.append(ResidualBlock(channels, width, 1 if index else 2, between=False))
                 channels = width
         self.body = nn.Sequential(*blocks)
         self.embedding_dim = channels * 7 * 7

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from synfiqa.cluster.storage.record_file import write_record
 from synfiqa.schemas.config.base import Section
 from synfiqa.schemas.config.run import RunConfig
-from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.errors import UserError, first_fault
 
 _ELSEWHERE = {"run", "placement", "resilience", "label", "train", "evaluate", "storage"}
 """Sections of the config that do not change the memory of a stage."""
@@ -39,14 +40,7 @@ def write_calibration(path: Path, config: RunConfig, found: dict[str, Any]) -> N
         gpu_memory_mb=found["placement"]["gpu_memory_mb"],
         memory_mb=found["placement"]["memory_mb"],
     )
-    arriving = path.with_name(path.name + ".part")
-    try:
-        arriving.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        arriving.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"--out {path} cannot be written ({error.strerror}): name a file in a folder that exists"
-        ) from error
+    write_record(path, record)
 
 
 def read_calibration(path: Path, config: RunConfig) -> MemoryCalibration:
@@ -56,10 +50,8 @@ def read_calibration(path: Path, config: RunConfig) -> MemoryCalibration:
     except OSError as error:
         raise UserError(f"--calibration {path} cannot be read ({error.strerror}); check the path") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "JSON"
         raise UserError(
-            f"--calibration {path} is no calibration ({place}: {first['msg']}); make it with `synfiqa calibrate "
+            f"--calibration {path} is no calibration ({first_fault(error, 'JSON')}); make it with `synfiqa calibrate "
             "CONFIG --out FILE`"
         ) from error
     if record.config_sha256 != (own := memory_digest(config)):

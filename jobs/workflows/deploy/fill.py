@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from string import Template
 
-import ray
 import yaml
 
 import synfiqa.cluster
@@ -32,7 +31,7 @@ def indent(text: str, columns: int) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of synfiqa and Ray that a manifest names."""
-    return {"version": version("synfiqa"), "ray": ray.__version__}
+    return {"version": version("synfiqa"), "ray": version("ray")}
 
 
 def image_of(given: str | None) -> str:

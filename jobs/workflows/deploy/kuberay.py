@@ -1,33 +1,22 @@
 """Manifests of KubeRay: a RayJob or a RayCluster, and what stands beside it."""
 
 import json
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from synfiqa.jobs.workflows.deploy.fill import config_text, fill, indent, name_of, versions
 from synfiqa.jobs.workflows.deploy.needs import NodeKind
+from synfiqa.jobs.workflows.deploy.targets import CLOUDS
 from synfiqa.schemas.config.run import RunConfig
 
 GRACE_BEYOND_DRAIN_S = 15
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """Spot nodes of a provider: what selects and tolerates them, and the seconds between notice and end."""
-
-    selector: str
-    toleration: str
-    drain_s: int
-
-
-CLOUDS = {
-    "gke": Cloud("cloud.google.com/gke-spot", "true", 10),
-    "eks": Cloud("eks.amazonaws.com/capacityType", "SPOT", 90),
-    "karpenter": Cloud("karpenter.sh/capacity-type", "spot", 90),
-    "aks": Cloud("kubernetes.azure.com/scalesetpriority", "spot", 15),
-}
-"""Notice by provider: 30 s on GKE of which 15 are the pod's, 120 s on EKS, 30 s on AKS."""
+ENDPOINT = "AWS_ENDPOINT_URL"
+"""Variable with the endpoint of a store that speaks the protocol of S3."""
 DRAIN_S = 20
 """Seconds of drain on nodes that are not reclaimed by a provider."""
 
@@ -60,7 +49,7 @@ def render_kuberay(config: RunConfig, kinds: list[NodeKind], image: str, around:
         "queue": f"\n    kueue.x-k8s.io/queue-name: {around.queue}" if around.queue else "",
         "elastic": '\n  annotations: {kueue.x-k8s.io/elastic-job: "true"}' if around.queue else "",
         "config": indent(config_text(config), 4),
-        "store_port": "",
+        "store_port": _store_port(),
     }
     head = values | {"account": _deeper(values["account"], 6), "env_from": _deeper(env_from, 10)}
     groups = "\n".join(_group(kind, values, around) for kind in kinds)
@@ -75,8 +64,8 @@ def _group(kind: NodeKind, values: Mapping[str, object], around: Around) -> str:
     if around.cloud:
         cloud = CLOUDS[around.cloud]
         placement = (
-            f'\nnodeSelector: {{{cloud.selector}: "{cloud.toleration}"}}\ntolerations:\n'
-            f'  - {{key: {cloud.selector}, operator: Equal, value: "{cloud.toleration}", effect: NoSchedule}}'
+            f'\nnodeSelector: {{{cloud.selector}: "{cloud.value}"}}\ntolerations:\n'
+            f'  - {{key: {cloud.selector}, operator: Equal, value: "{cloud.value}", effect: NoSchedule}}'
         )
         if kind.gpus:
             placement += "\n  - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}"
@@ -98,6 +87,13 @@ def _group(kind: NodeKind, values: Mapping[str, object], around: Around) -> str:
             "env_from": _deeper(values["env_from"], 10),
         },
     ).rstrip("\n")
+
+
+def _store_port() -> str:
+    """Return a rule for the port of the store's endpoint in the environment, where it is not that of HTTPS."""
+    endpoint = urlsplit(os.environ.get(ENDPOINT, ""))
+    port = endpoint.port or (80 if endpoint.scheme == "http" else 443)
+    return "" if port == 443 else f"\n        - {{port: {port}, protocol: TCP}}"
 
 
 def _head_gib(config: RunConfig) -> int:

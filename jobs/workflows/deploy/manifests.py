@@ -11,7 +11,6 @@ from synfiqa.jobs.workflows.deploy.needs import node_kinds
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 
-TARGETS = ("kuberay", "slurm", "skypilot", "ray-up")
 SHARED_DISK = ("slurm",)
 """Targets whose nodes have a file system in common."""
 

@@ -8,7 +8,7 @@ import pytest
 import ray
 import yaml
 
-from synfiqa.jobs.workflows.deploy.kuberay import CLOUDS
+from synfiqa.jobs.workflows.deploy.targets import CLOUDS
 from synfiqa.schemas.config.run import RunConfig
 from tests.cluster.deploy.rendered import CONFIG, documents, refused, rendered, require_kuberay
 
@@ -119,6 +119,16 @@ def test_credentials_are_referred_to_and_stand_nowhere(capsys, monkeypatch):
     assert all(pod["serviceAccountName"] == "faces" for pod in pods(job))
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
     assert "very-secret" not in text
+
+
+@pytest.mark.parametrize(("endpoint", "port"), [("https://minio.example:9000", 9000), ("http://minio", 80), ("", 443)])
+def test_the_port_of_the_store_is_open(capsys, monkeypatch, endpoint, port):
+    """A store at :9000 was out of reach of every pod: the policy opened that of HTTPS alone."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    policy = documents(rendered(capsys, "kuberay"))["NetworkPolicy"]
+    kubernetes_validate.validate(policy, "1.34", strict=True)
+    ports = [one["port"] for rule in policy["spec"]["egress"] for one in rule.get("ports", [])]
+    assert sorted(set(ports)) == sorted({53, 443, 6443, port})
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from pydantic import Field, ValidationError
 
 from synfiqa.actors.quality.training_free.froq.choice import Mode
 from synfiqa.actors.quality.training_free.froq.pseudo_labels import LabelSettings
-from synfiqa.schemas.errors import UserError
+from synfiqa.cluster.storage.record_file import write_record
+from synfiqa.schemas.errors import UserError, first_fault
 from synfiqa.schemas.model_card import CardPart, ModelCard
 
 LEAST_IMAGES = 30
@@ -56,20 +57,13 @@ def read_froq(path: Path) -> FroqFile:
     except OSError as error:
         raise UserError(f"the FROQ file {path} cannot be read ({error.strerror}); check the path") from error
     except ValueError as error:
-        cause = _first(error) if isinstance(error, ValidationError) else str(error)
+        cause = first_fault(error, "JSON") if isinstance(error, ValidationError) else str(error)
         raise UserError(f"{path} is no FROQ calibration ({cause}); make it with `synfiqa froq calibrate`") from error
 
 
 def write_froq(path: Path, calibration: FroqFile) -> None:
     """Write a calibration as JSON, whole or not at all; UserError where that is not possible."""
-    arriving = path.with_name(path.name + ".part")
-    try:
-        arriving.write_text(calibration.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        arriving.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"--out {path} cannot be written ({error.strerror}): name a file in a folder that exists"
-        ) from error
+    write_record(path, calibration)
 
 
 def file_sha256(path: Path) -> str:
@@ -78,8 +72,3 @@ def file_sha256(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise UserError(f"the FROQ file {path} cannot be read ({error.strerror}); check the path") from error
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc']) or 'JSON'}: {first['msg']}"
