@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 
 def first_fault(error: ValidationError, whole: str = "") -> str:
-    """Return the first fault of a document as `field: message`; `whole` names the document where no field is at fault."""
+    """Return the first fault of a document as `field: message`; `whole` is the name of the document as a field."""
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(str(part) for part in first['loc']) or whole}: {first['msg']}"
 

@@ -83,8 +83,7 @@ def training_basis(
         basis["teacher_sha256"] = scorer_digests([section.objective.teacher], settings_of_scorers(run))
     if section.sources:
         basis["sources_sha256"] = {one.name: source_digest(one) for one in section.sources}
-    if section.method == "dsl_fiqa" and section.dsl.folder:
-        folders = dict.fromkeys(filter(None, (section.dsl.folder, section.dsl.unlabelled)))
+    if section.method == "dsl_fiqa" and (folders := [*filter(None, (section.dsl.folder, section.dsl.unlabelled))]):
         basis["sources_sha256"] = {folder: folder_digest(folder) for folder in folders}
     if watched:
         basis["watched_sha256"] = {one.name: one.sha256 for one in watched}

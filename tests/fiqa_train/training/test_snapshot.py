@@ -6,7 +6,7 @@ from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.fiqa_train.labels.label_pass import require_calibration
 from synfiqa.fiqa_train.training.snapshot import require_label, require_weights, under_snapshot
-from synfiqa.fiqa_train.training.task import split_run, training_task
+from synfiqa.fiqa_train.training.task import split_run, training_basis, training_task
 from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -100,3 +100,21 @@ def test_identities_with_one_image_are_reported_before_a_classification(run, tmp
         training_task(resolve(RunConfig.model_validate(config.model_dump() | {"train": train})), storage)
         written = capsys.readouterr().err
         assert written.count("1 of 8 identities have one training image, such as more/ann") == lines
+
+
+def test_other_unlabelled_portraits_are_another_training(run, tmp_path):
+    """The folder of set R counted only beside a folder of scored portraits, not beside those of the run."""
+    config, storage, manifest = run
+    (tmp_path / "train").mkdir()
+    train = {
+        "method": "dsl_fiqa",
+        "network": "dsl-compact",
+        "initialise": "random",
+        "dsl": {"unlabelled": str(tmp_path)},
+    }
+    own = RunConfig.model_validate(config.model_dump() | {"train": config.train.model_dump() | train})
+    bases = []
+    for content in (b"", b"more"):
+        (tmp_path / "train" / "a.png").write_bytes(content)
+        bases.append(training_basis(resolve(own), manifest, require_calibration(storage, "default")))
+    assert bases[0]["sources_sha256"] != bases[1]["sources_sha256"]
