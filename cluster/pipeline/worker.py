@@ -17,7 +17,9 @@ from synfiqa.cluster.pipeline.node_setup import once_per_node
 from synfiqa.cluster.pipeline.salvage import describe
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
+from synfiqa.cluster.ray_cluster.taken_over import end_when_taken_over
 from synfiqa.cluster.run.fingerprint import libraries_digest
+from synfiqa.cluster.run.lease import Claim
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.gpu_sampler import trace_gpu
 from synfiqa.cluster.telemetry.machine import machine_class
@@ -32,10 +34,13 @@ _TRIES = 2
 class StageWorker:
     """Runs `stages` in order on each unit; an error makes a row or a unit dead, never the job.
 
-    Only an error that will not pass ends the job: a store that refuses, or damaged data.
+    Only an error that will not pass ends the job: a store that refuses, or damaged data. With a `claim` the
+    process ends when it is idle and another driver has taken the run over.
     """
 
-    def __init__(self, stages: list[Stage], storage: Storage, session: str, max_attempts: int) -> None:
+    def __init__(
+        self, stages: list[Stage], storage: Storage, session: str, max_attempts: int, claim: Claim | None = None
+    ) -> None:
         import ray
 
         has_gpu = bool(ray.get_gpu_ids())
@@ -57,10 +62,17 @@ class StageWorker:
         # After the stages: PyTorch has chosen its GPU by then.
         self._gpu = trace_gpu() if has_gpu else None
         self._machine = f"{machine_class(has_gpu)}, libraries {libraries_digest()}"
+        self._working = False
+        if claim is not None:
+            end_when_taken_over(claim, lambda: not self._working)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Map one-row wire tables to one-row wire tables."""
-        rows = [self._advance(row) for row in batch.to_pylist()]
+        self._working = True
+        try:
+            rows = [self._advance(row) for row in batch.to_pylist()]
+        finally:
+            self._working = False
         return pa.Table.from_pylist(rows, schema=WIRE)
 
     def close(self) -> None:
