@@ -19,7 +19,8 @@ def network_input(images: np.ndarray, card: ModelCard, device: torch.device | st
     """Return float32 (N, C, S, S) for uint8 RGB (N, H, W, 3) as the card declares it; S is its input size.
 
     Resizing (only where sizes differ) is antialiased, in float32 or by Pillow as the card's `resized_by` says: with
-    random weights they differ by 0.04 degrees in 6DRepNet360's angles and 5e-4 in BLIP's cosine. A result does not depend on the rest of the batch.
+    random weights they differ by 0.04 degrees in 6DRepNet360's angles and 5e-4 in BLIP's cosine. A result does not
+    depend on the rest of the batch.
     """
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise ValueError(f"{card.name} takes uint8 RGB images (N, H, W, 3), not {images.dtype} {images.shape}")
