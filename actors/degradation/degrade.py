@@ -3,8 +3,8 @@
 Both draw an anisotropic Gaussian kernel (variances U(0.175 s, s b), any angle, multiplicative tap noise), blur, then
 shrink and enlarge bicubically. The release also shifts the content by s / 2 pixels (its kernel is off-centre),
 truncates to uint8, which darkens, wraps round beyond black and white, and shrinks by s + 1, so that no image keeps its
-resolution. `corrected` does none of these. It adds faults that the release lacks, in a camera's order: motion blur before the loss of resolution, sensor
-noise after it; and misaligned crops.
+resolution. `corrected` does none of these. It adds faults that the release lacks, in a camera's order: motion blur
+before the loss of resolution, sensor noise after it; and misaligned crops.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """Selects the rasteriser (ours, or PyTorch3D's where it is installed); same interface.
 
-Both draw the same but for rounding: of 1.29 million covered pixels of heads and scenes one differed, and control maps by
-up to 1e-4, so that bytes of images differ.
+Both draw the same but for rounding: of 1.29 million covered pixels of heads and scenes one differed, and control maps
+by up to 1e-4, so that bytes of images differ.
 
 Pixel centres, strict edges, both sides drawn, the lowest face wins ties, weights linear on the screen, nothing nearer
 than z = 1e-8: `synfiqa.actors.face3d.render.rasterizer` has the details, and tests hold them for both.
