@@ -7,7 +7,7 @@ down; `coordinates: pixel-edges` reproduces that. It also truncates the sides of
 all coordinates back by the ratio of the heights: `sides: truncated`, which makes no difference for square images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -69,7 +69,8 @@ class RetinaFaceDetector:
         """Return every face of each uint8 RGB (H, W, 3) image, the most prominent first."""
         found: list[list[Detection]] = [[] for _ in images]
         truncated = self._rules.sides == "truncated"
-        for indices, stack in searched(images, self.card.input_size, MIN_SIDE, int if truncated else round):
+        whole: Callable[[float], int] = int if truncated else round
+        for indices, stack in searched(images, self.card.input_size, MIN_SIDE, whole):
             size = stack.shape[1:3]
             for index, outputs in zip(indices, self._search(stack), strict=True):
                 full: tuple[float, ...] = images[index].shape[:2]

@@ -24,7 +24,8 @@ def card(**changes):
     return ModelCard(**fields | changes)
 
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (2, 200, 200, 3), dtype=np.uint8)
+# No value comes near black or white, where Pillow clips between its passes.
+IMAGES = np.random.default_rng(0).integers(60, 196, (2, 200, 200, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("method", ["bilinear", "bicubic"])
