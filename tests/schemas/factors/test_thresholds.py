@@ -26,7 +26,7 @@ def test_a_camera_is_near_below_one_distance():
 
 
 def test_light_is_dark_and_bright_from_one_gain_each():
-    assert (DARK_BELOW, BRIGHT_FROM) == (EXPOSURE.thresholds["dark"], EXPOSURE.thresholds["bright"])
+    assert (EXPOSURE.thresholds["dark"], EXPOSURE.thresholds["bright"]) == (DARK_BELOW, BRIGHT_FROM)
     gains = [DARK_BELOW - 0.01, DARK_BELOW + 0.01, BRIGHT_FROM - 0.01, BRIGHT_FROM + 0.01]
     assert [light_class(gain) for gain in gains] == ["dark", "even", "even", "bright"]
     assert [EXPOSURE.shown.visible(gain) for gain in gains] == [True, False, False, True]
