@@ -53,8 +53,8 @@ BUNDLED_QUALITY = "bundled-quality"
 _GENERATORS = ("identity_generator", "conditional_generator")
 """Roles that take no image: without weights, such a card has no input contract to record."""
 
-_ABSENT = ("learned_from", "scale")
-"""Fields that a card without them omits, so that cards of older versions stay as they are."""
+_ABSENT = {"learned_from": None, "scale": None, "resized_by": "float"}
+"""Fields that a card with these values omits, so that cards of older versions stay as they are."""
 
 _NO_LICENCE = {"", "none", "unknown", "tbd", "todo", "n/a", "?", "-"}
 
@@ -157,6 +157,11 @@ class ModelCard(CardPart):
     value_range: tuple[float, float] | None = Field(description="of the input; None when standardised per image")
     normalise: Normalise = "range"
     resize: Literal["bilinear", "bicubic"] = Field("bilinear", description="how images of other sizes are brought in")
+    resized_by: Literal["float", "pillow"] = Field(
+        "float",
+        description="arithmetic of the resizing: float32 throughout, or Pillow's, which rounds to uint8 after each of "
+        "its two passes as published preprocessings do",
+    )
     output: str = Field(description="what comes out, with shape and range")
     higher_is_better: bool | None = None
     match_cosine: float | None = Field(
@@ -187,7 +192,7 @@ class ModelCard(CardPart):
     @model_serializer(mode="wrap")
     def _without_absent_record(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = whole(self)
-        return {key: value for key, value in fields.items() if key not in _ABSENT or value is not None}
+        return {key: value for key, value in fields.items() if key not in _ABSENT or value != _ABSENT[key]}
 
     @property
     def in_recipe(self) -> bool:

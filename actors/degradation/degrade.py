@@ -2,9 +2,9 @@
 
 Both draw an anisotropic Gaussian kernel (variances U(0.175 s, s b), any angle, multiplicative tap noise), blur, then
 shrink and enlarge bicubically. The release also shifts the content by s / 2 pixels (its kernel is off-centre),
-truncates to uint8, which darkens, and shrinks by s + 1, so that no image keeps its resolution. `corrected` does none of
-these. It adds faults that the release lacks, in a camera's order: motion blur before the loss of resolution, sensor
-noise after it; and misaligned crops.
+truncates to uint8, which darkens, wraps round beyond black and white, and shrinks by s + 1, so that no image keeps its
+resolution. `corrected` does none of these. It adds faults that the release lacks, in a camera's order: motion blur
+before the loss of resolution, sensor noise after it; and misaligned crops.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,11 @@ from scipy import ndimage
 from synfiqa.actors.degradation.misalignment import misaligned_landmarks
 from synfiqa.actors.degradation.operators import motion_blur, sensor_noise
 from synfiqa.actors.degradation.plugin_factors import apply_plugins
-from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points
+from synfiqa.actors.degradation.released_blur import correlated
+from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform, transform_points, warp
 from synfiqa.actors.imaging.codec import encode_jpeg
+from synfiqa.actors.imaging.released_alignment import released_transform
+from synfiqa.actors.imaging.released_crop import padded_square, raised_box
 from synfiqa.schemas.factors import FACTORS, after_rendering
 from synfiqa.schemas.factors.rules import check_operators
 from synfiqa.schemas.recipe import PLUGINS, Profile, Recipe
@@ -116,10 +119,7 @@ def degrade(image: np.ndarray, recipe: Recipe) -> Degraded:
     if recipe.blur <= 1:
         return Degraded(_recorded(image, recipe), None, None, None)
     kernel = draw_kernel(generator(derive_seed(recipe.seed, "degrade")), recipe.downsample, recipe.blur, recipe.profile)
-    blurred = cv2.filter2D(image.astype(np.float64), cv2.CV_64F, kernel.taps, borderType=cv2.BORDER_REFLECT)
-    if recipe.profile == "corrected":
-        blurred = np.rint(blurred)
-    image = np.clip(blurred, 0, 255).astype(np.uint8)
+    image = correlated(image, kernel.taps, recipe.profile)
     return Degraded(_recorded(image, recipe), kernel.lambda1, kernel.lambda2, kernel.theta)
 
 
@@ -143,7 +143,7 @@ def clean_crop_and_degrade(
 
     `corrected` aligns with the recipe's misalignment (`landmarks` of the result are the true ones), antialiased for
     faces of twice the output's resolution and more, then degrades. `faithful` degrades the square face `box` at 112 and
-    aligns by the landmarks of the undegraded box. References are only aligned.
+    aligns by the landmarks of the undegraded box, with the released estimate. References are only aligned.
     """
     if recipe.profile == "corrected":
         shifted = aligner_landmarks(landmarks, recipe)[None]
@@ -153,8 +153,9 @@ def clean_crop_and_degrade(
         return DegradedFace(clean, degraded.image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
     crop, points = face_box_crop(portrait, landmarks, box)
     degraded = _degrade_unless_reference(crop, recipe)
-    clean, image = align([crop, degraded.image], np.stack([points, points]))
-    points = transform_points(points[None], similarity_transform(points[None]))[0]
+    matrix = released_transform(points[None])
+    clean, image = warp([crop, degraded.image], np.concatenate([matrix, matrix]))
+    points = transform_points(points[None], matrix)[0]
     return DegradedFace(clean, image, points, degraded.lambda1, degraded.lambda2, degraded.theta)
 
 
@@ -165,7 +166,8 @@ def face_box_crop(
 
     The detector's `box` (x0, y0, x1, y1) is raised to one eye-to-mouth distance above the eyes, rounded, and its
     shorter sides are padded to a square, as released. Where nothing was detected, the box is drawn around the
-    landmarks: down to 0.7 of that distance below the mouth, as wide as high.
+    landmarks: down to 0.7 of that distance below the mouth, as wide as high. Landmarks are scaled like lengths, as
+    released: as if they counted from the edge of the first pixel, which a detector's card says by `pixel-edges`.
     """
     eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
     reach = float(np.hypot(*(mouth - eyes)))
@@ -174,22 +176,13 @@ def face_box_crop(
     if box is None:
         top, bottom = eyes[1] - reach, max(eyes[1], mouth[1]) + _CHIN_BELOW_MOUTH * reach
         middle = (landmarks[:, 0].min() + landmarks[:, 0].max()) / 2
-        x0, y0, side = _square(portrait, np.array([middle, top, middle, bottom]))
+        square = np.array([middle, top, middle, bottom])
     else:
-        forehead = landmarks[0, 1] - abs(landmarks[0, 1] - landmarks[3, 1])
-        x0, y0, side = _square(portrait, np.array([box[0], min(box[1], forehead), *box[2:]]))
+        square = raised_box(box, landmarks)
+    x0, y0, side = padded_square(square, portrait.shape)
     crop = np.asarray(Image.fromarray(portrait).crop((x0, y0, x0 + side, y0 + side)))
     crop = cv2.resize(crop, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_LINEAR)
-    return crop, (landmarks - (x0, y0) + 0.5) * (ARCFACE_SIZE / side) - 0.5
-
-
-def _square(portrait: np.ndarray, box: np.ndarray) -> tuple[int, int, int]:
-    """Return left, top and side of the square that a box is padded to, in whole pixels."""
-    # Bounds the memory for absurd boxes of bad weights: beyond one image size outside, all pixels are black anyway.
-    height, width = portrait.shape[:2]
-    x0, y0, x1, y1 = np.rint(np.clip(box, [-width, -height] * 2, [2 * width, 2 * height] * 2)).astype(int).tolist()
-    side = max(1, x1 - x0, y1 - y0)
-    return x0 - (side - (x1 - x0)) // 2, y0 - (side - (y1 - y0)) // 2, side
+    return crop, (landmarks - (x0, y0)) * (ARCFACE_SIZE / side)
 
 
 def _degrade_unless_reference(image: np.ndarray, recipe: Recipe) -> Degraded:

@@ -16,14 +16,15 @@ Misalignment is an error of the aligner and factors of plug-ins act on crops alo
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from synfiqa.actors.degradation.degrade import draw_kernel
 from synfiqa.actors.degradation.operators import compress, motion_blur, sensor_noise
+from synfiqa.actors.degradation.released_blur import correlated
 from synfiqa.actors.imaging.alignment import similarity_transform
-from synfiqa.schemas.recipe import Recipe
+from synfiqa.actors.imaging.released_alignment import released_transform
+from synfiqa.schemas.recipe import Profile, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 
 RECORDED = ("blur", "motion", "downsample", "noise", "jpeg_quality", "pixel")
@@ -50,12 +51,13 @@ def five_landmarks(points: np.ndarray) -> np.ndarray:
     return np.stack([*eyes, points[_NOSE], *(points[corner] for corner in _CORNERS)])
 
 
-def crop_pixel(landmarks: np.ndarray) -> float:
+def crop_pixel(landmarks: np.ndarray, profile: Profile = "corrected") -> float:
     """Return k: the side of a pixel of the aligned 112 x 112 crop in pixels of the image with these (5, 2) landmarks.
 
-    ValueError when the landmarks determine no alignment.
+    `faithful` aligns by the released estimate. ValueError when the landmarks determine no alignment.
     """
-    return float(1 / np.hypot(*similarity_transform(landmarks[None])[0][:, 0]))
+    transform = similarity_transform if profile == "corrected" else released_transform
+    return float(1 / np.hypot(*transform(landmarks[None])[0][:, 0]))
 
 
 def degraded_portrait(portrait: np.ndarray, landmarks: np.ndarray, recipe: Recipe) -> DegradedPortrait:
@@ -69,7 +71,7 @@ def degraded_portrait(portrait: np.ndarray, landmarks: np.ndarray, recipe: Recip
         raise ValueError(f"degraded_portrait takes uint8 RGB (H, W, 3), not {portrait.dtype} {portrait.shape}")
     if recipe.kind == "reference":
         return DegradedPortrait(portrait, {})
-    pixel = crop_pixel(five_landmarks(landmarks) if len(landmarks) == 68 else landmarks)
+    pixel = crop_pixel(five_landmarks(landmarks) if len(landmarks) == 68 else landmarks, recipe.profile)
     values = {name: float(getattr(recipe, name)) for name in RECORDED[:-1]} | {"pixel": pixel}
     image, kernel = _blurred(portrait, recipe, pixel)
     corrected = recipe.profile == "corrected"
@@ -87,11 +89,8 @@ def _blurred(image: np.ndarray, recipe: Recipe, pixel: float) -> tuple[np.ndarra
         return image, {}
     random = generator(derive_seed(recipe.seed, "degrade"))
     kernel = draw_kernel(random, recipe.downsample, recipe.blur, recipe.profile, pixel)
-    blurred = cv2.filter2D(image.astype(np.float64), cv2.CV_64F, kernel.taps, borderType=cv2.BORDER_REFLECT)
-    if recipe.profile == "corrected":
-        blurred = np.rint(blurred)
     recorded = {"kernel_lambda1": kernel.lambda1, "kernel_lambda2": kernel.lambda2, "kernel_theta": kernel.theta}
-    return np.clip(blurred, 0, 255).astype(np.uint8), recorded
+    return correlated(image, kernel.taps, recipe.profile), recorded
 
 
 def _resampled(image: np.ndarray, distance: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Detects faces with MTCNN (facenet-pytorch); holds the helpers that all detectors share."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -111,12 +111,15 @@ class MtcnnDetector:
         return [Detection(float(scores[row]), boxes[row], landmarks[row]) for row in order]
 
 
-def searched(images: Sequence[np.ndarray], max_side: int, min_side: int) -> Iterator[tuple[list[int], np.ndarray]]:
+def searched(
+    images: Sequence[np.ndarray], max_side: int, min_side: int, whole: Callable[[float], int] = round
+) -> Iterator[tuple[list[int], np.ndarray]]:
     """Yield the images grouped by size, as indices and uint8 (n, H, W, 3), shrunk to at most `max_side`.
 
-    Images with a side below `min_side` are left out. Raises ValueError for anything but uint8 RGB images.
+    `whole` makes whole pixels of the sides. Images with a side below `min_side` are left out. Raises ValueError for
+    anything but uint8 RGB images.
     """
-    small = [_shrink(image, max_side) for image in images]
+    small = [_shrink(image, max_side, whole) for image in images]
     by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for index, image in enumerate(small):
         if min(image.shape[:2]) >= min_side:
@@ -125,7 +128,7 @@ def searched(images: Sequence[np.ndarray], max_side: int, min_side: int) -> Iter
         yield indices, np.stack([small[index] for index in indices])
 
 
-def enlarged(face: Detection, small: tuple[int, ...], full: tuple[int, ...]) -> Detection:
+def enlarged(face: Detection, small: tuple[float, ...], full: tuple[float, ...]) -> Detection:
     """Map a detection from a searched copy of (height, width) to the image; pixel centres are integers in both."""
     if small == full:
         return face
@@ -145,17 +148,20 @@ def foremost(count: int, first: int) -> list[int]:
     return [first, *(index for index in range(count) if index != first)]
 
 
-def _shrink(image: np.ndarray, max_side: int) -> np.ndarray:
+def _shrink(image: np.ndarray, max_side: int, whole: Callable[[float], int]) -> np.ndarray:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"detect takes uint8 RGB images of shape (H, W, 3), not {image.dtype} {image.shape}")
-    return shrunk(image, max_side)
+    return shrunk(image, max_side, whole)
 
 
-def shrunk(image: np.ndarray, size: int) -> np.ndarray:
-    """Return the image with its long side shrunk to `size` pixels, or as it is when it is no larger."""
+def shrunk(image: np.ndarray, size: int, whole: Callable[[float], int] = round) -> np.ndarray:
+    """Return the image with its long side shrunk to `size` pixels, or as it is when it is no larger.
+
+    `whole` makes whole pixels of the sides.
+    """
     height, width = image.shape[:2]
     if max(height, width) <= size:
         return image
     scale = size / max(height, width)
-    target = max(1, round(width * scale)), max(1, round(height * scale))
+    target = max(1, whole(width * scale)), max(1, whole(height * scale))
     return cv2.resize(image, target, interpolation=cv2.INTER_AREA)

@@ -3,10 +3,11 @@
 The constants are those of the published checkpoints. Their coordinates count from the left edge of the first pixel: the
 anchor of the first cell lies at 4.0 and training mirrors x to width - x. Here pixel centres are integers, so half a
 pixel is subtracted. The released pipeline does not subtract it and aligns everything half a pixel too far right and
-down; `coordinates: pixel-edges` reproduces that.
+down; `coordinates: pixel-edges` reproduces that. It also truncates the sides of the copy that it searches and scales
+all coordinates back by the ratio of the heights: `sides: truncated`, which makes no difference for square images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -36,13 +37,16 @@ MIN_SIDE = 8
 
 
 class RetinaFaceArguments(CardPart):
-    """Card arguments of the selection; defaults as released, except for rounding and half a pixel."""
+    """Card arguments of the selection; defaults as released, except for whole pixels, rounding and half a pixel."""
 
     select: Select = Field("probability", description="the face with the highest score, or the largest box")
     min_confidence: float = Field(0.7, ge=0, le=1, description="a face must score more")
     nms: float = Field(0.4, gt=0, le=1, description="of boxes that overlap more (IoU) only the best stays")
     decimals: int | None = Field(None, ge=0, description="round coordinates; released: 2")
     coordinates: Literal["pixel-centres", "pixel-edges"] = Field("pixel-centres", description="released: pixel-edges")
+    sides: Literal["rounded", "truncated"] = Field(
+        "rounded", description="whole pixels of the copy that is searched; released: truncated"
+    )
 
 
 class RetinaFaceDetector:
@@ -64,11 +68,16 @@ class RetinaFaceDetector:
     def faces(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
         """Return every face of each uint8 RGB (H, W, 3) image, the most prominent first."""
         found: list[list[Detection]] = [[] for _ in images]
-        for indices, stack in searched(images, self.card.input_size, MIN_SIDE):
+        truncated = self._rules.sides == "truncated"
+        whole: Callable[[float], int] = int if truncated else round
+        for indices, stack in searched(images, self.card.input_size, MIN_SIDE, whole):
             size = stack.shape[1:3]
             for index, outputs in zip(indices, self._search(stack), strict=True):
+                full: tuple[float, ...] = images[index].shape[:2]
+                if truncated:
+                    full = full[0], size[1] * full[0] / size[0]
                 for face in self._choose(outputs.astype(np.float64), anchors(*size)):
-                    found[index].append(self._published(enlarged(face, size, images[index].shape[:2])))
+                    found[index].append(self._published(enlarged(face, size, full)))
         return found
 
     def raw_answer(self, images: np.ndarray) -> np.ndarray:

@@ -116,13 +116,13 @@ def _tilt(pose: Pose) -> str:
 def _expression(expression: Expression) -> str:
     units = expression.model_dump()
     strongest = max(units, key=lambda unit: units[unit])
-    return strongest if units[strongest] >= EXPRESSION.thresholds["described"] else "neutral"
+    return strongest if units[strongest] >= EXPRESSION.thresholds["visible"] else "neutral"
 
 
 def _light(light: Light) -> str:
-    if light.exposure < EXPOSURE.thresholds["described dark"]:
+    if light.exposure < EXPOSURE.thresholds["dark"]:
         return "dark"
-    if light.exposure > EXPOSURE.thresholds["described bright"]:
+    if light.exposure > EXPOSURE.thresholds["bright"]:
         return "bright"
     harshness = _CAPTIONS["light"].classify(unevenness(light))
     if harshness != "harsh":

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from synfiqa.actors.degradation.degrade import clean_crop_and_degrade
 from synfiqa.actors.generation.conditional.backends import backend_of
-from synfiqa.actors.imaging.alignment import align, similarity_transform, transform_points
+from synfiqa.actors.imaging.alignment import transform_points, warp
 from synfiqa.actors.imaging.codec import decode, encode_jpeg, encode_png
+from synfiqa.actors.imaging.released_alignment import released_transform
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.roles import IdentitySource, Portraits, Rejection
 from synfiqa.actors.stages.model_stage import ModelStage
@@ -143,8 +144,8 @@ class ConditionalGeneratorStage(ModelStage):
         images, landmarks = portraits.images[fit], portraits.landmarks[fit]
         if self._settings.profile == "corrected":
             return self._players.pose.pose(list(images), landmarks)
-        places = transform_points(landmarks, similarity_transform(landmarks))
-        return self._players.pose.pose(list(align(images, landmarks)), places)
+        matrices = released_transform(landmarks)
+        return self._players.pose.pose(list(warp(images, matrices)), transform_points(landmarks, matrices))
 
 
 @dataclass(frozen=True)

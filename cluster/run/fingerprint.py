@@ -12,13 +12,13 @@ from synfiqa.schemas.model_card import PLUGIN, ModelCard
 from synfiqa.schemas.plugins import FACTORS, PLUGIN_GROUPS, find
 from synfiqa.schemas.rows import SCHEMA_VERSION
 
-RECIPE_VERSION = 8
+RECIPE_VERSION = 9
 """Raised by every change to the code after which the same config and models make different bytes."""
 
 
 INPUT_FIELDS = {
     *("architecture", "arguments", "state"),
-    *("input_size", "channels", "value_range", "normalise", "resize"),
+    *("input_size", "channels", "value_range", "normalise", "resize", "resized_by"),
 }
 """Fields of a model card that can change the output of the model."""
 

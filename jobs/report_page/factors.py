@@ -18,7 +18,7 @@ from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.recipe import PLUGINS, column_of
 from synfiqa.schemas.rows import SCORE_PREFIX
 
-VISIBLE = EXPRESSION.thresholds["shown"]
+VISIBLE = EXPRESSION.thresholds["visible"]
 """Strength from which an expression unit counts as an expression; recipes draw visible ones from 0.3 on."""
 
 _COMPONENTS = (

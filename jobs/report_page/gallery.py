@@ -153,7 +153,7 @@ def describe(row: Any) -> str:
     parts = [shown.remark.format(value) for shown, value in shown if shown.visible(value)]
     if row.occluder != "none":
         parts.append(str(row.occluder))
-    parts += [name.replace("_", " ") for name in EXPRESSIONS if getattr(row, name) >= EXPRESSION.thresholds["shown"]]
+    parts += [name.replace("_", " ") for name in EXPRESSIONS if getattr(row, name) >= EXPRESSION.thresholds["visible"]]
     parts += [f"prompt “{row.prompt}”"] if row.prompt else []
     return f"{row.sample_id}: {', '.join(parts) or 'no visible change'}"
 

@@ -6,11 +6,15 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 
 from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
 from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.capture import DISTANCE
 from synfiqa.schemas.factors.light import EXPOSURE
 from synfiqa.schemas.recipe import Profile
 
 DARK_BELOW, BRIGHT_FROM = EXPOSURE.thresholds["dark"], EXPOSURE.thresholds["bright"]
 """Exposure gains below and from which an image counts as badly exposed; other recipes stay between them."""
+
+NEAR_BELOW = DISTANCE.thresholds["near"]
+"""Camera distance in head heights below which perspective distortion counts."""
 
 
 _LIMITS = {row.fault.interval: row.fault.limits for row in FACTORS if row.fault}
@@ -66,7 +70,7 @@ class DegradedSection(Section):
     )
     near_camera_rate: Rate = Field(0.15, description="share taken by a camera too near to the face")
     near_camera: Interval = Field(
-        (1.3, 3.5), description="distance of a near camera in head heights, within 1.2..100; others 4 to 10"
+        (1.3, NEAR_BELOW), description="distance of a near camera in head heights, within 1.2..100; others 4 to 10"
     )
 
     @field_validator(*_LIMITS)
@@ -166,7 +170,7 @@ class DiffusionSection(Section):
         -1.0, ge=-1, le=1, description="cosine to the identity below which an image counts as another person; -1: never"
     )
     renderer: Literal["torch", "pytorch3d"] = Field(
-        "torch", description="rasteriser of control maps: ours or PyTorch3D's"
+        "torch", description="rasteriser of control maps: ours or PyTorch3D's, equal but for rounding; bytes differ"
     )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from synfiqa.schemas.factors.factor import Caption, Factor, Fault, Ladder, Severity, Shown
 
 _FINE_JPEG = 95  # quality of severity 0
-_NEAR_BELOW = 4.0  # head heights, below which perspective distortion counts
+_NEAR = 3.5  # head heights, below which a camera is near: in recipes, captions, severities and reports
 
 DOWNSAMPLE = Factor(
     field="downsample",
@@ -108,17 +108,18 @@ DISTANCE = Factor(
     neutral=5.0,
     range=(1.2, 100),
     where="render",
-    severities=(Severity("near_camera", ("camera_distance",), lambda distance: _NEAR_BELOW - distance),),
+    severities=(Severity("near_camera", ("camera_distance",), lambda distance: _NEAR - distance),),
     fault=Fault("near_camera_rate", "near_camera", (1.2, 100), "near camera"),
     ladders=(Ladder("near", (2.5, 1.8, 1.3), place=8),),
     bundled=(Ladder("near_camera", (2.5, 1.7, 1.3), place=13),),
     caption=Caption(
         "lens",
         {"usual": (), "near": ("taken too close", "distorted by a near lens")},
-        steps=(("near", 2.2),),
+        steps=(("near", _NEAR),),
         beyond="usual",
     ),
-    shown=Shown("head heights", "camera at {:.1f} head heights", lambda distance: distance < 3.5),
+    thresholds={"near": _NEAR},
+    shown=Shown("head heights", "camera at {:.1f} head heights", lambda distance: distance < _NEAR),
 )
 MISALIGNMENT = Factor(
     field="misalignment",

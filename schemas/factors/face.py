@@ -98,7 +98,7 @@ EXPRESSION = Factor(
             "eyes_closed": ("with closed eyes", "with the eyes shut"),
         },
     ),
-    thresholds={"described": 0.25, "shown": 0.3},
+    thresholds={"visible": 0.3},
     iso="expression neutrality, eyes open, mouth closed",
 )
 GAZE = Factor(

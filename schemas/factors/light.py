@@ -51,7 +51,7 @@ EXPOSURE = Factor(
     ),
     bundled=(Ladder("dark", (0.5, 0.2, 0.07, 0.03), place=11, put=_bundled_dark),),
     learnable=(0.1, 3.0),
-    thresholds={"dark": _DARK_BELOW, "bright": _BRIGHT_FROM, "described dark": 0.65, "described bright": 1.4},
+    thresholds={"dark": _DARK_BELOW, "bright": _BRIGHT_FROM},
     shown=Shown("stops from well exposed", "exposure {:.2g}", lambda gain: not _DARK_BELOW <= gain <= _BRIGHT_FROM),
     iso="under-exposure prevention, over-exposure prevention",
 )

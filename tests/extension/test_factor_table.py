@@ -52,8 +52,8 @@ def test_degraded_recipes_are_the_same(name, expected):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("default", "662a684dfc2f32c78e00daa4d665ac1246f3cc8289e174151f4dd6824d2556e4"),
-        ("every fault", "c974f1b1582e75c65f10036af179d985ec5e95979abc28a61bc22d50d2889669"),
+        ("default", "f29a55dc7a831f782a69a07732254d3202e7bdc88743093c09f14c98897b45f7"),
+        ("every fault", "b608f335c9700a56eabfeb6a7726fe33e06daf50d70e602d749d81a803d41dfd"),
     ],
 )
 def test_captions_are_the_same(name, expected):

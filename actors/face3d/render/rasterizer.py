@@ -54,6 +54,7 @@ class _Faces:
     cols: Array
     rows: Array
     planes: Array  # (3, 4, K) float32: start, step right and step down of the three barycentrics and of the depth
+    tests: Array  # (3, 4, K) the same of the three edge functions, positive inside, and of the depth
 
 
 def rasterize(
@@ -161,9 +162,11 @@ def _prepare(verts: Array, faces: Array, cull: Array, height: int, width: int) -
     index = _take(index, xp.concatenate(sizes))
     col, row, cols, rows = (_as_int32(_take(v, index)) for v in (col, row, cols, rows))
     x, y, z = ([_take(v, index) for v in axis] for axis in (x, y, z))
-    planes = _planes(_from_pixel(x, col, width), _from_pixel(y, row, height), z, height, width)
+    x, y = _from_pixel(x, col, width), _from_pixel(y, row, height)
+    planes = _planes(x, y, z, height, width)
+    tests = xp.concatenate([_edges(x, y, height, width), planes[:, 3:]], 1)
     image = index // n_faces if n_images > 1 else index * 0
-    return _Faces(index, (len(sizes[0]), len(sizes[1]), len(sizes[2])), image, col, row, cols, rows, planes)
+    return _Faces(index, (len(sizes[0]), len(sizes[1]), len(sizes[2])), image, col, row, cols, rows, planes, tests)
 
 
 def _corner(faces: Array, n_images: int, n_verts: int) -> Array:
@@ -213,6 +216,24 @@ def _planes(x: list[Array], y: list[Array], z: list[Array], height: int, width: 
     return xp.stack([*start, *ahead, *below]).reshape(3, 4, -1)
 
 
+def _edges(x: list[Array], y: list[Array], height: int, width: int) -> Array:
+    """Return the planes (3, 3, K) of the edge functions, positive inside whatever the order of the corners.
+
+    Barycentrics are edge functions over the area, whose division rounds: a point exactly on an edge could come out
+    inside. Without it the edge functions of corners on pixel centres are exact.
+    """
+    xp = _namespace(x[0])
+    area = (x[2] - x[0]) * (y[1] - y[0]) - (y[2] - y[0]) * (x[1] - x[0])
+    sign = xp.sign(area)
+    start, ahead, below = [], [], []
+    for a, b in ((1, 2), (2, 0), (0, 1)):
+        ex, ey = (x[b] - x[a]) * sign, (y[b] - y[a]) * sign
+        start.append(y[a] * ex - x[a] * ey)
+        ahead.append(ey * (2 / width))
+        below.append(ex * (-2 / height))
+    return xp.stack([*start, *ahead, *below]).reshape(3, 3, -1)
+
+
 def _tracked_planes(verts: Tensor, faces: Tensor, kept: _Faces, winner: Array, height: int, width: int) -> Tensor:
     """Return the planes (3, 4, P) of the winning faces, computed again so as to be differentiable in verts."""
     index, image, col, row = (
@@ -232,14 +253,14 @@ def _depth_keys(faces: _Faces, n_images: int, height: int, width: int) -> Array:
     first = (faces.image * high + faces.row) * wide + faces.col
     small, medium, large = (slice(sum(faces.counts[:k]), sum(faces.counts[: k + 1])) for k in range(3))
     for fit, side in ((small, _SMALL), (medium, _TILE)):
-        _resolve_depth(keys, faces.index[fit], faces.planes[:, :, fit], first[fit], side, wide)
+        _resolve_depth(keys, faces.index[fit], faces.tests[:, :, fit], first[fit], side, wide)
     if faces.counts[2]:
         _resolve_depth(keys, *_split_into_tiles(faces, large, first[large], wide), _TILE, wide)
     return keys.reshape(n_images, high, wide)[:, :height, :width].reshape(-1)
 
 
 def _split_into_tiles(faces: _Faces, large: slice, first: Array, wide: int) -> tuple[Array, Array, Array]:
-    """Return face, planes and first pixel of every tile of the boxes of large faces."""
+    """Return face, tests and first pixel of every tile of the boxes of large faces."""
     across = (faces.cols[large] + (_TILE - 1)) // _TILE
     count = across * ((faces.rows[large] + (_TILE - 1)) // _TILE)
     each = _arange(len(count), first)
@@ -248,21 +269,21 @@ def _split_into_tiles(faces: _Faces, large: slice, first: Array, wide: int) -> t
     across = _take(across, box)
     down = local // across
     right, down = (local - down * across) * _TILE, down * _TILE
-    of_face = faces.planes[:, :, large]
+    of_face = faces.tests[:, :, large]
     ahead, below = ([_take(of_face[i, k], box) for k in range(4)] for i in (1, 2))
     start = [_take(of_face[0, k], box) + ahead[k] * _as_float32(right) + below[k] * _as_float32(down) for k in range(4)]
-    planes = _namespace(first).stack([*start, *ahead, *below]).reshape(3, 4, -1)
-    return _take(faces.index[large], box), planes, _take(first, box) + (down * wide + right)
+    tests = _namespace(first).stack([*start, *ahead, *below]).reshape(3, 4, -1)
+    return _take(faces.index[large], box), tests, _take(first, box) + (down * wide + right)
 
 
-def _resolve_depth(keys: Array, face: Array, planes: Array, first: Array, side: int, wide: int) -> None:
+def _resolve_depth(keys: Array, face: Array, tests: Array, first: Array, side: int, wide: int) -> None:
     """Lower `keys`, in place, to the depth keys of the pixels of tiles (T,) that lie inside their face."""
     if len(face) == 0:
         return
     xp = _namespace(keys)
     steps = _as_float32(_arange(side, keys))[:, None]
     lowest: Array = None
-    for start, ahead, below in zip(planes[0, :3], planes[1, :3], planes[2, :3], strict=True):
+    for start, ahead, below in zip(tests[0, :3], tests[1, :3], tests[2, :3], strict=True):
         weight = (start + below * steps)[:, None] + ahead * steps
         lowest = weight if lowest is None else xp.minimum(lowest, weight, out=lowest)
     inside = _as_int32(positive(lowest.reshape(-1)))
@@ -271,9 +292,9 @@ def _resolve_depth(keys: Array, face: Array, planes: Array, first: Array, side: 
     down = offset // side
     right = offset - down * side
     depth = (
-        _take(planes[0, 3], tile)
-        + _take(planes[1, 3], tile) * _as_float32(right)
-        + _take(planes[2, 3], tile) * _as_float32(down)
+        _take(tests[0, 3], tile)
+        + _take(tests[1, 3], tile) * _as_float32(right)
+        + _take(tests[2, 3], tile) * _as_float32(down)
     )
     # bits of non-negative floats sort like the floats; adding 0.0 turns -0.0 into +0.0
     depth = xp.clip(depth, 0, None) + 0.0

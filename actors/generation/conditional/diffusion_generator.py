@@ -15,11 +15,13 @@ from torch import Tensor
 from synfiqa.actors.face_analysis.face_parser import FaceParser
 from synfiqa.actors.generation.conditional.template_bank import TemplateBank, conditions_of
 from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.generation.face_model.camera import FRAME
 from synfiqa.actors.generation.face_model.control_map import ControlMaps
 from synfiqa.actors.generation.face_model.parameters import FaceParameters
 from synfiqa.actors.generation.face_model.protocol import FaceEncoder, FaceModel
 from synfiqa.actors.generation.face_model.renderer import renderer_named
 from synfiqa.actors.imaging.alignment import align, similarity_transform
+from synfiqa.actors.imaging.released_crop import padded_square, raised_box
 from synfiqa.actors.players import Players
 from synfiqa.actors.recognition.network_embedder import Crop, conditioning_crop
 from synfiqa.actors.roles import Detection, Detector, Embedder, IdentitySource, Portraits, Rejection
@@ -128,8 +130,11 @@ class DiffusionConditionalGenerator:
         parts, sizes = self._parts, self._parts.face_model.sizes
         face = next((found for found in parts.detector.faces([image])[0] if alignable(found)), None)
         height, width = image.shape[:2]
-        box = face.box if face else np.array([0.0, 0.0, width - 1.0, height - 1.0])
-        parameters = parts.face_encoder.encode([image], box[None])
+        if self._profile == "faithful":
+            seen, box = self._released_face(image)
+        else:
+            seen, box = image, face.box if face else np.array([0.0, 0.0, width - 1.0, height - 1.0])
+        parameters = parts.face_encoder.encode([seen], box[None])
         if (parameters.shape.shape[1], parameters.texture.shape[1]) != (sizes.shape, sizes.texture):
             raise UserError(
                 f"models.face_encoder measures {parameters.shape.shape[1]} shape and {parameters.texture.shape[1]} "
@@ -147,6 +152,19 @@ class DiffusionConditionalGenerator:
         person = _Person(parameters, parts.diffusion.image_tokens(looked), embedding)
         # A portrait that cannot be encoded would spoil every picture of every try.
         return person if person.finite() else None
+
+    def _released_face(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the portrait at 512 x 512 pixels, and the square (4,) in it that DECA's crop is enlarged from.
+
+        As released the face is sought in this copy, its box raised to the forehead, rounded and padded to a square.
+        """
+        copy = np.asarray(Image.fromarray(image).resize((FRAME, FRAME), Image.Resampling.BICUBIC))
+        faces = [face for face in self._parts.detector.faces([copy])[0] if alignable(face)]
+        if not faces:
+            return copy, np.array([0.0, 0.0, FRAME - 1.0, FRAME - 1.0])
+        face = max(faces, key=lambda face: face.probability)
+        x0, y0, side = padded_square(raised_box(face.box, face.landmarks), copy.shape)
+        return copy, np.array([x0, y0, x0 + side, y0 + side], np.float64)
 
     def _paint(
         self, person: _Person, control: Tensor, recipes: Sequence[Recipe], rows: list[int], attempt: int

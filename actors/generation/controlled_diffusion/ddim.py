@@ -33,7 +33,9 @@ class Step:
 def schedule(steps: int) -> tuple[Step, ...]:
     """Return the steps from noise to image; 20 steps have the times 951, 901, ..., 51, 1.
 
-    The last step ends at the first variance of the training chain, not at 0.
+    The last step ends at the first variance of the training chain, not at 0. Of a number that does not divide 1,000 the
+    release makes more steps (31 of 30, one at time 991 before the others) and fails for 999; here they are as many as
+    requested, which is harmless.
     """
     if not 1 <= steps <= TRAINING_STEPS:
         raise ValueError(f"steps must be 1 to {TRAINING_STEPS}, not {steps}")

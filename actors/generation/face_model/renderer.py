@@ -1,5 +1,8 @@
 """Selects the rasteriser (ours, or PyTorch3D's where it is installed); same interface.
 
+Both draw the same but for rounding: of 1.29 million covered pixels of heads and scenes one differed, and control maps
+by up to 1e-4, so that bytes of images differ.
+
 Pixel centres, strict edges, both sides drawn, the lowest face wins ties, weights linear on the screen, nothing nearer
 than z = 1e-8: `synfiqa.actors.face3d.render.rasterizer` has the details, and tests hold them for both.
 """
@@ -7,6 +10,7 @@ than z = 1e-8: `synfiqa.actors.face3d.render.rasterizer` has the details, and te
 from importlib import import_module
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from synfiqa.actors.face3d.render import rasterizer
@@ -36,7 +40,7 @@ class TorchRenderer:
 
 
 class Pytorch3dRenderer:
-    """`Renderer` on PyTorch3D's `rasterize_meshes`; UserError where it is not installed."""
+    """`Renderer` on PyTorch3D's `rasterize_meshes`, in float32; UserError where it is not installed."""
 
     def __init__(self) -> None:
         try:
@@ -45,13 +49,13 @@ class Pytorch3dRenderer:
         except ImportError as error:
             raise UserError(
                 f"renderer pytorch3d cannot be imported ({error}): install PyTorch3D for this PyTorch from its sources "
-                "(see its INSTALL.md), or set the renderer to torch, which draws the same"
+                "(see its INSTALL.md), or set the renderer to torch, which draws the same but for rounding"
             ) from error
 
     def rasterize(self, vertices: Tensor, faces: Tensor, size: int) -> Fragments:
         """Return the nearest triangle of every pixel."""
         # In PyTorch3D x runs left and y up.
-        turned = vertices.float() * vertices.new_tensor([-1.0, -1.0, 1.0])
+        turned = vertices.float() * torch.tensor([-1.0, -1.0, 1.0], device=vertices.device)
         meshes = self._meshes(verts=turned, faces=faces[None].expand(len(vertices), -1, -1))
         pix_to_face, zbuf, bary, _ = self._rasterize(
             meshes,

@@ -16,6 +16,7 @@ from synfiqa.actors.degradation.degrade import (
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align, similarity_transform, warp
+from synfiqa.actors.imaging.released_alignment import released_transform
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.recipe import Light, Recipe
 from synfiqa.schemas.seeds import generator
@@ -188,7 +189,8 @@ class TestFace:
         face = clean_crop_and_degrade(self.photo, LANDMARKS, recipe(1, 2, 2, profile))
         assert np.abs(face.landmarks - ARCFACE_TEMPLATE).max() < 8
         # Aligning the result again by its own landmarks changes nothing.
-        again = align(face.clean[None], face.landmarks[None])[0].astype(int)
+        transform = similarity_transform if profile == "corrected" else released_transform
+        again = warp(face.clean[None], transform(face.landmarks[None]))[0].astype(int)
         assert np.abs(again - face.clean)[8:-8, 8:-8].mean() < 1
 
     def test_fine_noise_of_a_large_image_is_averaged_and_not_sampled(self):
@@ -216,11 +218,12 @@ class TestFace:
             clean_crop_and_degrade(self.photo, LANDMARKS, recipe(profile=profile))
             for profile in ("corrected", "faithful")
         )
-        np.testing.assert_allclose(corrected.landmarks, faithful.landmarks, atol=1e-6)
-        # They differ by one more resampling, and by what lies outside of the released face box.
+        # The released estimate of the alignment enlarges this face by 1.05.
+        assert np.abs(corrected.landmarks - faithful.landmarks).max() < 1.5
+        # Beside that they differ by one more resampling, and by what lies outside of the released face box.
         middle = np.s_[30:100, 30:85]
-        difference = np.abs(corrected.clean[middle].astype(int) - faithful.clean[middle])
-        assert difference.mean() < 5
+        expected = warp([self.photo], released_transform(LANDMARKS[None]))[0]
+        assert np.abs(expected[middle].astype(int) - faithful.clean[middle]).mean() < 6
         assert degrade(corrected.clean, recipe()).image.tobytes() == corrected.image.tobytes()
 
     def test_face_box_holds_the_landmarks_and_is_black_outside_of_the_portrait(self):
@@ -238,7 +241,8 @@ class TestFace:
         crop, points = face_box_crop(portrait, landmarks, np.array([70.0, 90.0, 130.0, 150.0]))
         # The forehead is at 100 - 30, above the box: it is 70..150 high, 60 wide, and padded by 10 left and right.
         scale = 112 / 80
-        np.testing.assert_allclose(points[0], ((80 - 60 + 0.5) * scale - 0.5, (100 - 70 + 0.5) * scale - 0.5))
+        # x / width * 112, as released: pixel centres would lie half a pixel times (112 / side - 1) further.
+        np.testing.assert_allclose(points[0], ((80 - 60) * scale, (100 - 70) * scale))
         assert crop[0, 0].tolist() == [60, 70, 0]
         assert crop[-1, -1].tolist() == [139, 149, 0]
         high, _ = face_box_crop(portrait, landmarks, np.array([70.0, 20.0, 130.0, 150.0]))

@@ -48,7 +48,7 @@ def test_a_sample_that_nothing_harms_has_no_severity():
         ({"light": CLEAN.light.model_copy(update={"exposure": 3.0})}, "bright", np.log(3)),
         ({"light": CLEAN.light.model_copy(update={"harshness": 0.8})}, "harsh_light", 0.8),
         ({"light": CLEAN.light.model_copy(update={"cast": 0.4})}, "light_cast", 0.4),
-        ({"camera_distance": 1.5}, "near_camera", 2.5),
+        ({"camera_distance": 1.5}, "near_camera", 2.0),
         ({"misalignment": -30.0}, "misalignment", 30),
         ({"gaze": CLEAN.gaze.model_copy(update={"yaw": 3.0, "pitch": -4.0})}, "gaze", 5),
         *[({"expression": Expression(**{unit: 0.7})}, unit, 0.7) for unit in Expression.model_fields],

@@ -116,7 +116,9 @@ def test_an_empty_bank_and_a_forbidden_licence_are_refused(tmp_path):
     ids=["side", "renderer", "size", "steps", "unknown"],
 )
 def test_what_only_a_worker_used_to_find_is_refused(tmp_path, change, said, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pytorch3d", None)
+    # Submodules of an installed PyTorch3D may be loaded already: each of its names is hidden.
+    for name in ("pytorch3d", *(name for name in sys.modules if name.startswith("pytorch3d."))):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UserError, match=said):
         run_check(config(tmp_path, **change))
 

@@ -45,6 +45,26 @@ def test_edges_are_strict():
     assert pix[1, 1] == 0
 
 
+@pytest.mark.parametrize("size", [4, 16, 64, 128])
+def test_triangles_with_corners_on_pixel_centres_are_exact(size):
+    """PyTorch3D's rule: an edge function, not divided by the area, must be positive; divided, it drew a quarter."""
+    corners = np.random.default_rng(size).integers(0, size, (120, 3, 2))
+    verts = np.concatenate([(2 * corners + 1) / size - 1, np.ones((120, 3, 1))], axis=2)
+    pix = rasterize(torch.from_numpy(verts).float(), torch.tensor([[0, 1, 2]]), size, size).pix_to_face[..., 0] >= 0
+    y, x = np.mgrid[:size, :size]
+    edges = []
+    for a, b in ((1, 2), (2, 0), (0, 1)):
+        (ax, ay), (bx, by) = (
+            corners[:, a, :, None, None].transpose(1, 0, 2, 3),
+            corners[:, b, :, None, None].transpose(1, 0, 2, 3),
+        )
+        edges.append((bx - ax) * (y - ay) - (by - ay) * (x - ax))
+    inside = np.all([edge > 0 for edge in edges], axis=0) | np.all([edge < 0 for edge in edges], axis=0)
+    on_edge = (np.min(np.abs(edges), axis=0) == 0) & (pix.numpy() | ~inside)
+    assert on_edge.sum() > 100
+    np.testing.assert_array_equal(pix.numpy(), inside)
+
+
 def test_vertex_order_does_not_matter_and_back_faces_are_drawn():
     triangle = np.array(around(0.1, -0.2, 0.2))
     front, _, _ = draw([triangle], 32)

@@ -18,6 +18,7 @@ from synfiqa.actors.generation.conditional.diffusion_generator import (
 from synfiqa.actors.generation.conditional.parametric_bank import parametric_bank
 from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random
 from synfiqa.actors.generation.controlled_diffusion.sampler import ControlledDiffusion
+from synfiqa.actors.generation.face_model.camera import crop_transforms
 from synfiqa.actors.generation.face_model.procedural import ProceduralFaceModel
 from synfiqa.actors.generation.face_model.procedural_encoder import ProceduralEncoder
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align
@@ -210,7 +211,61 @@ def test_as_released_the_face_is_sought_and_cropped_in_a_small_copy(parts, sourc
     detector = Told()
     made = generator(replace(parts, detector=detector), "faithful").generate(source, RECIPES[:1])
     assert made.images.shape == (1, 224, 224, 3)
-    assert detector.seen[1].shape == (224, 224, 3)
+    assert [len(image) for image in detector.seen] == [64, 512, 224], "portrait, its copy for DECA, picture"
+
+
+class Encoding:
+    """The procedural encoder, which keeps its boxes."""
+
+    def __init__(self):
+        self._encoder, self.seen = ProceduralEncoder(CARD, None, Execution()), []
+
+    def encode(self, images, boxes):
+        self.seen.append((images[0].shape, boxes[0].tolist()))
+        return self._encoder.encode(images, boxes)
+
+
+@pytest.mark.parametrize(
+    ("profile", "shape", "box", "side"),
+    [
+        # DECA's own rule takes the box as it is: 1.25 (200 + 270) / 2.
+        ("corrected", (512, 512, 3), [156, 150, 356, 420], 293),
+        # As released the box is raised by 10 px to the forehead, and padded to 280 px: 1.25 * 280.
+        ("faithful", (512, 512, 3), [116, 140, 396, 420], 350),
+    ],
+)
+def test_deca_sees_the_detectors_box_and_as_released_a_square_up_to_the_forehead(
+    parts, source, profile, shape, box, side
+):
+    points = np.array([[200.0, 220], [310, 222], [256, 270], [210, 300], [300, 300]])
+    face = Detection(0.9, np.array([156.0, 150, 356, 420]), points)
+    portrait = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    encoder, detector = Encoding(), Told(lambda image: [face] if len(image) == 512 else [])
+    made = generator(replace(parts, face_encoder=encoder, detector=detector), profile, tries=1)
+    made.generate(replace(source, image=portrait), RECIPES[:1])
+    assert encoder.seen == [(shape, box)]
+    forward, _ = crop_transforms(np.array([box], float))
+    assert 223 / forward[0, 0, 0] == pytest.approx(side)
+
+
+def test_deca_as_released_sees_the_portrait_at_512_pixels_without_half_a_pixel_of_the_box(parts, source):
+    found = np.array([100.4, 90.6, 300.6, 310.2])
+    points = np.array([[150.0, 180], [250, 180], [200, 220], [160, 250], [240, 250]])
+    detector = Told(lambda image: [Detection(0.9, found, points)] if len(image) == 512 else [])
+    encoder = Encoding()
+    generator(replace(parts, face_encoder=encoder, detector=detector), "faithful", tries=1).generate(
+        source, RECIPES[:1]
+    )
+    # Rounded to 100, 91, 301, 310 and padded on both sides by (219 - 201) / 2.
+    assert encoder.seen == [((512, 512, 3), [91, 91, 310, 310])]
+
+
+def test_a_portrait_without_a_face_is_encoded_whole(parts, source):
+    for profile, box in (("corrected", [0, 0, 63, 63]), ("faithful", [0, 0, 511, 511])):
+        encoder = Encoding()
+        blind = replace(parts, face_encoder=encoder, detector=Told(lambda image: []))
+        generator(blind, profile, tries=1).generate(source, RECIPES[:1])
+        assert encoder.seen[0][1] == box
 
 
 def test_landmarks_that_coincide_or_are_no_numbers_are_no_face(parts, source):
@@ -247,8 +302,10 @@ def test_facenet_is_shown_the_box_of_the_portrait_and_of_every_picture(parts, so
     embedder, detector = Named(crop="box", side=160), Told()
     made = generator(replace(parts, embedder=embedder, detector=detector), profile, min_identity=-0.99)
     made.generate(source, RECIPES[:2])
-    assert len(detector.seen) == len(embedder.seen) == 3
-    for image, crop in zip(detector.seen, embedder.seen, strict=True):
+    # As released the portrait is searched once more, for DECA.
+    seen = [image for image in detector.seen if len(image) != 512]
+    assert len(seen) == len(embedder.seen) == 3
+    for image, crop in zip(seen, embedder.seen, strict=True):
         np.testing.assert_array_equal(crop, conditioning_crop(image, told_box(len(image)), 160))
 
 

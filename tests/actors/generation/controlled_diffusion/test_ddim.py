@@ -10,6 +10,8 @@ def test_times_are_those_of_the_released_sampler():
     assert [step.time for step in schedule(20)] == [951 - 50 * index for index in range(20)]
     assert [step.time for step in schedule(4)] == [751, 501, 251, 1]
     assert len({step.time for step in schedule(999)}) == 999
+    # The release spaces times by 1000 // 30 = 33 up to the end of the chain, and makes 31 steps of 30.
+    assert [step.time for step in schedule(30)] == [958 - 33 * index for index in range(30)]
     with pytest.raises(ValueError, match="1 to 1000"):
         schedule(0)
 

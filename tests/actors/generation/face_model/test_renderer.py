@@ -48,6 +48,19 @@ def test_points_on_an_edge_are_not_covered(draw):
     assert np.argwhere(pix >= 0).tolist() == [[1, 1]]
 
 
+def test_an_edge_through_pixel_centres_that_is_no_multiple_of_its_area_is_not_covered_either(draw):
+    # The slanted edge passes through the centres of pixels (1, 2) and (2, 1) of 16 x 16.
+    pix, _, _ = draw([[[-0.9375, -0.9375, 1], [-0.9375, -0.5625, 1], [-0.5625, -0.9375, 1]]], 16)
+    assert np.argwhere(pix >= 0).tolist() == [[1, 1]]
+
+
+def test_double_precision_is_taken_and_drawn_in_single(draw):
+    vertices = torch.tensor([around(0.1, 0.2, 0.3)])
+    single, double = (draw.renderer.rasterize(v, torch.tensor([[0, 1, 2]]), 16) for v in (vertices, vertices.double()))
+    assert torch.equal(single.pix_to_face, double.pix_to_face)
+    torch.testing.assert_close(single.bary, double.bary)
+
+
 def test_back_faces_are_drawn(draw):
     triangle = np.array(around(0.1, -0.2, 0.2))
     front, back = draw([triangle], 32)[0], draw([triangle[::-1].copy()], 32)[0]
@@ -110,9 +123,9 @@ def test_both_renderers_draw_the_same_head(flame_model, numbers):
 
 
 def test_without_pytorch3d_the_error_names_the_way_out(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pytorch3d", None)
-    monkeypatch.setitem(sys.modules, "pytorch3d.renderer", None)
-    monkeypatch.setitem(sys.modules, "pytorch3d.renderer.mesh", None)
+    loaded = [name for name in sys.modules if name.startswith("pytorch3d.")]
+    for name in ("pytorch3d", "pytorch3d.renderer.mesh", *loaded):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UserError, match=r"install PyTorch3D .* or set the renderer to torch"):
         renderer_named("pytorch3d")
 
@@ -133,9 +146,10 @@ def test_pytorch3d_is_called_with_its_own_axes(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch3d.renderer.mesh", mesh)
     structures = SimpleNamespace(Meshes=lambda verts, faces: SimpleNamespace(verts=verts, faces=faces))
     monkeypatch.setitem(sys.modules, "pytorch3d.structures", structures)
-    vertices = torch.tensor([[[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]]).expand(2, -1, -1)
+    vertices = torch.tensor([[[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]], dtype=torch.float64).expand(2, -1, -1)
     found = Pytorch3dRenderer().rasterize(vertices, torch.tensor([[0, 1, 2]]), 64)
     assert seen["verts"][1, 0].tolist() == [-1, -2, 3]
+    assert seen["verts"].dtype == torch.float32
     assert seen["faces"].shape == (2, 1, 3)
     assert (seen["image_size"], seen["blur_radius"], seen["faces_per_pixel"]) == (64, 0.0, 1)
     assert seen["perspective_correct"] is False
