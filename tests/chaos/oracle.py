@@ -15,6 +15,8 @@ from tests.chaos.stub_stages import Trouble, stub_stages
 
 
 class _NoLease:
+    claim = None
+
     def check(self):
         return
 
@@ -22,7 +24,7 @@ class _NoLease:
         return
 
 
-def plain_loop(stages, units, storage, placement, resilience, *, ordered=False):
+def plain_loop(stages, units, storage, placement, resilience, *, ordered=False, claim=None):
     """Replace `synfiqa.cluster.pipeline.stream`: no Ray, no workers, one unit after the other."""
     for unit in units:
         work = unit

@@ -126,6 +126,8 @@ def _verify(run: SyntheticRun) -> object:
 
 
 class _NoLease:
+    claim = None
+
     def check(self) -> None:
         return
 
