@@ -14,7 +14,7 @@ from pydantic import Field
 from synfiqa.cluster.commits.dataset_summary import candidate_totals, rejected_by_reason
 from synfiqa.cluster.commits.shard_store import Kind, commit_path, parse_commit_path
 from synfiqa.cluster.run.events import FOLDER as EVENTS
-from synfiqa.cluster.run.file_roles import REPORT
+from synfiqa.cluster.run.file_roles import REPORT, role_of
 from synfiqa.cluster.run.lease_record import LeaseView, newest_lease
 from synfiqa.cluster.run.manifest import load_run, planned_shards
 from synfiqa.cluster.storage.storage import Storage
@@ -123,7 +123,7 @@ def read_status(storage: Storage) -> RunStatus:
         samples=samples,
         shards=shards,
         unreadable=broken_units + broken_shards,
-        events=len(file_names(storage, EVENTS)),
+        events=sum(role_of(path) == "event" for path in file_names(storage, EVENTS)),
         rate=rate,
         eta_s=eta,
         labels=[name for name in subfolders(storage, "labels") if storage.exists(f"labels/{name}/calibration.json")],

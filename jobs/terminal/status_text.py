@@ -54,7 +54,8 @@ def status_lines(status: RunStatus) -> list[str]:
     if status.unreadable:
         lines.append(f"damage      {status.unreadable} commits are not readable: see `synfiqa verify {status.run}`")
     if status.events:
-        lines.append(f"events      {status.events} failures of workers are kept in {status.run}/{EVENTS}/")
+        failures = f"{status.events} failure{'s' * (status.events != 1)}"
+        lines.append(f"events      {failures} of workers, kept in {status.run}/{EVENTS}/")
     if status.trace is not None:
         lines += ["", *trace_lines(status.trace)]
     return lines

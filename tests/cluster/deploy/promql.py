@@ -1,8 +1,18 @@
-"""The names and labels in a PromQL expression, found by its tokens; it also checks that brackets and strings close."""
+"""Names and labels that PromQL may use, and those in an expression, found by its tokens; brackets must close."""
 
 import re
 from dataclasses import dataclass
 
+from synfiqa.cluster.telemetry.metric_table import DEFINITIONS, OTHERS
+
+SUFFIXES = {"histogram": ("_bucket", "_count")}
+"""Series of a histogram; Ray's `_sum` is an estimate, and no query takes it."""
+SERIES = {
+    f"{one.exported}{suffix}": {*one.labels, *(("le",) if suffix == "_bucket" else ())}
+    for one in DEFINITIONS
+    for suffix in SUFFIXES.get(one.kind, ("",))
+} | {name: set(labels) for name, labels in OTHERS.items()}
+"""Every name that a query may use, with its own labels."""
 _TOKEN = re.compile(
     r"""\s+|\#[^\n]*
     |(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
