@@ -29,8 +29,8 @@ from synfiqa.schemas.config.train_data import AugmentSection
 
 READER_BAR, STEP_BAR, CENTRES_BAR = 1.05, 1.10, 1.10
 BATCH, CLASSES = 32, 1000
-DRAWN = 10_000
-"""Centres that a step of partial FC draws."""
+WIDTH, DRAWN = 512, 10_000
+"""Values of a class centre, as published, and centres that a step of partial FC draws."""
 
 
 class Noise:
@@ -134,8 +134,8 @@ def of_centres(steps: int, device: torch.device) -> float:
 
 
 def _centres(classes: int, device: torch.device, steps: int) -> Callable[[], None]:
-    centres = SampledClasses(128, classes, 64.0, 0.5, "arcface", DRAWN / classes, seed=0).to(device)
-    vectors = torch.randn(64, 128, device=device)
+    centres = SampledClasses(WIDTH, classes, 64.0, 0.5, "arcface", DRAWN / classes, seed=0).to(device)
+    vectors = torch.randn(64, WIDTH, device=device)
     chosen = torch.arange(64, device=device) * (classes // 64)
 
     def run() -> None:

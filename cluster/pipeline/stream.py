@@ -23,6 +23,7 @@ from synfiqa.cluster.pipeline.worker import worker_class
 from synfiqa.cluster.ray_cluster.autoscaler import requested
 from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.cluster.ray_cluster.worker_states import WorkerStates
+from synfiqa.cluster.run.lease import Claim
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.log_lines import log_format
 from synfiqa.cluster.telemetry.progress import announce
@@ -55,9 +56,11 @@ def stream(
     resilience: ResilienceSection = _DEFAULT_RESILIENCE,
     *,
     ordered: bool = False,
+    claim: Claim | None = None,
 ) -> Generator[Work | Dead]:
     """Yield each unit after the last stage, or its dead record; in unit order when `ordered`, else as they finish.
 
+    With a `claim`, idle workers end when another driver has taken the run over, whatever this driver does.
     Closing the iterator early stops the pipeline; what was in flight is lost and nothing else is. Raises the error
     with which a worker ends the job, and JobFailed when the workers cannot be started or kept.
     """
@@ -88,6 +91,7 @@ def stream(
                         session,
                         ordered,
                         aside.selector(),
+                        claim,
                     )
                     try:
                         with closing(_execute(dataset, watched)) as results:
@@ -196,6 +200,7 @@ def _dataset(
     session: str,
     ordered: bool,
     keep_off: dict[str, str],
+    claim: Claim | None,
 ) -> Any:
     import ray.data
 
@@ -215,7 +220,7 @@ def _dataset(
     for pool in pools:
         dataset = dataset.map_batches(
             worker_class(pool.name),
-            fn_constructor_args=(list(pool.stages), storage, session, resilience.max_attempts, log_format()),
+            fn_constructor_args=(list(pool.stages), storage, session, resilience.max_attempts, claim, log_format()),
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=pool.resources.cpus,

@@ -17,15 +17,17 @@ from synfiqa.cluster.pipeline.node_setup import once_per_node
 from synfiqa.cluster.pipeline.salvage import describe
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
+from synfiqa.cluster.ray_cluster.taken_over import end_when_taken_over
 from synfiqa.cluster.run.events import keep_event, log_end, own_log
 from synfiqa.cluster.run.fingerprint import libraries_digest
+from synfiqa.cluster.run.lease import Claim
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.gpu_sampler import trace_gpu
 from synfiqa.cluster.telemetry.log_lines import bind, bound, emit, use
 from synfiqa.cluster.telemetry.machine import machine_class
 from synfiqa.cluster.telemetry.run_metrics import repeated, stage_worked
 from synfiqa.cluster.telemetry.spans import StageTrace
-from synfiqa.schemas.errors import JobFailed, StorageRefused, StorageUnavailable, UserError
+from synfiqa.schemas.errors import JobFailed, RunHeld, StorageRefused, StorageUnavailable, UserError
 from synfiqa.schemas.manifest import Dead
 
 _TRIES = 2
@@ -35,11 +37,18 @@ _TRIES = 2
 class StageWorker:
     """Runs `stages` in order on each unit; an error makes a row or a unit dead, never the job.
 
-    Only an error that will not pass ends the job: a store that refuses, or damaged data.
+    Only an error that will not pass ends the job: a store that refuses, or damaged data. With a `claim` the
+    process ends when it is idle and another driver has taken the run over.
     """
 
     def __init__(
-        self, stages: list[Stage], storage: Storage, session: str, max_attempts: int, log: str = "text"
+        self,
+        stages: list[Stage],
+        storage: Storage,
+        session: str,
+        max_attempts: int,
+        claim: Claim | None = None,
+        log: str = "text",
     ) -> None:
         import ray
 
@@ -67,10 +76,17 @@ class StageWorker:
         # After the stages: PyTorch has chosen its GPU by then.
         self._gpu = trace_gpu() if has_gpu else None
         self._machine = f"{machine_class(has_gpu)}, libraries {libraries_digest()}"
+        self._working = False
+        if claim is not None:
+            end_when_taken_over(claim, lambda: not self._working)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Map one-row wire tables to one-row wire tables."""
-        rows = [self._advance(row) for row in batch.to_pylist()]
+        self._working = True
+        try:
+            rows = [self._advance(row) for row in batch.to_pylist()]
+        finally:
+            self._working = False
         return pa.Table.from_pylist(rows, schema=WIRE)
 
     def close(self) -> None:
@@ -119,8 +135,8 @@ class StageWorker:
             with self._attempts.attempt(key), bound(unit=f"{work.kind}-{work.number:06d}"):
                 return self._run(work, marks)
         except (UserError, JobFailed) as error:
-            # A store that fails would have to take the event.
-            if not isinstance(error, StorageRefused | StorageUnavailable):
+            # A store that fails would have to take the event, and a run that was taken over goes on.
+            if not isinstance(error, RunHeld | StorageRefused | StorageUnavailable):
                 keep_event(self._storage, "job", str(error), unit=key, trace=traceback.format_exc())
             return pack(work, fatal=error)
 

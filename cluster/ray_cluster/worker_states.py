@@ -1,6 +1,6 @@
 """Counts the worker processes of this driver by what Ray has done with them: running, starting, or without a place."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +15,10 @@ class WorkerStates:
     waiting: int = 0
 
 
-def count_states(actors: Iterable[dict], names: Iterable[str], alive: Collection[str]) -> dict[str, WorkerStates]:
+def count_states(actors: Iterable[dict], names: Iterable[str], alive: Mapping[str, int]) -> dict[str, WorkerStates]:
     """Return the states by pool, of Ray's records of actors; their class is named `MapWorker(MapBatches(POOL))`.
 
-    `alive` are the ids of the nodes that live: what started on another one has no place.
+    `alive` are the nodes that live, by id the port of their raylet: what started on another one has no place.
     """
     counts = {name: {"running": 0, "starting": 0, "waiting": 0} for name in names}
     pools = {f"MapWorker(MapBatches({name}))": name for name in counts}
@@ -30,7 +30,10 @@ def count_states(actors: Iterable[dict], names: Iterable[str], alive: Collection
             counts[name]["running"] += 1
         else:
             # An actor has an address as soon as a process runs its constructor, and keeps it when its node dies then.
-            placed = actor["Address"]["IPAddress"] and actor["Address"]["NodeID"] in alive
+            # Before that it may have the address of a raylet, one that another raylet has passed it on to.
+            address = actor["Address"]
+            raylet = alive.get(address["NodeID"])
+            placed = address["IPAddress"] and raylet is not None and address["Port"] != raylet
             counts[name]["starting" if placed else "waiting"] += 1
     return {name: WorkerStates(**found) for name, found in counts.items()}
 
@@ -39,7 +42,8 @@ def worker_states(names: Iterable[str]) -> dict[str, WorkerStates]:
     """Return the states of the pools of this driver now; needs Ray to be initialised."""
     import ray
 
-    return count_states(_own_actors(), names, {node["NodeID"] for node in ray.nodes() if node["Alive"]})
+    alive = {node["NodeID"]: node["NodeManagerPort"] for node in ray.nodes() if node["Alive"]}
+    return count_states(_own_actors(), names, alive)
 
 
 def alive_actors(name: str) -> int:

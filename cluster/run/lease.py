@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from synfiqa.cluster.run.process_identity import born, machine
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.log_lines import bound, emit
 from synfiqa.cluster.telemetry.run_metrics import lease_ended, lease_renewed, phase_progress
-from synfiqa.schemas.errors import RunHeld, StorageRefused, StorageUnavailable
+from synfiqa.schemas.errors import JobFailed, RunHeld, StorageRefused, StorageUnavailable
 
 FIRST_BEAT_S = 1.0
 """Seconds until the first heartbeat, which detects a second driver on a store without create-if-absent."""
@@ -44,12 +44,16 @@ _JOIN_S = 5.0
 
 @dataclass(frozen=True)
 class Claim:
-    """Epoch and owner of a lease, with which workers check that their driver still holds the run."""
+    """Epoch and owner of a lease, with which workers check that their driver still holds the run.
+
+    A driver that is silent for `ttl_s` seconds may be replaced.
+    """
 
     # Workers write also while their driver is suspended, so they must check for themselves.
     storage: Storage
     epoch: int
     owner: str
+    ttl_s: float
 
     def check(self) -> None:
         """Read the store and raise RunHeld when another driver has taken the run over."""
@@ -99,7 +103,7 @@ class Lease:
     @property
     def claim(self) -> Claim:
         """The epoch and owner of this lease, for workers."""
-        return Claim(self._storage, self.epoch, self._record.owner)
+        return Claim(self._storage, self.epoch, self._record.owner, self._record.ttl_s)
 
     def report(self, snapshot: Mapping[str, Any]) -> None:
         """Write the progress of the job with the next heartbeat; the values must be JSON."""
@@ -167,6 +171,20 @@ def require_held(lease: Lease | None, within_s: float = 0.0) -> None:
     """Raise RunHeld when the run was taken over from this lease (see `Lease.confirm`); do nothing without one."""
     if lease is not None:
         lease.confirm(within_s)
+
+
+def while_held[T](results: Iterable[T], lease: Lease) -> Iterator[T]:
+    """Yield results while this process holds the run; RunHeld when it was taken over, also where that is why they fail.
+
+    A driver that was suspended finds its workers ended, because their run had another driver by then.
+    """
+    try:
+        for result in results:
+            lease.check()
+            yield result
+    except JobFailed:
+        lease.check()
+        raise
 
 
 def _taken_over(storage: Storage, epoch: int, owner: str) -> str:

@@ -20,7 +20,7 @@ from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.dead_limit import DeadLimit
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.cluster.pipeline.stream import stream
-from synfiqa.cluster.run.lease import Lease
+from synfiqa.cluster.run.lease import Lease, while_held
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.cluster.telemetry.run_metrics import unit_committed
 from synfiqa.cluster.telemetry.spans import to_provenance
@@ -162,14 +162,20 @@ class IdentityHalf:
     def _run(self, units: list[Work], phase: Phase, *, replay: bool = False) -> None:
         config = self._config
         results = stream(
-            self._stages(self._resolved), units, self._store.storage, config.placement, config.resilience, ordered=True
+            self._stages(self._resolved),
+            units,
+            self._store.storage,
+            config.placement,
+            config.resilience,
+            ordered=True,
+            claim=self._lease.claim,
         )
         plans = {unit.number: unit for unit in units}
         flight: deque[_InFlight] = deque()
         with closing(results), LedgerCommits(self._store) as commits:
             made = (
                 _buried(config, plans[result.number], result) if isinstance(result, Dead) else result
-                for result in self._while_held(results)
+                for result in while_held(results, self._lease)
             )
             for group in _groups(made, self.registry):
                 # One unit after the other, so that none is decided after the last identity is found.
@@ -183,11 +189,6 @@ class IdentityHalf:
                     break
             while flight:
                 self._settle(flight.popleft(), phase, replay=replay)
-
-    def _while_held(self, results: Iterable[Work | Dead]) -> Iterator[Work | Dead]:
-        for result in results:
-            self._lease.check()
-            yield result
 
     def _send(self, commits: LedgerCommits, unit: Work, table: pa.Table, *, replay: bool) -> _InFlight:
         """Begin to commit a unit as the registry has just decided it."""

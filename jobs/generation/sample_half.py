@@ -11,7 +11,7 @@ from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.dead_limit import DeadLimit
 from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.cluster.pipeline.stream import stream
-from synfiqa.cluster.run.lease import Lease
+from synfiqa.cluster.run.lease import Lease, while_held
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.cluster.telemetry.run_metrics import unit_committed
 from synfiqa.jobs.generation.stages import Stages
@@ -109,9 +109,9 @@ class SampleHalf:
             ShardWriterStage(store.storage, store.fingerprint, store.format),
         ]
         plans = {unit.number: unit for unit in todo}
-        with closing(stream(stages, todo, store.storage, config.placement, config.resilience)) as results:
-            for result in results:
-                self._lease.check()
+        results = stream(stages, todo, store.storage, config.placement, config.resilience, claim=self._lease.claim)
+        with closing(results):
+            for result in while_held(results, self._lease):
                 unit = plans[result.number]
                 counts = self._bury(unit, result) if isinstance(result, Dead) else result.counts
                 errors = (

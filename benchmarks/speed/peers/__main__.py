@@ -95,24 +95,28 @@ def _child(system: str, folder: str, scenario: Scenario, cluster: Raylets) -> di
         text=True,
         env={**os.environ, "RAY_ADDRESS": cluster.address},
     )
-    joining = threading.Thread(target=_join_later, args=(folder, scenario, cluster, process))
-    joining.start()
+    # The raylets that join are started by the main thread, because Ray sets signal handlers there.
+    output: list[str] = []
+    reading = threading.Thread(target=lambda: output.extend(process.communicate()))
+    reading.start()
+    end = time.monotonic() + LIMIT_S
     try:
-        said, complaints = process.communicate(timeout=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        sys.exit(f"{SYSTEMS[system]} did not end within {LIMIT_S:g} s on '{scenario.name}'")
+        _join_later(folder, scenario, cluster, process, end)
+        reading.join(max(0.0, end - time.monotonic()))
     finally:
-        joining.join()
+        if process.poll() is None:
+            process.kill()
+            sys.exit(f"{SYSTEMS[system]} did not end within {LIMIT_S:g} s on '{scenario.name}'")
+    said, complaints = output
     if process.returncode:
         sys.exit(f"{SYSTEMS[system]} failed on '{scenario.name}':\n{complaints[-2000:]}")
     result: dict = json.loads(said.splitlines()[-1])
     return result
 
 
-def _join_later(folder: str, scenario: Scenario, cluster: Raylets, process: subprocess.Popen) -> None:
-    """Add the raylets that join once a unit is stored."""
-    while scenario.joins and process.poll() is None:
+def _join_later(folder: str, scenario: Scenario, cluster: Raylets, process: subprocess.Popen, end: float) -> None:
+    """Add the raylets that join once a unit is stored, at the latest at this time of the monotonic clock."""
+    while scenario.joins and process.poll() is None and time.monotonic() < end:
         if any(Path(folder).rglob("*.parquet")):
             for _ in range(scenario.joins):
                 cluster.add()

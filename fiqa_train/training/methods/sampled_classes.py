@@ -78,13 +78,12 @@ class SampledClasses(nn.Module):
 
     def _draw(self, positive: Tensor) -> None:
         """Choose the centres of the step: those of its images, and drawn ones up to the share."""
-        positive = positive.unique()
+        positive, count = positive.unique(), len(self.centres)
         if self.rate >= 1:
-            chosen = torch.arange(len(self.centres), device=positive.device)
+            chosen = torch.arange(count, device=positive.device)
         else:
-            wanted = max(0, math.ceil(self.rate * len(self.centres)) - len(positive))
-            others = torch.randint(0, len(self.centres), (wanted,), device=positive.device)
-            chosen = torch.cat([positive, others]).unique()
+            wanted = max(0, math.ceil(self.rate * count) - len(positive))
+            chosen = torch.cat([positive, drawn_others(positive, wanted, count)]).sort().values
         self._drawn = chosen
         self._active = self.centres[chosen].detach().requires_grad_(torch.is_grad_enabled())
 
@@ -135,3 +134,21 @@ class SampledClasses(nn.Module):
         parts = [torch.empty_like(padded) for _ in range(self.world)]
         torch.distributed.all_gather(parts, padded)
         return torch.cat(parts)[: self.classes].cpu()
+
+
+def drawn_others(taken: Tensor, wanted: int, count: int) -> Tensor:
+    """Return `wanted` different numbers below `count` (int64) that are not among the `taken` ones, in random order.
+
+    All are equally likely, and the time does not grow with `count` while few are wanted.
+    """
+    if 2 * (wanted + len(taken)) > count:
+        order = torch.randperm(count, device=taken.device)
+        return order[~torch.isin(order, taken)][:wanted]
+    found = taken.new_empty(0)
+    while len(found) < wanted:
+        # At most half of the numbers are in use, so that a draw of twice the rest nearly always suffices.
+        more = torch.randint(0, count, (2 * (wanted - len(found)) + 16,), device=taken.device)
+        fresh = torch.cat([found, more]).unique()
+        fresh = fresh[~torch.isin(fresh, taken)]
+        found = fresh[torch.randperm(len(fresh), device=taken.device)]
+    return found[:wanted]

@@ -33,18 +33,20 @@ def test_sums_and_words():
 def test_an_actor_has_a_place_as_soon_as_it_has_an_address_on_a_node_that_lives():
     """A worker whose node died while it loaded counted as loading: it was waited for, and nothing was laid out anew."""
 
-    def actor(state, address="", name="MapWorker(MapBatches(annotator))", node="n1"):
-        return {"ActorClassName": name, "State": state, "Address": {"IPAddress": address, "NodeID": node}}
+    def actor(state, address="", name="MapWorker(MapBatches(annotator))", node="n1", port=7):
+        return {"ActorClassName": name, "State": state, "Address": {"IPAddress": address, "NodeID": node, "Port": port}}
 
     actors = [
         actor("ALIVE", "10.0.0.1"),
         actor("PENDING_CREATION", "10.0.0.1"),
         actor("PENDING_CREATION", "10.0.0.1", node="n2"),
+        # Passed on to a raylet without a free GPU: this was said to be "started, and loading what they need".
+        actor("PENDING_CREATION", "10.0.0.1", port=1),
         actor("PENDING_CREATION"),
         actor("RESTARTING"),
         actor("DEPENDENCIES_UNREADY"),
         actor("DEAD", "10.0.0.1"),
         actor("ALIVE", "10.0.0.1", name="AutoscalingRequester"),
     ]
-    states = count_states(actors, ["annotator", "shard_writer"], {"n1"})
-    assert states == {"annotator": WorkerStates(running=1, starting=1, waiting=4), "shard_writer": WorkerStates()}
+    states = count_states(actors, ["annotator", "shard_writer"], {"n1": 1})
+    assert states == {"annotator": WorkerStates(running=1, starting=1, waiting=5), "shard_writer": WorkerStates()}

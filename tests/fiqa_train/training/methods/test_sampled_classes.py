@@ -8,7 +8,7 @@ import torch
 import torch.distributed
 
 from synfiqa.fiqa_train.training.methods.margins import MarginClasses
-from synfiqa.fiqa_train.training.methods.sampled_classes import SampledClasses
+from synfiqa.fiqa_train.training.methods.sampled_classes import SampledClasses, drawn_others
 
 
 def plain_like(sampled):
@@ -44,10 +44,23 @@ def test_a_share_holds_the_classes_of_the_batch_and_moves_no_other():
     sampled(torch.randn(4, 8), torch.tensor([7, 500, 999, 7])).loss.backward()
     drawn = set(sampled._drawn.tolist())
     assert {7, 500, 999} <= drawn
-    assert len(drawn) <= 50
+    # Drawn with replacement, equal shares of more classes used to hold more different ones.
+    assert len(drawn) == 50
     sampled.step(0.1, 0.9, 0.0)
     moved = set(torch.nonzero((sampled.centres != before).any(dim=1)).flatten().tolist())
     assert {7, 500, 999} <= moved <= drawn
+
+
+@pytest.mark.parametrize(("wanted", "count"), [(0, 10), (7, 10), (40, 100), (40, 100_000)])
+def test_other_classes_are_different_untaken_and_equally_likely(wanted, count):
+    torch.manual_seed(4)
+    taken, seen, upper = torch.tensor([0, 1, 2]), torch.zeros(count), slice(count // 2, count)
+    for _ in range(300):
+        others = drawn_others(taken, wanted, count)
+        assert len(set(others.tolist()) - {0, 1, 2}) == wanted
+        seen[others] += 1
+    expected = 300 * wanted / (count - 3)
+    assert abs(float(seen[upper].mean()) - expected) <= 4 * (expected / len(seen[upper])) ** 0.5
 
 
 def _worker(rank, world, port, found):
