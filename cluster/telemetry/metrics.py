@@ -61,7 +61,7 @@ def _made(name: str) -> Any:
     with _lock:
         if name not in _instruments:
             definition = METRICS[name]
-            common = {"description": definition.meaning, "tag_keys": definition.labels}
+            common: dict[str, Any] = {"description": definition.meaning, "tag_keys": definition.labels}
             if definition.kind == "histogram":
                 _instruments[name] = Histogram(name, boundaries=list(definition.buckets), **common)
             else:
