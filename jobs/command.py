@@ -9,6 +9,7 @@ from typing import Any
 
 from synfiqa.actors.device import wait_without_spinning
 from synfiqa.cluster.pipeline.ray_session import Terminated, terminate_like_interrupt
+from synfiqa.cluster.telemetry.log_lines import FORMATS, emit, lines_as
 from synfiqa.cluster.telemetry.progress import stop_live_lines
 from synfiqa.jobs.terminal.output import say
 from synfiqa.jobs.terminal.versions import version_line
@@ -41,6 +42,10 @@ class Option:
 def option(*names: str, **settings: Any) -> Option:
     """Return an option such as `option("--out", required=True, metavar="FILE")`, or without dashes a positional."""
     return Option(names, settings)
+
+
+LOG = option("--log", choices=FORMATS, default=FORMATS[0], help="lines on standard error: text (default) or json")
+"""Option of every command."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Command(Entry):
 
     def fill(self, parser: argparse.ArgumentParser) -> None:
         """Add the options, and `run` as `job` of the parsed options."""
-        for added in self.options:
+        for added in (*self.options, LOG):
             parser.add_argument(*added.names, **added.settings)
         parser.set_defaults(job=self.run)
 
@@ -121,7 +126,9 @@ def parser_of(commands: Sequence[Entry]) -> argparse.ArgumentParser:
 def run_command_line(commands: Sequence[Entry], arguments: Sequence[str] | None = None) -> None:
     """Parse the arguments, run the command that they name and end the process with its exit code."""
     options = parser_of(commands).parse_args(arguments)
-    sys.exit(run_command(lambda: options.job(options)))
+    with lines_as(options.log):
+        code = run_command(lambda: options.job(options))
+    sys.exit(code)
 
 
 def run_command(call: Callable[[], None]) -> int:
@@ -132,11 +139,12 @@ def run_command(call: Callable[[], None]) -> int:
             call()
     except (UserError, JobFailed) as error:
         stop_live_lines()
-        sys.stderr.write(f"synfiqa: {error}\n")
+        emit(str(error), "error")
         return error.exit_code
     except KeyboardInterrupt as signal:
         stop_live_lines()
-        sys.stderr.write("\nsynfiqa: interrupted: run the same command again to go on from the last commit\n")
+        text = "interrupted: run the same command again to go on from the last commit"
+        emit(text, "warning", text=f"\nsynfiqa: {text}")
         return TERMINATED if isinstance(signal, Terminated) else INTERRUPTED
     return 0
 

@@ -39,10 +39,20 @@ def render(options: argparse.Namespace) -> None:
     sys.stdout.write(rendered(options.target, config, image=options.image, **more))
 
 
+def monitoring(options: argparse.Namespace) -> None:
+    """Print alerts and dashboard as objects of Kubernetes to standard output."""
+    from synfiqa.jobs.workflows.deploy.monitoring import monitoring_manifest
+
+    sys.stdout.write(monitoring_manifest())
+
+
 COMMAND = CommandGroup(
     "deploy",
-    "print manifests of KubeRay, Slurm, SkyPilot and ray up for a config",
-    (Command("render", "print the file of a cluster manager to standard output", RENDER, render),),
+    "print manifests of KubeRay, Slurm, SkyPilot and ray up for a config, and of alerts and dashboard",
+    (
+        Command("render", "print the file of a cluster manager to standard output", RENDER, render),
+        Command("monitoring", "print alerts and dashboard for Kubernetes to standard output", (), monitoring),
+    ),
 )
 
 

@@ -8,6 +8,7 @@ from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.lease import Lease, hold
 from synfiqa.cluster.storage.storage import Storage, redact
 from synfiqa.cluster.storage.url_spelling import intended_url
+from synfiqa.cluster.telemetry.log_lines import bind
 from synfiqa.jobs.command import option
 from synfiqa.jobs.config import apply_overrides, holds_training_alone, load_config, parse_config, training_tree
 from synfiqa.schemas.config.run import RunConfig
@@ -93,12 +94,16 @@ def run_url(options: argparse.Namespace) -> str:
         raise UserError(f"two runs are given, {redact(options.folder)} and {redact(options.run)}: give one")
     if not (options.folder or options.run):
         raise UserError("no run is given: name its folder or URL, such as runs/quickstart")
-    return str(options.folder or options.run)
+    url = str(options.folder or options.run)
+    bind(run=redact(url))
+    return url
 
 
 def storage_of(config: RunConfig) -> Storage:
     """Return the newest generation of the config's run."""
-    return current(config.run.url, retry_budget_s=config.resilience.retry_budget_s)
+    storage = current(config.run.url, retry_budget_s=config.resilience.retry_budget_s)
+    bind(run=storage.uri())
+    return storage
 
 
 def held(config: RunConfig, storage: Storage, job: str) -> AbstractContextManager[Lease]:

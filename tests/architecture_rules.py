@@ -16,7 +16,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("calibration", "evaluation"),
         ("leaderboard_result", "audit"),
     ),
-    "cluster": (("storage", "telemetry"), ("commits",), ("run",), ("ray_cluster",), ("pipeline",), ("upkeep",)),
+    "cluster": (("telemetry",), ("storage",), ("commits",), ("run",), ("ray_cluster",), ("pipeline",), ("upkeep",)),
     "actors": (
         ("weights", "device", "roles", "face3d"),
         ("imaging",),

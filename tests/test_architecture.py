@@ -52,8 +52,8 @@ def test_a_tree_without_violations_passes(scratch):
         ("schemas/rows.py", "from synfiqa.cluster.storage.base import Store\n", "above schemas/"),
         ("actors/imaging/codec.py", "from synfiqa.actors.stages.annotator import X\n", "imaging lies below"),
         (
-            "cluster/storage/s3.py",
-            "def f():\n    from synfiqa.cluster.telemetry.spans import X\n",
+            "actors/generation/recipes.py",
+            "def f():\n    from synfiqa.actors.quality.factories import X\n",
             "lies below or beside",
         ),
         ("cluster/commits/merkle.py", "from schemas.rows import SAMPLES\n", "under its bare name"),

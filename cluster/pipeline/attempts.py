@@ -5,11 +5,16 @@ after; marks left over in this session are deaths. A unit that has killed its pr
 model call too, which finds the row that is the cause.
 """
 
+import json
+import os
+import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
+from synfiqa.cluster.run.events import own_log
 from synfiqa.cluster.storage.storage import Storage
 
 
@@ -23,6 +28,16 @@ class Marks(Protocol):
     def attempt(self, name: str) -> AbstractContextManager[None]:
         """Mark the name as under way; the mark stays only if the process dies."""
         ...
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A process that died: name of its mark, host, process id, and path of its log on that host."""
+
+    mark: str
+    host: str
+    pid: int
+    log: str
 
 
 class _NoMarks:
@@ -61,6 +76,16 @@ class Attempts:
         """Return the deaths on this unit outside every marked model call."""
         return self.deaths(key) - self.count(f"{key}/calls")
 
+    def lost(self, key: str) -> list[Lost]:
+        """Return the processes that died while they worked on this unit, as far as their marks are readable."""
+        found = []
+        for path in self._storage.list(f"{self._folder}/{key}/unit"):
+            # Another worker may be removing the mark; and those of an older driver are empty.
+            with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+                mark = json.loads(self._storage.read(path))
+                found.append(Lost(path.rpartition("/")[2], str(mark["host"]), int(mark["pid"]), str(mark["log"])))
+        return found
+
     def attempt(self, key: str) -> AbstractContextManager[None]:
         """Mark the unit as under way; the mark stays only if the process dies."""
         return self._mark(f"{key}/unit")
@@ -82,11 +107,15 @@ class Attempts:
     @contextmanager
     def _mark(self, name: str) -> Iterator[None]:
         marker = f"{self._folder}/{name}/{uuid.uuid4().hex}"
-        self._storage.write(marker, b"")
+        self._storage.write(marker, _self_description())
         try:
             yield
         finally:
             self._storage.delete(marker)
+
+
+def _self_description() -> bytes:
+    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "log": own_log()}).encode()
 
 
 class _Calls:

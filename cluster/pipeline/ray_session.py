@@ -11,6 +11,7 @@ from types import FrameType
 from synfiqa.cluster.ray_cluster.autoscaler import growth_limits
 from synfiqa.cluster.ray_cluster.ray_address import cluster_at_hand
 from synfiqa.cluster.ray_cluster.ray_start import join, start
+from synfiqa.cluster.telemetry.log_lines import dress_loggers
 
 _ENVIRONMENT = {
     # Under `uv run` Ray would rebuild the environment in every worker.
@@ -48,6 +49,7 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
         join(address)
     else:
         start(num_cpus)
+    dress_loggers("ray")
     # ray.init installs a handler of its own, which would leave no time to release the run.
     with terminate_like_interrupt():
         try:
@@ -98,6 +100,7 @@ def quiet_ray() -> None:
     """Leave only errors of Ray Data and Ray Train on the terminal; call after importing them, they set levels."""
     for name in ("ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
+        dress_loggers(name)
 
 
 def cluster_resources() -> tuple[float, float]:

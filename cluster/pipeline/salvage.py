@@ -20,6 +20,8 @@ import pyarrow as pa
 
 from synfiqa.cluster.pipeline.micro_batch import at_most
 from synfiqa.cluster.pipeline.stage import Stage, Work
+from synfiqa.cluster.telemetry.log_lines import emit
+from synfiqa.cluster.telemetry.run_metrics import repeated
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 
@@ -128,6 +130,7 @@ class _Calls[I, O]:
                 if len(results) != len(items):
                     raise ValueError(f"a call on {len(items)} rows returned {len(results)}")
                 return list(results)
+            repeated("call")
             # Outside the handler: the error's traceback holds everything that the failed call had in memory.
             if exhausted:
                 free_memory()
@@ -181,8 +184,7 @@ def is_device_lost(error: BaseException) -> bool:
 
 def end_process(error: BaseException) -> NoReturn:
     """End this worker at once, without removing its marks: the worker that Ray starts next finds the row by them."""
-    sys.stderr.write(f"synfiqa: this worker ends because its device is lost ({describe(error)})\n")
-    sys.stderr.flush()
+    emit(f"this worker ends because its device is lost ({describe(error)})", "error")
     os._exit(DEVICE_LOST)
 
 

@@ -2,7 +2,7 @@
 
 import gc
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from itertools import islice
@@ -22,9 +22,12 @@ from synfiqa.cluster.pipeline.wire import pack, unpack
 from synfiqa.cluster.pipeline.worker import worker_class
 from synfiqa.cluster.ray_cluster.autoscaler import requested
 from synfiqa.cluster.ray_cluster.nodes import Node
+from synfiqa.cluster.ray_cluster.worker_states import WorkerStates
 from synfiqa.cluster.run.lease import Claim
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.log_lines import log_format
 from synfiqa.cluster.telemetry.progress import announce
+from synfiqa.cluster.telemetry.run_metrics import pool_workers
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Dead
@@ -76,7 +79,8 @@ def stream(
                 session = session or cleanup.enter_context(_session(storage, aside))
                 with requested(growth_bundles(stages, placement, usable_nodes(), len(left))):
                     pools, nodes = plan(len(left), lambda: aside.without(usable_nodes()))
-                    watched = _watched(stages, pools, nodes, placement, resilience, aside, left)
+                    show = partial(pool_workers, storage.uri())
+                    watched = _watched(stages, pools, nodes, placement, resilience, aside, left, show)
                     dataset = partial(
                         _dataset,
                         list(left.values()),
@@ -140,6 +144,7 @@ def _watched(
     resilience: ResilienceSection,
     aside: SetAside,
     left: Sized,
+    show: Callable[[Mapping[str, WorkerStates]], None],
 ) -> "Watched":
     from synfiqa.cluster.pipeline.watched_execution import Watched
 
@@ -150,7 +155,7 @@ def _watched(
         [[stage.name for stage in pool.stages] for pool in pools],
     )
     return Watched(
-        pools, waits, aside, lambda now: [min(size, len(left)) for size in steady.on(now, pace.seconds)], pace
+        pools, waits, aside, lambda now: [min(size, len(left)) for size in steady.on(now, pace.seconds)], pace, show
     )
 
 
@@ -181,6 +186,7 @@ def _execute(make: Callable[[], Any], watched: "Watched") -> Generator[Work | De
         ) from error
     finally:
         unwatch(key)
+        watched.show({pool.name: WorkerStates() for pool in watched.pools})
         # Dropping the iterator is what makes Ray Data stop its executor and give the actors back.
         del rows
 
@@ -214,7 +220,7 @@ def _dataset(
     for pool in pools:
         dataset = dataset.map_batches(
             worker_class(pool.name),
-            fn_constructor_args=(list(pool.stages), storage, session, resilience.max_attempts, claim),
+            fn_constructor_args=(list(pool.stages), storage, session, resilience.max_attempts, claim, log_format()),
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=pool.resources.cpus,

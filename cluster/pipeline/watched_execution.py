@@ -4,8 +4,8 @@ import logging
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ray.data import DataContext
@@ -17,7 +17,7 @@ from synfiqa.cluster.pipeline.layout.resizing import Resizing
 from synfiqa.cluster.pipeline.layout.set_aside import SetAside
 from synfiqa.cluster.pipeline.waits import Look, Shrunk, Waits
 from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes
-from synfiqa.cluster.ray_cluster.worker_states import worker_states
+from synfiqa.cluster.ray_cluster.worker_states import WorkerStates, worker_states
 from synfiqa.schemas.errors import JobFailed, UserError
 
 LOOK_S = 5.0
@@ -30,7 +30,7 @@ _KEY = "synfiqa_watched"
 class Watched:
     """What an execution is held to: waits, nodes set aside, and sizes of its pools, in order, on nodes for new work.
 
-    `pace` is that of its stages so far, by which the pools are sized.
+    `pace` is that of its stages so far, by which the pools are sized; `show` takes the states of its workers.
     """
 
     pools: Sequence[Pool]
@@ -38,6 +38,7 @@ class Watched:
     aside: SetAside
     sizes: Callable[[Sequence[Node]], Sequence[int]]
     pace: MeasuredPace
+    show: Callable[[Mapping[str, WorkerStates]], None] = field(default=lambda states: None)
 
 
 _watched: dict[str, Watched] = {}
@@ -66,6 +67,7 @@ class _Watch(ExecutionCallback):
             except Exception:
                 seen = None
             if seen is not None:
+                watched.show(seen.workers)
                 self._resize(watched, nodes)
                 watched.waits.look(seen)
         self._next = time.monotonic() + LOOK_S

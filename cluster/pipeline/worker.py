@@ -18,13 +18,16 @@ from synfiqa.cluster.pipeline.salvage import describe
 from synfiqa.cluster.pipeline.stage import Stage, Work
 from synfiqa.cluster.pipeline.wire import WIRE, pack, unpack
 from synfiqa.cluster.ray_cluster.taken_over import end_when_taken_over
+from synfiqa.cluster.run.events import keep_event, log_end, own_log
 from synfiqa.cluster.run.fingerprint import libraries_digest
 from synfiqa.cluster.run.lease import Claim
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.gpu_sampler import trace_gpu
+from synfiqa.cluster.telemetry.log_lines import bind, bound, emit, use
 from synfiqa.cluster.telemetry.machine import machine_class
+from synfiqa.cluster.telemetry.run_metrics import repeated, stage_worked
 from synfiqa.cluster.telemetry.spans import StageTrace
-from synfiqa.schemas.errors import JobFailed, UserError
+from synfiqa.schemas.errors import JobFailed, RunHeld, StorageRefused, StorageUnavailable, UserError
 from synfiqa.schemas.manifest import Dead
 
 _TRIES = 2
@@ -39,9 +42,18 @@ class StageWorker:
     """
 
     def __init__(
-        self, stages: list[Stage], storage: Storage, session: str, max_attempts: int, claim: Claim | None = None
+        self,
+        stages: list[Stage],
+        storage: Storage,
+        session: str,
+        max_attempts: int,
+        claim: Claim | None = None,
+        log: str = "text",
     ) -> None:
         import ray
+
+        use(log)
+        bind(run=storage.uri())
 
         has_gpu = bool(ray.get_gpu_ids())
         if not has_gpu:
@@ -49,6 +61,7 @@ class StageWorker:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._stages = stages
         self._storage = storage
+        self._run_url = storage.uri()
         self._max_attempts = max_attempts
         self._session = session
         self._open: list[Stage] = []
@@ -58,6 +71,7 @@ class StageWorker:
         if error := self._set_up():
             self.close()
             report_failure(session, error)
+            keep_event(storage, "set-up", str(error), stage=stages[0].name, log=log_end(own_log()))
             raise SetUpFailed(str(error))
         # After the stages: PyTorch has chosen its GPU by then.
         self._gpu = trace_gpu() if has_gpu else None
@@ -82,7 +96,7 @@ class StageWorker:
             try:
                 stage.close()
             except Exception as error:
-                sys.stderr.write(f"synfiqa: {stage.name} on {socket.gethostname()} did not close ({describe(error)})\n")
+                emit(f"{stage.name} on {socket.gethostname()} did not close ({describe(error)})", "warning")
 
     def __del__(self) -> None:
         """Close the stages: Ray Data drops the worker object when its actor ends normally, and only then."""
@@ -113,16 +127,22 @@ class StageWorker:
         try:
             self._check_folder()
             deaths = self._attempts.deaths(key)
+            if deaths:
+                self._keep_deaths(key)
             if deaths and (unexplained := self._attempts.unexplained(key)) >= self._max_attempts:
                 return pack(work, self._dead(work, self._stages[0], "the worker process died", unexplained))
             marks = self._attempts.calls(key) if deaths else NO_MARKS
-            with self._attempts.attempt(key):
+            with self._attempts.attempt(key), bound(unit=f"{work.kind}-{work.number:06d}"):
                 return self._run(work, marks)
         except (UserError, JobFailed) as error:
+            # A store that fails would have to take the event, and a run that was taken over goes on.
+            if not isinstance(error, RunHeld | StorageRefused | StorageUnavailable):
+                keep_event(self._storage, "job", str(error), unit=key, trace=traceback.format_exc())
             return pack(work, fatal=error)
 
     def _run(self, work: Work, marks: object) -> dict:
         for stage in self._stages:
+            bind(stage=stage.name)
             stage.marks = marks  # type: ignore[assignment]
             for attempt in range(1, _TRIES + 1):
                 began, start = time.time(), time.perf_counter()
@@ -134,13 +154,43 @@ class StageWorker:
                     raise
                 except Exception as error:
                     if attempt == _TRIES:
-                        return pack(work, self._dead(work, stage, describe(error), attempt, traceback.format_exc()))
+                        return self._buried(work, stage, error)
+                    repeated("stage")
                 else:
                     seconds = work.busy.get(stage.name, 0.0) + time.perf_counter() - start
-                    traces = {**work.traces, stage.name: self._trace(began)}
+                    trace = self._trace(began)
+                    stage_worked(self._run_url, stage.name, time.perf_counter() - start, trace.utilisation)
+                    self._keep_rows(stage, work, done)
+                    traces = {**work.traces, stage.name: trace}
                     work = replace(done, busy={**work.busy, stage.name: round(seconds, 4)}, traces=traces)
                     break
         return pack(work)
+
+    def _buried(self, work: Work, stage: Stage, error: Exception) -> dict:
+        """Return a unit that is dead, and keep the failure."""
+        trace = traceback.format_exc()
+        unit = f"{work.kind}-{work.number:06d}"
+        keep_event(
+            self._storage, "unit", describe(error), unit=unit, stage=stage.name, trace=trace, log=log_end(own_log())
+        )
+        return pack(work, self._dead(work, stage, describe(error), _TRIES, trace))
+
+    def _keep_rows(self, stage: Stage, before: Work, after: Work) -> None:
+        """Keep one event of all rows of a unit that died in a stage; `dead/` lists each."""
+        rows = [row for row in after.dead[len(before.dead) :] if not row.reason]
+        if rows:
+            unit = f"{before.kind}-{before.number:06d}"
+            message = f"{len(rows)} dead rows, the first {rows[0].item}: {rows[0].error}"
+            keep_event(self._storage, "rows", message, unit=unit, stage=stage.name, trace=rows[0].traceback)
+
+    def _keep_deaths(self, key: str) -> None:
+        """Keep what processes that died on a unit have logged, if that was on this host."""
+        repeated("process")
+        for lost in self._attempts.lost(key):
+            here = lost.host == socket.gethostname()
+            log = log_end(lost.log) if here else f"(in {lost.log} on {lost.host})"
+            message = f"process {lost.pid} on {lost.host} died while it worked on {key}"
+            keep_event(self._storage, "process", message, unit=key, log=log, key=lost.mark)
 
     def _trace(self, began: float) -> StageTrace:
         if self._gpu is None:

@@ -5,6 +5,7 @@ import socket
 import sys
 
 from synfiqa.cluster.ray_cluster.autoscaler import own_cluster
+from synfiqa.cluster.ray_cluster.ray_version import require_same_version
 from synfiqa.schemas.errors import UserError
 
 CONNECT_S = 5.0
@@ -41,7 +42,8 @@ def require_address() -> None:
 def require_reachable(address: str) -> None:
     """Raise UserError, within seconds, when nothing at `address` (host:port, as in RAY_ADDRESS) speaks Ray's protocol.
 
-    `auto` and `local` name no host and pass. The message names host and port.
+    The same where what does is of another version of Ray or Python. `auto` and `local` name no host and pass. The
+    message names host and port, or both versions.
     """
     if address in _NO_HOST:
         return
@@ -54,11 +56,15 @@ def require_reachable(address: str) -> None:
             f"cannot join the Ray cluster at {address}: port {port} of host {host} does not answer ({reason}); "
             "start the cluster, correct RAY_ADDRESS, or unset it to run here"
         ) from error
-    if not _speaks_grpc(host, port):
+    if _by_tls():
+        return  # needs Ray's certificates, so that Ray itself finds out
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if not _speaks_grpc(target):
         raise UserError(
             f"cannot join the Ray cluster at {address}: what listens on port {port} of host {host} is not Ray's "
             "control service; set RAY_ADDRESS to the port of `ray start --head --port`, which is 6379 by default"
         )
+    require_same_version(address, target)
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
@@ -79,14 +85,15 @@ def _host_and_port(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _speaks_grpc(host: str, port: int) -> bool:
-    if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
-        return True  # needs Ray's certificates, so that Ray itself finds out
+def _by_tls() -> bool:
+    return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
+
+
+def _speaks_grpc(target: str) -> bool:
     import grpc
 
-    name = f"[{host}]" if ":" in host else host
     # Ray's own channels use no proxy either.
-    channel = grpc.insecure_channel(f"{name}:{port}", options=[("grpc.enable_http_proxy", 0)])
+    channel = grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)])
     try:
         grpc.channel_ready_future(channel).result(SPEAK_S)
     except grpc.FutureTimeoutError:

@@ -4,6 +4,7 @@ import logging
 import os
 
 from synfiqa.cluster.ray_cluster.ray_address import require_reachable
+from synfiqa.cluster.ray_cluster.ray_version import other_version, versions_in
 from synfiqa.cluster.telemetry.progress import announce
 from synfiqa.schemas.errors import JobFailed, UserError
 
@@ -20,6 +21,8 @@ def join(address: str) -> None:
         ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         ray.shutdown()
+        if found := versions_in(str(error)):
+            raise other_version(address, found) from error
         raise UserError(
             f"cannot join the Ray cluster at {address} ({_first_line(error)}): start it, or unset RAY_ADDRESS to run "
             "here"

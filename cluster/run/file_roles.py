@@ -20,6 +20,7 @@ Role = Literal[
     "attempt mark",
     "lease",
     "unfinished write",
+    "event",
 ]
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -52,6 +53,7 @@ _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"attempts/[^/]+/.+"), "attempt mark"),
     (EPOCH, "lease"),
     (INDEX, "commit index"),
+    (re.compile(r"events/[a-z][a-z-]{0,15}-[0-9a-f]{12}\.json"), "event"),
 )
 
 

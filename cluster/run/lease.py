@@ -5,7 +5,6 @@
 
 import os
 import socket
-import sys
 import threading
 import time
 import uuid
@@ -30,6 +29,8 @@ from synfiqa.cluster.run.lease_record import (
 )
 from synfiqa.cluster.run.process_identity import born, machine
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.log_lines import bound, emit
+from synfiqa.cluster.telemetry.run_metrics import lease_ended, lease_renewed, phase_progress
 from synfiqa.schemas.errors import JobFailed, RunHeld, StorageRefused, StorageUnavailable
 
 FIRST_BEAT_S = 1.0
@@ -75,6 +76,7 @@ class Lease:
         # A check between the heartbeat's own check and its write would let each of two racing drivers find the other.
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        lease_renewed(storage.uri(), record.ttl_s)
         self._thread = threading.Thread(target=self._beat_until_ended, name=f"lease-{epoch}", daemon=True)
         self._thread.start()
 
@@ -106,6 +108,7 @@ class Lease:
     def report(self, snapshot: Mapping[str, Any]) -> None:
         """Write the progress of the job with the next heartbeat; the values must be JSON."""
         self._progress = dict(snapshot)
+        phase_progress(self._storage.uri(), snapshot)
 
     def end(self) -> None:
         """Stop the heartbeat and mark the epoch as released, if the store permits it."""
@@ -114,6 +117,7 @@ class Lease:
         # A heartbeat that hangs in an outage may still write: then the next driver waits for the epoch to expire.
         if not self._thread.is_alive():
             self._tolerate_outage(lambda: self._beat(released=True))
+        lease_ended(self._storage.uri())
 
     def _beat_until_ended(self) -> None:
         pause = min(FIRST_BEAT_S, self._interval)
@@ -128,7 +132,7 @@ class Lease:
                 action()
         except Exception as error:
             if not isinstance(error, StorageRefused | StorageUnavailable | OSError):
-                sys.stderr.write(f"synfiqa: the lease could not be renewed ({type(error).__name__}: {error})\n")
+                emit(f"the lease could not be renewed ({type(error).__name__}: {error})", "warning")
         self._tried = time.monotonic()
 
     def _beat(self, released: bool = False) -> None:
@@ -138,6 +142,7 @@ class Lease:
         update = {"beat": self._record.beat + 1, "progress": self._progress, "released": released}
         self._record = self._record.model_copy(update=update)
         self._storage.write(epoch_path(self.epoch), encode_lease(self._record))
+        lease_renewed(self._storage.uri(), self._record.ttl_s)
 
     def _refresh(self) -> None:
         began = time.monotonic()
@@ -156,7 +161,8 @@ def hold(
     """
     lease = _acquire(storage, ttl_s, job, notify or _write_line)
     try:
-        yield lease
+        with bound(run=storage.uri()):
+            yield lease
     finally:
         lease.end()
 
@@ -270,5 +276,4 @@ def _held_message(storage: Storage, view: LeaseView, ttl_s: float) -> str:
 
 
 def _write_line(text: str) -> None:
-    sys.stderr.write(f"synfiqa: the run is {text}\n")
-    sys.stderr.flush()
+    emit(f"the run is {text}", "warning")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from synfiqa.cluster.storage.faults import Fault, fault_of
+from synfiqa.cluster.telemetry.run_metrics import repeated
 from synfiqa.schemas.errors import StorageRefused, StorageUnavailable
 
 _FIRST_WAIT_S = 0.1
@@ -75,6 +76,7 @@ class Retrying:
         bound = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(attempt, 30))
         wait = min(self.uniform(0, bound), left)
         _log.info("%s: %s; trying again in %.1f s, for up to %.0f s", name, fault.what, wait, left)
+        repeated("request")
         self.sleep(wait)
 
 

@@ -16,6 +16,7 @@ from synfiqa.cluster.storage.fsspec import FsspecStore
 from synfiqa.cluster.storage.local import LocalStore
 from synfiqa.cluster.storage.retrying import Retrying
 from synfiqa.cluster.storage.url_spelling import intended_url
+from synfiqa.cluster.telemetry.run_metrics import timed_request
 from synfiqa.schemas.errors import UserError
 
 __all__ = ["Entry", "Storage", "redact", "redact_all"]
@@ -98,7 +99,7 @@ class Storage:
     def _try[T](self, verb: str, request: Callable[[], T], path: str = "") -> T:
         # Names of probes are random: the error concerns the folder.
         name = f"{_TO_FOLDER[verb]} the run folder {self.uri()}" if path.startswith(TMP) else f"{verb} {self.uri(path)}"
-        return self._retrying.call(request, f"cannot {name}")
+        return self._retrying.call(lambda: timed_request(verb, request), f"cannot {name}")
 
     def local(self) -> Path | None:
         """Return the absolute local folder, or None when the run lives on a remote store."""
@@ -116,7 +117,11 @@ class Storage:
     def read_many(self, paths: Sequence[str]) -> list[bytes]:
         """Return several objects in the given order, fetched concurrently where the store can."""
         names = [f"cannot read {self.uri(_checked(path))}" for path in paths]
-        return self._retrying.each(self._store.read_each, list(paths), names)
+
+        def read_each(some: Sequence[str]) -> Sequence[bytes | Exception]:
+            return timed_request("read_batch", lambda: self._store.read_each(some))
+
+        return self._retrying.each(read_each, list(paths), names)
 
     def read_range(self, path: str, start: int, length: int) -> bytes:
         """Return exactly so many bytes, at least one; FileNotFoundError without object, EOFError when it is shorter."""

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from synfiqa.cluster.telemetry.log_lines import emit, is_json, json_line, write_line
+
 LOG_INTERVAL_S = 30.0
 """Seconds between two progress lines in a log."""
 
@@ -32,13 +34,12 @@ def stop_live_lines() -> None:
         phase.stop()
 
 
-def announce(text: str) -> None:
-    """Write a sentence to stderr, above the live line if there is one."""
+def announce(text: str, level: str = "info") -> None:
+    """Write a sentence to stderr, above the live line if there is one; `level` counts where lines are JSON."""
     if _LIVE:
         _LIVE[-1].console.print(f"synfiqa: {text}", markup=False, highlight=False, soft_wrap=True)
         return
-    sys.stderr.write(f"synfiqa: {text}\n")
-    sys.stderr.flush()
+    emit(text, level)
 
 
 class Phase:
@@ -64,7 +65,7 @@ class Phase:
         self._stream = stream or sys.stderr
         self._started = time.monotonic()
         self._ended = threading.Event()
-        self._live = _live_line(self, self._stream) if self._stream.isatty() else None
+        self._live = _live_line(self, self._stream) if self._stream.isatty() and not is_json() else None
         if self._live is None:
             _TICKING.add(self)
             # The thread holds a weak reference, so that a phase that is never closed can be collected.
@@ -102,7 +103,7 @@ class Phase:
             stop_live_lines()
             self._write(self.line(note))
         else:
-            self._write(self.log_line(note))
+            self._log(note)
 
     def stop(self) -> None:
         """Stop the regular lines without writing a last one."""
@@ -171,9 +172,12 @@ class Phase:
         rate = self._rate()
         return (self.planned - self.done) / rate if rate else None
 
+    def _log(self, note: str = "") -> None:
+        line = self.log_line(note)
+        self._write(json_line(line, progress=self.snapshot()) if is_json() else line)
+
     def _write(self, text: str) -> None:
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        write_line(text, self._stream)
 
 
 def _value(value: object) -> str:
@@ -188,7 +192,7 @@ def _tick(phase: "weakref.ref[Phase]", ended: threading.Event, interval: float) 
             return
         try:
             if alive.done < alive.planned:
-                alive._write(alive.log_line())
+                alive._log()
         except (OSError, ValueError):
             # The stream is closed; the job reports its end elsewhere.
             return

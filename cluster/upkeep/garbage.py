@@ -28,6 +28,7 @@ _KINDS: dict[Role, str] = {
     "lease": "past lease",
     "label part": "unused label part",
     "commit index": "past commit index",
+    "event": "past failure of a worker",
 }
 
 

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from synfiqa.cluster.commits.dataset_summary import candidate_totals, rejected_by_reason
 from synfiqa.cluster.commits.shard_store import Kind, commit_path, parse_commit_path
-from synfiqa.cluster.run.file_roles import REPORT
+from synfiqa.cluster.run.events import FOLDER as EVENTS
+from synfiqa.cluster.run.file_roles import REPORT, role_of
 from synfiqa.cluster.run.lease_record import LeaseView, newest_lease
 from synfiqa.cluster.run.manifest import load_run, planned_shards
 from synfiqa.cluster.storage.storage import Storage
@@ -79,6 +80,7 @@ class RunStatus(Record):
     samples: Samples
     shards: Shards
     unreadable: int = Field(description="commits whose counts are not readable; `synfiqa verify` names them")
+    events: int = Field(description="failures of workers that `events/` keeps")
     rate: float | None = Field(
         description="recent samples per second, or units per second of the driver's current phase"
     )
@@ -121,6 +123,7 @@ def read_status(storage: Storage) -> RunStatus:
         samples=samples,
         shards=shards,
         unreadable=broken_units + broken_shards,
+        events=sum(role_of(path) == "event" for path in file_names(storage, EVENTS)),
         rate=rate,
         eta_s=eta,
         labels=[name for name in subfolders(storage, "labels") if storage.exists(f"labels/{name}/calibration.json")],

@@ -18,6 +18,7 @@ from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
 from synfiqa.actors.model_store.checks.network_cost import gflop
 from synfiqa.actors.nets.small_iresnet import SmallIResNet
 from synfiqa.actors.players import player
+from synfiqa.cluster.telemetry.log_lines import emit
 from synfiqa.fiqa_train.bundled.augment import augment
 from synfiqa.fiqa_train.bundled.embedder_metrics import match_cosine, verification_metrics
 from synfiqa.fiqa_train.bundled.publish import publish, write_card
@@ -135,7 +136,8 @@ def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIR
             schedule.step()
             total += float(loss.detach())
         seconds = time.process_time() - started
-        sys.stderr.write(f"epoch {epoch + 1}/{epochs}  loss {total / steps:.3f}  {seconds:.0f} CPU s\n")
+        line = f"epoch {epoch + 1}/{epochs}  loss {total / steps:.3f}  {seconds:.0f} CPU s"
+        emit(line, text=line)
     return net.eval()
 
 

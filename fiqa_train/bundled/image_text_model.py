@@ -27,6 +27,7 @@ from synfiqa.actors.image_text.captions import (
 from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
 from synfiqa.actors.nets.small_clip import WordTokenizer, clip_input, small_clip
 from synfiqa.actors.players import player
+from synfiqa.cluster.telemetry.log_lines import emit
 from synfiqa.fiqa_train.bundled.caption_metrics import caption_metrics
 from synfiqa.fiqa_train.bundled.publish import publish, write_card
 from synfiqa.fiqa_train.bundled.render_set import RenderSet, SetSize, cache_path, cached_render_set
@@ -174,7 +175,8 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> C
             schedule.step()
             total += float(loss.detach())
         seconds = time.process_time() - started
-        sys.stderr.write(f"epoch {epoch + 1}/{epochs}  loss {total / steps:.3f}  {seconds:.0f} CPU s\n")
+        line = f"epoch {epoch + 1}/{epochs}  loss {total / steps:.3f}  {seconds:.0f} CPU s"
+        emit(line, text=line)
     return net.eval()
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,9 @@ from torch import nn
 
 from synfiqa.cluster.pipeline.ray_session import cluster_limits
 from synfiqa.cluster.ray_cluster.nodes import alive_nodes
-from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.run.events import keep_event
+from synfiqa.cluster.storage.storage import Storage, redact
+from synfiqa.cluster.telemetry.log_lines import bind, log_format, use
 from synfiqa.fiqa_train.training.checkpoints import STATE, dump_state, model_folder, parse_state
 from synfiqa.fiqa_train.training.engine.fit import fit
 from synfiqa.fiqa_train.training.engine.worker_task import TrainTask
@@ -155,8 +158,18 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def train_worker(config: dict[str, Any]) -> None:
-    """Run the training loop in one Ray Train worker."""
-    fit(config["task"], RaySession(config["task"]))
+    """Run the training loop in one Ray Train worker; a failure is kept in the run's `events/`."""
+    task: TrainTask = config["task"]
+    use(config["log"])
+    bind(run=redact(task.url), unit=task.section.name, stage="train")
+    try:
+        fit(task, RaySession(task))
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}"
+        keep_event(
+            Storage(task.url), "training", cause, unit=task.section.name, stage="train", trace=traceback.format_exc()
+        )
+        raise
 
 
 def require_workers(section: TrainSection) -> int:
@@ -202,7 +215,7 @@ def train_on_ray(task: TrainTask, watch: Watch) -> dict[str, Any]:
     _set_ray_train_defaults()
     trainer = TorchTrainer(
         train_worker,
-        train_loop_config={"task": task},
+        train_loop_config={"task": task, "log": log_format()},
         torch_config=TorchConfig(backend="nccl" if section.use_gpu else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=section.workers,

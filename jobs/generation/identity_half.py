@@ -22,6 +22,7 @@ from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.cluster.run.lease import Lease, while_held
 from synfiqa.cluster.telemetry.progress import Phase
+from synfiqa.cluster.telemetry.run_metrics import unit_committed
 from synfiqa.cluster.telemetry.spans import to_provenance
 from synfiqa.jobs.generation.acceptance import MARGIN, Acceptance, FaceSpace
 from synfiqa.jobs.generation.bundled_faces import known_face_space
@@ -200,6 +201,7 @@ class IdentityHalf:
         """Wait for the commit of a unit and count it."""
         self._remember(unit.commit.result())
         counts = unit.counts
+        unit_committed(self._store.storage.uri(), "identities", counts)
         self.units = unit.number + 1
         fresh = counts["planned"] - counts["replayed"]
         self._limit.add(fresh, counts["dead"] - counts["replayed"], (row.error for row in unit.dead))

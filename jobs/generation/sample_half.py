@@ -13,6 +13,7 @@ from synfiqa.cluster.pipeline.stage import Work
 from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.cluster.run.lease import Lease, while_held
 from synfiqa.cluster.telemetry.progress import Phase
+from synfiqa.cluster.telemetry.run_metrics import unit_committed
 from synfiqa.jobs.generation.stages import Stages
 from synfiqa.jobs.generation.steps import at_step, newly, shards_of
 from synfiqa.schemas.config.run import RunConfig
@@ -119,6 +120,7 @@ class SampleHalf:
                 # What a growth adds to a shard comes on top of what is counted already.
                 fresh = newly(counts, self._counted.get(unit.number, {}))
                 self._counted[unit.number] = counts
+                unit_committed(store.storage.uri(), "samples", fresh)
                 self._limit.add(fresh["planned"], fresh["dead"], errors)
                 phase.advance(self._made(unit, counts), outcomes(fresh))
                 self._lease.report(phase.snapshot())

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from synfiqa.jobs.command import CommandGroup, Entry, Option
+from synfiqa.jobs.command import LOG, Command, CommandGroup, Entry, Option
 
 PATHS = ("CONFIG", "RUN", "URL", "CATALOGUE", "PATH", "DIR", "FILE")
 """Metavars of values that are files or folders, or may be."""
@@ -47,7 +47,7 @@ def _places(entry: Entry, before: str = "") -> Iterator[Place]:
         for action in entry.actions:
             yield from _places(action, words)
         return
-    options: Sequence[Option] = getattr(entry, "options", ())
+    options: Sequence[Option] = (*entry.options, LOG) if isinstance(entry, Command) else ()
     positional = [option for option in options if not option.names[0].startswith("-")]
     flags = [_flag(option) for option in options if option not in positional]
     choices = tuple(choice for option in positional for choice in option.settings.get("choices", ()))

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 
+from synfiqa.cluster.run.events import FOLDER as EVENTS
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import clock
 from synfiqa.cluster.upkeep.status import RunStatus, read_status
@@ -12,11 +13,15 @@ from synfiqa.jobs.terminal.trace_table import COLUMNS, steady_sentences, trace_r
 
 def run_status(storage: Storage, *, as_json: bool = False, trace: bool = False) -> None:
     """Print the status of the run as lines or as one JSON document; `trace` parses all commits for stages and GPUs."""
-    status = read_status(storage)
-    if trace:
-        status = status.model_copy(update={"trace": read_trace(storage)})
+    status = status_of(storage, trace=trace)
     text = status.model_dump_json(indent=2) if as_json else "\n".join(status_lines(status))
     sys.stdout.write(text + "\n")
+
+
+def status_of(storage: Storage, *, trace: bool = False) -> RunStatus:
+    """Return the status of the run, with `trace` also the use of stages and GPUs."""
+    status = read_status(storage)
+    return status.model_copy(update={"trace": read_trace(storage)}) if trace else status
 
 
 def status_lines(status: RunStatus) -> list[str]:
@@ -48,6 +53,9 @@ def status_lines(status: RunStatus) -> list[str]:
     lines.append(f"report      {', '.join(status.reports) or 'none'}")
     if status.unreadable:
         lines.append(f"damage      {status.unreadable} commits are not readable: see `synfiqa verify {status.run}`")
+    if status.events:
+        failures = f"{status.events} failure{'s' * (status.events != 1)}"
+        lines.append(f"events      {failures} of workers, kept in {status.run}/{EVENTS}/")
     if status.trace is not None:
         lines += ["", *trace_lines(status.trace)]
     return lines

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from synfiqa.cluster.telemetry.log_lines import emit, is_json
 from synfiqa.fiqa_train.scoring.output.journal import Journal
 from synfiqa.fiqa_train.scoring.output.row_files import row_file
 from synfiqa.fiqa_train.scoring.output.score_columns import Row, score_schema
@@ -106,8 +107,7 @@ def report(
 
 def note(text: str) -> None:
     """Write one line to standard error, which scores on standard output must not mix with."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    emit(text, text=text)
 
 
 def _count(rows: Sequence[Row], tally: Tally, sheet: SheetRows) -> None:
@@ -123,6 +123,7 @@ def _with_bar(groups: Iterable[Group], total: int, done: int) -> Iterator[Group]
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        disable=is_json(),
     )
     with bar:
         task = bar.add_task("score", total=total, completed=done)

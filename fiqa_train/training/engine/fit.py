@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from synfiqa.actors.nets.fiqa.table import TRAINABLE
+from synfiqa.cluster.storage.storage import redact
+from synfiqa.cluster.telemetry.run_metrics import training_went_on
 from synfiqa.fiqa_train.training.engine.build_network import build_network
 from synfiqa.fiqa_train.training.engine.divergence import LossWatch
 from synfiqa.fiqa_train.training.engine.optimiser import clip, optimiser_of, set_step_size
@@ -116,6 +118,7 @@ class Training:
                     self._store({"epoch": epoch + (step + 1) / steps, **metrics})
                 if stops:
                     return False
+        clock.record(before + steps)
         self._end_epoch(epoch, before + steps)
         return True
 
@@ -240,12 +243,14 @@ class _Clock:
     def __init__(self, training: Training, done: int) -> None:
         self._training, self._first, self._begun = training, done, time.monotonic()
         self._waited, self._shown = training.reader.waited_s, self._begun
+        self._recorded = (done, self._begun, self._waited)
 
     def show(self, done: int, epoch: int) -> None:
         """Show steps done, images per second, share of the time in which the step waited for data, and the ETA."""
         training, now = self._training, time.monotonic()
         if training.session.rank or now - self._shown < SHOW_S:
             return
+        self.record(done)
         self._shown, spent = now, now - self._begun
         pace = (done - self._first) / spent
         total = sum(training.steps)
@@ -259,6 +264,24 @@ class _Clock:
                 "waiting": (training.reader.waited_s - self._waited) / spent,
                 "eta_s": (total - done) / pace,
             }
+        )
+
+    def record(self, done: int) -> None:
+        """Record steps, images and seconds since the last call as metrics, of rank 0."""
+        training, task, now = self._training, self._training.task, time.monotonic()
+        before, since, waited = self._recorded
+        steps = done - before
+        if training.session.rank or not steps:
+            return
+        self._recorded = (done, now, training.reader.waited_s)
+        training_went_on(
+            redact(task.url),
+            task.section.name,
+            steps=steps,
+            images=steps * task.section.batch_size,
+            seconds=now - since,
+            waited_s=training.reader.waited_s - waited,
+            loss=training.losses.recent(),
         )
 
 

@@ -1,18 +1,28 @@
 """The pipeline on a real local Ray: whole units, order, errors, deaths and early ends, whatever the placement."""
 
+import json
+import re
 import time
+import urllib.request
+from collections import defaultdict
+from contextlib import suppress
 
 import pytest
+import ray
 
 from synfiqa.cluster.pipeline import stream as pipeline
+from synfiqa.cluster.pipeline import watched_execution
 from synfiqa.cluster.pipeline.layout.placement import Pool
 from synfiqa.cluster.pipeline.ray_session import ray_session
 from synfiqa.cluster.pipeline.stage import Resources
 from synfiqa.cluster.pipeline.stream import stream, window_size
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.cluster.telemetry.metric_table import OTHERS
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed, StorageRefused
 from synfiqa.schemas.manifest import Dead
+from tests.cluster.deploy.promql import SERIES
+from tests.cluster.telemetry.every_event import record_every_event
 from tests.cluster.toy_stages import (
     AddOne,
     BreakNode,
@@ -33,8 +43,11 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module", autouse=True)
 def _ray():
-    with ray_session(num_cpus=2):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        # Every second in place of every ten.
+        patch.setenv("RAY_metrics_report_interval_ms", "1000")
+        with ray_session(num_cpus=2):
+            yield
 
 
 @pytest.fixture
@@ -81,6 +94,10 @@ def test_a_unit_that_kills_its_process_once_is_made_and_one_that_always_does_is_
         assert sorted(result.number for result in results) == [0, 1, 2]
         dead = [result.number for result in results if isinstance(result, Dead)]
         assert dead == ([] if outcome == "made" else [1])
+        kept = [json.loads(storage.read(path)) for path in storage.list("events") if "/process-" in path]
+        assert {event["unit"] for event in kept} == {"samples-000001-die_on"}, "what died is kept, with its log"
+        assert all("died while it worked on" in event["message"] and "(in " not in event["log"] for event in kept)
+    assert len(kept) == 3, "one death, then two: each is kept once"
 
 
 def test_leaving_early_gives_the_workers_back(storage):
@@ -162,3 +179,53 @@ def _eventually(holds):
             return True
         time.sleep(0.1)
     return holds()
+
+
+class Annotate(AddOne):
+    """Has the name of a stage of the pipeline, and cannot make one unit."""
+
+    name = "annotator"
+
+    def process(self, work):
+        if work.number == 1:
+            raise ValueError("unit 1 is poison")
+        return super().process(work)
+
+
+def test_metrics_of_driver_and_workers_are_exported(storage, monkeypatch):
+    """Every metric of the table is at the agent of the node, with its labels; so dashboard and alerts find theirs."""
+    monkeypatch.setattr(watched_execution, "LOOK_S", 0.2)
+    assert len(list(stream([Annotate()], toy_units(3), storage, ONE_WORKER))) == 3
+    record_every_event(storage.uri())
+    wanted = set(SERIES) - {name for name in OTHERS if name != "ray_node_disk_utilization_percentage"}
+    deadline, series = time.monotonic() + 60, {}
+    while time.monotonic() < deadline and not (wanted <= series.keys() and series[BUSY] >= {"annotator"}):
+        time.sleep(0.5)
+        series = exported()
+    assert wanted <= series.keys()
+    assert series[BUSY] == {"annotator", "shard_writer"}
+    for name in wanted:
+        assert (
+            SERIES[name] | {"WorkerId", "SessionName"} - ({"WorkerId"} if name in OTHERS else set()) <= LABELS_OF[name]
+        )
+    (event,) = [json.loads(storage.read(path)) for path in storage.list("events")]
+    assert (event["unit"], event["stage"]) == ("samples-000001", "annotator")
+    assert "unit 1 is poison" in event["traceback"]
+
+
+BUSY = "ray_synfiqa_stage_busy_seconds_total"
+LABELS_OF = defaultdict(set)
+
+
+def exported():
+    """Return the stages, empty where it has none, of each metric at the agent of this node; note their labels."""
+    (node,) = ray.nodes()
+    url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    with suppress(OSError), urllib.request.urlopen(url, timeout=10) as answer:
+        found = defaultdict(set)
+        for name, labels in re.findall(r"^(ray_\w+){(.*)} ", answer.read().decode(), re.MULTILINE):
+            pairs = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels))
+            LABELS_OF[name] |= pairs.keys()
+            found[name].add(pairs.get("stage", ""))
+        return found
+    return {}

@@ -20,6 +20,7 @@ from tests.cluster.finished_run import finished_run
         ("vectors/bundled-b-0123456789abcdef01234567.safetensors", "vectors"),
         ("attempts/session/key/mark", "attempt mark"),
         ("lease/000012.json", "lease"),
+        ("events/set-up-0123456789ab.json", "event"),
         ("report/index.html", "report"),
         ("report/label-a.b.html", "report"),
         ("models/x/.tmp-anything", "unfinished write"),
@@ -43,6 +44,7 @@ def test_names_have_roles(path, role):
         "labels/.hidden/calibration.json",
         "commits/shard-000000.r1.json",
         "report/label-.html",
+        "events/0123456789ab.json",
     ],
 )
 def test_other_names_have_no_role(path):

@@ -17,6 +17,7 @@ DAY = 24 * 3600.0
 LEAVINGS = [
     "attempts/session/samples-3/0123",
     "dead/shard-000001-aaaaaaaaaaaa.parquet",
+    "events/process-0123456789ab.json",
     "identities/unit-000000-aaaaaaaaaaaa.parquet",
     "labels/default/shard-000000-aaaaaaaaaaaa.parquet",
     "lease/000001.json",

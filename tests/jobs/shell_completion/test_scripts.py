@@ -10,7 +10,7 @@ from synfiqa.jobs.cli import COMMANDS
 from synfiqa.jobs.shell_completion.places import PATHS, places
 from synfiqa.jobs.shell_completion.scripts import SCRIPTS
 
-OPTIONS = ["--config", "--help", "--run", "--set", "--version"]
+OPTIONS = ["--config", "--help", "--log", "--run", "--set", "--version"]
 CASES = [
     ("synfiqa ge", ["generate"]),
     ("synfiqa models ", ["card", "check", "digest", "fetch", "list"]),
@@ -19,6 +19,8 @@ CASES = [
     ("synfiqa export --layout ", ["gfiqa", "parquet", "synfiqa", "webdataset"]),
     ("synfiqa export --layout=w", ["webdataset"]),
     ("synfiqa bootstrap --part q", ["quality"]),
+    ("synfiqa train --log ", ["json", "text"]),
+    ("synfiqa status --w", ["--watch"]),
     ("synfiqa completion ", ["bash", "fish", "zsh"]),
     ("synfiqa label --", sorted([*OPTIONS, "--frozen"])),
     ("synfiqa models check --na", ["--name"]),
