@@ -10,6 +10,7 @@ from synfiqa.schemas.config.models import NOT_RECIPE, ModelsSection
 from synfiqa.schemas.config.train_config import TrainSection
 
 _ADDED_LATER = (
+    ("generate", "camera"),
     ("generate", "factors"),
     ("models", "mirrored_recognition"),
     ("models", "scorers"),
@@ -44,6 +45,16 @@ class RunConfig(Section):
             raise ValueError(
                 f"storage.portraits is true, but models.conditional_generator {self.models.conditional_generator} has "
                 "no 68 landmarks of its pictures: set storage.portraits to false, or render the samples (procedural)"
+            )
+        if self.generate.profile == "camera" and not self.models.conditional_kind.commands_recipe:
+            raise ValueError(
+                f"generate.profile is camera, but models.conditional_generator {self.models.conditional_generator} "
+                "composes no photographs: choose the profile corrected, or render the samples (procedural)"
+            )
+        if self.generate.profile == "camera" and self.storage.portraits:
+            raise ValueError(
+                "storage.portraits is true, but portraits are spoiled by the factors of the crop, which the profile "
+                "camera has not: set storage.portraits to false, or choose the profile corrected"
             )
         return self
 
