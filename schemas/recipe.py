@@ -172,8 +172,12 @@ SHOT_PREFIX = "shot_"
 
 # Of the columns of each part.
 _PREFIX = {
-    **{"pose": "", "expression": "", "gaze": "gaze_", "light": "light_"},
-    **{PLUGINS: PLUGIN_PREFIX, SHOT: SHOT_PREFIX},
+    "pose": "",
+    "expression": "",
+    "gaze": "gaze_",
+    "light": "light_",
+    PLUGINS: PLUGIN_PREFIX,
+    SHOT: SHOT_PREFIX,
 }
 
 

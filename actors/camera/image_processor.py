@@ -10,7 +10,9 @@ _MIDDLE = 127.5
 
 def with_gamma(levels: np.ndarray, exponent: float) -> np.ndarray:
     """Return grey levels to a power: darker above 1, black and white stay."""
-    return levels if exponent == 1 else np.asarray(255 * (np.clip(levels, 0, 255) / 255) ** np.float32(exponent))
+    if exponent == 1:
+        return levels
+    return np.asarray(255 * cv2.pow(np.clip(levels, 0, 255) / np.float32(255), exponent))
 
 
 def with_contrast(levels: np.ndarray, contrast: float) -> np.ndarray:

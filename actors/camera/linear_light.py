@@ -13,7 +13,6 @@ KNEE = 0.75
 """Light above which the curve has a shoulder."""
 GAMMA = 2.2
 _WHITE = 254.75  # display value that counts as 255 on the way back: white itself is infinitely bright
-_STEPS = 8192
 
 OVEREXPOSED = 1.3
 """Gain from which a camera clips hard: there the curve of `developed` has no shoulder."""
@@ -29,13 +28,14 @@ def developed(light: np.ndarray, gain: float = 1.0) -> np.ndarray:
 
     With a gain above `OVEREXPOSED` light of 1 and more is 255, else the curve of the renderer applies.
     """
-    curve = _curve(gain > OVEREXPOSED)
-    # Even steps of the square root of light are finer in the shadows, where the curve is steep.
-    steps = np.sqrt(np.clip(light, 0, saturation(gain)) / saturation(gain)) * _STEPS
-    whole = steps.astype(np.int32)
-    np.minimum(whole, _STEPS - 1, out=whole)
-    low = curve[whole]
-    return np.asarray(low + (curve[whole + 1] - low) * (steps - whole))
+    full = saturation(gain)
+    rolled = np.clip(light, 0, full, dtype=np.float32)
+    if full > 1:  # the shoulder
+        bright = rolled > KNEE
+        rolled[bright] = 1 - (1 - KNEE) * np.exp((KNEE - rolled[bright]) / (1 - KNEE))
+    levels = cv2.pow(rolled, 1 / GAMMA)
+    levels *= 255
+    return np.asarray(levels)
 
 
 def saturation(gain: float) -> float:
@@ -49,11 +49,3 @@ def _light_of_levels() -> np.ndarray:
     rolled = levels**GAMMA
     shoulder = KNEE - (1 - KNEE) * np.log(np.maximum(1 - rolled, 1e-9) / (1 - KNEE))
     return np.where(rolled > KNEE, shoulder, rolled).astype(np.float32)
-
-
-@cache
-def _curve(clipped: bool) -> np.ndarray:
-    top = saturation(2 * OVEREXPOSED if clipped else 1.0)
-    light = np.linspace(0, 1, _STEPS + 1) ** 2 * top
-    rolled = np.where(light > KNEE, 1 - (1 - KNEE) * np.exp(-(light - KNEE) / (1 - KNEE)), light)
-    return (255 * np.minimum((light if clipped else rolled) ** (1 / GAMMA), 1)).astype(np.float32)

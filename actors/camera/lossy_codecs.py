@@ -27,7 +27,12 @@ def jpeg2000_ratio(quality: int) -> float:
 
 
 def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420]
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    ]
     _, data = cv2.imencode(".jpg", image[..., ::-1], options)
     return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
 
@@ -37,7 +42,7 @@ def _jpeg2000(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _webp(image: np.ndarray, quality: int) -> np.ndarray:
-    return _by_pillow(image, "WEBP", quality=quality, method=2)
+    return _by_pillow(image, "WEBP", quality=quality, method=1)
 
 
 def _by_pillow(image: np.ndarray, name: str, **options: object) -> np.ndarray:

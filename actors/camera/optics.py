@@ -5,10 +5,12 @@ Lengths are in pixels of the image. Every kernel sums to 1, so that no blur chan
 
 import cv2
 import numpy as np
+from scipy.special import ndtr
 
 VEIL = 0.55
 """Light of a bright haze or of flare that fills the picture."""
 
+_NARROW = 0.4  # standard deviation below which three taps make the whole kernel
 _STEPS = 8  # samples of a motion path per pixel
 _GRID = 8  # samples of a disc along each side of a pixel
 
@@ -27,17 +29,26 @@ def gaussian_blurred(light: np.ndarray, sigma: float) -> np.ndarray:
     """Return the light blurred by a Gaussian of this standard deviation; kernels reach over 4 sigma."""
     if sigma <= 0:
         return light
-    reach = max(1, int(np.ceil(4 * sigma)))
-    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    taps = (taps / taps.sum()).astype(np.float32)
+    taps = gaussian_taps(sigma).astype(np.float32)
     return np.asarray(cv2.sepFilter2D(light, -1, taps, taps, borderType=cv2.BORDER_REFLECT))
+
+
+def gaussian_taps(sigma: float) -> np.ndarray:
+    """Return taps (2 n + 1,) of sum 1 whose variance is sigma^2: a Gaussian averaged over the area of each pixel."""
+    if sigma < _NARROW:
+        return np.array([sigma**2 / 2, 1 - sigma**2, sigma**2 / 2])
+    reach = int(np.ceil(4 * sigma))
+    # Averaging over a pixel adds a variance of 1 / 12.
+    edges = ndtr((np.arange(-reach, reach + 2) - 0.5) / np.sqrt(sigma**2 - 1 / 12))
+    taps = np.diff(edges)
+    return np.asarray(taps / taps.sum())
 
 
 def disc_kernel(radius: float) -> np.ndarray:
     """Return the kernel (K, K) of sum 1 of a uniform disc with a radius in pixels, antialiased at its edge."""
     reach = int(np.ceil(radius))
     places = (np.arange((2 * reach + 1) * _GRID) + 0.5) / _GRID - reach - 0.5
-    inside = places[:, None] ** 2 + places[None, :] ** 2 <= max(radius, 0.5 / _GRID) ** 2
+    inside = places[:, None] ** 2 + places[None, :] ** 2 <= max(radius, 1 / _GRID) ** 2
     side = 2 * reach + 1
     kernel = inside.reshape(side, _GRID, side, _GRID).mean(axis=(1, 3))
     return np.asarray(kernel / kernel.sum())
@@ -51,7 +62,8 @@ def defocused(light: np.ndarray, radius: float) -> np.ndarray:
 def line_kernel(length: float, angle: float) -> np.ndarray:
     """Return the kernel (K, K) of sum 1 of straight, uniform motion: length in pixels, angle in radians from x to y."""
     reach = int(np.ceil(length / 2)) + 1
-    path = np.linspace(-length / 2, length / 2, max(2, int(np.ceil(_STEPS * length))))
+    count = max(2, int(np.ceil(_STEPS * length)))
+    path = ((np.arange(count) + 0.5) / count - 0.5) * length
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
     x, y = reach + np.cos(angle) * path, reach + np.sin(angle) * path
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)

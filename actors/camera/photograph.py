@@ -3,6 +3,7 @@
 Only the part of the picture around the face is computed: nothing else can reach the aligned crop.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -15,13 +16,15 @@ from synfiqa.actors.camera.lossy_codecs import coded
 from synfiqa.actors.camera.optics import defocused, exposed, gaussian_blurred, shaken, veiled
 from synfiqa.actors.camera.sensor import dark_read, sampled, sensor_noised, white_noised
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, similarity_transform
+from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
+from synfiqa.schemas.factors.rules import check_operators
 from synfiqa.schemas.recipe import Recipe, Shot
 from synfiqa.schemas.seeds import derive_seed, generator
 
 CROP_EYES = float(np.hypot(*(ARCFACE_TEMPLATE[1] - ARCFACE_TEMPLATE[0])))
 """e in pixels of the aligned 112 x 112 crop, 35.2."""
 
-REACH = 3.2
+REACH = 2.8
 """Half the side of the computed part around the middle of the landmarks, in e; corners of a crop are 2.6 e away."""
 
 _SHIFT_BITS = 4  # fraction of the corners of a patch
@@ -127,3 +130,24 @@ def _with_patch(light: np.ndarray, points: np.ndarray, side: float, rng: np.rand
 
 def _random(recipe: Recipe, name: str) -> np.random.Generator:
     return generator(derive_seed(recipe.seed, "camera", name))
+
+
+OPERATORS: dict[str, Callable[..., object]] = {
+    "shot.distortion": lens_distorted,
+    "shot.cut": _part,
+    "shot.patch": _with_patch,
+    "shot.haze": veiled,
+    "shot.gain": exposed,
+    "shot.defocus": defocused,
+    "shot.blur": gaussian_blurred,
+    "shot.shake": shaken,
+    "shot.eyes": sampled,
+    "shot.noise": sensor_noised,
+    "shot.dark_noise": dark_read,
+    "shot.gamma": with_gamma,
+    "shot.contrast": with_contrast,
+    "shot.quality": coded,
+}
+"""What applies each factor of the camera, in its order; every such row of `CAMERA_FACTORS` has one."""
+
+check_operators(CAMERA_FACTORS, OPERATORS)

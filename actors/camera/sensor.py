@@ -53,9 +53,11 @@ def dark_read(levels: np.ndarray, sigma: float, lift: float, rng: np.random.Gene
 
 
 def _pattern(shape: tuple[int, ...], rng: np.random.Generator, common: float) -> np.ndarray:
-    """Return normal noise (H, W, C) of variance 1, of which a share is common to the channels."""
+    """Return normal noise (H, W, 3) of variance 1, of which a share is common to the channels."""
     own = rng.standard_normal(shape, dtype=np.float32)
     if not common:
         return own
-    shared = rng.standard_normal((*shape[:2], 1), dtype=np.float32)
-    return np.asarray(np.float32(np.sqrt(1 - common)) * own + np.float32(np.sqrt(common)) * shared)
+    # The symmetric square root of a covariance matrix of ones on the diagonal and the share beside it.
+    apart = np.sqrt(1 - common)
+    mixed = apart * np.eye(3) + (np.sqrt(1 + 2 * common) - apart) / 3
+    return np.asarray(cv2.transform(own, mixed.astype(np.float32)))

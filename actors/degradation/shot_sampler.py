@@ -23,9 +23,9 @@ KINDS: tuple[CameraFault, ...] = (
 _CODECS: tuple[Codec, ...] = ("jpeg", "jpeg2000", "webp")
 _SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
 _NOT_TOGETHER: dict[CameraFault, CameraFault] = {"dark": "bright", "bright": "dark"}
-_MOST_CUSHION = 0.15  # size of k1 < 0, beyond which the corners of a frame fold over
+_MOST_CUSHION = 0.149  # size of k1 < 0, beyond which the corners of a frame fold over
 _GOOD_EYES, _GOOD_GRAIN, _GOOD_QUALITY = (45.0, 100.0), (0.5, 1.5), (88, 96)  # of references
-_SECOND_APART = (2.3, 3.2)  # between two faces, e
+_SECOND_APART = (1.5, 2.6)  # between two faces, e
 _ENLARGED_EYES = (30.0, 60.0)
 _DENOISED_BY = (1.5, 3.5)  # smoothed differences in sigmas of the noise
 _SHARPENED = (0.2, 1.2)
@@ -163,8 +163,15 @@ def _by_interval(field: str, kind: CameraFault) -> Callable[[Recipe, CameraSecti
 
 _FAULTS: dict[CameraFault, Callable[[Recipe, CameraSection, _Values], _Values]] = {
     **{kind: _by_interval(kind, kind) for kind in ("patch", "blur", "defocus", "shake", "gamma", "haze", "contrast")},
-    **{"dark": _dark, "bright": _bright, "turn": _turn, "cut": _cut, "resolution": _resolution, "noise": _noise},
-    **{"distortion": _distortion, "second_face": _second_face, "compression": _compression},
+    "dark": _dark,
+    "bright": _bright,
+    "turn": _turn,
+    "cut": _cut,
+    "resolution": _resolution,
+    "noise": _noise,
+    "distortion": _distortion,
+    "second_face": _second_face,
+    "compression": _compression,
 }
 
 

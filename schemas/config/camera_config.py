@@ -14,11 +14,27 @@ CameraFault = Literal[
 
 _USUAL_WEIGHTS: dict[CameraFault, float] = {"compression": 2.0, "dark": 1.5, "bright": 1.5}
 _LIMITS: dict[str, tuple[float, float]] = {
-    **{"patch": (0.01, 3), "dark": (0.001, 1), "bright": (1.3, 16), "blur": (0.001, 1), "defocus": (0.001, 1)},
-    **{"shake": (0.001, 2), "turn": (0.1, 180), "cut": (0.001, 3), "resolution": (2, 200), "noise": (0.1, 100)},
-    **{"gamma": (0.1, 8), "haze": (0.01, 1), "contrast": (0.01, 1), "distortion": (0.001, 0.5)},
-    **{"second_face": (0.1, 1), "compression": (1, 100), "dark_noise": (0.1, 20), "eyes": (10, 150)},
-    **{"quality": (1, 100), "head": (0.3, 2), "grain": (0.1, 100)},
+    "patch": (0.01, 3),
+    "dark": (0.001, 1),
+    "bright": (1.3, 16),
+    "blur": (0.001, 1),
+    "defocus": (0.001, 1),
+    "shake": (0.001, 2),
+    "turn": (0.1, 180),
+    "cut": (0.001, 3),
+    "resolution": (2, 200),
+    "noise": (0.1, 100),
+    "gamma": (0.1, 8),
+    "haze": (0.01, 1),
+    "contrast": (0.01, 1),
+    "distortion": (0.001, 0.5),
+    "second_face": (0.1, 1),
+    "compression": (1, 100),
+    "dark_noise": (0.1, 20),
+    "eyes": (10, 150),
+    "quality": (1, 100),
+    "head": (0.3, 2),
+    "grain": (0.1, 100),
 }
 
 
@@ -30,7 +46,9 @@ class CameraSection(Section):
     """
 
     fault_shares: tuple[Weight, ...] = Field(
-        (0.36, 0.40, 0.18, 0.06), min_length=1, description="share of degraded samples with 0, 1, 2, ... kinds of faults"
+        (0.36, 0.40, 0.18, 0.06),
+        min_length=1,
+        description="share of degraded samples with 0, 1, 2, ... kinds of faults",
     )
     weights: dict[CameraFault, Weight] = Field(
         {},
@@ -49,7 +67,10 @@ class CameraSection(Section):
     gamma: Interval = Field((0.4, 5.0), description="exponent of grey levels, within 0.1..8")
     haze: Interval = Field((0.2, 0.95), description="share of veiling light, within 0.01..1")
     contrast: Interval = Field((0.12, 0.6), description="contrast about mid-grey, within 0.01..1")
-    distortion: Interval = Field((0.05, 0.35), description="k1 of a barrel, or half as often of a cushion and then at most 0.15; within 0.001..0.5")
+    distortion: Interval = Field(
+        (0.05, 0.35),
+        description="k1 of a barrel, or half as often of a cushion and then at most 0.15; within 0.001..0.5",
+    )
     second_face: Interval = Field((0.4, 0.95), description="size of another head beside, within 0.1..1")
     compression: tuple[int, int] = Field((2, 45), description="quality of a coarse file, within 1..100")
     dark_noise: Interval = Field((0.3, 3.0), description="read noise of dark pictures, grey levels within 0.1..20")
@@ -62,7 +83,7 @@ class CameraSection(Section):
     grain: Interval = Field((0.6, 3.0), description="noise of ordinary photographs, grey levels within 0.1..100")
     quality: tuple[int, int] = Field((70, 96), description="quality of ordinary files, within 1..100")
     codec_weights: tuple[Weight, Weight, Weight] = Field(
-        (0.7, 0.1, 0.2), description="relative frequency of JPEG, JPEG 2000 and WebP"
+        (0.84, 0.06, 0.1), description="relative frequency of JPEG, JPEG 2000 and WebP"
     )
     twice_rate: Rate = Field(0.2, description="share that is compressed a second time, as JPEG")
     denoise_rate: Rate = Field(0.1, description="share whose noise the camera smooths")

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
 from synfiqa.schemas.config.camera_config import CameraSection
 from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.camera_rows import CAMERA
 from synfiqa.schemas.factors.light import EXPOSURE
 from synfiqa.schemas.recipe import Profile
 
@@ -166,6 +167,11 @@ class GenerateSection(Section):
     def shots(self) -> CameraSection | None:
         """Return how photographs are taken; None for profiles without."""
         return (self.camera or CameraSection()) if self.profile == "camera" else None
+
+    @property
+    def added_factors(self) -> tuple[str, ...]:
+        """Return the names of the factors that samples have beside those of the table: of plug-ins, and `CAMERA`."""
+        return (*sorted(self.factors), *((CAMERA,) if self.shots is not None else ()))
 
     @property
     def candidate_limit(self) -> int:

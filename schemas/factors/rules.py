@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.factors.factor import Factor, Ladder
 from synfiqa.schemas.factors.ofiq_components import COMPONENTS
-from synfiqa.schemas.recipe import PLUGINS, Recipe, recipe_fields
+from synfiqa.schemas.recipe import PLUGINS, Recipe, recipe_fields, shot_fields
 
 
 def check_factors(factors: Sequence[Factor]) -> None:
     """Raise UserError for a row that contradicts the recipe, itself or another row."""
-    paths = {path for path, _ in recipe_fields()}
+    paths = {path for path, _ in (*recipe_fields(), *shot_fields())}
     parts = paths | set(Recipe.model_fields)
     for row in factors:
         if row.field not in parts and not row.field.startswith(f"{PLUGINS}."):
@@ -45,7 +45,7 @@ def check_operators(factors: Iterable[Factor], operators: Mapping[str, object]) 
     """Raise UserError for a row that acts on aligner, crop or file and has no operator, and for one without row."""
     needed = {row.field for row in factors if row.where != "render"}
     for name in sorted(needed - operators.keys()):
-        raise UserError(f"factor row {name}: it has no operator; add one to OPERATORS of actors/degradation")
+        raise UserError(f"factor row {name}: it has no operator; add one to OPERATORS of actors/degradation or camera")
     for name in sorted(operators.keys() - needed):
         raise UserError(f"the operator {name} has no factor row after rendering; add one to schemas/factors")
 

@@ -9,13 +9,15 @@ import numpy as np
 from synfiqa.actors.camera.photograph import Photograph, eye_distance, photographed
 from synfiqa.actors.degradation.plugin_factors import apply_plugins
 from synfiqa.actors.imaging.alignment import align_smoothly, similarity_transform, transform_points
-from synfiqa.actors.roles import Detection, Detector
+from synfiqa.actors.roles import Detection, Detector, SizedDetector
 from synfiqa.schemas.recipe import Recipe
 
-SEARCH_EYES = 26.0
+SEARCH_EYES = 24.0
 """e in pixels at which a face is searched for: it then fills the 48 pixels that the last network of MTCNN sees."""
 
 _ALONE, _IN_COMPANY = 2.2, 3.0  # half the side of the searched square around the face, e
+_SMALLEST, _LARGEST = 1.4, 4.0  # widths of a face in e between which it is searched for, usual is 2.3
+_LEAST_FACE = 20.0  # pixels, below which MTCNN finds none
 _SAME_FACE = 1.0  # farthest that the middle of found landmarks may be from the true one, e
 
 
@@ -35,11 +37,12 @@ class PhotographedFace:
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """A searched square: its pixels, and the map from them to the photograph, x = corner + (x' + 0.5) * pixel - 0.5."""
+    """A searched square with e in its pixels; x' lies at corner + (x' + 0.5) * pixel - 0.5 of the photograph."""
 
     image: np.ndarray
     corner: np.ndarray
     pixel: np.ndarray
+    eyes: float
 
     def outside(self, points: np.ndarray) -> np.ndarray:
         return self.corner + (points + 0.5) * self.pixel - 0.5
@@ -54,10 +57,20 @@ def photographed_faces(
         search_window(shot.image, shot.landmarks, _IN_COMPANY if recipe.shot and recipe.shot.second_face else _ALONE)
         for shot, recipe in zip(shots, recipes, strict=True)
     ]
-    found = detector.faces([window.image for window in windows])
+    found = _searched(windows, detector)
     return [
         _aligned(shot, _nearest(shot, window, faces), recipe)
         for shot, window, faces, recipe in zip(shots, windows, found, recipes, strict=True)
+    ]
+
+
+def _searched(windows: Sequence[_Window], detector: Detector) -> list[list[Detection]]:
+    """Return the faces in the windows, at the sizes that they can have where the detector may be limited to them."""
+    if not isinstance(detector, SizedDetector):
+        return detector.faces([window.image for window in windows])
+    return [
+        detector.faces_of_size([window.image], max(_LEAST_FACE, _SMALLEST * window.eyes), _LARGEST * window.eyes)[0]
+        for window in windows
     ]
 
 
@@ -81,10 +94,10 @@ def search_window(image: np.ndarray, landmarks: np.ndarray, reach: float = _ALON
     side = np.array(part.shape[1::-1])
     shrink = SEARCH_EYES / e
     if shrink >= 1:
-        return _Window(np.ascontiguousarray(part), low.astype(float), np.ones(2))
+        return _Window(np.ascontiguousarray(part), low.astype(float), np.ones(2), e)
     size = np.maximum(np.rint(side * shrink), 20).astype(int)
     small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-    return _Window(np.asarray(small), low.astype(float), side / size)
+    return _Window(np.asarray(small), low.astype(float), side / size, SEARCH_EYES)
 
 
 def _nearest(shot: Photograph, window: _Window, faces: Sequence[Detection]) -> np.ndarray | None:
