@@ -140,9 +140,7 @@ class GenerateSection(Section):
         description="faults on the crop: corrected, or as released (faithful); or those of a camera on a photograph",
     )
     degraded_distribution: DegradedSection = DegradedSection()
-    camera: CameraSection | None = Field(
-        None, description="photographs and faults of the profile camera; empty: the defaults"
-    )
+    camera: CameraSection = CameraSection()
     factors: dict[FactorName, PluginFactor] = Field(
         {}, description="factors of installed plug-ins (entry points synfiqa.factors) by name, each with its draw"
     )
@@ -156,7 +154,7 @@ class GenerateSection(Section):
 
     @model_validator(mode="after")
     def _camera_of_its_profile(self) -> "GenerateSection":
-        if self.camera is not None and self.profile != "camera":
+        if self.camera != CameraSection() and self.profile != "camera":
             raise ValueError(
                 f"camera is set but profile is {self.profile}, which takes no photographs: set profile to camera, or "
                 "take camera out"
@@ -166,7 +164,7 @@ class GenerateSection(Section):
     @property
     def shots(self) -> CameraSection | None:
         """Return how photographs are taken; None for profiles without."""
-        return (self.camera or CameraSection()) if self.profile == "camera" else None
+        return self.camera if self.profile == "camera" else None
 
     @property
     def added_factors(self) -> tuple[str, ...]:

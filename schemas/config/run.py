@@ -10,7 +10,6 @@ from synfiqa.schemas.config.models import NOT_RECIPE, ModelsSection
 from synfiqa.schemas.config.train_config import TrainSection
 
 _ADDED_LATER = (
-    ("generate", "camera"),
     ("generate", "factors"),
     ("models", "mirrored_recognition"),
     ("models", "scorers"),
@@ -68,6 +67,8 @@ class RunConfig(Section):
         for section, key in _ADDED_LATER:
             if not tree[section][key]:
                 del tree[section][key]
+        if self.generate.shots is None:
+            del tree["generate"]["camera"]
         # A template bank enters the fingerprint by digest, as weights do.
         del tree["diffusion"]["templates"]
         if kind.commands_recipe:

@@ -1,4 +1,4 @@
-"""Faces of photographs (`profile: camera`): photographed, found by the detector of the run, aligned by what it found."""
+"""Faces of photographs (`profile: camera`): taken, found by the detector of the run, aligned by what it found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
