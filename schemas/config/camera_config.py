@@ -82,8 +82,8 @@ class CameraSection(Section):
     eyes: Interval = Field((28.0, 100.0), description="e on the sensor of faces that are not small, pixels in 10..150")
     grain: Interval = Field((0.6, 3.0), description="noise of ordinary photographs, grey levels within 0.1..100")
     quality: tuple[int, int] = Field((70, 96), description="quality of ordinary files, within 1..100")
-    codec_weights: tuple[Weight, Weight, Weight] = Field(
-        (0.84, 0.06, 0.1), description="relative frequency of JPEG, JPEG 2000 and WebP"
+    codec_weights: tuple[Weight, ...] = Field(
+        (0.84, 0.06, 0.1), min_length=3, max_length=3, description="relative frequency of JPEG, JPEG 2000 and WebP"
     )
     twice_rate: Rate = Field(0.2, description="share that is compressed a second time, as JPEG")
     denoise_rate: Rate = Field(0.1, description="share whose noise the camera smooths")
