@@ -20,7 +20,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "actors": (
         ("weights", "device", "roles", "face3d"),
         ("imaging",),
-        ("nets", "degradation", "camera"),
+        ("nets", "degradation"),
         ("model_store",),
         ("players",),
         ("face_analysis", "recognition", "image_text"),

@@ -20,7 +20,7 @@ from benchmarks.quality.face_bars.factors import STEPS as LEVELS
 from benchmarks.quality.face_bars.labels import NOT_JUDGED, fused_labels, networks_of
 from benchmarks.quality.face_bars.ladder_set import Faces, ladder_faces
 from benchmarks.quality.face_bars.people import REFERENCES, cleaned
-from synfiqa.actors.camera.photograph import photographed
+from synfiqa.actors.degradation.camera.photograph import photographed
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, identity_recipes, reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, Identity, sample_identity
 from synfiqa.actors.face3d.render.scene import WIDE

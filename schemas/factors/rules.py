@@ -45,7 +45,7 @@ def check_operators(factors: Iterable[Factor], operators: Mapping[str, object]) 
     """Raise UserError for a row that acts on aligner, crop or file and has no operator, and for one without row."""
     needed = {row.field for row in factors if row.where != "render"}
     for name in sorted(needed - operators.keys()):
-        raise UserError(f"factor row {name}: it has no operator; add one to OPERATORS of actors/degradation or camera")
+        raise UserError(f"factor row {name}: it has no operator; add one to OPERATORS of actors/degradation")
     for name in sorted(operators.keys() - needed):
         raise UserError(f"the operator {name} has no factor row after rendering; add one to schemas/factors")
 

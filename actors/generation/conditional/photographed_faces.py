@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from synfiqa.actors.camera.photograph import Photograph, eye_distance, photographed
+from synfiqa.actors.degradation.camera.photograph import Photograph, eye_distance, photographed
 from synfiqa.actors.degradation.plugin_factors import apply_plugins
 from synfiqa.actors.imaging.alignment import align_smoothly, similarity_transform, transform_points
 from synfiqa.actors.roles import Detection, Detector, SizedDetector

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synfiqa.actors.camera.photograph import eye_distance, photographed
+from synfiqa.actors.degradation.camera.photograph import eye_distance, photographed
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.actors.generation.conditional.photographed_faces import SEARCH_EYES, photographed_faces, search_window

@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synfiqa.actors.camera.image_processor import denoised, enlarged, rounded, sharpened, with_contrast, with_gamma
-from synfiqa.actors.camera.lossy_codecs import coded
+from synfiqa.actors.degradation.camera.image_processor import (
+    denoised,
+    enlarged,
+    rounded,
+    sharpened,
+    with_contrast,
+    with_gamma,
+)
+from synfiqa.actors.degradation.camera.lossy_codecs import coded
 
 FACE = np.ascontiguousarray(data.astronaut()[50:190, 150:300])
 CODECS = ("jpeg", "jpeg2000", "webp")

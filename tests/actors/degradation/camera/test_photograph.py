@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from synfiqa.actors.camera.linear_light import developed, to_light
-from synfiqa.actors.camera.photograph import CROP_EYES, eye_distance, photographed
+from synfiqa.actors.degradation.camera.linear_light import developed, to_light
+from synfiqa.actors.degradation.camera.photograph import CROP_EYES, eye_distance, photographed
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, align_smoothly
 from synfiqa.schemas.recipe import Recipe, Shot

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from synfiqa.actors.camera.distortion import distorted, lens_distorted, undistorted
+from synfiqa.actors.degradation.camera.distortion import distorted, lens_distorted, undistorted
 
 POINTS = np.array([[100.0, 100.0], [30.0, 180.0], [120.0, 121.5], [190.0, 40.0]])
 

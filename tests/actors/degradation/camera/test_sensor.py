@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from synfiqa.actors.camera.image_processor import enlarged, rounded
-from synfiqa.actors.camera.linear_light import developed
-from synfiqa.actors.camera.sensor import MID_GREY, dark_read, sampled, sensor_noised, white_noised
+from synfiqa.actors.degradation.camera.image_processor import enlarged, rounded
+from synfiqa.actors.degradation.camera.linear_light import developed
+from synfiqa.actors.degradation.camera.sensor import MID_GREY, dark_read, sampled, sensor_noised, white_noised
 
 RNG = np.random.default_rng(1)
 

@@ -9,12 +9,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from synfiqa.actors.camera.distortion import distorted, lens_distorted
-from synfiqa.actors.camera.image_processor import denoised, enlarged, rounded, sharpened, with_contrast, with_gamma
-from synfiqa.actors.camera.linear_light import developed, to_light
-from synfiqa.actors.camera.lossy_codecs import coded
-from synfiqa.actors.camera.optics import defocused, exposed, gaussian_blurred, shaken, veiled
-from synfiqa.actors.camera.sensor import dark_read, sampled, sensor_noised, white_noised
+from synfiqa.actors.degradation.camera.distortion import distorted, lens_distorted
+from synfiqa.actors.degradation.camera.image_processor import (
+    denoised,
+    enlarged,
+    rounded,
+    sharpened,
+    with_contrast,
+    with_gamma,
+)
+from synfiqa.actors.degradation.camera.linear_light import developed, to_light
+from synfiqa.actors.degradation.camera.lossy_codecs import coded
+from synfiqa.actors.degradation.camera.optics import defocused, exposed, gaussian_blurred, shaken, veiled
+from synfiqa.actors.degradation.camera.sensor import dark_read, sampled, sensor_noised, white_noised
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, similarity_transform
 from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
 from synfiqa.schemas.factors.rules import check_operators

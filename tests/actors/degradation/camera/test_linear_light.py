@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from synfiqa.actors.camera.linear_light import OVEREXPOSED, developed, saturation, to_light
+from synfiqa.actors.degradation.camera.linear_light import OVEREXPOSED, developed, saturation, to_light
 from synfiqa.actors.face3d.render.lighting import develop, lamp
 from synfiqa.schemas.recipe import Light
 

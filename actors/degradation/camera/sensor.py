@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from synfiqa.actors.camera.linear_light import GAMMA
+from synfiqa.actors.degradation.camera.linear_light import GAMMA
 
 MID_GREY = (128 / 255) ** GAMMA
 """Linear light of display value 128."""

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from synfiqa.actors.camera.linear_light import developed, to_light
-from synfiqa.actors.camera.optics import (
+from synfiqa.actors.degradation.camera.linear_light import developed, to_light
+from synfiqa.actors.degradation.camera.optics import (
     VEIL,
     defocused,
     disc_kernel,
