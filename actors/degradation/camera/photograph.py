@@ -92,8 +92,9 @@ def _part(points: np.ndarray, e: float, shot: Shot, shape: tuple[int, ...]) -> t
         high[axis] = min(high[axis], farthest[axis])
     limit = np.array([shape[1], shape[0]])
     # A face off the frame keeps a few pixels, so that there is a picture.
-    first = np.clip(np.rint(low), 0, limit - 8).astype(int)
-    last = np.maximum(np.clip(np.rint(high), 0, limit).astype(int), first + 8)
+    # Pixel i reaches from i - 0.5 to i + 0.5.
+    first = np.clip(np.rint(low + 0.5), 0, limit - 8).astype(int)
+    last = np.maximum(np.clip(np.rint(high + 0.5), 0, limit).astype(int), first + 8)
     return int(first[0]), int(first[1]), int(last[0]), int(last[1])
 
 

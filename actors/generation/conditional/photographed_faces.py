@@ -68,10 +68,11 @@ def _searched(windows: Sequence[_Window], detector: Detector) -> list[list[Detec
     """Return the faces in the windows, at the sizes that they can have where the detector may be limited to them."""
     if not isinstance(detector, SizedDetector):
         return detector.faces([window.image for window in windows])
-    return [
-        detector.faces_of_size([window.image], max(_LEAST_FACE, _SMALLEST * window.eyes), _LARGEST * window.eyes)[0]
-        for window in windows
-    ]
+    found = []
+    for window in windows:
+        least, most = max(_LEAST_FACE, _SMALLEST * window.eyes), _LARGEST * window.eyes
+        found.append(detector.faces_of_size([window.image], least, most)[0] if least < most else [])
+    return found
 
 
 def search_window(image: np.ndarray, landmarks: np.ndarray, reach: float = _ALONE) -> _Window:

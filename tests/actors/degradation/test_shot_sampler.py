@@ -61,7 +61,7 @@ def test_another_weight_or_interval_leaves_the_other_draws_alone():
                 assert getattr(after, kind) == getattr(before, kind)
                 kept += 1
         changed_faults += now != faults
-    assert kept > 10
+    assert kept > 4
     assert changed_faults > 50
     assert not any("noise" in faults_of(recipe, CameraSection(weights={"noise": 0})) for recipe in RECIPES)
 
