@@ -14,12 +14,6 @@ from synfiqa.schemas.config.camera_config import CameraFault, CameraSection
 from synfiqa.schemas.recipe import Codec, Recipe, Shot, Side
 from synfiqa.schemas.seeds import derive_seed, generator
 
-KINDS: tuple[CameraFault, ...] = (
-    *("patch", "dark", "bright", "blur", "defocus", "shake", "turn", "cut", "resolution", "noise", "gamma", "haze"),
-    *("contrast", "distortion", "second_face", "compression"),
-)
-"""Every kind of fault."""
-
 _CODECS: tuple[Codec, ...] = ("jpeg", "jpeg2000", "webp")
 _SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
 _NOT_TOGETHER: dict[CameraFault, CameraFault] = {"dark": "bright", "bright": "dark"}
@@ -162,17 +156,25 @@ def _by_interval(field: str, kind: CameraFault) -> Callable[[Recipe, CameraSecti
 
 
 _FAULTS: dict[CameraFault, Callable[[Recipe, CameraSection, _Values], _Values]] = {
-    **{kind: _by_interval(kind, kind) for kind in ("patch", "blur", "defocus", "shake", "gamma", "haze", "contrast")},
+    "patch": _by_interval("patch", "patch"),
     "dark": _dark,
     "bright": _bright,
+    "blur": _by_interval("blur", "blur"),
+    "defocus": _by_interval("defocus", "defocus"),
+    "shake": _by_interval("shake", "shake"),
     "turn": _turn,
     "cut": _cut,
     "resolution": _resolution,
     "noise": _noise,
+    "gamma": _by_interval("gamma", "gamma"),
+    "haze": _by_interval("haze", "haze"),
+    "contrast": _by_interval("contrast", "contrast"),
     "distortion": _distortion,
     "second_face": _second_face,
     "compression": _compression,
 }
+KINDS: tuple[CameraFault, ...] = tuple(_FAULTS)
+"""Every kind of fault, in the order in which their values are set."""
 
 
 def _whole(rng: np.random.Generator, low: int, high: int) -> int:

@@ -135,7 +135,10 @@ class ConditionalGeneratorStage(ModelStage):
         if self._photographs:
             images, landmarks = ([part[index] for index in fit] for part in (portraits.images, portraits.landmarks))
             for shown in photographed_faces(images, landmarks, recipes, self._players.detector) if fit else ():
-                measured = {"detected": shown.detected, "measured_misalignment": shown.misalignment}
+                measured: dict[str, object] = {
+                    "detected": shown.detected,
+                    "measured_misalignment": shown.misalignment,
+                }
                 yield shown.image, measured | _kernel(None, None, None) | _points(shown.landmarks)
             return
         for index, recipe in zip(fit, recipes, strict=True):
