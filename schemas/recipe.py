@@ -87,7 +87,7 @@ class Shot(BaseModel):
     turn: float = Field(0.0, ge=-180, le=180, description="turn of the whole picture in degrees, > 0 clockwise")
     cut: float = Field(0.0, ge=0, le=3, description="distance of the picture's edge to the five landmarks in e")
     cut_side: Side = Field("none", description="side at which the picture is cut")
-    second_face: float = Field(0.0, ge=0, le=1, description="size of another person's head beside; 0: nobody")
+    second_face: float = Field(0.0, ge=0, le=1, description="size of another person's head beside; 0: none")
     second_x: float = Field(0.0, ge=-5, le=5, description="its distance to the side in e, > 0 to the right")
     patch: float = Field(0.0, ge=0, le=3, description="side of a flat square in front of the face in e; 0: none")
     gain: float = Field(1.0, gt=0, le=16, description="gain of exposure in linear light; above 1.3 with hard clipping")
