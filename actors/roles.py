@@ -106,6 +106,15 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class SizedDetector(Protocol):
+    """A detector that can be limited to the sizes that faces have, where these are known."""
+
+    def faces_of_size(self, images: Sequence[np.ndarray], least: float, most: float) -> list[list[Detection]]:
+        """Return the faces of about `least` to `most` pixels of each image, the most prominent first."""
+        ...
+
+
 class Embedder(Protocol):
     """Maps aligned 112 x 112 faces to unit vectors whose cosine measures identity."""
 

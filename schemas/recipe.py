@@ -9,7 +9,9 @@ from pydantic.fields import FieldInfo
 Kind = Literal["reference", "degraded"]
 Occluder = Literal["none", "glasses", "sunglasses", "mask", "scarf", "hand", "hat", "hair", "object"]
 Background = Literal["plain", "gradient", "blurred", "cluttered"]
-Profile = Literal["corrected", "faithful"]
+Profile = Literal["corrected", "faithful", "camera"]
+Codec = Literal["jpeg", "jpeg2000", "webp"]
+Side = Literal["none", "left", "right", "top", "bottom"]
 
 REGIONS = ("forehead", "left_eye", "right_eye", "nose", "left_cheek", "right_cheek", "mouth", "chin")
 """Regions of the face whose occluded share is known; left is image-left of a frontal face."""
@@ -71,6 +73,47 @@ class Light(BaseModel):
     )
 
 
+class Shot(BaseModel):
+    """Photograph and camera of one image (`profile: camera`): applied strengths, drawn by `generate.camera`.
+
+    e is the distance between the eyes that a frontal face of this size has; lengths in e are fractions of it, so that
+    they mean the same in render, photograph and crop (where e is 35.2 pixels).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    head: float = Field(1.0, ge=0.3, le=2, description="size of the head in that of a plain portrait")
+    shift_x: float = Field(0.0, ge=-3, le=3, description="face off the middle of the photograph in e, > 0 to the right")
+    shift_y: float = Field(0.0, ge=-3, le=3, description="face off the middle of the photograph in e, > 0 down")
+    turn: float = Field(0.0, ge=-180, le=180, description="turn of the whole picture in degrees, > 0 clockwise")
+    cut: float = Field(0.0, ge=0, le=3, description="distance of the picture's edge to the five landmarks in e")
+    cut_side: Side = Field("none", description="side at which the picture is cut")
+    second_face: float = Field(0.0, ge=0, le=1, description="size of another person's head beside; 0: none")
+    second_x: float = Field(0.0, ge=-5, le=5, description="its distance to the side in e, > 0 to the right")
+    patch: float = Field(0.0, ge=0, le=3, description="side of a flat square in front of the face in e; 0: none")
+    gain: float = Field(1.0, gt=0, le=16, description="gain of exposure in linear light; above 1.3 with hard clipping")
+    defocus: float = Field(0.0, ge=0, le=1, description="radius of the disc of confusion in e")
+    blur: float = Field(0.0, ge=0, le=1, description="standard deviation of a Gaussian blur in e")
+    shake: float = Field(0.0, ge=0, le=2, description="length of a straight shake in e")
+    haze: float = Field(0.0, ge=0, le=1, description="share of the light that is veiling light")
+    distortion: float = Field(0.0, ge=-0.15, le=0.5, description="k1 at half the frame's side; > 0 barrel, < 0 cushion")
+    eyes: float = Field(60.0, ge=2, le=200, description="e on the sensor in pixels")
+    noise: float = Field(0.0, ge=0, le=100, description="noise of the sensor's pixels at mid-grey in grey levels")
+    noise_kind: Literal["sensor", "white"] = Field(
+        "sensor", description="shot and read noise in linear light, or white RGB of equal strength everywhere"
+    )
+    dark_noise: float = Field(0.0, ge=0, le=20, description="read noise of a dark picture in grey levels of it")
+    lift: float = Field(1.0, ge=1, le=16, description="factor by which the grey levels of a dark picture are lifted")
+    contrast: float = Field(1.0, ge=0, le=2, description="contrast of grey levels about the middle")
+    gamma: float = Field(1.0, gt=0, le=8, description="exponent of grey levels; above 1 darker")
+    denoise: float = Field(0.0, ge=0, le=100, description="grey levels below which differences are smoothed")
+    sharpen: float = Field(0.0, ge=0, le=5, description="amount of an unsharp mask of one pixel")
+    codec: Codec = Field("jpeg", description="codec at the size of the sensor")
+    quality: int = Field(92, ge=1, le=100, description="its quality")
+    enlarged: float = Field(1.0, ge=1, le=32, description="factor by which the picture is enlarged after it")
+    second_codec: Codec = Field("jpeg", description="codec after the enlargement")
+    second_quality: int = Field(0, ge=0, le=100, description="its quality; 0: no second compression")
+
+
 class Recipe(BaseModel):
     """Commanded factors of one image; the seed fixes all others (clothes, backdrop, kernels, noise)."""
 
@@ -102,12 +145,16 @@ class Recipe(BaseModel):
         (), description="value of each factor of installed plug-ins that the config names, by name in order of names"
     )
 
+    shot: Shot | None = Field(None, description="photograph and camera; only of the profile camera")
+
     @model_serializer(mode="wrap")
-    def _without_empty_plugins(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Recipes of runs without plug-ins are written as before there were any.
+    def _without_empty_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Recipes of runs without plug-ins and camera are written as before there were any.
         fields: dict[str, Any] = handler(self)
         if not self.plugins:
             fields.pop(PLUGINS, None)
+        if self.shot is None:
+            fields.pop(SHOT, None)
         return fields
 
 
@@ -117,22 +164,40 @@ PLUGINS = "plugins"
 PLUGIN_PREFIX = "factor_"
 """Prefix of the columns of plug-ins' factors."""
 
+SHOT = "shot"
+"""Part of a recipe that holds photograph and camera."""
+
+SHOT_PREFIX = "shot_"
+"""Prefix of the columns of photograph and camera."""
+
 # Of the columns of each part.
-_PREFIX = {"pose": "", "expression": "", "gaze": "gaze_", "light": "light_", PLUGINS: PLUGIN_PREFIX}
+_PREFIX = {
+    "pose": "",
+    "expression": "",
+    "gaze": "gaze_",
+    "light": "light_",
+    PLUGINS: PLUGIN_PREFIX,
+    SHOT: SHOT_PREFIX,
+}
 
 
 def recipe_fields() -> Iterator[tuple[str, FieldInfo]]:
     """Yield path and definition of every single value of a recipe in its order, such as `light.cast`.
 
-    Factors of plug-ins are not among them: they differ between runs.
+    Factors of plug-ins and the values of `shot_fields` are not among them: they differ between runs.
     """
     for name, field in Recipe.model_fields.items():
-        if name == PLUGINS:
+        if name in (PLUGINS, SHOT):
             continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from ((f"{name}.{part}", inner) for part, inner in field.annotation.model_fields.items())
         else:
             yield name, field
+
+
+def shot_fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Yield path and definition of every value of photograph and camera, such as `shot.gain`."""
+    yield from ((f"{SHOT}.{name}", field) for name, field in Shot.model_fields.items())
 
 
 def column_of(path: str) -> str:

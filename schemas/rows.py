@@ -6,7 +6,18 @@ from typing import Any
 import pyarrow as pa
 from pydantic.fields import FieldInfo
 
-from synfiqa.schemas.recipe import PLUGIN_PREFIX, PLUGINS, REGIONS, Recipe, column_of, recipe_fields, value_at
+from synfiqa.schemas.recipe import (
+    PLUGIN_PREFIX,
+    PLUGINS,
+    REGIONS,
+    SHOT,
+    Recipe,
+    Shot,
+    column_of,
+    recipe_fields,
+    shot_fields,
+    value_at,
+)
 
 SCHEMA_VERSION = 5
 
@@ -98,25 +109,41 @@ FACE_POINTS = pa.list_(_f32, 136)
 PORTRAITS = pa.schema([("portrait", IMAGE), ("portrait_landmarks", FACE_POINTS)])
 """Columns that `storage.portraits` adds: the clean portrait before alignment as PNG, and its 68 points."""
 
+_SHOT = [(column_of(path), _arrow_type(field)) for path, field in shot_fields()]
+
+SHOTS = pa.schema(
+    [
+        *_SHOT,
+        ("detected", pa.bool_()),  # whether the detector found the face; else the crop is aligned by true landmarks
+        # degrees by which the crop is turned against the alignment by true landmarks, > 0 clockwise
+        ("measured_misalignment", _f32),
+    ]
+)
+"""Columns that the profile `camera` adds: photograph and camera of the recipe, and what alignment made of it."""
+
 SCORE_PREFIX = "score_"
 """Prefix of the columns that `models.scorers` adds: `score_sharpness`."""
 
 
-def samples_schema(factors: Iterable[str] = (), scorers: Iterable[str] = (), *, portraits: bool = False) -> pa.Schema:
-    """Return the schema of samples with portraits, a column for each factor of plug-ins and for each scorer.
+def samples_schema(
+    factors: Iterable[str] = (), scorers: Iterable[str] = (), *, portraits: bool = False, shots: bool = False
+) -> pa.Schema:
+    """Return the schema of samples with shots, portraits, a column for each factor of plug-ins and for each scorer.
 
     Factors and scorers stand in order of their names.
     """
     added = [*(PLUGIN_PREFIX + name for name in sorted(factors)), *(SCORE_PREFIX + name for name in sorted(scorers))]
-    return pa.schema([*SAMPLES, *(PORTRAITS if portraits else ()), *((name, _f32) for name in added)])
+    optional = [*(SHOTS if shots else ()), *(PORTRAITS if portraits else ())]
+    return pa.schema([*SAMPLES, *optional, *((name, _f32) for name in added)])
 
 
 def is_samples_schema(schema: pa.Schema) -> bool:
-    """Return whether a schema is `SAMPLES`, or that with columns of portraits, plug-ins' factors and scorers."""
+    """Return whether a schema is `SAMPLES`, or that with columns of shots, portraits, plug-ins' factors, scorers."""
     added = schema.names[len(SAMPLES) :]
     factors = [name.removeprefix(PLUGIN_PREFIX) for name in added if name.startswith(PLUGIN_PREFIX)]
     scorers = [name.removeprefix(SCORE_PREFIX) for name in added if name.startswith(SCORE_PREFIX)]
-    return bool(schema.equals(samples_schema(factors, scorers, portraits=PORTRAITS.names[0] in added)))
+    optional = {"portraits": PORTRAITS.names[0] in added, "shots": SHOTS.names[0] in added}
+    return bool(schema.equals(samples_schema(factors, scorers, **optional)))
 
 
 LABELS = pa.schema(
@@ -178,8 +205,10 @@ def portrait_path(identity: int, kind: str, index: int) -> str:
 
 
 def recipe_to_row(recipe: Recipe) -> dict[str, float | int | str]:
-    """Flatten a recipe into its columns of `SAMPLES`, `kind` and factors of plug-ins among them."""
+    """Flatten a recipe into its columns: those of `SAMPLES`, `kind` among them, of plug-ins, and of a shot."""
     row: dict[str, float | int | str] = {column_of(path): value_at(recipe, path) for path, _ in recipe_fields()}
+    if recipe.shot is not None:
+        row |= {column_of(path): value_at(recipe, path) for path, _ in shot_fields()}
     return row | {PLUGIN_PREFIX + name: value for name, value in recipe.plugins}
 
 
@@ -194,4 +223,6 @@ def recipe_from_row(row: Mapping[str, Any]) -> Recipe:
             fields[part] = row[column_of(path)]
     added = sorted(name for name in row if name.startswith(PLUGIN_PREFIX))
     fields[PLUGINS] = tuple((name.removeprefix(PLUGIN_PREFIX), row[name]) for name in added)
+    if row.get(_SHOT[0][0]) is not None:
+        fields[SHOT] = Shot(**{path.partition(".")[2]: row[column_of(path)] for path, _ in shot_fields()})
     return Recipe(**fields)

@@ -27,17 +27,32 @@ def with_faults(recipe: Recipe, distribution: DegradedSection) -> Recipe:
     """Return a degraded recipe with the faults drawn by its seed from the configured rates and ranges."""
     recipe = with_distance(recipe)
     for row in FACTORS:
-        if row.fault is None:
-            continue
-        rng = _rng(recipe, row.fault.stream)
-        if rng.random() >= getattr(distribution, row.fault.rate):
-            continue
-        low, high = getattr(distribution, row.fault.interval)
-        if row.fault.draw == "exposure":
-            recipe = _with_exposure(recipe, low, high, rng)
-        else:
-            recipe = with_value(recipe, row.field, _strength(row.fault, low, high, rng))
+        if row.fault is not None:
+            recipe = _with_fault(recipe, row.field, row.fault, distribution)
     return recipe
+
+
+def with_scene_faults(recipe: Recipe, distribution: DegradedSection) -> Recipe:
+    """Return a degraded recipe with those faults alone that change the scene: colour of light, a near camera.
+
+    Exposure, optics, sensor and file are those of its shot (`synfiqa.actors.degradation.shot_sampler`).
+    """
+    recipe = with_distance(recipe)
+    for row in FACTORS:
+        if row.fault is not None and row.where == "render" and row.fault.draw != "exposure":
+            recipe = _with_fault(recipe, row.field, row.fault, distribution)
+    return recipe
+
+
+def _with_fault(recipe: Recipe, field: str, fault: Fault, distribution: DegradedSection) -> Recipe:
+    """Return the recipe with a fault at its rate."""
+    rng = _rng(recipe, fault.stream)
+    if rng.random() >= getattr(distribution, fault.rate):
+        return recipe
+    low, high = getattr(distribution, fault.interval)
+    if fault.draw == "exposure":
+        return _with_exposure(recipe, low, high, rng)
+    return with_value(recipe, field, _strength(fault, low, high, rng))
 
 
 def _strength(fault: Fault, low: float, high: float, rng: np.random.Generator) -> float:

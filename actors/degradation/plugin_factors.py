@@ -17,7 +17,7 @@ def with_plugins(recipe: Recipe, factors: Mapping[str, PluginFactor]) -> Recipe:
 
     The profile `faithful` draws none of them, as the release has none.
     """
-    drawn = recipe.kind == "degraded" and recipe.profile == "corrected"
+    drawn = recipe.kind == "degraded" and recipe.profile != "faithful"
     values = ((name, _drawn(recipe, name, factors[name]) if drawn else _neutral(name)) for name in sorted(factors))
     return recipe.model_copy(update={"plugins": tuple(values)})
 

@@ -6,10 +6,11 @@ float is a float32 value, so that tables store it without loss.
 
 import numpy as np
 
-from synfiqa.actors.degradation.capture_sampler import with_distance, with_faults
+from synfiqa.actors.degradation.capture_sampler import with_distance, with_faults, with_scene_faults
 from synfiqa.actors.degradation.degrade import sample_scale
 from synfiqa.actors.degradation.draws import bounded_normal, log_uniform, single, uniform
 from synfiqa.actors.degradation.plugin_factors import with_plugins
+from synfiqa.actors.degradation.shot_sampler import with_shot
 from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSection, GenerateSection
 from synfiqa.schemas.recipe import Background, Expression, Gaze, Kind, Light, Occluder, Pose, Profile, Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
@@ -115,8 +116,10 @@ def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Rec
         jpeg_quality=int(rng.integers(low, high + 1)),
         profile=profile,
     )
-    # The release has none of these faults.
-    return recipe if profile == "faithful" else with_faults(recipe, distribution)
+    if profile == "faithful":
+        # The release has none of these faults.
+        return recipe
+    return with_faults(recipe, distribution) if profile == "corrected" else with_scene_faults(recipe, distribution)
 
 
 def identity_recipes(run_seed: int, identity_key: int, settings: GenerateSection) -> list[Recipe]:
@@ -126,6 +129,8 @@ def identity_recipes(run_seed: int, identity_key: int, settings: GenerateSection
         *reference_recipes(run_seed, identity_key, references, profile),
         *degraded_recipes(run_seed, identity_key, degraded, settings.degraded_distribution, profile),
     ]
+    if settings.shots is not None:
+        recipes = [with_shot(recipe, settings.shots) for recipe in recipes]
     return [with_plugins(recipe, settings.factors) for recipe in recipes] if settings.factors else recipes
 
 

@@ -8,7 +8,7 @@ from synfiqa.actors.degradation.degrade import draw_kernel
 from synfiqa.schemas.factors import FACTORS as TABLE
 from synfiqa.schemas.factors.face import EXPRESSION, PITCH
 from synfiqa.schemas.factors.light import EXPOSURE, HARSHNESS
-from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
+from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe, Shot
 from synfiqa.schemas.seeds import derive_seed, generator
 
 REFERENCE_CAPTION = (
@@ -36,6 +36,8 @@ OCCLUSION, SHARPNESS = WORDINGS["occlusion"], WORDINGS["sharpness"]
 HARSH_FROM = dict(_CAPTIONS["light"].steps)["uneven"]
 """Visible harshness from which light counts as harsh."""
 
+_EYES = 35.2  # between the eyes of an aligned face, pixels
+
 Attributes = Mapping[str, str]
 """The class of each of `FACTORS` in one image."""
 
@@ -48,6 +50,8 @@ def softness(recipe: Recipe) -> float:
     """
     if recipe.kind == "reference":
         return 0.0
+    if recipe.shot is not None:
+        return _softness_of_shot(recipe.shot)
     # A straight line of length m has the variance m^2 / 12 along itself and none across.
     variance = (recipe.downsample**2 - 1) / 4 + recipe.motion**2 / 24
     if recipe.blur > 1:
@@ -55,6 +59,13 @@ def softness(recipe: Recipe) -> float:
         kernel = draw_kernel(rng, recipe.downsample, recipe.blur, recipe.profile)
         variance += (kernel.lambda1 + kernel.lambda2) / 2
     return float(np.sqrt(variance))
+
+
+def _softness_of_shot(shot: Shot) -> float:
+    """Return the same of a photograph: of defocus, blur and shake, and of a face with fewer pixels than the crop."""
+    # A disc of radius r has the variance r^2 / 4 along each axis.
+    optics = (shot.blur**2 + shot.defocus**2 / 4 + shot.shake**2 / 24) * _EYES**2
+    return float(np.sqrt(optics + max((_EYES / shot.eyes) ** 2 - 1, 0) / 4))
 
 
 def attributes(recipe: Recipe) -> Attributes:

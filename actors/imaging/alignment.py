@@ -115,6 +115,25 @@ def align(
     return warp([image for image, _ in reduced], small, device=device)
 
 
+def align_smoothly(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Align one uint8 RGB image (H, W, 3) by landmarks (5, 2) to uint8 (112, 112, 3), antialiased at every scale.
+
+    A face with more pixels than the crop is first averaged over areas of exactly one pixel of the crop, fractions of
+    pixels included. So what noise becomes depends smoothly on the size of the photograph.
+    """
+    matrix = similarity_transform(landmarks[None])[0]
+    shrink = float(np.hypot(*matrix[:, 0]))
+    if shrink >= 1:
+        return warp([image], matrix[None])[0]
+    height, width = image.shape[:2]
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    # A pixel centre x of the photograph lies at (x + 0.5) * scale - 0.5 of the small picture.
+    scale = np.array([size[0] / width, size[1] / height])
+    back = np.column_stack([matrix[:, :2] / scale, matrix[:, :2] @ (0.5 / scale - 0.5) + matrix[:, 2]])
+    return warp([small], back[None])[0]
+
+
 def _warp_on_device(
     images: Sequence[np.ndarray] | np.ndarray, matrices: np.ndarray, warped: np.ndarray, device: str
 ) -> None:

@@ -47,7 +47,10 @@ class AnnotatorStage(ModelStage):
         self._play(chosen.embedder, *chosen.more_embedders, chosen.image_text)
         config = run.config
         self._schema = samples_schema(
-            config.generate.factors, config.models.scorers, portraits=config.storage.portraits
+            config.generate.factors,
+            config.models.scorers,
+            portraits=config.storage.portraits,
+            shots=config.generate.shots is not None,
         )
         self._scoring = ScorerSettings(run.catalogue, chosen.embedder.name, run.config.run.seed)
         self._scorers: dict[str, GuardedScorer] = {}

@@ -1,6 +1,7 @@
 """Stage 4: references and degraded samples of each identity, aligned and encoded."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 
 from synfiqa.actors.degradation.degrade import clean_crop_and_degrade
 from synfiqa.actors.generation.conditional.backends import backend_of
+from synfiqa.actors.generation.conditional.photographed_faces import photographed_faces
 from synfiqa.actors.imaging.alignment import transform_points, warp
 from synfiqa.actors.imaging.codec import decode, encode_jpeg, encode_png
 from synfiqa.actors.imaging.released_alignment import released_transform
@@ -30,9 +32,12 @@ class ConditionalGeneratorStage(ModelStage):
         super().__init__(run)
         self._settings = run.config.generate
         self._keeps_portraits = run.config.storage.portraits
-        self._schema = samples_schema(run.config.generate.factors, portraits=self._keeps_portraits)
+        self._photographs = self._settings.shots is not None
+        self._schema = samples_schema(
+            run.config.generate.factors, portraits=self._keeps_portraits, shots=self._photographs
+        )
         self._backend = backend_of(run, self._players)
-        self._play(*self._backend.models, run.models.pose)
+        self._play(*self._backend.models, run.models.pose, *([run.models.detector] if self._photographs else []))
         self.batch_size = self._settings.micro_batch
 
     def setup(self) -> None:
@@ -96,14 +101,14 @@ class ConditionalGeneratorStage(ModelStage):
         portraits = model.generate(identity, [item.recipe for item in batch])
         fit = [index for index in range(len(batch)) if portraits.fit(index)]
         yaw = dict(zip(fit, self._poses(portraits, fit)[:, 0], strict=True)) if fit else {}
+        faces = dict(zip(fit, self._faces(portraits, fit, [batch[index].recipe for index in fit]), strict=True))
         rows: list[dict | Rejection] = []
         for offset, item in enumerate(batch):
             recipe = item.recipe
             if offset not in yaw:
                 rows.append(portraits.unfit[offset])  # type: ignore[arg-type]
                 continue
-            image, landmarks = portraits.images[offset], portraits.landmarks[offset]
-            face = clean_crop_and_degrade(image, landmarks, recipe, portraits.box(offset))
+            image, columns = faces[offset]
             rows.append(
                 {
                     **recipe_to_row(recipe),
@@ -112,20 +117,35 @@ class ConditionalGeneratorStage(ModelStage):
                     "candidate": source["candidate"],
                     "index": item.index,
                     "image": {
-                        "bytes": encode_jpeg(face.image, recipe.jpeg_quality),
+                        "bytes": encode_jpeg(image, recipe.jpeg_quality),
                         "path": image_path(identity.identity, recipe.kind, item.index),
                     },
                     "measured_yaw": float(yaw[offset]),
                     "occluded_fraction": float(portraits.occluded_fraction[offset]),
                     "occluded_regions": _regions(portraits.occluded_regions, offset),
-                    "kernel_lambda1": _value(face.lambda1),
-                    "kernel_lambda2": _value(face.lambda2),
-                    "kernel_theta": _value(face.theta),
-                    "landmarks": np.asarray(face.landmarks, np.float32).ravel().tolist(),
+                    **columns,
                     **(self._portrait(portraits, offset, identity.identity, item) if self._keeps_portraits else {}),
                 }
             )
         return rows
+
+    def _faces(
+        self, portraits: Portraits, fit: list[int], recipes: list[Recipe]
+    ) -> Iterator[tuple[np.ndarray, dict[str, object]]]:
+        """Yield the crop (112, 112, 3) of each fit portrait and the columns that are measured on the way to it."""
+        if self._photographs:
+            images, landmarks = ([part[index] for index in fit] for part in (portraits.images, portraits.landmarks))
+            for shown in photographed_faces(images, landmarks, recipes, self._players.detector) if fit else ():
+                measured: dict[str, object] = {
+                    "detected": shown.detected,
+                    "measured_misalignment": shown.misalignment,
+                }
+                yield shown.image, measured | _kernel(None, None, None) | _points(shown.landmarks)
+            return
+        for index, recipe in zip(fit, recipes, strict=True):
+            image, landmark = portraits.images[index], portraits.landmarks[index]
+            face = clean_crop_and_degrade(image, landmark, recipe, portraits.box(index))
+            yield face.image, _kernel(face.lambda1, face.lambda2, face.theta) | _points(face.landmarks)
 
     @staticmethod
     def _portrait(portraits: Portraits, offset: int, identity: int, item: "_Planned") -> dict:
@@ -142,7 +162,7 @@ class ConditionalGeneratorStage(ModelStage):
     def _poses(self, portraits: Portraits, fit: list[int]) -> np.ndarray:
         """Measure the clean pictures: whole portraits, or as released the aligned crops."""
         images, landmarks = portraits.images[fit], portraits.landmarks[fit]
-        if self._settings.profile == "corrected":
+        if self._settings.profile != "faithful":
             return self._players.pose.pose(list(images), landmarks)
         matrices = released_transform(landmarks)
         return self._players.pose.pose(list(warp(images, matrices)), transform_points(landmarks, matrices))
@@ -161,6 +181,14 @@ def _regions(shares: np.ndarray | None, row: int) -> dict[str, float | None] | N
     if shares is None:
         return None
     return {name: _value(float(share)) for name, share in zip(REGIONS, shares[row], strict=True)}
+
+
+def _kernel(lambda1: float | None, lambda2: float | None, theta: float | None) -> dict[str, object]:
+    return {"kernel_lambda1": _value(lambda1), "kernel_lambda2": _value(lambda2), "kernel_theta": _value(theta)}
+
+
+def _points(landmarks: np.ndarray) -> dict[str, object]:
+    return {"landmarks": np.asarray(landmarks, np.float32).ravel().tolist()}
 
 
 def _value(number: float | None) -> float | None:

@@ -13,21 +13,25 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from benchmarks.quality.face_bars.factors import FACTORS
 from benchmarks.quality.face_bars.factors import STEPS as LEVELS
 from benchmarks.quality.face_bars.labels import NOT_JUDGED, fused_labels, networks_of
 from benchmarks.quality.face_bars.ladder_set import Faces, ladder_faces
 from benchmarks.quality.face_bars.people import REFERENCES, cleaned
-from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
+from synfiqa.actors.degradation.camera.photograph import photographed
+from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, identity_recipes, reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, Identity, sample_identity
+from synfiqa.actors.face3d.render.scene import WIDE
+from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
+from synfiqa.actors.generation.conditional.photographed_faces import photographed_faces
 from synfiqa.actors.imaging.codec import decode
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration
-from synfiqa.schemas.config.generate import DegradedSection
+from synfiqa.schemas.config.generate import DegradedSection, GenerateSection
 from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe
 from synfiqa.schemas.seeds import derive_seed
 
@@ -52,6 +56,7 @@ def main() -> None:
         "faces-expressions": expressions(arguments.seed),
         "faces-skin-tones": skin_tones(arguments.seed),
         "faces-poses": poses(arguments.seed),
+        "faces-photographs": photographs(arguments.seed),
     }
     if arguments.run:
         sheets["faces-ladders"] = factor_ladders(arguments.seed, arguments.run, arguments.label)
@@ -117,6 +122,26 @@ def poses(seed: int, size: int = 160) -> np.ndarray:
     renderer = HeadRenderer(supersample=2)
     people = [person(seed, number).without_glasses() for number in (0, 7, 13, 30)]
     return grid([image for someone in people for image in renderer.render(someone, recipes, size).images], 10)
+
+
+def photographs(seed: int, people: int = 4, side: int = 112) -> np.ndarray:
+    """Return two references and ten degraded samples of each person: the photograph, and below it the crop."""
+    settings = GenerateSection(profile="camera", portrait_size=192, references=2, degraded=10)
+    renderer, detector, rows = HeadRenderer(), MtcnnDetector(), []
+    for number in range(people):
+        recipes = identity_recipes(seed, number, settings)
+        shown = renderer.render(person(seed, number).without_glasses(), recipes, round(WIDE * settings.portrait_size))
+        taken = [photographed(*each).image for each in zip(shown.images, shown.landmarks, recipes, strict=True)]
+        faces = photographed_faces(list(shown.images), list(shown.landmarks), recipes, detector)
+        rows.append([_fitted(image, side) for image in taken])
+        rows.append([face.image for face in faces])
+    return np.concatenate([framed(row, len(row)) for row in rows])
+
+
+def _fitted(image: np.ndarray, side: int) -> np.ndarray:
+    """Return an image shrunk or enlarged to fit a white square of this side."""
+    small = ImageOps.contain(Image.fromarray(image), (side, side))
+    return np.asarray(ImageOps.pad(small, (side, side), color="white"))
 
 
 def factor_ladders(seed: int, run: str, label: str, number: int = 36) -> np.ndarray:

@@ -128,7 +128,7 @@ def run_evaluate(
     seen = require_unseen(cards, manifest, tested, labelled, allow_seen=allow_seen)
     preflight(storage)
     steps = _Steps(progress, 3 + 2 * len(judges))
-    plugged, _ = rows_here(config.generate.factors)
+    plugged, _ = rows_here(config.generate.added_factors)
     held_out = read_held_out(store, holding(shards, identities, tested), tested, audit_columns(plugged))
     external = _external(score_files, held_out)
     table = _pairs(config, held_out)

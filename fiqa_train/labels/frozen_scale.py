@@ -1,6 +1,8 @@
 """Reading of a frozen label scale, and checks that it fits samples measured and fused in a given way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,6 +13,7 @@ from synfiqa.schemas.calibration import Calibration, Scale, ScorerScale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.factors.camera_rows import CAMERA
 from synfiqa.schemas.factors.plugin_rows import plugged_rows
 from synfiqa.schemas.manifest import RunManifest
 
@@ -21,7 +24,7 @@ Setting = str | float | None
 class Measured:
     """Networks that measured the components of a run: embedder of f_r (on mirror images too or not), model of v_l.
 
-    `factors` are the names of the factors of plug-ins in its samples.
+    `factors` are the names of the factors of its samples beside those of the table, of plug-ins for one.
     """
 
     embedder: str
@@ -43,8 +46,13 @@ def measured_in(section: LabelSection, manifest: RunManifest) -> Measured:
         section.embedder or str(models["embedder"]),
         str(models["image_text"]),
         bool(models.get("mirrored_recognition", False)),
-        tuple(sorted(manifest.recipe["generate"].get("factors", {}))),
+        _added(manifest.recipe["generate"]),
     )
+
+
+def _added(generate: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the `added_factors` of a manifest's section, whose plug-ins need not be installed here."""
+    return (*sorted(generate.get("factors", {})), *((CAMERA,) if generate.get("profile") == "camera" else ()))
 
 
 def measured_by(config: RunConfig) -> Measured:
@@ -54,7 +62,7 @@ def measured_by(config: RunConfig) -> Measured:
         config.label.embedder or models.embedder,
         models.image_text,
         models.mirrored_recognition,
-        tuple(sorted(config.generate.factors)),
+        config.generate.added_factors,
     )
 
 

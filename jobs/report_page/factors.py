@@ -13,6 +13,7 @@ from synfiqa.jobs.report_page.drawing.plots import Plot, component_histogram
 from synfiqa.schemas.config.learn import Spatial
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
 from synfiqa.schemas.factors.face import EXPRESSION
 from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.recipe import PLUGINS, column_of
@@ -50,9 +51,12 @@ def commanded(config: RunConfig) -> frozenset[str]:
     scaled = any(
         high > 1 and weight for (_, high), weight in zip(drawn.scale_intervals, drawn.scale_weights, strict=True)
     )
-    corrected = config.generate.profile == "corrected"
+    corrected, camera = config.generate.profile == "corrected", config.generate.profile == "camera"
+    scaled = scaled and not camera
     faults = {
-        row.column: corrected and getattr(drawn, row.fault.rate) > 0 and (rendered or row.where != "render")
+        row.column: (corrected or (camera and row.where == "render" and row.fault.draw != "exposure"))
+        and getattr(drawn, row.fault.rate) > 0
+        and (rendered or row.where != "render")
         for row in FACTORS
         if row.fault
     }
@@ -68,11 +72,16 @@ def commanded(config: RunConfig) -> frozenset[str]:
         "noise": faults["noise"] or faults[_EXPOSURE],
         "light_harshness": rendered,
         _EXPOSURE: rendered,
-        "camera_distance": rendered and corrected,
-        "jpeg_quality": drawn.jpeg_quality[0] < drawn.jpeg_quality[1] or (corrected and drawn.jpeg_rate > 0),
+        "camera_distance": rendered and (corrected or camera),
+        "jpeg_quality": (drawn.jpeg_quality[0] < drawn.jpeg_quality[1] and not camera)
+        or (corrected and drawn.jpeg_rate > 0),
         "occluder": rendered and drawn.occluder_rate > 0,
         "expression": rendered and drawn.expression_rate > 0,
-        **{column_of(f"{PLUGINS}.{name}"): corrected and one.rate > 0 for name, one in config.generate.factors.items()},
+        **{
+            column_of(f"{PLUGINS}.{name}"): (corrected or camera) and one.rate > 0
+            for name, one in config.generate.factors.items()
+        },
+        **{row.column: camera for row in CAMERA_FACTORS},
     }
     return frozenset(factor for factor, does in varies.items() if does)
 

@@ -12,6 +12,7 @@ from synfiqa.jobs.report_page.data import EXPRESSIONS, sample_images, spread
 from synfiqa.jobs.report_page.pictures import Picture, picture
 from synfiqa.schemas.config.generate import FilterSection
 from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.camera_rows import CAMERA, CAMERA_FACTORS
 from synfiqa.schemas.factors.face import EXPRESSION
 from synfiqa.schemas.factors.plugin_rows import plugged_rows
 from synfiqa.schemas.recipe import PLUGIN_PREFIX
@@ -149,6 +150,7 @@ def describe(row: Any) -> str:
     if row.kind == "reference":
         return f"{row.sample_id}: reference of identity {row.identity}"
     added = [name.removeprefix(PLUGIN_PREFIX) for name in row._fields if name.startswith(PLUGIN_PREFIX)]
+    added += [CAMERA] if CAMERA_FACTORS[0].column in row._fields else []
     shown = [(factor.shown, getattr(row, factor.column)) for factor in (*FACTORS, *plugged_rows(added)) if factor.shown]
     parts = [shown.remark.format(value) for shown, value in shown if shown.visible(value)]
     if row.occluder != "none":

@@ -57,7 +57,7 @@ def render_page(config: RunConfig, storage: Storage, store: ShardStore | None = 
     labels = None if label_pass is None else label_pass.rows
     totals = None if label_pass is None else label_pass.totals
     generated = RunConfig.model_validate(manifest.config)
-    plugged, absent = rows_here(generated.generate.factors)
+    plugged, absent = rows_here(generated.generate.added_factors)
     frame = with_labels(sample_frame(store, shards, plugged, generated.models.scorers), labels)
     degraded = frame[frame["kind"] == "degraded"]
     found = read_models(config, storage)

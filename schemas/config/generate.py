@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
+from synfiqa.schemas.config.camera_config import CameraSection
 from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.camera_rows import CAMERA
 from synfiqa.schemas.factors.capture import DISTANCE
 from synfiqa.schemas.factors.light import EXPOSURE
 from synfiqa.schemas.recipe import Profile
@@ -137,8 +139,12 @@ class GenerateSection(Section):
         description="relative frequency of the ten tones of the Monk scale among rendered candidates, lightest first",
     )
     micro_batch: int = Field(8, ge=1, le=1024, description="images per model call; part of the recipe")
-    profile: Profile = Field("corrected", description="degradation operators: corrected, or as released")
+    profile: Profile = Field(
+        "corrected",
+        description="faults on the crop: corrected, or as released (faithful); or those of a camera on a photograph",
+    )
     degraded_distribution: DegradedSection = DegradedSection()
+    camera: CameraSection = CameraSection()
     factors: dict[FactorName, PluginFactor] = Field(
         {}, description="factors of installed plug-ins (entry points synfiqa.factors) by name, each with its draw"
     )
@@ -149,6 +155,25 @@ class GenerateSection(Section):
         if not any(weights):
             raise ValueError("at least one weight must be above 0")
         return weights
+
+    @model_validator(mode="after")
+    def _camera_of_its_profile(self) -> "GenerateSection":
+        if self.camera != CameraSection() and self.profile != "camera":
+            raise ValueError(
+                f"camera is set but profile is {self.profile}, which takes no photographs: set profile to camera, or "
+                "take camera out"
+            )
+        return self
+
+    @property
+    def shots(self) -> CameraSection | None:
+        """Return how photographs are taken; None for profiles without."""
+        return self.camera if self.profile == "camera" else None
+
+    @property
+    def added_factors(self) -> tuple[str, ...]:
+        """Return the names of the factors that samples have beside those of the table: of plug-ins, and `CAMERA`."""
+        return (*sorted(self.factors), *((CAMERA,) if self.shots is not None else ()))
 
     @property
     def candidate_limit(self) -> int:
@@ -177,7 +202,9 @@ class DiffusionSection(Section):
 class FilterSection(Section):
     """Thresholds a candidate must meet to become an identity; a rejection keeps its reason and measured value."""
 
-    profile: Profile = Field("corrected", description="faithful: as released, see synfiqa.actors.stages.filter_rules")
+    profile: Literal["corrected", "faithful"] = Field(
+        "corrected", description="faithful: as released, see synfiqa.actors.stages.filter_rules"
+    )
     min_detection: float = Field(0.7, ge=0, le=1, description="lowest face probability of the detector")
     max_yaw: float = Field(20.0, gt=0, le=90, description="yaw in degrees from which a face is rejected")
     max_expression: float = Field(0.25, ge=0, le=1, description="strongest expression unit that counts as neutral")

@@ -45,6 +45,16 @@ class RunConfig(Section):
                 f"storage.portraits is true, but models.conditional_generator {self.models.conditional_generator} has "
                 "no 68 landmarks of its pictures: set storage.portraits to false, or render the samples (procedural)"
             )
+        if self.generate.profile == "camera" and not self.models.conditional_kind.commands_recipe:
+            raise ValueError(
+                f"generate.profile is camera, but models.conditional_generator {self.models.conditional_generator} "
+                "composes no photographs: choose the profile corrected, or render the samples (procedural)"
+            )
+        if self.generate.profile == "camera" and self.storage.portraits:
+            raise ValueError(
+                "storage.portraits is true, but portraits are spoiled by the factors of the crop, which the profile "
+                "camera has not: set storage.portraits to false, or choose the profile corrected"
+            )
         return self
 
     def recipe_sections(self) -> dict:
@@ -57,6 +67,8 @@ class RunConfig(Section):
         for section, key in _ADDED_LATER:
             if not tree[section][key]:
                 del tree[section][key]
+        if self.generate.shots is None:
+            del tree["generate"]["camera"]
         # A template bank enters the fingerprint by digest, as weights do.
         del tree["diffusion"]["templates"]
         if kind.commands_recipe:

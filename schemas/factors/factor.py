@@ -9,7 +9,7 @@ import numpy as np
 
 from synfiqa.schemas.recipe import Recipe, column_of, value_at, with_value
 
-Where = Literal["render", "aligner", "crop", "file"]
+Where = Literal["render", "aligner", "crop", "file", "camera"]
 Values = np.ndarray
 _NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
 from synfiqa.schemas.factors.factor import Caption, Factor, Ladder
 
 _INTRODUCTION = """# Degradation factors
@@ -24,14 +25,25 @@ these classes, numbers below a limit that of the limit.
 """
 
 
+_CAMERA = """
+## Factors of the profile camera
+
+Generated from `schemas/factors/camera_rows.py`: columns that only runs with `generate.profile: camera` have. Lengths
+are in e, the eye distance of a frontal face of that size;
+[how a photograph is taken](faces.md#a-photograph-by-a-camera).
+"""
+
+
 def factor_page() -> str:
     """Return the page."""
-    described = _table(
-        ("factor", "field of the recipe", "unit", "without effect", "range", "acts on", "quality component"),
-        map(_described, FACTORS),
-    )
+    titles = ("factor", "field of the recipe", "unit", "without effect", "range", "acts on", "quality component")
+    described = _table(titles, map(_described, FACTORS))
     read = _table(("field of the recipe", "severities", "drawn by", "ladder", "captions"), map(_read, FACTORS))
-    return f"{_INTRODUCTION}\n{described}{_READERS}\n{read}"
+    camera = _table(
+        (*titles, "severities"),
+        ((*_described(row), ", ".join(severity.name for severity in row.severities)) for row in CAMERA_FACTORS),
+    )
+    return f"{_INTRODUCTION}\n{described}{_READERS}\n{read}{_CAMERA}\n{camera}"
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.camera_rows import CAMERA, CAMERA_FACTORS
 from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.factors.rules import check_factors
 from synfiqa.schemas.plugins import FACTORS as GROUP
@@ -50,16 +51,19 @@ def plugged(name: str) -> tuple[Plugin, FactorPlugin]:
 
 
 def plugged_rows(names: Iterable[str]) -> tuple[Factor, ...]:
-    """Return the rows of factor plug-ins in order of names."""
-    rows = tuple(plugged(name)[1].row for name in sorted(names))
+    """Return the rows of factor plug-ins in order of names; for `CAMERA` those of the camera, after them."""
+    names = sorted(names)
+    rows = tuple(plugged(name)[1].row for name in names if name != CAMERA)
+    rows = (*rows, *(CAMERA_FACTORS if CAMERA in names else ()))
     check_factors((*FACTORS, *rows))
     return rows
 
 
 def rows_here(names: Iterable[str]) -> tuple[tuple[Factor, ...], list[str]]:
-    """Return the rows of factor plug-ins that are installed here, and the names of the others; for readers of a run."""
+    """Return the rows of `plugged_rows` that are known here, and names of plug-ins that are not installed."""
     names = sorted(names)
-    return plugged_rows(name for name in names if find(GROUP, name)), [name for name in names if not find(GROUP, name)]
+    absent = [name for name in names if name != CAMERA and not find(GROUP, name)]
+    return plugged_rows(name for name in names if name not in absent), absent
 
 
 def check_plugged(plugin: Plugin, found: FactorPlugin) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.factors.factor import Factor, Ladder
 from synfiqa.schemas.factors.ofiq_components import COMPONENTS
-from synfiqa.schemas.recipe import PLUGINS, Recipe, recipe_fields
+from synfiqa.schemas.recipe import PLUGINS, Recipe, recipe_fields, shot_fields
 
 
 def check_factors(factors: Sequence[Factor]) -> None:
     """Raise UserError for a row that contradicts the recipe, itself or another row."""
-    paths = {path for path, _ in recipe_fields()}
+    paths = {path for path, _ in (*recipe_fields(), *shot_fields())}
     parts = paths | set(Recipe.model_fields)
     for row in factors:
         if row.field not in parts and not row.field.startswith(f"{PLUGINS}."):

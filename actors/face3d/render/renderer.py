@@ -14,14 +14,15 @@ from synfiqa.actors.face3d.render.assets import Assets, build_assets
 from synfiqa.actors.face3d.render.background import paint_background
 from synfiqa.actors.face3d.render.lighting import Lamp, backdrop_level, develop, lamp, shade, shade_hair, unit
 from synfiqa.actors.face3d.render.rasterizer import positive, rasterize_hits
-from synfiqa.actors.face3d.render.scene import Scene, compose_scene
+from synfiqa.actors.face3d.render.scene import Scene, beside, compose_scene
 from synfiqa.actors.face3d.render.shadow import visibility
 from synfiqa.actors.face3d.shape.expression import lid_level
 from synfiqa.actors.face3d.shape.face_points import POINTS
-from synfiqa.actors.face3d.shape.identity import Identity
+from synfiqa.actors.face3d.shape.identity import Identity, sample_identity
 from synfiqa.actors.face3d.shape.mesh import Material, Mesh, Part, assemble
-from synfiqa.schemas.recipe import Recipe
+from synfiqa.schemas.recipe import Pose, Recipe
 from synfiqa.schemas.rows import REGIONS
+from synfiqa.schemas.seeds import derive_seed, generator
 
 _CACHED_IDENTITIES = 4
 _SHADOWLESS = 0.15  # harshness up to which the key light casts no shadows; ambient occlusion is in the texture
@@ -93,7 +94,8 @@ class HeadRenderer:
             scene = compose_scene(identity, assets, recipe, self.hair_varies and recipe.kind == "degraded")
             out.landmarks[i] = scene.camera.project(scene.landmarks, size)[:, :2]
             out.face_points[i] = scene.camera.project(scene.face_points, size)[:, :2]
-            drawn = self._draw(scene, assets, texture, recipe, size)
+            other = self._second_person(identity, scene, recipe, size) if recipe.shot else None
+            drawn = self._draw(scene, assets, texture, recipe, size, other)
             out.images[i], out.occluded_fraction[i], out.occluded_regions[i], out.face_fraction[i] = drawn
         return out
 
@@ -108,9 +110,12 @@ class HeadRenderer:
         return self._cache[key]
 
     def _draw(
-        self, scene: Scene, assets: Assets, texture: Tensor, recipe: Recipe, size: int
+        self, scene: Scene, assets: Assets, texture: Tensor, recipe: Recipe, size: int, behind: Tensor | None
     ) -> tuple[np.ndarray, float, np.ndarray, float]:
-        """Return the image, its occluded share, that of each region, and its head share."""
+        """Return the image, its occluded share, that of each region, and its head share.
+
+        `behind` (4, size, size) is linear colour and coverage between the head and the backdrop.
+        """
         frame = round(size * self.supersample)
         light = lamp(recipe.light, scene.tint, recipe.seed)
         base = self._rasterize(scene.parts, scene, frame)
@@ -134,8 +139,27 @@ class HeadRenderer:
             covered[layer.pixel] = True
             occluded, regions = _hidden(base, assets, covered[base.pixel])
             self._shade(canvas, layer, texture, scene, light, recipe)
-        image = self._composite(canvas.view(4, frame, frame), scene, light, recipe, size)
+        image = self._composite(canvas.view(4, frame, frame), scene, light, recipe, size, behind)
         return image, occluded, regions, head_share
+
+    def _second_person(self, identity: Identity, scene: Scene, recipe: Recipe, size: int) -> Tensor | None:
+        """Return linear colour and coverage (4, size, size) of the other person beside; None for a shot without.
+
+        It is the same person in all photographs of an identity.
+        """
+        if recipe.shot is None or not recipe.shot.second_face:
+            return None
+        person = sample_identity(derive_seed(identity.seed, "face3d", "second face"))
+        assets, texture = self._assets(person)
+        seed = derive_seed(recipe.seed, "face3d", "second face")
+        yaw, pitch = generator(seed).uniform((-30, -8), (30, 8))
+        own = Recipe(kind="reference", seed=seed, pose=Pose(yaw=float(yaw), pitch=float(pitch)), light=recipe.light)
+        other = beside(scene, recipe, compose_scene(person, assets, own))
+        frame = round(size * self.supersample)
+        canvas = torch.zeros(4, frame * frame, device=self.device)
+        layer = self._rasterize(other.parts, other, frame)
+        self._shade(canvas, layer, texture, other, lamp(own.light, scene.tint, recipe.seed), own)
+        return _reduced(canvas.view(4, frame, frame), size)
 
     def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
         mesh = assemble(parts)
@@ -208,15 +232,25 @@ class HeadRenderer:
             canvas[:3].index_copy_(1, pixel, lit)
         canvas[3].index_fill_(0, layer.pixel, 1.0)
 
-    def _composite(self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int) -> np.ndarray:
+    def _composite(
+        self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int, behind: Tensor | None
+    ) -> np.ndarray:
         """Return the developed uint8 image: antialiased reduction of the drawn layers over the backdrop."""
-        small = canvas
-        if canvas.shape[1] != size:
-            small = functional.interpolate(canvas[None], (size, size), mode="bilinear", antialias=True)[0]
+        small = _reduced(canvas, size)
+        if behind is not None:
+            # Premultiplied layers: the nearer one lets through what it does not cover.
+            small = small + (1 - small[3]).clamp(0, 1) * behind
         backdrop = torch.from_numpy(paint_background(recipe.background, scene.rng, size)).to(self.device)
         level = backdrop_level(recipe.light)
         linear = small[:3] + (1 - small[3]).clamp(0, 1) * level * backdrop.permute(2, 0, 1)
         return develop(linear, light).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def _reduced(canvas: Tensor, size: int) -> Tensor:
+    """Return a supersampled canvas (4, F, F) at the size of the image, antialiased."""
+    if canvas.shape[1] == size:
+        return canvas
+    return functional.interpolate(canvas[None], (size, size), mode="bilinear", antialias=True)[0]
 
 
 def _hidden(base: _Layer, assets: Assets, covered: Tensor) -> tuple[float, np.ndarray]:

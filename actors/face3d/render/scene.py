@@ -27,6 +27,10 @@ _PIVOT = np.array([0.0, -0.75, -0.2], np.float32)  # centre of the skull's rotat
 _HEAD_HEIGHT = 2.4  # head units in which recipes measure the camera's distance
 _SKULL = np.array([0.0, 0.0, -0.12], np.float32)  # the axis round which hair hangs
 _UNDER_HAT = 0.15  # height from which hair lies under a hat
+WIDE = 1.25
+"""Side of the frame of a photograph, in which a face may be off the middle, in that of a portrait."""
+_EYES_APART = 0.58  # head units
+_CLOTHES_REACH = 4.0  # from the middle of the head down, head units
 _MAX_NECK_ROLL = 22.0  # degrees; what exceeds it tilts the camera, not the neck
 
 
@@ -132,14 +136,18 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
         occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in occluder]
 
     middle = rigid(np.array([[0.0, -0.02, 0.0]], np.float32))[0]
-    roll = pose.roll - neck_roll
-    scale = 0.667 / 2.45 * (1 + 0.05 * float(jitter[0]))
+    shot = recipe.shot
+    roll = pose.roll - neck_roll + (shot.turn if shot else 0.0)
+    scale = 0.667 / 2.45 * (1 + 0.05 * float(jitter[0])) * (shot.head / WIDE if shot else 1.0)
     if roll:
         middle = rotation(0, 0, roll) @ middle
     centre = (
         0.5 - scale * 0.8 * float(middle[0]) + 0.025 * float(jitter[1]),
         0.5 + scale * float(middle[1]) + 0.02 * float(jitter[2]),
     )
+    if shot:
+        aside = scale * _EYES_APART
+        centre = centre[0] + aside * shot.shift_x, centre[1] + aside * shot.shift_y
     return Scene(
         parts=parts,
         occluder=occluder,
@@ -155,6 +163,18 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
         light_direction=lamp(recipe.light).direction,
         rng=rng,
     )
+
+
+def beside(scene: Scene, recipe: Recipe, other: Scene) -> Scene:
+    """Return the scene of another person, placed beside the person of a recipe's photograph and farther away."""
+    shot, camera = recipe.shot, scene.camera
+    assert shot is not None, "only photographs have a second face"
+    scale = camera.scale * shot.second_face
+    aside = rotation(0, 0, camera.roll) @ np.array([camera.scale * _EYES_APART * shot.second_x, 0, 0], np.float32)
+    x, y = camera.centre[0] + float(aside[0]), camera.centre[1] - float(aside[1])
+    # The clothes of a smaller person would end inside the frame.
+    y = max(y, 1.0 - scale * _CLOTHES_REACH) if abs(camera.roll) < 45 else y
+    return replace(other, camera=Camera(scale, (x, y), camera.roll, camera.distance))
 
 
 def _hair_colour(identity: Identity, rng: np.random.Generator, varies: bool) -> np.ndarray:

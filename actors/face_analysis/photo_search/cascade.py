@@ -42,10 +42,10 @@ class FoundFaces:
 
 
 class Cascade:
-    """The three networks with the weights of facenet-pytorch's package, on one device."""
+    """The three networks on one device, with the weights of facenet-pytorch's package or those of `network`."""
 
-    def __init__(self, device: str = "cpu") -> None:
-        network = MTCNN(keep_all=True, device=torch.device(device))
+    def __init__(self, device: str = "cpu", network: MTCNN | None = None) -> None:
+        network = network or MTCNN(keep_all=True, device=torch.device(device))
         self._device = torch.device(device)
         self._first = ProposalNetwork(network.pnet)
         self._second = RefinementNetwork(network.rnet)

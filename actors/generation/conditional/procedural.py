@@ -7,6 +7,7 @@ from pydantic import Field
 
 from synfiqa.actors.degradation.recipe_sampler import candidate_recipe
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
+from synfiqa.actors.face3d.render.scene import WIDE
 from synfiqa.actors.face3d.shape.identity import BALANCED
 from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.execution import Execution
@@ -56,12 +57,17 @@ class ProceduralConditionalGenerator:
         self._renderer = HeadRenderer(device)
 
     def generate(self, source: IdentitySource, recipes: Sequence[Recipe]) -> Portraits:
-        """Return one clean portrait per recipe. Own glasses are off: a recipe commands every occluder."""
+        """Return one clean portrait per recipe. Own glasses are off: a recipe commands every occluder.
+
+        Photographs (`recipe.shot`) are wider by `synfiqa.actors.face3d.render.scene.WIDE`, so that a head has as many
+        pixels. All recipes of a call are of one profile.
+        """
         # The accepted tone in place of the weights it was drawn with: all other draws stay as they were.
         tone = int(source.attributes.get("skin_tone", 0))
         weights = [float(tone == step) for step in range(1, 11)] if tone else BALANCED
         identity = sample_identity(source.seed, weights).without_glasses()
-        rendered = self._renderer.render(identity, recipes, self._size)
+        size = round(WIDE * self._size) if any(recipe.shot for recipe in recipes) else self._size
+        rendered = self._renderer.render(identity, recipes, size)
         return Portraits(
             rendered.images,
             rendered.landmarks,

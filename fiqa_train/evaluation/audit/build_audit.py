@@ -20,6 +20,7 @@ from synfiqa.fiqa_train.labels.severities import flat_columns, severities, sever
 from synfiqa.schemas.audit import AuditResult, MethodAudit
 from synfiqa.schemas.evaluation import EvaluationBasis
 from synfiqa.schemas.factors.factor import Factor
+from synfiqa.schemas.recipe import PLUGINS, SHOT
 from synfiqa.schemas.rows import samples_schema
 
 AUDIT = "audit.json"
@@ -82,7 +83,10 @@ def audit_columns(plugged: Sequence[Factor] = ()) -> tuple[str, ...]:
 
 
 def _flat(held_out: HeldOut, degraded: np.ndarray, plugged: Sequence[Factor]) -> dict[str, np.ndarray]:
-    schema = samples_schema([row.field.partition(".")[2] for row in plugged])
+    names = [row.field.partition(".") for row in plugged]
+    schema = samples_schema(
+        [name for part, _, name in names if part == PLUGINS], shots=any(part == SHOT for part, _, _ in names)
+    )
     wanted = pa.schema([schema.field(name) for name in audit_columns(plugged)])
     rows = [row for row, kept in zip(held_out.rows, degraded, strict=True) if kept]
     return flat_columns(pa.Table.from_pylist(rows, schema=wanted), plugged)

@@ -12,6 +12,7 @@ from synfiqa.actors.imaging import alignment
 from synfiqa.actors.imaging.alignment import (
     ARCFACE_TEMPLATE,
     align,
+    align_smoothly,
     similarity_transform,
     transform_points,
     warp,
@@ -197,3 +198,30 @@ class TestTorch:
         landmarks = ARCFACE_TEMPLATE * 2 + np.random.default_rng(0).normal(0, 9, (16, 5, 2)) + 100
         found = align([photo] * 16, landmarks, device="cuda")
         assert np.abs(found.astype(int) - align([photo] * 16, landmarks)).mean() < 0.1
+
+
+def test_smooth_alignment_leaves_noise_that_depends_smoothly_on_the_size_of_the_photograph():
+    rng = np.random.default_rng(0)
+    left = {}
+    for scale in (1.0, 1.3, 1.95, 2.05, 4.0):
+        landmarks = ARCFACE_TEMPLATE * scale + 8
+        side = round(112 * scale) + 24
+        noise = np.clip(np.rint(128 + rng.normal(0, 30, (side, side, 3))), 0, 255).astype(np.uint8)
+        left[scale] = float(align_smoothly(noise, landmarks)[8:-8, 8:-8].std())
+    assert left[1.95] == pytest.approx(left[2.05], rel=0.12)
+    assert left[1.0] > left[1.3] > left[1.95] > left[4.0]
+
+
+def test_smooth_alignment_puts_landmarks_on_the_template():
+    for scale in (0.6, 1.7, 3.3):
+        landmarks = ARCFACE_TEMPLATE * scale + 11
+        side = round(112 * scale) + 30
+        y, x = np.mgrid[:side, :side]
+        spots = sum(np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * (2 * scale) ** 2)) for px, py in landmarks)
+        image = np.repeat(np.rint(250 * np.clip(spots, 0, 1)).astype(np.uint8)[..., None], 3, axis=2)
+        crop = align_smoothly(image, landmarks)[..., 0].astype(float)
+        for px, py in ARCFACE_TEMPLATE:
+            left, top = round(px) - 6, round(py) - 6
+            part = crop[top : top + 13, left : left + 13]
+            yy, xx = np.mgrid[top : top + 13, left : left + 13]
+            assert ((part * xx).sum() / part.sum(), (part * yy).sum() / part.sum()) == pytest.approx((px, py), abs=0.2)

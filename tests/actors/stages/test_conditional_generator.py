@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from synfiqa.actors.generation.conditional.backends import RenderedBackend
@@ -13,8 +14,10 @@ from synfiqa.actors.stages.conditional_generator import ConditionalGeneratorStag
 from synfiqa.actors.stages.identity_generator import IdentityGeneratorStage
 from synfiqa.cluster.commits.shard_formats import content_digest, decode, encode
 from synfiqa.cluster.pipeline.stage import Work
+from synfiqa.fiqa_train.labels.severities import flat_columns, severities
 from synfiqa.schemas.config.run import RunConfig
-from synfiqa.schemas.rows import CANDIDATES, IDENTITIES, REGIONS
+from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
+from synfiqa.schemas.rows import CANDIDATES, IDENTITIES, REGIONS, recipe_from_row, samples_schema
 
 CONFIG = RunConfig.model_validate({"generate": {"references": 2, "degraded": 7, "micro_batch": 8, "portrait_size": 64}})
 RUN = resolve(CONFIG)
@@ -97,6 +100,28 @@ def test_when_every_sample_of_a_batch_is_unfit_all_are_rejected(shard, monkeypat
     assert nothing.table.num_rows == 0
     assert {row.reason for row in nothing.dead} == {"no_face"}
     assert len(nothing.dead) == 9
+
+
+def test_photographs_are_taken_detected_and_aligned_and_their_columns_are_kept(shard):
+    generate = {"references": 2, "degraded": 6, "portrait_size": 100, "profile": "camera"}
+    config = RunConfig.model_validate({"generate": generate})
+    run = resolve(config)
+    stage = ConditionalGeneratorStage(run)
+    assert run.models.detector.name in stage.models
+    done = stage.process(shard)
+    assert done.dead == ()
+    assert done.table.schema == samples_schema(shots=True)
+    rows = done.table.to_pylist()
+    candidate = shard.table["candidate"][0].as_py()
+    assert [recipe_from_row(row) for row in rows] == RenderedBackend(run, Players(run.models)).recipes(candidate)
+    references = [row for row in rows if row["kind"] == "reference"]
+    assert all(row["detected"] and abs(row["measured_misalignment"]) < 8 for row in references)
+    assert all(row["measured_misalignment"] == 0 for row in rows if not row["detected"])
+    assert content_digest(ConditionalGeneratorStage(run).process(shard).table) == content_digest(done.table)
+    assert content_digest(decode(encode(done.table, "parquet", {}), "parquet")) == content_digest(done.table)
+    severe = severities(flat_columns(done.table, CAMERA_FACTORS), CAMERA_FACTORS)
+    assert severe["missed"].tolist() == [float(not row["detected"]) for row in rows]
+    assert all(np.isfinite(values).all() and values.min() >= 0 for values in severe.values())
 
 
 @pytest.mark.parametrize("format", ["parquet", "webdataset"])

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.factors import FACTORS, after_rendering
+from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
 from synfiqa.schemas.factors.factor import Caption
 from synfiqa.schemas.factors.markdown import factor_page
-from synfiqa.schemas.recipe import REGIONS, recipe_fields
-from synfiqa.schemas.rows import SAMPLES
+from synfiqa.schemas.factors.rules import check_factors
+from synfiqa.schemas.recipe import REGIONS, Shot, column_of, recipe_fields
+from synfiqa.schemas.rows import SAMPLES, SHOTS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "factors.md"
 FIELDS = dict(recipe_fields())
@@ -32,6 +35,21 @@ def test_severities_are_computed_from_columns_of_samples():
     known = {*SAMPLES.names, *(f"covered_{region}" for region in REGIONS)}
     assert {column for row in FACTORS for severity in row.severities for column in severity.columns} <= known
     assert {row.column for row in FACTORS if row.shown} <= known
+
+
+def test_rows_of_the_camera_are_computed_from_columns_that_only_its_runs_have():
+    check_factors((*FACTORS, *CAMERA_FACTORS))
+    assert {column for row in CAMERA_FACTORS for part in row.severities for column in part.columns} <= set(SHOTS.names)
+    assert {row.column for row in CAMERA_FACTORS} <= set(SHOTS.names)
+    neutral = {name: np.full(1, value) for name, value in columns_of(Shot()).items()}
+    for row in CAMERA_FACTORS:
+        for part in row.severities:
+            if part.name not in ("crop_turn", "missed", "camera_codec"):
+                assert max(0.0, float(part.of(*(neutral[name] for name in part.columns))[0])) == 0, part.name
+
+
+def columns_of(shot):
+    return {column_of(f"shot.{name}"): value for name, value in shot.model_dump().items() if not isinstance(value, str)}
 
 
 def test_every_rate_of_the_config_is_that_of_a_fault_or_of_the_renderer():
