@@ -32,7 +32,10 @@ class PeopleSection(Section):
         0.0, ge=0, le=1, description="amount of smooth individual relief of the face beside the named coefficients"
     )
     lines: float = Field(
-        0.0, ge=0, le=1, description="depth of single age lines on forehead, at eyes and mouth, growing from 25 years on"
+        0.0,
+        ge=0,
+        le=1,
+        description="depth of single age lines on forehead, at eyes and mouth, growing from 25 years on",
     )
     freckles: Rate = Field(0.0, description="share of people of skin tones 1 to 6 with further freckles")
     moles: float = Field(0.0, ge=0, le=10, description="mean number of further moles on the face")
@@ -50,7 +53,7 @@ PRESETS: dict[str, PeopleSection] = {
         cap=0.04,
         headscarf=0.08,
         beards=0.3,
-        shape=1.3,
+        shape=1.25,
         texture=1.4,
         relief=1.0,
         lines=0.8,

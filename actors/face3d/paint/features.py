@@ -203,7 +203,7 @@ def paint_beard(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.G
         "horseshoe": strength * np.maximum(moustache, bars) + 0.12 * beard,
         "chin_strap": strength * strap + 0.10 * np.maximum(beard, moustache),
         "whiskers": strength * np.maximum(whiskers, 0.9 * moustache) + 0.08 * beard,
-        "long": strength * np.maximum(beard, moustache),
+        "long": 1.15 * strength * np.maximum(beard, moustache),
     }[kind]
     lips = soft(0.02, np.maximum(c.y - m.mouth_y - m.lip_up, m.mouth_y - m.lip_low - c.y)) * soft(0.03, ax - m.mouth_w)
     opacity = opacity * (0.86 + 0.16 * fine).clip(0.3, 1) * (1 - lips)

@@ -50,7 +50,9 @@ def _forehead(c: Canvas, identity: Identity, m: FaceMeasures, depth: float, rng:
     for height in heights:
         middle, half = rng.normal(0, 0.05), rng.uniform(0.22, 0.40)
         bend, wave = rng.uniform(-0.02, 0.05), rng.uniform(0.0, 0.012)
-        level = height + bend * (1 - ((c.x - middle) / 0.3) ** 2).clip(-1, 1) + wave * np.cos(9 * c.x + rng.uniform(0, 6))
+        level = (
+            height + bend * (1 - ((c.x - middle) / 0.3) ** 2).clip(-1, 1) + wave * np.cos(9 * c.x + rng.uniform(0, 6))
+        )
         along = (c.x - middle + half) / (2 * half)
         _line(c, c.y - level - wobble, along, 0.011, depth * own * rng.uniform(0.5, 0.9))
 
@@ -95,23 +97,25 @@ def _around_mouth(
 
 def _freckles(c: Canvas, m: FaceMeasures, strength: float, rng: np.random.Generator) -> None:
     """Paint single freckles over nose and cheeks, fewer on the forehead."""
-    zone = bump(np.abs(c.x), c.y, 0.26, m.eye_y - 0.27, 0.22, 0.13) + 0.9 * bump(c.x, c.y, 0, m.nose_tip + 0.15, 0.12, 0.12)
+    zone = bump(np.abs(c.x), c.y, 0.26, m.eye_y - 0.27, 0.22, 0.13) + 0.9 * bump(
+        c.x, c.y, 0, m.nose_tip + 0.15, 0.12, 0.12
+    )
     zone = zone + 0.22 * bump(c.x, c.y, 0, m.brow_y + 0.22, 0.4, 0.12) + 0.08 * (c.y > m.mouth_y)
     zone = zone * smoothstep(0.15, 0.5, c.z) * _bare(c, m)
     weight = (zone / zone.sum()).ravel()
-    for count, size in ((int(60 + 150 * strength), 0.55), (int(20 + 40 * strength), 0.9)):
+    for count, size in ((int(140 + 320 * strength), 0.5), (int(20 + 50 * strength), 0.75)):
         spots = np.zeros(c.x.size, np.float32)
         at = rng.choice(c.x.size, count, p=weight / weight.sum())
         spots[at] = rng.uniform(0.35, 1.0, count)
         soft = cv2.GaussianBlur(spots.reshape(c.x.shape), (0, 0), size, borderType=cv2.BORDER_REPLICATE)
-        c.shade(np.clip(soft * (2 * np.pi * size**2) * 0.62 * (0.5 + 0.5 * strength), 0, 0.7), _FRECKLE)
+        c.shade(np.clip(soft * (2 * np.pi * size**2) * 0.34 * (0.6 + 0.4 * strength), 0, 0.6), _FRECKLE)
 
 
 def _moles(c: Canvas, m: FaceMeasures, count: int, rng: np.random.Generator) -> None:
     bare = _bare(c, m) if count else None
     for _ in range(count):
         x, y = rng.uniform(-0.55, 0.55), rng.uniform(m.chin_y + 0.1, 0.55)
-        size, dark = rng.uniform(0.012, 0.022), rng.uniform(0.45, 0.9)
+        size, dark = rng.uniform(0.010, 0.020), rng.uniform(0.35, 0.8)
         c.shade(dark * bump(c.x, c.y, x, y, size, size) * bare, _MOLE)
 
 

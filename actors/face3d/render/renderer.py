@@ -190,7 +190,9 @@ class HeadRenderer:
                 bright = (light.key + light.ambient + light.fill) * a[4:7]
                 through = 1 - a[7]
                 canvas.index_copy_(
-                    1, pixel, canvas.index_select(1, pixel) * through + a[7] * torch.cat((bright, torch.ones_like(a[7:])))
+                    1,
+                    pixel,
+                    canvas.index_select(1, pixel) * through + a[7] * torch.cat((bright, torch.ones_like(a[7:]))),
                 )
                 continue
             normal, reach = unit(a[:3]), a[3]

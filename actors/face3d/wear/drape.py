@@ -48,16 +48,16 @@ def hijab_edge(m: FaceMeasures, coverage: float) -> float:
 
 def hijab(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float) -> list[Part]:
     """Return a headscarf: the face free from hairline to chin (coverage 0), or from the brows to the lips (1)."""
-    chin = float(grid[row_of("chin_bottom"), COLUMNS // 2, 1])
-    low = chin + 0.02 + coverage * max(0.0, m.mouth_y - m.lip_low - 0.10 - chin)
+    chin = _chin(grid)
+    low = chin[0] + 0.02 + coverage * max(0.0, m.mouth_y - m.lip_low - 0.10 - chin[0])
     opening = _Opening(hijab_edge(m, coverage), low, 1.16 - 0.34 * coverage, 2.3)
     colour = cloth(rng)
-    return [_draped("hijab", grid, opening, _Cloth(0.028, 0.075, 0.020, 0.05), chin, colour, rng)]
+    return [_draped("hijab", grid, opening, _Cloth(0.038, 0.075, 0.020, 0.05), chin, colour, rng)]
 
 
 def hood(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float) -> list[Part]:
     """Return a hood: its edge behind the hairline (coverage 0), or in front of brows and cheeks (1)."""
-    chin = float(grid[row_of("chin_bottom"), COLUMNS // 2, 1])
+    chin = _chin(grid)
     top = 0.86 + coverage * (m.brow_y + 0.04 - 0.86)
     opening = _Opening(top, -1.75, 1.30 - 0.62 * coverage, 5.0)
     colour = cloth(rng)
@@ -65,12 +65,18 @@ def hood(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: 
     return [_draped("hood", grid, opening, _Cloth(reach, 0.20, 0.026, 0.10), chin, colour, rng)]
 
 
+def _chin(grid: np.ndarray) -> tuple[float, float]:
+    """Return the height of the underside of the chin, and its largest distance from the axis."""
+    middle = grid[row_of("mental") : row_of("under"), COLUMNS // 2]
+    return float(grid[row_of("chin_bottom"), COLUMNS // 2, 1]), float(middle[:, 2].max() - _AXIS)
+
+
 def _draped(
     name: str,
     grid: np.ndarray,
     opening: _Opening,
     made: _Cloth,
-    chin: float,
+    chin: tuple[float, float],
     colour: np.ndarray,
     rng: np.random.Generator,
 ) -> Part:
@@ -108,9 +114,7 @@ def _draped(
     lift = made.off * (1 - 0.3 * pole) * smoothstep(0.55, 0.95, height)
     surface = np.stack((x, height + lift, z), -1).astype(np.float32)
     shade = 0.86 + 0.14 * np.clip(fold, -1, 1) - 0.22 * smoothstep(0.05, 0.0, beside)
-    return Part(
-        name, surface, colour=(colour * shade[..., None]).astype(np.float32), gloss=0.02, double_sided=True
-    )
+    return Part(name, surface, colour=(colour * shade[..., None]).astype(np.float32), gloss=0.02, double_sided=True)
 
 
 def _profile(grid: np.ndarray, opening: _Opening, crown: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -143,8 +147,9 @@ def _bearings(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.concatenate([above, below])
 
 
-def _hanging(r: np.ndarray, height: np.ndarray, front: np.ndarray, chin: float, made: _Cloth) -> np.ndarray:
+def _hanging(r: np.ndarray, height: np.ndarray, front: np.ndarray, at: tuple[float, float], made: _Cloth) -> np.ndarray:
     """Return distances from the axis as cloth hangs: it does not follow the head back in, and closes at the neck."""
+    chin, reach = at
     straight = np.maximum.accumulate(r, axis=0)
     beside = smoothstep(0.75, 1.3, front)
     r = r + beside * (straight - r)
@@ -152,11 +157,11 @@ def _hanging(r: np.ndarray, height: np.ndarray, front: np.ndarray, chin: float, 
     r = r * (1 - 0.10 * smoothstep(1.4, 2.4, front) * smoothstep(-0.3, -1.2, height))
     neck = np.interp(
         -height,
-        [-chin, -chin + 0.12, 1.36, 1.55, -_END],
-        [0.80, 0.60, 0.54, 0.58, 0.95],
+        [-chin, -chin + 0.14, 1.40, 1.55, -_END],
+        [reach, 0.64, 0.56, 0.60, 0.95],
     )
     shoulder = np.interp(-height, [-chin - 0.4, 1.3, 1.5, -_END], [0.78, 0.70, 0.74, 1.45])
     across = smoothstep(0.25, 1.25, front)
     low = neck + made.loose + across * (shoulder - neck)
-    closing = smoothstep(chin + 0.05, chin - 0.10, height) * smoothstep(2.3, 1.3, front)
+    closing = smoothstep(chin, chin - 0.12, height) * smoothstep(2.3, 1.3, front)
     return np.asarray(r + closing * (low - r))

@@ -25,13 +25,11 @@ def glare(frame: list[Part], rng: np.random.Generator, coverage: float) -> list[
         reach = np.abs(inner - middle).max(0)
         u, v = ((lens[..., axis] - middle[axis]) / reach[axis] for axis in (0, 1))
         across = u * np.cos(slant) + v * np.sin(slant) - shift * (1 - coverage)
-        half = 0.18 + 1.45 * coverage
+        half = 0.16 + 0.45 * coverage + 0.95 * coverage**2
         opacity = (0.82 + 0.18 * coverage) * smoothstep(half + 0.22, half - 0.08, np.abs(across))
         opacity = opacity * (0.75 + 0.25 * smoothstep(-1.2, 0.4, v + 1.2 * coverage))
         if bars:  # of a window
             opacity = opacity * (1 - 0.5 * (1 - coverage) * smoothstep(0.09, 0.04, np.abs(v - 0.1)))
         uv = np.stack((opacity, np.zeros_like(opacity)), -1).astype(np.float32)
-        parts.append(
-            Part("glare", lens.astype(np.float32), Material.GLARE, uv=uv, colour=colour, double_sided=True)
-        )
+        parts.append(Part("glare", lens.astype(np.float32), Material.GLARE, uv=uv, colour=colour, double_sided=True))
     return parts

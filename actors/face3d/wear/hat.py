@@ -30,9 +30,7 @@ def front_edge(m: FaceMeasures, coverage: float) -> float:
     return _HAIRLINE + coverage * (m.brow_y - 0.04 - _HAIRLINE)
 
 
-def _of_kind(
-    kind: str, grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float
-) -> list[Part]:
+def _of_kind(kind: str, grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float) -> list[Part]:
     base, normal = _covered_surface(grid, band_height(front_edge(m, coverage), column_angles()))
     colour, second = cloth(rng), cloth(rng)
     t = np.linspace(0, 1, _ROWS, dtype=np.float32)[:, None]

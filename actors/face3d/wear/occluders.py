@@ -1,4 +1,4 @@
-"""Occluders that turn with the head: glasses, mask, scarf and hand; others of `build_occluder` have modules of their own."""
+"""Occluders that turn with the head: glasses, mask, scarf and hand; `build_occluder` chooses among all kinds."""
 
 import colorsys
 

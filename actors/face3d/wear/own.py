@@ -32,9 +32,7 @@ class Own:
     edge: float = np.inf
 
 
-def own_things(
-    identity: Identity, grid: np.ndarray, m: FaceMeasures, kind: Occluder, facial_hair: np.ndarray
-) -> Own:
+def own_things(identity: Identity, grid: np.ndarray, m: FaceMeasures, kind: Occluder, facial_hair: np.ndarray) -> Own:
     """Return what a person wears beside a commanded occluder, which replaces things of the same place.
 
     `grid` is the expressed, unrotated head, `facial_hair` the linear colour (3,) of a beard.
@@ -81,7 +79,7 @@ def _long_beard(identity: Identity, grid: np.ndarray, m: FaceMeasures, colour: n
     ragged = 0.05 * np.abs(noise(rng, (1, 17), (1, columns)))
     strands = noise(rng, (4, 26), (rows, columns))
     y = root[:, 1] + 0.05 * reach - (length + 0.05 * reach + ragged) * t
-    narrow = 1 - 0.32 * t**1.4
+    narrow = 1 - 0.22 * t**1.4
     bulge = 0.055 * np.clip(np.sin(np.pi * t), 0, 1) ** 0.7 * reach + 0.02 * smoothstep(0.0, 0.25, t)
     x = root[:, 0] * narrow + 0.012 * strands * t
     z = root[:, 2] + bulge - 0.02 + 0.012 * strands - 0.30 * t**2 * (1 - reach)

@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True)
     for name in ("strangers", "privacy"):
         one = kinds.add_parser(name)
-        one.add_argument("--people", default="{}", help="generate.people: a ready-made name, or JSON; {} is the default")
+        one.add_argument(
+            "--people", default="{}", help="generate.people: a ready-made name, or JSON; {} is the default"
+        )
         one.add_argument("--count", type=int, default=600, help="rendered people")
         one.add_argument("--seed", type=int, default=0)
         one.add_argument("--embedders", nargs="+", default=["bundled-a", "dlib"] if name == "strangers" else ["dlib"])
@@ -68,7 +70,10 @@ def _near(shown: Portraits, options: argparse.Namespace, embedder: str) -> Nearn
 
 def strangers_table(embedder: str, found: Sequence[Strangers]) -> str:
     """Return one row a threshold: pairs above it, their share with its error, and the share by the fitted tail."""
-    rows = [f"| {embedder}: cosine above | pairs of {found[0].pairs:,} | people in them | share | by the tail |", "|---|---|---|---|---|"]
+    rows = [
+        f"| {embedder}: cosine above | pairs of {found[0].pairs:,} | people in them | share | by the tail |",
+        "|---|---|---|---|---|",
+    ]
     rows += [
         f"| {one.threshold:g} | {one.above:,} | {one.people} | {one.share:.2e} +- {one.error:.1e} | {one.fitted:.1e} |"
         for one in found
@@ -82,7 +87,9 @@ def privacy_table(embedder: str, found: Nearness) -> str:
     rows = [f"| {embedder}: nearest of {found.gallery} real people | {heads} |", "|---|" + "---|" * len(QUANTILES)]
     for name, values in (("rendered people", found.rendered), ("real strangers", found.real)):
         rows.append(f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
-    share = f"{found.nearer:.2%} of the rendered people are nearer than {found.limit:.3f}, as 1 % of real strangers are."
+    share = (
+        f"{found.nearer:.2%} of the rendered people are nearer than {found.limit:.3f}, as 1 % of real strangers are."
+    )
     return "\n".join(rows) + f"\n\n{share}\n"
 
 

@@ -33,7 +33,11 @@ def portraits_of(people: PeopleSection, wanted: int, seed: int, limit: int = 0) 
     Seeds are of no run, bootstrap or other benchmark. `limit` bounds the candidates (0: four for each wanted). Yaw and
     expression are the commanded ones, glasses the larger of commanded and measured.
     """
-    generator, detector, rules = ProceduralIdentityGenerator(PORTRAIT_SIZE, people=people), MtcnnDetector(), FilterSection()
+    generator, detector, rules = (
+        ProceduralIdentityGenerator(PORTRAIT_SIZE, people=people),
+        MtcnnDetector(),
+        FilterSection(),
+    )
     faces: list[np.ndarray] = []
     number = 0
     while len(faces) < wanted and number < (limit or 4 * wanted):
