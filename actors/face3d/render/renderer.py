@@ -241,10 +241,8 @@ def _hiding(layer: _Layer) -> Tensor:
     clear = torch.tensor(glows, device=layer.face.device).index_select(0, of_part)
     opacity = torch.from_numpy(layer.mesh.attributes[3]).to(layer.face.device)
     corners = torch.from_numpy(layer.mesh.faces.T).to(layer.face.device)
-    mixed = sum(
-        opacity.index_select(0, corner.index_select(0, layer.face)) * weight
-        for corner, weight in zip(corners, layer.bary, strict=True)
-    )
+    weights = zip(corners, layer.bary, strict=True)
+    mixed = torch.stack([opacity[corner.index_select(0, layer.face)] * weight for corner, weight in weights]).sum(0)
     return torch.nonzero(~clear | (mixed >= _HIDES))[:, 0]
 
 
