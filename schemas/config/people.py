@@ -16,8 +16,8 @@ class PeopleSection(Section):
 
     glasses: Rate = Field(
         0.0,
-        description="share of people who own clear glasses; they pass the filter's rule on glasses, and nobody else "
-        "wears any. 0: 12 % of the candidates wear glasses for the filter to reject",
+        description="share of people who own clear glasses; they pass the filter's rule on glasses, and others "
+        "wear none. 0: 12 % of the candidates wear glasses for the filter to reject",
     )
     cap: Rate = Field(0.0, description="share of people who own a peaked or knitted cap")
     headscarf: Rate = Field(0.0, description="share of women who wear a headscarf (hijab); they wear no cap")

@@ -112,7 +112,9 @@ def _freckles(c: Canvas, m: FaceMeasures, strength: float, rng: np.random.Genera
 
 
 def _moles(c: Canvas, m: FaceMeasures, count: int, rng: np.random.Generator) -> None:
-    bare = _bare(c, m) if count else None
+    if not count:
+        return
+    bare = _bare(c, m)
     for _ in range(count):
         x, y = rng.uniform(-0.55, 0.55), rng.uniform(m.chin_y + 0.1, 0.55)
         size, dark = rng.uniform(0.010, 0.020), rng.uniform(0.35, 0.8)

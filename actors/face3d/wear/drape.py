@@ -56,9 +56,9 @@ def hijab(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage:
 
 
 def hood(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float) -> list[Part]:
-    """Return a hood: its edge behind the hairline (coverage 0), or in front of brows and cheeks (1)."""
+    """Return a hood: its edge at the hairline (coverage 0), or in front of brows and cheeks (1)."""
     chin = _chin(grid)
-    top = 0.86 + coverage * (m.brow_y + 0.04 - 0.86)
+    top = 0.72 + coverage * (m.brow_y + 0.04 - 0.72)
     opening = _Opening(top, -1.75, 1.30 - 0.62 * coverage, 5.0)
     colour = cloth(rng)
     reach = 0.15 + 0.09 * coverage
@@ -90,8 +90,8 @@ def _draped(
     columns = np.interp(wrapped, column_angles(), np.arange(COLUMNS)).astype(np.float32)
     lines = np.broadcast_to(np.arange(len(y), dtype=np.float32)[:, None], columns.shape)
     lines = np.ascontiguousarray(lines)
-    r = cv2.remap(radius.astype(np.float32), columns, lines, cv2.INTER_LINEAR)
-    bearing = cv2.remap(sideways.astype(np.float32), columns, lines, cv2.INTER_LINEAR)
+    r = np.asarray(cv2.remap(radius.astype(np.float32), columns, lines, cv2.INTER_LINEAR))
+    bearing = np.asarray(cv2.remap(sideways.astype(np.float32), columns, lines, cv2.INTER_LINEAR))
     height = np.broadcast_to(y[:, None], r.shape)
 
     front = np.abs(wrapped)

@@ -39,7 +39,7 @@ def own_things(identity: Identity, grid: np.ndarray, m: FaceMeasures, kind: Occl
     """
     parts: list[Part] = []
     owned = bool(identity.attributes.get("own_glasses", False))
-    # Candidates' glasses that nobody owns are worn where nothing is commanded.
+    # Candidates' glasses that are not owned are worn where nothing is commanded.
     if identity.attributes["glasses"] and (kind == "none" or (owned and kind not in EYEWEAR)):
         parts += glasses(grid, m, _stream(identity, "glasses"), False, 0.0)
     if identity.attributes["beard"] == "long":

@@ -30,7 +30,8 @@ def cosines_of_strangers(vectors: np.ndarray) -> np.ndarray:
 def strangers(vectors: np.ndarray, threshold: float) -> Strangers:
     """Measure the pairs above a threshold.
 
-    Pairs of one person depend on each other, so the error is a jackknife over people, not a binomial one.
+    Pairs of one person depend on each other, so the error is a jackknife over people, not a binomial one. Where they do
+    not, it is the square root of 2 too large.
     """
     close = vectors @ vectors.T > threshold
     np.fill_diagonal(close, False)

