@@ -128,7 +128,7 @@ def poses(seed: int, size: int = 160) -> np.ndarray:
 
 def worn(seed: int, size: int = 144) -> np.ndarray:
     """Return glare, hijab, hood and headphones at coverage 0, 0.5 and 1, turned and in profile, of two people each."""
-    rows = []
+    rows: list[np.ndarray] = []
     for kind in ("glare", "hijab", "hood", "headphones"):
         for number in (7, 30):
             recipes = [
@@ -150,10 +150,14 @@ def worn(seed: int, size: int = 144) -> np.ndarray:
 
 def owners(seed: int) -> np.ndarray:
     """Return eight people each with a cap, a headscarf and glasses of their own, from four sides."""
-    shown = []
+    shown: list[np.ndarray] = []
     for people in (PeopleSection(cap=1), PeopleSection(headscarf=1), PeopleSection(glasses=1)):
-        shown += _eight(seed, people, lambda one: one.attributes["headwear"] != "none" or one.attributes["glasses"])
+        shown += _eight(seed, people, _owns)
     return grid(shown, 8)
+
+
+def _owns(one: Identity) -> bool:
+    return one.attributes["headwear"] != "none" or bool(one.attributes.get("own_glasses", False))
 
 
 def skins(seed: int) -> np.ndarray:

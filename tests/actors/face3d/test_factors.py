@@ -89,9 +89,9 @@ class TestOccluders:
         assert (hidden[-1] > hidden[0]).all()
 
     def test_a_hood_hides_the_forehead_and_leaves_the_face_below(self, renderer):
-        told = shares(renderer.render(PERSON, [recipe(occluder="hood", occluder_coverage=1.0)], SIZE))
-        assert told["forehead"] > 0.7
-        assert max(told[name] for name in ("nose", "mouth", "chin")) < 0.12
+        hidden = shares(renderer.render(PERSON, [recipe(occluder="hood", occluder_coverage=1.0)], SIZE))
+        assert hidden["forehead"] > 0.7
+        assert max(hidden[name] for name in ("nose", "mouth", "chin")) < 0.12
 
     def test_more_coverage_by_glare_hides_more_of_both_eyes(self, renderer):
         rows = [recipe(seed, occluder="glare", occluder_coverage=c) for seed in range(3) for c in (0.0, 1.0)]
