@@ -24,7 +24,7 @@ from benchmarks.quality.face_bars.ladder_set import Faces, ladder_faces
 from benchmarks.quality.face_bars.people import REFERENCES, cleaned
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, Identity, sample_identity
-from synfiqa.actors.face3d.shape.people import MORE_BEARDS, sample_person
+from synfiqa.actors.face3d.shape.person import MORE_BEARDS, sample_person
 from synfiqa.actors.imaging.codec import decode
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.generations import current

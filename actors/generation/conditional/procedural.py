@@ -8,7 +8,7 @@ from pydantic import Field
 from synfiqa.actors.degradation.recipe_sampler import candidate_recipe
 from synfiqa.actors.face3d import HeadRenderer
 from synfiqa.actors.face3d.shape.identity import BALANCED
-from synfiqa.actors.face3d.shape.people import sample_person
+from synfiqa.actors.face3d.shape.person import sample_person
 from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.roles import Candidate, IdentitySource, Portraits

@@ -6,7 +6,7 @@ import pytest
 from synfiqa.actors.face3d.shape.coefficients import LIMIT
 from synfiqa.actors.face3d.shape.head import neutral_grid
 from synfiqa.actors.face3d.shape.identity import sample_identity
-from synfiqa.actors.face3d.shape.people import MORE_BEARDS, sample_person
+from synfiqa.actors.face3d.shape.person import MORE_BEARDS, sample_person
 from synfiqa.schemas.config.people import PRESETS, PeopleSection
 
 SEEDS = range(5000, 6500)
