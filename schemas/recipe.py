@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from pydantic.fields import FieldInfo
 
 Kind = Literal["reference", "degraded"]
-Occluder = Literal["none", "glasses", "sunglasses", "mask", "scarf", "hand", "hat", "hair", "object"]
+Occluder = Literal[
+    "none", "glasses", "sunglasses", "mask", "scarf", "hand", "hat", "hair", "object", "glare", "hijab", "hood",
+    "headphones",
+]  # fmt: skip
 Background = Literal["plain", "gradient", "blurred", "cluttered"]
 Profile = Literal["corrected", "faithful", "camera"]
 Codec = Literal["jpeg", "jpeg2000", "webp"]

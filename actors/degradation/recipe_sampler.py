@@ -16,7 +16,7 @@ from synfiqa.schemas.recipe import Background, Expression, Gaze, Kind, Light, Oc
 from synfiqa.schemas.seeds import derive_seed, generator
 
 OCCLUDERS: tuple[Occluder, ...] = ("glasses", "sunglasses", "mask", "scarf", "hand", "hat", "hair", "object")
-"""Occluder kinds, drawn with equal probability."""
+"""Occluder kinds, drawn with equal probability where `generate.degraded_distribution.occluders` is empty."""
 
 _UNITS = tuple(Expression.model_fields)
 
@@ -98,6 +98,8 @@ def _degraded(seed: int, distribution: DegradedSection, profile: Profile) -> Rec
     )
     occluded = rng.random() < distribution.occluder_rate
     occluder, coverage = OCCLUDERS[int(rng.integers(len(OCCLUDERS)))], uniform(rng, 0.3, 1.0)
+    if distribution.occluders:
+        occluder = _weighted_occluder(seed, distribution.occluders)
     background = _background(rng, {"plain": 0.15, "gradient": 0.2, "blurred": 0.35, "cluttered": 0.3})
     low, high = distribution.jpeg_quality
     intervals, weights = distribution.scale_intervals, distribution.scale_weights
@@ -151,6 +153,14 @@ def _expression(rng: np.random.Generator, strength: tuple[float, float]) -> Expr
 def _gaze(rng: np.random.Generator, std: float) -> Gaze:
     """Draw a gaze whose yaw deviates by `std` degrees and whose pitch by two thirds of it."""
     return Gaze(yaw=bounded_normal(rng, std, 32), pitch=bounded_normal(rng, std * 2 / 3, 22))
+
+
+def _weighted_occluder(seed: int, weights: dict[Occluder, float]) -> Occluder:
+    """Draw a kind from random numbers of its own, so that weights move no other draw."""
+    kinds = list(weights)
+    share = np.array([weights[kind] for kind in kinds])
+    rng = generator(derive_seed(seed, "recipe", "occluder"))
+    return kinds[int(rng.choice(len(kinds), p=share / share.sum()))]
 
 
 def _background(rng: np.random.Generator, weights: dict[Background, float]) -> Background:

@@ -17,24 +17,29 @@ from synfiqa.schemas.config.generate import FilterSection
 
 @dataclass(frozen=True)
 class Measured:
-    """Input of the rules. Angles in degrees, the rest 0..1; `glasses` is the larger of commanded and measured."""
+    """Input of the rules. Angles in degrees, the rest 0..1; `glasses` is the larger of commanded and measured.
+
+    `owns_glasses`: glasses belong to the person (`generate.people.glasses`), who wears them in every image.
+    """
 
     detection: float
     yaw: float
     expression: float
     glasses: float
+    owns_glasses: bool = False
 
 
 def judge(measured: Measured, rules: FilterSection) -> tuple[str, float]:
     """Return (reason, value) of the first rule broken, or ("", nan): detection, pose, glasses, expression.
 
-    A value that could not be measured breaks its rule.
+    A value that could not be measured breaks its rule. Glasses that the person owns do not: references and samples
+    show them too, so that no image differs by them.
     """
     if rules.profile == "corrected" and not measured.detection >= rules.min_detection:
         return "no_face", measured.detection
     if not abs(measured.yaw) < rules.max_yaw:
         return "yaw", measured.yaw
-    if not measured.glasses <= rules.max_glasses:
+    if not (measured.owns_glasses or measured.glasses <= rules.max_glasses):
         return "glasses", measured.glasses
     if not measured.expression <= rules.max_expression:
         return "expression", measured.expression

@@ -95,6 +95,7 @@ class IdentityFilterStage(ModelStage):
                 yaw=float(yaw[index]),
                 expression=float(expression[index]),
                 glasses=float(glasses[index]),
+                owns_glasses=bool(commanded[index].get("own_glasses", False)),
             )
             for index, face in enumerate(faces)
         ]

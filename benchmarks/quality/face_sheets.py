@@ -1,4 +1,5 @@
-"""Draw the pictures of `docs/faces.md`: 64 identities, one under 40 nuisances, expression ladders, skin tones, poses.
+"""Draw the pictures of `docs/faces.md`: 64 identities, one under 40 nuisances, expression ladders, skin tones, poses,
+things worn over the face, people with things of their own, details of skin.
 
 `python -m benchmarks.quality.face_sheets` writes them to docs/pictures; `--out` elsewhere. About two CPU-minutes. With
 `--run runs/quickstart`, a finished run, it also writes README's overview of it, and each factor's ladder with labels on
@@ -7,7 +8,8 @@ the scale of the run.
 
 import argparse
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from synfiqa.actors.degradation.camera.photograph import photographed
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, identity_recipes, reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, Identity, sample_identity
 from synfiqa.actors.face3d.render.scene import WIDE
+from synfiqa.actors.face3d.shape.person import MORE_BEARDS, sample_person
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.actors.generation.conditional.photographed_faces import photographed_faces
 from synfiqa.actors.imaging.codec import decode
@@ -32,7 +35,8 @@ from synfiqa.cluster.run.generations import current
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.fiqa_train.labels.label_pass import read_labels, require_calibration
 from synfiqa.schemas.config.generate import DegradedSection, GenerateSection
-from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe
+from synfiqa.schemas.config.people import PeopleSection
+from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe, with_value
 from synfiqa.schemas.seeds import derive_seed
 
 LIMIT_BYTES = 300_000
@@ -57,6 +61,9 @@ def main() -> None:
         "faces-skin-tones": skin_tones(arguments.seed),
         "faces-poses": poses(arguments.seed),
         "faces-photographs": photographs(arguments.seed),
+        "faces-worn": worn(arguments.seed),
+        "faces-people": owners(arguments.seed),
+        "faces-skin": skins(arguments.seed),
     }
     if arguments.run:
         sheets["faces-ladders"] = factor_ladders(arguments.seed, arguments.run, arguments.label)
@@ -142,6 +149,61 @@ def _fitted(image: np.ndarray, side: int) -> np.ndarray:
     """Return an image shrunk or enlarged to fit a white square of this side."""
     small = ImageOps.contain(Image.fromarray(image), (side, side))
     return np.asarray(ImageOps.pad(small, (side, side), color="white"))
+
+
+def worn(seed: int, size: int = 144) -> np.ndarray:
+    """Return glare, hijab, hood and headphones at coverage 0, 0.5 and 1, turned and in profile, of two people each."""
+    rows: list[np.ndarray] = []
+    for kind in ("glare", "hijab", "hood", "headphones"):
+        for number in (7, 30):
+            recipes = [
+                Recipe(
+                    kind="degraded",
+                    seed=number,
+                    occluder=kind,
+                    occluder_coverage=coverage,
+                    pose=Pose(yaw=yaw, pitch=pitch),
+                    light=_LIGHT,
+                )
+                for coverage, yaw, pitch in ((0, 0, 0), (0.5, 0, 0), (1, 0, 0), (0.3, 35, 0), (0.6, -70, 0))
+            ]
+            rows += list(
+                HeadRenderer(supersample=2).render(person(seed, number).without_glasses(), recipes, size).images
+            )
+    return grid(rows, 10)
+
+
+def owners(seed: int) -> np.ndarray:
+    """Return eight people each with a cap, a headscarf and glasses of their own, from four sides."""
+    shown: list[np.ndarray] = []
+    for people in (PeopleSection(cap=1), PeopleSection(headscarf=1), PeopleSection(glasses=1)):
+        shown += _eight(seed, people, _owns)
+    return grid(shown, 8)
+
+
+def _owns(one: Identity) -> bool:
+    return one.attributes["headwear"] != "none" or bool(one.attributes.get("own_glasses", False))
+
+
+def skins(seed: int) -> np.ndarray:
+    """Return eight people each with age lines, freckles and moles, and added beards."""
+    shown = _eight(seed, PeopleSection(lines=1), lambda one: one.number("lines") > 0.4, turned=False)
+    shown += _eight(seed, PeopleSection(freckles=1, moles=3), lambda one: one.number("freckled") > 0, turned=False)
+    shown += _eight(seed, PeopleSection(beards=1), lambda one: one.attributes["beard"] in MORE_BEARDS)
+    return grid(shown, 8)
+
+
+def _eight(
+    seed: int, people: PeopleSection, wanted: Callable[[Identity], bool], turned: bool = True, size: int = 144
+) -> list[np.ndarray]:
+    """Return the first eight people whom `wanted` accepts, frontal or from four sides in turn."""
+    sides = (Pose(), Pose(yaw=35), Pose(yaw=-70, pitch=5), Pose(yaw=-15, pitch=18)) if turned else (Pose(),)
+    found = (sample_person(derive_seed(seed, "sheet", number), people) for number in count())
+    recipe = Recipe(kind="reference", seed=4, background="gradient", light=_LIGHT)
+    return [
+        HeadRenderer(supersample=2).render(one, [with_value(recipe, "pose", sides[at % len(sides)])], size).images[0]
+        for at, one in enumerate(islice((one for one in found if wanted(one)), 8))
+    ]
 
 
 def factor_ladders(seed: int, run: str, label: str, number: int = 36) -> np.ndarray:

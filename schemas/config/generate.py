@@ -1,16 +1,25 @@
 """Config sections of generation: recipe, diffusion, filter."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
 from synfiqa.schemas.config.camera_config import CameraSection
+from synfiqa.schemas.config.people import PRESETS, PeopleSection
 from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.camera_rows import CAMERA
 from synfiqa.schemas.factors.capture import DISTANCE
 from synfiqa.schemas.factors.light import EXPOSURE
-from synfiqa.schemas.recipe import Profile
+from synfiqa.schemas.recipe import Occluder, Profile
 
 DARK_BELOW, BRIGHT_FROM = EXPOSURE.thresholds["dark"], EXPOSURE.thresholds["bright"]
 """Exposure gains below and from which an image counts as badly exposed; other recipes stay between them."""
@@ -74,6 +83,28 @@ class DegradedSection(Section):
     near_camera: Interval = Field(
         (1.3, NEAR_BELOW), description="distance of a near camera in head heights, within 1.2..100; others 4 to 10"
     )
+    occluders: dict[Occluder, Weight] = Field(
+        {},
+        description="relative frequency of each kind of occluder; empty: glasses, sunglasses, mask, scarf, hand, hat, "
+        "hair and object equally often",
+    )
+
+    @field_validator("occluders")
+    @classmethod
+    def _some_occluder(cls, weights: dict[Occluder, float]) -> dict[Occluder, float]:
+        if "none" in weights:
+            raise ValueError("none is no occluder: set occluder_rate instead")
+        if weights and not any(weights.values()):
+            raise ValueError("at least one weight must be above 0")
+        return weights
+
+    @model_serializer(mode="wrap")
+    def _without_occluders(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Added later: left out where it is empty, so that fingerprints of older runs stay valid.
+        fields: dict[str, Any] = handler(self)
+        if not self.occluders:
+            fields.pop("occluders", None)
+        return fields
 
     @field_validator(*_LIMITS)
     @classmethod
@@ -138,6 +169,7 @@ class GenerateSection(Section):
         max_length=10,
         description="relative frequency of the ten tones of the Monk scale among rendered candidates, lightest first",
     )
+    people: PeopleSection = PeopleSection()
     micro_batch: int = Field(8, ge=1, le=1024, description="images per model call; part of the recipe")
     profile: Profile = Field(
         "corrected",
@@ -148,6 +180,15 @@ class GenerateSection(Section):
     factors: dict[FactorName, PluginFactor] = Field(
         {}, description="factors of installed plug-ins (entry points synfiqa.factors) by name, each with its draw"
     )
+
+    @field_validator("people", mode="before")
+    @classmethod
+    def _ready_made(cls, people: Any) -> Any:
+        if isinstance(people, str):
+            if people not in PRESETS:
+                raise ValueError(f"it must be one of {', '.join(PRESETS)} or a section with keys, not {people}")
+            return PRESETS[people]
+        return people
 
     @field_validator("skin_tones")
     @classmethod

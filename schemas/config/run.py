@@ -11,6 +11,7 @@ from synfiqa.schemas.config.train_config import TrainSection
 
 _ADDED_LATER = (
     ("generate", "factors"),
+    ("generate", "people"),
     ("models", "mirrored_recognition"),
     ("models", "scorers"),
     ("storage", "portraits"),

@@ -190,11 +190,20 @@ def paint_beard(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.G
     moustache = moustache * smoothstep(m.mouth_w + 0.05, m.mouth_w - 0.06, ax)
     goatee = beard * smoothstep(0.25, 0.16, ax + edge) * smoothstep(m.mouth_y + 0.02, m.mouth_y - 0.08, c.y)
     strength = float(np.clip(0.82 + 0.07 * a("beard_density"), 0.6, 1.0))
+    jaw = m.chin_y + 0.02 + 1.75 * np.square(ax)  # outline of the lower face from the front
+    bars = dot(((ax - m.mouth_w - 0.03 + edge) / 0.055) ** 2) * smoothstep(m.mouth_y + 0.10, m.mouth_y, c.y)
+    bars = bars * smoothstep(m.chin_y + 0.02, m.chin_y + 0.12, c.y)
+    strap = beard * smoothstep(0.17, 0.08, c.y + edge - jaw)
+    whiskers = beard * smoothstep(0.22, 0.34, ax + edge)
     opacity = {
         "stubble": 0.34 * np.maximum(beard, moustache),
         "moustache": strength * moustache + 0.14 * beard,
         "goatee": strength * np.maximum(moustache * 0.95, goatee) + 0.08 * beard,
         "full": strength * np.maximum(beard, moustache * 0.95),
+        "horseshoe": strength * np.maximum(moustache, bars) + 0.12 * beard,
+        "chin_strap": strength * strap + 0.10 * np.maximum(beard, moustache),
+        "whiskers": strength * np.maximum(whiskers, 0.9 * moustache) + 0.08 * beard,
+        "long": 1.15 * strength * np.maximum(beard, moustache),
     }[kind]
     lips = soft(0.02, np.maximum(c.y - m.mouth_y - m.lip_up, m.mouth_y - m.lip_low - c.y)) * soft(0.03, ax - m.mouth_w)
     opacity = opacity * (0.86 + 0.16 * fine).clip(0.3, 1) * (1 - lips)

@@ -20,6 +20,7 @@ from synfiqa.actors.face3d.shape.expression import lid_level
 from synfiqa.actors.face3d.shape.face_points import POINTS
 from synfiqa.actors.face3d.shape.identity import Identity, sample_identity
 from synfiqa.actors.face3d.shape.mesh import Material, Mesh, Part, assemble
+from synfiqa.actors.face3d.wear.own import HEADWEAR
 from synfiqa.schemas.recipe import Pose, Recipe
 from synfiqa.schemas.rows import REGIONS
 from synfiqa.schemas.seeds import derive_seed, generator
@@ -35,7 +36,9 @@ _ATTRIBUTE_ROWS = {
     Material.SKIN: (0, 1, 2, 8, 3, 4),
     Material.HAIR: (0, 1, 2, 8, 3, 4, 5, 6, 7),
     Material.PLAIN: (0, 1, 2, 8, 5, 6, 7),
+    Material.GLARE: (0, 1, 2, 8, 5, 6, 7, 3),
 }
+_HIDES = 0.5  # opacity of glare from which it hides what lies behind it
 _SCLERA_LINEAR = tuple(float(v) ** 2.2 for v in SCLERA)
 
 
@@ -136,7 +139,7 @@ class HeadRenderer:
                 layer.pixel[wins], layer.depth[wins], layer.face[wins], layer.bary[:, wins], layer.mesh, layer.parts
             )
             covered = torch.zeros(frame * frame, dtype=torch.bool, device=self.device)
-            covered[layer.pixel] = True
+            covered[layer.pixel[_hiding(layer)]] = True
             occluded, regions = _hidden(base, assets, covered[base.pixel])
             self._shade(canvas, layer, texture, scene, light, recipe)
         image = self._composite(canvas.view(4, frame, frame), scene, light, recipe, size, behind)
@@ -163,10 +166,10 @@ class HeadRenderer:
 
     def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
         mesh = assemble(parts)
-        hat = any(part.name == "hat" for part in scene.occluder)
+        hat = any(part.name in HEADWEAR for part in (*scene.parts, *scene.occluder))
         cast = min(1.0, max(2.0 * (scene.harshness - _SHADOWLESS), _HAT_SHADE if hat else 0.0))
         if cast > 0:
-            casters = [p for p in (*scene.parts, *scene.occluder) if p.name in ("head", "hair", "hat")]
+            casters = [p for p in (*scene.parts, *scene.occluder) if p.name in ("head", "hair", *HEADWEAR)]
             # only double-sided faces are visible when all their corners face away
             seen = np.flatnonzero((mesh.attributes[2] > _HIDDEN_NORMAL) | mesh.thin)
             lit = visibility(casters, mesh.verts[seen], scene.light_direction)
@@ -205,6 +208,17 @@ class HeadRenderer:
                     for row in _ATTRIBUTE_ROWS[material]
                 ]
             )
+            pixel = layer.pixel.index_select(0, places)
+            if material == Material.GLARE:
+                # Coverage and light of the frame's planes add up alike, as both are weighted by opacity.
+                bright = (light.key + light.ambient + light.fill) * a[4:7]
+                through = 1 - a[7]
+                canvas.index_copy_(
+                    1,
+                    pixel,
+                    canvas.index_select(1, pixel) * through + a[7] * torch.cat((bright, torch.ones_like(a[7:]))),
+                )
+                continue
             normal, reach = unit(a[:3]), a[3]
             flip = None
             if any(p.double_sided for p in layer.parts if p.material == material):
@@ -228,9 +242,8 @@ class HeadRenderer:
                     colour, facing, strand, glow, reached = of_hair
                     shone = shade_hair(colour, facing, strand, glow, reached, light, scene.gleam)
                     lit.index_copy_(1, strands, shone)
-            pixel = layer.pixel.index_select(0, places)
             canvas[:3].index_copy_(1, pixel, lit)
-        canvas[3].index_fill_(0, layer.pixel, 1.0)
+            canvas[3].index_fill_(0, pixel, 1.0)
 
     def _composite(
         self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int, behind: Tensor | None
@@ -251,6 +264,20 @@ def _reduced(canvas: Tensor, size: int) -> Tensor:
     if canvas.shape[1] == size:
         return canvas
     return functional.interpolate(canvas[None], (size, size), mode="bilinear", antialias=True)[0]
+
+
+def _hiding(layer: _Layer) -> Tensor:
+    """Return the places (Q,) of a layer's pixels that hide what lies behind them: all but weak glare."""
+    glows = [part.material == Material.GLARE for part in layer.parts]
+    if not any(glows):
+        return torch.arange(len(layer.pixel), device=layer.pixel.device)
+    of_part = torch.from_numpy(layer.mesh.face_part).to(layer.face.device).index_select(0, layer.face)
+    clear = torch.tensor(glows, device=layer.face.device).index_select(0, of_part)
+    opacity = torch.from_numpy(layer.mesh.attributes[3]).to(layer.face.device)
+    corners = torch.from_numpy(layer.mesh.faces.T).to(layer.face.device)
+    weights = zip(corners, layer.bary, strict=True)
+    mixed = torch.stack([opacity[corner.index_select(0, layer.face)] * weight for corner, weight in weights]).sum(0)
+    return torch.nonzero(~clear | (mixed >= _HIDES))[:, 0]
 
 
 def _hidden(base: _Layer, assets: Assets, covered: Tensor) -> tuple[float, np.ndarray]:

@@ -20,6 +20,7 @@ from synfiqa.actors.face3d.wear.hair import COLOURS, style_of
 from synfiqa.actors.face3d.wear.hat import PRESSED_HAIR
 from synfiqa.actors.face3d.wear.held_object import FaceBox, held_object
 from synfiqa.actors.face3d.wear.occluders import build_occluder
+from synfiqa.actors.face3d.wear.own import Own, Under, own_things
 from synfiqa.schemas.recipe import Recipe
 from synfiqa.schemas.seeds import derive_seed, generator
 
@@ -31,6 +32,8 @@ WIDE = 1.25
 """Side of the frame of a photograph, in which a face may be off the middle, in that of a portrait."""
 _EYES_APART = 0.58  # head units
 _CLOTHES_REACH = 4.0  # from the middle of the head down, head units
+_FACIAL_HAIR = 0.75  # brightness of brows and beard beside that of the hair
+_UNDER_HIJAB, _UNDER_HOOD = 0.012, 0.09  # largest height of hair under them
 _MAX_NECK_ROLL = 22.0  # degrees; what exceeds it tilts the camera, not the neck
 
 
@@ -115,24 +118,16 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
     head = Part("head", posed.astype(np.float32), Material.SKIN, uv=assets.uv, wrap=True, keep=keep)
     parts = [head, *(replace(part, grid=rigid(part.grid).astype(np.float32)) for part in inside)]
     parts += [replace(body, grid=(body.grid @ settle.T).astype(np.float32))]
-    parts += [replace(ear, grid=rigid(ear.grid).astype(np.float32)) for ear in assets.ears]
-    parts += _hair_parts(identity, assets, hair_scale, recipe.occluder == "hat", rigid)
-
-    occluder_rng = generator(derive_seed(recipe.seed, "face3d", "occluder"))
-    kind = recipe.occluder
-    if kind == "none" and identity.attributes["glasses"]:
-        # an identity's own glasses are the same in all its images
-        own = generator(derive_seed(identity.seed, "face3d", "glasses"))
-        worn = build_occluder("glasses", grid, assets.measures, own, 0.0, assets.skin)
-        parts += [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in worn]
-    coverage = recipe.occluder_coverage
-    if kind == "object":
-        occluder = held_object(_face_box(posed), occluder_rng, coverage, assets.skin)
+    own = own_things(identity, grid, assets.measures, recipe.occluder, colour * _FACIAL_HAIR)
+    if own.under != "hijab" and recipe.occluder != "headphones":
+        parts += [replace(ear, grid=rigid(ear.grid).astype(np.float32)) for ear in assets.ears]
+    parts += _hair_parts(identity, assets, hair_scale, own.under, rigid)
+    parts += [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in own.parts]
+    occluder = _occluder(recipe, assets, grid, colour, own)
+    if recipe.occluder == "object":
+        rng_of_object = generator(derive_seed(recipe.seed, "face3d", "occluder"))
+        occluder = held_object(_face_box(posed), rng_of_object, recipe.occluder_coverage, assets.skin)
     else:
-        if kind == "hair":
-            occluder = fringe(grid, assets.measures, occluder_rng, coverage, colour, assets.hair is not None)
-        else:
-            occluder = build_occluder(kind, grid, assets.measures, occluder_rng, coverage, assets.skin)
         occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in occluder]
 
     middle = rigid(np.array([[0.0, -0.02, 0.0]], np.float32))[0]
@@ -155,7 +150,7 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
         face_points=assets.face_points.on(posed, lid_level(recipe.expression, recipe.gaze)),
         camera=Camera(scale, centre, roll, _HEAD_HEIGHT * recipe.camera_distance),
         hair_colour=colour,
-        facial_hair_colour=colour * 0.75,
+        facial_hair_colour=colour * _FACIAL_HAIR,
         gleam=1 - 0.75 * min(1.0, style_of(identity).curl),
         iris=assets.iris,
         tint=float(jitter[3]),
@@ -175,6 +170,30 @@ def beside(scene: Scene, recipe: Recipe, other: Scene) -> Scene:
     # The clothes of a smaller person would end inside the frame.
     y = max(y, 1.0 - scale * _CLOTHES_REACH) if abs(camera.roll) < 45 else y
     return replace(other, camera=Camera(scale, (x, y), camera.roll, camera.distance))
+
+
+def _occluder(recipe: Recipe, assets: Assets, grid: np.ndarray, colour: np.ndarray, own: Own) -> list[Part]:
+    """Return the commanded occluder over the unrotated head, but for held objects."""
+    rng = generator(derive_seed(recipe.seed, "face3d", "occluder"))
+    kind, coverage = recipe.occluder, recipe.occluder_coverage
+    if kind == "object":
+        return []
+    if kind == "hair":
+        strands = fringe(grid, assets.measures, rng, coverage, colour, assets.hair is not None)
+        if own.edge == np.inf:
+            return strands
+        # They come out from under a cap or a headscarf.
+        return [replace(p, keep=p.grid[1:, :-1, 1] < own.edge) for p in strands]
+    return build_occluder(kind, grid, assets.measures, rng, coverage, assets.skin, _hair_at_ears(assets))
+
+
+def _hair_at_ears(assets: Assets) -> np.ndarray:
+    """Return the height of hair (ROWS,) beside and above the ears."""
+    if assets.hair is None:
+        return np.zeros(len(assets.grid), np.float32)
+    beside = np.abs(np.abs(column_angles()) - np.pi / 2) < 0.25
+    height = np.maximum(assets.hair[:, beside].max(1), 0)
+    return height if assets.hanging is None else np.maximum(height, 0.11)
 
 
 def _hair_colour(identity: Identity, rng: np.random.Generator, varies: bool) -> np.ndarray:
@@ -200,15 +219,21 @@ def _face_box(posed: np.ndarray) -> FaceBox:
 
 
 def _hair_parts(
-    identity: Identity, assets: Assets, scale: float, under_hat: bool, rigid: Callable[[np.ndarray], np.ndarray]
+    identity: Identity, assets: Assets, scale: float, under: Under, rigid: Callable[[np.ndarray], np.ndarray]
 ) -> list[Part]:
-    """Return the hair shell, hanging hair and bun; a hat presses the hair flat and hides the bun."""
+    """Return the hair shell, hanging hair and bun; headwear presses the hair flat and hides the bun.
+
+    A hijab and a hood also hide hanging hair.
+    """
     parts: list[Part] = []
+    under_hat = under == "hat"
     if assets.hair is not None:
         last = row_of("under")
         thick = np.where(assets.hair > 0, assets.hair * scale, assets.hair)[:last]
         if under_hat:
             thick = np.where(assets.grid[:last, :, 1] > _UNDER_HAT, np.minimum(thick, PRESSED_HAIR), thick)
+        if under in ("hijab", "hood"):
+            thick = np.minimum(thick, _UNDER_HIJAB if under == "hijab" else _UNDER_HOOD)
         surface = assets.grid[:last] + assets.normals[:last] * thick[..., None]
         corner = np.stack((thick[:-1, :-1], thick[1:, :-1], thick[:-1, 1:], thick[1:, 1:]))
         parts.append(
@@ -217,7 +242,7 @@ def _hair_parts(
                 keep=np.asarray((corner > -0.03).any(0)),
             )
         )  # fmt: skip
-    if assets.hanging is not None:
+    if assets.hanging is not None and under in ("", "hat"):
         rows, columns = assets.hanging.shape[:2]
         u = np.linspace(-0.95, 0.95, columns, dtype=np.float32)
         v = np.linspace(-0.95, -0.80, rows, dtype=np.float32)
@@ -235,7 +260,7 @@ def _hair_parts(
                 keep=low,
             )
         )  # fmt: skip
-    if style_of(identity).bun and not under_hat:
+    if style_of(identity).bun and not under:
         knot = bun()
         parts.append(replace(knot, grid=rigid(knot.grid).astype(np.float32)))
     return parts

@@ -11,6 +11,7 @@ from synfiqa.actors.face3d.paint.features import (
     paint_mouth,
     paint_nose,
 )
+from synfiqa.actors.face3d.paint.skin_details import paint_details
 from synfiqa.actors.face3d.shape.head import FaceMeasures, bump, smoothstep
 from synfiqa.actors.face3d.shape.identity import Identity
 from synfiqa.actors.face3d.wear.hair import scalp_opacity
@@ -59,6 +60,7 @@ def paint_texture(identity: Identity, grid: np.ndarray, m: FaceMeasures) -> np.n
     paint_mouth(c, identity, m)
     paint_age(c, identity, m)
     _paint_spots(c, identity, m, rng)
+    paint_details(c, identity, m)
     paint_eyes(c, identity, m)
     paint_brows(c, identity, m, rng)
     paint_beard(c, identity, m, rng)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from synfiqa.actors.face3d.shape.identity import Identity
+from synfiqa.schemas.seeds import derive_seed, generator
 
 COLUMNS = 65  # odd, so that one column runs along the nose; first and last coincide at the back
 # name: y, z front, z back, half width, z centre, place of the row at the ear between nose base (0) and jaw angle (1),
@@ -241,6 +242,9 @@ def neutral_grid(identity: Identity) -> np.ndarray:
     # behind the ear the rows diverge again, because the nape has no jaw
     y = y0 + lift * smoothstep(start, 1.55, angle) * (1 - 0.75 * smoothstep(1.7, 2.7, angle))
     _features(identity, m, x, y, z, cos)
+    amount = float(identity.attributes.get("relief", 0.0))
+    if amount:
+        z += amount * _relief(identity.seed, x, y, cos)
     # two almost coincident rows bound the inside of the mouth; they separate when it opens
     y[LIP_ROW] += 0.003
     y[LIP_ROW + 1] -= 0.003
@@ -263,6 +267,16 @@ def _soften_jaw(grid: np.ndarray, angle: np.ndarray) -> None:
     fade = smoothstep(first, first + 6, rows) * smoothstep(last, last - 4, rows)
     weight = fade * (0.3 * smoothstep(0.7, 1.2, angle) + 0.7 * smoothstep(1.25, 1.75, angle))
     grid[first:last] += weight[..., None].astype(np.float32) * (round_rows[first:last] - grid[first:last])
+
+
+def _relief(seed: int, x: np.ndarray, y: np.ndarray, cos: np.ndarray) -> np.ndarray:
+    """Return a smooth individual relief in head units: twelve waves of random direction, 0.3 to 1.2 units long."""
+    rng = generator(derive_seed(seed, "face3d", "relief"))
+    field = np.zeros_like(x)
+    for _ in range(12):
+        length, turn, phase = rng.uniform(0.3, 1.2), rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi)
+        field += length * np.sin((x * np.cos(turn) + y * np.sin(turn)) * (2 * np.pi / length) + phase)
+    return np.asarray(0.0105 * field * smoothstep(0.05, 0.5, cos) * smoothstep(-1.3, -1.0, y) * smoothstep(0.9, 0.5, y))
 
 
 def mouth_line(m: FaceMeasures, x: np.ndarray) -> np.ndarray:

@@ -9,11 +9,15 @@ import numpy as np
 
 
 class Material(IntEnum):
-    """Source of a part's colour: the head texture as skin or as hair, or its own vertex colours."""
+    """Source of a part's colour: the head texture as skin or as hair, or its own vertex colours.
+
+    Glare shines over what lies behind it, by the opacity 0..1 in the first number of `uv`.
+    """
 
     SKIN = 0
     HAIR = 1
     PLAIN = 2
+    GLARE = 3
 
 
 @dataclass
@@ -117,7 +121,7 @@ def assemble(parts: Sequence[Part]) -> Mesh:
             attributes[3:5, here] = part.uv.reshape(-1, 2).T
         if part.material == Material.HAIR:
             attributes[5:8, here] = _unit(_down(planes)).reshape(3, -1)
-        elif part.material == Material.PLAIN:
+        elif part.material in (Material.PLAIN, Material.GLARE):
             attributes[5:8, here] = np.asarray(part.colour, np.float32).reshape(-1, 3).T
         drawn, quad = _drawn_faces(*part.grid.shape[:2], None if part.keep is None else part.keep.tobytes())
         faces.append(drawn + offset)

@@ -16,9 +16,22 @@ _HAIRLINE = 0.62  # height of the band in front at coverage 0: on the hairline
 
 def hat(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float) -> list[Part]:
     """Return a hat whose band sits at the hairline (coverage 0) down to just below the brows (1)."""
-    kind = rng.choice(("knitted", "peaked", "brimmed"), p=(0.35, 0.4, 0.25))
-    front = _HAIRLINE + coverage * (m.brow_y - 0.04 - _HAIRLINE)
-    base, normal = _covered_surface(grid, band_height(front, column_angles()))
+    kind = str(rng.choice(("knitted", "peaked", "brimmed"), p=(0.35, 0.4, 0.25)))
+    return _of_kind(kind, grid, m, rng, coverage)
+
+
+def cap(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float) -> list[Part]:
+    """Return a knitted or a peaked cap whose band lies as that of `hat`."""
+    return _of_kind(str(rng.choice(("knitted", "peaked"))), grid, m, rng, coverage)
+
+
+def front_edge(m: FaceMeasures, coverage: float) -> float:
+    """Return the height of the band in front at a coverage 0..1."""
+    return _HAIRLINE + coverage * (m.brow_y - 0.04 - _HAIRLINE)
+
+
+def _of_kind(kind: str, grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float) -> list[Part]:
+    base, normal = _covered_surface(grid, band_height(front_edge(m, coverage), column_angles()))
     colour, second = cloth(rng), cloth(rng)
     t = np.linspace(0, 1, _ROWS, dtype=np.float32)[:, None]
     if kind == "knitted":

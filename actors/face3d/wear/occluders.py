@@ -1,4 +1,4 @@
-"""Occluders that turn with the head: glasses, mask, scarf and hand; hats are in `hat.py`."""
+"""Occluders that turn with the head: glasses, mask, scarf and hand; `build_occluder` chooses among all kinds."""
 
 import colorsys
 
@@ -8,7 +8,10 @@ import numpy as np
 from synfiqa.actors.face3d.shape.head import COLUMNS, FaceMeasures, column_angles, row_of, smoothstep
 from synfiqa.actors.face3d.shape.mesh import Part
 from synfiqa.actors.face3d.wear.body import ellipsoid
+from synfiqa.actors.face3d.wear.drape import hijab, hood
+from synfiqa.actors.face3d.wear.glare import glare
 from synfiqa.actors.face3d.wear.hat import hat
+from synfiqa.actors.face3d.wear.headphones import headphones
 
 _RING = np.linspace(-np.pi, np.pi, 33, dtype=np.float32)[None, :]
 
@@ -177,9 +180,18 @@ def hand(grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: 
 
 
 def build_occluder(
-    kind: str, grid: np.ndarray, m: FaceMeasures, rng: np.random.Generator, coverage: float, skin: np.ndarray
+    kind: str,
+    grid: np.ndarray,
+    m: FaceMeasures,
+    rng: np.random.Generator,
+    coverage: float,
+    skin: np.ndarray,
+    over_hair: np.ndarray | None = None,
 ) -> list[Part]:
-    """Return the parts of an occluder kind over the expressed, unrotated head grid; "none" gives no parts."""
+    """Return the parts of an occluder kind over the expressed, unrotated head grid; "none" gives no parts.
+
+    `over_hair` (ROWS,) is the height of hair above the ears by row of the head, over which headphones lie.
+    """
     if kind == "glasses":
         return glasses(grid, m, rng, False, coverage)
     if kind == "sunglasses":
@@ -192,4 +204,13 @@ def build_occluder(
         return hand(grid, m, rng, coverage, skin)
     if kind == "hat":
         return hat(grid, m, rng, coverage)
+    if kind == "hijab":
+        return hijab(grid, m, rng, coverage)
+    if kind == "hood":
+        return hood(grid, m, rng, coverage)
+    if kind == "headphones":
+        return headphones(grid, rng, coverage, np.zeros(len(grid)) if over_hair is None else over_hair)
+    if kind == "glare":
+        frame = glasses(grid, m, rng, False, coverage)
+        return frame + glare(frame, rng, coverage)
     return []

@@ -8,13 +8,13 @@ GENERATION = {
         "identity_generator",
         "synfiqa.actors.generation.conditional.procedural:procedural_identities",
         fits="synfiqa.actors.generation.conditional.procedural:settings_of",
-        run_settings=("portrait_size", "skin_tones"),
+        run_settings=("portrait_size", "skin_tones", "people"),
     ),
     "procedural-samples": Architecture(
         "conditional_generator",
         "synfiqa.actors.generation.conditional.procedural:procedural_samples",
         fits="synfiqa.actors.generation.conditional.procedural:settings_of",
-        run_settings=("portrait_size",),
+        run_settings=("portrait_size", "people"),
         backend="synfiqa.actors.generation.conditional.backends:RenderedBackend",
     ),
     "adm-unet": Architecture(

@@ -106,6 +106,16 @@ class TestDegraded:
         for count in counts.values():
             assert count / len(MANY) == pytest.approx(0.3 / 8, abs=0.012)
 
+    def test_weighted_occluders_change_the_kind_and_no_other_draw(self):
+        weighted = degraded_recipes(1, 1, 400, DegradedSection(occluders={"hood": 1, "glare": 3}), "corrected")
+        plain = degraded_recipes(1, 1, 400, DegradedSection(), "corrected")
+        counts = Counter(recipe.occluder for recipe in weighted)
+        assert set(counts) == {"none", "hood", "glare"}
+        assert counts["glare"] > 1.8 * counts["hood"]
+        for one, other in zip(weighted, plain, strict=True):
+            assert (one.occluder == "none") == (other.occluder == "none")
+            assert one.model_copy(update={"occluder": other.occluder}) == other
+
     @pytest.mark.parametrize("rate", [0.0, 1.0])
     def test_rates_of_zero_and_one_are_exact(self, rate):
         section = DegradedSection(expression_rate=rate, harsh_light_rate=rate, occluder_rate=rate)

@@ -44,6 +44,8 @@ class TestRegions:
             ("mask", {"mouth", "chin"}, {"forehead", "left_eye", "right_eye"}),
             ("scarf", {"chin"}, {"forehead", "left_eye", "right_eye"}),
             ("hat", {"forehead"}, {"mouth", "chin", "nose"}),
+            ("glare", {"left_eye", "right_eye"}, {"mouth", "chin", "forehead"}),
+            ("hijab", {"forehead", "chin"}, {"nose", "mouth"}),
         ],
     )
     def test_an_occluder_hides_its_regions_and_no_others(self, renderer, kind, hidden, free):
@@ -68,7 +70,7 @@ class TestRegions:
 
 
 class TestOccluders:
-    @pytest.mark.parametrize("kind", ["hat", "hair", "object"])
+    @pytest.mark.parametrize("kind", ["hat", "hair", "object", "hijab", "hood"])
     def test_more_coverage_hides_more(self, renderer, kind):
         rows = [recipe(seed, occluder=kind, occluder_coverage=c) for seed in range(4) for c in (0.0, 0.5, 1.0)]
         hidden = renderer.render(PERSON, rows, SIZE).occluded_fraction.reshape(4, 3)
@@ -86,7 +88,30 @@ class TestOccluders:
         assert np.diff(hidden, axis=0).min() > -0.15
         assert (hidden[-1] > hidden[0]).all()
 
-    @pytest.mark.parametrize("kind", OCCLUDERS)
+    def test_a_hood_hides_the_forehead_and_leaves_the_face_below(self, renderer):
+        hidden = shares(renderer.render(PERSON, [recipe(occluder="hood", occluder_coverage=1.0)], SIZE))
+        assert hidden["forehead"] > 0.7
+        assert max(hidden[name] for name in ("nose", "mouth", "chin")) < 0.12
+
+    def test_more_coverage_by_glare_hides_more_of_both_eyes(self, renderer):
+        rows = [recipe(seed, occluder="glare", occluder_coverage=c) for seed in range(3) for c in (0.0, 1.0)]
+        hidden = renderer.render(PERSON, rows, SIZE).occluded_regions.reshape(3, 2, -1)
+        eyes = hidden[..., [REGIONS.index("left_eye"), REGIONS.index("right_eye")]]
+        assert (eyes[:, 1] - eyes[:, 0] > 0.2).all()
+        assert eyes[:, 1].min() > 0.6
+
+    def test_glare_brightens_the_lens_and_the_backdrop_behind_a_turned_head_alike(self, renderer):
+        turned = [recipe(pose=Pose(yaw=75), occluder=kind, occluder_coverage=0.1) for kind in ("glasses", "glare")]
+        clear, shining = renderer.render(PERSON, turned, SIZE).images.astype(int)
+        assert (shining - clear).max() > 30
+        assert (shining - clear).min() > -40  # a lens over the backdrop once became black
+
+    def test_headphones_cover_the_ears_and_leave_the_face(self, renderer):
+        rows = [recipe(occluder="headphones", occluder_coverage=c, pose=Pose(yaw=50)) for c in (0.0, 1.0)]
+        small, large = renderer.render(PERSON, rows, SIZE).occluded_fraction
+        assert small <= large < 0.12
+
+    @pytest.mark.parametrize("kind", [*OCCLUDERS, "glare", "hijab", "hood", "headphones"])
     def test_an_occluder_moves_no_landmark(self, renderer, kind):
         plain = renderer.render(PERSON, [recipe(pose=Pose(yaw=30))], SIZE).landmarks
         covered = renderer.render(PERSON, [recipe(pose=Pose(yaw=30), occluder=kind, occluder_coverage=1)], SIZE)

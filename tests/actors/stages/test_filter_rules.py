@@ -151,3 +151,9 @@ def test_the_picture_is_left_as_it_was():
     image = picture(100, 100)
     published_crop(image, face(10, 10, 90, 60))
     assert np.array_equal(image, picture(100, 100))
+
+
+def test_glasses_that_a_person_owns_break_no_rule_but_all_others_still_do():
+    assert judged(CORRECTED, glasses=1.0, owns_glasses=True)[0] == ""
+    assert judged(CORRECTED, glasses=1.0, owns_glasses=True, expression=0.7) == ("expression", 0.7)
+    assert judged(CORRECTED, glasses=1.0, owns_glasses=False) == ("glasses", 1.0)

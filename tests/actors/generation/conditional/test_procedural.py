@@ -8,6 +8,7 @@ from synfiqa.actors.face3d import sample_identity
 from synfiqa.actors.generation.conditional.procedural import ProceduralConditionalGenerator, ProceduralIdentityGenerator
 from synfiqa.actors.roles import IdentitySource
 from synfiqa.schemas.config.generate import DegradedSection
+from synfiqa.schemas.config.people import PeopleSection
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +69,16 @@ def test_an_accepted_identity_is_the_one_that_was_drawn():
         for known in ({"skin_tone": tone}, {})
     )
     np.testing.assert_array_equal(told.images, drawn.images)
+
+
+def test_own_glasses_are_in_candidate_references_and_samples_and_said_so():
+    people = PeopleSection(glasses=1.0)
+    candidate = ProceduralIdentityGenerator(64, people=people).generate([77])[0]
+    assert candidate.attributes["own_glasses"] is True
+    source = IdentitySource(0, 77, candidate.attributes, candidate.image)
+    recipes = [*reference_recipes(1, 0, 1, "corrected"), *degraded_recipes(1, 0, 1, DegradedSection(), "corrected")]
+    bare, own = (
+        ProceduralConditionalGenerator(64, people=one).generate(source, recipes) for one in (PeopleSection(), people)
+    )
+    assert (np.abs(own.images.astype(int) - bare.images).max(-1) > 24).any((1, 2)).all()
+    assert own.occluded_fraction[0] == 0

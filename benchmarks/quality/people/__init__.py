@@ -1,0 +1,1 @@
+"""How alike rendered people are: to each other, and to real people."""
