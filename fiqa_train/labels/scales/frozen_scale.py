@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from synfiqa.cluster.storage.storage import Storage, redact
-from synfiqa.fiqa_train.labels.match_threshold import AUTO
+from synfiqa.fiqa_train.labels.scales.match_threshold import AUTO
 from synfiqa.fiqa_train.labels.severities import severity_names
 from synfiqa.schemas.calibration import Calibration, Scale, ScorerScale
 from synfiqa.schemas.config.learn import LabelSection
@@ -21,6 +21,8 @@ Setting = str | float | None
 class Measured:
     """Networks that measured the components of a run: embedder of f_r (on mirror images too or not), model of v_l.
 
+    Of centred labels the embedder is that of their vectors, which are not of mirror images.
+
     `factors` are the names of the factors of plug-ins in its samples.
     """
 
@@ -35,14 +37,14 @@ def measured_in(section: LabelSection, manifest: RunManifest) -> Measured:
     # The manifest counts, not the current config: the samples hold the cosines of the embedders of the manifest.
     models = manifest.recipe["models"]
     measured = [models["embedder"], *models.get("more_embedders", [])]
-    if section.embedder and section.embedder not in measured:
+    if section.form == "fusion" and section.embedder and section.embedder not in measured:
         raise UserError(
             f"label.embedder is {section.embedder}, but the run measured {', '.join(measured)}: choose one of them"
         )
     return Measured(
         section.embedder or str(models["embedder"]),
         str(models["image_text"]),
-        bool(models.get("mirrored_recognition", False)),
+        section.form == "fusion" and bool(models.get("mirrored_recognition", False)),
         tuple(sorted(manifest.recipe["generate"].get("factors", {}))),
     )
 
@@ -53,7 +55,7 @@ def measured_by(config: RunConfig) -> Measured:
     return Measured(
         config.label.embedder or models.embedder,
         models.image_text,
-        models.mirrored_recognition,
+        config.label.form == "fusion" and models.mirrored_recognition,
         tuple(sorted(config.generate.factors)),
     )
 
@@ -75,8 +77,12 @@ def frozen_scale(section: LabelSection, measured: Measured, scorer: ScorerScale 
     if scorer is not None or calibration.scale.scorer is not None:
         _require_same_scorer(shown, scorer, calibration.scale.scorer)
         return calibration.scale
-    _require_measured_alike(calibration, measured)
     scale = calibration.scale
+    if section.form != scale.form:
+        _require_fused_alike(section, scale)
+    if scale.centred is not None:
+        return scale
+    _require_measured_alike(calibration, measured)
     _require_fused_alike(section, scale)
     known = severity_names(plugged_rows(measured.factors))
     unknown = sorted({cost.factor for cost in scale.costs.factors} - set(known)) if scale.costs else []
@@ -103,6 +109,8 @@ def fusion_fields(section: LabelSection, threshold: float | None, scale: Scale) 
     """
     if section.source == "scorer" or scale.scorer is not None:
         return [("source", section.source, "components" if scale.scorer is None else "scorer")]
+    if section.form == "centred" or scale.centred is not None:
+        return [("form", section.form, scale.form)]
     wanted: dict[str, Setting] = {
         "spatial": section.spatial,
         "spatial_weight": section.spatial_weight,
