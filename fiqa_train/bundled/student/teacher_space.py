@@ -26,14 +26,9 @@ def faces_with_faults(renders: RenderSet, seed: int, copies: int = 1) -> Student
     reference = np.array([recipe.kind == "reference" for recipe in renders.recipes])
     rng = np.random.default_rng(seed)
     spoilt = np.repeat(np.flatnonzero(~reference), copies)
-    crops = [
-        renders.crops[reference],
-        *([np.stack([faulted(renders.crops[row], rng) for row in spoilt])] if len(spoilt) else []),
-    ]
-    kinds = np.repeat([True, False], [int(reference.sum()), len(spoilt)])
-    return StudentFaces(
-        np.concatenate(crops), np.concatenate([renders.identity[reference], renders.identity[spoilt]]), kinds
-    )
+    crops = [*renders.crops[reference], *(faulted(renders.crops[row], rng) for row in spoilt)]
+    identity = np.concatenate([renders.identity[reference], renders.identity[spoilt]])
+    return StudentFaces(np.stack(crops), identity, np.arange(len(crops)) < reference.sum())
 
 
 def vectors_of(embed: Embed, crops: np.ndarray) -> np.ndarray:

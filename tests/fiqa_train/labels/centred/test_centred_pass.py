@@ -17,6 +17,7 @@ from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.pipeline.shard_tasks import ShardTasks
 from synfiqa.cluster.run.growth import grow
 from synfiqa.cluster.run.manifest import load_run
+from synfiqa.cluster.upkeep.garbage import find_garbage
 from synfiqa.cluster.upkeep.verify import verify_run
 from synfiqa.fiqa_train.evaluation.held_out import judges_of
 from synfiqa.fiqa_train.labels.by_scorer.label_source import planned_source
@@ -98,7 +99,7 @@ def test_vectors_are_computed_once_stored_beside_the_run_and_are_no_garbage(run,
     assert run_label(centred(config), storage)["reused"]
     run_label(centred(config, name="again"), storage)
     assert read_labels(storage, "again").equals(read_labels(storage, "default"))
-    assert not [path for path in garbage(storage) if path.startswith("vectors")]
+    assert find_garbage(storage, 0.0).garbage == []
     assert verify_run(storage).ok
 
 
