@@ -139,8 +139,10 @@ def apply(scale: Scale, components: Components, severities: Severities | None = 
     """Label samples on a frozen scale: ranks interpolated in its tables, quality clipped to 0..1, with their number.
 
     A sample's label depends on the sample and the scale alone, so appended data changes no older label. A scale with
-    costs needs the samples' severities (ValueError without them).
+    costs needs the samples' severities, and one of centred labels is none of components (ValueError for both).
     """
+    if scale.centred is not None:
+        raise ValueError("a scale of centred labels needs vectors of the samples")
     tables = (scale.yaw, scale.downsample, scale.blur)
     shares = [
         shares_of(place_in(table, factor), scale.samples)

@@ -22,8 +22,10 @@ from synfiqa.cluster.upkeep.verify import verify_run
 from synfiqa.fiqa_train.evaluation.held_out import judges_of
 from synfiqa.fiqa_train.labels.by_scorer.label_source import planned_source
 from synfiqa.fiqa_train.labels.centred.cosines import label_of
+from synfiqa.fiqa_train.labels.fusion import Components, apply
 from synfiqa.fiqa_train.labels.label_additions import run_label_additions
 from synfiqa.fiqa_train.labels.label_pass import read_calibration, read_labels, run_label
+from synfiqa.jobs.report_page.fusion import fusion
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.rows import LABELS, SAMPLES
 from tests.fiqa_train.labelled_run import make_run, rows_of, small_config
@@ -89,6 +91,10 @@ def test_the_calibration_holds_the_space_and_the_labels_of_the_references(run):
     assert 0.5 < low <= middle <= high <= 1, "two sharp pictures of a pattern are alike"
     part = pq.ParquetFile(pa.BufferReader(storage.read(calibration.parts[0].path)))
     assert json.loads(part.schema_arrow.metadata[b"synfiqa"])["embedder_sha256"] == card.sha256
+    assert fusion(calibration).centred == "bundled-b"
+    one = Components(*(np.ones(1, np.float32) / 2 for _ in range(5)))
+    with pytest.raises(ValueError, match="needs vectors"):
+        apply(calibration.scale, one)
 
 
 def test_vectors_are_computed_once_stored_beside_the_run_and_are_no_garbage(run, monkeypatch):
