@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from synfiqa.schemas.config.learn import Spatial
+from synfiqa.schemas.config.learn import Form, Spatial
 from synfiqa.schemas.manifest import DataFile, Record
 from synfiqa.schemas.rows import SCHEMA_VERSION
 
@@ -56,6 +56,22 @@ class ScorerScale(Record):
         return f"{self.name}, weights {self.weights[:12]}" if self.weights else self.name
 
 
+class CentredSpace(Record):
+    """Vectors of an embedder with the mean vector of a run's references subtracted, in which labels are cosines."""
+
+    embedder: str = Field(description="name of the embedder")
+    weights: str = Field(description="SHA-256 of its weights; built-in for code")
+    licence: str = Field(description="licence of these weights")
+    commercial_use: bool
+    references: int = Field(ge=1, description="reference pictures of which the mean is")
+    mean: list[float] = Field(min_length=1, description="mean of their unit vectors, seven decimals")
+    reference_labels: list[float] = Field(
+        default_factory=list,
+        description="5th, 50th and 95th percentile of the labels of the references, each against the other pictures of "
+        "its person; label files hold degraded samples alone",
+    )
+
+
 class Scale(Record):
     """Parameters of a label pass that depend on all its samples; the label of a sample depends on nothing else."""
 
@@ -72,12 +88,20 @@ class Scale(Record):
     scorer: ScorerScale | None = Field(
         None, description="scorer of the labels, which then depend on nothing else; null: labels fused from components"
     )
+    centred: CentredSpace | None = Field(
+        None, description="space of label.form centred: m is the mean cosine in it; null: labels fused from components"
+    )
     yaw: RankTable = Field(description="|yaw| in degrees")
     downsample: RankTable
     blur: RankTable
-    raw: RankTable = Field(description="m before min-max, or the score; decides the decile group")
+    raw: RankTable = Field(description="m before min-max, the cosine or the score; decides the decile group")
     raw_min: float
     raw_max: float
+
+    @property
+    def form(self) -> Form:
+        """Form of the labels on this scale, as in `label.form`."""
+        return "fusion" if self.centred is None else "centred"
 
     @property
     def spatial(self) -> Spatial:
@@ -100,7 +124,7 @@ class Calibration(Record):
     )
     frozen_from: str = Field(description="SHA-256 of the scale when it came from another pass; empty when fitted here")
     samples: int = Field(description="degraded samples labelled")
-    clipped: int = Field(description="samples outside a frozen scale, set to 0 or 1")
+    clipped: int = Field(description="samples outside the scale, set to 0 or 1")
     scale: Scale
     parts: list[DataFile] = Field(
         description="label files in shard order; a shard that has grown since has several, each with other samples"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from safetensors import SafetensorError
@@ -34,21 +35,39 @@ def stored_vectors(
     """
     if digest == BUILT_IN:
         return embed()
-    path = f"{FOLDER}/{model.name}-{_key(model, digest, images)[:24]}.safetensors"
+    faces = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+    return vectors_of_file(storage, model, digest, faces, len(images), embed, partial(require_held, lease))
+
+
+def vectors_of_file(
+    storage: Storage,
+    model: Model,
+    digest: str,
+    content: str,
+    count: int,
+    embed: Callable[[], np.ndarray],
+    before_write: Callable[[], None],
+) -> np.ndarray:
+    """Return vectors as `stored_vectors` of `count` faces that need not be decoded: `content` is a digest of them.
+
+    `before_write` raises where the run was taken over.
+    """
+    if digest == BUILT_IN:
+        return embed()
+    path = f"{FOLDER}/{model.name}-{_key(model, digest, content, count)[:24]}.safetensors"
     try:
-        return _parsed(storage.read(path), len(images))
+        return _parsed(storage.read(path), count)
     except (FileNotFoundError, ValueError, KeyError, SafetensorError):
         vectors = np.ascontiguousarray(embed(), np.float32)
-    require_held(lease)
+    before_write()
     storage.write(path, save({"vectors": vectors}, metadata={"sha256": hashlib.sha256(vectors.tobytes()).hexdigest()}))
     return vectors
 
 
-def _key(model: Model, digest: str, images: np.ndarray) -> str:
+def _key(model: Model, digest: str, content: str, count: int) -> str:
     """Return the SHA-256 over all that decides the vectors: faces in their order, network, its input, libraries."""
-    faces = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
     inputs = model.card.model_dump(mode="json", include=INPUT_FIELDS)
-    return hashlib.sha256(canonical_json([faces, len(images), digest, inputs, libraries_digest()])).hexdigest()
+    return hashlib.sha256(canonical_json([content, count, digest, inputs, libraries_digest()])).hexdigest()
 
 
 def _parsed(data: bytes, count: int) -> np.ndarray:

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from synfiqa.actors.imaging.codec import decode
 from synfiqa.actors.stages.columns import set_columns
 from synfiqa.fiqa_train.labels.fusion import Components, invalid
 from synfiqa.fiqa_train.labels.severities import Severities, flat_columns, severities, severity_columns
+from synfiqa.schemas.errors import JobFailed
 from synfiqa.schemas.factors.factor import Factor
 
 COLUMNS = ("sample_id", "identity", "kind", "recognition", "vision_language", "measured_yaw", "downsample", "blur")
@@ -47,13 +49,16 @@ class ShardNames:
 class ShardRows:
     """The N degraded samples of a shard, in order; a null component is NaN.
 
-    `packed` are their names and identities in a byte or two a row, and `hashes` (uint64) those of the names.
+    `packed` are their names and identities in a byte or two a row, and `hashes` (uint64) those of the names. `centred`
+    are their cosines where label.form is centred, and `references` (R,) those of the shard's references.
     """
 
     components: Components
     packed: bytes
     hashes: np.ndarray
     severities: Severities = field(default_factory=dict)
+    centred: np.ndarray | None = None
+    references: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -62,23 +67,47 @@ class ShardRows:
     @cached_property
     def bad(self) -> np.ndarray:
         """Return the rows without a valid component (`invalid`)."""
-        return np.flatnonzero(invalid(self.components))
+        found = invalid(self.components)
+        return np.flatnonzero(found if self.centred is None else found | ~np.isfinite(self.centred))
 
     def describe_bad(self) -> str:
         """Return name and components of the first row without a valid component, for a message."""
         row = self.bad[0]
         values = {name: float(column[row]) for name, column in vars(self.components).items()}
+        values |= {} if self.centred is None else {"centred cosine": float(self.centred[row])}
         shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
         return f"sample {unpack_names(self.packed)['sample_id'][row]} cannot be labelled ({shown}"
 
 
-def shard_rows(samples: pa.Table, embedder: str = "", costs: bool = False, plugged: Sequence[Factor] = ()) -> ShardRows:
+def degraded_rows(samples: pa.Table, wanted: np.ndarray | None = None) -> pa.Table:
+    """Return the degraded rows of a shard, or those of them for which `wanted`, bool (N,), holds."""
+    rows = samples.filter(pc.equal(samples["kind"], "degraded"))
+    return rows if wanted is None else rows.filter(pa.array(wanted))
+
+
+def face_images(rows: pa.Table) -> np.ndarray:
+    """Return the faces of rows with columns sample_id and image, uint8 RGB (N, 112, 112, 3); JobFailed without one."""
+    encoded = [row and row["bytes"] for row in rows["image"].to_pylist()]
+    if None in encoded:
+        name = rows["sample_id"][encoded.index(None)]
+        raise JobFailed(f"sample {name} has no image; generate the run again in a new folder")
+    return np.stack([decode(data) for data in encoded]) if encoded else np.empty((0, 112, 112, 3), np.uint8)
+
+
+def shard_rows(
+    samples: pa.Table,
+    embedder: str = "",
+    costs: bool = False,
+    plugged: Sequence[Factor] = (),
+    wanted: np.ndarray | None = None,
+) -> ShardRows:
     """Return the degraded rows of a shard (see `columns`), as stored and with the magnitude of the yaw.
 
     `embedder` names the one of `models.more_embedders` whose cosines are f_r; empty for the run's own. With `costs`
-    the severities of all factors are taken too, those of the rows of plug-ins (`plugged`) included.
+    the severities of all factors are taken too, those of the rows of plug-ins (`plugged`) included. `wanted` selects
+    among the degraded rows.
     """
-    rows = samples.filter(pc.equal(samples["kind"], "degraded"))
+    rows = degraded_rows(samples, wanted)
     if embedder:
         rows = set_columns(rows, {"recognition": _cosines_by(rows[_MORE_RECOGNITION], embedder)})
     measured = {name: rows[column].to_numpy().astype(np.float32) for name, column in MEASURED.items()}

@@ -91,7 +91,7 @@ def fit_scale(
     """
     count = len(components.yaw)
     costs = None if severities is None else fit_costs(severities, components.recognition)
-    (yaw, yaw_ranks), (downsample, downsample_ranks), (blur, blur_ranks) = map(rank_factor, _factors(components))
+    (yaw, yaw_ranks), (downsample, downsample_ranks), (blur, blur_ranks) = map(rank_factor, factors_of(components))
     ranked = Ranked((yaw_ranks, downsample_ranks, blur_ranks), np.empty(0))
     # Everything but what the raw labels decide.
     scale = Scale(
@@ -132,23 +132,25 @@ def label_ranked(
     shares = ranked.shares(scale.samples)
     spatial = _spatial(scale, shares, severities)
     raw = _raw(scale, recognition, spatial, vision_language)
-    return _labels(scale, shares, spatial, raw, np.searchsorted(ranked.bounds, raw, "right"))
+    return labels_of(scale, shares, spatial, raw, np.searchsorted(ranked.bounds, raw, "right"))
 
 
 def apply(scale: Scale, components: Components, severities: Severities | None = None) -> Labels:
     """Label samples on a frozen scale: ranks interpolated in its tables, quality clipped to 0..1, with their number.
 
     A sample's label depends on the sample and the scale alone, so appended data changes no older label. A scale with
-    costs needs the samples' severities (ValueError without them).
+    costs needs the samples' severities, and one of centred labels is none of components (ValueError for both).
     """
+    if scale.centred is not None:
+        raise ValueError("a scale of centred labels needs vectors of the samples")
     tables = (scale.yaw, scale.downsample, scale.blur)
     shares = [
-        shares_of(_interpolate(table, factor), scale.samples)
-        for table, factor in zip(tables, _factors(components), strict=True)
+        shares_of(place_in(table, factor), scale.samples)
+        for table, factor in zip(tables, factors_of(components), strict=True)
     ]
     spatial = _spatial(scale, shares, severities)
     raw = _raw(scale, components.recognition, spatial, components.vision_language)
-    return _labels(scale, shares, spatial, raw, decile_of(_interpolate(scale.raw, raw), scale.samples))
+    return labels_of(scale, shares, spatial, raw, decile_of(place_in(scale.raw, raw), scale.samples))
 
 
 def match_chance(recognition: np.ndarray, threshold: float | None, width: float) -> np.ndarray:
@@ -162,11 +164,13 @@ def match_chance(recognition: np.ndarray, threshold: float | None, width: float)
     return chance
 
 
-def _factors(components: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def factors_of(components: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return |yaw|, s and b, (N,) each."""
     return components.yaw, components.downsample, components.blur
 
 
-def _interpolate(table: RankTable, values: np.ndarray) -> np.ndarray:
+def place_in(table: RankTable, values: np.ndarray) -> np.ndarray:
+    """Return the ranks of values (N,) in a table, linear between its values, float64 (N,)."""
     return np.interp(values, table.values, table.ranks)
 
 
@@ -200,9 +204,10 @@ def _fuse(
     return raw
 
 
-def _labels(
+def labels_of(
     scale: Scale, shares: list[np.ndarray], spatial: np.ndarray, raw: np.ndarray, deciles: np.ndarray
 ) -> Labels:
+    """Return labels: raw (N,) clipped to the range of the scale and brought to 0..1, and what is recorded beside it."""
     quality = (raw - scale.raw_min) / (scale.raw_max - scale.raw_min)
     clipped = int(np.count_nonzero((quality < 0) | (quality > 1)))
     return Labels(

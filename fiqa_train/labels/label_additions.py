@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
@@ -68,12 +67,13 @@ def run_label_additions(
     preflight(storage)
     source = label_source(config, manifest, resolved)
     source.require_ready()
-    reading = source.reading(manifest)
+    check = lease_check(lease)
+    reading = source.reading(manifest, source.vectors(store, check), existing.scale.centred)
     parts = list(existing.parts)
     labelled = by_shard(existing.parts)
     added = clipped = 0
     phase = Phase("label", len(commits), "shards")
-    writer = PartWriter(storage, name, existing.scale, lease_check(lease))
+    writer = PartWriter(storage, name, existing.scale, check)
     add = partial(_add_labels, store, reading, writer)
     shards = ((commit, labelled.get(commit.number, [])) for commit in commits)
     for part, outside in ShardTasks("label", storage, config.resilience).map(add, shards):
@@ -129,7 +129,7 @@ def _add_labels(
     has_label = np.array([name in labels for name in names], bool)
     _require_unchanged(store, commit, reading.stored(samples), names, labels)
     new = reading.rows(samples.num_rows)
-    new.add(reading.shard(samples.filter(pa.array(~has_label))))
+    new.add(reading.shard(table, commit, ~has_label))
     if not len(new):
         return None, 0
     new.require_valid()

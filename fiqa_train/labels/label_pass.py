@@ -1,10 +1,12 @@
 """The label pass: fuses raw components of all committed samples into quality labels, without decoding images."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
@@ -22,17 +24,20 @@ from synfiqa.cluster.storage.preflight import preflight
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.fiqa_train.labels.by_scorer.label_source import LabelSource, label_source, scorer_title
-from synfiqa.fiqa_train.labels.frozen_scale import fusion_fields, parse_calibration, shown
+from synfiqa.fiqa_train.labels.centred.cosines import mean_vector
+from synfiqa.fiqa_train.labels.centred.shard_vectors import ShardVectors, space_of
 from synfiqa.fiqa_train.labels.parts import read_part
 from synfiqa.fiqa_train.labels.reading import ShardReading
+from synfiqa.fiqa_train.labels.scales.frozen_scale import fusion_fields, parse_calibration, shown
 from synfiqa.fiqa_train.labels.shard_labels import PartWriter
-from synfiqa.schemas.calibration import Calibration, Scale
+from synfiqa.schemas.calibration import Calibration, CentredSpace, Scale
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 
 Progress = Callable[[int, int], None]
-"""Called with shards done and shards planned; each shard counts once when read and once when labelled."""
+"""Called with shards done and shards planned; each shard counts once when read and once when labelled, and before both
+once when its vectors are summed, where labels are centred."""
 
 
 def run_label(
@@ -66,14 +71,22 @@ def run_label(
 
     source.require_ready()
     preflight(storage)
-    phase = Phase("label", 2 * len(commits), "shards") if progress is None else None
-    report = progress or (lambda done, planned: phase.advance(done - phase.done) if phase else None)
-    reading = source.reading(manifest)
+    vectors = source.vectors(store, lease_check(lease))
+    surveys = vectors is not None and frozen is None
+    planned = (3 if surveys else 2) * len(commits)
+    steps = count(1)
+    phase = Phase("label", planned, "shards") if progress is None else None
+    report = progress or (lambda done, _: phase.advance(done - phase.done) if phase else None)
+    tasks = partial(ShardTasks, "label", storage, config.resilience)
+    space = None if frozen is None else frozen.centred
+    if vectors is not None and surveys:
+        space = surveyed(vectors, tasks().map(vectors.sums, commits), lambda: report(next(steps), planned))
+    reading = source.reading(manifest, vectors, space)
     samples = reading.rows(sum(commit.file.rows for commit in commits))
-    reads = ShardTasks("label", storage, config.resilience, threads=reading.at_once)
-    for index, rows in enumerate(reads.map(partial(read_rows, store, reading), commits, here=reading.here)):
+    reads = tasks(threads=reading.at_once)
+    for rows in reads.map(partial(read_rows, store, reading), commits, here=reading.here):
         samples.add(rows)
-        report(index + 1, 2 * len(commits))
+        report(next(steps), planned)
     samples.require_valid()
     scale = samples.fit(config.label, threshold) if frozen is None else frozen
 
@@ -82,10 +95,10 @@ def run_label(
     shards = ((commit.number, samples.shard(index)) for index, commit in enumerate(commits))
     parts: list[DataFile] = []
     clipped = 0
-    for index, (part, outside) in enumerate(ShardTasks("label", storage, config.resilience).map(writer, shards)):
+    for part, outside in tasks().map(writer, shards):
         parts += [part] if part else []
         clipped += outside
-        report(len(commits) + index + 1, 2 * len(commits))
+        report(next(steps), planned)
     if phase is not None:
         phase.close(f"{len(samples)} labels")
     calibration = Calibration(
@@ -178,6 +191,7 @@ def require_same(
     checks = {
         "embedder": (existing.embedder or embedder, embedder),
         "label.scorer": (scorer_title(existing.scale.scorer), source.scorer_title),
+        **_weights(existing.scale, source),
         **{
             f"label.{field}": (shown(theirs), shown(ours))
             for field, ours, theirs in fusion_fields(section, threshold, existing.scale)
@@ -198,9 +212,32 @@ def require_same(
         )
 
 
+def _weights(scale: Scale, source: LabelSource) -> dict[str, tuple[str, str]]:
+    """Return the digests of the labelling embedder, of the pass and of the config, where both are centred."""
+    if scale.centred is None or source.embedder is None:
+        return {}
+    return {"weights of label.embedder": (scale.centred.weights[:12], source.weights[:12])}
+
+
+def surveyed(
+    vectors: ShardVectors, shards: Iterable[tuple[np.ndarray, int]], advance: Callable[[], None]
+) -> CentredSpace:
+    """Return the space of centred labels from the reference sums of all shards; JobFailed without any reference."""
+
+    def counted() -> Iterator[tuple[np.ndarray, int]]:
+        for sums in shards:
+            yield sums
+            advance()
+
+    mean, references = mean_vector(counted())
+    if not references:
+        raise JobFailed("there are no references whose mean vector could be subtracted; generate some first")
+    return space_of(vectors.model, mean, references)
+
+
 def read_rows(store: ShardStore, reading: ShardReading, commit: Commit) -> Any:
     """Return the rows of a shard to label; the other columns of a large Parquet file are not fetched."""
-    return reading.shard(store.read_columns(commit, reading.columns))
+    return reading.shard(store.read_columns(commit, reading.columns), commit)
 
 
 def lease_check(lease: Lease | None) -> Callable[[], None]:
@@ -222,6 +259,7 @@ def summary(calibration: Calibration, *, reused: bool) -> dict[str, Any]:
         "name": calibration.name,
         "samples": calibration.samples,
         "parts": len(calibration.parts),
+        **({"form": calibration.scale.form} if calibration.scale.centred else {}),
         "spatial": calibration.scale.spatial,
         "spatial_weight": calibration.scale.spatial_weight,
         "vision_language_weight": calibration.scale.vision_language_weight,

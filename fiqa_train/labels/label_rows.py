@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from synfiqa.fiqa_train.labels.centred.centred_scale import fit_centred
 from synfiqa.fiqa_train.labels.columns import MEASURED, ShardRows, repeated_in
 from synfiqa.fiqa_train.labels.fusion import Components, fit_scale
 from synfiqa.fiqa_train.labels.ranks import BLOCK, Ranked
 from synfiqa.fiqa_train.labels.severities import Severities
 from synfiqa.fiqa_train.labels.shard_labels import RowsToLabel
-from synfiqa.schemas.calibration import Scale
+from synfiqa.schemas.calibration import CentredSpace, Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.errors import JobFailed
 
@@ -21,9 +22,12 @@ class LabelRows:
     """Rows of the shards in the order in which they are added; float32 as stored, without rounding.
 
     `capacity` bounds their number; memory grows with the rows added. `factors` names the severities that are kept.
+    With a `space` the labels are centred cosines, four bytes a row and reference.
     """
 
-    def __init__(self, capacity: int, factors: Sequence[str] = ()) -> None:
+    def __init__(self, capacity: int, factors: Sequence[str] = (), space: CentredSpace | None = None) -> None:
+        self._space, self._references = space, [np.empty(0, np.float32)]
+        self._centred = np.empty(0 if space is None else capacity, np.float32)
         self._columns = {name: np.empty(capacity, np.float32) for name in MEASURED}
         self._severities = {name: np.empty(capacity, np.float32) for name in factors}
         self._hashes = np.empty(capacity, np.uint64)
@@ -43,6 +47,9 @@ class LabelRows:
             self._columns[name][own] = column
         for name, kept in self._severities.items():
             kept[own] = shard.severities[name]
+        if shard.centred is not None:
+            self._centred[own] = shard.centred
+            self._references.append(shard.references)
         self._hashes[own] = shard.hashes
         self._packed.append(shard.packed)
         self._starts.append(own.stop)
@@ -68,6 +75,12 @@ class LabelRows:
     def fit(self, section: LabelSection, threshold: float | None) -> Scale:
         """Return the scale fitted to all rows, whose factors are replaced by their ranks; JobFailed without a scale."""
         try:
+            if self._space is not None:
+                references = np.concatenate(self._references)
+                scale, self._ranked = fit_centred(
+                    self.components(), self._centred[: len(self)], references, self._space
+                )
+                return scale
             scale, self._ranked = fit_scale(
                 self.components(),
                 section.spatial_weight,
@@ -88,7 +101,8 @@ class LabelRows:
         if self._ranked is not None:
             ranked = self._ranked.cut(own)
             columns |= dict.fromkeys(("yaw", "downsample", "blur"), np.empty(0, np.float32))
-        return RowsToLabel(self._packed[index], Components(**columns), _cut(self._severities, own), ranked)
+        centred = None if self._space is None else self._centred[own]
+        return RowsToLabel(self._packed[index], Components(**columns), _cut(self._severities, own), ranked, centred)
 
     def _repeated_id(self) -> str | None:
         hashes = self._hashes[: len(self)]

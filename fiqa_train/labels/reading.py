@@ -4,19 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
+import numpy as np
 import pyarrow as pa
 
 from synfiqa.cluster.commits.column_reads import in_order
 from synfiqa.fiqa_train.labels.columns import ShardRows, columns, shard_rows
-from synfiqa.fiqa_train.labels.frozen_scale import Measured
 from synfiqa.fiqa_train.labels.label_rows import LabelRows
+from synfiqa.fiqa_train.labels.scales.frozen_scale import Measured
 from synfiqa.fiqa_train.labels.severities import severity_names
 from synfiqa.fiqa_train.labels.shard_labels import LabelledRows
 from synfiqa.schemas.calibration import Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.factors.factor import Factor
 from synfiqa.schemas.factors.plugin_rows import plugged_rows
-from synfiqa.schemas.manifest import RunManifest
+from synfiqa.schemas.manifest import Commit, RunManifest
 
 READS_AT_ONCE = 16
 """Shards that a task reads at once: requests for a few columns mostly wait."""
@@ -64,8 +65,8 @@ class ShardReading(Protocol):
         """Return what a label row repeats of degraded samples, by name."""
         ...
 
-    def shard(self, samples: pa.Table) -> Any:
-        """Return the rows of a shard to label."""
+    def shard(self, samples: pa.Table, commit: Commit, wanted: np.ndarray | None = None) -> Any:
+        """Return the degraded rows of a shard to label, or those of them for which `wanted`, bool (N,), holds."""
         ...
 
     def rows(self, capacity: int) -> RunRows:
@@ -103,12 +104,12 @@ class Reading:
 
     def stored(self, samples: pa.Table) -> dict[str, list[float]]:
         """Return what a label row repeats of degraded samples, by name: f_r of the embedder, and v_l."""
-        components = self.shard(samples).components
+        components = shard_rows(samples, self.embedder).components
         return {name: getattr(components, name).tolist() for name in ("recognition", "vision_language")}
 
-    def shard(self, samples: pa.Table) -> ShardRows:
+    def shard(self, samples: pa.Table, commit: Commit, wanted: np.ndarray | None = None) -> ShardRows:
         """Return the rows of a shard to label."""
-        return shard_rows(samples, self.embedder, self.costs, self.plugged)
+        return shard_rows(samples, self.embedder, self.costs, self.plugged, wanted)
 
     def rows(self, capacity: int) -> RunRows:
         """Return room for so many rows to label."""

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from synfiqa.cluster.commits.shard_formats import encode
 from synfiqa.cluster.storage.storage import Storage
+from synfiqa.fiqa_train.labels.centred.centred_scale import centred_labels
 from synfiqa.fiqa_train.labels.columns import unpack_names
 from synfiqa.fiqa_train.labels.fusion import Components, Labels, apply, label_ranked
 from synfiqa.fiqa_train.labels.ranks import Ranked
@@ -38,6 +40,7 @@ class LabelledRows(Protocol):
 class RowsToLabel:
     """Degraded samples of a shard: packed names, components, severities, and their ranks where the scale is theirs.
 
+    `centred` are their cosines (N,) where the scale has a space.
     With ranks the three factors of the components are not used, and empty.
     """
 
@@ -45,6 +48,7 @@ class RowsToLabel:
     components: Components
     severities: Severities | None = None
     ranked: Ranked | None = None
+    centred: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -52,6 +56,9 @@ class RowsToLabel:
 
     def labels(self, scale: Scale) -> Labels:
         """Return the labels on a scale."""
+        if scale.centred is not None:
+            assert self.centred is not None, "the reading of a centred label has cosines"
+            return centred_labels(scale, self.components, self.centred, self.ranked)
         if self.ranked is None:
             return apply(scale, self.components, self.severities)
         own = self.components
@@ -95,4 +102,6 @@ class PartWriter:
         made = {"kind": "labels", "name": self.name, "number": str(number)}
         if (scorer := self.scale.scorer) is not None:
             made |= {"scorer": scorer.name, "scorer_sha256": scorer.weights}
+        if (space := self.scale.centred) is not None:
+            made |= {"embedder": space.embedder, "embedder_sha256": space.weights}
         return made

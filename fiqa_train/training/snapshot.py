@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.cluster.run.manifest import recorded_config
-from synfiqa.fiqa_train.labels.frozen_scale import fusion_fields
-from synfiqa.fiqa_train.labels.match_threshold import AUTO
+from synfiqa.fiqa_train.labels.scales.frozen_scale import fusion_fields
+from synfiqa.fiqa_train.labels.scales.match_threshold import AUTO
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.models import NOT_RECIPE, ModelsSection
 from synfiqa.schemas.config.run import RunConfig

@@ -8,7 +8,7 @@ from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.resolved_run import ResolvedRun
 from synfiqa.actors.nets.fiqa.table import DSL_SIZES
-from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests
+from synfiqa.actors.quality.factories import ScorerSettings
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.fingerprint import differences
 from synfiqa.cluster.run.lease import Claim
@@ -29,7 +29,7 @@ from synfiqa.fiqa_train.training.reading.sources.open_source import open_source
 from synfiqa.fiqa_train.training.reading.sources.source_digest import source_digest
 from synfiqa.fiqa_train.training.seen import learned_from
 from synfiqa.fiqa_train.training.splits import SPLITS, Split, split_grown
-from synfiqa.fiqa_train.training.teachers import TeacherOf, require_teacher
+from synfiqa.fiqa_train.training.teachers import TeacherOf, require_teachers, teacher_digests
 from synfiqa.schemas.calibration import Calibration
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -57,17 +57,27 @@ _FIRST_FIELDS = {
     *("validation_fraction", "test_fraction", "augment"),
 }
 """Fields that a basis always has: the default of one added later is omitted, so that older ones stay valid."""
+_LATER_AUGMENT = ("exposure", "colour", "grey")
+"""Fields of section `augment` that were added later."""
 
 
 def training_basis(
-    run: ResolvedRun, manifest: RunManifest, calibration: Calibration, watched: Sequence[WatchedSet] = ()
+    run: ResolvedRun,
+    manifest: RunManifest,
+    calibration: Calibration,
+    watched: Sequence[WatchedSet] = (),
+    storage: Storage | None = None,
 ) -> dict[str, Any]:
-    """Return everything that decides the model: settings, seed, labels, dataset, initial weights, watched test sets."""
+    """Return everything that decides the model: settings, seed, labels, dataset, initial weights, watched test sets.
+
+    `storage` is the run, whose models can be teachers.
+    """
     config, section = run.config, run.config.train
     whole = section.model_dump(mode="json", exclude=_EXECUTION_FIELDS)
     plain = type(section)().model_dump(mode="json", exclude=_EXECUTION_FIELDS)
     basis: dict[str, Any] = {
-        "train": {key: value for key, value in whole.items() if key in _FIRST_FIELDS or value != plain[key]},
+        "train": {key: value for key, value in whole.items() if key in _FIRST_FIELDS or value != plain[key]}
+        | {"augment": _without_later(whole["augment"], plain["augment"])},
         "seed": config.run.seed,
         "label": calibration.name,
         "label_sha256": label_digest(calibration),
@@ -79,8 +89,8 @@ def training_basis(
         basis["embedder"] = initial.name
         basis["embedder_sha256"] = digest_of(initial)
     if section.method == "distil":
-        require_teacher(section.objective.teacher, config.models.catalogue)
-        basis["teacher_sha256"] = scorer_digests([section.objective.teacher], settings_of_scorers(run))
+        require_teachers(section.objective.teachers, config.models.catalogue)
+        basis["teacher_sha256"] = teacher_digests(section.objective.teachers, settings_of_scorers(run), storage)
     if section.sources:
         basis["sources_sha256"] = {one.name: source_digest(one) for one in section.sources}
     if section.method == "dsl_fiqa" and (folders := [*filter(None, (section.dsl.folder, section.dsl.unlabelled))]):
@@ -88,6 +98,11 @@ def training_basis(
     if watched:
         basis["watched_sha256"] = {one.name: one.sha256 for one in watched}
     return basis
+
+
+def _without_later(augment: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
+    """Return section `augment` without the defaults of fields added later, so that older bases stay valid."""
+    return {key: value for key, value in augment.items() if key not in _LATER_AUGMENT or value != plain[key]}
 
 
 def initial_model(run: ResolvedRun) -> Model | None:
@@ -195,7 +210,7 @@ def training_task(
     labelled = labelled_identities(storage, shards)
     manifest = load_run(storage)
     splits = split_run(config, (int(identity) for own, _ in labelled for identity in own), manifest.steps)
-    basis = training_basis(run, manifest, calibration) if basis is None else basis
+    basis = training_basis(run, manifest, calibration, storage=storage) if basis is None else basis
     record = learned_from(basis, manifest, calibration, splits)
     if section.method == "dsl_fiqa":
         return _portrait_task(run, storage, splits, record, claim, threads)
@@ -213,8 +228,11 @@ def training_task(
     origin = f"synthetic faces of run {calibration.fingerprint[:16]}"
     if section.sources:
         origin += f" and {', '.join(source.name for source in section.sources)}"
-    commercial = all(card.commercial_use for card in manifest.cards) and not section.sources
+    space = calibration.scale.centred
+    labelled_free = space is None or space.commercial_use
+    commercial = all(card.commercial_use for card in manifest.cards) and labelled_free and not section.sources
     card = describe(section, initial, origin, commercial=commercial)
+    distils = section.method == "distil"
     return TrainTask(
         url=storage.url,
         sources=sources,
@@ -228,7 +246,7 @@ def training_task(
         threads=threads,
         claim=claim,
         wait_s=config.resilience.placement_wait_s,
-        teacher=TeacherOf(section.objective.teacher, settings_of_scorers(run)) if section.method == "distil" else None,
+        teacher=TeacherOf(section.objective.teachers, settings_of_scorers(run), storage.url) if distils else None,
         watched=tuple(watched),
     )
 

@@ -1,49 +1,114 @@
-"""Teachers of a distillation: scores of a quality scorer on the scale of labels."""
+"""Teachers of a distillation: scores of one quality scorer, or the mean of several, on the scale of labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
+from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
+from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.registry import SCORERS, require_known
+from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
+from synfiqa.cluster.storage.storage import Storage
+from synfiqa.fiqa_train.training.checkpoints import PORTRAITS, load_trained
 from synfiqa.fiqa_train.training.engine.worker_task import Scores
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ScoreScale
 
 STRETCH = (5.0, 95.0)
-"""Percentiles of the validation samples that become 0 and 1 where a teacher's card has no scale."""
+"""Percentiles of the validation samples that become 0 and 1 where a teacher's card has no scale, or of a mean."""
 WHERE = "train.objective.teacher"
+MODEL = "models/"
+"""Beginning of a teacher's name that is a finished model of the run, such as models/default."""
 
 
 @dataclass(frozen=True)
 class TeacherOf:
-    """Builds a teacher on a worker: `name` of the scorer, settings of the run, and the samples that set its scale.
+    """Builds teachers on a worker: names of the scorers, settings of the run, and the samples that set their scale.
 
-    `images` are uint8 RGB faces (N, 112, 112, 3); only their spread counts.
+    `url` is that of the run, whose finished models are named by `models/NAME`.
     """
 
-    name: str
+    names: tuple[str, ...]
     settings: ScorerSettings
+    url: str = ""
 
     def scaled(self, images: np.ndarray) -> Scores:
-        """Return scores on 0..1: by the scale on the card, else so that the spread over `images` fills it."""
-        scorer = scorers_of([self.name], self.settings, {}, WHERE)[self.name]
-        sign = -1.0 if scorer.card.higher_is_better is False else 1.0
-        scale = scorer.card.scale
-        if scale is not None:
-            return lambda faces: _logistic(sign * scorer.score(faces), scale)
-        low, high = np.percentile(sign * scorer.score(images), STRETCH)
-        return lambda faces: (sign * scorer.score(faces) - low) / max(high - low, 1e-9)
+        """Return scores on 0..1, of several teachers the mean of their standardised scores.
+
+        That of one is by the scale on its card where it has one. Else the spread over `images`, uint8 RGB faces
+        (N, 112, 112, 3), fills 0..1; only their spread counts.
+        """
+        teachers = [self._scorer(name) for name in self.names]
+        if len(teachers) == 1:
+            (scorer,) = teachers
+            if (scale := scorer.card.scale) is not None:
+                signed = _rising(scorer)
+                return lambda faces: _logistic(signed(faces), scale)
+            return _stretched(_rising(scorer), images)
+        return _stretched(_mean([_standardised(_rising(scorer), images) for scorer in teachers]), images)
+
+    def _scorer(self, name: str) -> GuardedScorer:
+        if not name.startswith(MODEL):
+            return scorers_of([name], self.settings, {}, WHERE)[name]
+        model = load_trained(Storage(self.url), name.removeprefix(MODEL), self.settings.device)
+        return GuardedScorer(name, NetworkScorer(model))
 
 
-def require_teacher(name: str, catalogue: str) -> None:
-    """Raise UserError when no scorer of that name can be a teacher: it needs a run, or is not known.
+def require_teachers(names: Sequence[str], catalogue: str) -> None:
+    """Raise UserError when no scorer of one of the names can be a teacher: it needs a run, or is not known.
 
-    `catalogue` is the path of `models.catalogue`.
+    `catalogue` is the path of `models.catalogue`. Models of the run are looked up when a training begins.
     """
-    require_known([name], WHERE, catalogue)
-    if (row := SCORERS.get(name)) and not row.factory:
-        raise UserError(f"{WHERE}: '{name}' is {row.supplied_by}, no scorer by itself: choose another teacher")
+    for name in scorers_among(names):
+        require_known([name], WHERE, catalogue)
+        if (row := SCORERS.get(name)) and not row.factory:
+            raise UserError(f"{WHERE}: '{name}' is {row.supplied_by}, no scorer by itself: choose another teacher")
+
+
+def scorers_among(names: Sequence[str]) -> list[str]:
+    """Return the names that are no models of the run."""
+    return [name for name in names if not name.startswith(MODEL)]
+
+
+def teacher_digests(names: Sequence[str], settings: ScorerSettings, storage: Storage | None) -> dict[str, str]:
+    """Return the digests of the weights that teachers read, by name; UserError for a model that is not finished."""
+    digests = scorer_digests(scorers_among(names), settings)
+    for name in (one for one in names if one.startswith(MODEL)):
+        if storage is None:
+            raise UserError(f"{WHERE}: {name} is a model of a run: train on that run")
+        card = load_trained(storage, name.removeprefix(MODEL)).card
+        if card.architecture == PORTRAITS:
+            raise UserError(f"{WHERE}: {name} scores portraits, not aligned faces: choose another teacher")
+        digests[name] = card.sha256
+    return digests
+
+
+def _rising(scorer: GuardedScorer) -> Scores:
+    """Return scores that are higher for better faces."""
+    sign = -1.0 if scorer.card.higher_is_better is False else 1.0
+    return lambda faces: sign * scorer.score(faces)
+
+
+def _standardised(scores: Scores, images: np.ndarray) -> Scores:
+    """Return scores of mean 0 and standard deviation 1 over the images."""
+    found = scores(images)
+    mean, spread = float(found.mean()), max(float(found.std()), 1e-9)
+    return lambda faces: (scores(faces) - mean) / spread
+
+
+def _mean(several: Sequence[Scores]) -> Scores:
+    def mean(faces: np.ndarray) -> np.ndarray:
+        found: np.ndarray = np.mean([scores(faces) for scores in several], axis=0)
+        return found
+
+    return mean
+
+
+def _stretched(scores: Scores, images: np.ndarray) -> Scores:
+    """Return scores whose spread over the images fills 0..1."""
+    low, high = np.percentile(scores(images), STRETCH)
+    return lambda faces: (scores(faces) - low) / max(high - low, 1e-9)
 
 
 def _logistic(scores: np.ndarray, scale: ScoreScale) -> np.ndarray:

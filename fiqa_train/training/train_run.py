@@ -32,7 +32,7 @@ from synfiqa.fiqa_train.training.task import (
     training_basis,
     training_task,
 )
-from synfiqa.fiqa_train.training.teachers import WHERE
+from synfiqa.fiqa_train.training.teachers import WHERE, scorers_among
 from synfiqa.fiqa_train.training.watchers import require_watchers
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.evaluation import TrainingResult, file_content
@@ -70,13 +70,12 @@ def run_train(
     folder = model_folder(config.train.name)
     run = replace(resolved, config=config) if resolved else resolve(config)
     require_weights(run, manifest)
-    basis = training_basis(run, manifest, calibration, watched)
+    basis = training_basis(run, manifest, calibration, watched, storage)
     finished = finished_training(storage, config.train.name, basis)
     if finished is not None:
         return finished
     require_watchers(config.train)
-    if teacher := config.train.objective.teacher:
-        require_buildable([teacher], settings_of_scorers(run), WHERE)
+    require_buildable(scorers_among(config.train.objective.teachers), settings_of_scorers(run), WHERE)
     storage.check_shared()
     preflight(storage)
     threads = require_workers(config.train)

@@ -15,7 +15,8 @@ class Fusion:
 
     `spatial` is ranks or costs. `weight` and `share` are lambda and kappa as text; `share` is empty for 1. `match` is
     the match threshold as text, empty where f_r is fused as the cosine. `scorer` is the quality scorer whose scores are
-    the labels, empty where they are fused; `ranked` where its card has no scale.
+    the labels, empty where they are fused; `ranked` where its card has no scale. `centred` is the embedder of centred
+    labels, empty for others.
     """
 
     spatial: Spatial
@@ -26,6 +27,7 @@ class Fusion:
     costs: list[tuple[str, str]]
     scorer: str
     ranked: bool
+    centred: str
 
 
 def fusion(calibration: Calibration) -> Fusion:
@@ -40,6 +42,7 @@ def fusion(calibration: Calibration) -> Fusion:
         mirrored=calibration.mirrored,
         costs=[] if scale.costs is None else _table(scale.costs),
         scorer="" if scale.scorer is None else scale.scorer.name,
+        centred="" if scale.centred is None else scale.centred.embedder,
         ranked=scale.scorer is not None and scale.scorer.midpoint is None,
     )
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import yaml
 
-from synfiqa.actors.model_store.catalogue import BUNDLED
+from synfiqa.actors.model_store.architectures.extras import require_extra
+from synfiqa.actors.model_store.catalogue import BUNDLED, Catalogue
 from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.bundled.everything import NETWORKS, train_networks
 from synfiqa.fiqa_train.bundled.publish import publish_quality
+from synfiqa.fiqa_train.bundled.render_set import SetSize, cache_path, cached_render_set
 from synfiqa.fiqa_train.evaluation.document import EVALUATION
 from synfiqa.fiqa_train.training.checkpoints import BUNDLED_FILE, load_trained, model_folder
 from synfiqa.jobs.config import load_config
@@ -26,23 +28,40 @@ from synfiqa.schemas.model_card import ModelCard
 
 CONFIG = Path(__file__).parents[2] / "configs" / "default-model.yaml"
 WORK = Path("runs/bootstrap")
+TEACHER = "dlib"
+"""Embedder whose centred space a student learns when no other is named."""
 FIELDS = dict(zip(NETWORKS, ("embedder", "evaluation_embedder", "image_text"), strict=True))
 """Network -> the field of section `models` in which a run names it."""
 
 
-def run_bootstrap(out: Path | None, seed: int, part: str) -> None:
-    """Train the `networks`, the `quality` model or `all`, and print their digests and figures.
+def run_bootstrap(out: Path | None, seed: int, part: str, teacher: str = TEACHER) -> None:
+    """Train the `networks`, the `quality` model, `all` of these or a `student`, and print their digests and figures.
 
-    Without `out` they replace those of this checkout. `quality` alone uses the networks that are there.
+    Without `out` they replace those of this checkout. `quality` alone uses the networks that are there. A student
+    learns the centred space of `teacher`, an embedder of the built-in catalogue.
     """
     folder = out or BUNDLED
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file: give --out the name of a folder")
-    if part != "quality":
+    if part == "student":
+        _print_card(bootstrap_student(folder, seed, teacher))
+    if part in ("all", "networks"):
         for card in train_networks(folder, seed, WORK):
             _print_card(card)
-    if part != "networks":
+    if part in ("all", "quality"):
         _print_card(bootstrap_quality(folder, out / BUNDLED_FILE.name if out else BUNDLED_FILE, seed))
+
+
+def bootstrap_student(folder: Path, seed: int, teacher: str) -> ModelCard:
+    """Train a student of an embedder on the renders that the networks are trained on; UserError for an unknown name."""
+    import torch
+
+    from synfiqa.fiqa_train.bundled.student.student_network import train_student
+
+    model = Catalogue.load().model(teacher, "embedder")
+    require_extra(model.card)
+    torch.set_num_threads(1)
+    return train_student(model, cached_render_set(cache_path(seed, WORK), seed, SetSize()), folder, seed)
 
 
 def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[str] | None = None) -> ModelCard:

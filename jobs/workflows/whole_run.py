@@ -21,7 +21,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.fiqa_train.training.engine.build_network import settings_of
     from synfiqa.fiqa_train.training.on_ray import require_workers
     from synfiqa.fiqa_train.training.task import initial_model, is_trained, settings_of_scorers
-    from synfiqa.fiqa_train.training.teachers import require_teacher
+    from synfiqa.fiqa_train.training.teachers import require_teachers, scorers_among
     from synfiqa.fiqa_train.training.train_run import run_train
     from synfiqa.fiqa_train.training.watchers import require_watchers
     from synfiqa.jobs.generation.dataset import make_dataset
@@ -35,9 +35,8 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     settings = settings_of_scorers(resolved)
     require_buildable(config.models.scorers, settings, "models.scorers")
     require_buildable(config.evaluate.scorers, settings, "evaluate.scorers")
-    if teacher := config.train.objective.teacher:
-        require_teacher(teacher, config.models.catalogue)
-        require_buildable([teacher], settings, "train.objective.teacher")
+    require_teachers(config.train.objective.teachers, config.models.catalogue)
+    require_buildable(scorers_among(config.train.objective.teachers), settings, "train.objective.teacher")
     settings_of(config.train, initial_model(resolved))
     require_watchers(config.train)
     watched = watched_sets(config)

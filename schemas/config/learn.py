@@ -7,10 +7,11 @@ from pydantic import Field, model_validator
 from synfiqa.schemas.config.base import Name, ScorerName, Section
 
 Spatial = Literal["ranks", "costs"]
+Form = Literal["fusion", "centred"]
 
 
 class LabelSection(Section):
-    """Fusion of raw components into one label, m = (f_r + lambda * s_d) / (1 - kappa * v_l), as in MR-FIQA."""
+    """How labels are made; by default m = (f_r + lambda * s_d) / (1 - kappa * v_l) of raw components, as in MR-FIQA."""
 
     name: Name = Field("default", description="name of the labels, stored in labels/NAME")
     source: Literal["components", "scorer"] = Field(
@@ -22,6 +23,12 @@ class LabelSection(Section):
         "",
         description="quality scorer whose scores are the labels, by name or as the path of a .froq.json; one that "
         "reads an embedder reads models.embedder",
+    )
+    form: Form = Field(
+        "fusion",
+        description="fusion: that of f_r, s_d and v_l; centred: the mean cosine by label.embedder to the person's "
+        "references and fault-free pictures once the mean vector of all references is subtracted, and only name, "
+        "embedder and calibration of this section count",
     )
     spatial: Spatial = Field(
         "ranks",
@@ -41,7 +48,9 @@ class LabelSection(Section):
         0.08, ge=0.001, le=1, description="difference of cosine over which that probability rises from 1/2 to 0.73"
     )
     embedder: Name | Literal[""] = Field(
-        "", description="one of models.more_embedders whose f_r the label takes; empty: models.embedder"
+        "",
+        description="one of models.more_embedders whose f_r the label takes, of form centred any embedder, such as "
+        "dlib; empty: models.embedder",
     )
     calibration: str = Field("", description="URL of a frozen calibration.json; empty fits one on this run")
 
@@ -51,6 +60,8 @@ class LabelSection(Section):
             raise ValueError(
                 "source: scorer needs label.scorer, the name of a quality scorer, and label.scorer needs source: scorer"
             )
+        if self.source == "scorer" and self.form != "fusion":
+            raise ValueError(f"form {self.form} is of source: components; leave form or source out")
         return self
 
 

@@ -36,7 +36,8 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> "RunConfig":
         known = ("", self.models.embedder, *self.models.more_embedders)
-        if self.label.embedder not in known:
+        # Vectors of a centred label are computed by the label pass.
+        if self.label.form == "fusion" and self.label.embedder not in known:
             raise ValueError(
                 f"label.embedder is {self.label.embedder}, which the run does not measure: choose one of "
                 f"{', '.join(known[1:])}, or add it to models.more_embedders before generating"

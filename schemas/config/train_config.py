@@ -12,6 +12,7 @@ Method = Literal["label_regression", "cr_fiqa", "mr_fiqa", "vit_fiqa", "distil",
 Network = Literal[
     "quality-net",
     "compact",
+    "compact-standard",
     "compact-vit",
     "mobilefacenet",
     "iresnet18",
@@ -60,7 +61,23 @@ class ObjectiveSection(Section):
         description="share of the classes whose centres a step uses, those of its images among them "
         "(partial FC); below 1 each worker holds a part of the centres",
     )
-    teacher: str = Field("", description="distil: quality scorer whose scores are the target, by name")
+    teacher: str | tuple[str, ...] = Field(
+        "",
+        description="distil: quality scorer whose scores are the target, by name, or models/NAME for a finished model "
+        "of the run; a list: the mean of their standardised scores",
+    )
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Return the names of the teachers, none for other methods than distil."""
+        named = (self.teacher,) if isinstance(self.teacher, str) else self.teacher
+        return tuple(filter(None, named))
+
+    @model_validator(mode="after")
+    def _check(self) -> "ObjectiveSection":
+        if not isinstance(self.teacher, str) and (not self.teachers or len(set(self.teachers)) != len(self.teacher)):
+            raise ValueError(f"teacher must name scorers, each once, not [{', '.join(self.teacher)}]")
+        return self
 
 
 class WatchSection(Section):

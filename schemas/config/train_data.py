@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from synfiqa.schemas.config.base import Name, Rate, Section
+from synfiqa.schemas.config.base import Interval, Name, Rate, Section
 
 
 class AugmentSection(Section):
@@ -35,6 +35,13 @@ class AugmentSection(Section):
     white_balance: float = Field(
         0.05, ge=0, le=0.5, description="largest change of the gains of red and of blue, as a share; RGB only"
     )
+    exposure: Interval = Field(
+        (0.0, 0.0), description="least and largest natural logarithm of a further factor of all grey values"
+    )
+    colour: Interval = Field(
+        (1.0, 1.0), description="least and largest factor of the distances to grey, beside saturation; RGB only"
+    )
+    grey: Rate = Field(0.0, description="share of faces that lose all colour; RGB only")
     texture: float = Field(
         3.0, ge=0, le=64, description="largest standard deviation, in grey levels, of an added pattern of 6 x 6 cells"
     )
@@ -42,6 +49,14 @@ class AugmentSection(Section):
     cutout_side: int = Field(28, ge=1, le=112, description="largest side of that square in pixels of 112")
     blur: Rate = Field(0.0, description="share of faces that are blurred")
     blur_sigma: float = Field(1.0, gt=0, le=8, description="largest standard deviation of that blur in pixels of 112")
+
+    @model_validator(mode="after")
+    def _check(self) -> "AugmentSection":
+        for name, least, most in (("exposure", -4.0, 4.0), ("colour", 0.0, 4.0)):
+            low, high = getattr(self, name)
+            if not least <= low <= high <= most:
+                raise ValueError(f"augment.{name} must rise within {least:g} to {most:g}, not {low:g} to {high:g}")
+        return self
 
 
 class SourceSection(Section):

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from synfiqa.actors.imaging.gray import STD_FLOOR
 from synfiqa.actors.nets.fiqa.contract import FiqaNetwork
 from synfiqa.actors.nets.fiqa.heads import DROPOUT, HEAD_WIDTH, small_head
 from synfiqa.actors.nets.small_iresnet import SmallIResNet
+
+_FLOOR = 2 * STD_FLOOR / 255
 
 WIDTHS = (32, 64, 128, 192)
 BLOCKS = (1, 2, 2, 1)
@@ -18,7 +21,8 @@ class CompactNet(FiqaNetwork):
 
     Trunk, depthwise pool and embedding layer are those of `SmallIResNet` with three input channels. The head reads the
     global average of the last features and their depthwise pool, which depends on positions in the face. Brightness,
-    contrast and colour reach it through the trunk, whose input is not standardised.
+    contrast and colour reach it through the trunk, whose input is not standardised; `standardised` brings the three
+    channels of a face together to mean 0 and standard deviation 1, so that colour alone is left of its light.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class CompactNet(FiqaNetwork):
         embedding_dim: int = 128,
         head_width: int = HEAD_WIDTH,
         dropout: float = DROPOUT,
+        standardised: bool = False,
     ) -> None:
         super().__init__()
         self.arguments = {
@@ -37,6 +42,9 @@ class CompactNet(FiqaNetwork):
             "head_width": head_width,
             "dropout": dropout,
         }
+        # Cards of before this argument have no such key.
+        self.arguments |= {"standardised": True} if standardised else {}
+        self._standardised = standardised
         self.embedding_dim = embedding_dim
         trunk = SmallIResNet(3, widths, blocks, embedding_dim)
         self.stem, self.stages = trunk.stem, trunk.stages
@@ -62,9 +70,19 @@ class CompactNet(FiqaNetwork):
             return self.norm(self.project(pooled)), self._score(features, pooled)
 
     def _features(self, x: Tensor) -> Tensor:
+        if self._standardised:
+            x = standardised_together(x)
         features: Tensor = self.stages(self.stem(x.contiguous(memory_format=self._layout)))
         return features.float()
 
     def _score(self, features: Tensor, pooled: Tensor) -> Tensor:
         scores: Tensor = self.score(self.head(torch.cat([features.mean(dim=(2, 3)), pooled], dim=1))).squeeze(1)
         return scores
+
+
+def standardised_together(x: Tensor) -> Tensor:
+    """Return RGB faces (B, 3, H, W) in -1..1 with mean 0 and standard deviation 1 (floored) over all three channels."""
+    pixels = x.float()
+    centred = pixels - pixels.mean(dim=(1, 2, 3), keepdim=True)
+    spread = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return centred / spread.clamp_min(_FLOOR)

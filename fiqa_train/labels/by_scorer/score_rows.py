@@ -5,18 +5,24 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from scipy.special import expit
 
-from synfiqa.actors.imaging.codec import decode
 from synfiqa.fiqa_train.labels.by_scorer.named_scorer import NamedScorer
-from synfiqa.fiqa_train.labels.columns import ShardNames, repeated_in, shard_names, unpack_names
+from synfiqa.fiqa_train.labels.columns import (
+    ShardNames,
+    degraded_rows,
+    face_images,
+    repeated_in,
+    shard_names,
+    unpack_names,
+)
 from synfiqa.fiqa_train.labels.label_rows import require_valid
 from synfiqa.fiqa_train.labels.ranks import GROUPS, decile_of, rank_table
 from synfiqa.fiqa_train.labels.reading import RunRows
 from synfiqa.schemas.calibration import RankTable, Scale
 from synfiqa.schemas.config.learn import LabelSection
 from synfiqa.schemas.errors import JobFailed
+from synfiqa.schemas.manifest import Commit
 from synfiqa.schemas.rows import LABELS
 
 COLUMNS = ("sample_id", "identity", "kind", "recognition", "vision_language", "image")
@@ -138,15 +144,11 @@ class ScoreReading:
         """Return what a label row repeats of degraded samples, by name."""
         return {name: samples[name].to_pylist() for name in _STORED}
 
-    def shard(self, samples: pa.Table) -> ScoredRows:
+    def shard(self, samples: pa.Table, commit: Commit, wanted: np.ndarray | None = None) -> ScoredRows:
         """Return the scores of the degraded samples of a shard; JobFailed for a sample without an image."""
-        rows = samples.filter(pc.equal(samples["kind"], "degraded"))
-        encoded = [row and row["bytes"] for row in rows["image"].to_pylist()]
-        if None in encoded:
-            name = rows["sample_id"][encoded.index(None)]
-            raise JobFailed(f"sample {name} has no image; generate the run again in a new folder")
-        images = np.stack([decode(data) for data in encoded]) if encoded else np.empty((0, 112, 112, 3), np.uint8)
-        return ScoredRows(self.scorer.scores(images), shard_names(rows), rows.select(_STORED).combine_chunks())
+        rows = degraded_rows(samples, wanted)
+        scores = self.scorer.scores(face_images(rows))
+        return ScoredRows(scores, shard_names(rows), rows.select(_STORED).combine_chunks())
 
     def rows(self, capacity: int) -> RunRows:
         """Return room for the rows of a run."""

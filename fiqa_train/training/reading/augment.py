@@ -21,6 +21,8 @@ _CELLS = 6
 """Cells of the texture along each side."""
 _TONES = ("gamma", "contrast", "gain", "black_lift", "saturation", "white_balance")
 """Limits of the config that change grey levels or colours."""
+NEUTRAL_COLOUR = (1.0, 1.0)
+"""Factors of `colour` that change nothing."""
 _UNITS = np.eye(_CELLS, dtype=np.float32)
 _LEVELS = np.arange(256, dtype=np.float32) / 255
 _DECISIONS = ("mirror", "geometry", "cutout", "blur")
@@ -29,6 +31,8 @@ _AMOUNTS = (
     *("saturation", "red", "blue"),
 )
 _SIZES = ("black_lift", "texture", "cutout_side", "cutout_x", "cutout_y", "blur_sigma")
+_LATER = ("exposure", "colour", "grey")
+"""Further sizes, drawn after all else, so that a face is otherwise changed as before they were there."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,12 @@ def draws(count: int, seed: int) -> list[Draw]:
     amounts = rng.uniform(-1, 1, (count, len(_AMOUNTS))).tolist()
     sizes = rng.random((count, len(_SIZES))).tolist()
     texture = rng.standard_normal((count, _CELLS, _CELLS), np.float32)
+    later = rng.random((count, len(_LATER))).tolist()
     return [
         Draw(
             dict(zip(_DECISIONS, decisions[row], strict=True)),
             dict(zip(_AMOUNTS, amounts[row], strict=True)),
-            dict(zip(_SIZES, sizes[row], strict=True)),
+            dict(zip((*_SIZES, *_LATER), (*sizes[row], *later[row]), strict=True)),
             texture[row],
         )
         for row in range(count)
@@ -99,11 +104,13 @@ def _moved(image: np.ndarray, amounts: dict[str, float], section: AugmentSection
 
 def _toned(planes: np.ndarray, draw: Draw, section: AugmentSection) -> np.ndarray:
     """Return float32 (C, H, W) after gamma, gain, contrast and black lift, of RGB also white balance and saturation."""
-    if not any(getattr(section, limit) for limit in _TONES):
+    if not any(getattr(section, limit) for limit in _TONES) and not _is_toned_later(section):
         return planes.astype(np.float32)
-    amounts = draw.amounts
-    lift = draw.sizes["black_lift"] * section.black_lift
+    amounts, sizes = draw.amounts, draw.sizes
+    lift = sizes["black_lift"] * section.black_lift
     gain = (1 + amounts["gain"] * section.gain) * (1 - lift / 255)
+    if any(section.exposure):
+        gain *= float(np.exp(_between(section.exposure, sizes["exposure"])))
     contrast = 1 + amounts["contrast"] * section.contrast
     curve = 255 * _LEVELS ** np.float32(np.exp(amounts["gamma"] * section.gamma))
     channels, height, width = planes.shape
@@ -114,12 +121,24 @@ def _toned(planes: np.ndarray, draw: Draw, section: AugmentSection) -> np.ndarra
     if channels == 3:
         balance = [1 + amounts["red"] * section.white_balance, 1, 1 + amounts["blue"] * section.white_balance]
         kept = 1 + amounts["saturation"] * section.saturation
+        if section.colour != NEUTRAL_COLOUR:
+            kept *= _between(section.colour, sizes["colour"])
+        kept = 0.0 if sizes["grey"] < section.grey else kept
         mixed = np.diag(balance) @ (kept * np.eye(3) + (1 - kept) * np.tile(LUMA, (3, 1)))
         toned = (factor * mixed).astype(np.float32) @ toned
     else:
         toned *= np.float32(factor)
     toned += np.float32(offset)
     return toned.reshape(channels, height, width)
+
+
+def _is_toned_later(section: AugmentSection) -> bool:
+    return any(section.exposure) or section.colour != NEUTRAL_COLOUR or section.grey > 0
+
+
+def _between(interval: tuple[float, float], share: float) -> float:
+    low, high = interval
+    return low + share * (high - low)
 
 
 def enlarged(cells: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -63,5 +63,6 @@ def _choice(section: Mapping[str, Any]) -> str:
     if section.get("watch", {}).get("best_by") == "pauc":
         return "had the lowest mean pAUC on the watched test sets"
     teacher = section.get("objective", {}).get("teacher")
-    target = f"scores of {teacher} for" if teacher else "labels of"
+    named = teacher if isinstance(teacher, str) else ", ".join(teacher or ())
+    target = f"scores of {named} for" if named else "labels of"
     return f"agreed best with the {target} validation identities"

@@ -60,3 +60,21 @@ def test_a_training_alone_refuses_such_a_teacher_before_its_workers_start(run):
     with pytest.raises(UserError, match="scorer 'attn' reads the tokens of a vision transformer"):
         train_here(own, storage)
     assert not storage.exists("models/student-of-attn/train.json")
+
+
+def test_trained_models_of_the_run_are_averaged_into_one(run):
+    config, storage = run
+    digests = {}
+    for seed in (1, 2):
+        own = small_config(storage.url, train={"name": f"seed-{seed}", "seed": seed, "epochs": 1})
+        train_here(config.model_copy(update={"train": own.train}), storage)
+        digests[f"models/seed-{seed}"] = load_trained(storage, f"seed-{seed}").card.sha256
+    named = ["models/seed-1", "models/seed-2"]
+    own = small_config(storage.url, train=student_of("x") | {"name": "one", "objective": {"teacher": named}})
+    train_here(config.model_copy(update={"train": own.train}), storage)
+    basis = json.loads(storage.read("models/one/train.json"))
+    assert basis["train"]["objective"]["teacher"] == named
+    assert basis["teacher_sha256"] == digests
+    lost = small_config(storage.url, train=student_of("x") | {"name": "two", "objective": {"teacher": ["models/no"]}})
+    with pytest.raises(UserError, match="has no finished model named 'no'"):
+        train_here(config.model_copy(update={"train": lost.train}), storage)

@@ -29,8 +29,8 @@ def section_of(path, **changes):
     return TrainSection.model_validate(tree["train"] | changes)
 
 
-def test_there_is_one_for_each_published_model_and_for_distillation():
-    faces = ["cr-fiqa-l", "cr-fiqa-s", "distil", "mr-fiqa", "synfiqa-pp", "vit-fiqa"]
+def test_there_is_one_for_each_published_model_for_distillation_and_for_photographs():
+    faces = ["cr-fiqa-l", "cr-fiqa-s", "distil", "mr-fiqa", "photographs", "synfiqa-pp", "vit-fiqa"]
     assert [path.stem for path in FACES] == faces
     assert set(FILES) - set(FACES) == {FOLDER / "dsl-fiqa.yaml", FOLDER / "dsl-fiqa-compact.yaml"}
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
-from synfiqa.fiqa_train.training.teachers import TeacherOf, require_teacher
+from synfiqa.fiqa_train.training.teachers import TeacherOf, require_teachers
+from synfiqa.schemas.config.train_config import ObjectiveSection
 from synfiqa.schemas.errors import UserError
 
 
@@ -20,12 +21,12 @@ def raw(name, faces):
 def test_a_scale_on_the_card_decides(faces):
     settings = ScorerSettings()
     scale = settings.model("bundled-quality").card.scale
-    found = TeacherOf("bundled-quality", settings).scaled(faces)(faces)
+    found = TeacherOf(("bundled-quality",), settings).scaled(faces)(faces)
     assert found == pytest.approx([scale.scalar(score) / 100 for score in raw("bundled-quality", faces)], abs=1e-6)
 
 
 def test_without_one_the_spread_over_the_given_faces_fills_0_to_1(faces):
-    found = TeacherOf("sharpness", ScorerSettings()).scaled(faces)(faces)
+    found = TeacherOf(("sharpness",), ScorerSettings()).scaled(faces)(faces)
     assert np.percentile(found, [5, 95]) == pytest.approx([0, 1], abs=1e-9)
     assert np.array_equal(np.argsort(found), np.argsort(raw("sharpness", faces)))
 
@@ -40,9 +41,27 @@ def test_without_one_the_spread_over_the_given_faces_fills_0_to_1(faces):
 def test_a_name_that_cannot_teach_is_refused_with_its_key_before_anything_starts(name, words):
     """The sentence said only that there was no such model."""
     with pytest.raises(UserError, match=rf"train\.objective\.teacher: {words}"):
-        require_teacher(name, "")
+        require_teachers(["sharpness", name], "")
 
 
 def test_a_teacher_that_is_no_scorer_is_refused_where_the_config_names_it(faces):
     with pytest.raises(UserError, match=r"train\.objective\.teacher: there is no scorer 'nobody'"):
-        TeacherOf("nobody", ScorerSettings()).scaled(faces)
+        TeacherOf(("nobody",), ScorerSettings()).scaled(faces)
+
+
+def test_several_teachers_are_the_mean_of_their_standardised_scores(faces):
+    """So that a teacher whose scores are in thousands does not drown one in tenths."""
+    names = ("bundled-quality", "sharpness", "iso-contrast")
+    found = TeacherOf(names, ScorerSettings()).scaled(faces)(faces)
+    several = np.array([raw(name, faces) for name in names])
+    mean = ((several - several.mean(axis=1, keepdims=True)) / several.std(axis=1, keepdims=True)).mean(axis=0)
+    low, high = np.percentile(mean, [5, 95])
+    assert found == pytest.approx((mean - low) / (high - low), abs=1e-4)
+
+
+@pytest.mark.parametrize("named", [(), ("",), ("sharpness", "sharpness")])
+def test_a_list_of_teachers_names_each_once(named):
+    with pytest.raises(ValueError, match="teacher must name scorers, each once"):
+        ObjectiveSection(teacher=named)
+    assert ObjectiveSection(teacher="sharpness").teachers == ("sharpness",)
+    assert ObjectiveSection().teachers == ()

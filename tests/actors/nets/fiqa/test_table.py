@@ -185,3 +185,19 @@ def test_stochastic_depth_is_off_in_evaluation():
         trained, evaluated = network.train()._tokens(inputs), network.eval()._tokens(inputs)
     assert torch.allclose(evaluated, evaluated[:1].expand_as(evaluated), atol=1e-5)
     assert not torch.allclose(trained, trained[:1].expand_as(trained), atol=1e-3)
+
+
+def test_standardised_faces_score_alike_under_any_light_of_one_colour():
+    network, plain = tiny("compact-standard"), tiny("compact")
+    pixels = pixels_of("compact-standard") * 0.5
+    darker, tinted = 0.5 * pixels + 20, pixels * torch.tensor([1.2, 1.0, 0.8]).view(1, 3, 1, 1)
+    scores = [network(TRAINABLE["compact"].normalise(own)) for own in (pixels, darker, tinted)]
+    assert torch.allclose(scores[0], scores[1], atol=1e-4)
+    assert not torch.allclose(scores[0], scores[2], atol=1e-3)
+    assert network.arguments["standardised"]
+    assert "standardised" not in plain.arguments, "cards of before stay as they were"
+
+
+def test_the_network_for_photographs_has_less_than_8_mb():
+    parameters, _ = size(on_meta("compact-standard"))
+    assert 4 * parameters < 8e6

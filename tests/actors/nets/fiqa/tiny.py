@@ -13,6 +13,7 @@ SMALL_VIT: dict[str, Any] = {"patch": 28, "width": 64, "depth": 2, "heads": 1, "
 TINY: dict[str, dict[str, Any]] = {
     "quality-net": {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1, 1]},
     "compact": {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1, 1], "embedding_dim": 6},
+    "compact-standard": {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1, 1], "embedding_dim": 6},
     "compact-vit": {**SMALL_VIT, "pooling": "mean"},
     "mobilefacenet": {
         "rows": [[2, 8, 2, 2], [2, 8, 1, 2], [2, 8, 1, 2]],

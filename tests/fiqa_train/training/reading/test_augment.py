@@ -182,3 +182,33 @@ def test_most_faces_keep_all_their_detail():
     detail = np.square(np.diff(out, axis=2)).mean(axis=(1, 2)) / out.var(axis=(1, 2))
     plain = np.square(np.diff(sharp.astype(float), axis=1)).mean() / sharp.var()
     assert 0.6 < np.mean(detail > 0.9 * plain) < 0.8
+
+
+def test_exposure_multiplies_all_grey_values_by_a_factor_between_its_limits():
+    flat = np.full((112, 112), 100, np.uint8)
+    section = PLAIN.model_copy(update={"exposure": (-0.9, 0.2)})
+    factors = np.log(changed(flat, section, 256).mean(axis=(1, 2)) / 100)
+    assert factors.min() == pytest.approx(-0.9, abs=0.03)
+    assert factors.max() == pytest.approx(0.2, abs=0.03)
+    assert factors.mean() == pytest.approx(-0.35, abs=0.05)
+
+
+def test_colour_scales_the_distances_to_grey_and_some_faces_lose_all():
+    patch = np.full((112, 112, 3), (140, 100, 90), np.uint8)
+    grey = 0.299 * 140 + 0.587 * 100 + 0.114 * 90
+    section = PLAIN.model_copy(update={"colour": (0.2, 1.3), "grey": 0.12})
+    red = changed(patch, section, 512)[:, 0].mean(axis=(1, 2))
+    kept = (red - grey) / (140 - grey)
+    lost = np.abs(kept) < 1e-3
+    assert lost.mean() == pytest.approx(0.12, abs=0.04)
+    assert kept[~lost].min() == pytest.approx(0.2, abs=0.03)
+    assert kept.max() == pytest.approx(1.3, abs=0.03)
+    assert changed(patch, section, 8).mean(axis=(2, 3)) @ (0.299, 0.587, 0.114) == pytest.approx(grey, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"), [({"exposure": (0.2, -0.9)}, "exposure"), ({"colour": (-1, 1)}, "colour")]
+)
+def test_an_interval_that_falls_or_leaves_its_bounds_is_refused(limits, words):
+    with pytest.raises(ValueError, match=rf"augment\.{words} must rise within"):
+        AugmentSection(**limits)

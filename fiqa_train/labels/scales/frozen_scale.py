@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from synfiqa.cluster.storage.storage import Storage, redact
-from synfiqa.fiqa_train.labels.match_threshold import AUTO
+from synfiqa.fiqa_train.labels.scales.match_threshold import AUTO
 from synfiqa.fiqa_train.labels.severities import severity_names
 from synfiqa.schemas.calibration import Calibration, Scale, ScorerScale
 from synfiqa.schemas.config.learn import LabelSection
@@ -24,7 +24,8 @@ Setting = str | float | None
 class Measured:
     """Networks that measured the components of a run: embedder of f_r (on mirror images too or not), model of v_l.
 
-    `factors` are the names of the factors of its samples beside those of the table, of plug-ins for one.
+    Of centred labels the embedder is that of their vectors, which are not of mirror images. `factors` are the names of
+    the factors of its samples beside those of the table, of plug-ins for one.
     """
 
     embedder: str
@@ -38,14 +39,14 @@ def measured_in(section: LabelSection, manifest: RunManifest) -> Measured:
     # The manifest counts, not the current config: the samples hold the cosines of the embedders of the manifest.
     models = manifest.recipe["models"]
     measured = [models["embedder"], *models.get("more_embedders", [])]
-    if section.embedder and section.embedder not in measured:
+    if section.form == "fusion" and section.embedder and section.embedder not in measured:
         raise UserError(
             f"label.embedder is {section.embedder}, but the run measured {', '.join(measured)}: choose one of them"
         )
     return Measured(
         section.embedder or str(models["embedder"]),
         str(models["image_text"]),
-        bool(models.get("mirrored_recognition", False)),
+        section.form == "fusion" and bool(models.get("mirrored_recognition", False)),
         _added(manifest.recipe["generate"]),
     )
 
@@ -61,7 +62,7 @@ def measured_by(config: RunConfig) -> Measured:
     return Measured(
         config.label.embedder or models.embedder,
         models.image_text,
-        models.mirrored_recognition,
+        config.label.form == "fusion" and models.mirrored_recognition,
         config.generate.added_factors,
     )
 
@@ -83,8 +84,12 @@ def frozen_scale(section: LabelSection, measured: Measured, scorer: ScorerScale 
     if scorer is not None or calibration.scale.scorer is not None:
         _require_same_scorer(shown, scorer, calibration.scale.scorer)
         return calibration.scale
-    _require_measured_alike(calibration, measured)
     scale = calibration.scale
+    if section.form != scale.form:
+        _require_fused_alike(section, scale)
+    if scale.centred is not None:
+        return scale
+    _require_measured_alike(calibration, measured)
     _require_fused_alike(section, scale)
     known = severity_names(plugged_rows(measured.factors))
     unknown = sorted({cost.factor for cost in scale.costs.factors} - set(known)) if scale.costs else []
@@ -111,6 +116,8 @@ def fusion_fields(section: LabelSection, threshold: float | None, scale: Scale) 
     """
     if section.source == "scorer" or scale.scorer is not None:
         return [("source", section.source, "components" if scale.scorer is None else "scorer")]
+    if section.form == "centred" or scale.centred is not None:
+        return [("form", section.form, scale.form)]
     wanted: dict[str, Setting] = {
         "spatial": section.spatial,
         "spatial_weight": section.spatial_weight,

@@ -1,0 +1,1 @@
+"""Training of a small recogniser that reproduces the centred space of another embedder, its teacher."""
