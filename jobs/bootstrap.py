@@ -10,7 +10,7 @@ from synfiqa.jobs.options import local_path
 def bootstrap(options: argparse.Namespace) -> None:
     """Train the chosen networks and print their digests and figures."""
     out = local_path(options.out) if options.out else None
-    if options.part != "networks":
+    if options.part in ("all", "quality"):
         require_address()
     from synfiqa.jobs.workflows.bundled_networks import run_bootstrap
 
@@ -22,7 +22,9 @@ COMMAND = Command(
     "train every bundled network again from our own renders",
     (
         option("--out", metavar="DIR", help="folder for all weights and cards (default: those of this checkout)"),
-        option("--part", choices=("all", "networks", "quality"), default="all", help="what to train (default: all)"),
+        option(
+            "--part", choices=("all", "networks", "quality", "dsl"), default="all", help="what to train (default: all)"
+        ),
         option("--seed", type=int, default=0, metavar="N", help="seed of renders and training (default: 0)"),
     ),
     bootstrap,

@@ -1,7 +1,8 @@
 """Trains every bundled network again, from this code alone.
 
 Renders train two embedders and the image-text network; then an ordinary run (`configs/default-model.yaml`), labelled by
-them, trains the quality model that `synfiqa score` uses by default.
+them, trains the quality model that `synfiqa score` uses by default. The quality model of portraits learns from renders
+and their degraded copies alone, by `configs/train/dsl-fiqa-compact.yaml`.
 """
 
 import json
@@ -14,6 +15,7 @@ from synfiqa.actors.model_store.catalogue import BUNDLED
 from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.bundled.everything import NETWORKS, train_networks
+from synfiqa.fiqa_train.bundled.portrait_model.dsl_model import train_portrait_quality
 from synfiqa.fiqa_train.bundled.publish import publish_quality
 from synfiqa.fiqa_train.evaluation.document import EVALUATION
 from synfiqa.fiqa_train.training.checkpoints import BUNDLED_FILE, load_trained, model_folder
@@ -24,25 +26,29 @@ from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import EvaluationResult, parse
 from synfiqa.schemas.model_card import ModelCard
 
-CONFIG = Path(__file__).parents[2] / "configs" / "default-model.yaml"
+CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIG = CONFIGS / "default-model.yaml"
+PORTRAIT_CONFIG = CONFIGS / "train" / "dsl-fiqa-compact.yaml"
 WORK = Path("runs/bootstrap")
 FIELDS = dict(zip(NETWORKS, ("embedder", "evaluation_embedder", "image_text"), strict=True))
 """Network -> the field of section `models` in which a run names it."""
 
 
 def run_bootstrap(out: Path | None, seed: int, part: str) -> None:
-    """Train the `networks`, the `quality` model or `all`, and print their digests and figures.
+    """Train the `networks`, the `quality` model, that of portraits (`dsl`) or `all`; print digests and figures.
 
     Without `out` they replace those of this checkout. `quality` alone uses the networks that are there.
     """
     folder = out or BUNDLED
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file: give --out the name of a folder")
-    if part != "quality":
+    if part in ("all", "networks"):
         for card in train_networks(folder, seed, WORK):
             _print_card(card)
-    if part != "networks":
+    if part in ("all", "quality"):
         _print_card(bootstrap_quality(folder, out / BUNDLED_FILE.name if out else BUNDLED_FILE, seed))
+    if part in ("all", "dsl"):
+        _print_card(train_portrait_quality(folder, seed, load_config(str(PORTRAIT_CONFIG)).train))
 
 
 def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[str] | None = None) -> ModelCard:

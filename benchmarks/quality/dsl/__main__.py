@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from benchmarks.quality.dsl.baselines import luminance_statistics, regressed, sharpness_of
-from benchmarks.quality.dsl.in_process import trained
 from benchmarks.quality.dsl.probe import encoded, probe_accuracy
-from benchmarks.quality.dsl.rendered_portraits import clean_portraits, degraded, of_kinds
 from synfiqa.actors.nets.fiqa.dsl.dsl_network import DslNetwork
 from synfiqa.actors.quality.trained.portraits.portrait_model import PortraitModel
+from synfiqa.fiqa_train.bundled.portrait_model.in_process import trained
+from synfiqa.fiqa_train.bundled.portrait_model.rendered_portraits import clean_portraits, degraded, of_kinds
 from synfiqa.fiqa_train.evaluation.on_test_sets.opinion_agreement import agreement
 from synfiqa.fiqa_train.training.dsl.portrait_set import KeptPortraits
 from synfiqa.jobs.config import load_config

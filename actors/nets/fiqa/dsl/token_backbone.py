@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 TAPS = 4
 """Blocks whose tokens are joined: the last four of those that are computed."""
+NARROWEST = 32
+"""Channels of a convolutional stem at least: blur and noise show at the first resolutions."""
 
 
 class ConvStem(nn.Module):
@@ -23,7 +25,7 @@ class ConvStem(nn.Module):
         layers: list[nn.Module] = []
         before = in_chans
         for step in range(steps):
-            width = max(16, embed_dim >> (steps - step))
+            width = max(NARROWEST, embed_dim >> (steps - step - 1))
             layers += [nn.Conv2d(before, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.GELU()]
             before = width
         self.stages = nn.Sequential(*layers, nn.Conv2d(before, embed_dim, 1))
