@@ -180,7 +180,7 @@ COMPACT = {
     "stem": True,
     "swin_hidden": 96,
     "swin_depths": [2],
-    "encoder_widths": [8, 32, 64],
+    "encoder_widths": [8, 16, 64],
     "encoder_grid": [8, 8],
     "landmarks": "positions",
     "landmark_bands": 4,
