@@ -2,10 +2,10 @@
 
 `uv run python -m benchmarks.quality.dsl` trains the network by `configs/train/dsl-fiqa-compact.yaml` as `synfiqa
 bootstrap --part dsl` does, and its ablations (image tokens as queries, no landmarks, neither); `--identities 24
---epochs 2` is a first look, `--whole bundled-dsl` takes the whole network as it ships. The target is 1 - GMSD of the face to the
-clean portrait. Held-out portraits are of other identities, their degradations drawn anew. Beside the networks stand
-sharpness, and luminance statistics with a kernel regression; a linear probe states how well the encoder separates six
-kinds.
+--epochs 2` is a first look, `--whole bundled-dsl` takes the whole network as it ships. The target is 1 - GMSD of the
+face to the clean portrait. Held-out portraits are of other identities, their degradations drawn anew. Beside the
+networks stand sharpness, and luminance statistics with a kernel regression; a linear probe states how well the encoder
+separates six kinds.
 """
 
 import argparse
