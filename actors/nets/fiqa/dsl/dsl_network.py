@@ -173,12 +173,12 @@ def _check(side: int, patch: int, width: int, depth: int, widths: tuple[int, ...
 
 COMPACT = {
     "side": 128,
-    "width": 96,
+    "width": 64,
     "depth": 4,
     "heads": 4,
     "mlp_ratio": 2.0,
     "stem": True,
-    "swin_hidden": 96,
+    "swin_hidden": 64,
     "swin_depths": [2],
     "encoder_widths": [8, 16, 64],
     "encoder_grid": [8, 8],
