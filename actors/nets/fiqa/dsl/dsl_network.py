@@ -97,6 +97,9 @@ class DslNetwork(FiqaNetwork):
         )
         whole = read + (landmarks != "none")
         self.fc_score = _head(whole, dropout, nn.ReLU() if rectified else nn.Identity())
+        if not rectified:
+            # Scores are scaled to 0..1: from their middle an unbounded head starts to rank at once.
+            nn.init.constant_(self.fc_score[3].bias, 0.5)
         self.fc_weight = _head(whole, dropout, nn.Sigmoid())
         self._degradation = queries == "degradation"
         self.frozen_encoder = True
@@ -173,12 +176,12 @@ def _check(side: int, patch: int, width: int, depth: int, widths: tuple[int, ...
 
 COMPACT = {
     "side": 128,
-    "width": 64,
+    "width": 96,
     "depth": 4,
     "heads": 4,
     "mlp_ratio": 2.0,
     "stem": True,
-    "swin_hidden": 64,
+    "swin_hidden": 96,
     "swin_depths": [2],
     "encoder_widths": [8, 16, 64],
     "encoder_grid": [8, 8],
