@@ -188,6 +188,10 @@ class PortraitScorer(Protocol):
         """Return qualities (N,) of faces with landmarks (5, 2) in uint8 RGB photographs (H, W, 3)."""
         ...
 
+    def score_portraits(self, images: Sequence[np.ndarray], landmarks: Sequence[np.ndarray]) -> np.ndarray:
+        """Return qualities (N,) of uint8 RGB portraits (H, W, 3) as they are, with 68 landmarks (68, 2) each."""
+        ...
+
 
 def takes_portraits(scorer: object) -> bool:
     """Return whether a scorer looks at portraits instead of aligned crops."""

@@ -24,9 +24,9 @@ COMMAND = Command(
         option("--out", metavar="DIR", help="folder for all weights and cards (default: those of this checkout)"),
         option(
             "--part",
-            choices=("all", "networks", "quality", "student"),
+            choices=("all", "networks", "quality", "dsl", "student"),
             default="all",
-            help="what to train (default: all, which is networks and quality)",
+            help="what to train (default: all, which is networks, quality and dsl)",
         ),
         option("--teacher", default="dlib", metavar="NAME", help="embedder that a student learns from (default: dlib)"),
         option("--seed", type=int, default=0, metavar="N", help="seed of renders and training (default: 0)"),

@@ -31,17 +31,23 @@ def evaluate_on(config: RunConfig, sources: list[str], scores: list[str], *, all
     from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
     from synfiqa.fiqa_train.evaluation.external_scores import open_score_files
     from synfiqa.fiqa_train.evaluation.on_test_sets.evaluate_sets import run_evaluate_on
+    from synfiqa.fiqa_train.evaluation.on_test_sets.opinion_sets import open_opinion_sets, run_evaluate_opinions
     from synfiqa.fiqa_train.rendered_benchmark.benchmark_set import BENCHMARK
+    from synfiqa.jobs.terminal.opinion_text import opinion_lines
     from synfiqa.jobs.terminal.set_text import set_lines
 
-    test_sets = open_test_sets(sources, (BENCHMARK, *FORMATS))
+    opinions, others = open_opinion_sets(sources)
+    test_sets = open_test_sets(others, (BENCHMARK, *FORMATS))
     files = open_score_files(scores, config.evaluate.scorers, [test_set.name for test_set in test_sets])
     storage = storage_of(config)
     with held(config, storage, "evaluate") as lease:
-        evaluations = run_evaluate_on(config, storage, test_sets, lease=lease, allow_seen=allow_seen, score_files=files)
-    for evaluation in evaluations:
-        for line in set_lines(evaluation):
-            say(line)
+        options = {"allow_seen": allow_seen, "score_files": files}
+        evaluations = run_evaluate_on(config, storage, test_sets, lease=lease, **options) if test_sets else []
+        agreements = run_evaluate_opinions(config, storage, opinions, lease=lease)
+    for line in (line for one in evaluations for line in set_lines(one)):
+        say(line)
+    for line in (line for one in agreements for line in opinion_lines(one)):
+        say(line)
 
 
 HELP = "compute EDC and pAUC on held-out identities or test sets, beside the baselines"

@@ -17,13 +17,14 @@ def export(options: argparse.Namespace) -> None:
     if (options.ofiq and portraits) or (options.score and not portraits):
         raise UserError("--score goes with --layout gfiqa, and --ofiq with the other layouts: leave one out")
     require_address()
+    from synfiqa.actors.quality.measures.portrait_measures import DEFAULT_MEASURE
     from synfiqa.fiqa_train.export.layouts import run_export
     from synfiqa.fiqa_train.export.portrait_export import run_portrait_export
 
     storage, out = storage_of(config), local_path(options.out)
     with cluster_session():
         if portraits:
-            score = options.score or "similarity"
+            score = options.score or DEFAULT_MEASURE
             say(run_portrait_export(storage, out, score, config.label.name, config.resilience).sentence)
         else:
             run_export(storage, out, options.layout, config.label.name, config.resilience, ofiq=options.ofiq)
@@ -43,7 +44,11 @@ COMMAND = Command(
             help="synfiqa: data/<id>/*.jpg and Quality-Scores.txt; gfiqa: portraits with 68 landmarks, of a run with "
             "storage.portraits; others: one file a shard (default: synfiqa)",
         ),
-        option("--score", metavar="NAME", help="of gfiqa: similarity (default), a label column, a scorer of the run"),
+        option(
+            "--score",
+            metavar="NAME",
+            help="of gfiqa: gradients (default), similarity, a label column, a scorer of the run",
+        ),
         option(
             "--ofiq",
             action="store_true",

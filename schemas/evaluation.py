@@ -281,6 +281,34 @@ class SetEvaluation(ResultFile):
     headline: Headline = Field(description="figure to quote first")
 
 
+class OpinionBasis(Result):
+    """Everything that decides an evaluation on a set with opinion scores."""
+
+    model_sha256: str = Field(description="digest of the model's weights; empty when it is not known")
+    scorers: dict[str, str] = Field(description="digests of the weights that other scorers read, by name")
+    methods: list[str] = Field(description="model and scorers that were compared")
+    test_set: SetId = Field(description="what was measured on")
+
+
+class OpinionFigures(Result):
+    """Agreement of one method with opinion scores."""
+
+    srcc: float = Field(description="Spearman's rank correlation, -1..1")
+    krcc: float = Field(description="Kendall's rank correlation, -1..1")
+    plcc: float = Field(description="Pearson correlation of scores as they are, as DSL-FIQA publishes it, -1..1")
+    plcc_mapped: float = Field(description="Pearson correlation after the logistic mapping of five parameters")
+    rmse_mapped: float = Field(description="root mean squared error after the mapping, on the scale of opinions")
+
+
+class OpinionEvaluation(ResultFile):
+    """Content of `models/<name>/opinions-<NAME>.json`: agreement of model and scorers with opinion scores."""
+
+    basis: OpinionBasis = Field(description="all that decides the evaluation")
+    name: str = Field(description="name of the model")
+    images: int = Field(ge=0, description="images of the set")
+    results: dict[str, OpinionFigures] = Field(description="by name of the method")
+
+
 class Step(Result):
     """Probes of one step of a factor."""
 

@@ -44,6 +44,11 @@ class GuardedScorer:
         return self._checked(self._scorer.score(images), len(images))
 
     @property
+    def calibrates(self) -> bool:
+        """Whether the scorer adapts to unlabelled images."""
+        return isinstance(self._scorer, CalibratedScorer)
+
+    @property
     def takes_portraits(self) -> bool:
         """Whether the scorer looks at portraits, cut from photographs, and refuses aligned crops."""
         return takes_portraits(self._scorer)
@@ -55,6 +60,14 @@ class GuardedScorer:
         """
         assert isinstance(self._scorer, PortraitScorer)
         return self._checked(self._scorer.score_faces(photographs, landmarks), len(photographs))
+
+    def score_portraits(self, images: Sequence[np.ndarray], landmarks: Sequence[np.ndarray]) -> np.ndarray:
+        """Return float64 qualities (N,) of uint8 RGB portraits (H, W, 3) as they are, with 68 landmarks (68, 2) each.
+
+        For scorers that take portraits; UserError as `score`.
+        """
+        assert isinstance(self._scorer, PortraitScorer)
+        return self._checked(self._scorer.score_portraits(images, landmarks), len(images))
 
     def _checked(self, found: np.ndarray, count: int) -> np.ndarray:
         scores = np.asarray(found)

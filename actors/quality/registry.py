@@ -13,12 +13,13 @@ class ScorerRow:
     """How a scorer comes about: `factory` is `module:name` of a function of (name, ScorerSettings).
 
     Without a factory the caller supplies it, and `supplied_by` states from what. `needs` is what the embedder must be
-    where not every torch network will do.
+    where not every torch network will do. `portraits` stands for a scorer that takes portraits and refuses crops.
     """
 
     factory: str = ""
     supplied_by: str = ""
     needs: str = ""
+    portraits: bool = False
 
 
 SCORERS: dict[str, ScorerRow] = {
@@ -30,6 +31,7 @@ SCORERS: dict[str, ScorerRow] = {
     "mirror": ScorerRow("synfiqa.actors.quality.factories:mirror_cosine"),
     "detector": ScorerRow("synfiqa.actors.quality.factories:stored"),
     "bundled-quality": ScorerRow("synfiqa.actors.quality.factories:stored"),
+    "bundled-dsl": ScorerRow("synfiqa.actors.quality.factories:stored", portraits=True),
     "froq": ScorerRow("synfiqa.actors.quality.factories:stored"),
     **dict.fromkeys(
         ("ser-fiq", "grafiqs", *(f"grafiqs-stage{stage}" for stage in range(1, 5)), "perturbation"),
@@ -82,11 +84,13 @@ def require_known(names: Iterable[str], where: str, catalogue: str = "") -> None
 
 
 def require_of_image(name: str, where: str, catalogue: str = "") -> None:
-    """Raise UserError for a scorer that is unknown, or whose score depends on more than the image."""
+    """Raise UserError for a scorer that is unknown, or whose score depends on more than an aligned crop."""
     require_known([name], where, catalogue)
     row = SCORERS.get(name)
     if row is not None and (not row.factory or name == "random"):
         raise UserError(f"{where}: '{name}' depends on more than the image: choose another scorer")
+    if row is not None and row.portraits:
+        raise UserError(f"{where}: '{name}' scores portraits, not aligned crops: choose another scorer")
 
 
 def _quality_models(catalogue: str) -> list[str]:

@@ -31,14 +31,17 @@ def publish(net: nn.Module, folder: Path, **card: Any) -> ModelCard:
 
 
 def publish_quality(model: QualityModel, metrics: dict[str, float], target: Path) -> ModelCard:
-    """Write a trained quality model as one file with its card in the metadata, and the card as YAML beside it."""
+    """Write a trained quality model as one file with its card in the metadata, and the card as YAML beside it.
+
+    The card keeps its scale of scores where it has one.
+    """
     card = model.card.model_dump(mode="json", exclude={"sha256"})
     card |= {"name": target.stem, "metrics": metrics, "licence": LICENCE, "command": "synfiqa bootstrap"}
     state = in_half(model.state_dict())
     network = build_network(model.card)
     assert isinstance(network, FiqaNetwork)
     network.load_state_dict(state)
-    card["canary"] = recorded(answer_of("quality", QualityModel(network, model.card)))
+    card["canary"] = recorded(answer_of("quality", type(model)(network, model.card)))
     content = save(state, metadata={"card": json.dumps(card, sort_keys=True)})
     described = ModelCard(**card, sha256=hashlib.sha256(content).hexdigest())
     _write(content, described, target.parent)

@@ -141,4 +141,4 @@ def aligned_crops(pictures: Sequence[np.ndarray], landmarks: Sequence[np.ndarray
             image[:] = align([picture], points[None], antialias=True)[0]
         except ValueError as error:
             reasons[-1] = str(error)
-    return Crops(images, tuple(reasons))
+    return Crops(images, tuple(reasons), tuple(pictures), tuple(landmarks))

@@ -17,10 +17,16 @@ LISTED_POINTS = "photographs, aligned by the five landmarks of the set"
 
 @dataclass(frozen=True)
 class Crops:
-    """The next images of a set, uint8 RGB (n, 112, 112, 3); `reasons` (n,) are empty where there is a face."""
+    """The next images of a set, uint8 RGB (n, 112, 112, 3); `reasons` (n,) are empty where there is a face.
+
+    `photographs` are those that the crops were cut from, uint8 RGB (H, W, 3), with five landmarks (5, 2) each, None
+    without a face; both are empty where a set has aligned crops alone.
+    """
 
     images: np.ndarray
     reasons: tuple[str, ...]
+    photographs: tuple[np.ndarray, ...] = ()
+    landmarks: tuple[np.ndarray | None, ...] = ()
 
 
 @runtime_checkable

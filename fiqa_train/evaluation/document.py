@@ -27,6 +27,8 @@ from synfiqa.schemas.evaluation import (
     Figure,
     Headline,
     NetworkComparison,
+    OpinionBasis,
+    OpinionEvaluation,
     SetEvaluation,
     Skipped,
     TrainingResult,
@@ -64,8 +66,8 @@ def evaluation_basis(
     )
 
 
-def existing_result[R: (EvaluationResult, SetEvaluation, AuditResult)](
-    storage: Storage, path: str, kind: type[R], basis: EvaluationBasis
+def existing_result[R: (EvaluationResult, SetEvaluation, AuditResult, OpinionEvaluation)](
+    storage: Storage, path: str, kind: type[R], basis: EvaluationBasis | OpinionBasis
 ) -> R | None:
     """Return the result in a file if it has this basis, else None; it is then made again."""
     try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from synfiqa.actors.quality.measures.portrait_measures import DEFAULT_MEASURE
 from synfiqa.cluster.pipeline.shard_tasks import ShardTasks
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
@@ -14,7 +15,6 @@ from synfiqa.fiqa_train.export.whole_folder import require_free, whole_folder
 from synfiqa.fiqa_train.portraits.gfiqa_layout import Entry, entry_of, portrait_files, split_files
 from synfiqa.fiqa_train.portraits.portrait_item import landmark_fault, require_different_scores
 from synfiqa.fiqa_train.portraits.run_portraits import RunPortraits, Shard, run_portraits
-from synfiqa.fiqa_train.portraits.score_column import SIMILARITY
 from synfiqa.schemas.config.cluster import ResilienceSection
 
 _DEFAULT_RESILIENCE = ResilienceSection()
@@ -74,7 +74,7 @@ class PortraitExport:
 def run_portrait_export(
     storage: Storage,
     out: Path,
-    score: str = SIMILARITY,
+    score: str = DEFAULT_MEASURE,
     label_name: str = "default",
     resilience: ResilienceSection = _DEFAULT_RESILIENCE,
 ) -> PortraitCounts:

@@ -10,6 +10,7 @@ from synfiqa.actors.model_store.catalogue import Catalogue, Model
 from synfiqa.actors.quality.factories import ScorerSettings, scorers_of, stored_models
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
+from synfiqa.actors.roles import takes_portraits
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.evaluation.baselines import LabelScorer
 from synfiqa.fiqa_train.training.checkpoints import load_trained
@@ -74,7 +75,9 @@ def rows_of(config: LeaderboardConfig, storage: Storage, manifest: RunManifest, 
         if training is None:
             left_out.append(f"model {name}: the run has no finished model of this name")
             continue
-        scorers[name], trainings[name] = GuardedScorer(name, NetworkScorer(load_trained(storage, name))), training
+        model = load_trained(storage, name)
+        scorers[name] = GuardedScorer(name, model if takes_portraits(model) else NetworkScorer(model))
+        trainings[name] = training
     for name in others:
         try:
             scorers |= scorers_of([name], settings, {}, SCORERS)

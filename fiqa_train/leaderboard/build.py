@@ -17,7 +17,7 @@ from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
-from synfiqa.fiqa_train.datasets.testset import TestSet
+from synfiqa.fiqa_train.datasets.testset import ALIGNED, TestSet
 from synfiqa.fiqa_train.evaluation.compare import Protocol
 from synfiqa.fiqa_train.evaluation.external_scores import MatchedScores, open_score_files
 from synfiqa.fiqa_train.evaluation.held_out import load_embedder
@@ -178,6 +178,12 @@ def _measured(
     except UserError as error:
         left_out.append(f"set {test_set.name}: {error}")
         return None
+    if test_set.crops_from == ALIGNED:
+        refused = [name for name, scorer in scorers.items() if scorer.takes_portraits]
+        left_out += [
+            f"scorer {name} on {test_set.name}: it scores portraits, and this set has crops" for name in refused
+        ]
+        scorers = {name: scorer for name, scorer in scorers.items() if name not in refused}
     seen = _seen(page.rows, test_set)
     left_out += [f"scorer {name} on {test_set.name}: it may have learned from people of this set" for name in seen]
     embedders = {name: load_embedder(model) for name, model in page.judges.items()}

@@ -7,6 +7,7 @@ from statistics import median
 import numpy as np
 import torch
 
+from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.cluster.telemetry.progress import Phase
 from synfiqa.schemas.leaderboard_result import ScorerCost
@@ -27,11 +28,12 @@ def costs_of(scorers: Mapping[str, GuardedScorer], faces: np.ndarray, *, quick: 
     phase = Phase("costs", len(scorers), "scorers")
     found = []
     for name, scorer in scorers.items():
-        scorer.score(faces[:1])
-        single, _ = _seconds(lambda scorer=scorer: scorer.score(faces[:1]), budget)  # type: ignore[misc]
+        call = _call_of(scorer)
+        call(faces[:1])
+        single, _ = _seconds(lambda call=call: call(faces[:1]), budget)  # type: ignore[misc]
         batch = CALL * int(np.clip(budget / single, 1, MOST_IN_BATCH))
         many = np.concatenate([faces] * -(-batch // len(faces)))[:batch]
-        wall, processor = _seconds(lambda scorer=scorer, many=many: scorer.score(many), budget)  # type: ignore[misc]
+        wall, processor = _seconds(lambda call=call, many=many: call(many), budget)  # type: ignore[misc]
         found.append(
             ScorerCost(
                 scorer=name,
@@ -45,6 +47,13 @@ def costs_of(scorers: Mapping[str, GuardedScorer], faces: np.ndarray, *, quick: 
         phase.advance()
     phase.close()
     return found
+
+
+def _call_of(scorer: GuardedScorer) -> Callable[[np.ndarray], object]:
+    """Return the call that is timed: of a scorer of portraits with the cut of each portrait."""
+    if not scorer.takes_portraits:
+        return scorer.score
+    return lambda faces: scorer.score_faces(list(faces), [ARCFACE_TEMPLATE] * len(faces))
 
 
 def _seconds(call: Callable[[], object], budget: float) -> tuple[float, float]:

@@ -18,6 +18,8 @@ class PortraitItem:
 
     `group` names the identity; where a set states none, each image has a group of its own. `degradation` holds the
     values of the operators as `synfiqa.actors.degradation.portrait` records them; empty for clean and for real images.
+    `clean` is the same portrait without degradation where it is known and the score is the measure named `measure`,
+    so that a training may degrade and score it anew.
     """
 
     name: str
@@ -26,6 +28,8 @@ class PortraitItem:
     score: float
     group: str
     degradation: Mapping[str, float] = field(default_factory=dict)
+    clean: np.ndarray | None = None
+    measure: str = ""
 
 
 def landmark_fault(landmarks: np.ndarray, width: int, height: int) -> str:

@@ -8,14 +8,14 @@ import numpy as np
 
 from synfiqa.actors.degradation.portrait import degraded_portrait
 from synfiqa.actors.imaging.codec import decode
-from synfiqa.actors.quality.measures.structural_similarity import portrait_similarity
+from synfiqa.actors.quality.measures.portrait_measures import DEFAULT_MEASURE, PORTRAIT_MEASURES
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import finished_shards, require_calibration, require_fresh_labels
 from synfiqa.fiqa_train.labels.parts import by_shard, pair_shards, read_part
 from synfiqa.fiqa_train.portraits.portrait_item import PortraitItem
-from synfiqa.fiqa_train.portraits.score_column import SIMILARITY, ScoreColumn, score_column
+from synfiqa.fiqa_train.portraits.score_column import ScoreColumn, score_column
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import Commit, DataFile, RunManifest
 from synfiqa.schemas.recipe import column_of, recipe_fields
@@ -71,16 +71,26 @@ class RunPortraits:
         elif self.score.sample:
             score = row[self.score.sample]
         else:
-            score = portrait_similarity(clean, made.image, landmarks)
+            score = PORTRAIT_MEASURES[self.score.name][0](clean, made.image, landmarks)
         if score is None:
             raise JobFailed(f"sample {row['sample_id']} has no {self.score.name}; run `synfiqa label` again")
         number = f"Ref-{row['index']}" if row["kind"] == "reference" else str(row["index"])
         # Names come from numbers alone: text of the data could lead out of a folder.
         group = f"{int(row['identity']):06d}"
-        return PortraitItem(f"{group}_{number}", made.image, landmarks, float(score), group, made.values)
+        measure = "" if self.score.label or self.score.sample else self.score.name
+        return PortraitItem(
+            f"{group}_{number}",
+            made.image,
+            landmarks,
+            float(score),
+            group,
+            made.values,
+            clean if measure else None,
+            measure,
+        )
 
 
-def run_portraits(storage: Storage, score: str = SIMILARITY, label_name: str = "default") -> RunPortraits:
+def run_portraits(storage: Storage, score: str = DEFAULT_MEASURE, label_name: str = "default") -> RunPortraits:
     """Return the portraits of a run, scored by likeness to the clean portrait, a label column or a scorer of the run.
 
     UserError when there is no run, it is not finished, keeps no portraits or has no such score, or its labels are

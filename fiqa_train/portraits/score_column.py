@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from synfiqa.actors.quality.measures.portrait_measures import PORTRAIT_MEASURES
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.manifest import RunManifest
 from synfiqa.schemas.rows import LABELS, SCORE_PREFIX
-
-SIMILARITY = "similarity"
-"""Name of `synfiqa.actors.quality.measures.structural_similarity.portrait_similarity`."""
 
 LABEL_COLUMNS = ("quality", "raw", "recognition", "spatial", "vision_language")
 """Columns of a label pass that may be scores; references have none."""
@@ -16,7 +14,7 @@ LABEL_COLUMNS = ("quality", "raw", "recognition", "spatial", "vision_language")
 
 @dataclass(frozen=True)
 class ScoreColumn:
-    """Where a score comes from: a column of the labels, one of the samples, or neither for `similarity`."""
+    """Where a score comes from: a column of the labels, one of the samples, or neither for a measure."""
 
     name: str
     label: str = ""
@@ -32,15 +30,13 @@ class ScoreColumn:
         """Return the score in words."""
         if self.label:
             return f"label `{self.label}`"
-        return (
-            f"score of `{self.name}` on the aligned crop" if self.sample else "SSIM of the face to the clean portrait"
-        )
+        return f"score of `{self.name}` on the aligned crop" if self.sample else PORTRAIT_MEASURES[self.name][1]
 
 
 def score_column(name: str, manifest: RunManifest) -> ScoreColumn:
     """Return the score of this name in a run; UserError, with the choices, for one that the run does not have."""
     scorers: Sequence[str] = manifest.recipe["models"].get("scorers", ())
-    if name == SIMILARITY:
+    if name in PORTRAIT_MEASURES:
         return ScoreColumn(name)
     if name in LABEL_COLUMNS:
         assert name in LABELS.names
@@ -48,6 +44,6 @@ def score_column(name: str, manifest: RunManifest) -> ScoreColumn:
     if name in scorers:
         return ScoreColumn(name, sample=SCORE_PREFIX + name)
     raise UserError(
-        f"{name} is no score of this run: choose one of {', '.join((SIMILARITY, *LABEL_COLUMNS, *scorers))}, or name "
-        "the scorer in models.scorers before generating"
+        f"{name} is no score of this run: choose one of {', '.join((*PORTRAIT_MEASURES, *LABEL_COLUMNS, *scorers))}, "
+        "or name the scorer in models.scorers before generating"
     )

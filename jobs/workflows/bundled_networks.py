@@ -1,7 +1,8 @@
 """Trains every bundled network again, from this code alone.
 
 Renders train two embedders and the image-text network; then an ordinary run (`configs/default-model.yaml`), labelled by
-them, trains the quality model that `synfiqa score` uses by default.
+them, trains the quality model that `synfiqa score` uses by default. The quality model of portraits learns from renders
+and their degraded copies alone, by `configs/train/dsl-fiqa-compact.yaml`.
 """
 
 import json
@@ -15,6 +16,7 @@ from synfiqa.actors.model_store.catalogue import BUNDLED, Catalogue
 from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.bundled.everything import NETWORKS, train_networks
+from synfiqa.fiqa_train.bundled.portrait_model.dsl_model import train_portrait_quality
 from synfiqa.fiqa_train.bundled.publish import publish_quality
 from synfiqa.fiqa_train.bundled.render_set import SetSize, cache_path, cached_render_set
 from synfiqa.fiqa_train.evaluation.document import EVALUATION
@@ -26,7 +28,9 @@ from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import EvaluationResult, parse
 from synfiqa.schemas.model_card import ModelCard
 
-CONFIG = Path(__file__).parents[2] / "configs" / "default-model.yaml"
+CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIG = CONFIGS / "default-model.yaml"
+PORTRAIT_CONFIG = CONFIGS / "train" / "dsl-fiqa-compact.yaml"
 WORK = Path("runs/bootstrap")
 TEACHER = "dlib"
 """Embedder whose centred space a student learns when no other is named."""
@@ -35,7 +39,9 @@ FIELDS = dict(zip(NETWORKS, ("embedder", "evaluation_embedder", "image_text"), s
 
 
 def run_bootstrap(out: Path | None, seed: int, part: str, teacher: str = TEACHER) -> None:
-    """Train the `networks`, the `quality` model, `all` of these or a `student`, and print their digests and figures.
+    """Train the `networks`, the `quality` model, that of portraits (`dsl`), `all` of these or a `student`.
+
+    Digests and figures are printed.
 
     Without `out` they replace those of this checkout. `quality` alone uses the networks that are there. A student
     learns the centred space of `teacher`, an embedder of the built-in catalogue.
@@ -50,6 +56,8 @@ def run_bootstrap(out: Path | None, seed: int, part: str, teacher: str = TEACHER
             _print_card(card)
     if part in ("all", "quality"):
         _print_card(bootstrap_quality(folder, out / BUNDLED_FILE.name if out else BUNDLED_FILE, seed))
+    if part in ("all", "dsl"):
+        _print_card(train_portrait_quality(folder, seed, load_config(str(PORTRAIT_CONFIG)).train))
 
 
 def bootstrap_student(folder: Path, seed: int, teacher: str) -> ModelCard:

@@ -16,12 +16,17 @@ class DslSection(Section):
         "the portraits of the run, which needs storage.portraits",
     )
     score: str = Field(
-        "similarity", description="score of the run's portraits, as an export in the layout of GFIQA-20k takes it"
+        "gradients", description="score of the run's portraits, as an export in the layout of GFIQA-20k takes it"
     )
     target: Literal["range", "ranks"] = Field(
         "range",
         description="scale of the scores to learn: range, from the lowest to the highest, or ranks, for scores that "
-        "crowd at one end, such as similarity",
+        "crowd at one end, such as gradients",
+    )
+    redraw: Rate = Field(
+        0.0,
+        description="share of crops whose portrait is degraded and scored anew in each epoch, where the run holds it "
+        "clean and the score is a measure of both (gradients, similarity)",
     )
     unlabelled: str = Field(
         "", description="folder whose train/img is set R, in the same layout; empty: the portraits to learn from"

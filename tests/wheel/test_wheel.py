@@ -27,6 +27,7 @@ def test_it_holds_weights_configs_templates_and_types(wheel):
         "synfiqa/configs/default-model.yaml",
         "synfiqa/actors/weights/bundled-a.safetensors",
         "synfiqa/actors/weights/bundled-quality.safetensors",
+        "synfiqa/actors/weights/bundled-dsl.safetensors",
         "synfiqa/jobs/report_page/report.html.j2",
         "synfiqa/jobs/report_page/models.html.j2",
         "synfiqa/jobs/report_page/macros.html.j2",

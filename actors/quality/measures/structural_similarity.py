@@ -42,13 +42,18 @@ def portrait_similarity(clean: np.ndarray, image: np.ndarray, landmarks: np.ndar
     averaged down by the nearest whole number of times that its smaller side holds 256, as the authors advise for the
     viewing distance. Portraits of 11 pixels and more; the box is moved inside and has at least 11 pixels.
     """
+    return structural_similarity(*compared_faces(clean, image, landmarks))
+
+
+def compared_faces(clean: np.ndarray, image: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the face of two portraits uint8 RGB, cut and averaged down as `portrait_similarity` states."""
     left, top, right, bottom = _face_box(landmarks, clean.shape)
     x, y = clean[top:bottom, left:right], image[top:bottom, left:right]
     step = max(1, round(min(x.shape[:2]) / _COMPARED_SIDE))
     if step > 1:
         small = x.shape[1] // step, x.shape[0] // step
         x, y = (cv2.resize(picture, small, interpolation=cv2.INTER_AREA) for picture in (x, y))
-    return structural_similarity(x, y)
+    return x, y
 
 
 def _face_box(landmarks: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

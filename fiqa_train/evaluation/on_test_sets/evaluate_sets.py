@@ -14,6 +14,8 @@ from synfiqa.actors.model_store.resolved_run import ResolvedRun, resolve, try_pl
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of, stored_models
 from synfiqa.actors.quality.registry import require_known
 from synfiqa.actors.quality.trained.network_scorer import NetworkScorer
+from synfiqa.actors.quality.trained.quality_model import QualityModel
+from synfiqa.actors.roles import takes_portraits
 from synfiqa.cluster.run.lease import Lease, require_held
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.preflight import preflight
@@ -61,7 +63,7 @@ class _Subject:
     config: RunConfig
     settings: ScorerSettings
     scorers: list[str]
-    model: NetworkScorer
+    model: NetworkScorer | QualityModel
     judges: list[Model]
     basis: EvaluationBasis
     cards: Mapping[str, ModelCard]
@@ -132,7 +134,8 @@ def _subject(config: RunConfig, storage: Storage, resolved: ResolvedRun | None) 
     names = [name for name in config.evaluate.scorers if name != LABEL]
     basis = evaluation_basis(run, training, judges, labelling, scorer_digests(names, settings))
     cards = {name: with_record(own) for name, own in stored_models(names, settings).items()} | {"model": model.card}
-    return _Subject(config, settings, names, NetworkScorer(model), judges, basis, cards, manifest.fingerprint)
+    subject = model if takes_portraits(model) else NetworkScorer(model)
+    return _Subject(config, settings, names, subject, judges, basis, cards, manifest.fingerprint)
 
 
 def _on_one(

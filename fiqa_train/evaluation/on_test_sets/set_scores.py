@@ -60,7 +60,7 @@ def scores_of(test_set: TestSet, judges: Mapping[str, Embedder], scorers: Mappin
                     vectors[name] = np.zeros((count, own.shape[1]), np.float32)
                 vectors[name][rows] = own
             for name, scorer in scorers.items():
-                quality[name][rows] = scorer.score(faces)
+                quality[name][rows] = _qualities(scorer, crops, here)
         phase.advance(len(here))
     phase.close()
     if len(reasons) != count:
@@ -71,6 +71,15 @@ def scores_of(test_set: TestSet, judges: Mapping[str, Embedder], scorers: Mappin
     if test_set.manifest is None:
         channels.require_rgb()
     return SetScores(vectors, quality, reasons)
+
+
+def _qualities(scorer: GuardedScorer, crops: Crops, here: np.ndarray) -> np.ndarray:
+    """Return the qualities of the faces among crops, by their photographs for a scorer of portraits."""
+    if not (scorer.takes_portraits and crops.photographs):
+        return scorer.score(crops.images[here])
+    rows = np.flatnonzero(here)
+    landmarks = [points for row in rows if (points := crops.landmarks[row]) is not None]
+    return scorer.score_faces([crops.photographs[row] for row in rows], landmarks)
 
 
 def pooled(scores: SetScores, templates: Templates) -> SetScores:
@@ -102,6 +111,9 @@ def pooled(scores: SetScores, templates: Templates) -> SetScores:
 def _calibrating(test_set: TestSet, scorers: Mapping[str, GuardedScorer]) -> Iterator[Crops]:
     """Yield the crops of a set, after the scorers have adapted to its first faces."""
     batches = test_set.crops()
+    if not any(scorer.calibrates for scorer in scorers.values()):
+        yield from batches
+        return
     first: list[Crops] = []
     faces = 0
     for crops in batches:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synfiqa.actors.quality.measures.portrait_measures import PORTRAIT_MEASURES
 from synfiqa.fiqa_train.training.dsl.crop_draws import random_crop
 from synfiqa.fiqa_train.training.dsl.degradation_draws import random_degradation
 from synfiqa.fiqa_train.training.dsl.portrait_set import PortraitSet
@@ -27,6 +28,8 @@ AHEAD = 3
 """Batches that are made ahead of the one in use."""
 CLEANEST = 0.25
 """Share of the portraits, those of the highest scores, that set S degrades: another fault could hide the drawn one."""
+UNDEGRADED = 0.1
+"""Share of redrawn portraits that stay clean."""
 SET_S, SET_R = 0, 1
 """Values of `classes` in a batch of the first stage."""
 
@@ -69,7 +72,8 @@ class PortraitReader:
         self._portraits, self._unlabelled, self._section, self._side = portraits, unlabelled, section, side
         self._seed, self._rank, self._world = seed, rank, world
         scores = portraits.scores
-        self._quality = TargetScale(scores, section.dsl.target)(scores)
+        self._scale = TargetScale(scores, section.dsl.target)
+        self._quality = self._scale(scores)
         clean = max(1, round(CLEANEST * len(scores)))
         self._clean = np.argsort(-scores, kind="stable")[:clean]
         self._pools: list[ThreadPoolExecutor] = []
@@ -120,19 +124,27 @@ class PortraitReader:
         start = (step * self._world + self._rank) * share
         rows = order[start : start + share]
         drawn = [
-            self._crop(
-                self._portraits, int(row), self._section.dsl.flip, self._rng(epoch, step, self._rank * share + n)
-            )
-            for n, row in enumerate(rows)
+            self._scored_crop(int(row), self._rng(epoch, step, self._rank * share + n)) for n, row in enumerate(rows)
         ]
-        return _batch(
-            [crop for crop, _ in drawn], [marks for _, marks in drawn], self._quality[rows], np.full(share, -1)
-        )
+        quality = np.array([score for _, _, score in drawn], np.float32)
+        return _batch([crop for crop, _, _ in drawn], [marks for _, marks, _ in drawn], quality, np.full(share, -1))
+
+    def _scored_crop(self, row: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return a crop, its landmarks and its target; at the rate `redraw` the clean portrait is degraded anew."""
+        dsl, item, score = self._section.dsl, self._portraits[row], float(self._quality[row])
+        image = item.image
+        if item.clean is not None and rng.random() < dsl.redraw:
+            image = item.clean if rng.random() < UNDEGRADED else random_degradation(item.clean, rng)
+            found = PORTRAIT_MEASURES[item.measure][0](item.clean, image, np.asarray(item.landmarks))
+            score = float(self._scale(np.array([found]))[0])
+        return *random_crop(image, np.asarray(item.landmarks), self._side, dsl.flip, rng), score
 
     def _dual_set(self, epoch: int, step: int) -> PortraitBatch:
         """Return set S, one crop of a clean face under m draws, then set R, crops of n other images."""
         dsl, rng = self._section.dsl, self._rng(epoch, step, -1 - self._rank)
-        base, _ = self._crop(self._portraits, int(rng.choice(self._clean)), dsl.flip, rng)
+        item = self._portraits[int(rng.choice(self._clean))]
+        clean = item.image if item.clean is None else item.clean
+        base, _ = random_crop(clean, np.asarray(item.landmarks), self._side, dsl.flip, rng)
         crops = [random_degradation(base, rng) for _ in range(dsl.degradations)]
         crops += [self._crop(self._unlabelled, row, dsl.flip, rng)[0] for row in self._others(epoch, step)]
         sets = np.repeat([SET_S, SET_R], [dsl.degradations, dsl.others])

@@ -19,7 +19,8 @@ FEWEST = 2
 class Portrait(Protocol):
     """A portrait: `image` uint8 RGB (H, W, 3), `landmarks` float32 (68, 2) x, y in its pixels, score, identity.
 
-    `degradation` holds recorded values of operators by name; empty for clean and for real images.
+    `degradation` holds recorded values of operators by name; empty for clean and for real images. `clean` is the image
+    without degradation, scored by `measure` of `PORTRAIT_MEASURES`, where both are known.
     """
 
     @property
@@ -41,6 +42,14 @@ class Portrait(Protocol):
     @property
     def degradation(self) -> Mapping[str, float]:
         """Values of the operators."""
+
+    @property
+    def clean(self) -> np.ndarray | None:
+        """Image without degradation, None where it is not known."""
+
+    @property
+    def measure(self) -> str:
+        """Name of the measure that the score is, "" for another score."""
 
 
 class PortraitSet(Protocol):

@@ -7,7 +7,7 @@ from synfiqa.actors.model_store.checks.canary import canary_images
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
 from synfiqa.actors.quality.guard import GuardedScorer
 from synfiqa.actors.quality.measures.sharpness import sharpness
-from synfiqa.actors.quality.registry import SCORERS, require_known, standalone
+from synfiqa.actors.quality.registry import SCORERS, require_known, require_of_image, standalone
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.schemas.errors import UserError
 from tests.actors.model_store.cards import card
@@ -33,8 +33,10 @@ def scorer(name, **settings):
     return scorers_of([name], ScorerSettings(**settings), {}, "evaluate.scorers")[name]
 
 
-ANY_NETWORK = [name for name in standalone() if name not in SCORERS or not SCORERS[name].needs]
-"""Scorers that need no special embedder."""
+ANY_NETWORK = [
+    name for name in standalone() if name not in SCORERS or not (SCORERS[name].needs or SCORERS[name].portraits)
+]
+"""Scorers of aligned crops that need no special embedder."""
 
 
 @pytest.mark.parametrize("name", ANY_NETWORK)
@@ -49,6 +51,21 @@ def test_every_scorer_without_a_run_keeps_the_contract(name):
     again = scorer(name)
     parts = np.concatenate([again.score(IMAGES[:2]), again.score(IMAGES[2:])])
     assert parts == pytest.approx(scores, rel=1e-5)
+
+
+def test_the_bundled_scorer_of_portraits_keeps_the_contract_on_portraits_and_refuses_crops():
+    found = scorer("bundled-dsl")
+    assert (found.card.name, found.card.licence, found.card.higher_is_better) == ("bundled-dsl", "Apache-2.0", True)
+    assert found.takes_portraits
+    portraits = canary_images(3, 160)
+    scores = found.score(portraits)
+    assert (scores.shape, scores.dtype) == ((3,), np.float64)
+    alone = [scorer("bundled-dsl").score(portraits[[row]])[0] for row in range(3)]
+    assert alone == pytest.approx(scores, abs=1e-5)
+    with pytest.raises(UserError, match=r"^bundled-dsl scores portraits, and crops of 112 x 112 show no whole head: "):
+        found.score(IMAGES)
+    with pytest.raises(UserError, match=r"label.scorer: 'bundled-dsl' scores portraits, not aligned crops"):
+        require_of_image("bundled-dsl", "label.scorer")
 
 
 def test_scores_are_those_of_the_measures():

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from synfiqa.actors.quality.measures.portrait_measures import DEFAULT_MEASURE, PORTRAIT_MEASURES
 from synfiqa.fiqa_train.export.portrait_export import run_portrait_export
 from synfiqa.fiqa_train.portraits.gfiqa_folder import open_gfiqa
 from synfiqa.fiqa_train.portraits.run_portraits import run_portraits
@@ -83,9 +84,7 @@ def test_the_command_writes_what_the_page_shows(storage, exported, tmp_path, cap
 
 def test_equal_scores_leave_nothing_behind(tmp_path, tables, monkeypatch):
     storage = portrait_run.committed(str(tmp_path / "run"), portrait_run.config(), tables)
-    monkeypatch.setattr(
-        "synfiqa.fiqa_train.portraits.run_portraits.portrait_similarity", lambda clean, image, landmarks: 1.0
-    )
+    monkeypatch.setitem(PORTRAIT_MEASURES, DEFAULT_MEASURE, (lambda clean, image, landmarks: 1.0, "one"))
     with pytest.raises(UserError, match="all 10 scores are 1, so that no model can learn"):
         run_portrait_export(storage, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -80,6 +80,15 @@ def test_what_cannot_be_had_is_left_out_and_named(trained, tmp_path):
     assert found.scorers[0] == "default"
 
 
+def test_a_scorer_of_portraits_is_left_out_of_sets_of_crops_and_timed_with_its_cut(trained):
+    config, storage = trained
+    chosen = page(evaluate={"scorers": ["sharpness", "random", "bundled-dsl"]}, costs=True)
+    found = build_leaderboard(chosen, config, storage, [], quick=True)
+    assert "scorer bundled-dsl on run: it scores portraits, and this set has crops" in found.left_out
+    assert all("bundled-dsl" not in result.methods for figures in found.sets for result in figures.results)
+    assert next(cost for cost in found.costs if cost.scorer == "bundled-dsl").single_per_s > 0
+
+
 def test_a_path_of_no_known_format_and_a_doubled_name_are_refused(trained, tmp_path):
     config, storage = trained
     (tmp_path / "notes.txt").write_text("no faces")

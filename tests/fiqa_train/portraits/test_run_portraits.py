@@ -97,7 +97,7 @@ def test_any_label_or_scorer_of_the_run_may_be_the_score(tmp_path, tables):
     items = list(run_portraits(storage, "quality"))
     assert {item.name: item.score for item in items} == {name.replace("/", "_"): q for name, q in quality.items()}
     with pytest.raises(
-        UserError, match=r"froq is no score of this run: choose one of similarity, quality, .*sharpness"
+        UserError, match=r"froq is no score of this run: choose one of gradients, similarity, quality, .*sharpness"
     ):
         run_portraits(storage, "froq")
 

@@ -13,8 +13,8 @@ from synfiqa.actors.nets.fiqa.dsl.landmark_branch import LANDMARKS, Encoding, La
 from synfiqa.actors.nets.fiqa.dsl.query_decoder import QueryBlock
 from synfiqa.actors.nets.fiqa.dsl.token_backbone import TAPS, TokenBackbone
 
-DEPTHS, HEADS, WINDOW = (2, 2), (4, 4), 4
-"""Blocks and heads of the two layers of a Swin stage, and the side of its windows in tokens."""
+HEADS, WINDOW = 4, 4
+"""Heads of a layer of a Swin stage, and the side of its windows in tokens."""
 DECODER_BLOCKS, DECODER_HEADS, DECODER_MLP = 3, 8, 4.0
 DROP_PATHS = tuple(0.1 * index / 15 for index in range(DECODER_BLOCKS))
 """Stochastic depth of the decoder: the first three of sixteen rates from 0 to 0.1."""
@@ -49,6 +49,7 @@ class DslNetwork(FiqaNetwork):
         mlp_ratio: float = 4.0,
         stem: bool = False,
         swin_hidden: int = 768,
+        swin_depths: Sequence[int] = (2, 2),
         swin_scale: float = 0.8,
         encoder_widths: Sequence[int] = (64, 128, 256),
         encoder_grid: Sequence[int] = (8, 12),
@@ -75,8 +76,8 @@ class DslNetwork(FiqaNetwork):
         self.backbone = TokenBackbone(side, patch, width, depth, heads, mlp_ratio=mlp_ratio, stem=stem)
         stage = {
             "side": self.grid,
-            "depths": DEPTHS,
-            "heads": HEADS,
+            "depths": swin_depths,
+            "heads": [HEADS] * len(swin_depths),
             "window": WINDOW,
             "hidden": swin_hidden,
             "scale": swin_scale,
@@ -96,6 +97,9 @@ class DslNetwork(FiqaNetwork):
         )
         whole = read + (landmarks != "none")
         self.fc_score = _head(whole, dropout, nn.ReLU() if rectified else nn.Identity())
+        if not rectified:
+            # Scores are scaled to 0..1: from their middle an unbounded head starts to rank at once.
+            nn.init.constant_(self.fc_score[3].bias, 0.5)
         self.fc_weight = _head(whole, dropout, nn.Sigmoid())
         self._degradation = queries == "degradation"
         self.frozen_encoder = True
@@ -162,8 +166,8 @@ def _check(side: int, patch: int, width: int, depth: int, widths: tuple[int, ...
         raise ValueError(
             f"side {side} must be patches of {patch} in windows of {WINDOW}: a multiple of {patch * WINDOW}"
         )
-    if width % (2 * HEADS[0]) or depth < TAPS:
-        raise ValueError(f"width must be a multiple of {2 * HEADS[0]}, not {width}, and depth at least {TAPS}")
+    if width % (2 * HEADS) or depth < TAPS:
+        raise ValueError(f"width must be a multiple of {2 * HEADS}, not {width}, and depth at least {TAPS}")
     if widths[-1] % DECODER_HEADS:
         raise ValueError(f"the last of encoder_widths must be a multiple of {DECODER_HEADS}, not {widths[-1]}")
     if queries not in ("degradation", "image"):
@@ -172,18 +176,20 @@ def _check(side: int, patch: int, width: int, depth: int, widths: tuple[int, ...
 
 COMPACT = {
     "side": 128,
-    "width": 128,
+    "width": 96,
     "depth": 4,
     "heads": 4,
     "mlp_ratio": 2.0,
     "stem": True,
-    "swin_hidden": 128,
-    "encoder_widths": [16, 32, 64],
+    "swin_hidden": 96,
+    "swin_depths": [2],
+    "encoder_widths": [8, 16, 64],
     "encoder_grid": [8, 8],
     "landmarks": "positions",
     "landmark_bands": 4,
     "landmark_hidden": 128,
     "permuted": False,
     "rectified": False,
+    "dropout": 0.0,
 }
 """Arguments of the network for CPUs: crops of 128 pixels, convolutional stem, positions of landmarks."""

@@ -7,13 +7,19 @@ import torch
 from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
+from torch.nn import functional
 
 TAPS = 4
 """Blocks whose tokens are joined: the last four of those that are computed."""
+FINE_GAIN = 8.0
+"""Gain of the difference from the mean of 3 x 3 pixels, which a convolutional stem reads beside the image: blur and
+noise show in it, and it is small beside the image."""
+NARROWEST = 32
+"""Channels of a convolutional stem at least: blur and noise show at the first resolutions."""
 
 
 class ConvStem(nn.Module):
-    """Halves the image by strided 3 x 3 convolutions until a pixel is a token, for transformers on small data."""
+    """Halves image and fine detail by strided 3 x 3 convolutions until a pixel is a token, for small data."""
 
     def __init__(self, img_size: int, patch_size: int, in_chans: int, embed_dim: int, **unused: object) -> None:
         super().__init__()
@@ -21,9 +27,9 @@ class ConvStem(nn.Module):
         if 2**steps != patch_size:
             raise ValueError(f"patch must be a power of 2 with a convolutional stem, not {patch_size}")
         layers: list[nn.Module] = []
-        before = in_chans
+        before = 2 * in_chans
         for step in range(steps):
-            width = max(16, embed_dim >> (steps - step))
+            width = max(NARROWEST, embed_dim >> (steps - step - 1))
             layers += [nn.Conv2d(before, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.GELU()]
             before = width
         self.stages = nn.Sequential(*layers, nn.Conv2d(before, embed_dim, 1))
@@ -33,7 +39,8 @@ class ConvStem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) to tokens (B, H W / patch^2, embed_dim), row by row."""
-        tokens: Tensor = self.stages(x).flatten(2).transpose(1, 2)
+        fine = FINE_GAIN * (x - functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False))
+        tokens: Tensor = self.stages(torch.cat([x, fine], dim=1)).flatten(2).transpose(1, 2)
         return tokens
 
 

@@ -81,6 +81,34 @@ def test_images_without_a_face_keep_their_place_and_have_the_lowest_quality():
     assert scorer.seen == 4
 
 
+class Portraits(Brightness):
+    """Scores the height of a photograph."""
+
+    takes_portraits = True
+
+    def score(self, images):
+        raise UserError("mine scores portraits")
+
+    def score_portraits(self, images, landmarks):
+        raise AssertionError("a set of photographs has five landmarks")
+
+    def score_faces(self, photographs, landmarks):
+        assert all(points.shape == (5, 2) for points in landmarks)
+        return np.array([float(len(photograph)) for photograph in photographs])
+
+
+def test_scorers_of_portraits_have_the_photographs_of_a_set_and_are_refused_on_crops():
+    photographs = tuple(np.zeros((height, 40, 3), np.uint8) for height in (30, 50, 70))
+    points = np.zeros((5, 2), np.float32)
+    crops = Crops(FACES[:3], ("", "no face found", ""), photographs, (points, None, points))
+    people = np.array([0, 0, 1])
+    own = testset.TestSet("x", "test", "made here", "0" * 64, ("a", "b", "c"), lambda: iter([crops]), identity=people)
+    scorers = {"mine": GuardedScorer("mine", Portraits())}
+    assert scores_of(own, {"judge": Judge()}, scorers).quality["mine"].tolist() == [30, -np.inf, 70]
+    with pytest.raises(UserError, match="mine scores portraits"):
+        scores_of(of([""] * 6), {"judge": Judge()}, scorers)
+
+
 def test_scores_for_half_of_the_images_no_face_and_too_few_images_are_refused():
     with pytest.raises(UserError, match=r"scorer 'half' returned float64 \(2,\) for 4 images"):
         scores_of(of([""] * 6), {}, {"half": GuardedScorer("half", Half())})

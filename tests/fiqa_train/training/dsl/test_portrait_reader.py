@@ -1,5 +1,7 @@
 """Batches of both stages: which portraits, in which order, for any number of workers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from synfiqa.fiqa_train.training.dsl.portrait_reader import SET_R, SET_S, PortraitReader
 from synfiqa.fiqa_train.training.dsl.portrait_set import KeptPortraits
 from synfiqa.schemas.config.train_config import TrainSection
-from tests.fiqa_train.training.dsl.portraits import blurred, scores
+from tests.fiqa_train.training.dsl.portraits import blurred, clean, scores
 
 
 def section(**dsl):
@@ -50,6 +52,17 @@ def test_batches_continue_in_mid_epoch_and_do_not_depend_on_the_number_of_worker
     halves = [list(reader(items, world=2, rank=rank).batches(1)) for rank in (0, 1)]
     assert torch.equal(torch.cat([halves[0][0].images, halves[1][0].images]), whole[0].images)
     assert not torch.equal(next(iter(reader(items).batches(2))).images, whole[0].images)
+
+
+def test_redrawn_portraits_are_degraded_anew_each_epoch_with_a_score_of_their_own(items):
+    known = KeptPortraits([replace(item, clean=clean().image, measure="gradients") for item in items.items])
+    own = reader(known, redraw=1.0)
+    first, second = (torch.cat([batch.quality for batch in own.batches(epoch)]) for epoch in (1, 2))
+    assert len(set(first.tolist()) & set(second.tolist())) < 3
+    again = torch.cat([batch.quality for batch in reader(known, redraw=1.0).batches(1)])
+    assert torch.equal(first, again)
+    unknown = torch.cat([batch.quality for batch in reader(items, redraw=1.0).batches(1)])
+    assert torch.equal(unknown, torch.cat([batch.quality for batch in reader(items).batches(1)]))
 
 
 def test_a_dual_set_is_one_clean_face_under_degradations_and_other_images(items):

@@ -1,14 +1,16 @@
 """A training of DSL-FIQA in this process, without Ray and without a run."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
-from benchmarks.quality.dsl.rendered_portraits import Kept
 from synfiqa.actors.nets.fiqa.dsl.dsl_network import DslNetwork
 from synfiqa.actors.quality.trained.portraits.portrait_model import PortraitModel
+from synfiqa.fiqa_train.bundled.portrait_model.rendered_portraits import Kept
+from synfiqa.fiqa_train.training.dsl.portrait_data import usual_side
 from synfiqa.fiqa_train.training.dsl.portrait_set import KeptPortraits, PortraitData
 from synfiqa.fiqa_train.training.engine.build_network import build_network, describe
 from synfiqa.fiqa_train.training.engine.fit import first_state, fit
@@ -16,6 +18,8 @@ from synfiqa.fiqa_train.training.engine.validation import copied
 from synfiqa.fiqa_train.training.engine.worker_task import TrainTask
 from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.model_card import ModelCard
+
+LOG = logging.getLogger(__name__)
 
 
 class InProcess:
@@ -35,9 +39,9 @@ class InProcess:
         return self._start
 
     def report(self, metrics: dict[str, float], state: Callable[[], dict[str, Any]]) -> None:
-        """Keep the state and print the metrics."""
+        """Keep the state and log the metrics."""
         self.state = state()
-        print("  " + ", ".join(f"{key} {value:.3f}" for key, value in metrics.items()), flush=True)
+        LOG.info("%s", ", ".join(f"{key} {value:.3f}" for key, value in metrics.items()))
 
     def show(self, progress: dict[str, float]) -> None:
         """Show nothing: epochs are short."""
@@ -81,4 +85,5 @@ def trained(
     network = build_network(section, None, seed)
     network.load_state_dict(session.state["best"])
     assert isinstance(network, DslNetwork)
-    return PortraitModel(network, ModelCard(**card, sha256="0" * 64))
+    card["arguments"] = {**card["arguments"], "portrait_side": usual_side(train)}
+    return PortraitModel(network, ModelCard(**card, sha256="0" * 64, scale=session.state["scale"]))

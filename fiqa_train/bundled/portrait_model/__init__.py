@@ -1,0 +1,1 @@
+"""The bundled quality model of portraits: renders, degradations, a training without Ray."""
