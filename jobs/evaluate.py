@@ -1,6 +1,7 @@
 """Command `evaluate`: compare the trained model with baselines on held-out identities or test sets (EDC and pAUC)."""
 
 import argparse
+from functools import partial
 
 from synfiqa.jobs.command import Command
 from synfiqa.jobs.options import ALLOW_SEEN, CONFIG, ON, SCORES, config_of, held, storage_of
@@ -41,8 +42,8 @@ def evaluate_on(config: RunConfig, sources: list[str], scores: list[str], *, all
     files = open_score_files(scores, config.evaluate.scorers, [test_set.name for test_set in test_sets])
     storage = storage_of(config)
     with held(config, storage, "evaluate") as lease:
-        options = {"allow_seen": allow_seen, "score_files": files}
-        evaluations = run_evaluate_on(config, storage, test_sets, lease=lease, **options) if test_sets else []
+        measured = partial(run_evaluate_on, allow_seen=allow_seen, score_files=files, lease=lease)
+        evaluations = measured(config, storage, test_sets) if test_sets else []
         agreements = run_evaluate_opinions(config, storage, opinions, lease=lease)
     for line in (line for one in evaluations for line in set_lines(one)):
         say(line)

@@ -34,7 +34,9 @@ def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
     ]
     _, data = cv2.imencode(".jpg", image[..., ::-1], options)
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None, "what was just encoded can be decoded"
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def _jpeg2000(image: np.ndarray, quality: int) -> np.ndarray:

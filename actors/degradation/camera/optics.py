@@ -5,12 +5,11 @@ Lengths are in pixels of the image. Every kernel sums to 1, so that no blur chan
 
 import cv2
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ive
 
 VEIL = 0.55
 """Light of a bright haze or of flare that fills the picture."""
 
-_NARROW = 0.4  # standard deviation below which three taps make the whole kernel
 _STEPS = 8  # samples of a motion path per pixel
 _GRID = 8  # samples of a disc along each side of a pixel
 
@@ -34,13 +33,10 @@ def gaussian_blurred(light: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def gaussian_taps(sigma: float) -> np.ndarray:
-    """Return taps (2 n + 1,) of sum 1 whose variance is sigma^2: a Gaussian averaged over the area of each pixel."""
-    if sigma < _NARROW:
-        return np.array([sigma**2 / 2, 1 - sigma**2, sigma**2 / 2])
-    reach = int(np.ceil(4 * sigma))
-    # Averaging over a pixel adds a variance of 1 / 12.
-    edges = ndtr((np.arange(-reach, reach + 2) - 0.5) / np.sqrt(sigma**2 - 1 / 12))
-    taps = np.diff(edges)
+    """Return taps (2 n + 1,) of sum 1 whose variance is sigma^2: the discrete Gaussian (Lindeberg, PAMI 1990)."""
+    # Samples of a continuous Gaussian are too narrow below one pixel; the variance of these is exact at any sigma.
+    reach = int(np.ceil(4 * sigma)) + 1
+    taps = ive(np.abs(np.arange(-reach, reach + 1)), sigma**2)
     return np.asarray(taps / taps.sum())
 
 

@@ -84,7 +84,7 @@ class DiffusionBackend:
             drawn.kind,
             index if drawn.kind == "reference" else index - generate.references,
             derive_seed(drawn.seed, "prompt"),
-            generate.profile,
+            "faithful" if generate.profile == "faithful" else "corrected",
             # The released list begins with as many reference prompts as there are degraded samples.
             released=max(0, generate.degraded - generate.references),
         )

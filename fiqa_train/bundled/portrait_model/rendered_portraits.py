@@ -67,8 +67,8 @@ def degraded(clean: Sequence[PortraitItem], copies: int, seed: int) -> KeptPortr
             rng = generator(derive_seed(seed, "bundled-portraits", "degradation", item.name, copy))
             image = item.image if rng.random() < CLEAN else random_degradation(item.image, rng)
             score = PORTRAIT_MEASURES[DEFAULT_MEASURE][0](item.image, image, item.landmarks)
-            changed = {"image": image, "score": score, "clean": item.image, "measure": DEFAULT_MEASURE}
-            found.append(replace(item, name=f"{item.name}_{copy}", **changed))
+            made = replace(item, name=f"{item.name}_{copy}", image=image, score=score)
+            found.append(replace(made, clean=item.image, measure=DEFAULT_MEASURE))
     return KeptPortraits(found)
 
 

@@ -99,7 +99,9 @@ class DslNetwork(FiqaNetwork):
         self.fc_score = _head(whole, dropout, nn.ReLU() if rectified else nn.Identity())
         if not rectified:
             # Scores are scaled to 0..1: from their middle an unbounded head starts to rank at once.
-            nn.init.constant_(self.fc_score[3].bias, 0.5)
+            last = self.fc_score[3]
+            assert isinstance(last, nn.Linear)
+            nn.init.constant_(last.bias, 0.5)
         self.fc_weight = _head(whole, dropout, nn.Sigmoid())
         self._degradation = queries == "degradation"
         self.frozen_encoder = True
