@@ -30,6 +30,9 @@ ARCFACE_TEMPLATE.setflags(write=False)
 _CHUNK = 1 << 27
 """Number of values warped at once on a GPU: half a gigabyte of float32."""
 
+_SAMPLES, _LARGEST = 2, 8
+"""Samples for each pixel of a photograph, and its most pixels, along a side of a crop's pixel (`align_smoothly`)."""
+
 
 def similarity_transform(landmarks: np.ndarray, template: np.ndarray = ARCFACE_TEMPLATE) -> np.ndarray:
     """Return float64 (N, 2, 3) matrices that map landmarks (N, K, 2) onto the template (K, 2) in least squares.
@@ -118,20 +121,23 @@ def align(
 def align_smoothly(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Align one uint8 RGB image (H, W, 3) by landmarks (5, 2) to uint8 (112, 112, 3), antialiased at every scale.
 
-    A face with more pixels than the crop is first averaged over areas of exactly one pixel of the crop, fractions of
-    pixels included. So what noise becomes depends smoothly on the size of the photograph.
+    Each pixel of the crop is the mean of bilinear samples over its area, two for each pixel of the photograph. So what
+    noise becomes depends smoothly on the size of the photograph and hardly on where the grids of both meet.
     """
     matrix = similarity_transform(landmarks[None])[0]
-    shrink = float(np.hypot(*matrix[:, 0]))
-    if shrink >= 1:
-        return warp([image], matrix[None])[0]
-    height, width = image.shape[:2]
-    size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    # A pixel centre x of the photograph lies at (x + 0.5) * scale - 0.5 of the small picture.
-    scale = np.array([size[0] / width, size[1] / height])
-    back = np.column_stack([matrix[:, :2] / scale, matrix[:, :2] @ (0.5 / scale - 0.5) + matrix[:, 2]])
-    return warp([small], back[None])[0]
+    pixels = 1 / float(np.hypot(*matrix[:, 0]))
+    if pixels > _LARGEST:
+        height, width = image.shape[:2]
+        size = max(1, round(width * _LARGEST / pixels)), max(1, round(height * _LARGEST / pixels))
+        image, pixels = cv2.resize(image, size, interpolation=cv2.INTER_AREA), float(_LARGEST)
+        # A pixel centre x of the photograph lies at (x + 0.5) * scale - 0.5 of the small picture.
+        scale = np.array([size[0] / width, size[1] / height])
+        matrix = np.column_stack([matrix[:, :2] / scale, matrix[:, :2] @ (0.5 / scale - 0.5) + matrix[:, 2]])
+    finer = max(_SAMPLES, int(np.ceil(_SAMPLES * pixels)))
+    # A pixel centre x of the crop lies at (x + 0.5) * finer - 0.5 of the samples.
+    matrix = finer * matrix + np.array([[0, 0, (finer - 1) / 2]])
+    samples = warp([image], matrix[None], finer * ARCFACE_SIZE)[0]
+    return np.asarray(cv2.resize(samples, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_AREA))
 
 
 def _warp_on_device(

@@ -107,8 +107,8 @@ def test_the_section_belongs_to_its_profile_and_is_checked():
         CameraSection(eyes=(5, 50))
     with pytest.raises(ValidationError, match="fault_shares must sum to 1"):
         CameraSection(fault_shares=(0.5, 0.2))
+    models = {"conditional_generator": "diffusion", "conditional_diffusion": "any"}
     with pytest.raises(ValidationError, match="composes no photographs"):
-        models = {"conditional_generator": "diffusion", "conditional_diffusion": "any"}
         RunConfig.model_validate({"generate": {"profile": "camera"}, "models": models})
     with pytest.raises(ValidationError, match=r"storage\.portraits is true"):
         RunConfig.model_validate({"generate": {"profile": "camera"}, "storage": {"portraits": True}})

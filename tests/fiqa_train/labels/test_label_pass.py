@@ -552,7 +552,7 @@ def test_a_calibration_of_an_older_version_means_ranks_and_keeps_its_name(tmp_pa
     run_label(run, storage)
     document = json.loads(storage.read("labels/default/calibration.json"))
     del document["mirrored"]
-    for field in ("costs", "vision_language_weight", "match_threshold", "match_width", "scorer"):
+    for field in ("costs", "vision_language_weight", "match_threshold", "match_width", "scorer", "centred"):
         del document["scale"][field]
     storage.write("old.json", json.dumps(document).encode())
     frozen = synthetic.config(4, label={"name": "b", "calibration": str(tmp_path / "old.json")})

@@ -44,7 +44,8 @@ def test_a_strong_fault_costs_recognition(renders, teacher, name):
     clean = renders.of("clean").crops
     spoilt = strong(clean, name, 0)
     cosines = (teacher(clean) * teacher(spoilt)).sum(axis=1)
-    assert cosines.mean() < 0.97
+    # This teacher has seen dark faces in training, and hardly loses any.
+    assert cosines.mean() < (0.995 if name in ("dark", "bright") else 0.97)
 
 
 def test_gain_acts_on_linear_light():
@@ -79,8 +80,8 @@ def test_a_student_learns_the_space(renders, teacher):
             found = functional.normalize(net(student_network.standardise(gray)))
         return 1 - float((found * torch.from_numpy(targets)).sum(dim=1).mean())
 
-    early, late = (fit_student(faces, targets, 1, epochs) for epochs in (1, 40))
-    assert error(late) < 0.7 * error(early)
+    early, late = (fit_student(faces, targets, 1, epochs) for epochs in (1, 10))
+    assert error(late) < 0.8 * error(early)
 
 
 def test_a_network_agrees_with_itself_and_its_labels_fall_with_faults(renders, teacher):
@@ -108,11 +109,12 @@ def test_a_student_is_published_with_its_figures_and_repeats(renders, tmp_path):
 
 def test_bootstrap_trains_a_student_only_when_it_is_named(monkeypatch, tmp_path):
     made = []
-    for name in ("train_networks", "bootstrap_quality", "bootstrap_student"):
+    for name in ("train_networks", "bootstrap_quality", "train_portrait_quality", "bootstrap_student"):
         value = [] if name == "train_networks" else bundled()["bundled-b"].card
         monkeypatch.setattr(bundled_networks, name, lambda *_, name=name, value=value: made.append(name) or value)
     for part, wanted in (
-        ("all", ["train_networks", "bootstrap_quality"]),
+        ("all", ["train_networks", "bootstrap_quality", "train_portrait_quality"]),
+        ("dsl", ["train_portrait_quality"]),
         ("networks", ["train_networks"]),
         ("quality", ["bootstrap_quality"]),
         ("student", ["bootstrap_student"]),
