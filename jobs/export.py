@@ -44,11 +44,7 @@ COMMAND = Command(
             help="synfiqa: data/<id>/*.jpg and Quality-Scores.txt; gfiqa: portraits with 68 landmarks, of a run with "
             "storage.portraits; others: one file a shard (default: synfiqa)",
         ),
-        option(
-            "--score",
-            metavar="NAME",
-            help="of gfiqa: gradients (default), similarity, a label column, a scorer of the run",
-        ),
+        option("--score", metavar="NAME", help="of gfiqa: gradients (default), similarity, a label, a scorer"),
         option(
             "--ofiq",
             action="store_true",

@@ -11,8 +11,11 @@ import numpy as np
 
 from synfiqa.actors.degradation.draws import log_uniform, single, uniform
 from synfiqa.schemas.config.camera_config import CameraFault, CameraSection
+from synfiqa.schemas.factors import after_rendering
 from synfiqa.schemas.recipe import Codec, Recipe, Shot, Side
 from synfiqa.schemas.seeds import derive_seed, generator
+
+_CROP_QUALITY = 96  # of the stored crop, on which no fault acts
 
 _CODECS: tuple[Codec, ...] = ("jpeg", "jpeg2000", "webp")
 _SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
@@ -37,7 +40,7 @@ def with_shot(recipe: Recipe, section: CameraSection) -> Recipe:
     if recipe.kind == "degraded":
         for kind in faults_of(recipe, section):
             values |= _FAULTS[kind](recipe, section, values)
-    neutral = {"downsample": 1.0, "blur": 1.0, "motion": 0.0, "noise": 0.0, "misalignment": 0.0, "jpeg_quality": 96}
+    neutral = {row.field: row.neutral for row in after_rendering()} | {"jpeg_quality": _CROP_QUALITY}
     return Recipe(**{**dict(recipe), **neutral, "shot": Shot.model_validate(values)})
 
 

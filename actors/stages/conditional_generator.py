@@ -138,7 +138,7 @@ class ConditionalGeneratorStage(ModelStage):
             for shown in photographed_faces(images, landmarks, recipes, self._players.detector) if fit else ():
                 measured: dict[str, object] = {
                     "detected": shown.detected,
-                    "measured_misalignment": shown.misalignment,
+                    "measured_misalignment": shown.turned,
                 }
                 yield shown.image, measured | _kernel(None, None, None) | _points(shown.landmarks)
             return

@@ -25,14 +25,14 @@ _SAME_FACE = 1.0  # farthest that the middle of found landmarks may be from the 
 class PhotographedFace:
     """An aligned face of a photograph, uint8 RGB (112, 112, 3), and the true landmarks (5, 2) in it.
 
-    `detected` is false where the detector did not find it: it is then aligned by the true landmarks. `misalignment` is
-    the angle in degrees by which the crop is turned against that alignment, > 0 clockwise.
+    `detected` is false where the detector did not find it: it is then aligned by the true landmarks. `turned` is the
+    angle in degrees by which the crop is turned against that alignment, > 0 clockwise.
     """
 
     image: np.ndarray
     landmarks: np.ndarray
     detected: bool
-    misalignment: float
+    turned: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,8 +111,9 @@ def fit_student(faces: StudentFaces, targets: np.ndarray, seed: int, epochs: int
     net = SmallIResNet(widths=SHAPE.widths, blocks=SHAPE.blocks, embedding_dim=targets.shape[1]).train()
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
     steps = max(1, len(gray) // BATCH)
+    # The schedule divides by the length of its rise, which is 0 steps for no whole number of them at this share.
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.1, cycle_momentum=False
+        optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.12, cycle_momentum=False
     )
     for epoch in range(epochs):
         order = rng.permutation(len(gray))

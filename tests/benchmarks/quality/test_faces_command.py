@@ -38,7 +38,7 @@ def test_the_weights_are_printed_and_written(tmp_path, monkeypatch, capsys):
     assert "all bundled weights" in capsys.readouterr().out
     (bar,) = json.loads(target.read_text())["bars"]
     assert 1 < bar["value"] < 20
-    assert bar["limit"] == 8
+    assert bar["limit"] == 11
 
 
 def test_an_unmet_bar_is_printed_and_no_error(monkeypatch, capsys):

@@ -44,7 +44,7 @@ def test_the_layout_is_the_published_one(exported):
     assert (points.shape, points.dtype) == ((68, 2), np.float32)
     card = (exported / "README.md").read_text()
     assert "10 portraits of people who do not exist" in card
-    assert "SSIM of the face to the clean portrait" in card
+    assert "1 - GMSD of the face to the clean portrait" in card
 
 
 def test_what_is_read_back_is_what_the_run_holds(exported, storage):

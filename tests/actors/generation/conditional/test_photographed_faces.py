@@ -44,7 +44,7 @@ def test_a_face_is_found_and_aligned_by_what_was_found(portrait):
     small = USUAL.model_copy(update={"shot": Shot(eyes=18, quality=95)})
     for face in photographed_faces(images, landmarks, [USUAL, small], MtcnnDetector()):
         assert face.detected
-        assert abs(face.misalignment) < 6
+        assert abs(face.turned) < 6
         assert np.abs(face.landmarks - ARCFACE_TEMPLATE).max() < 9
         assert face.image.shape == (112, 112, 3)
 
@@ -64,7 +64,7 @@ def test_misalignment_is_measured_against_the_true_landmarks(portrait, degrees):
     (face,) = photographed_faces([portrait[0]], [portrait[1]], [USUAL], Turned(taken, degrees))
     assert face.detected
     # Landmarks found too far clockwise turn the crop back by as much.
-    assert face.misalignment == pytest.approx(-degrees, abs=0.5)
+    assert face.turned == pytest.approx(-degrees, abs=0.5)
 
 
 @pytest.mark.parametrize("detector", [{"found": False}, {"shift": (60.0, 0.0)}])
@@ -72,7 +72,7 @@ def test_a_face_that_is_not_found_keeps_the_true_landmarks(portrait, detector):
     taken = photographed(*portrait, USUAL)
     (face,) = photographed_faces([portrait[0]], [portrait[1]], [USUAL], Turned(taken, **detector))
     assert not face.detected
-    assert face.misalignment == 0
+    assert face.turned == 0
     (known,) = photographed_faces([portrait[0]], [portrait[1]], [USUAL], Turned(taken))
     assert face.landmarks == pytest.approx(known.landmarks, abs=0.2)
 
