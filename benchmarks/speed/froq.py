@@ -1,8 +1,9 @@
 """Measure the scorers without training in units of plain forward passes of the same network.
 
-`python -m benchmarks.speed.froq` prints, for bundled-a: calibration of FROQ against its forward passes and against a
+`python -m benchmarks.speed.froq` prints for a recogniser: calibration of FROQ against its forward passes and against a
 sweep a group of 20 modules as released; FROQ's inference against a plain pass; GraFIQs in batches of 8 against one by
-one; SER-FIQ against a plain pass. Ratios are of CPU seconds of one thread.
+one; SER-FIQ against a plain pass. Ratios are of CPU seconds of one thread. `--models configs/models-test.yaml
+--embedder random-insightface-r50` measures another recogniser.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from dataclasses import replace
 import torch
 
 from synfiqa.actors.model_store.cache import locate
-from synfiqa.actors.model_store.catalogue import bundled
+from synfiqa.actors.model_store.catalogue import Catalogue, bundled
 from synfiqa.actors.model_store.checks.canary import canary_images
 from synfiqa.actors.model_store.execution import Execution
 from synfiqa.actors.quality.training_free.froq.layer_norms import layer_norms, submodules
@@ -31,11 +32,14 @@ def main() -> None:
     """Print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--embedder", default="bundled-a", help="name of the recogniser")
+    parser.add_argument("--models", default="", help="YAML file of models that it is in, if not bundled")
     options = parser.parse_args()
     # One thread: waiting threads of a busy machine count as CPU seconds.
     torch.set_num_threads(1)
     images = canary_images(options.images)
-    found = recogniser_of(bundled()["bundled-a"], "benchmark")
+    model = Catalogue.load(options.models).model(options.embedder, "embedder")
+    found = recogniser_of(model, "benchmark")
     settings = LabelSettings()
 
     def plain() -> None:
@@ -57,8 +61,8 @@ def main() -> None:
     print(f"calibration by a sweep a module / ours: {(labels + len(names) * one) / total:.2f}")
     print(f"calibration by {sweeps} sweeps of {GROUP} modules / ours: {(labels + sweeps * one) / total:.2f}")
     print(f"FROQ inference / one pass: {one / forward:.2f}")
-    card, quality = bundled()["bundled-a"], bundled()
-    single = replace(found, network=NetworkEmbedder(card.card, locate(card), Execution(micro_batch=1)).network)
+    quality = bundled()
+    single = replace(found, network=NetworkEmbedder(model.card, locate(model), Execution(micro_batch=1)).network)
     batched, alone = Grafiqs(quality["grafiqs"].card, found), Grafiqs(quality["grafiqs"].card, single)
     together = _cpu(lambda: batched.score(images), 1)
     apart = _cpu(lambda: alone.score(images), 1)
