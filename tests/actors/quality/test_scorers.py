@@ -135,5 +135,5 @@ def test_only_weights_have_digests():
     settings = ScorerSettings()
     digests = scorer_digests(SCORERS, settings)
     by_network = {"ser-fiq", "perturbation", "vitnt", "attn", "grafiqs", *(f"grafiqs-stage{n}" for n in range(1, 5))}
-    assert digests.keys() == {"norm", "mirror", "bundled-quality", "froq"} | by_network
+    assert digests.keys() == {"norm", "mirror", "bundled-quality", "bundled-dsl", "froq"} | by_network
     assert digests["norm"] == settings.catalogue.model("bundled-a").card.sha256
