@@ -17,10 +17,11 @@ from synfiqa.schemas.model_card import BUILT_IN
 from tests.actors.model_store.recipes import document
 
 RECORDED = {
-    "quickstart": "7e0bf1a7e9abb73b646b6a9787f868de2ff80f0ab7a650fdb9f545c67b3b716a",
-    "paper-tiny": "db8ab51708fc31e19cd6724cab8e8bae060d8d185154508167802434084916b7",
+    "quickstart": "d22a743277e01529fb521a608cb77d2b9179956620c2478490e0fe26d0dd251e",
+    "paper-tiny": "994633be51796b7ec6a7a8efb448cfb4f00d4359f7de76b93b64e60e6aa27d20",
 }
-"""SHA-256 of fingerprint documents without the versions of libraries, from before generators had cards of their own."""
+"""SHA-256 of fingerprint documents without the versions of libraries, from before generators had cards of their own,
+with version 9 of the recipe in place of theirs."""
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -50,8 +51,8 @@ def test_every_model_has_a_digest_and_rendering_generators_record_no_card():
 def test_generators_that_render_take_the_settings_of_the_run():
     tones = [0.0] * 9 + [1.0]
     run = resolve(RunConfig.model_validate({"generate": {"portrait_size": 96, "skin_tones": tones}}))
-    assert run.models.identity_generator.card.arguments == {"portrait_size": 96, "skin_tones": tones}
-    assert run.models.conditional_generator.card.arguments == {"portrait_size": 96}
+    assert run.models.identity_generator.card.arguments == {"portrait_size": 96, "skin_tones": tones, "people": {}}
+    assert run.models.conditional_generator.card.arguments == {"portrait_size": 96, "people": {}}
     assert bundled()["procedural"].card.arguments == {}
 
 
