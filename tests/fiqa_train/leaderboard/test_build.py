@@ -82,7 +82,7 @@ def test_what_cannot_be_had_is_left_out_and_named(trained, tmp_path):
 
 def test_a_scorer_of_portraits_is_left_out_of_sets_of_crops_and_timed_with_its_cut(trained):
     config, storage = trained
-    chosen = page(evaluate={"scorers": ["sharpness", "random", "bundled-dsl"]}, costs=True)
+    chosen = page(evaluate={"scorers": ["model", "sharpness", "random", "bundled-dsl"]}, costs=True)
     found = build_leaderboard(chosen, config, storage, [], quick=True)
     assert "scorer bundled-dsl on run: it scores portraits, and this set has crops" in found.left_out
     assert all("bundled-dsl" not in result.methods for figures in found.sets for result in figures.results)
