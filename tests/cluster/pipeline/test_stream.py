@@ -203,7 +203,8 @@ def test_metrics_of_driver_and_workers_are_exported(storage, monkeypatch):
         time.sleep(0.5)
         series = exported()
     assert wanted <= series.keys()
-    assert series[BUSY] == {"annotator", "shard_writer"}
+    # Stages of other tests on this node count as "other".
+    assert series[BUSY] - {"other"} == {"annotator", "shard_writer"}
     for name in wanted:
         assert (
             SERIES[name] | {"WorkerId", "SessionName"} - ({"WorkerId"} if name in OTHERS else set()) <= LABELS_OF[name]
