@@ -6,7 +6,7 @@ recipe unchanged.
 
 import numpy as np
 
-from synfiqa.actors.degradation.draws import log_uniform, single
+from synfiqa.actors.degradation.draws import log_uniform, log_uniform_whole, single
 from synfiqa.schemas.config.generate import BRIGHT_FROM, DARK_BELOW, DegradedSection
 from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.factor import Fault
@@ -57,7 +57,7 @@ def _with_fault(recipe: Recipe, field: str, fault: Fault, distribution: Degraded
 
 def _strength(fault: Fault, low: float, high: float, rng: np.random.Generator) -> float:
     if fault.draw == "whole":
-        return int(np.clip(np.floor(log_uniform(rng, low, high + 1)), low, high))
+        return log_uniform_whole(rng, int(low), int(high))
     sign = -1 if fault.draw == "signed" and rng.random() < 0.5 else 1
     return sign * log_uniform(rng, low, high)
 

@@ -19,6 +19,11 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return single(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
+def log_uniform_whole(rng: np.random.Generator, low: int, high: int) -> int:
+    """Draw a whole number log-uniformly between two positive bounds, both included."""
+    return int(np.clip(np.floor(log_uniform(rng, low, high + 1)), low, high))
+
+
 def bounded_normal(rng: np.random.Generator, std: float, bound: float) -> float:
     """Draw from a normal of mean 0 truncated to +-bound, by inversion of one uniform draw."""
     share = rng.random()

@@ -27,8 +27,15 @@ def lower_resolution(image: np.ndarray, side: int) -> np.ndarray:
 
 def motion_kernel(length: float, angle: float) -> np.ndarray:
     """Return the kernel (K, K) of sum 1 of straight, uniform motion: length in pixels, angle in radians from x to y."""
+    return line_spread(np.linspace(-length / 2, length / 2, max(2, int(np.ceil(_STEPS * length)))), length, angle)
+
+
+def line_spread(path: np.ndarray, length: float, angle: float) -> np.ndarray:
+    """Return the kernel (K, K) of sum 1 of samples along a straight line through its middle.
+
+    path: places (P,) on the line in pixels, within half of `length` either way; angle: radians from x to y.
+    """
     reach = int(np.ceil(length / 2)) + 1
-    path = np.linspace(-length / 2, length / 2, max(2, int(np.ceil(_STEPS * length))))
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
     x, y = reach + np.cos(angle) * path, reach + np.sin(angle) * path
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
@@ -72,6 +79,12 @@ def _enlarged(pattern: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return a pattern of unit variance (H, W, C) at another height and width, of unit variance too."""
     resized = cv2.resize(pattern, shape[::-1], interpolation=cv2.INTER_CUBIC).reshape(*shape, pattern.shape[2])
     return np.asarray(resized / resized.std(axis=(0, 1)))
+
+
+def toned(image: np.ndarray, exponent: float) -> np.ndarray:
+    """Return uint8 pixels under the tone curve 255 (v / 255)^exponent: below 1 brighter, above 1 darker."""
+    curve = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
+    return np.asarray(cv2.LUT(image, curve))
 
 
 def compress(image: np.ndarray, quality: int) -> np.ndarray:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from synfiqa.actors.degradation.draws import log_uniform, single, uniform
+from synfiqa.actors.degradation.camera.linear_light import GAMMA
+from synfiqa.actors.degradation.draws import log_uniform, log_uniform_whole, single, uniform
 from synfiqa.schemas.config.camera_config import CameraFault, CameraSection
 from synfiqa.schemas.factors import after_rendering
 from synfiqa.schemas.recipe import Codec, Recipe, Shot, Side
@@ -26,7 +27,6 @@ _SECOND_APART = (1.5, 2.6)  # between two faces, e
 _ENLARGED_EYES = (30.0, 60.0)
 _DENOISED_BY = (1.5, 3.5)  # smoothed differences in sigmas of the noise
 _SHARPENED = (0.2, 1.2)
-_GAMMA = 2.2
 
 _Values = dict[str, float | int | str]
 
@@ -77,13 +77,13 @@ def _ordinary(recipe: Recipe, section: CameraSection) -> _Values:
         "eyes": log_uniform(_rng(recipe, "eyes"), *(_GOOD_EYES if good else section.eyes)),
         "noise": noise,
         "codec": "jpeg" if good else _CODECS[int(_rng(recipe, "codec").choice(len(_CODECS), p=weights))],
-        "quality": _whole(_rng(recipe, "quality"), *(_GOOD_QUALITY if good else section.quality)),
+        "quality": log_uniform_whole(_rng(recipe, "quality"), *(_GOOD_QUALITY if good else section.quality)),
     }
     if good:
         return values
     twice, smooth, sharp = _rng(recipe, "twice"), _rng(recipe, "denoise"), _rng(recipe, "sharpen")
     if twice.random() < section.twice_rate:
-        values["second_quality"] = _whole(twice, *section.quality)
+        values["second_quality"] = log_uniform_whole(twice, *section.quality)
     if smooth.random() < section.denoise_rate:
         values["denoise"] = single(noise * uniform(smooth, *_DENOISED_BY))
     if sharp.random() < section.sharpen_rate:
@@ -97,7 +97,7 @@ def _dark(recipe: Recipe, section: CameraSection, values: _Values) -> _Values:
     lifted = _rng(recipe, "lift")
     if lifted.random() < section.lift_rate:
         # Back to between half and all of the brightness, in grey levels.
-        drawn["lift"] = single(np.clip((lifted.uniform(0.5, 1) / gain) ** (1 / _GAMMA), 1, 16))
+        drawn["lift"] = single(np.clip((lifted.uniform(0.5, 1) / gain) ** (1 / GAMMA), 1, 16))
     return drawn
 
 
@@ -121,7 +121,7 @@ def _resolution(recipe: Recipe, section: CameraSection, values: _Values) -> _Val
     eyes = log_uniform(rng, *section.resolution)
     if rng.random() >= section.enlarge_rate:
         return {"eyes": eyes}
-    quality = _whole(_rng(recipe, "enlarged quality"), *section.quality)
+    quality = log_uniform_whole(_rng(recipe, "enlarged quality"), *section.quality)
     return {
         "eyes": eyes,
         "enlarged": single(np.clip(log_uniform(rng, *_ENLARGED_EYES) / eyes, 1, 32)),
@@ -151,7 +151,7 @@ def _second_face(recipe: Recipe, section: CameraSection, values: _Values) -> _Va
 
 
 def _compression(recipe: Recipe, section: CameraSection, values: _Values) -> _Values:
-    return {"quality": _whole(_rng(recipe, "compression"), *section.compression)}
+    return {"quality": log_uniform_whole(_rng(recipe, "compression"), *section.compression)}
 
 
 def _by_interval(field: str, kind: CameraFault) -> Callable[[Recipe, CameraSection, _Values], _Values]:
@@ -178,10 +178,6 @@ _FAULTS: dict[CameraFault, Callable[[Recipe, CameraSection, _Values], _Values]] 
 }
 KINDS: tuple[CameraFault, ...] = tuple(_FAULTS)
 """Every kind of fault, in the order in which their values are set."""
-
-
-def _whole(rng: np.random.Generator, low: int, high: int) -> int:
-    return int(np.clip(np.floor(log_uniform(rng, low, high + 1)), low, high))
 
 
 def _rng(recipe: Recipe, factor: str) -> np.random.Generator:

@@ -38,13 +38,3 @@ def sharpened(levels: np.ndarray, amount: float) -> np.ndarray:
 def rounded(levels: np.ndarray) -> np.ndarray:
     """Return uint8 pixels of grey levels, clipped to 0..255."""
     return np.asarray(np.rint(np.clip(levels, 0, 255)).astype(np.uint8))
-
-
-def enlarged(image: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return a uint8 image (H, W, 3) enlarged bicubically by about `factor`, and the scales x, y as made."""
-    height, width = image.shape[:2]
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    scales = np.array([size[0] / width, size[1] / height])
-    if size == (width, height):
-        return image, scales
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)), scales

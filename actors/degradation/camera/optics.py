@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from scipy.special import ive
 
+from synfiqa.actors.degradation.operators import line_spread
+
 VEIL = 0.55
 """Light of a bright haze or of flare that fills the picture."""
 
@@ -57,17 +59,9 @@ def defocused(light: np.ndarray, radius: float) -> np.ndarray:
 
 def line_kernel(length: float, angle: float) -> np.ndarray:
     """Return the kernel (K, K) of sum 1 of straight, uniform motion: length in pixels, angle in radians from x to y."""
-    reach = int(np.ceil(length / 2)) + 1
+    # Middles of equal parts, so that a short shake keeps the variance of a uniform line.
     count = max(2, int(np.ceil(_STEPS * length)))
-    path = ((np.arange(count) + 0.5) / count - 0.5) * length
-    kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
-    x, y = reach + np.cos(angle) * path, reach + np.sin(angle) * path
-    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-    # Every sample is distributed bilinearly over the four pixels around it.
-    for dx in (0, 1):
-        for dy in (0, 1):
-            np.add.at(kernel, (top + dy, left + dx), (1 - np.abs(x - left - dx)) * (1 - np.abs(y - top - dy)))
-    return kernel / kernel.sum()
+    return line_spread(((np.arange(count) + 0.5) / count - 0.5) * length, length, angle)
 
 
 def shaken(light: np.ndarray, length: float, angle: float) -> np.ndarray:

@@ -12,7 +12,6 @@ import numpy as np
 from synfiqa.actors.degradation.camera.distortion import distorted, lens_distorted
 from synfiqa.actors.degradation.camera.image_processor import (
     denoised,
-    enlarged,
     rounded,
     sharpened,
     with_contrast,
@@ -21,7 +20,7 @@ from synfiqa.actors.degradation.camera.image_processor import (
 from synfiqa.actors.degradation.camera.linear_light import developed, to_light
 from synfiqa.actors.degradation.camera.lossy_codecs import coded
 from synfiqa.actors.degradation.camera.optics import defocused, exposed, gaussian_blurred, shaken, veiled
-from synfiqa.actors.degradation.camera.sensor import dark_read, sampled, sensor_noised, white_noised
+from synfiqa.actors.degradation.camera.sensor import dark_read, resampled, sampled, sensor_noised, white_noised
 from synfiqa.actors.imaging.alignment import ARCFACE_TEMPLATE, similarity_transform
 from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
 from synfiqa.schemas.factors.rules import check_operators
@@ -116,7 +115,7 @@ def _processed(light: np.ndarray, recipe: Recipe, shot: Shot) -> tuple[np.ndarra
     levels = dark_read(levels, shot.dark_noise, shot.lift, _random(recipe, "dark"))
     levels = with_contrast(with_gamma(levels, shot.gamma), shot.contrast)
     image = rounded(sharpened(denoised(levels, shot.denoise), shot.sharpen))
-    image, grown = enlarged(coded(image, shot.codec, shot.quality), shot.enlarged)
+    image, grown = resampled(coded(image, shot.codec, shot.quality), shot.enlarged)
     if shot.second_quality:
         image = coded(image, shot.second_codec, shot.second_quality)
     return image, grown

@@ -18,14 +18,21 @@ def sampled(light: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
     A coarser pixel is the mean of the light on its area; a finer grid is interpolated, as behind a lens that resolves
     no more. A pixel centre x becomes (x + 0.5) * scale - 0.5.
     """
-    height, width = light.shape[:2]
+    image, scales = resampled(light, factor)
+    return (image if image is light or factor < 1 else np.maximum(image, 0)), scales
+
+
+def resampled(image: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image (H, W, 3) resized by about `factor`, and the scales x, y as made: by areas below 1, else bicubic.
+
+    One that keeps its size is returned as it is.
+    """
+    height, width = image.shape[:2]
     size = max(1, round(width * factor)), max(1, round(height * factor))
     scales = np.array([size[0] / width, size[1] / height])
     if size == (width, height):
-        return light, scales
-    if factor < 1:
-        return np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA)), scales
-    return np.maximum(cv2.resize(light, size, interpolation=cv2.INTER_CUBIC), 0), scales
+        return image, scales
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)), scales
 
 
 def sensor_noised(light: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:

@@ -5,12 +5,19 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from synfiqa.actors.degradation.camera.linear_light import GAMMA
 from synfiqa.actors.degradation.draws import log_uniform
-from synfiqa.actors.degradation.operators import compress, gaussian_blur, lower_resolution, motion_blur, sensor_noise
+from synfiqa.actors.degradation.operators import (
+    compress,
+    gaussian_blur,
+    lower_resolution,
+    motion_blur,
+    sensor_noise,
+    toned,
+)
 
 COUNTS = (0.36, 0.40, 0.18, 0.06)
 """Shares of crops with no, one, two and three faults."""
-_GAMMA = 2.2  # of the tone curve between linear light and grey levels
 
 Fault = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 """Changes an aligned crop uint8 RGB (112, 112, 3) by a strength."""
@@ -18,15 +25,9 @@ Fault = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 def gain(crop: np.ndarray, factor: float) -> np.ndarray:
     """Return a crop whose linear light is multiplied by a factor and clipped."""
-    curve = 255 * np.minimum(1.0, factor * (np.arange(256) / 255) ** _GAMMA) ** (1 / _GAMMA)
+    curve = 255 * np.minimum(1.0, factor * (np.arange(256) / 255) ** GAMMA) ** (1 / GAMMA)
     brighter: np.ndarray = np.rint(curve).astype(np.uint8)[crop]
     return brighter
-
-
-def _tone(crop: np.ndarray, exponent: float, _: np.random.Generator) -> np.ndarray:
-    curve = 255 * (np.arange(256) / 255) ** exponent
-    toned: np.ndarray = np.rint(curve).astype(np.uint8)[crop]
-    return toned
 
 
 def _patch(crop: np.ndarray, side: float, rng: np.random.Generator) -> np.ndarray:
@@ -45,7 +46,7 @@ FAULTS: dict[str, tuple[Fault, float, float, float]] = {
     "resolution": (lambda crop, side, _: lower_resolution(crop, int(side)), 13, 70, 14),
     "dark": (lambda crop, factor, _: gain(crop, factor), 0.015, 0.5, 0.03),
     "bright": (lambda crop, factor, _: gain(crop, factor), 1.6, 8, 5),
-    "gamma": (_tone, 0.4, 5, 4),
+    "gamma": (lambda crop, exponent, _: toned(crop, exponent), 0.4, 5, 4),
     "patch": (_patch, 9, 63, 50),
 }
 """Each fault with its least and largest strength, drawn log-uniform, and the strong one of the metrics: grey levels,

@@ -2,24 +2,24 @@
 
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 
-from synfiqa.actors.degradation.operators import compress, gaussian_blur, lower_resolution, motion_blur, sensor_noise
+from synfiqa.actors.degradation.operators import (
+    compress,
+    gaussian_blur,
+    lower_resolution,
+    motion_blur,
+    sensor_noise,
+    toned,
+)
 
 SECOND = 0.3
 """Share of draws with a second kind after the first."""
 Operator = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 
-def exposure(image: np.ndarray, gamma: float) -> np.ndarray:
-    """Return uint8 pixels under the tone curve 255 (v / 255)^gamma: below 1 brighter, above 1 darker."""
-    curve = np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
-    return np.asarray(cv2.LUT(image, curve))
-
-
 def _exposed(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    return exposure(image, strength if rng.random() < 0.5 else 1 / strength)
+    return toned(image, strength if rng.random() < 0.5 else 1 / strength)
 
 
 KINDS: dict[str, tuple[tuple[float, float], Operator]] = {

@@ -4,13 +4,13 @@ from skimage import data
 
 from synfiqa.actors.degradation.camera.image_processor import (
     denoised,
-    enlarged,
     rounded,
     sharpened,
     with_contrast,
     with_gamma,
 )
 from synfiqa.actors.degradation.camera.lossy_codecs import coded
+from synfiqa.actors.degradation.camera.sensor import resampled
 
 FACE = np.ascontiguousarray(data.astronaut()[50:190, 150:300])
 CODECS = ("jpeg", "jpeg2000", "webp")
@@ -60,5 +60,5 @@ def test_denoising_smooths_noise_and_keeps_edges_while_sharpening_raises_them():
 
 
 def test_an_enlarged_picture_states_its_scale():
-    large, scales = enlarged(rounded(FACE.astype(np.float32)), 1.7)
+    large, scales = resampled(rounded(FACE.astype(np.float32)), 1.7)
     assert scales == pytest.approx([large.shape[1] / 150, large.shape[0] / 140])

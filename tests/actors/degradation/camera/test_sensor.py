@@ -2,9 +2,16 @@ import cv2
 import numpy as np
 import pytest
 
-from synfiqa.actors.degradation.camera.image_processor import enlarged, rounded
+from synfiqa.actors.degradation.camera.image_processor import rounded
 from synfiqa.actors.degradation.camera.linear_light import developed
-from synfiqa.actors.degradation.camera.sensor import MID_GREY, dark_read, sampled, sensor_noised, white_noised
+from synfiqa.actors.degradation.camera.sensor import (
+    MID_GREY,
+    dark_read,
+    resampled,
+    sampled,
+    sensor_noised,
+    white_noised,
+)
 
 RNG = np.random.default_rng(1)
 
@@ -71,7 +78,7 @@ def test_noise_is_white_at_the_sensor_and_coarse_when_it_was_enlarged():
     grey = np.full((40, 40, 3), 128, np.float32)
     for noise in (white_noised(grey, 12, rng()), developed(sensor_noised(grey / 128 * MID_GREY, 12, rng()))):
         assert abs(lag_one(noise)) < 0.06
-        large, _ = enlarged(rounded(noise), 8)
+        large, _ = resampled(rounded(noise), 8)
         assert lag_one(large.astype(float)) == pytest.approx(0.98, abs=0.01)
 
 

@@ -12,10 +12,10 @@ from synfiqa.actors.degradation.operators import (
     lower_resolution,
     motion_blur,
     sensor_noise,
+    toned,
 )
 from synfiqa.actors.quality.measures.gradient_similarity import gradient_deviation, portrait_gradients
 from synfiqa.actors.quality.measures.portrait_measures import DEFAULT_MEASURE, PORTRAIT_MEASURES
-from synfiqa.fiqa_train.training.dsl.degradation_draws import exposure
 
 PHOTO = astronaut()[:160, 140:300].copy()
 BOX = np.array([[40.0, 30.0], [110.0, 120.0]])
@@ -49,8 +49,8 @@ def test_it_is_the_mean_of_the_published_index_without_and_with_its_reduction():
         (lambda image, factor: lower_resolution(image, round(160 / factor)), (1.5, 3, 6)),
         (lambda image, sigma: sensor_noise(image, sigma, np.random.default_rng(1)), (5, 15, 40)),
         (lambda image, strength: compress(image, round(60 / strength)), (1, 4, 12)),
-        (exposure, (1.5, 2, 3)),
-        (lambda image, strength: exposure(image, 1 / strength), (1.5, 2, 3)),
+        (toned, (1.5, 2, 3)),
+        (lambda image, strength: toned(image, 1 / strength), (1.5, 2, 3)),
     ],
 )
 @pytest.mark.parametrize("name", PORTRAIT_MEASURES)
