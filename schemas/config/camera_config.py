@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
+from synfiqa.schemas.config.base import Interval, Rate, Section, Weight, within
 
 CameraFault = Literal[
     "patch", "dark", "bright", "blur", "defocus", "shake", "turn", "cut", "resolution", "noise", "gamma", "haze",
@@ -96,11 +96,7 @@ class CameraSection(Section):
     @field_validator(*_LIMITS)
     @classmethod
     def _in_order(cls, interval: Interval, info: ValidationInfo) -> Interval:
-        least, most = _LIMITS[str(info.field_name)]
-        low, high = interval
-        if not least <= low <= high <= most:
-            raise ValueError(f"it must satisfy {least:g} <= low <= high <= {most:g}")
-        return interval
+        return within(interval, *_LIMITS[str(info.field_name)])
 
     @model_validator(mode="after")
     def _check(self) -> "CameraSection":

@@ -1,18 +1,16 @@
 """Config sections of generation: recipe, diffusion, filter."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     Field,
-    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
-from synfiqa.schemas.config.base import Interval, Rate, Section, Weight
+from synfiqa.schemas.config.base import GrownSection, Interval, Rate, Section, Weight, within
 from synfiqa.schemas.config.camera_config import CameraSection
 from synfiqa.schemas.config.people import PRESETS, PeopleSection
 from synfiqa.schemas.factors import FACTORS
@@ -31,12 +29,14 @@ NEAR_BELOW = DISTANCE.thresholds["near"]
 _LIMITS = {row.fault.interval: row.fault.limits for row in FACTORS if row.fault}
 
 
-class DegradedSection(Section):
+class DegradedSection(GrownSection):
     """Distribution of the factors of degraded samples; angles in degrees, rates and strengths in 0..1.
 
     From `motion_rate` on: faults of the camera and of the aligner, which only the profile `corrected` draws. A rate is
     the share of samples that show the fault; its strength is log-uniform in the range, so that severe ones are rare.
     """
+
+    added: ClassVar[tuple[str, ...]] = ("occluders",)
 
     yaw_std: float = Field(28.0, ge=0, le=90, description="standard deviation of yaw around frontal, degrees")
     pitch_std: float = Field(10.0, ge=0, le=45, description="standard deviation of pitch around frontal, degrees")
@@ -98,21 +98,10 @@ class DegradedSection(Section):
             raise ValueError("at least one weight must be above 0")
         return weights
 
-    @model_serializer(mode="wrap")
-    def _without_occluders(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Added later: left out where it is empty, so that fingerprints of older runs stay valid.
-        fields: dict[str, Any] = handler(self)
-        if not self.occluders:
-            fields.pop("occluders", None)
-        return fields
-
     @field_validator(*_LIMITS)
     @classmethod
     def _in_order(cls, interval: Interval, info: ValidationInfo) -> Interval:
-        least, most = _LIMITS[str(info.field_name)]
-        low, high = interval
-        if not least <= low <= high <= most:
-            raise ValueError(f"it must satisfy {least:g} <= low <= high <= {most:g}")
+        low, high = within(interval, *_LIMITS[str(info.field_name)])
         if info.field_name == "exposure" and not (low <= DARK_BELOW and high >= BRIGHT_FROM):
             raise ValueError(f"it must reach from a low of at most {DARK_BELOW} to a high of at least {BRIGHT_FROM}")
         return interval

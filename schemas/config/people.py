@@ -1,18 +1,23 @@
 """Config section of the rendered people: what belongs to a person, and how much people differ."""
 
-from typing import Any
+from typing import ClassVar
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from synfiqa.schemas.config.base import Rate, Section
+from synfiqa.schemas.config.base import GrownSection, Rate
 
 
-class PeopleSection(Section):
+class PeopleSection(GrownSection):
     """Rendered people. What belongs to a person is worn in the candidate's portrait, in references and in samples.
 
     Defaults are the people of before. Each share is drawn from random numbers of its own, so it moves no other draw.
     `people: varied` in place of keys takes the ready-made values of `PRESETS`.
     """
+
+    added: ClassVar[tuple[str, ...]] = (
+        *("glasses", "cap", "headscarf", "beards", "shape", "texture"),
+        *("relief", "lines", "freckles", "moles"),
+    )
 
     glasses: Rate = Field(
         0.0,
@@ -40,12 +45,6 @@ class PeopleSection(Section):
     freckles: Rate = Field(0.0, description="share of people of skin tones 1 to 6 with further freckles")
     moles: float = Field(0.0, ge=0, le=10, description="mean number of further moles on the face")
 
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Keys added later leave fingerprints of older runs as they are.
-        fields: dict[str, Any] = handler(self)
-        return {key: value for key, value in fields.items() if value != type(self).model_fields[key].default}
-
 
 PRESETS: dict[str, PeopleSection] = {
     "varied": PeopleSection(
@@ -61,4 +60,4 @@ PRESETS: dict[str, PeopleSection] = {
         moles=1.5,
     )
 }
-"""Ready-made people: glasses as often as on photographs of adults, strangers less alike."""
+"""Ready-made people: three in ten own glasses, strangers are less alike."""
