@@ -123,12 +123,12 @@ def compose_scene(identity: Identity, assets: Assets, recipe: Recipe, hair_varie
         parts += [replace(ear, grid=rigid(ear.grid).astype(np.float32)) for ear in assets.ears]
     parts += _hair_parts(identity, assets, hair_scale, own.under, rigid)
     parts += [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in own.parts]
-    occluder = _occluder(recipe, assets, grid, colour, own)
     if recipe.occluder == "object":
-        rng_of_object = generator(derive_seed(recipe.seed, "face3d", "occluder"))
-        occluder = held_object(_face_box(posed), rng_of_object, recipe.occluder_coverage, assets.skin)
+        held = generator(derive_seed(recipe.seed, "face3d", "occluder"))
+        occluder = held_object(_face_box(posed), held, recipe.occluder_coverage, assets.skin)
     else:
-        occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in occluder]
+        worn = _worn_occluder(recipe, assets, grid, colour, own)
+        occluder = [replace(p, grid=rigid(p.grid).astype(np.float32)) for p in worn]
 
     middle = rigid(np.array([[0.0, -0.02, 0.0]], np.float32))[0]
     shot = recipe.shot
@@ -172,19 +172,18 @@ def beside(scene: Scene, recipe: Recipe, other: Scene) -> Scene:
     return replace(other, camera=Camera(scale, (x, y), camera.roll, camera.distance))
 
 
-def _occluder(recipe: Recipe, assets: Assets, grid: np.ndarray, colour: np.ndarray, own: Own) -> list[Part]:
-    """Return the commanded occluder over the unrotated head, but for held objects."""
+def _worn_occluder(recipe: Recipe, assets: Assets, grid: np.ndarray, colour: np.ndarray, own: Own) -> list[Part]:
+    """Return a commanded occluder that turns with the head, over the unrotated head."""
     rng = generator(derive_seed(recipe.seed, "face3d", "occluder"))
     kind, coverage = recipe.occluder, recipe.occluder_coverage
-    if kind == "object":
-        return []
     if kind == "hair":
         strands = fringe(grid, assets.measures, rng, coverage, colour, assets.hair is not None)
         if own.edge == np.inf:
             return strands
         # They come out from under a cap or a headscarf.
         return [replace(p, keep=p.grid[1:, :-1, 1] < own.edge) for p in strands]
-    return build_occluder(kind, grid, assets.measures, rng, coverage, assets.skin, _hair_at_ears(assets))
+    over_hair = _hair_at_ears(assets) if kind == "headphones" else None
+    return build_occluder(kind, grid, assets.measures, rng, coverage, assets.skin, over_hair)
 
 
 def _hair_at_ears(assets: Assets) -> np.ndarray:
