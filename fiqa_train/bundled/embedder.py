@@ -2,8 +2,7 @@
 
 import argparse
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
 from synfiqa.actors.model_store.checks.network_cost import gflop
 from synfiqa.actors.nets.small_iresnet import SmallIResNet
 from synfiqa.actors.players import player
-from synfiqa.cluster.telemetry.log_lines import emit
 from synfiqa.fiqa_train.bundled.augment import augment
 from synfiqa.fiqa_train.bundled.embedder_metrics import match_cosine, verification_metrics
+from synfiqa.fiqa_train.bundled.one_cycle import train_one_cycle
 from synfiqa.fiqa_train.bundled.publish import publish, write_card
 from synfiqa.fiqa_train.bundled.render_set import RenderSet, SetSize, cache_path, cached_render_set
 from synfiqa.schemas.factors import FACTORS
@@ -115,29 +114,27 @@ def fit(plan: EmbedderPlan, faces: RenderSet, seed: int, epochs: int) -> SmallIR
     gray = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in faces.crops[kept]])
     net = SmallIResNet(widths=plan.widths, blocks=plan.blocks).train()
     loss_function = CosFace(net.project.out_features, last - first)
-    optimiser = torch.optim.AdamW([*net.parameters(), *loss_function.parameters()], weight_decay=WEIGHT_DECAY)
     steps = max(1, len(gray) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.1, cycle_momentum=False
-    )
-    for epoch in range(epochs):
+
+    def losses(epoch: int) -> Iterator[Tensor]:
         order = rng.permutation(len(gray))
-        started, total = time.process_time(), 0.0
         for step in range(steps):
             rows = order[step * BATCH : (step + 1) * BATCH]
             margin = margin_at((epoch + step / steps) / epochs)
             batch = torch.from_numpy(np.stack([augment(gray[row], rng) for row in rows])).float()
             with torch.autocast("cpu", torch.bfloat16):
                 embedding = net(standardise(batch))
-            loss = loss_function(embedding.float(), labels[rows], margin)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach())
-        seconds = time.process_time() - started
-        line = f"epoch {epoch + 1}/{epochs}  loss {total / steps:.3f}  {seconds:.0f} CPU s"
-        emit(line, text=line)
+            yield loss_function(embedding.float(), labels[rows], margin)
+
+    train_one_cycle(
+        [*net.parameters(), *loss_function.parameters()],
+        losses,
+        epochs=epochs,
+        steps=steps,
+        rate=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        rise=0.1,
+    )
     return net.eval()
 
 

@@ -3,7 +3,7 @@
 import argparse
 import math
 import sys
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from synfiqa.actors.image_text.captions import (
 from synfiqa.actors.model_store.catalogue import BUNDLED, read_bundled
 from synfiqa.actors.nets.small_clip import WordTokenizer, clip_input, small_clip
 from synfiqa.actors.players import player
-from synfiqa.cluster.telemetry.log_lines import emit
 from synfiqa.fiqa_train.bundled.caption_metrics import caption_metrics
+from synfiqa.fiqa_train.bundled.one_cycle import train_one_cycle
 from synfiqa.fiqa_train.bundled.publish import publish, write_card
 from synfiqa.fiqa_train.bundled.render_set import RenderSet, SetSize, cache_path, cached_render_set
 from synfiqa.fiqa_train.bundled.variation import degraded_crop, draw_variation
@@ -149,13 +149,9 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> C
     net.logit_scale.requires_grad_(False).fill_(math.log(LOGIT_SCALE))
     heads = FactorHeads(ARGUMENTS["embed_dim"])
     learning = [*(p for p in net.parameters() if p.requires_grad), *heads.parameters()]
-    optimiser = torch.optim.AdamW(learning, weight_decay=WEIGHT_DECAY)
     steps = len(faces.crops) // BATCH
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.15, cycle_momentum=False
-    )
-    for epoch in range(epochs):
-        started, total = time.process_time(), 0.0
+
+    def losses(_: int) -> Iterator[Tensor]:
         for _ in range(steps):
             rows = rng.choice(len(pool.recipes), size=BATCH, replace=False, p=pool.probability)
             recipes = [pool.recipes[row] for row in rows]
@@ -168,15 +164,11 @@ def fit(faces: RenderSet, tokenizer: WordTokenizer, seed: int, epochs: int) -> C
             classes = pool.classes[rows]
             mentioned = pool.worded[rows] & torch.tensor([[factor in words for factor in FACTORS] for words in factors])
             loss = contrastive_loss(functional.normalize(features), text, truth(classes, mentioned))
-            loss = loss + HEADS_WEIGHT * heads(features, classes)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach())
-        seconds = time.process_time() - started
-        line = f"epoch {epoch + 1}/{epochs}  loss {total / steps:.3f}  {seconds:.0f} CPU s"
-        emit(line, text=line)
+            yield loss + HEADS_WEIGHT * heads(features, classes)
+
+    train_one_cycle(
+        learning, losses, epochs=epochs, steps=steps, rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY, rise=0.15
+    )
     return net.eval()
 
 

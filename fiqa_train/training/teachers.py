@@ -40,13 +40,15 @@ class TeacherOf:
         (N, 112, 112, 3), fills 0..1; only their spread counts.
         """
         teachers = [self._scorer(name) for name in self.names]
-        if len(teachers) == 1:
-            (scorer,) = teachers
-            if (scale := scorer.card.scale) is not None:
-                signed = _rising(scorer)
-                return lambda faces: _logistic(signed(faces), scale)
-            return _stretched(_rising(scorer), images)
-        return _stretched(_mean([_standardised(_rising(scorer), images) for scorer in teachers]), images)
+        rising = [_rising(scorer) for scorer in teachers]
+        scale = teachers[0].card.scale
+        if len(teachers) == 1 and scale is not None:
+            return lambda faces: _logistic(rising[0](faces), scale)
+        found = [scores(images) for scores in rising]
+        # One teacher keeps its own unit, which the stretch takes away.
+        units = [(0.0, 1.0)] if len(found) == 1 else [(float(one.mean()), max(float(one.std()), 1e-9)) for one in found]
+        low, high = np.percentile(_mean(found, units), STRETCH)
+        return lambda faces: (_mean([scores(faces) for scores in rising], units) - low) / max(high - low, 1e-9)
 
     def _scorer(self, name: str) -> GuardedScorer:
         if not name.startswith(MODEL):
@@ -90,25 +92,11 @@ def _rising(scorer: GuardedScorer) -> Scores:
     return lambda faces: sign * scorer.score(faces)
 
 
-def _standardised(scores: Scores, images: np.ndarray) -> Scores:
-    """Return scores of mean 0 and standard deviation 1 over the images."""
-    found = scores(images)
-    mean, spread = float(found.mean()), max(float(found.std()), 1e-9)
-    return lambda faces: (scores(faces) - mean) / spread
-
-
-def _mean(several: Sequence[Scores]) -> Scores:
-    def mean(faces: np.ndarray) -> np.ndarray:
-        found: np.ndarray = np.mean([scores(faces) for scores in several], axis=0)
-        return found
-
-    return mean
-
-
-def _stretched(scores: Scores, images: np.ndarray) -> Scores:
-    """Return scores whose spread over the images fills 0..1."""
-    low, high = np.percentile(scores(images), STRETCH)
-    return lambda faces: (scores(faces) - low) / max(high - low, 1e-9)
+def _mean(several: Sequence[np.ndarray], units: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Return the mean (N,) of scores (N,) of several teachers, each less its mean and by its standard deviation."""
+    standard = [(scores - mean) / spread for scores, (mean, spread) in zip(several, units, strict=True)]
+    found: np.ndarray = np.mean(standard, axis=0)
+    return found
 
 
 def _logistic(scores: np.ndarray, scale: ScoreScale) -> np.ndarray:

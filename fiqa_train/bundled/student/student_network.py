@@ -4,8 +4,7 @@ The loss of a batch is that of each vector, 1 - cos(s, t), and that of all pairs
 matrices of cosines (Tung and Mori 2019, similarity-preserving distillation): labels are made of cosines of pairs.
 """
 
-import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -23,6 +22,7 @@ from synfiqa.actors.nets.small_iresnet import SmallIResNet
 from synfiqa.actors.players import player
 from synfiqa.fiqa_train.bundled.embedder import BATCH, LEARNING_RATE, PLANS, WEIGHT_DECAY
 from synfiqa.fiqa_train.bundled.embedder_metrics import match_cosine, verification_rates
+from synfiqa.fiqa_train.bundled.one_cycle import train_one_cycle
 from synfiqa.fiqa_train.bundled.publish import LICENCE, publish, write_card
 from synfiqa.fiqa_train.bundled.render_set import RenderSet
 from synfiqa.fiqa_train.bundled.student.student_metrics import agreement, tar_by_fault
@@ -109,28 +109,27 @@ def fit_student(faces: StudentFaces, targets: np.ndarray, seed: int, epochs: int
     gray = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in faces.crops])
     wanted = torch.from_numpy(targets)
     net = SmallIResNet(widths=SHAPE.widths, blocks=SHAPE.blocks, embedding_dim=targets.shape[1]).train()
-    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
     steps = max(1, len(gray) // BATCH)
-    # The schedule divides by the length of its rise, which is 0 steps for no whole number of them at this share.
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=steps * epochs, pct_start=0.12, cycle_momentum=False
-    )
-    for epoch in range(epochs):
+
+    def losses(epoch: int) -> Iterator[Tensor]:
         order = rng.permutation(len(gray))
-        started, total = time.process_time(), 0.0
         for step in range(steps):
             rows = order[step * BATCH : (step + 1) * BATCH]
             batch = torch.from_numpy(np.stack([_shifted(gray[row], rng) for row in rows])).float()
             with torch.autocast("cpu", torch.bfloat16):
                 embedding = net(standardise(batch))
-            loss = matching_loss(embedding.float(), wanted[rows])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach())
-        seconds = time.process_time() - started
-        sys.stderr.write(f"epoch {epoch + 1}/{epochs}  loss {total / steps:.3f}  {seconds:.0f} CPU s\n")
+            yield matching_loss(embedding.float(), wanted[rows])
+
+    # The schedule divides by the length of its rise, which is 0 steps for no whole number of them at this share.
+    train_one_cycle(
+        net.parameters(),
+        losses,
+        epochs=epochs,
+        steps=steps,
+        rate=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        rise=0.12,
+    )
     return net.eval()
 
 
