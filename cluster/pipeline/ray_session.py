@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -24,6 +25,9 @@ _ENVIRONMENT = {
     # Harmless notes about constructor arguments are logged as errors by the core.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
+
+_RAY_DATA_THREADS = ("StreamingExecutor-", "iter_threaded", "Prefetcher", "ray-data-metadata-prefetch")
+_THREADS_S = 15.0
 
 
 class Terminated(KeyboardInterrupt):
@@ -55,6 +59,7 @@ def ray_session(num_cpus: int | None = None) -> Iterator[None]:
         try:
             yield
         finally:
+            _await_ray_data(_THREADS_S)
             ray.shutdown()
 
 
@@ -101,6 +106,16 @@ def quiet_ray() -> None:
     for name in ("ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
         dress_loggers(name)
+
+
+def _await_ray_data(seconds: float) -> None:
+    """Wait for the threads of Ray Data that call Ray, at most so many seconds in all."""
+    # Ray's core ends the whole process with exit code 1, and without a word, when a thread calls it after
+    # ray.shutdown(); Ray Data itself waits two seconds for its scheduler and not at all for the others.
+    ends = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if thread.name.startswith(_RAY_DATA_THREADS):
+            thread.join(max(0.0, ends - time.monotonic()))
 
 
 def cluster_resources() -> tuple[float, float]:

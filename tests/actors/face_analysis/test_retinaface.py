@@ -269,16 +269,19 @@ class TestWholeNetwork:
             np.testing.assert_allclose(face.landmarks, other.landmarks, atol=1e-3)
 
 
-@pytest.mark.parametrize(("sides", "height"), [("rounded", 188), ("truncated", 187)])
-def test_the_searched_copy_of_a_picture_that_is_not_square(detector, sides, height):
-    """As released its sides are truncated: 333 x 250 px become 250 x 187, another input of the network."""
+@pytest.mark.parametrize(("sides", "height", "width"), [("rounded", 188, 250), ("truncated", 187, 249)])
+def test_the_searched_copy_of_a_picture_that_is_not_square(detector, sides, height, width):
+    """As released its sides are truncated: 333 x 250 px become 249 x 187, another input of the network.
+
+    The longer side loses a pixel too: in floating point 333 * (250 / 333) is just below 250.
+    """
     network = WhiteRectangle([])
     picture = np.zeros((250, 333, 3), np.uint8)
     picture[80:180, 100:220] = 255
     (face,) = detector(network, arguments={"sides": sides}).detect([picture])
-    assert network.seen[0].shape[2:] == (height, 250)
+    assert network.seen[0].shape[2:] == (height, width)
     # All coordinates are scaled back by the ratio of the heights, as released, where that of the widths is 333 / 250.
     ratio = 250 / height if sides == "truncated" else 333 / 250
-    columns = np.array([100, 220]) * 250 / 333
+    columns = np.array([100, 220]) * width / 333
     assert face.box[[0, 2]] + 0.5 == pytest.approx(columns * ratio, abs=1.5)
     assert face.box[[1, 3]] + 0.5 == pytest.approx([80, 180], abs=1.5)

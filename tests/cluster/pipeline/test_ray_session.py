@@ -1,11 +1,13 @@
-"""SIGTERM ends a block as Terminated, whatever a library makes of the exception on the way."""
+"""A session of Ray: SIGTERM ends it as Terminated, and it outlives the threads of Ray Data."""
 
 import os
 import signal
+import threading
+import time
 
 import pytest
 
-from synfiqa.cluster.pipeline.ray_session import Terminated, terminate_like_interrupt
+from synfiqa.cluster.pipeline.ray_session import Terminated, ray_session, terminate_like_interrupt
 from synfiqa.jobs.command import run_command
 
 
@@ -31,3 +33,22 @@ def test_ctrl_c_stays_ctrl_c():
     with pytest.raises(KeyboardInterrupt) as error, terminate_like_interrupt():
         raise KeyboardInterrupt
     assert not isinstance(error.value, Terminated)
+
+
+def test_threads_of_ray_data_end_before_the_session(monkeypatch):
+    """A scheduler still at work when Ray was shut down ended the whole process with code 1 and without a word."""
+    import ray
+
+    events = []
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: events.append("shutdown"))
+    monkeypatch.setattr("synfiqa.cluster.pipeline.ray_session.start", lambda num_cpus: None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    def work():
+        time.sleep(0.3)
+        events.append("scheduler's last call")
+
+    with ray_session():
+        threading.Thread(target=work, name="StreamingExecutor-dataset_1_0", daemon=True).start()
+    assert events == ["scheduler's last call", "shutdown"]

@@ -247,7 +247,7 @@ def test_a_replayed_candidate_that_was_surplus_is_decided_after_all_others_of_be
 def test_an_addition_that_fails_as_a_whole_is_dead_and_the_old_samples_stay(tmp_path, monkeypatch, at_once):
     run(tmp_path / "run", 9)
 
-    def failing(stages, units, storage, placement, resilience, *, ordered=False):
+    def failing(stages, units, storage, placement, resilience, *, ordered=False, claim=None):
         for unit in units:
             if unit.plan.get("revision"):
                 yield Dead(kind="samples", number=unit.number, stage="annotator", error="gone", attempts=3)

@@ -58,7 +58,7 @@ def test_the_paper_is_faithful():
     assert paper.generate.degraded_distribution.scale_weights == (0.80, 0.10, 0.08, 0.02)
     cards = {card.role: card for card in resolve(paper).cards}
     assert cards["pose"].arguments == {"angles": "published"}, "another order flips one decision in thirteen"
-    assert cards["detector"].arguments == {"decimals": 2, "coordinates": "pixel-edges"}
+    assert cards["detector"].arguments == {"decimals": 2, "coordinates": "pixel-edges", "sides": "truncated"}
     assert cards["identity_generator"].arguments["pixels"] == "stretched"
 
 

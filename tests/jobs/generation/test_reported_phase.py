@@ -13,6 +13,8 @@ from tests.chaos.stub_stages import Trouble, stub_stages
 class Recorder:
     """A lease that notes what is reported."""
 
+    claim = None
+
     def __init__(self):
         self.phases = []
 
