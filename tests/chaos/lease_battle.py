@@ -23,6 +23,8 @@ from tests.fiqa_train.training.alone import Alone
 LABEL_STEPS = 8
 TRAIN_S = 3.0
 """Seconds within which a training is frozen; Ray Train needs more to start its workers."""
+TRAIN = {"epochs": 3, "threads": 1}
+"""The model depends on the number of threads, which is else that of the CPUs at hand."""
 SECONDS = {"label": 0.4, "train": 0.0}
 RESULTS = {"label": "labels/", "train": "models/"}
 
@@ -34,7 +36,7 @@ class LeaseBattle(Battle):
         """Freeze the job at a step, let another driver take over and finish, wake the first one up."""
         job = self.scenario.disasters[0].rpartition(" ")[2]
         with redirect_stderr(io.StringIO()):
-            _, storage = make_run(url, labels=job == "train", train={"epochs": 3})
+            _, storage = make_run(url, labels=job == "train", train=TRAIN)
         trouble = {"log": str(self.folder / "work.log"), "seconds": SECONDS[job]}
         self.order, self.seen = Order(url, trouble=trouble, job=job), seen
         first = self.start()
@@ -68,7 +70,7 @@ class LeaseBattle(Battle):
 
     def _quiet(self, job: str) -> dict[str, Any]:
         """Return the results of a run in this process that nothing disturbs."""
-        config, storage = make_run(self.folder / "quiet", labels=job == "train", train={"epochs": 3})
+        config, storage = make_run(self.folder / "quiet", labels=job == "train", train=TRAIN)
         if job == "label":
             run_label(config, storage)
         else:

@@ -3,25 +3,31 @@
 `python -m benchmarks.quality.photographs LFW --lightqnet lightqnet-dm100.pb` takes 200 people with 5 photographs each
 (of 218 that have so many) from the folder LFW (one folder a person), about a quarter of an hour. A recogniser judges;
 pairs are all genuine ones and a sample of the impostors, pair quality is the lower one, intervals are by bootstrap over
-people. `detector` is the probability with which the detector found the face. Prints Markdown.
+people. `detector` is the probability with which the detector found the face. Then ladders: 24 faces, each fault at five
+strengths before detection, by the first judge. `--scorers` takes what `synfiqa score --model` takes. Prints Markdown.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from benchmarks.quality.photographs.development import development_photos
-from benchmarks.quality.photographs.faces import Faces, faces_of
+from benchmarks.quality.photographs.faces import faces_of
 from benchmarks.quality.photographs.lightqnet import LightQNet
+from benchmarks.quality.photographs.real_ladders import LadderFigures, brightness, figures_of, ladders_of
 from synfiqa.actors.players import player
-from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
+from synfiqa.actors.quality.factories import ScorerSettings
 from synfiqa.fiqa_train.evaluation.compare import Protocol, compare
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, enumerate_pairs, pair_similarity
+from synfiqa.fiqa_train.scoring.sources import open_scorer
 from synfiqa.schemas.evaluation import Comparison
 
 SCORERS = ("bundled-quality", "norm", "mirror", "sharpness", "random")
+SHOWN = ("noise", "JPEG", "darkening", "over-exposure", "blur", "low resolution")
+"""Faults of the ladders whose drops are printed."""
 IMPOSTORS = 300_000
 LIMIT = 0.3
 
@@ -34,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--each", type=int, default=5, help="photographs a person")
     parser.add_argument("--judges", nargs="+", default=["dlib", "bundled-b"], help="embedders of the catalogue")
     parser.add_argument("--lightqnet", type=Path, help="published .pb file of LightQNet")
+    parser.add_argument("--scorers", nargs="+", default=SCORERS, help="names, run or model folders, files")
+    parser.add_argument("--faces", type=int, default=24, help="faces of the ladders; 0 for none")
     parser.add_argument("--fmr", nargs="+", type=float, default=[1e-2, 1e-3])
     parser.add_argument("--resamples", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
@@ -41,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     photos = development_photos(options.lfw, options.people, options.each, options.seed)
     for title, seed in (("natural", None), ("0 to 2 of 15 faults before detection", options.seed)):
         faces = faces_of(photos, seed)
-        qualities = qualities_of(faces, options.lightqnet)
+        qualities = qualities_of(faces.images, options.scorers, options.lightqnet)
+        qualities["detector"] = faces.probability
         print(
             f"\n**{title}**: {len(photos)} photographs of {options.people} people, {faces.without_face} without a face"
         )
@@ -53,19 +62,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
             similarity = pair_similarity(embed_flipped(embedder, faces.images), table)
             results = compare(qualities, similarity, table, people, protocol)
             print("\n" + markdown(judge, results), flush=True)
+        if seed is None:
+            light = brightness(faces.images)
+            found = {name: spearmanr(scores, light).statistic for name, scores in qualities.items()}
+            print("\nSpearman of score and brightness of the face: " + _listed(found), flush=True)
+    if options.faces:
+        embedder = player(ScorerSettings().catalogue.model(options.judges[0], "embedder"))
+        ladders = ladders_of(photos, options.faces, embedder.embed, options.seed)
+        scores = qualities_of(ladders.crops, options.scorers, options.lightqnet)
+        print(f"\n**Ladders**: {options.faces} faces, judge {options.judges[0]}, {ladders.missed} without a face\n")
+        print(ladder_table({name: figures_of(ladders, found) for name, found in scores.items()}), flush=True)
 
 
-def qualities_of(faces: Faces, lightqnet: Path | None) -> dict[str, np.ndarray]:
-    """Return the scores (N,) of each scorer, higher being better."""
-    scorers = scorers_of(SCORERS, ScorerSettings(), {}, "benchmark")
+def qualities_of(crops: np.ndarray, names: Sequence[str], lightqnet: Path | None) -> dict[str, np.ndarray]:
+    """Return the scores (N,) of each scorer for aligned faces uint8 RGB (N, 112, 112, 3), higher being better."""
     found: dict[str, np.ndarray] = {}
-    for name, scorer in scorers.items():
-        scorer.calibrate(faces.images)
-        found[name] = scorer.score(faces.images)
-    found["detector"] = faces.probability
+    for name in names:
+        scorer = open_scorer(name)
+        scorer.calibrate(crops)
+        found[name] = scorer.score(crops)
     if lightqnet is not None:
-        found["LightQNet"] = LightQNet(lightqnet).score(faces.images)
+        found["LightQNet"] = LightQNet(lightqnet).score(crops)
     return found
+
+
+def ladder_table(figures: Mapping[str, LadderFigures]) -> str:
+    """Return one row a scorer: Spearman with real similarity over all rungs and inside a face, bias, drops."""
+    rows = [
+        "| scorer | pooled rho | within a face | bias | drops (sd): " + " / ".join(SHOWN) + " |",
+        "|---|---|---|---|---|",
+    ]
+    for name, one in figures.items():
+        drops = " / ".join(f"{one.drops.get(fault, float('nan')):.2f}" for fault in SHOWN)
+        rows.append(f"| {name} | {one.pooled:.3f} | {one.within:.3f} | {one.bias:.3f} | {drops} |")
+    return "\n".join(rows)
 
 
 def markdown(judge: str, results: Sequence[Comparison]) -> str:
@@ -80,6 +110,10 @@ def markdown(judge: str, results: Sequence[Comparison]) -> str:
     first = results[0]
     rows.append(f"\n{first.n_genuine:,} genuine and {first.n_impostor:,} impostor pairs, R {first.discard_limit:g}.")
     return "\n".join(rows)
+
+
+def _listed(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:+.2f}" for name, value in values.items())
 
 
 def _cell(result: Comparison, name: str) -> str:
