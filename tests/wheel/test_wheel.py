@@ -41,5 +41,5 @@ def test_it_scores_and_generates_in_a_folder_with_hostile_names(wheel, tmp_path)
     """Ray puts the driver's folder on its workers' path: those of a folder with its own jobs/ died without end."""
     programs = install(wheel, tmp_path / "environment", "uv")
     printed = use(programs, hostile_folder(tmp_path / "elsewhere"))
-    assert re.search(r"1 photographs in scores.csv:\s+scored +1\n", printed)
+    assert re.search(r"1 photograph in scores.csv:\s+scored +1\n", printed)
     assert "samples of 2 identities" in printed

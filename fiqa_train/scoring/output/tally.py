@@ -11,6 +11,8 @@ from synfiqa.fiqa_train.scoring.output.score_columns import NOT_FINITE, Row
 from synfiqa.fiqa_train.scoring.photographs import NO_FACE
 
 SCORED = "scored"
+FEWEST_FOR_DECILES = 10
+"""Least number of scores whose deciles are printed; those of fewer are interpolated between single scores."""
 
 
 @dataclass
@@ -36,24 +38,31 @@ class Tally:
         return len(self.scores)
 
     def lines(self, where: str, unit: str = "photographs") -> list[str]:
-        """Return the table for a person: counts by outcome, mean and deciles of the first scorer."""
+        """Return the table for a person: counts by outcome, mean and, of ten scores and more, deciles."""
         width = max((len(name) for name in self.outcomes), default=0)
-        lines = [f"{self.photographs} {unit} in {where}:"]
+        lines = [f"{_counted(self.photographs, unit)} in {where}:"]
         lines += [f"  {name:<{width}}  {count:>8}" for name, count in self.outcomes.most_common()]
         if self.scores:
             scores = np.frombuffer(self.scores)
-            deciles = " ".join(f"{value:.3f}" for value in np.quantile(scores, np.arange(1, 10) / 10))
-            lines += [f"  mean score   {scores.mean():.3f}", f"  deciles 1-9  {deciles}"]
+            lines.append(f"  mean score   {scores.mean():.3f}")
+            if len(scores) >= FEWEST_FOR_DECILES:
+                deciles = " ".join(f"{value:.3f}" for value in np.quantile(scores, np.arange(1, 10) / 10))
+                lines.append(f"  deciles 1-9  {deciles}")
         return lines
 
     def warning(self, *, all_faces: bool, which: str) -> str:
         """Return a sentence on photographs with several faces, of which one was scored; empty where there is none."""
         if not self.several or all_faces:
             return ""
+        shown = f"{_counted(self.several, 'photographs')} {'shows' if self.several == 1 else 'show'}"
         return (
-            f"{self.several} photographs show several faces (column faces), and the {which} one was scored, which need "
+            f"{shown} several faces (column faces), and the {which} one was scored, which need "
             "not be the person meant: look at them, or pass --all-faces"
         )
+
+
+def _counted(number: int, plural: str) -> str:
+    return f"{number} {plural.removesuffix('s') if number == 1 else plural}"
 
 
 def outcome(row: Row) -> str:

@@ -176,7 +176,7 @@ def test_standard_output_has_the_rows_alone(photos, model, tmp_path, monkeypatch
     assert stop.value.code == 0
     out, err = capfdbinary.readouterr()
     assert len(list(csv.DictReader(out.decode().splitlines()))) == 4
-    assert b"deciles" in err
+    assert b"mean score" in err
     assert not (tmp_path / "-").exists()
 
 
@@ -219,7 +219,7 @@ def test_several_faces_are_counted_and_warned_of(photos, model, tmp_path, capsys
     out = tmp_path / "scores.csv"
     run_score([photos], model, out)
     assert {row["path"].rpartition("/")[2]: row["faces"] for row in read(out)}["pair.png"] == "2"
-    assert "1 photographs show several faces (column faces), and the largest one was scored" in capsys.readouterr().err
+    assert "1 photograph shows several faces (column faces), and the largest one was scored" in capsys.readouterr().err
     run_score([photos], model, out, SearchOptions(all_faces=True))
     assert [row["face"] for row in read(out) if row["path"].endswith("pair.png")] == ["0", "1"]
     assert "several faces" not in capsys.readouterr().err
