@@ -13,7 +13,7 @@ from synfiqa.cluster.pipeline.layout.balance import SteadySizes
 from synfiqa.cluster.pipeline.layout.placement import Pool, plan_placement, sizes_on
 from synfiqa.cluster.pipeline.layout.pool_sizes import MeasuredPace
 from synfiqa.cluster.pipeline.layout.resizing import MOST_WORKERS
-from synfiqa.cluster.pipeline.layout.room import growth_bundles, plan_with_room, usable_nodes
+from synfiqa.cluster.pipeline.layout.room import after_losses, growth_bundles, plan_with_room, usable_nodes
 from synfiqa.cluster.pipeline.layout.set_aside import SetAside
 from synfiqa.cluster.pipeline.ray_session import quiet_ray
 from synfiqa.cluster.pipeline.stage import Stage, Work
@@ -64,21 +64,26 @@ def stream(
     Closing the iterator early stops the pipeline; what was in flight is lost and nothing else is. Raises the error
     with which a worker ends the job, and JobFailed when the workers cannot be started or kept.
     """
-    plan = partial(plan_with_room, stages, placement, resilience)
     aside, rest = SetAside(), iter(units)
+
+    def usable() -> list[Node]:
+        return aside.without(usable_nodes())
+
     with ExitStack() as cleanup:
         session, nodes = "", list[Node]()
         while window := list(islice(rest, WINDOW)):
             if not session:
                 session = cleanup.enter_context(_session(storage, aside))
+            placement = after_losses(placement)
             with requested(growth_bundles(stages, placement, usable_nodes(), LONGEST_WINDOW)):
-                pools, nodes = plan(LONGEST_WINDOW, lambda: aside.without(usable_nodes()))
+                pools, nodes = plan_with_room(stages, placement, resilience, LONGEST_WINDOW, usable)
             window += islice(rest, window_size(pools) - WINDOW)
             left = {unit.number: unit for unit in window}
             while left:
                 session = session or cleanup.enter_context(_session(storage, aside))
+                placement = after_losses(placement)
                 with requested(growth_bundles(stages, placement, usable_nodes(), len(left))):
-                    pools, nodes = plan(len(left), lambda: aside.without(usable_nodes()))
+                    pools, nodes = plan_with_room(stages, placement, resilience, len(left), usable)
                     show = partial(pool_workers, storage.uri())
                     watched = _watched(stages, pools, nodes, placement, resilience, aside, left, show)
                     dataset = partial(

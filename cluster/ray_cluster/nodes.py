@@ -43,6 +43,13 @@ def alive_nodes() -> list[Node]:
     ]
 
 
+def lost_nodes() -> int:
+    """Return how many nodes the cluster has had that are no longer alive; needs Ray to be initialised."""
+    import ray
+
+    return sum(not found["Alive"] for found in ray.nodes())
+
+
 def total(nodes: Iterable[Node]) -> tuple[float, float]:
     """Return the sums of CPUs and GPUs."""
     held = list(nodes)

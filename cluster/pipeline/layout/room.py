@@ -7,7 +7,7 @@ from functools import partial
 from synfiqa.cluster.pipeline.layout.placement import NoRoom, Pool, plan_placement
 from synfiqa.cluster.pipeline.stage import Stage
 from synfiqa.cluster.ray_cluster.autoscaler import Bundle, growth_limits, own_cluster
-from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes, total
+from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes, lost_nodes, total
 from synfiqa.cluster.telemetry.progress import announce, clock
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed, UserError
@@ -70,6 +70,17 @@ def plan_with_room(
         if own_cluster():
             raise lacks
         wait.go_on(f"waiting for nodes ({lacks}),", partial(_ended, str(lacks)))
+
+
+def after_losses(placement: PlacementSection) -> PlacementSection:
+    """Return the placement, with mode auto instead of split on a cluster that has lost nodes; needs Ray.
+
+    The GPUs that are left may be too few for a pool a stage, and a run under way goes on in fewer processes. Where an
+    autoscaler runs, it replaces them.
+    """
+    if placement.mode == "split" and growth_limits() is None and lost_nodes():
+        return placement.model_copy(update={"mode": "auto"})
+    return placement
 
 
 def _ended(lacks: str, waited: str) -> str:

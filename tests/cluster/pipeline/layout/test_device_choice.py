@@ -5,7 +5,7 @@ import pytest
 from synfiqa.cluster.pipeline.layout import device_choice, room
 from synfiqa.cluster.pipeline.layout.device_choice import choose_device
 from synfiqa.cluster.pipeline.layout.placement import NoRoom
-from synfiqa.cluster.pipeline.layout.room import growth_bundles, plan_with_room
+from synfiqa.cluster.pipeline.layout.room import after_losses, growth_bundles, plan_with_room
 from synfiqa.cluster.pipeline.stage import Resources
 from synfiqa.cluster.ray_cluster.autoscaler import Bundle
 from synfiqa.cluster.ray_cluster.nodes import Node
@@ -104,6 +104,18 @@ def test_what_an_autoscaler_may_add_is_waited_for_and_what_it_may_not_is_refused
     monkeypatch.setattr(room, "growth_limits", lambda: (64.0, 4.0))
     (pool,), _ = plan_with_room([Painter()], split, LIMITS, 9, looks([GPU_NODE], [GPU_NODE, GPU_NODE]))
     assert pool.size == 3
+
+
+def test_a_run_goes_on_in_fewer_processes_with_the_gpus_that_are_left(monkeypatch):
+    """One of two GPUs vanished between the halves of a run, and the second ended: 1.25 GPUs, but the cluster has 1."""
+    split = PlacementSection(mode="split", device="cuda")
+    monkeypatch.setattr(room, "growth_limits", lambda: None)
+    monkeypatch.setattr(room, "lost_nodes", lambda: 0)
+    assert after_losses(split) == split, "a new run on too small a cluster is refused"
+    monkeypatch.setattr(room, "lost_nodes", lambda: 1)
+    assert after_losses(split).mode == "auto"
+    monkeypatch.setattr(room, "growth_limits", lambda: (64.0, 4.0))
+    assert after_losses(split) == split, "an autoscaler replaces what was lost"
 
 
 def test_an_autoscaler_is_requested_what_the_plan_could_use_within_the_config(monkeypatch):
