@@ -42,12 +42,26 @@ def own_versions() -> Versions:
     return Versions(version("ray"), platform.python_version())
 
 
+class TokenAsked(Exception):
+    """The control service answers no request without the token of its cluster."""
+
+
 def require_same_version(address: str, target: str) -> None:
     """Raise UserError when the cluster's control service at `target` (host:port) is of other versions.
 
-    `address` names it in the message. A service that does not state its versions passes: Ray itself then decides.
+    The same when it asks for a token that Ray would not send. `address` names it in the message. A service that does
+    not state its versions passes: Ray itself then decides.
     """
-    found = cluster_versions(target)
+    try:
+        found = cluster_versions(target)
+    except TokenAsked as error:
+        if os.environ.get("RAY_AUTH_MODE") == "token":
+            return
+        raise UserError(
+            f"cannot join the Ray cluster at {address}: it asks for a token, as `ray start --head` sets it up; set "
+            "RAY_AUTH_MODE=token for this command, on another machine also RAY_AUTH_TOKEN to the content of the "
+            "head's ~/.ray/auth_token, or start the cluster with RAY_AUTH_MODE=disabled"
+        ) from error
     if found is not None and not found.fit(own_versions()):
         raise other_version(address, found)
 
@@ -70,14 +84,20 @@ def versions_in(message: str) -> Versions | None:
 def cluster_versions(target: str) -> Versions | None:
     """Return the versions that the control service at `target` (host:port) states; None where it states none.
 
-    It is read as plain gRPC, since Ray's client repeats its requests for a minute, and needs Ray to be imported.
+    TokenAsked when it refuses a request without the token of its cluster. It is read as plain gRPC, since Ray's client
+    repeats its requests for a minute, and needs Ray to be imported.
     """
     import grpc
 
-    with suppress(grpc.RpcError, ValueError, KeyError, TypeError):
+    try:
         # Ray's own channels use no proxy either.
         with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
             answer = channel.unary_unary(_METHOD)(_request(), timeout=READ_S)
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+            raise TokenAsked from error
+        return None
+    with suppress(ValueError, KeyError, TypeError):
         if document := _DOCUMENT.search(answer):
             stated = json.loads(document[0])
             return Versions(str(stated["ray_version"]), str(stated["python_version"]))

@@ -30,8 +30,8 @@ This process on node 10.0.0.9 was started with:
 class ControlService(grpc.GenericRpcHandler):
     """A control service that states versions as Ray's does: InternalKVGetReply has the value in its field 2."""
 
-    def __init__(self, versions, slow=0.0):
-        self.stated, self.asked, self.slow = versions, [], slow
+    def __init__(self, versions, slow=0.0, *, token=False):
+        self.stated, self.asked, self.slow, self.token = versions, [], slow, token
 
     def service(self, call):
         if call.method != "/ray.rpc.InternalKVGcsService/InternalKVGet":
@@ -43,6 +43,8 @@ class ControlService(grpc.GenericRpcHandler):
 
         asked = protocol.InternalKVGetRequest.FromString(request)
         self.asked.append((asked.namespace, asked.key))
+        if self.token:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken: Authentication token is missing")
         time.sleep(self.slow)
         document = {"ray_version": self.stated.ray, "python_version": self.stated.python, "git_commit": "x"}
         return protocol.InternalKVGetReply(value=json.dumps(document).encode()).SerializeToString()
@@ -89,6 +91,16 @@ def test_equal_versions_and_services_that_state_none_pass(serve):
     assert cluster_versions(address) == OWN
     ray_version.require_same_version(address, address)
     assert cluster_versions("127.0.0.1:1") is None
+
+
+def test_a_cluster_that_asks_for_a_token_is_named_with_the_variable_to_set(serve, monkeypatch):
+    """After `ray start --head` of Ray 2.60 a job wrote 20 lines of Ray's, then said that the cluster was not there."""
+    address, _ = serve(OWN, token=True)
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with pytest.raises(UserError, match=f"at {address}: it asks for a token, .*set RAY_AUTH_MODE=token"):
+        ray_version.require_same_version(address, address)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    ray_version.require_same_version(address, address)
 
 
 def test_a_service_that_does_not_answer_is_left_to_ray(serve, monkeypatch):
