@@ -1,9 +1,8 @@
 """Trains every bundled network again, from this code alone.
 
 Renders train two embedders and the image-text network; then an ordinary run (`configs/default-model.yaml`), annotated
-by them and labelled by a real recogniser, trains three quality networks, and one on the mean of their scores, which
-`synfiqa score` uses by default. The quality model of portraits learns from renders and their degraded copies alone, by
-`configs/train/dsl-fiqa-compact.yaml`.
+by them and labelled by a real recogniser, trains the quality model that `synfiqa score` uses by default. The quality
+model of portraits learns from renders and their degraded copies alone, by `configs/train/dsl-fiqa-compact.yaml`.
 """
 
 import json
@@ -35,15 +34,6 @@ PORTRAIT_CONFIG = CONFIGS / "train" / "dsl-fiqa-compact.yaml"
 WORK = Path("runs/bootstrap")
 TEACHER = "dlib"
 """Embedder whose centred space a student learns when no other is named."""
-MEMBERS: dict[str, list[str]] = {
-    "first": [],
-    "second": ["train.seed=1"],
-    # Another network and no colour: such errors differ most from those of the others.
-    "third": ["train.seed=2", "train.network=quality-net"],
-}
-"""Networks of which the bundled quality model is the average, and what each changes in section `train`."""
-AVERAGE = "average"
-"""Name of the training whose target is the mean score of the members."""
 FIELDS = dict(zip(NETWORKS, ("embedder", "evaluation_embedder", "image_text"), strict=True))
 """Network -> the field of section `models` in which a run names it."""
 
@@ -85,30 +75,20 @@ def bootstrap_student(folder: Path, seed: int, teacher: str) -> ModelCard:
 def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[str] | None = None) -> ModelCard:
     """Run `configs/default-model.yaml` under the networks of a folder; its model goes to `target` in half precision.
 
-    `MEMBERS` are trained on one dataset, one after the other, and then one network on the mean of their scores.
-    UserError when the labelling recogniser is not installed.
+    UserError when the recogniser that labels is not installed.
     """
-    for changes in trainings():
-        config = quality_run(networks, seed, [*(overrides or []), *changes])
-        require_extra(Catalogue.load().model(config.label.embedder, "embedder").card)
-        try:
-            run_all(config)
-        except RecipeChanged as error:
-            raise UserError(
-                f"{config.run.url} was begun with other settings or another version; remove it and run the same again"
-            ) from error
+    config = quality_run(networks, seed, overrides)
+    require_extra(Catalogue.load().model(config.label.embedder, "embedder").card)
+    try:
+        run_all(config)
+    except RecipeChanged as error:
+        raise UserError(
+            f"{config.run.url} was begun with other settings or another version; remove it and run the same again"
+        ) from error
     storage = Storage(config.run.url)
     folder = model_folder(config.train.name)
     metrics = figures(parse(EvaluationResult, json.loads(storage.read(f"{folder}/{EVALUATION}"))))
     return publish_quality(load_trained(storage, config.train.name), metrics, target)
-
-
-def trainings() -> list[list[str]]:
-    """Return the settings of each training of the run in order: those of the members, then that of their average."""
-    members = [[f"train.name={name}", *changes] for name, changes in MEMBERS.items()]
-    teachers = ", ".join(map(model_folder, MEMBERS))
-    average = [f"train.name={AVERAGE}", "train.method=distil", f"train.objective.teacher=[{teachers}]"]
-    return [*members, average]
 
 
 def quality_run(networks: Path, seed: int, overrides: list[str] | None = None) -> RunConfig:

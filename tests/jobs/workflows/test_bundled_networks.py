@@ -12,7 +12,7 @@ from synfiqa.actors.model_store.selection import run_models
 from synfiqa.actors.quality.trained.quality_model import QualityModel
 from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.fiqa_train.bundled.publish import publish_quality
-from synfiqa.fiqa_train.training.checkpoints import load_quality_model, model_folder
+from synfiqa.fiqa_train.training.checkpoints import load_quality_model
 from synfiqa.jobs.workflows import bundled_networks as bootstrap
 from synfiqa.jobs.workflows.bundled_networks import FIELDS, figures, quality_run, run_bootstrap
 from synfiqa.schemas.errors import UserError
@@ -71,15 +71,6 @@ def test_a_run_begun_otherwise_is_to_be_removed_for_no_option_names_another(here
     monkeypatch.setattr(bootstrap, "run_all", refuse)
     with pytest.raises(UserError, match=r"^runs/bootstrap/quality-0-.* remove it and run the same again$"):
         run_bootstrap(None, 0, "quality")
-
-
-def test_the_last_training_learns_the_mean_of_all_others(here):
-    configs = [quality_run(BUNDLED, 0, changes) for changes in bootstrap.trainings()]
-    *members, average = configs
-    assert len({config.run.url for config in configs}) == 1
-    assert len({(config.train.network, config.train.seed) for config in members}) == 3
-    assert average.train.method == "distil"
-    assert average.train.objective.teachers == tuple(model_folder(config.train.name) for config in members)
 
 
 def test_the_recogniser_that_labels_must_be_installed_and_that_is_said_before_anything_is_rendered(here, monkeypatch):
