@@ -1,4 +1,4 @@
-"""A head without CPUs on this machine, and raylets in place of cloud machines, which Ray's autoscaler starts and ends."""
+"""A head without CPUs on this machine, and raylets in place of cloud machines, which Ray's autoscaler starts."""
 
 import json
 import os
@@ -61,10 +61,7 @@ def fake_cloud(node_types: dict[str, Any], head_type: str, folder: Path) -> Iter
     config.write_text(json.dumps(_autoscaler_config(node_types, head_type, address)))
     with (folder / "head.log").open("wb") as log:
         process = subprocess.Popen(
-            [Path(sys.executable).parent / "ray", "start", "--head", "--block", "--num-cpus=0", "--num-gpus=0"]
-            + ["--include-dashboard=false", "--node-ip-address=127.0.0.1", f"--port={address.rpartition(':')[2]}"]
-            + [f"--autoscaling-config={config}", f"--object-store-memory={STORE_BYTES}", f"--temp-dir={scratch}"]
-            + [f"--ray-client-server-port={free_port()}", *FLAGS],
+            _command(address, config, scratch),
             env={**os.environ, **_environment()},
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -76,6 +73,22 @@ def fake_cloud(node_types: dict[str, Any], head_type: str, folder: Path) -> Iter
     finally:
         _end(process)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _command(address: str, config: Path, scratch: str) -> list[str]:
+    options = {
+        "num-cpus": 0,
+        "num-gpus": 0,
+        "include-dashboard": "false",
+        "node-ip-address": "127.0.0.1",
+        "port": address.rpartition(":")[2],
+        "ray-client-server-port": free_port(),
+        "autoscaling-config": config,
+        "object-store-memory": STORE_BYTES,
+        "temp-dir": scratch,
+    }
+    ray = str(Path(sys.executable).parent / "ray")
+    return [ray, "start", "--head", "--block", *(f"--{name}={value}" for name, value in options.items()), *FLAGS]
 
 
 def _autoscaler_config(node_types: dict[str, Any], head_type: str, address: str) -> dict[str, Any]:
@@ -158,8 +171,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(END_S)
-    for member in [psutil.Process(process.pid)] if process.poll() is None else []:
-        family.append(member)
+    if process.poll() is None:
+        process.kill()
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.kill()

@@ -1,7 +1,6 @@
-"""The script of `deploy render --target slurm` on two nodes of a real Slurm: preempted in mid-run, queued again, done."""
+"""The script of `deploy render --target slurm` on two nodes of a real Slurm: preempted, queued again, finished."""
 
 import json
-import os
 import shutil
 import sys
 import time
@@ -31,8 +30,9 @@ exec {ray} "${{words[@]}}"
 """
 
 
-@pytest.mark.skipif(bool(missing()), reason=missing())
 def test_a_preempted_job_is_queued_again_and_its_dataset_is_that_of_a_quiet_run(capsys, tmp_path):
+    if reason := missing():
+        pytest.skip(reason)
     run, quiet = tmp_path / "run", tmp_path / "quiet"
     sets = [part for name, value in SETTINGS.items() for part in ("--set", f"{name}={value}")]
     options = ("--run", str(run), "--nodes", "2", "--cpus", "2", *sets)
@@ -45,7 +45,7 @@ def test_a_preempted_job_is_queued_again_and_its_dataset_is_that_of_a_quiet_run(
         try:
             until("a commit", lambda: len(list((run / "commits").glob("*.json"))) > 1, log)
             assert slurm.job(number)["JobState"] == "RUNNING"
-            assert len(raylets(number)) == 2, "one Ray over both nodes"
+            assert [found.info["name"] for found in of_job(number)].count("raylet") == 2, "one Ray over both nodes"
             committed = {path.name: path.read_bytes() for path in (run / "commits").glob("*.json")}
             slurm.run(
                 "sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--wrap=sleep 1", "--output=/dev/null"
@@ -57,6 +57,10 @@ def test_a_preempted_job_is_queued_again_and_its_dataset_is_that_of_a_quiet_run(
             assert slurm.job(number)["JobState"] == "COMPLETED", log.read_text()
         finally:
             slurm.run("scancel", number)
+            # Daemons that end would leave the steps of a job behind.
+            until("no job is left", lambda: not slurm.run("squeue", "--noheader"), log)
+            for left in of_job(number):
+                left.kill()
             shutil.rmtree(f"/tmp/ray_{number}", ignore_errors=True)
     after = {path.name: path.read_bytes() for path in (run / "commits").glob("*.json")}
     assert {name: after[name] for name in committed} == committed, "a committed unit was made again"
@@ -70,14 +74,11 @@ def digest(run: Path) -> str:
     return json.loads((run / "dataset.json").read_text())["digest"]
 
 
-def raylets(number: str) -> list[psutil.Process]:
-    """Return the raylets of a job, by the temporary folder that the script gives to its Ray."""
+def of_job(number: str) -> list[psutil.Process]:
+    """Return the processes of a job's Ray, by the temporary folder that the script gives to it."""
     scratch = f"/tmp/ray_{number}/"
-    return [
-        found
-        for found in psutil.process_iter(["name", "cmdline"])
-        if found.info["name"] == "raylet" and scratch in " ".join(found.info["cmdline"] or ())
-    ]
+    found = psutil.process_iter(["name", "cmdline"])
+    return [process for process in found if scratch in " ".join(process.info["cmdline"] or ())]
 
 
 def bin_folder(folder: Path, second: str) -> Path:
@@ -86,7 +87,7 @@ def bin_folder(folder: Path, second: str) -> Path:
     folder.mkdir()
     (folder / "synfiqa").symlink_to(own / "synfiqa")
     (folder / "ray").write_text(SHIM.format(second=second, ports=PORTS_OF_A_JOB, ray=own / "ray"))
-    os.chmod(folder / "ray", 0o755)
+    (folder / "ray").chmod(0o755)
     return folder
 
 

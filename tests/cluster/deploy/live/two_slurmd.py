@@ -1,4 +1,4 @@
-"""Slurm with two nodes on this machine, from Debian's packages slurm-wlm and munge: without cgroups, on ports of its own."""
+"""Slurm with two nodes on this machine, from Debian's packages slurm-wlm and munge: no cgroups, ports of its own."""
 
 import os
 import random
