@@ -26,7 +26,7 @@ class Bundle:
 def most_nodes() -> list[Node]:
     """Return the nodes that the autoscaler may grow the cluster to, by SYNFIQA_MOST_NODES; none where it is not set.
 
-    Ray's own autoscalers know their limits and tell no job. UserError when the variable cannot be read.
+    Ray's own autoscalers do not report their limits to jobs. UserError when the variable cannot be read.
     """
     text = os.environ.get(MOST_NODES, "")
     if not text or own_cluster():

@@ -67,6 +67,8 @@ def make_base(folder: Path) -> None:
     for name in ("python3", "python"):
         (root / "usr/local/bin" / name).unlink(missing_ok=True)
         (root / "usr/local/bin" / name).symlink_to("python3.12")
+    # A Python may have its own library beside it, as that of the official image has.
+    subprocess.run(["ldconfig", "-r", str(root)], env=environment(), check=True)
     # Packages come by the way of this machine, which may have an authority of its own.
     if Path(CERTIFICATES).exists():
         shutil.copy(CERTIFICATES, root / CERTIFICATES.lstrip("/"))
