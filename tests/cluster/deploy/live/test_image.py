@@ -72,7 +72,9 @@ def make_base(folder: Path) -> None:
     # Packages come by the way of this machine, which may have an authority of its own.
     if Path(CERTIFICATES).exists():
         shutil.copy(CERTIFICATES, root / CERTIFICATES.lstrip("/"))
+    # What debootstrap mounts it takes away again; nothing is removed where it could not.
     for name in ("dev", "proc", "sys"):
+        assert not (root / name).is_mount(), f"{root / name} is still mounted"
         shutil.rmtree(root / name)
         (root / name).mkdir()
     container = buildah(folder, "from", "scratch")
