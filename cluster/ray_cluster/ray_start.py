@@ -3,6 +3,7 @@
 import logging
 import os
 
+from synfiqa.cluster.ray_cluster.core_lines import core_lines_as_ours
 from synfiqa.cluster.ray_cluster.ray_address import require_reachable
 from synfiqa.cluster.ray_cluster.ray_version import other_version, versions_in
 from synfiqa.cluster.telemetry.progress import announce
@@ -18,7 +19,8 @@ def join(address: str) -> None:
 
     try:
         # `auto` is the address in RAY_ADDRESS.
-        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+        with core_lines_as_ours():
+            ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         ray.shutdown()
         if found := versions_in(str(error)):
@@ -36,13 +38,14 @@ def start(num_cpus: int | None = None) -> None:
     for attempt in range(1, _TRIES + 1):
         try:
             # `local`, or a cluster that already runs on this machine would be joined.
-            ray.init(
-                address="local",
-                num_cpus=num_cpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            with core_lines_as_ours():
+                ray.init(
+                    address="local",
+                    num_cpus=num_cpus,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
             return
         # Ray raises a bare Exception when a process of its own is later than its 30 s.
         except Exception as error:

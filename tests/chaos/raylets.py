@@ -99,16 +99,7 @@ class Raylets:
 
     def drain(self, name: str, deadline_s: float) -> None:
         """Give a node notice, as a cloud does before it takes a spot machine away."""
-        from ray._raylet import GcsClient
-        from ray.core.generated.autoscaler_pb2 import DrainNodeReason
-
-        accepted, why = GcsClient(address=self.address).drain_node(
-            self._nodes[name].node_id,
-            DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION,
-            "the spot machine is taken away",
-            time.time_ns() // 10**6 + int(deadline_s * 1000),
-        )
-        assert accepted, f"the notice was refused: {why}"
+        give_notice(self.address, self._nodes[name].node_id, deadline_s)
 
     def kill(self, name: str) -> None:
         """SIGKILL the raylet of a node, and nothing else; its workers and agents find out."""
@@ -158,6 +149,20 @@ class Raylets:
         del self._pool[name]
         self._bad.discard(name)
         self._cluster.remove_node(node, allow_graceful=False)
+
+
+def give_notice(address: str, node_id: str, deadline_s: float) -> None:
+    """Tell a cluster that a node is taken away after so many seconds, as the notice of a spot machine does."""
+    from ray._raylet import GcsClient
+    from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+
+    accepted, why = GcsClient(address=address).drain_node(
+        node_id,
+        DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION,
+        "the spot machine is taken away",
+        time.time_ns() // 10**6 + int(deadline_s * 1000),
+    )
+    assert accepted, f"the notice was refused: {why}"
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -25,6 +25,8 @@ from synfiqa.schemas.rows import image_path, recipe_to_row, sample_id
 IMAGE_BYTES = 3000
 NODE, BROKEN = "SYNFIQA_CHAOS_NODE", "SYNFIQA_CHAOS_BROKEN"
 """Variables of a raylet, which its workers inherit: the name of the node, and whether stages cannot be set up there."""
+MACHINE = "RAY_CLOUD_INSTANCE_ID"
+"""Variable of a raylet that Ray's autoscaler has started: the name of its machine, the node where NODE is not set."""
 LONGEST_HOLD_S = 20.0
 
 
@@ -55,8 +57,9 @@ class Trouble:
     def begin(self, stage: str, work: Work) -> None:
         """Log that a stage starts on a unit, and sleep for the time of a model."""
         if self.log:
+            node = os.environ.get(NODE) or os.environ.get(MACHINE, "")
             with Path(self.log).open("a") as file:
-                file.write(f"{stage} {work.kind} {work.number} {os.environ.get(NODE, '')}\n")
+                file.write(f"{stage} {work.kind} {work.number} {node}\n")
         # The duration is random, since the order of completion must not matter.
         time.sleep(self.seconds + random.random() * self.jitter)
         began = time.monotonic()

@@ -6,7 +6,7 @@ from functools import partial
 
 from synfiqa.cluster.pipeline.layout.placement import NoRoom, Pool, plan_placement
 from synfiqa.cluster.pipeline.stage import Stage
-from synfiqa.cluster.ray_cluster.autoscaler import Bundle, growth_limits, own_cluster
+from synfiqa.cluster.ray_cluster.autoscaler import Bundle, growth_limits, most_nodes, own_cluster
 from synfiqa.cluster.ray_cluster.nodes import Node, alive_nodes, lost_nodes, total
 from synfiqa.cluster.telemetry.progress import announce, clock
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
@@ -14,6 +14,8 @@ from synfiqa.schemas.errors import JobFailed, UserError
 
 LOOK_S = 2.0
 """Seconds between two looks at the cluster."""
+PLENTY = 1e9
+"""CPUs, GPUs and megabytes that are enough for everything."""
 SENTENCE_S = 30.0
 """Seconds between two sentences about the wait; the first comes at once."""
 
@@ -56,15 +58,16 @@ def plan_with_room(
     UserError when that will never be: on a cluster of this process alone, or for what no growth can help. JobFailed
     after `resilience.placement_wait_s`.
     """
-    wait = NodeWait(resilience)
+    wait, began_empty = NodeWait(resilience), False
     while True:
         nodes = look()
         try:
             return plan_placement(stages, placement, nodes, units), nodes
         except NoRoom as error:
-            lacks = error
+            lacks, began_empty = error, True
         except UserError as error:
-            if not _would_fit_after_growth(stages, placement, nodes):
+            # The first nodes of a cluster that had none are too few for a fixed number of workers.
+            if not _would_fit_after_growth(stages, placement, nodes, guess=began_empty):
                 raise
             lacks = NoRoom(str(error))
         if own_cluster():
@@ -88,31 +91,74 @@ def _ended(lacks: str, waited: str) -> str:
 
 
 def growth_bundles(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node], units: int) -> list[Bundle]:
-    """Return what the workers take that the plan would have on the cluster grown to its limits; empty without any."""
-    grown = _grown(nodes)
-    if grown is None:
-        return []
+    """Return the nodes, or workers, that the plan would have on the cluster grown to its limits; empty without any.
+
+    Where the limits are not known, and stages have no room: a worker of each, or as many as `placement` fixes.
+    """
+    known = _grown(nodes)
+    if not known:
+        if own_cluster() or _fits(stages, placement, nodes):
+            return []
+        placement = placement.model_copy(update={"workers": placement.workers or 1})
     try:
-        pools = plan_placement(stages, placement, [grown], units)
+        pools = plan_placement(stages, placement, known or [_plenty(placement)], units)
     except UserError:
         return []
-    return [Bundle(pool.resources.cpus, pool.resources.gpus, pool.labels) for pool in pools for _ in range(pool.size)]
+    workers = [
+        Bundle(pool.resources.cpus, pool.resources.gpus, pool.labels) for pool in pools for _ in range(pool.size)
+    ]
+    most = most_nodes()
+    return _whole_nodes(workers, most) if most else workers
 
 
-def _would_fit_after_growth(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node]) -> bool:
-    grown = _grown(nodes)
-    if grown is None or (grown.cpus, grown.gpus) == total(nodes):
-        return False
+def _whole_nodes(workers: Sequence[Bundle], most: Sequence[Node]) -> list[Bundle]:
+    """Return bundles of a node each, as many as the workers need."""
+    # The autoscaler grants a request as a whole, so it must be able to place it: nodes of its own types it can.
+    free, used = [[node.cpus, node.gpus] for node in most], set()
+    for worker in sorted(workers, key=lambda worker: -len(worker.labels)):
+        for at, node in enumerate(most):
+            if node.has(worker.labels) and worker.cpus <= free[at][0] + 1e-6 and worker.gpus <= free[at][1] + 1e-6:
+                free[at] = [free[at][0] - worker.cpus, free[at][1] - worker.gpus]
+                used.add(at)
+                break
+    return [Bundle(most[at].cpus, most[at].gpus, _selector(most[at], most)) for at in sorted(used)]
+
+
+def _selector(node: Node, most: Sequence[Node]) -> dict[str, str]:
+    """Return a selector of nodes with these labels, and without those of other kinds."""
+    others = {label: sorted({other.labels[label] for other in most if label in other.labels}) for label in _keys(most)}
+    return {label: node.labels.get(label) or f"!in({','.join(values)})" for label, values in others.items()}
+
+
+def _keys(nodes: Sequence[Node]) -> list[str]:
+    return sorted({label for node in nodes for label in node.labels})
+
+
+def _would_fit_after_growth(
+    stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node], *, guess: bool
+) -> bool:
+    grown = _grown(nodes) or ([_plenty(placement)] if guess and not own_cluster() else [])
+    return bool(grown) and total(grown) != total(nodes) and _fits(stages, placement, grown)
+
+
+def _fits(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node]) -> bool:
     try:
-        plan_placement(stages, placement, [grown], 1)
+        plan_placement(stages, placement, nodes, 1)
     except UserError:
         return False
     return True
 
 
-def _grown(nodes: Sequence[Node]) -> Node | None:
+def _grown(nodes: Sequence[Node]) -> list[Node]:
+    if most := most_nodes():
+        return most
     limits = growth_limits()
     if limits is None:
-        return None
+        return []
     cpus, gpus = (max(now, most) for now, most in zip(total(nodes), limits, strict=True))
-    return Node(cpus, gpus)
+    return [Node(cpus, gpus)]
+
+
+def _plenty(placement: PlacementSection) -> Node:
+    """Return a node on which everything has room; without GPUs, where these are not demanded."""
+    return Node(PLENTY, PLENTY if placement.device == "cuda" else 0.0, memory_mb=PLENTY)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from synfiqa.jobs.workflows.deploy.fill import config_text, fill, indent, name_of, versions
-from synfiqa.jobs.workflows.deploy.needs import NodeKind
+from synfiqa.jobs.workflows.deploy.needs import NodeKind, most_nodes_text
 from synfiqa.jobs.workflows.deploy.targets import CLOUDS
 from synfiqa.schemas.config.run import RunConfig
 
@@ -49,6 +49,7 @@ def render_kuberay(config: RunConfig, kinds: list[NodeKind], image: str, around:
         "queue": f"\n    kueue.x-k8s.io/queue-name: {around.queue}" if around.queue else "",
         "elastic": '\n  annotations: {kueue.x-k8s.io/elastic-job: "true"}' if around.queue else "",
         "config": indent(config_text(config), 4),
+        "most_nodes": most_nodes_text(kinds),
         "store_port": _store_port(),
     }
     head = values | {"account": _deeper(values["account"], 6), "env_from": _deeper(env_from, 10)}

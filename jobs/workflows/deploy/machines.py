@@ -1,11 +1,13 @@
 """Files of Slurm, SkyPilot and `ray up`."""
 
+import json
 import shlex
 
 import yaml
 
+from synfiqa.cluster.ray_cluster.autoscaler import MOST_NODES
 from synfiqa.jobs.workflows.deploy.fill import config_text, fill, indent, name_of
-from synfiqa.jobs.workflows.deploy.needs import NodeKind
+from synfiqa.jobs.workflows.deploy.needs import NodeKind, most_nodes_text
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 
@@ -64,6 +66,8 @@ def render_ray_up(config: RunConfig, kinds: list[NodeKind], image: str) -> str:
     )
     most = sum(kind.nodes for kind in kinds)
     common = _common(config, kinds[0], image) | {"nodes": most, "drain": DRAIN_S, "types": indent(types, 2)}
+    # `ray up` puts it into a shell command, YAML around it.
+    common["most_nodes"] = json.dumps(f"--env={MOST_NODES}={shlex.quote(most_nodes_text(kinds))}")
     return fill("ray-up/cluster.yaml", common)
 
 

@@ -1,10 +1,12 @@
 """What a config needs of a cluster: kinds of nodes, how many, and how large."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from synfiqa.actors.stages.stage_names import STAGES
+from synfiqa.cluster.ray_cluster.autoscaler import nodes_text
+from synfiqa.cluster.ray_cluster.nodes import Node
 from synfiqa.jobs.workflows.deploy.calibration_file import MemoryCalibration
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -68,6 +70,13 @@ def node_kinds(
             )
         )
     return kinds
+
+
+def most_nodes_text(kinds: Sequence[NodeKind]) -> str:
+    """Return the value of SYNFIQA_MOST_NODES, by which a driver knows how far the autoscaler may grow the cluster."""
+    return nodes_text(
+        (kind.nodes, Node(kind.cpus, kind.gpus, kind.labels, memory_mb=kind.memory_gib * 1024)) for kind in kinds
+    )
 
 
 def _count(config: RunConfig, trains: bool, given: int) -> tuple[int, str]:

@@ -1,5 +1,6 @@
 """Manifests of KubeRay: valid by its schema, of one version, recoverable, and of the config."""
 
+import json
 from pathlib import Path
 
 import jsonschema
@@ -49,6 +50,20 @@ def test_ray_and_image_are_of_the_installed_versions(capsys):
     job = documents(rendered(capsys, "kuberay"))["RayJob"]
     assert job["spec"]["rayClusterSpec"]["rayVersion"] == ray.__version__
     assert {pod["containers"][0]["image"] for pod in pods(job)} == {f"synfiqa:{version('synfiqa')}"}
+
+
+def test_the_driver_is_told_how_far_the_autoscaler_may_grow_the_cluster(capsys):
+    """Ray's autoscaler tells no job: on a cluster without workers nothing was requested, and none came."""
+    spec = documents(rendered(capsys, "kuberay", "--nodes", "3", "--set", *POOLS))["RayJob"]["spec"]["rayClusterSpec"]
+    container = spec["headGroupSpec"]["template"]["spec"]["containers"][0]
+    (text,) = [variable["value"] for variable in container["env"] if variable["name"] == "SYNFIQA_MOST_NODES"]
+    told = {json.dumps(kind.get("labels", {})): kind for kind in json.loads(text)}
+    for group in spec["workerGroupSpecs"]:
+        limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
+        kind = told.pop(json.dumps(group.get("labels", {})))
+        assert (kind["nodes"], kind["cpus"]) == (group["maxReplicas"], int(limits["cpu"]))
+        assert kind["gpus"] == int(limits["nvidia.com/gpu"])
+    assert told == {}
 
 
 def test_a_retry_resumes_and_a_suspended_job_gives_its_nodes_back(capsys):

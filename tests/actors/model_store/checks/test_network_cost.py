@@ -8,7 +8,7 @@ from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.model_store.checks.network_cost import gflop
 from synfiqa.actors.model_store.loading import load_network
 
-SHAPES = {"bundled-a": (1, 1, 112, 112), "bundled-b": (1, 1, 112, 112), "bundled-quality": (1, 112, 112)}
+SHAPES = {"bundled-a": (1, 1, 112, 112), "bundled-b": (1, 1, 112, 112), "bundled-quality": (1, 3, 112, 112)}
 
 
 def test_a_linear_layer_costs_two_operations_a_weight():
