@@ -43,13 +43,13 @@ def own_versions() -> Versions:
 
 
 class TokenAsked(Exception):
-    """The control service answers no request without the token of its cluster."""
+    """A control service refused a request that lacks the token of its cluster."""
 
 
 def require_same_version(address: str, target: str) -> None:
     """Raise UserError when the cluster's control service at `target` (host:port) is of other versions.
 
-    The same when it asks for a token that Ray would not send. `address` names it in the message. A service that does
+    The same when it needs a token that Ray would not send. `address` names it in the message. A service that does
     not state its versions passes: Ray itself then decides.
     """
     try:
