@@ -10,7 +10,7 @@ from synfiqa.schemas.model_card import BUNDLED_QUALITY
 SCALE = (
     "A score of bundled-quality lies about between 0 and 1. Its percentile is the share of the model's validation "
     "samples that score lower, its scalar the score on 0..100; both compare models, which scores do not. As a first "
-    "threshold discard below percentile 10 (a score of 0.25 of bundled-quality), then move it by what your recogniser "
+    "threshold discard below percentile 10 (a score of 0.29 of bundled-quality), then move it by what your recogniser "
     "gets wrong."
 )
 """Sentences below the options: what a score is worth, and a first threshold."""

@@ -90,7 +90,7 @@ def test_the_help_names_the_scale_and_a_first_threshold(capsys):
         main(["score", "--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert "lies about between 0 and 1" in text
-    assert "discard below percentile 10 (a score of 0.25 of bundled-quality)" in text
+    assert "discard below percentile 10 (a score of 0.29 of bundled-quality)" in text
 
 
 @pytest.mark.parametrize(
