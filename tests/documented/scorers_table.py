@@ -30,6 +30,7 @@ READS = {
     "vitnt": "tokens of a transformer as embedder",
     "attn": "last block of a transformer as embedder",
     "quality-net": "the face",
+    "fiqa-compact": "the face",
     "dsl-fiqa": "portraits",
 }
 """Architecture of a scorer by name -> what it reads."""
