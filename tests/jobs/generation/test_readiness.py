@@ -24,7 +24,8 @@ from tests.actors.stages.test_identity_generator import ADM
 
 @pytest.fixture(autouse=True)
 def _no_network_loads(monkeypatch):
-    monkeypatch.setattr(loading, "load_network", lambda *_: pytest.fail("a network was loaded"))
+    # Not `load_network` itself: modules that are imported first under this patch would keep what it puts there.
+    monkeypatch.setattr(loading, "fit_state", lambda *_: pytest.fail("a network was loaded"))
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("weights were read"))
 
 
