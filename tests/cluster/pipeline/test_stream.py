@@ -198,7 +198,7 @@ def test_metrics_of_driver_and_workers_are_exported(storage, monkeypatch):
     assert len(list(stream([Annotate()], toy_units(3), storage, ONE_WORKER))) == 3
     record_every_event(storage.uri())
     wanted = set(SERIES) - {name for name in OTHERS if name != "ray_node_disk_utilization_percentage"}
-    deadline, series = time.monotonic() + 60, {}
+    deadline, series = time.monotonic() + 120, {}
     while time.monotonic() < deadline and not (wanted <= series.keys() and series[BUSY] >= {"annotator"}):
         time.sleep(0.5)
         series = exported()
