@@ -24,7 +24,7 @@ LABEL_STEPS = 8
 TRAIN_S = 3.0
 """Seconds within which a training is frozen; Ray Train needs more to start its workers."""
 TRAIN = {"epochs": 3, "threads": 1}
-"""The model depends on the number of threads, which is else that of the CPUs at hand."""
+"""With the number of threads, which is that of the CPUs at hand unless named, a model may change."""
 SECONDS = {"label": 0.4, "train": 0.0}
 RESULTS = {"label": "labels/", "train": "models/"}
 
