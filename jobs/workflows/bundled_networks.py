@@ -44,11 +44,15 @@ def run_bootstrap(out: Path | None, seed: int, part: str, teacher: str = TEACHER
     Digests and figures are printed.
 
     Without `out` they replace those of this checkout. `quality` alone uses the networks that are there. A student
-    learns the centred space of `teacher`, an embedder of the built-in catalogue.
+    learns the centred space of `teacher`, an embedder of the built-in catalogue. UserError, first of all, when the
+    recogniser that labels the quality model's run is not installed.
     """
     folder = out or BUNDLED
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file: give --out the name of a folder")
+    if part in ("all", "quality"):
+        # The run finds it out too, when the networks are trained already.
+        require_extra(Catalogue.load().model(load_config(str(CONFIG)).label.embedder, "embedder").card)
     if part == "student":
         _print_card(bootstrap_student(folder, seed, teacher))
     if part in ("all", "networks"):
@@ -73,12 +77,8 @@ def bootstrap_student(folder: Path, seed: int, teacher: str) -> ModelCard:
 
 
 def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[str] | None = None) -> ModelCard:
-    """Run `configs/default-model.yaml` under the networks of a folder; its model goes to `target` in half precision.
-
-    UserError when the recogniser that labels is not installed.
-    """
+    """Run `configs/default-model.yaml` under the networks of a folder; its model goes to `target` in half precision."""
     config = quality_run(networks, seed, overrides)
-    require_extra(Catalogue.load().model(config.label.embedder, "embedder").card)
     try:
         run_all(config)
     except RecipeChanged as error:

@@ -10,6 +10,7 @@ from benchmarks.quality.photographs.faults import spoilt
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.actors.imaging.alignment import align
 from synfiqa.actors.imaging.codec import load_photo
+from synfiqa.actors.roles import Detection
 from synfiqa.schemas.seeds import derive_seed, generator
 
 _AT_ONCE = 16
@@ -44,12 +45,21 @@ def faces_of(photos: Sequence[Photo], seed: int | None = None) -> Faces:
             ]
             found = detector.detect(pixels)
         for photo, picture, face in zip(part, pixels, found, strict=True):
-            if face is None:
+            crop = crop_of(picture, face)
+            if face is None or crop is None:
                 continue
-            try:
-                images.append(align([picture], face.landmarks[None], antialias=True)[0])
-            except ValueError:
-                continue
+            images.append(crop)
             people.append(photo.person)
             probabilities.append(face.probability)
     return Faces(np.stack(images), np.array(people), np.array(probabilities), len(photos) - len(images))
+
+
+def crop_of(picture: np.ndarray, face: Detection | None) -> np.ndarray | None:
+    """Return the aligned face, uint8 RGB (112, 112, 3), of a picture; None without a face that can be aligned."""
+    if face is None:
+        return None
+    try:
+        crop: np.ndarray = align([picture], face.landmarks[None], antialias=True)[0]
+    except ValueError:
+        return None
+    return crop

@@ -5,17 +5,18 @@ similarity is the mean cosine of the judge to the person's other photographs, on
 faces is subtracted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata, spearmanr
 
 from benchmarks.quality.photographs.development import Photo
+from benchmarks.quality.photographs.faces import crop_of
 from benchmarks.quality.photographs.faults import FAULTS
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
-from synfiqa.actors.imaging.alignment import align
 from synfiqa.actors.imaging.codec import load_photo
+from synfiqa.fiqa_train.labels.centred.cosines import centred
 from synfiqa.schemas.seeds import derive_seed, generator
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -55,28 +56,26 @@ class LadderFigures:
 
 
 def ladders_of(photos: Sequence[Photo], faces: int, judge: Embed, seed: int) -> Ladders:
-    """Return the rungs of the first found photograph of so many people, spread over those of `photos`."""
+    """Return the rungs of the first photograph with a face of so many people, spread over those of `photos`."""
     detector = MtcnnDetector()
     people = sorted({photo.person for photo in photos})
     chosen = people[:: max(1, len(people) // faces)][:faces]
-    clean = {person: _crops(detector, [load_photo(p.path) for p in photos if p.person == person]) for person in chosen}
-    others = {person: [crop for crop in found if crop is not None] for person, found in clean.items()}
-    centre = judge(np.stack([crop for found in others.values() for crop in found])).mean(axis=0)
+    found = [_faces(detector, [photo for photo in photos if photo.person == person]) for person in chosen]
+    vectors = [judge(np.stack([face.crop for face in own])) for own in found]
+    centre = np.concatenate(vectors).mean(axis=0)
     crops: list[np.ndarray] = []
     rows: list[tuple[int, str, float, float]] = []
     missed = 0
-    for number, person in enumerate(chosen):
-        mine = next(at for at, crop in enumerate(clean[person]) if crop is not None)
-        photo = [p for p in photos if p.person == person][mine]
-        names, levels, found = _spoilt(detector, photo, seed)
-        found[0] = clean[person][mine]
-        kept = [at for at, crop in enumerate(found) if crop is not None]
-        missed += len(found) - len(kept)
-        stack = np.stack([found[at] for at in kept])
-        reference = _units(judge(np.stack(others[person][1:])), centre)
-        likeness = (_units(judge(stack), centre) @ reference.T).mean(axis=1)
+    for number, ((first, *_), own) in enumerate(zip(found, vectors, strict=True)):
+        rungs = [("", 0.0, first.crop), *_spoilt(detector, first, seed)]
+        kept = [(fault, level, crop) for fault, level, crop in rungs if crop is not None]
+        missed += len(rungs) - len(kept)
+        stack = np.stack([crop for *_, crop in kept])
+        likeness = (centred(judge(stack), centre) @ centred(own[1:], centre).T).mean(axis=1)
         crops.extend(stack)
-        rows.extend((number, names[at], levels[at], float(value)) for at, value in zip(kept, likeness, strict=True))
+        rows.extend(
+            (number, fault, level, float(value)) for (fault, level, _), value in zip(kept, likeness, strict=True)
+        )
     face, fault, level, similarity = zip(*rows, strict=True)
     return Ladders(np.stack(crops), np.array(face), np.array(fault), np.array(level), np.array(similarity), missed)
 
@@ -103,31 +102,30 @@ def brightness(crops: np.ndarray) -> np.ndarray:
     return np.asarray(np.median(crops[:, 50:90, 38:74].mean(axis=3), axis=(1, 2)))
 
 
-def _spoilt(detector: MtcnnDetector, photo: Photo, seed: int) -> tuple[list[str], list[float], list[np.ndarray | None]]:
-    pixels = load_photo(photo.path)
-    (found,) = detector.detect([pixels])
-    assert found is not None
-    names, levels, spoilt = [""], [0.0], [pixels]
+@dataclass(frozen=True)
+class _Face:
+    photo: Photo
+    pixels: np.ndarray
+    landmarks: np.ndarray
+    crop: np.ndarray
+
+
+def _faces(detector: MtcnnDetector, photos: Sequence[Photo]) -> list[_Face]:
+    """Return the faces of the photographs of a person, without those in which none is found."""
+    faces = []
+    for photo in photos:
+        pixels = load_photo(photo.path)
+        (face,) = detector.detect([pixels])
+        if face is not None and (crop := crop_of(pixels, face)) is not None:
+            faces.append(_Face(photo, pixels, face.landmarks, crop))
+    return faces
+
+
+def _spoilt(detector: MtcnnDetector, face: _Face, seed: int) -> Iterator[tuple[str, float, np.ndarray | None]]:
+    """Yield each fault and level, and the crop of the photograph spoilt by it, None where no face is found."""
     for name, fault in FAULTS.items():
         for level in LEVELS:
-            random = generator(derive_seed(seed, "ladder", photo.path.name, name))
-            names.append(name)
-            levels.append(level)
-            spoilt.append(fault(pixels, found.landmarks, level, random))
-    return names, levels, _crops(detector, spoilt)
-
-
-def _crops(detector: MtcnnDetector, pictures: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-    crops: list[np.ndarray | None] = []
-    for picture in pictures:
-        (face,) = detector.detect([picture])
-        try:
-            crops.append(None if face is None else align([picture], face.landmarks[None], antialias=True)[0])
-        except ValueError:
-            crops.append(None)
-    return crops
-
-
-def _units(vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    moved = vectors - centre
-    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True))
+            random = generator(derive_seed(seed, "ladder", face.photo.path.name, name))
+            picture = fault(face.pixels, face.landmarks, level, random)
+            (found,) = detector.detect([picture])
+            yield name, level, crop_of(picture, found)
