@@ -13,6 +13,7 @@ from synfiqa.fiqa_train.labels.label_pass import run_label
 from synfiqa.fiqa_train.training import train_run
 from synfiqa.fiqa_train.training.checkpoints import model_folder, parse_state
 from synfiqa.fiqa_train.training.engine.fit import fit
+from synfiqa.fiqa_train.training.on_ray import LOG, log_lines
 from synfiqa.fiqa_train.training.task import BASIS
 from synfiqa.schemas.errors import RunHeld
 from tests.chaos.battle import Battle
@@ -98,4 +99,7 @@ def results(storage: Storage, job: str) -> dict[str, Any]:
 def _here(task: Any, _: Any) -> dict[str, Any]:
     session = Alone()
     fit(task, session)
-    return parse_state(session.stored)
+    state = parse_state(session.stored)
+    # As a worker on Ray writes it: it must be that of the disturbed run too.
+    Storage(task.url).write(f"{model_folder(task.section.name)}/{LOG}", log_lines(state))
+    return state
