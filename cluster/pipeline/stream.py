@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from synfiqa.cluster.pipeline.attempts import Attempts
 from synfiqa.cluster.pipeline.layout.balance import SteadySizes
-from synfiqa.cluster.pipeline.layout.placement import Pool, plan_placement, sizes_on
+from synfiqa.cluster.pipeline.layout.placement import Pool, sizes_on
 from synfiqa.cluster.pipeline.layout.pool_sizes import MeasuredPace
 from synfiqa.cluster.pipeline.layout.resizing import MOST_WORKERS
-from synfiqa.cluster.pipeline.layout.room import after_losses, growth_bundles, plan_with_room, usable_nodes
+from synfiqa.cluster.pipeline.layout.room import after_losses, can_go_on, growth_bundles, plan_with_room, usable_nodes
 from synfiqa.cluster.pipeline.layout.set_aside import SetAside
 from synfiqa.cluster.pipeline.ray_session import quiet_ray
 from synfiqa.cluster.pipeline.stage import Stage, Work
@@ -133,14 +133,6 @@ def _session(storage: Storage, aside: SetAside) -> Iterator[str]:
             Attempts(Storage(storage.url, min(storage.retry_budget_s, _CLEAR_S)), session).clear()
 
 
-def _fits(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node]) -> bool:
-    try:
-        pools = plan_placement(stages, placement, nodes, 1)
-    except UserError:
-        return False
-    return all(any(node.has(pool.labels) for node in nodes) for pool in pools)
-
-
 def _watched(
     stages: list[Stage],
     pools: list[Pool],
@@ -153,7 +145,7 @@ def _watched(
 ) -> "Watched":
     from synfiqa.cluster.pipeline.watched_execution import Watched
 
-    waits = Waits(pools, nodes, resilience, partial(_fits, stages, placement))
+    waits = Waits(pools, nodes, resilience, partial(can_go_on, stages, placement))
     pace = MeasuredPace()
     steady = SteadySizes(
         lambda now, seconds: sizes_on(pools, placement, now, LONGEST_WINDOW, seconds),

@@ -86,6 +86,12 @@ def after_losses(placement: PlacementSection) -> PlacementSection:
     return placement
 
 
+def can_go_on(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node]) -> bool:
+    """Return whether the stages can be laid out anew on `nodes`, which a running stream has left; needs Ray."""
+    pools = _plan(stages, after_losses(placement), nodes)
+    return pools is not None and all(any(node.has(pool.labels) for node in nodes) for pool in pools)
+
+
 def _ended(lacks: str, waited: str) -> str:
     return f"{lacks}: after {waited} without it the job ends; add nodes"
 
@@ -97,7 +103,7 @@ def growth_bundles(stages: list[Stage], placement: PlacementSection, nodes: Sequ
     """
     known = _grown(nodes)
     if not known:
-        if own_cluster() or _fits(stages, placement, nodes):
+        if own_cluster() or _plan(stages, placement, nodes) is not None:
             return []
         placement = placement.model_copy(update={"workers": placement.workers or 1})
     try:
@@ -138,15 +144,15 @@ def _would_fit_after_growth(
     stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node], *, guess: bool
 ) -> bool:
     grown = _grown(nodes) or ([_plenty(placement)] if guess and not own_cluster() else [])
-    return bool(grown) and total(grown) != total(nodes) and _fits(stages, placement, grown)
+    return bool(grown) and total(grown) != total(nodes) and _plan(stages, placement, grown) is not None
 
 
-def _fits(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node]) -> bool:
+def _plan(stages: list[Stage], placement: PlacementSection, nodes: Sequence[Node]) -> list[Pool] | None:
+    """Return the pools for one unit, or None where the nodes have no room for them."""
     try:
-        plan_placement(stages, placement, nodes, 1)
+        return plan_placement(stages, placement, nodes, 1)
     except UserError:
-        return False
-    return True
+        return None
 
 
 def _grown(nodes: Sequence[Node]) -> list[Node]:

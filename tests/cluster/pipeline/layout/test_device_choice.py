@@ -5,7 +5,7 @@ import pytest
 from synfiqa.cluster.pipeline.layout import device_choice, room
 from synfiqa.cluster.pipeline.layout.device_choice import choose_device
 from synfiqa.cluster.pipeline.layout.placement import NoRoom
-from synfiqa.cluster.pipeline.layout.room import after_losses, growth_bundles, plan_with_room
+from synfiqa.cluster.pipeline.layout.room import after_losses, can_go_on, growth_bundles, plan_with_room
 from synfiqa.cluster.pipeline.stage import Resources
 from synfiqa.cluster.ray_cluster.autoscaler import Bundle
 from synfiqa.cluster.ray_cluster.nodes import Node
@@ -116,6 +116,24 @@ def test_a_run_goes_on_in_fewer_processes_with_the_gpus_that_are_left(monkeypatc
     assert after_losses(split).mode == "auto"
     monkeypatch.setattr(room, "growth_limits", lambda: (64.0, 4.0))
     assert after_losses(split) == split, "an autoscaler replaces what was lost"
+
+
+class Sketcher(Dawdle):
+    name = "sketcher"
+    resources = Resources(1.0, 0.25)
+
+
+def test_a_running_split_stream_is_laid_out_anew_on_the_gpu_that_is_left(monkeypatch):
+    """A pool of the first half waited without end for a whole GPU, of which another pool held a quarter."""
+    split, stages, left = PlacementSection(mode="split", device="cuda"), [Painter(), Sketcher()], [Node(8, 1)]
+    monkeypatch.setattr(room, "growth_limits", lambda: None)
+    monkeypatch.setattr(room, "lost_nodes", lambda: 1)
+    assert can_go_on(stages, split, left)
+    assert not can_go_on(stages, split, [Node(8, 0)]), "without any GPU it waits"
+    labelled = split.model_copy(update={"labels": {"painter": {"ray.io/accelerator-type": "L4"}}})
+    assert not can_go_on(stages, labelled, left), "labels are kept"
+    monkeypatch.setattr(room, "growth_limits", lambda: (64.0, 4.0))
+    assert not can_go_on(stages, split, left), "an autoscaler replaces what was lost"
 
 
 def test_an_autoscaler_is_requested_what_the_plan_could_use_within_the_config(monkeypatch):
