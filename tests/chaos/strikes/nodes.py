@@ -9,6 +9,8 @@ from tests.chaos.processes import Driver
 from tests.chaos.raylets import OTHER_LIBRARY, OTHER_VERSION
 
 NOTICE_S = 30.0
+NOTICED_S = 6.0
+"""Seconds until a driver, which looks at the nodes every five, has seen the notice."""
 IN_FLIGHT = 2
 """Units that a worker may have in hand."""
 
@@ -40,15 +42,21 @@ def node_drains(battle: Battle, driver: Driver) -> Driver:
     raylets = battle.field.raylets
     name = raylets.victim(battle.dice)
     raylets.drain(name, NOTICE_S)
-    before, began = len(battle.work_on(name)), time.monotonic()
-    grace = battle.dice.uniform(1, 8)
-    while not driver.ended() and time.monotonic() - began < grace:
-        time.sleep(0.1)
+    _let_pass(driver, NOTICED_S)
+    before = len(battle.work_on(name))
+    _let_pass(driver, battle.dice.uniform(1, 8))
     # A worker in hand of two units begins up to four stages of each.
     late = battle.work_on(name)[before:]
     assert len({line.split()[2] for line in late}) <= 2 * IN_FLIGHT, f"{name} drains and got new work: {late}"
     raylets.kill(name)
     return driver
+
+
+def _let_pass(driver: Driver, seconds: float) -> None:
+    """Wait so long, or until the driver ends."""
+    began = time.monotonic()
+    while not driver.ended() and time.monotonic() - began < seconds:
+        time.sleep(0.1)
 
 
 def node_dies(battle: Battle, driver: Driver) -> Driver:
