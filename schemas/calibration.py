@@ -63,6 +63,7 @@ class CentredSpace(Record):
     weights: str = Field(description="SHA-256 of its weights; built-in for code")
     licence: str = Field(description="licence of these weights")
     commercial_use: bool
+    relative: bool = Field(False, description="cosines are shares of those of the person's own fault-free pictures")
     references: int = Field(ge=1, description="reference pictures of which the mean is")
     mean: list[float] = Field(min_length=1, description="mean of their unit vectors, seven decimals")
     reference_labels: list[float] = Field(
@@ -89,7 +90,9 @@ class Scale(Record):
         None, description="scorer of the labels, which then depend on nothing else; null: labels fused from components"
     )
     centred: CentredSpace | None = Field(
-        None, description="space of label.form centred: m is the mean cosine in it; null: labels fused from components"
+        None,
+        description="space of label.form centred or relative: m is the mean cosine in it; null: labels fused from "
+        "components",
     )
     yaw: RankTable = Field(description="|yaw| in degrees")
     downsample: RankTable
@@ -101,7 +104,9 @@ class Scale(Record):
     @property
     def form(self) -> Form:
         """Form of the labels on this scale, as in `label.form`."""
-        return "fusion" if self.centred is None else "centred"
+        if self.centred is None:
+            return "fusion"
+        return "relative" if self.centred.relative else "centred"
 
     @property
     def spatial(self) -> Spatial:

@@ -80,7 +80,8 @@ def run_label(
     tasks = partial(ShardTasks, "label", storage, config.resilience)
     space = None if frozen is None else frozen.centred
     if vectors is not None and surveys:
-        space = surveyed(vectors, tasks().map(vectors.sums, commits), lambda: report(next(steps), planned))
+        sums, relative = tasks().map(vectors.sums, commits), config.label.form == "relative"
+        space = surveyed(vectors, sums, lambda: report(next(steps), planned), relative=relative)
     reading = source.reading(manifest, vectors, space)
     samples = reading.rows(sum(commit.file.rows for commit in commits))
     reads = tasks(threads=reading.at_once)
@@ -220,9 +221,12 @@ def _weights(scale: Scale, source: LabelSource) -> dict[str, tuple[str, str]]:
 
 
 def surveyed(
-    vectors: ShardVectors, shards: Iterable[tuple[np.ndarray, int]], advance: Callable[[], None]
+    vectors: ShardVectors, shards: Iterable[tuple[np.ndarray, int]], advance: Callable[[], None], *, relative: bool
 ) -> CentredSpace:
-    """Return the space of centred labels from the reference sums of all shards; JobFailed without any reference."""
+    """Return the space of centred or relative labels from the reference sums of all shards.
+
+    JobFailed without any reference.
+    """
 
     def counted() -> Iterator[tuple[np.ndarray, int]]:
         for sums in shards:
@@ -232,7 +236,7 @@ def surveyed(
     mean, references = mean_vector(counted())
     if not references:
         raise JobFailed("there are no references whose mean vector could be subtracted; generate some first")
-    return space_of(vectors.model, mean, references)
+    return space_of(vectors.model, mean, references, relative=relative)
 
 
 def read_rows(store: ShardStore, reading: ShardReading, commit: Commit) -> Any:

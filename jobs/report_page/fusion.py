@@ -16,7 +16,7 @@ class Fusion:
     `spatial` is ranks or costs. `weight` and `share` are lambda and kappa as text; `share` is empty for 1. `match` is
     the match threshold as text, empty where f_r is fused as the cosine. `scorer` is the quality scorer whose scores are
     the labels, empty where they are fused; `ranked` where its card has no scale. `centred` is the embedder of centred
-    labels, empty for others.
+    and `relative` labels, empty for others.
     """
 
     spatial: Spatial
@@ -28,6 +28,7 @@ class Fusion:
     scorer: str
     ranked: bool
     centred: str
+    relative: bool
 
 
 def fusion(calibration: Calibration) -> Fusion:
@@ -43,6 +44,7 @@ def fusion(calibration: Calibration) -> Fusion:
         costs=[] if scale.costs is None else _table(scale.costs),
         scorer="" if scale.scorer is None else scale.scorer.name,
         centred="" if scale.centred is None else scale.centred.embedder,
+        relative=scale.form == "relative",
         ranked=scale.scorer is not None and scale.scorer.midpoint is None,
     )
 

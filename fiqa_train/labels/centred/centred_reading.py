@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from synfiqa.fiqa_train.labels.centred.cosines import centred, centred_cosines
+from synfiqa.fiqa_train.labels.centred.cosines import centred, centred_cosines, relative_cosines
 from synfiqa.fiqa_train.labels.centred.fault_free import fault_free
 from synfiqa.fiqa_train.labels.centred.shard_vectors import ShardVectors
 from synfiqa.fiqa_train.labels.columns import ShardRows, columns, shard_rows
@@ -51,7 +51,10 @@ class CentredReading:
         reference, degraded = kind == "reference", kind == "degraded"
         free = fault_free(severities(flat_columns(samples, self.plugged), self.plugged))
         units = centred(self.vectors.of(commit), np.array(self.space.mean))
-        cosines = centred_cosines(units, samples["identity"].to_numpy(), reference | (degraded & free))
+        identity, target = samples["identity"].to_numpy(), reference | (degraded & free)
+        cosines = centred_cosines(units, identity, target)
+        if self.space.relative:
+            cosines = relative_cosines(cosines, identity, target)
         own = cosines[degraded]
         return replace(
             shard_rows(samples, wanted=wanted),

@@ -29,7 +29,7 @@ def labelling_embedder(config: RunConfig, embedder: str, resolved: ResolvedRun |
 
     No weights are read.
     """
-    if config.label.form != "centred":
+    if config.label.form == "fusion":
         return None
     model = (resolved.catalogue if resolved else catalogue_of(config.models)).model(embedder, "embedder")
     if config.models.require_commercial:
@@ -54,14 +54,15 @@ def require_weights(model: Model, space: CentredSpace, shown: str) -> None:
         )
 
 
-def space_of(model: Model, mean: list[float], references: int) -> CentredSpace:
-    """Return the space of a run, its embedder and the mean of so many reference vectors."""
+def space_of(model: Model, mean: list[float], references: int, *, relative: bool) -> CentredSpace:
+    """Return the space of a run, its embedder and the mean of so many reference vectors; `relative` as in the space."""
     card = model.card
     return CentredSpace(
         embedder=model.name,
         weights=digest_of(model),
         licence=card.licence,
         commercial_use=card.commercial_use,
+        relative=relative,
         references=references,
         mean=mean,
     )

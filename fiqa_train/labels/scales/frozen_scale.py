@@ -116,7 +116,7 @@ def fusion_fields(section: LabelSection, threshold: float | None, scale: Scale) 
     """
     if section.source == "scorer" or scale.scorer is not None:
         return [("source", section.source, "components" if scale.scorer is None else "scorer")]
-    if section.form == "centred" or scale.centred is not None:
+    if section.form != "fusion" or scale.centred is not None:
         return [("form", section.form, scale.form)]
     wanted: dict[str, Setting] = {
         "spatial": section.spatial,

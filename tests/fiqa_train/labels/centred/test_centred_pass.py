@@ -175,6 +175,24 @@ def test_another_form_or_embedder_wants_another_name(run):
         run_label(centred(config, embedder=""), storage)
 
 
+def test_relative_labels_stand_at_four_fifths_for_the_fault_free_pictures_of_everybody(run):
+    config, storage = run
+    made = centred(config, name="relative", form="relative")
+    assert run_label(made, storage)["form"] == "relative"
+    calibration = read_calibration(storage, "relative")
+    assert calibration.scale.form == "relative"
+    assert fusion(calibration).relative
+    low, middle, high = calibration.scale.centred.reference_labels
+    assert label_of(np.array([0.7])) < low <= middle <= high < label_of(np.array([0.9]))
+    own, absolute = (read_labels(storage, name)["raw"].to_numpy() for name in ("relative", "default"))
+    assert np.corrcoef(own, absolute)[0, 1] > 0.9
+    url = storage.uri("labels/default/calibration.json")
+    with pytest.raises(UserError, match=r"label\.form is relative but the frozen calibration was fitted with centred"):
+        run_label(centred(config, name="r", form="relative", calibration=url), storage)
+    with pytest.raises(UserError, match=r"label\.form: relative -> centred.*choose another label\.name"):
+        run_label(centred(config, name="relative"), storage)
+
+
 def test_a_frozen_scale_of_another_form_or_embedder_is_refused(run):
     config, storage = run
     url = storage.uri("labels/default/calibration.json")
