@@ -28,8 +28,8 @@ class LabelSection(Section):
         "fusion",
         description="fusion: that of f_r, s_d and v_l; centred: the mean cosine by label.embedder to the person's "
         "references and fault-free pictures once the mean vector of all references is subtracted; relative: that "
-        "cosine as a share of those of the person's own fault-free pictures; for both only name, embedder and calibration of "
-        "this section count",
+        "cosine as a share of those of the person's own fault-free pictures; for both only name, embedder and "
+        "calibration of this section count",
     )
     spatial: Spatial = Field(
         "ranks",
@@ -50,8 +50,8 @@ class LabelSection(Section):
     )
     embedder: Name | Literal[""] = Field(
         "",
-        description="one of models.more_embedders whose f_r the label takes, of form centred or relative any embedder, such "
-        "as dlib; empty: models.embedder",
+        description="one of models.more_embedders whose f_r the label takes, of form centred or relative any embedder, "
+        "such as dlib; empty: models.embedder",
     )
     calibration: str = Field("", description="URL of a frozen calibration.json; empty fits one on this run")
 
