@@ -3,6 +3,7 @@
 import logging
 import os
 
+from synfiqa.cluster.ray_cluster.core_errors import announce_core_errors
 from synfiqa.cluster.ray_cluster.core_lines import core_lines_as_ours
 from synfiqa.cluster.ray_cluster.ray_address import require_reachable
 from synfiqa.cluster.ray_cluster.ray_version import other_version, versions_in
@@ -17,6 +18,7 @@ def join(address: str) -> None:
     require_reachable(address)
     import ray
 
+    announce_core_errors()
     try:
         # `auto` is the address in RAY_ADDRESS.
         with core_lines_as_ours():
@@ -35,6 +37,7 @@ def start(num_cpus: int | None = None) -> None:
     """Start Ray on this machine; once more when its processes were late, then JobFailed."""
     import ray
 
+    announce_core_errors()
     for attempt in range(1, _TRIES + 1):
         try:
             # `local`, or a cluster that already runs on this machine would be joined.

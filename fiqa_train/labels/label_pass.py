@@ -80,8 +80,7 @@ def run_label(
     tasks = partial(ShardTasks, "label", storage, config.resilience)
     space = None if frozen is None else frozen.centred
     if vectors is not None and surveys:
-        sums, relative = tasks().map(vectors.sums, commits), config.label.form == "relative"
-        space = surveyed(vectors, sums, lambda: report(next(steps), planned), relative=relative)
+        space = surveyed(config, vectors, tasks().map(vectors.sums, commits), lambda: report(next(steps), planned))
     reading = source.reading(manifest, vectors, space)
     samples = reading.rows(sum(commit.file.rows for commit in commits))
     reads = tasks(threads=reading.at_once)
@@ -221,7 +220,7 @@ def _weights(scale: Scale, source: LabelSource) -> dict[str, tuple[str, str]]:
 
 
 def surveyed(
-    vectors: ShardVectors, shards: Iterable[tuple[np.ndarray, int]], advance: Callable[[], None], *, relative: bool
+    config: RunConfig, vectors: ShardVectors, shards: Iterable[tuple[np.ndarray, int]], advance: Callable[[], None]
 ) -> CentredSpace:
     """Return the space of centred or relative labels from the reference sums of all shards.
 
@@ -236,7 +235,7 @@ def surveyed(
     mean, references = mean_vector(counted())
     if not references:
         raise JobFailed("there are no references whose mean vector could be subtracted; generate some first")
-    return space_of(vectors.model, mean, references, relative=relative)
+    return space_of(vectors.model, mean, references, relative=config.label.form == "relative")
 
 
 def read_rows(store: ShardStore, reading: ShardReading, commit: Commit) -> Any:
