@@ -2,7 +2,8 @@
 
 `uv run python -m benchmarks.quality.dsl` trains the network by `configs/train/dsl-fiqa-compact.yaml` as `synfiqa
 bootstrap --part dsl` does, and its ablations (image tokens as queries, no landmarks, neither); `--identities 24
---epochs 2` is a first look, `--whole bundled-dsl` takes the whole network as it ships. The target is 1 - GMSD of the
+--epochs 2` is a first look, `--whole bundled-dsl` takes the whole network as it ships, `--encoder bundled-dsl` its
+encoder for every variant, so that only the second stage is trained. The target is 1 - GMSD of the
 face to the clean portrait. Held-out portraits are of other identities, their degradations drawn anew. Beside the
 networks stand sharpness, and luminance statistics with a kernel regression; a linear probe states how well the encoder
 separates six kinds.
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each variant")
     parser.add_argument("--only", default=",".join(VARIANTS), help="variants, the first is trained in both stages")
     parser.add_argument("--whole", default="", help="model that stands for the whole network, such as bundled-dsl")
+    parser.add_argument("--encoder", default="", help="model whose encoder all variants take, such as bundled-dsl")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="file to which the figures are written too")
     options = parser.parse_args()
@@ -69,6 +71,8 @@ def main() -> None:
     )
     figures = baselines(sets["train"], sets["test"])
     given = shipped(options.whole) if options.whole else None
+    if options.encoder:
+        ENCODERS.update(dict.fromkeys(range(options.seeds), shipped(options.encoder).network))
     for name in options.only.split(","):
         whole = VARIANTS[name] == {}
         found = [variant(name, sets, seed, options, given) for seed in range(1 if given and whole else options.seeds)]
