@@ -123,7 +123,7 @@ CAMERA_FACTORS: tuple[Factor, ...] = (
             Severity("crop_turn", ("measured_misalignment",), np.abs, ("HeadPoseRoll",)),
             Severity("missed", ("detected",), lambda found: 1 - found),
         ),
-        shown=Shown("rotation left in the crop, degrees", "turned {:.0f}°", lambda turn: abs(turn) > 5),
+        shown=Shown("rotation left in the crop, degrees", "turned {:z.0f}°", lambda turn: abs(turn) > 5),
     ),
 )  # fmt: skip
 """All rows. Their order is that of the severities after those of `FACTORS`: new ones go to the end."""

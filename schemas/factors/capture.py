@@ -140,5 +140,5 @@ MISALIGNMENT = Factor(
         steps=(("upright", 10.0),),
         beyond="turned",
     ),
-    shown=Shown("rotation left in the crop, degrees", "turned {:.0f}°", lambda turn: turn != 0),
+    shown=Shown("rotation left in the crop, degrees", "turned {:z.0f}°", lambda turn: turn != 0),
 )

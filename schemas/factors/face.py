@@ -38,7 +38,7 @@ YAW = Factor(
         steps=(("frontal", 20.0), ("three-quarter", 55.0)),
         beyond="profile",
     ),
-    shown=Shown("measured |yaw|, degrees", "yaw {:.0f}°", lambda yaw: yaw == yaw),  # not NaN
+    shown=Shown("measured |yaw|, degrees", "yaw {:z.0f}°", lambda yaw: yaw == yaw),  # not NaN
     iso="head pose (yaw)",
 )
 PITCH = Factor(

@@ -71,6 +71,13 @@ def test_a_number_has_the_class_of_the_first_step_above_it():
     assert caption.classify("hat") == "hat"
 
 
+def test_no_angle_is_minus_nought():
+    """A head that is turned by -0.3 degrees stood in reports as yaw -0°."""
+    angles = [row.shown.remark for row in (*FACTORS, *CAMERA_FACTORS) if row.shown and "°" in row.shown.remark]
+    assert len(angles) >= 3
+    assert not [remark for remark in angles if "-0" in remark.format(-0.3)]
+
+
 def test_the_page_in_docs_is_current():
     assert PAGE.read_text(encoding="utf-8") == factor_page(), (
         "run: python -m synfiqa.schemas.factors.markdown > docs/factors.md"
