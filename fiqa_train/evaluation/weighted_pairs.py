@@ -90,13 +90,11 @@ class WeightedPairs:
         return cut, left // unit, whole // unit
 
     def _iso(self, fmr: float, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        counted = weights[self._impostors] > 0
-        impostors = self._impostor_similarity[counted]
-        counts = np.cumsum(weights[self._impostors][counted])
         present = self._genuines_by_quality[weights[self._genuines_by_quality] > 0]
-        if not len(present) or not len(counts):
+        n_impostor = weights.sum() - weights[present].sum()
+        if not len(present) or n_impostor == 0:
             return np.zeros(1), np.full(1, np.nan)
-        threshold = iso_threshold(fmr, counts[-1], impostors, counts)
+        threshold = self._iso_threshold(fmr, weights, n_impostor)
         weight, quality = weights[present], self._quality[present]
         missed = self._similarity[present] <= (-np.inf if threshold is None else threshold)
         rejected, gone = np.cumsum(weight * missed), np.cumsum(weight)
@@ -105,6 +103,18 @@ class WeightedPairs:
         discard = np.append(0.0, gone[last] / gone[-1])
         fnmr = np.append(rejected[-1] / gone[-1], (rejected[-1] - rejected[last]) / (gone[-1] - gone[last]))
         return discard, fnmr
+
+    def _iso_threshold(self, fmr: float, weights: np.ndarray, n_impostor: float) -> float | None:
+        look = int(2 * fmr * len(self._impostors)) + 16
+        while True:
+            # Only the most similar impostors decide, as above.
+            heads = weights[self._impostors[:look]]
+            counted = heads > 0
+            impostors, counts = self._impostor_similarity[:look][counted], np.cumsum(heads[counted])
+            threshold = iso_threshold(fmr, n_impostor, impostors, counts)
+            if threshold is not None or look >= len(self._impostors):
+                return threshold
+            look *= 2
 
 
 def _levels(quality: np.ndarray, ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
