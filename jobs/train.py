@@ -13,8 +13,8 @@ def train(options: argparse.Namespace) -> None:
     config = config_of(options)
     require_address()
     from synfiqa.cluster.pipeline.ray_session import ray_session
-    from synfiqa.fiqa_train.evaluation.watched_set import watched_sets
     from synfiqa.fiqa_train.training.train_run import run_train
+    from synfiqa.jobs.workflows.watched_set import watched_sets
 
     storage = storage_of(config)
     watched = watched_sets(config)

@@ -58,27 +58,27 @@ FORMATS: tuple[Format, ...] = (
 """Formats in the order in which they are tried."""
 
 
-def open_test_sets(sources: Sequence[str], formats: Sequence[Format] = FORMATS) -> list[TestSet]:
+def open_test_sets(sources: Sequence[str], formats: Sequence[Format] = FORMATS, where: str = "--on") -> list[TestSet]:
     """Open the sets `NAME=PATH`; UserError for a name that is none or doubled, and a path of no known format.
 
-    Names, paths and formats are checked before any set is opened.
+    Names, paths and formats are checked before any set is opened. `where` is the option or key that names the sets.
     """
     found: dict[str, tuple[Format, str]] = {}
     for source in sources:
         name, mark, path = source.partition("=")
         if not mark or not path or not NAME.fullmatch(name):
-            raise UserError(f"--on {redact(source)}: give NAME=PATH, the name of letters, digits, dots, _ and -")
+            raise UserError(f"{where} {redact(source)}: give NAME=PATH, the name of letters, digits, dots, _ and -")
         if name in found:
-            raise UserError(f"--on {name}: this name is given twice; each set needs its own, which names its result")
-        found[name] = _format_of(name, path, formats), path
+            raise UserError(f"{where} {name}: this name is given twice; each set needs its own, which names its result")
+        found[name] = _format_of(name, path, formats, where), path
     return [format.open(name, path) for name, (format, path) in found.items()]
 
 
-def _format_of(name: str, path: str, formats: Sequence[Format]) -> Format:
+def _format_of(name: str, path: str, formats: Sequence[Format], where: str) -> Format:
     if "://" not in path and not Path(path).expanduser().exists():
-        raise UserError(f"--on {name}: {path} does not exist")
+        raise UserError(f"{where} {name}: {path} does not exist")
     for format in formats:
         if format.recognises(path):
             return format
     known = ", ".join(format.what for format in formats)
-    raise UserError(f"--on {name}: {redact(path)} is of no known format; those are {known}")
+    raise UserError(f"{where} {name}: {redact(path)} is of no known format; those are {known}")

@@ -15,7 +15,6 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.actors.quality.factories import require_buildable
     from synfiqa.fiqa_train.evaluation.evaluate_run import run_evaluate
     from synfiqa.fiqa_train.evaluation.held_out import judges_of
-    from synfiqa.fiqa_train.evaluation.watched_set import watched_sets
     from synfiqa.fiqa_train.labels.by_scorer.label_source import planned_source
     from synfiqa.fiqa_train.labels.label_pass import run_label
     from synfiqa.fiqa_train.training.engine.build_network import settings_of
@@ -26,6 +25,7 @@ def run_all(config: RunConfig, *, new_generation: bool = False) -> None:
     from synfiqa.fiqa_train.training.watchers import require_watchers
     from synfiqa.jobs.generation.dataset import make_dataset
     from synfiqa.jobs.workflows.report_file import run_report
+    from synfiqa.jobs.workflows.watched_set import watched_sets
 
     # Errors of config and calibration are raised here, not after hours of generating.
     resolved = resolve(config)

@@ -7,12 +7,14 @@ import numpy as np
 
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import catalogue_of
-from synfiqa.fiqa_train.datasets.formats import open_test_sets
+from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
+from synfiqa.fiqa_train.datasets.testset import TestSet
 from synfiqa.fiqa_train.evaluation.compare import resolvable
 from synfiqa.fiqa_train.evaluation.edc import edc
 from synfiqa.fiqa_train.evaluation.held_out import load_embedder
 from synfiqa.fiqa_train.evaluation.on_test_sets.set_pairs import pairs_of
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, pair_similarity
+from synfiqa.fiqa_train.rendered_benchmark.benchmark_set import BENCHMARK
 from synfiqa.fiqa_train.training.engine.worker_task import Measure, Scores
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -35,7 +37,7 @@ class WatchedTestSet:
 
     def open(self) -> Measure:
         """Read the faces, embed them once, and return what computes the pAUC of scores in leaderboard mode."""
-        (found,) = open_test_sets([f"{self.name}={self.path}"])
+        found = _opened(self.name, self.path)
         embedder, images, vectors, present = load_embedder(self.embedder), [], [], []
         for crops in found.crops():
             here = np.array([not reason for reason in crops.reasons], bool)
@@ -65,7 +67,7 @@ def watched_sets(config: RunConfig) -> list[WatchedTestSet]:
         return []
     embedder, found = catalogue_of(config.models).model(section.embedder, "embedder"), []
     for name, path in section.test_sets.items():
-        (opened,) = open_test_sets([f"{name}={path}"])
+        opened = _opened(name, path)
         if opened.templates is not None or len(opened.ids) > MOST_IMAGES:
             raise UserError(
                 f"{WHERE}: {name} has {len(opened.ids)} images or templates, too many to measure in training: take a "
@@ -77,4 +79,9 @@ def watched_sets(config: RunConfig) -> list[WatchedTestSet]:
                 f"{WHERE}: {name} carries no FMR {section.fmr:g} ({skipped[0].reason}): raise train.watch.fmr"
             )
         found.append(WatchedTestSet(name, path, opened.sha256, embedder, section.fmr, config.run.seed))
+    return found
+
+
+def _opened(name: str, path: str) -> TestSet:
+    (found,) = open_test_sets([f"{name}={path}"], (BENCHMARK, *FORMATS), WHERE)
     return found
