@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -66,7 +67,9 @@ def watched_sets(config: RunConfig) -> list[WatchedTestSet]:
     if not section.test_sets:
         return []
     embedder, found = catalogue_of(config.models).model(section.embedder, "embedder"), []
-    for name, path in section.test_sets.items():
+    for name, given in section.test_sets.items():
+        # Workers have a folder of their own.
+        path = given if "://" in given else str(Path(given).expanduser().resolve())
         opened = _opened(name, path)
         if opened.templates is not None or len(opened.ids) > MOST_IMAGES:
             raise UserError(

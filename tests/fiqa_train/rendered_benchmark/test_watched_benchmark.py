@@ -32,6 +32,13 @@ def test_a_rendered_benchmark_is_watched(small):
     assert watched.sha256 == opened.sha256
 
 
+def test_a_path_is_absolute_for_the_workers(small, monkeypatch):
+    """They have a folder of their own: the set was opened, then the training failed after four attempts to find it."""
+    monkeypatch.chdir(small.parent)
+    (watched,) = watched_sets(watching(small.name, fmr=0.1))
+    assert watched.path == str(small.resolve())
+
+
 def test_a_set_that_cannot_be_opened_is_named_by_its_key(tmp_path):
     """The sentence began with --on, an option that `synfiqa train` does not have."""
     (tmp_path / "empty").mkdir()
