@@ -26,7 +26,7 @@ _ENVIRONMENT = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 
-# Not those named Prefetcher: one of an iterator that was left early waits for ever, and calls nothing.
+# Threads named Prefetcher are left out: Ray Data never ends that of an abandoned iterator, which makes no calls to Ray.
 _RAY_DATA_THREADS = ("StreamingExecutor-", "iter_threaded", "ray-data-metadata-prefetch")
 _THREADS_S = 15.0
 

@@ -1,7 +1,6 @@
 """Errors that Ray's core reports to a driver: sentences on standard error in place of raw text among the results."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from synfiqa.cluster.telemetry.progress import announce
@@ -15,11 +14,11 @@ def announce_core_errors() -> None:
     from ray._private import worker
 
     # Ray has no option for them: they go to standard output, with tracebacks, whatever `log_to_driver` is.
-    setattr(worker, "print_to_stdstream", _show)  # noqa: B010
+    worker.print_to_stdstream = _show
 
 
-def _show(report: Mapping[str, Any], ignore_prefix: bool = False) -> None:
-    for text in report["lines"]:
+def _show(data: Any, ignore_prefix: bool) -> Any:
+    for text in data["lines"]:
         first = str(text).strip().partition("\n")[0]
         if _TRIED_AGAIN in text:
             _log.debug("Ray: %s", text)

@@ -1,6 +1,7 @@
 """pAUC of pairs that are counted several times or not at all, as a bootstrap draws them."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -61,17 +62,12 @@ class WeightedPairs:
         if n_genuine == 0 or n_impostor == 0:
             return float("nan")
         genuines = self._genuine_similarity[genuine_weights > 0]
-        # Only the most similar impostors decide: double their number until their count exceeds the target.
-        look = int(2 * fmr * len(self._impostors)) + 16
-        while True:
-            impostor_weights = left(self._impostors[:look], self._impostor_level[:look])
-            present = impostor_weights > 0
-            impostors, counts = self._impostor_similarity[:look][present], np.cumsum(impostor_weights[present])
-            whole = look >= len(self._impostors)
-            threshold = nearest_threshold(fmr, n_impostor, impostors, counts, genuines, whole)
-            if threshold is not None:
-                break
-            look *= 2
+        threshold = self._threshold(
+            fmr,
+            lambda look: left(self._impostors[:look], self._impostor_level[:look]),
+            lambda impostors, counts, whole: nearest_threshold(fmr, n_impostor, impostors, counts, genuines, whole),
+        )
+        assert threshold is not None, "all impostors determine the nearest one"
         rejected = genuine_weights[: np.searchsorted(self._genuine_similarity, threshold, "right")].sum()
         return float(rejected / n_genuine)
 
@@ -94,7 +90,11 @@ class WeightedPairs:
         n_impostor = weights.sum() - weights[present].sum()
         if not len(present) or n_impostor == 0:
             return np.zeros(1), np.full(1, np.nan)
-        threshold = self._iso_threshold(fmr, weights, n_impostor)
+        threshold = self._threshold(
+            fmr,
+            lambda look: weights[self._impostors[:look]],
+            lambda impostors, counts, _: iso_threshold(fmr, n_impostor, impostors, counts),
+        )
         weight, quality = weights[present], self._quality[present]
         missed = self._similarity[present] <= (-np.inf if threshold is None else threshold)
         rejected, gone = np.cumsum(weight * missed), np.cumsum(weight)
@@ -104,17 +104,28 @@ class WeightedPairs:
         fnmr = np.append(rejected[-1] / gone[-1], (rejected[-1] - rejected[last]) / (gone[-1] - gone[last]))
         return discard, fnmr
 
-    def _iso_threshold(self, fmr: float, weights: np.ndarray, n_impostor: float) -> float | None:
-        look = int(2 * fmr * len(self._impostors)) + 16
-        while True:
-            # Only the most similar impostors decide, as above.
-            heads = weights[self._impostors[:look]]
-            counted = heads > 0
-            impostors, counts = self._impostor_similarity[:look][counted], np.cumsum(heads[counted])
-            threshold = iso_threshold(fmr, n_impostor, impostors, counts)
-            if threshold is not None or look >= len(self._impostors):
-                return threshold
+    def _threshold(
+        self,
+        fmr: float,
+        weights_of: Callable[[int], np.ndarray],
+        choose: Callable[[np.ndarray, np.ndarray, bool], float | None],
+    ) -> float | None:
+        """Return what `choose` makes of the most similar impostors; None where all of them do not suffice.
+
+        `weights_of` returns the weights (look,) of so many of them; `choose` takes the similarities of those that
+        count, their cumulated weights, and whether they are all.
+        """
+        # Only the most similar impostors decide: double their number until their count exceeds the target.
+        look, whole = int(2 * fmr * len(self._impostors)) + 16, False
+        while not whole:
+            whole = look >= len(self._impostors)
+            weights = weights_of(look)
+            present = weights > 0
+            found = choose(self._impostor_similarity[:look][present], np.cumsum(weights[present]), whole)
+            if found is not None:
+                return found
             look *= 2
+        return None
 
 
 def _levels(quality: np.ndarray, ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.actors.model_store.selection import catalogue_of
+from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.datasets.formats import FORMATS, open_test_sets
 from synfiqa.fiqa_train.datasets.testset import TestSet
 from synfiqa.fiqa_train.evaluation.compare import resolvable
@@ -68,8 +68,8 @@ def watched_sets(config: RunConfig) -> list[WatchedTestSet]:
         return []
     embedder, found = catalogue_of(config.models).model(section.embedder, "embedder"), []
     for name, given in section.test_sets.items():
-        # Workers have a folder of their own.
-        path = given if "://" in given else str(Path(given).expanduser().resolve())
+        # Workers run in other folders, so a relative path must not travel.
+        path = Storage(given).url
         opened = _opened(name, path)
         if opened.templates is not None or len(opened.ids) > MOST_IMAGES:
             raise UserError(

@@ -68,7 +68,7 @@ def test_a_face_is_compared_with_the_other_targets_of_its_person():
 
 
 def test_a_relative_cosine_is_a_share_of_the_persons_own_fault_free_ones():
-    """Dark skin is recognised less well in renders: its clean pictures had .73, those of light skin .84."""
+    """Dark skin is recognised less well in renders: its clean pictures had labels of .73, those of light skin .84."""
     cosines = np.array([0.9, 0.7, 0.4, 0.45, 0.35, 0.2, np.nan, 0.5, 0.1], np.float32)
     identity = np.array([1, 1, 1, 2, 2, 2, 3, 3, 4])
     target = np.array([True, True, False, True, True, False, True, False, True])

@@ -8,6 +8,9 @@ from synfiqa.fiqa_train.rendered_benchmark.benchmark_set import BENCHMARK
 from synfiqa.jobs.workflows.watched_set import watched_sets
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.labelled_run import small_config
+from tests.fiqa_train.rendered_benchmark.conftest import small
+
+__all__ = ["small"]
 
 
 def watching(path, **watch):
