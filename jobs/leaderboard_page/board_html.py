@@ -18,17 +18,17 @@ from synfiqa.jobs.leaderboard_page.comparison_parts import (
     simple_wins,
 )
 from synfiqa.jobs.report_page.drawing.evaluation_drawings import edc_curves
-from synfiqa.schemas.evaluation import NetworkComparison
+from synfiqa.schemas.evaluation import JUDGE, NetworkComparison
 from synfiqa.schemas.leaderboard_result import LeaderboardResult, SetFigures
 
-_ROLES = {"model": "accent", "label": "series-2", "random": "muted"}
-_OTHERS = ("series-1", "series-3", "series-4", "series-5")
+_ROLES = {"model": "accent", "label": "series-2", "random": "muted", JUDGE: "ink"}
+_PALETTE = ("accent", *(f"series-{number}" for number in range(1, 9)), "ink")
 FAINT = "line"
 """Colour of the curves of a large table that are not its best rows."""
+COLOURED, BEST = 10, 5
+"""Rows up to which every curve has a colour, and the best rows of a larger table that have one."""
 OPEN_LINES = 40
 """Paired differences of a set up to which they are open."""
-COLOURED = 10
-"""Rows up to which every curve has a colour."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _part(found: LeaderboardResult, figures: SetFigures, anchor: str) -> SetPart
     judged = []
     for number, (judge, table) in enumerate(zip(judges, tables_of(found, figures), strict=True)):
         results = [result for result in figures.results if result.embedder == judge]
-        roles = _roles([row[0] for row in table.rows])
+        roles = colours_of([row[0] for row in table.rows])
         plots = [
             (setting_text(result), _curves(result, roles, f"{anchor}-{number}-{at}"))
             for at, result in enumerate(results)
@@ -101,14 +101,16 @@ def _part(found: LeaderboardResult, figures: SetFigures, anchor: str) -> SetPart
     return SetPart(anchor, figures, judged, differences, rows)
 
 
-def _roles(names: list[str]) -> dict[str, str]:
-    """Return a colour for each scorer, names in the order of the table; beyond COLOURED rows the last are faint."""
-    others = [name for name in names if name not in _ROLES]
-    best = [*_OTHERS, "accent"]
-    own = {name: _OTHERS[at % len(_OTHERS)] for at, name in enumerate(others)}
-    if len(names) > COLOURED:
-        own = {name: best[at] if at < len(best) else FAINT for at, name in enumerate(others)}
-    return {name: _ROLES.get(name) or own[name] for name in names}
+def colours_of(names: list[str]) -> dict[str, str]:
+    """Return a colour of its own for each scorer, names in the order of the table.
+
+    Beyond COLOURED rows the BEST without a colour of `_ROLES` have one, and all others are FAINT.
+    """
+    fixed = {name: _ROLES[name] for name in names if name in _ROLES}
+    free = [role for role in _PALETTE if role not in fixed.values()][: BEST if len(names) > COLOURED else COLOURED]
+    others = [name for name in names if name not in fixed]
+    own = {name: free[at] if at < len(free) else FAINT for at, name in enumerate(others)}
+    return {name: fixed.get(name) or own[name] for name in names}
 
 
 def _curves(result: NetworkComparison, roles: dict[str, str], name: str) -> Markup:

@@ -24,6 +24,9 @@ _STAND_INS = {
     "series-4": "#0a0b09",
     "series-5": "#0a0b0a",
     "paper": "#0a0b0b",
+    "series-6": "#0a0b0c",
+    "series-7": "#0a0b0d",
+    "series-8": "#0a0b0e",
 }
 _VARIABLES = {colour: f"var(--{role})" for role, colour in _STAND_INS.items()}
 _COLOUR = re.compile(r"#[0-9a-f]{6}")

@@ -23,7 +23,7 @@ _METHODS = {
     "random": ("random", "muted"),
     "label": ("label itself", "series-2"),
 }
-_OTHERS = ("series-3", "series-4", "series-5")
+_OTHERS = ("series-3", "series-4", "series-5", "series-6", "series-7", "series-8")
 _RANDOM = "random"
 _JUDGE_NOTE = (
     "the judge's own recognition, the mean cosine of an image to the references of its identity; the limit of what can "

@@ -2,8 +2,10 @@
 
 import re
 
+import pytest
+
 from synfiqa.fiqa_train.leaderboard.published import PUBLISHED
-from synfiqa.jobs.leaderboard_page.board_html import html
+from synfiqa.jobs.leaderboard_page.board_html import COLOURED, FAINT, colours_of, html
 from synfiqa.jobs.leaderboard_page.board_markdown import markdown
 from synfiqa.schemas.evaluation import JUDGE, Difference, Interval
 from synfiqa.schemas.leaderboard_result import (
@@ -153,3 +155,12 @@ def test_a_large_table_draws_its_best_rows_in_colour_and_the_others_faint():
     page = html(board(sets=[own], scorers=list(methods)))
     legend = page.split('class="legend"')[1].split("</div>")[0]
     assert re.findall(r"</span>([a-z0-9]+)<", legend) == [*(f"scorer{at:02d}" for at in range(5)), "random", "others"]
+
+
+@pytest.mark.parametrize("always", [(), (JUDGE, "label", "random")])
+def test_no_two_scorers_of_a_small_table_share_a_colour(always):
+    """With nine rows three pairs did: the norm looked like the judge, sharpness like the bundled model."""
+    names = [*always, *(f"scorer{at}" for at in range(COLOURED - len(always)))]
+    colours = colours_of(names)
+    assert len(set(colours.values())) == COLOURED
+    assert FAINT not in colours.values()
