@@ -17,11 +17,11 @@ import pyarrow as pa
 import torch
 from PIL import Image, ImageDraw, ImageOps
 
-from benchmarks.quality.face_bars.factors import FACTORS
-from benchmarks.quality.face_bars.factors import STEPS as LEVELS
 from benchmarks.quality.face_bars.labels import NOT_JUDGED, fused_labels, networks_of
-from benchmarks.quality.face_bars.ladder_set import Faces, ladder_faces
-from benchmarks.quality.face_bars.people import REFERENCES, cleaned
+from benchmarks.quality.face_bars.ladders.factors import FACTORS
+from benchmarks.quality.face_bars.ladders.factors import STEPS as LEVELS
+from benchmarks.quality.face_bars.ladders.ladder_set import Faces, ladder_faces
+from benchmarks.quality.face_bars.ladders.people import REFERENCES, cleaned
 from synfiqa.actors.degradation.camera.photograph import photographed
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, identity_recipes, reference_recipes
 from synfiqa.actors.face3d import HeadRenderer, Identity, sample_identity

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.quality.face_bars.arithmetic import largest_fall, largest_rise
 from benchmarks.quality.face_bars.bar import Bar
-from benchmarks.quality.face_bars.people import base_recipe, person, references
+from benchmarks.quality.face_bars.ladders.people import base_recipe, person, references
 from benchmarks.quality.face_bars.settings import Settings, spread
 from synfiqa.actors.face3d import HeadRenderer
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector

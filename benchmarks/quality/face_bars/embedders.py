@@ -6,10 +6,10 @@ import numpy as np
 
 from benchmarks.quality.face_bars.arithmetic import TOLERANCE, largest_rise
 from benchmarks.quality.face_bars.bar import Bar, medians
-from benchmarks.quality.face_bars.factors import FACTORS
-from benchmarks.quality.face_bars.ladder_set import REFERENCE, Faces, ladder_set
+from benchmarks.quality.face_bars.ladders.factors import FACTORS
+from benchmarks.quality.face_bars.ladders.ladder_set import REFERENCE, Faces, ladder_set
+from benchmarks.quality.face_bars.ladders.people import drawing_digest
 from benchmarks.quality.face_bars.networks import network
-from benchmarks.quality.face_bars.people import drawing_digest
 from benchmarks.quality.face_bars.settings import Settings
 from synfiqa.fiqa_train.bundled.embedder_metrics import verification_rates
 from synfiqa.fiqa_train.bundled.render_set import RenderSet, SetSize, cached_render_set

@@ -7,7 +7,7 @@ import pyarrow as pa
 import torch
 
 from benchmarks.quality.face_bars.bar import Bar
-from benchmarks.quality.face_bars.people import identity_seed
+from benchmarks.quality.face_bars.ladders.people import identity_seed
 from benchmarks.quality.face_bars.settings import Settings
 from synfiqa.actors.imaging.codec import encode_jpeg
 from synfiqa.actors.model_store.resolved_run import resolve

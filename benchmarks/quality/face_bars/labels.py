@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.quality.face_bars.arithmetic import falls, rank_correlations
 from benchmarks.quality.face_bars.bar import Bar, medians
-from benchmarks.quality.face_bars.factors import FACTORS
-from benchmarks.quality.face_bars.ladder_set import REFERENCE, Faces, ladder_set
+from benchmarks.quality.face_bars.ladders.factors import FACTORS
+from benchmarks.quality.face_bars.ladders.ladder_set import REFERENCE, Faces, ladder_set
 from benchmarks.quality.face_bars.settings import Settings
 from synfiqa.actors.generation.conditional.backends import reference_text
 from synfiqa.actors.model_store.cache import digest_of

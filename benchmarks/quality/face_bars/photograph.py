@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 from skimage.data import astronaut
 
-from benchmarks.quality.face_bars import crop_changes
 from benchmarks.quality.face_bars.arithmetic import rank_correlation
 from benchmarks.quality.face_bars.bar import Bar, medians
-from benchmarks.quality.face_bars.factors import Change
+from benchmarks.quality.face_bars.ladders import crop_changes
+from benchmarks.quality.face_bars.ladders.factors import Change
 from benchmarks.quality.face_bars.settings import Settings
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.quality.face_bars import double_precision
 from benchmarks.quality.face_bars.bar import Bar
-from benchmarks.quality.face_bars.people import base_recipe, person
+from benchmarks.quality.face_bars.ladders.people import base_recipe, person
 from benchmarks.quality.face_bars.settings import Settings
 from synfiqa.actors.face3d.render.assets import build_assets
 from synfiqa.actors.face3d.render.rasterizer import rasterize

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.face_bars.detection import detected
-from benchmarks.quality.face_bars.people import base_recipe, person, references
+from benchmarks.quality.face_bars.ladders.people import base_recipe, person, references
 from benchmarks.quality.face_bars.rasteriser import head, mismatches
 from synfiqa.actors.face3d import HeadRenderer
 from synfiqa.schemas.recipe import Pose

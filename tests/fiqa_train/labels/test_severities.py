@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks.quality.face_bars.factors import FACTORS as LADDERS
-from benchmarks.quality.face_bars.people import base_recipe
+from benchmarks.quality.face_bars.ladders.factors import FACTORS as LADDERS
+from benchmarks.quality.face_bars.ladders.people import base_recipe
 from synfiqa.fiqa_train.labels.severities import COLUMNS, FACTORS, FLAT_COLUMNS, flat_columns, severities
 from synfiqa.schemas.recipe import Expression, Recipe
 from synfiqa.schemas.rows import REGIONS, SAMPLES, recipe_to_row

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.face_bars import labels
-from benchmarks.quality.face_bars.factors import FACTORS
-from benchmarks.quality.face_bars.ladder_set import ladder_faces
-from benchmarks.quality.face_bars.people import base_recipe, person, references
+from benchmarks.quality.face_bars.ladders.factors import FACTORS
+from benchmarks.quality.face_bars.ladders.ladder_set import ladder_faces
+from benchmarks.quality.face_bars.ladders.people import base_recipe, person, references
 from synfiqa.actors.face3d import HeadRenderer
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Catalogue

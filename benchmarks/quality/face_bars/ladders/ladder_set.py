@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality.face_bars.factors import FACTORS, Factor
-from benchmarks.quality.face_bars.people import base_recipe, drawing_digest, person, references
+from benchmarks.quality.face_bars.ladders.factors import FACTORS, Factor
+from benchmarks.quality.face_bars.ladders.people import base_recipe, drawing_digest, person, references
 from benchmarks.quality.face_bars.settings import Settings, spread
 from synfiqa.actors.degradation.degrade import clean_crop_and_degrade, portrait_recipe
 from synfiqa.actors.face3d import HeadRenderer, Identity

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality.face_bars import ladder_set
-from benchmarks.quality.face_bars.factors import FACTORS, STEPS
-from benchmarks.quality.face_bars.ladder_set import REFERENCE, Faces, joined, ladder_faces
-from benchmarks.quality.face_bars.people import base_recipe, identity_seed, person, references
+from benchmarks.quality.face_bars.ladders import ladder_set
+from benchmarks.quality.face_bars.ladders.factors import FACTORS, STEPS
+from benchmarks.quality.face_bars.ladders.ladder_set import REFERENCE, Faces, joined, ladder_faces
+from benchmarks.quality.face_bars.ladders.people import base_recipe, identity_seed, person, references
 from synfiqa.actors.face3d import HeadRenderer
 from synfiqa.fiqa_train.labels.severities import FLAT_COLUMNS, severities
 

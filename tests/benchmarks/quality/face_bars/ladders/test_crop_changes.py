@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality.face_bars import crop_changes
-from benchmarks.quality.face_bars.crop_changes import (
+from benchmarks.quality.face_bars.ladders import crop_changes
+from benchmarks.quality.face_bars.ladders.crop_changes import (
     brightened,
     covered_from_below,
     noisy,

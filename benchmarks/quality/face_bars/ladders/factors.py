@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.quality.face_bars import crop_changes
-from benchmarks.quality.face_bars.people import USUAL_DISTANCE
+from benchmarks.quality.face_bars.ladders import crop_changes
+from benchmarks.quality.face_bars.ladders.people import USUAL_DISTANCE
 from synfiqa.schemas.recipe import Expression, Light, Pose, Recipe
 
 STEPS = 10
