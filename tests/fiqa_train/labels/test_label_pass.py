@@ -22,7 +22,7 @@ from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.rows import LABELS
 from tests.cluster import synthetic
-from tests.jobs import synthetic_run
+from tests.jobs.report_page import synthetic_run
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from synfiqa.jobs.report_page.acceptance_by_group import acceptance_by_group, gr
 from synfiqa.jobs.report_page.data import candidate_frame, opened_units
 from synfiqa.jobs.report_page.page import render_page
 from synfiqa.schemas.rows import CANDIDATES
-from tests.jobs import synthetic_run
+from tests.jobs.report_page import synthetic_run
 
 
 def candidate(number: int, status: str, reason: str = "", **attributes) -> dict:

@@ -9,8 +9,8 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import run_label
 from synfiqa.jobs.report_page.page import render_page
 from synfiqa.schemas.audit import LEVELS
-from tests.jobs.synthetic_audit import make_audit
-from tests.jobs.synthetic_run import config, make_ledger, make_model, make_samples
+from tests.jobs.report_page.synthetic_audit import make_audit
+from tests.jobs.report_page.synthetic_run import config, make_ledger, make_model, make_samples
 from tests.jobs.workflows.test_report_file import Page
 
 

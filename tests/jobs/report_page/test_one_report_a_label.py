@@ -9,7 +9,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.label_pass import run_label
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.workflows.report_file import report_path, run_report
-from tests.jobs.synthetic_run import config, make_ledger, make_model, make_samples
+from tests.jobs.report_page.synthetic_run import config, make_ledger, make_model, make_samples
 
 
 def named(run, label: str, model: str):

@@ -3,7 +3,7 @@
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.jobs.report_page.provenance import provenance
-from tests.jobs.synthetic_run import config, make_ledger
+from tests.jobs.report_page.synthetic_run import config, make_ledger
 
 
 def test_settings_of_the_models_section_are_no_models(tmp_path):

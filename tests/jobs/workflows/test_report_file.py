@@ -33,7 +33,7 @@ from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.manifest import DeadRow
 from synfiqa.schemas.rows import SAMPLES
-from tests.jobs.synthetic_run import MODELS, config, make_ledger, make_model, make_samples
+from tests.jobs.report_page.synthetic_run import MODELS, config, make_ledger, make_model, make_samples
 
 PAGE = "report/index.html"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&$x$"
@@ -531,7 +531,7 @@ def painted(tmp_path_factory):
         ]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.jobs.synthetic_run.identity_recipes", told)
+        patch.setattr("tests.jobs.report_page.synthetic_run.identity_recipes", told)
         store = make_ledger(storage, run)
         make_samples(store, run)
     lost = [DeadRow(item=f"000006/{n}", stage="g", error="e", attempts=3, reason="other_person") for n in range(2)]
@@ -708,7 +708,9 @@ def test_pictures_are_small_and_unreadable_ones_say_so():
 def test_an_unreadable_picture_does_not_hide_the_others(tmp_path, monkeypatch):
     run = config(identities=4, run={"url": str(tmp_path)})
     storage = Storage(run.run.url)
-    monkeypatch.setattr("tests.jobs.synthetic_run.face", lambda identity, recipe: b"" if identity == 1 else JPEG)
+    monkeypatch.setattr(
+        "tests.jobs.report_page.synthetic_run.face", lambda identity, recipe: b"" if identity == 1 else JPEG
+    )
     make_samples(make_ledger(storage, run), run)
     page = report(run, storage)
     assert page.text("identities").endswith("0 unreadable 1 2 3")
