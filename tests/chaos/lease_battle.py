@@ -19,7 +19,7 @@ from synfiqa.schemas.errors import RunHeld
 from tests.chaos.battle import Battle
 from tests.chaos.driver import Order
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.alone import Alone
+from tests.fiqa_train.training.whole_trainings.alone import Alone
 
 LABEL_STEPS = 8
 TRAIN_S = 3.0

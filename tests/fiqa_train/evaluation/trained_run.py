@@ -6,7 +6,7 @@ from synfiqa.fiqa_train.training.checkpoints import parse_state
 from synfiqa.fiqa_train.training.engine.fit import fit
 from synfiqa.fiqa_train.training.train_run import run_train
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.alone import Alone
+from tests.fiqa_train.training.whole_trainings.alone import Alone
 
 
 def train_here(config, storage):

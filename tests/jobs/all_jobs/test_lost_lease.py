@@ -26,7 +26,7 @@ from synfiqa.schemas.manifest import DatasetSummary
 from tests.cluster.run.test_lease import put, record
 from tests.fiqa_train.evaluation.test_evaluate_run import Detail
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.alone import Alone
+from tests.fiqa_train.training.whole_trainings.alone import Alone
 from tests.free_ports import joined
 
 pytestmark = pytest.mark.ray

@@ -22,7 +22,7 @@ from tests.chaos.driver import MODELS, Order, config_of
 from tests.chaos.oracle import without_ray
 from tests.chaos.stub_stages import Trouble, stub_stages
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.alone import Alone
+from tests.fiqa_train.training.whole_trainings.alone import Alone
 
 
 class Pixels:

@@ -25,7 +25,7 @@ from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import JobFailed, UserError
 from synfiqa.schemas.model_card import ModelCard, ScoreScale
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.alone import Alone
+from tests.fiqa_train.training.whole_trainings.alone import Alone
 
 
 def sized(task, **changes):

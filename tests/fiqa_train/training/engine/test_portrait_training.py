@@ -19,8 +19,8 @@ from synfiqa.schemas.config.train_config import TrainSection
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import Epoch
 from tests.actors.nets.fiqa.dsl.tiny_dsl import SIDE, tiny
-from tests.fiqa_train.training.alone import Alone
 from tests.fiqa_train.training.dsl.portraits import Held, blurred
+from tests.fiqa_train.training.whole_trainings.alone import Alone
 
 SECTION = {
     "method": "dsl_fiqa",

@@ -21,7 +21,7 @@ from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import TrainingResult, parse
 from tests.fiqa_train.labelled_run import make_run, small_config
-from tests.fiqa_train.training.alone import Alone
+from tests.fiqa_train.training.whole_trainings.alone import Alone
 from tests.free_ports import joined
 
 

@@ -15,9 +15,9 @@ from synfiqa.fiqa_train.training.task import training_task
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.config.train_config import TrainSection
 from tests.fiqa_train.labelled_run import make_run
-from tests.fiqa_train.training.alone import Alone
+from tests.fiqa_train.training.whole_trainings.alone import Alone
 
-FOLDER = Path(__file__).parents[3] / "configs/train"
+FOLDER = Path(__file__).parents[4] / "configs/train"
 FILES = sorted(FOLDER.glob("*.yaml"))
 FACES = [path for path in FILES if not path.stem.startswith("dsl-fiqa")]
 """Those that train on aligned faces; portraits are trained on in engine/test_portrait_training.py."""
