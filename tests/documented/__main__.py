@@ -9,9 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.documented.fixtures import copy_checkout, environment, write_fixtures, write_shims
-from tests.documented.registry import Entry, entries
-from tests.documented.run import LIMIT_S, run
+from tests.documented.commands.fixtures import copy_checkout, environment, write_fixtures, write_shims
+from tests.documented.commands.registry import Entry, entries
+from tests.documented.commands.run import LIMIT_S, run
 from tests.stores import servers
 
 TAIL = 40

@@ -1,8 +1,8 @@
 """The table of metrics in docs/metrics.md, made from the definitions; `--write` writes it."""
 
 from synfiqa.cluster.telemetry.metric_table import DEFINITIONS, LABELS
+from tests.documented.commands.parse import ROOT
 from tests.documented.page_tables import table, with_table, write_or_compare
-from tests.documented.parse import ROOT
 
 PAGE = ROOT / "docs" / "metrics.md"
 

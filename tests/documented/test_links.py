@@ -30,7 +30,7 @@ def without_blocks(text: str) -> str:
 
 
 def without_diffs(text: str) -> str:
-    """Leave out diffs, which add the modules that they name; tests/extension applies them."""
+    """Leave out diffs, which add the modules that they name; tests/documented/extending applies them."""
     return re.sub(r"^```diff .*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
 
 

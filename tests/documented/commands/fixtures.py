@@ -17,7 +17,7 @@ from synfiqa.actors.model_store.loading import build_network
 from synfiqa.actors.model_store.rehearsal import random_state
 from synfiqa.schemas.model_card import ModelCard
 from tests.cluster.finished_run import finished_run
-from tests.documented.parse import ROOT
+from tests.documented.commands.parse import ROOT
 from tests.e2e.command import TINY
 
 SHIMS = {

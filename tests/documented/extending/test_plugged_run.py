@@ -11,8 +11,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests.documented.extending.page import blocks, build, run
 from tests.e2e.command import ROOT, TINY
-from tests.extension.page import blocks, build, run
 
 pytestmark = pytest.mark.e2e
 

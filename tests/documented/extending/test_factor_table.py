@@ -104,7 +104,7 @@ def test_ladders_of_the_bundled_networks_are_the_same():
 
 def test_a_factor_is_named_in_six_files():
     """Row, recipe field, config keys, operator, registry of operators, and what counts as fault-free; in no reader."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     files = [
         file for top in ("schemas", "actors", "fiqa_train", "jobs", "cluster") for file in (root / top).rglob("*.py")
     ]

@@ -5,7 +5,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROGRAMS = ("synfiqa", "uv", "python", "pip", "ray", "bash", "export")
 SHELL = ("", "sh", "bash", "console")
 """Languages of code blocks whose lines may be commands; blocks without a language hold drawings and listings too."""
@@ -42,7 +42,7 @@ def of_text(text: str, document: str) -> list[Shown]:
     """Return the commands of a text."""
     found = []
     for _, language, title, code in _FENCE.findall(text):
-        # A block with a title is a file or a diff, which tests/extension reads.
+        # A block with a title is a file or a diff, which tests/documented/extending reads.
         if title:
             continue
         if language == "python":

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.documented.fixtures import copy_checkout, environment, write_fixtures, write_shims
-from tests.documented.registry import entries
-from tests.documented.run import LIMIT_S, run
+from tests.documented.commands.fixtures import copy_checkout, environment, write_fixtures, write_shims
+from tests.documented.commands.registry import entries
+from tests.documented.commands.run import LIMIT_S, run
 
 QUICK = [entry for entry in entries() if entry.quick]
 

@@ -9,7 +9,7 @@ import zipfile
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "extending.md"
 _BLOCK = re.compile(r'^```\w+ title="([^"\n]+)"\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 _CODE = ("jobs", "actors", "schemas", "cluster", "fiqa_train", "tests", "configs", "docs", "benchmarks", "synfiqa")

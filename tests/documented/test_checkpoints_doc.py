@@ -33,7 +33,7 @@ from tests.actors.generation.face_model import python2_pickle
 from tests.actors.model_store.cards import catalogue
 from tests.documented import checkpoints_table
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "checkpoints.md").read_text(encoding="utf-8")
 CHAIN = (ROOT / "docs" / "generative-chain.md").read_text(encoding="utf-8")
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.documented.parse import shown
-from tests.documented.registry import Entry, normal
+from tests.documented.commands.parse import shown
+from tests.documented.commands.registry import Entry, normal
 
 LIMIT_S = 900.0
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.extension.page import apply, run
+from tests.documented.extending.page import apply, run
 
 TESTS = {
     "factor": ("tests/schemas/factors", "tests/actors/degradation/test_operators.py", "tests/schemas/test_rows.py"),

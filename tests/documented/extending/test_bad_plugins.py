@@ -5,7 +5,7 @@ import pytest
 from synfiqa.actors.model_store.resolved_run import resolve, try_plugins
 from synfiqa.jobs.config import parse_config
 from synfiqa.schemas.errors import UserError
-from tests.extension.page import blocks
+from tests.documented.extending.page import blocks
 
 CODE = blocks()["dust/synfiqa_dust.py"]
 FACTOR = {"generate": {"factors": {"dust": {"rate": 0.5, "interval": [20, 400]}}}}

@@ -8,7 +8,7 @@ from synfiqa.actors.quality.registry import standalone
 from synfiqa.jobs.config import parse_config
 from synfiqa.jobs.terminal.model_tables import run_list
 from synfiqa.schemas.factors.plugin_rows import rows_here
-from tests.extension.page import blocks
+from tests.documented.extending.page import blocks
 
 CODE = blocks()["dust/synfiqa_dust.py"]
 ENTRIES = {

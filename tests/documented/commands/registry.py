@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-LIST = Path(__file__).with_name("commands.yaml")
+LIST = Path(__file__).parents[1] / "commands.yaml"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pytest
 
 from synfiqa.jobs.cli import build_parser
 from tests.documented.__main__ import chosen
-from tests.documented.parse import ROOT, of_text, shown
-from tests.documented.registry import Entry, entries, filled, mentions, normal
+from tests.documented.commands.parse import ROOT, of_text, shown
+from tests.documented.commands.registry import Entry, entries, filled, mentions, normal
 
 SHOWN = {normal(one.text, one.python): one for one in shown()}
 LISTED = {entry.command: entry for entry in entries()}
