@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from tests.chaos.stub_stages import BROKEN, NODE
-from tests.free_ports import add_node, start_cluster
+from tests.cluster.ray_cluster.free_ports import add_node, start_cluster
 
 START_TRIES = 4
 POOLS = ("a", "b")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.free_ports import FLAGS, free_port
+from tests.cluster.ray_cluster.free_ports import FLAGS, free_port
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 TRIES = 3

@@ -16,8 +16,8 @@ from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed
+from tests.cluster.ray_cluster.free_ports import add_node, joined
 from tests.cluster.toy_stages import AddOne, Ponder, toy_units
-from tests.free_ports import add_node, joined
 
 ONE_WORKER = PlacementSection(workers=1)
 

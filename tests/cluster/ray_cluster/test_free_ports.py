@@ -8,7 +8,7 @@ import pytest
 from ray._private import services
 
 from synfiqa.cluster.pipeline.ray_session import prepare_environment
-from tests.free_ports import add_node, start_cluster
+from tests.cluster.ray_cluster.free_ports import add_node, start_cluster
 
 DEFAULT = 52365
 

@@ -8,7 +8,7 @@ from synfiqa.cluster.storage.storage import Storage
 from synfiqa.cluster.telemetry.machine import cpu_class
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
-from tests.free_ports import add_node, joined
+from tests.cluster.ray_cluster.free_ports import add_node, joined
 
 GOOD = Answer("one", cpu_class(), ())
 

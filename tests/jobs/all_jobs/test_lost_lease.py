@@ -23,11 +23,11 @@ from synfiqa.jobs.generation.dataset import MadeDataset
 from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import RunHeld
 from synfiqa.schemas.manifest import DatasetSummary
+from tests.cluster.ray_cluster.free_ports import joined
 from tests.cluster.run.test_lease import put, record
 from tests.fiqa_train.evaluation.test_evaluate_run import Detail
 from tests.fiqa_train.labelled_run import make_run
 from tests.fiqa_train.training.whole_trainings.alone import Alone
-from tests.free_ports import joined
 
 pytestmark = pytest.mark.ray
 

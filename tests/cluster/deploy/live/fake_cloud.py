@@ -17,7 +17,7 @@ import psutil
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
 from tests.chaos.stub_stages import MACHINE
-from tests.free_ports import FLAGS, free_port
+from tests.cluster.ray_cluster.free_ports import FLAGS, free_port
 
 PROVIDER = "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider"
 """Named as an external one, since Ray's wheel lacks the defaults of its own name for it."""

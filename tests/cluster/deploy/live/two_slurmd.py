@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.free_ports import free_port
+from tests.cluster.ray_cluster.free_ports import free_port
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 START_S, END_S = 60.0, 20.0

@@ -15,8 +15,8 @@ from synfiqa.cluster.ray_cluster.nodes import alive_nodes
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.schemas.config.cluster import PlacementSection, ResilienceSection
 from synfiqa.schemas.errors import JobFailed
+from tests.cluster.ray_cluster.free_ports import add_node, joined
 from tests.cluster.toy_stages import AddOne, toy_units
-from tests.free_ports import add_node, joined
 
 SHORT = ResilienceSection(placement_wait_s=1)
 

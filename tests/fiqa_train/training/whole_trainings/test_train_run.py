@@ -20,9 +20,9 @@ from synfiqa.fiqa_train.training.train_run import run_train
 from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.evaluation import TrainingResult, parse
+from tests.cluster.ray_cluster.free_ports import joined
 from tests.fiqa_train.labelled_run import make_run, small_config
 from tests.fiqa_train.training.whole_trainings.alone import Alone
-from tests.free_ports import joined
 
 
 class Dying(ray_training.RaySession):

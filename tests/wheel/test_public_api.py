@@ -8,7 +8,7 @@ import pytest
 
 import synfiqa
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
