@@ -12,6 +12,8 @@ from tests.documented.page_tables import table, with_table, write_or_compare
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "checkpoints.md"
 FOLDER = ROOT / "configs" / "models"
+FILES = sorted([*FOLDER.glob("*.yaml"), *(FOLDER / "generative-chain").glob("*.yaml")], key=lambda path: path.name)
+"""Files of both tables; those of quality scorers have a page of their own."""
 PARTS = (
     *("detector", "pose", "glasses", "expression", "uniqueness", "embedder", "image_text"),
     *("identity_generator", "face_model", "face_encoder", "face_parser", "conditional_diffusion"),
@@ -21,13 +23,14 @@ COLUMNS = ("weights", "training_data", "commercial_use", "alternative")
 
 
 def documents() -> dict[str, dict]:
-    """Return the content of every file in configs/models/ by its name without suffix."""
-    return {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yaml"))}
+    """Return the content of every file by its name without suffix."""
+    return {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FILES}
 
 
 def tables() -> dict[str, str]:
     """Return the tables by the name of their place in the page."""
     files = documents()
+    places = {path.stem: path.relative_to(ROOT) for path in FILES}
     remarks = [content["about"] for content in files.values() if "part" in content["about"]]
     # Where the card is of another network than the release uses, `chain` describes the latter.
     chain = {about["part"]: about | about.get("chain", {}) for about in remarks}
@@ -35,7 +38,7 @@ def tables() -> dict[str, str]:
     heads = ("role", "published chain", "weights", "training data", "commercial use", "permissive alternative")
     listed = [
         (
-            f"[{name}](../configs/models/{name}.yaml)",
+            f"[{name}](../{places[name]})",
             next(iter(content["models"].values()))["role"],
             *(content["about"][column] for column in ("published", "weights", "training_data", "commercial_use")),
         )

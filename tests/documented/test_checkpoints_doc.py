@@ -44,7 +44,7 @@ def blocks(text, language):
     return [textwrap.dedent(code) for _, kind, code in found if kind == language]
 
 
-FILES = sorted((ROOT / "configs" / "models").glob("*.yaml"))
+FILES = checkpoints_table.FILES
 DOCUMENTS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FILES}
 CARDS = {name: card for content in DOCUMENTS.values() for name, card in content["models"].items()}
 CONFIGS = [yaml.safe_load(block) for text in (TEXT, CHAIN) for block in blocks(text, "yaml")]
