@@ -20,6 +20,16 @@ LARGEST = {
     **dict.fromkeys(("squint", "nose_wrinkle", "corners_down", "lips_pressed", "eyes_closed"), 0.6),
     "gaze": 45.0,
     **dict.fromkeys(COVERED, 0.02),
+    # Every photograph of the profile camera has some noise, some compression and a measured rest of rotation.
+    **dict.fromkeys(("camera_dark", "camera_bright"), float(np.log(1.6))),
+    "small_face": float(np.log(35.2 / 24)),
+    "camera_noise": 4.0,
+    "camera_codec": float(np.log(95 / 70)),
+    "tone": float(np.log(1.3)),
+    "low_contrast": 0.15,
+    "distortion": 0.02,
+    "cut": 0.5,
+    "crop_turn": 5.0,
 }
 """Largest severity of a fault-free sample by factor; 0 for all others, factors of plug-ins among them."""
 

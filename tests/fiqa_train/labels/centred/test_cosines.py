@@ -16,7 +16,8 @@ from synfiqa.fiqa_train.labels.centred.cosines import (
     relative_cosines,
 )
 from synfiqa.fiqa_train.labels.centred.fault_free import LARGEST, fault_free
-from synfiqa.fiqa_train.labels.severities import FACTORS
+from synfiqa.fiqa_train.labels.severities import FACTORS, severity_names
+from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
 
 
 def unit(vectors):
@@ -91,3 +92,16 @@ def test_a_picture_is_fault_free_when_no_severity_is_above_its_limit():
         assert fault_free(zero | {name: np.array([0, limit, limit + 0.1], np.float32)}).tolist() == [True, True, False]
     dusty = zero | {"dust": np.array([0, 0.01, 1], np.float32)}
     assert fault_free(dusty).tolist() == [True, False, False], "factors of plug-ins count from 0"
+
+
+def test_a_photograph_with_a_cameras_usual_noise_and_file_is_fault_free():
+    """No sample of the profile camera was fault-free: all of them have some noise, some compression and some rest of
+    rotation, and severities without a limit had to be 0, so that labels were cosines to the references alone."""
+    names = severity_names(CAMERA_FACTORS)
+    usual = {"camera_noise": 2.0, "camera_codec": 0.2, "crop_turn": 1.5, "small_face": 0.2}
+    photograph = {name: np.array([usual.get(name, 0.0)], np.float32) for name in names}
+    assert fault_free(photograph).tolist() == [True]
+    for name, limit in LARGEST.items():
+        if name in names:
+            assert not fault_free(photograph | {name: np.array([limit + 0.1], np.float32)}).any(), name
+    assert set(LARGEST) <= set(names), "no limit of a severity that is not in the table"
