@@ -14,7 +14,7 @@ def bootstrap(options: argparse.Namespace) -> None:
         require_address()
     from synfiqa.jobs.workflows.bundled_networks import run_bootstrap
 
-    run_bootstrap(out, options.seed, options.part, options.teacher)
+    run_bootstrap(out, options.seed, options.part, options.teacher, options.run)
 
 
 COMMAND = Command(
@@ -24,11 +24,12 @@ COMMAND = Command(
         option("--out", metavar="DIR", help="folder for all weights and cards (default: those of this checkout)"),
         option(
             "--part",
-            choices=("all", "networks", "quality", "dsl", "student"),
+            choices=("all", "networks", "quality", "student", "dsl"),
             default="all",
-            help="what to train (default: all, which is networks, quality and dsl)",
+            help="what to train, in the order of all (default: all)",
         ),
         option("--teacher", default="dlib", metavar="NAME", help="embedder that a student learns from (default: dlib)"),
+        option("--run", default="", metavar="URL", help="run whose faces a student learns on (default: quality's)"),
         option("--seed", type=int, default=0, metavar="N", help="seed of renders and training (default: 0)"),
     ),
     bootstrap,

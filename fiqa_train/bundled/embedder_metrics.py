@@ -61,12 +61,18 @@ def verification_rates(embed: Embed, held_out: RenderSet) -> dict[str, float]:
     `varied` pairs a clean reference with a sample degraded as a run's default would.
     """
     clean, varied = held_out.of("clean"), held_out.of("varied")
-    references = embed(clean.crops)
+    degraded = embed(degrade_all(varied.crops, varied.recipes))
+    return rates_of(embed(clean.crops), clean.identity, degraded, varied.identity)
+
+
+def rates_of(
+    references: np.ndarray, reference_identity: np.ndarray, degraded: np.ndarray, degraded_identity: np.ndarray
+) -> dict[str, float]:
+    """Return rates among references (`clean`) and between references and degraded faces (`varied`) by unit vectors."""
     upper = np.triu_indices(len(references), k=1)
     cosines = (references @ references.T)[upper]
-    same = clean.identity[upper[0]] == clean.identity[upper[1]]
-    degraded = embed(degrade_all(varied.crops, varied.recipes))
-    genuine, impostor = pair_scores(references, clean.identity, degraded, varied.identity)
+    same = reference_identity[upper[0]] == reference_identity[upper[1]]
+    genuine, impostor = pair_scores(references, reference_identity, degraded, degraded_identity)
     return {
         "clean_tar_at_fmr_1e-3": tar_at_fmr(cosines[same], cosines[~same], 1e-3),
         "clean_eer": equal_error_rate(cosines[same], cosines[~same]),

@@ -13,15 +13,17 @@ import yaml
 
 from synfiqa.actors.model_store.architectures.extras import require_extra
 from synfiqa.actors.model_store.catalogue import BUNDLED, Catalogue
-from synfiqa.cluster.run.manifest import RecipeChanged
+from synfiqa.cluster.pipeline.ray_session import ray_session
+from synfiqa.cluster.run.generations import current
+from synfiqa.cluster.run.manifest import RecipeChanged, load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.bundled.everything import NETWORKS, train_networks
 from synfiqa.fiqa_train.bundled.portrait_model.dsl_model import train_portrait_quality
 from synfiqa.fiqa_train.bundled.publish import publish_quality
-from synfiqa.fiqa_train.bundled.render_set import SetSize, cache_path, cached_render_set
 from synfiqa.fiqa_train.evaluation.document import EVALUATION
 from synfiqa.fiqa_train.training.checkpoints import BUNDLED_FILE, load_trained, model_folder
 from synfiqa.jobs.config import load_config
+from synfiqa.jobs.generation.dataset import make_dataset
 from synfiqa.jobs.workflows.whole_run import run_all
 from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
@@ -38,14 +40,14 @@ FIELDS = dict(zip(NETWORKS, ("embedder", "evaluation_embedder", "image_text"), s
 """Network -> the field of section `models` in which a run names it."""
 
 
-def run_bootstrap(out: Path | None, seed: int, part: str, teacher: str = TEACHER) -> None:
-    """Train the `networks`, the `quality` model, that of portraits (`dsl`), `all` of these or a `student`.
+def run_bootstrap(out: Path | None, seed: int, part: str, teacher: str = TEACHER, run: str = "") -> None:
+    """Train the `networks`, the `quality` model, a `student` of a recogniser, the model of portraits (`dsl`), or `all`.
 
     Digests and figures are printed.
 
     Without `out` they replace those of this checkout. `quality` alone uses the networks that are there. A student
-    learns the centred space of `teacher`, an embedder of the built-in catalogue. UserError, first of all, when the
-    recogniser that labels the quality model's run is not installed.
+    learns the centred space of `teacher`, an embedder of the built-in catalogue, on the faces of `run` or else of the
+    quality model's. UserError, first of all, when the recogniser that labels the quality model's run is not installed.
     """
     folder = out or BUNDLED
     if folder.exists() and not folder.is_dir():
@@ -53,27 +55,37 @@ def run_bootstrap(out: Path | None, seed: int, part: str, teacher: str = TEACHER
     if part in ("all", "quality"):
         # The run finds it out too, when the networks are trained already.
         require_extra(Catalogue.load().model(load_config(str(CONFIG)).label.embedder, "embedder").card)
-    if part == "student":
-        _print_card(bootstrap_student(folder, seed, teacher))
     if part in ("all", "networks"):
         for card in train_networks(folder, seed, WORK):
             _print_card(card)
     if part in ("all", "quality"):
         _print_card(bootstrap_quality(folder, out / BUNDLED_FILE.name if out else BUNDLED_FILE, seed))
+    if part in ("all", "student"):
+        _print_card(bootstrap_student(folder, seed, teacher, run))
     if part in ("all", "dsl"):
         _print_card(train_portrait_quality(folder, seed, load_config(str(PORTRAIT_CONFIG)).train))
 
 
-def bootstrap_student(folder: Path, seed: int, teacher: str) -> ModelCard:
-    """Train a student of an embedder on the renders that the networks are trained on; UserError for an unknown name."""
+def bootstrap_student(folder: Path, seed: int, teacher: str, run: str = "") -> ModelCard:
+    """Train a student of an embedder on the faces of a run; UserError for a name or a run that cannot be had.
+
+    run: folder or URL of a finished run, else that of `bootstrap_quality` is taken, and generated where it is missing.
+    """
     import torch
 
+    from synfiqa.fiqa_train.bundled.student.run_faces import faces_of_run
     from synfiqa.fiqa_train.bundled.student.student_network import train_student
 
     model = Catalogue.load().model(teacher, "embedder")
     require_extra(model.card)
+    storage = current(run) if run else _generated(quality_run(folder, seed))
     torch.set_num_threads(1)
-    return train_student(model, cached_render_set(cache_path(seed, WORK), seed, SetSize()), folder, seed)
+    return train_student(model, faces_of_run(storage, model), load_run(storage).fingerprint, folder, seed)
+
+
+def _generated(config: RunConfig) -> Storage:
+    with ray_session():
+        return make_dataset(config, current(config.run.url, config.resilience.retry_budget_s)).storage
 
 
 def bootstrap_quality(networks: Path, target: Path, seed: int, overrides: list[str] | None = None) -> ModelCard:

@@ -4,7 +4,9 @@
 (of 218 that have so many) from the folder LFW (one folder a person), about a quarter of an hour. A recogniser judges;
 pairs are all genuine ones and a sample of the impostors, pair quality is the lower one, intervals are by bootstrap over
 people. `detector` is the probability with which the detector found the face. Then ladders: 24 faces, each fault at five
-strengths before detection, by the first judge. `--scorers` takes what `synfiqa score --model` takes. Prints Markdown.
+strengths before detection, by the first judge. Last the figures by which a model is chosen, with intervals and paired
+differences to LightQNet; with `--seeds 0 1 2` also their medians. `--scorers` takes what `synfiqa score --model` takes.
+Prints Markdown.
 """
 
 import argparse
@@ -12,14 +14,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from benchmarks.quality.photographs.development import development_photos
-from benchmarks.quality.photographs.faces import faces_of
+from benchmarks.quality.photographs.faces import Faces, faces_of, likeness
 from benchmarks.quality.photographs.lightqnet import LightQNet
 from benchmarks.quality.photographs.real_ladders import LadderFigures, brightness, figures_of, ladders_of
+from benchmarks.quality.photographs.wanted import (
+    BRIGHTNESS,
+    SIMILARITY,
+    Rows,
+    correlation_rows,
+    ladder_rows,
+    median_table,
+    pauc_rows,
+    table,
+)
 from synfiqa.actors.players import player
 from synfiqa.actors.quality.factories import ScorerSettings
+from synfiqa.actors.roles import Embedder
 from synfiqa.fiqa_train.evaluation.compare import Protocol, compare
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, enumerate_pairs, pair_similarity
 from synfiqa.fiqa_train.scoring.sources import open_scorer
@@ -28,6 +40,7 @@ from synfiqa.schemas.evaluation import Comparison
 SCORERS = ("bundled-quality", "norm", "mirror", "sharpness", "random")
 SHOWN = ("noise", "JPEG", "darkening", "over-exposure", "blur", "low resolution")
 """Faults of the ladders whose drops are printed."""
+LIGHTQNET = "LightQNet"
 IMPOSTORS = 300_000
 LIMIT = 0.3
 
@@ -45,33 +58,74 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--fmr", nargs="+", type=float, default=[1e-2, 1e-3])
     parser.add_argument("--resamples", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", nargs="+", type=int, help="several draws of people and faults, with their medians")
+    parser.add_argument("--versus", default="", metavar="SCORER", help="print differences of the first scorer to it")
     options = parser.parse_args(arguments)
-    photos = development_photos(options.lfw, options.people, options.each, options.seed)
-    for title, seed in (("natural", None), ("0 to 2 of 15 faults before detection", options.seed)):
-        faces = faces_of(photos, seed)
+    if options.lightqnet is not None and not options.versus:
+        options.versus = LIGHTQNET
+    by_seed = []
+    for seed in options.seeds or [options.seed]:
+        print(f"\n# Seed {seed}")
+        by_seed.append(_measured(options, seed))
+        scorers = list(next(iter(by_seed[-1].figures.values())))
+        print("\n" + table(by_seed[-1], scorers, options.versus), flush=True)
+    if len(by_seed) > 1:
+        print("\n" + median_table(by_seed, scorers, options.versus))
+
+
+def _measured(options: argparse.Namespace, seed: int) -> Rows:
+    """Print the tables of one draw of people and faults, and return the figures that matter."""
+    photos = development_photos(options.lfw, options.people, options.each, seed)
+    catalogue = ScorerSettings().catalogue
+    judges = {judge: player(catalogue.model(judge, "embedder")) for judge in options.judges}
+    first = judges[options.judges[0]]
+    rows, sets = Rows({}, {}), {}
+    for title, fault_seed in (("natural", None), ("with faults", seed)):
+        faces = sets[title] = faces_of(photos, fault_seed)
         qualities = qualities_of(faces.images, options.scorers, options.lightqnet)
-        qualities["detector"] = faces.probability
+        found = qualities | {"detector": faces.probability}
         print(
             f"\n**{title}**: {len(photos)} photographs of {options.people} people, {faces.without_face} without a face"
         )
-        people = np.unique(faces.person, return_inverse=True)[1]
-        table = enumerate_pairs(people, IMPOSTORS, options.seed)
-        protocol = Protocol(options.fmr, LIMIT, options.resamples, options.seed)
-        for judge in options.judges:
-            embedder = player(ScorerSettings().catalogue.model(judge, "embedder"))
-            similarity = pair_similarity(embed_flipped(embedder, faces.images), table)
-            results = compare(qualities, similarity, table, people, protocol)
-            print("\n" + markdown(judge, results), flush=True)
-        if seed is None:
-            light = brightness(faces.images)
-            found = {name: spearmanr(scores, light).statistic for name, scores in qualities.items()}
-            print("\nSpearman of score and brightness of the face: " + _listed(found), flush=True)
+        rows |= _compared(options, seed, title, faces, found, judges)
+        if fault_seed is None:
+            row, other = BRIGHTNESS, brightness(faces.images)
+        else:
+            clean = sets["natural"]
+            row = SIMILARITY
+            other = likeness(first.embed(faces.images), faces, first.embed(clean.images), clean)
+        kept = np.isfinite(other)
+        scores = {name: values[kept] for name, values in qualities.items()}
+        rows |= correlation_rows(row, scores, other[kept], faces.person[kept], options.versus, options.resamples, seed)
     if options.faces:
-        embedder = player(ScorerSettings().catalogue.model(options.judges[0], "embedder"))
-        ladders = ladders_of(photos, options.faces, embedder.embed, options.seed)
+        ladders = ladders_of(photos, options.faces, first.embed, seed)
         scores = qualities_of(ladders.crops, options.scorers, options.lightqnet)
         print(f"\n**Ladders**: {options.faces} faces, judge {options.judges[0]}, {ladders.missed} without a face\n")
         print(ladder_table({name: figures_of(ladders, found) for name, found in scores.items()}), flush=True)
+        rows |= ladder_rows(ladders, scores, options.versus, options.resamples, seed)
+    return rows
+
+
+def _compared(
+    options: argparse.Namespace,
+    seed: int,
+    title: str,
+    faces: Faces,
+    qualities: Mapping[str, np.ndarray],
+    judges: Mapping[str, Embedder],
+) -> Rows:
+    """Print the pAUC by each judge, and return the rows by the first of them."""
+    people = np.unique(faces.person, return_inverse=True)[1]
+    pairs = enumerate_pairs(people, IMPOSTORS, seed)
+    protocol = Protocol(options.fmr, LIMIT, options.resamples, seed)
+    versus = [(name, options.versus) for name in qualities if options.versus and name != options.versus]
+    rows = Rows({}, {})
+    for number, (judge, embedder) in enumerate(judges.items()):
+        similarity = pair_similarity(embed_flipped(embedder, faces.images), pairs)
+        results = compare(qualities, similarity, pairs, people, protocol, versus)
+        print("\n" + markdown(judge, results), flush=True)
+        rows = rows if number else pauc_rows(title, results)
+    return rows
 
 
 def qualities_of(crops: np.ndarray, names: Sequence[str], lightqnet: Path | None) -> dict[str, np.ndarray]:
@@ -82,7 +136,7 @@ def qualities_of(crops: np.ndarray, names: Sequence[str], lightqnet: Path | None
         scorer.calibrate(crops)
         found[name] = scorer.score(crops)
     if lightqnet is not None:
-        found["LightQNet"] = LightQNet(lightqnet).score(crops)
+        found[LIGHTQNET] = LightQNet(lightqnet).score(crops)
     return found
 
 
@@ -110,10 +164,6 @@ def markdown(judge: str, results: Sequence[Comparison]) -> str:
     first = results[0]
     rows.append(f"\n{first.n_genuine:,} genuine and {first.n_impostor:,} impostor pairs, R {first.discard_limit:g}.")
     return "\n".join(rows)
-
-
-def _listed(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:+.2f}" for name, value in values.items())
 
 
 def _cell(result: Comparison, name: str) -> str:

@@ -1,7 +1,9 @@
-"""Trains a network of bundled-a's shape to place faces where its teacher's centred space has them.
+"""Trains a small network to place faces where its teacher's centred space has them.
 
 The loss of a batch is that of each vector, 1 - cos(s, t), and that of all pairs, the mean squared difference of the two
-matrices of cosines (Tung and Mori 2019, similarity-preserving distillation): labels are made of cosines of pairs.
+matrices of cosines (Tung and Mori 2019, similarity-preserving distillation): labels are made of cosines of pairs. Since
+these are cosines of one person's faces, a batch has several faces of each of its people. Faces are read in colour and
+in their own light, as the teacher reads them; standardised ones would hide darkness from the student.
 """
 
 from collections.abc import Iterator
@@ -13,26 +15,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from synfiqa.actors.imaging.gray import standardise
-from synfiqa.actors.model_store.architectures.extras import require_extra
 from synfiqa.actors.model_store.cache import digest_of
 from synfiqa.actors.model_store.catalogue import Model, read_bundled
 from synfiqa.actors.model_store.checks.network_cost import gflop
 from synfiqa.actors.nets.small_iresnet import SmallIResNet
 from synfiqa.actors.players import player
-from synfiqa.fiqa_train.bundled.embedder import BATCH, LEARNING_RATE, PLANS, WEIGHT_DECAY
-from synfiqa.fiqa_train.bundled.embedder_metrics import match_cosine, verification_rates
+from synfiqa.fiqa_train.bundled.embedder import LEARNING_RATE, PLANS, WEIGHT_DECAY
+from synfiqa.fiqa_train.bundled.embedder_metrics import match_cosine
 from synfiqa.fiqa_train.bundled.one_cycle import train_one_cycle
 from synfiqa.fiqa_train.bundled.publish import LICENCE, publish, write_card
-from synfiqa.fiqa_train.bundled.render_set import RenderSet
-from synfiqa.fiqa_train.bundled.student.student_metrics import agreement, tar_by_fault
-from synfiqa.fiqa_train.bundled.student.teacher_space import StudentFaces, faces_with_faults, units_of, vectors_of
+from synfiqa.fiqa_train.bundled.student.run_faces import RunFaces, seen_and_held_out
+from synfiqa.fiqa_train.bundled.student.student_metrics import (
+    agreement,
+    student_rates,
+    tar_by_fault,
+    units_of,
+    vectors_of,
+)
 from synfiqa.schemas.model_card import ModelCard
 from synfiqa.schemas.seeds import derive_seed, generator
 
 NAME = "bundled-student"
 SHAPE = PLANS["bundled-a"]
-EPOCHS = 30
+EPOCHS = 10
+PEOPLE, FACES_EACH = 4, 8
+"""People of a batch, and faces of each."""
 PAIRS_WEIGHT = 2.0
 """Weight of the loss of pairs beside that of single vectors."""
 SHIFT = 1
@@ -40,18 +47,16 @@ SHIFT = 1
 
 
 def train_student(
-    teacher: Model, faces: RenderSet, folder: Path, seed: int, epochs: int = EPOCHS, copies: int = 1
+    teacher: Model, faces: RunFaces, fingerprint: str, folder: Path, seed: int, epochs: int = EPOCHS
 ) -> ModelCard:
-    """Train a student on the renders of part "train", publish it into the folder and return its card with metrics.
+    """Train a student on most people of a run, publish it into the folder and return its card with metrics.
 
-    Metrics are of held-out people: Spearman's correlation of labels with the teacher's, and TAR under strong faults.
-    UserError when the teacher needs an extra that is not installed, or its weights are missing.
+    Metrics are of the other people: Spearman's correlation of labels with the teacher's, and TAR under strong faults.
+    UserError when the run has fewer than three people.
     """
-    require_extra(teacher.card)
     own = derive_seed(seed, "bootstrap", NAME, teacher.name)
-    learned = faces_with_faults(faces.of("train"), own, copies)
-    embed = player(teacher).embed
-    net = fit_student(learned, units_of(vectors_of(embed, learned.crops), learned.reference), own, epochs)
+    learned, rest = seen_and_held_out(faces, seed)
+    net = fit_student(learned, units_of(learned.vectors, learned.reference), own, epochs)
     card = publish(
         net,
         folder,
@@ -59,28 +64,27 @@ def train_student(
         role="embedder",
         architecture="small-iresnet",
         arguments={
-            "in_channels": 1,
+            "in_channels": 3,
             "widths": list(SHAPE.widths),
             "blocks": list(SHAPE.blocks),
             "embedding_dim": net.project.out_features,
         },
         input_size=112,
-        channels="gray",
-        value_range=None,
-        normalise="per-image",
+        channels="rgb",
+        value_range=(-1.0, 1.0),
+        normalise="range",
         output=f"unit vector ({net.project.out_features},) in the centred space of {teacher.name}; cosines -1..1",
-        cost_gflop=round(gflop(net, torch.zeros(1, 1, 112, 112)), 4),
-        trained_on=f"{len(learned.crops)} renders of this project's procedural heads under faults of a camera, as a "
-        f"student of {teacher.name} ({digest_of(teacher)[:12]}), bootstrap seed {seed}",
+        cost_gflop=round(gflop(net, torch.zeros(1, 3, 112, 112)), 4),
+        trained_on=f"{len(learned.crops)} faces of {len(np.unique(learned.identity))} rendered people, run "
+        f"{fingerprint[:16]}, as a student of {teacher.name} ({digest_of(teacher)[:12]}), bootstrap seed {seed}",
         command=f"synfiqa bootstrap --part student --teacher {teacher.name} --seed {seed}",
     )
-    student = player(read_bundled(folder / f"{NAME}.yaml")).embed
-    rest = faces.select((faces.part == "clean") | (faces.part == "varied"))
-    rates = verification_rates(student, rest)
-    judged = faces_with_faults(rest, derive_seed(own, "held out"))
-    metrics = {"label_spearman": agreement(embed, student, judged)}
-    for name, network in (("teacher", embed), ("student", student)):
-        tar = tar_by_fault(network, rest.of("clean"), own)
+    embed = player(read_bundled(folder / f"{NAME}.yaml")).embed
+    vectors = vectors_of(embed, rest.crops)
+    rates = student_rates(vectors, rest)
+    metrics = {"label_spearman": agreement(vectors, rest)}
+    for name, network in (("teacher", player(teacher).embed), ("student", embed)):
+        tar = tar_by_fault(network, rest.select(rest.reference), own)
         metrics |= {f"{name}_tar_{fault}": rate for fault, rate in tar.items()}
     rounded = {key: round(value, 4) for key, value in (metrics | rates).items()}
     free = teacher.card.commercial_use
@@ -99,26 +103,22 @@ def matching_loss(student: Tensor, target: Tensor) -> Tensor:
     return single + PAIRS_WEIGHT * pairs
 
 
-def fit_student(faces: StudentFaces, targets: np.ndarray, seed: int, epochs: int) -> SmallIResNet:
-    """Train with `matching_loss` and a one-cycle learning rate, in bfloat16 autocast, and return the network.
+def fit_student(faces: RunFaces, targets: np.ndarray, seed: int, epochs: int) -> SmallIResNet:
+    """Train with `matching_loss` and a one-cycle learning rate and return the network.
 
     targets: the teacher's centred vectors of the faces, float32 (N, D).
     """
     torch.manual_seed(seed)
     rng = generator(seed)
-    gray = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in faces.crops])
     wanted = torch.from_numpy(targets)
-    net = SmallIResNet(widths=SHAPE.widths, blocks=SHAPE.blocks, embedding_dim=targets.shape[1]).train()
-    steps = max(1, len(gray) // BATCH)
+    net = SmallIResNet(3, widths=SHAPE.widths, blocks=SHAPE.blocks, embedding_dim=targets.shape[1]).train()
+    steps = len(grouped_batches(faces.identity, rng))
 
     def losses(epoch: int) -> Iterator[Tensor]:
-        order = rng.permutation(len(gray))
-        for step in range(steps):
-            rows = order[step * BATCH : (step + 1) * BATCH]
-            batch = torch.from_numpy(np.stack([_shifted(gray[row], rng) for row in rows])).float()
-            with torch.autocast("cpu", torch.bfloat16):
-                embedding = net(standardise(batch))
-            yield matching_loss(embedding.float(), wanted[rows])
+        for rows in grouped_batches(faces.identity, rng):
+            pixels = np.stack([_shifted(faces.crops[row], rng) for row in rows])
+            batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+            yield matching_loss(net(batch.contiguous(memory_format=torch.channels_last)).float(), wanted[rows])
 
     # The schedule divides by the length of its rise, which is 0 steps for no whole number of them at this share.
     train_one_cycle(
@@ -133,8 +133,24 @@ def fit_student(faces: StudentFaces, targets: np.ndarray, seed: int, epochs: int
     return net.eval()
 
 
-def _shifted(gray: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def grouped_batches(identity: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return rows of batches of an epoch: `PEOPLE` groups of up to `FACES_EACH` faces of one person, each face once.
+
+    The last batch may have fewer groups.
+    """
+    groups = []
+    for person in np.unique(identity):
+        rows = rng.permutation(np.flatnonzero(identity == person))
+        groups += [rows[start : start + FACES_EACH] for start in range(0, len(rows), FACES_EACH)]
+    order = rng.permutation(len(groups))
+    return [
+        np.concatenate([groups[group] for group in order[start : start + PEOPLE]])
+        for start in range(0, len(order), PEOPLE)
+    ]
+
+
+def _shifted(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x, y = (int(value) for value in rng.integers(-SHIFT, SHIFT + 1, size=2))
-    height, width = gray.shape
-    padded = cv2.copyMakeBorder(gray, SHIFT, SHIFT, SHIFT, SHIFT, cv2.BORDER_REPLICATE)
+    height, width = crop.shape[:2]
+    padded = cv2.copyMakeBorder(crop, SHIFT, SHIFT, SHIFT, SHIFT, cv2.BORDER_REPLICATE)
     return np.asarray(padded[SHIFT + y : SHIFT + y + height, SHIFT + x : SHIFT + x + width])
