@@ -108,7 +108,8 @@ def align(
     """Align uint8 RGB images by landmarks (N, 5, 2) to uint8 (N, 112, 112, 3).
 
     The published crops are plain bilinear. `antialias` first averages a face of more than twice the output
-    resolution down: aliasing of large photographs would look like noise.
+    resolution down: aliasing of large photographs would look like noise. It jumps there: readers of photographs use
+    `align_smoothly`.
     """
     matrices = similarity_transform(landmarks)
     if not antialias:
@@ -127,17 +128,36 @@ def align_smoothly(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     matrix = similarity_transform(landmarks[None])[0]
     pixels = 1 / float(np.hypot(*matrix[:, 0]))
     if pixels > _LARGEST:
-        height, width = image.shape[:2]
-        size = max(1, round(width * _LARGEST / pixels)), max(1, round(height * _LARGEST / pixels))
-        image, pixels = cv2.resize(image, size, interpolation=cv2.INTER_AREA), float(_LARGEST)
-        # A pixel centre x of the photograph lies at (x + 0.5) * scale - 0.5 of the small picture.
-        scale = np.array([size[0] / width, size[1] / height])
-        matrix = np.column_stack([matrix[:, :2] / scale, matrix[:, :2] @ (0.5 / scale - 0.5) + matrix[:, 2]])
+        factor = int(2 * pixels / _LARGEST)
+        image, matrix = _reduced_face(image, matrix, factor)
+        pixels /= factor
     finer = max(_SAMPLES, int(np.ceil(_SAMPLES * pixels)))
     # A pixel centre x of the crop lies at (x + 0.5) * finer - 0.5 of the samples.
     matrix = finer * matrix + np.array([[0, 0, (finer - 1) / 2]])
     samples = warp([image], matrix[None], finer * ARCFACE_SIZE)[0]
     return np.asarray(cv2.resize(samples, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_AREA))
+
+
+def _reduced_face(image: np.ndarray, matrix: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of an image that reaches the crop, as means of blocks of pixels, and the matrix (2, 3) from it.
+
+    Only that part is read: most of a photograph of 12 megapixels is not its face.
+    """
+    limit = np.array(image.shape[1::-1])
+    ends = np.array([-1.0, ARCFACE_SIZE])
+    corners = np.array([[x, y] for x in ends for y in ends])
+    corners = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    low = np.clip(np.floor(corners.min(axis=0)), 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)) + 1, low + 1, limit).astype(int)
+    part = image[low[1] : high[1], low[0] : high[0]]
+    # Black outside, as `warp` has it: whole blocks, whose centres lie at low + factor * i + (factor - 1) / 2.
+    right, bottom = (int(short) for short in -(high - low) % factor)
+    if right or bottom:
+        part = cv2.copyMakeBorder(part, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
+    size = part.shape[1] // factor, part.shape[0] // factor
+    small = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
+    centre = low + (factor - 1) / 2
+    return small, np.column_stack([matrix[:, :2] * factor, matrix[:, :2] @ centre + matrix[:, 2]])
 
 
 def _warp_on_device(

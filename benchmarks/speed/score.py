@@ -23,7 +23,7 @@ from synfiqa.actors.degradation.recipe_sampler import candidate_recipe
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.actors.face_analysis.photo_search.search import SEARCH_SIZE, PhotoSearch
-from synfiqa.actors.imaging.alignment import align
+from synfiqa.actors.imaging.alignment import align_smoothly
 from synfiqa.actors.imaging.codec import decode, encode_jpeg
 from synfiqa.fiqa_train.scoring.photo_list import Photo
 from synfiqa.fiqa_train.scoring.photographs import score_photos
@@ -68,9 +68,7 @@ def plain_loop() -> Way:
         images = [decode(data) for data in batch]
         faces = detector.detect(images)
         crops = [
-            align([image], face.landmarks[None], antialias=True)[0]
-            for image, face in zip(images, faces, strict=True)
-            if face is not None
+            align_smoothly(image, face.landmarks) for image, face in zip(images, faces, strict=True) if face is not None
         ]
         scores = iter(scorer.score(np.stack(crops))) if crops else iter(())
         return [None if face is None else (face.landmarks, float(next(scores))) for face in faces]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
-from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align
+from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align_smoothly
 from synfiqa.actors.imaging.codec import image_size, load_photo
 from synfiqa.actors.roles import Detection, Detector
 from synfiqa.fiqa_train.datasets.testset import ALIGNED, DETECTED, Crops
@@ -138,7 +138,7 @@ def aligned_crops(pictures: Sequence[np.ndarray], landmarks: Sequence[np.ndarray
         if points is None:
             continue
         try:
-            image[:] = align([picture], points[None], antialias=True)[0]
+            image[:] = align_smoothly(picture, points)
         except ValueError as error:
             reasons[-1] = str(error)
     return Crops(images, tuple(reasons), tuple(pictures), tuple(landmarks))

@@ -9,7 +9,7 @@ import numpy as np
 
 from synfiqa.actors.face_analysis.mtcnn import enlarged
 from synfiqa.actors.face_analysis.photo_search.search import PhotoSearch, Searched
-from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align
+from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align_smoothly
 from synfiqa.actors.roles import Detection, PortraitScorer, QualityScorer, takes_portraits
 from synfiqa.fiqa_train.datasets.photo_files import foremost_face
 from synfiqa.fiqa_train.scoring.photo_list import Photo, PhotoList
@@ -145,7 +145,7 @@ def rows_of(
             photo.name, number, len(faces), {}, "", face.probability, (x0, y0, x1, y1), place.landmarks, searched.size
         )
         try:
-            crop = align([photo.pixels], face.landmarks[None], antialias=True)[0]
+            crop = align_smoothly(photo.pixels, face.landmarks)
             rows.append((row, FoundFace(crop, photo.pixels, face.landmarks)))
         except ValueError as error:
             rows.append((replace(row, reason=str(error)), None))

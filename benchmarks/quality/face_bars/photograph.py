@@ -14,7 +14,7 @@ from benchmarks.quality.face_bars.ladders import crop_changes
 from benchmarks.quality.face_bars.ladders.factors import Change
 from benchmarks.quality.face_bars.settings import Settings
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
-from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align, similarity_transform
+from synfiqa.actors.imaging.alignment import ARCFACE_SIZE, align_smoothly, similarity_transform
 from synfiqa.actors.quality.trained.quality_model import QualityModel
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model, model_folder
 from synfiqa.schemas.errors import JobFailed
@@ -45,12 +45,12 @@ def portrait() -> tuple[np.ndarray, np.ndarray]:
 def ladders() -> Iterator[tuple[str, np.ndarray]]:
     """Yield each ladder's name and its eight aligned crops, uint8 RGB (8, 112, 112, 3), clean first."""
     photo, landmarks = portrait()
-    (clean,) = align([photo], landmarks[None], antialias=True)
+    clean = align_smoothly(photo, landmarks)
     for name, (change, levels) in LADDERS.items():
         rest = [change(clean, level, 0) for level in levels[1:]]
         yield name, np.stack([clean, *rest])
     turned = np.stack([rotated(landmarks, angle) for angle in ANGLES])
-    yield "in-plane rotation", align([photo] * len(turned), turned, antialias=True)
+    yield "in-plane rotation", np.stack([align_smoothly(photo, points) for points in turned])
     yield "sunglasses", np.stack([clean, crop_changes.with_sunglasses(clean)])
 
 

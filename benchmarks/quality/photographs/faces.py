@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.quality.photographs.development import Photo
 from benchmarks.quality.photographs.faults import spoilt
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
-from synfiqa.actors.imaging.alignment import align
+from synfiqa.actors.imaging.alignment import align_smoothly
 from synfiqa.actors.imaging.codec import load_photo
 from synfiqa.actors.roles import Detection
 from synfiqa.fiqa_train.labels.centred.cosines import centred
@@ -79,7 +79,6 @@ def crop_of(picture: np.ndarray, face: Detection | None) -> np.ndarray | None:
     if face is None:
         return None
     try:
-        crop: np.ndarray = align([picture], face.landmarks[None], antialias=True)[0]
+        return align_smoothly(picture, face.landmarks)
     except ValueError:
         return None
-    return crop

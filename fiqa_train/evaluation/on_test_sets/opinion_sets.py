@@ -8,7 +8,7 @@ import numpy as np
 
 from synfiqa.actors.degradation.portrait import five_landmarks
 from synfiqa.actors.device import use_cores
-from synfiqa.actors.imaging.alignment import align
+from synfiqa.actors.imaging.alignment import align_smoothly
 from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.actors.quality.factories import ScorerSettings, scorer_digests, scorers_of
 from synfiqa.actors.quality.guard import GuardedScorer
@@ -153,7 +153,7 @@ def scores_of_portraits(
         items = list(portraits[start : start + BATCH])
         images, points = [item.image for item in items], [item.landmarks for item in items]
         try:
-            faces = [align([item.image], five_landmarks(item.landmarks)[None], antialias=True)[0] for item in items]
+            faces = [align_smoothly(item.image, five_landmarks(item.landmarks)) for item in items]
         except ValueError as error:
             raise UserError(f"--on {name}: {error}; detect the landmarks again") from error
         for method, scorer in scorers.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synfiqa.actors.imaging.alignment import align
+from synfiqa.actors.imaging.alignment import align_smoothly
 from synfiqa.actors.model_store.catalogue import Catalogue
 from synfiqa.actors.players import player
 from synfiqa.actors.roles import Embedder, QualityScorer
@@ -111,7 +111,7 @@ def tracks_of_video(
             shots = [Shot(round(time, 3), row) for row in map(finite, found) if row.scores]
             marks = [shot.found.landmarks for shot in shots if shot.found.landmarks is not None]
             if shots and len(marks) == len(shots):
-                crops = align([image] * len(marks), np.stack(marks), antialias=True)
+                crops = np.stack([align_smoothly(image, points) for points in marks])
                 tracker.add(shots, embedder.embed(crops))
     except ValueError as error:
         return tracker.tracks, str(error)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synfiqa.actors.imaging.alignment import align
+from synfiqa.actors.imaging.alignment import align_smoothly
 from synfiqa.fiqa_train.datasets.formats import open_test_sets
 from synfiqa.schemas.errors import UserError
 from tests.fiqa_train.small_photos import TEMPLATE, picture, read_all, save
@@ -43,8 +43,8 @@ def test_images_are_aligned_by_the_listed_points(ijbc):
 
     images, reasons = read_all(open_test_sets([f"ijbc={ijbc}"])[0])
     assert reasons == [""] * 4
-    points = np.round(TEMPLATE * 160 / 112, 3)[None]
-    np.testing.assert_array_equal(images[1], align([load_photo(ijbc / "loose_crop" / "2.jpg")], points, True)[0])
+    points = np.round(TEMPLATE * 160 / 112, 3)
+    np.testing.assert_array_equal(images[1], align_smoothly(load_photo(ijbc / "loose_crop" / "2.jpg"), points))
     assert np.abs(images[1].astype(int) - picture(2)).mean() < 12
 
 

@@ -7,7 +7,7 @@ from skimage.data import astronaut
 
 import synfiqa.fiqa_train.datasets.photo_files as photos
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
-from synfiqa.actors.imaging.alignment import align
+from synfiqa.actors.imaging.alignment import align_smoothly
 from synfiqa.actors.roles import Detection
 from synfiqa.fiqa_train.datasets.photo_files import NO_FACE, crops_of, foremost_face
 from synfiqa.schemas.errors import UserError
@@ -23,7 +23,7 @@ def test_a_photograph_becomes_the_crop_that_scoring_makes_and_one_without_a_face
     assert "MTCNN" in origin
     assert batch.reasons == ("", NO_FACE)
     landmarks = MtcnnDetector().detect([picture])[0].landmarks
-    np.testing.assert_array_equal(batch.images[0], align([picture], landmarks[None], antialias=True)[0])
+    np.testing.assert_array_equal(batch.images[0], align_smoothly(picture, landmarks))
     assert not batch.images[1].any()
 
 

@@ -5,13 +5,13 @@ import numpy as np
 from skimage.data import astronaut
 
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
-from synfiqa.actors.imaging.alignment import align
+from synfiqa.actors.imaging.alignment import align_smoothly
 from synfiqa.actors.quality.factories import ScorerSettings, scorers_of
 
 
 def crop():
     (face,) = MtcnnDetector().detect([astronaut()])
-    return align([astronaut()], face.landmarks[None], antialias=True)[0]
+    return align_smoothly(astronaut(), face.landmarks)
 
 
 def test_the_probability_falls_with_blur_and_is_0_without_a_face():
