@@ -37,6 +37,16 @@ def distorted(points: np.ndarray, k1: float, side: float) -> np.ndarray:
     return np.asarray(centre + offset * share * (side / 2))
 
 
+def seen_part(part: tuple[int, int, int, int], k1: float, side: int) -> tuple[int, int, int, int]:
+    """Return the part (left, top, right, bottom) of the undistorted frame that a part of the distorted one shows."""
+    left, top, right, bottom = part
+    source = undistorted(np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1), k1, float(side))
+    # Pixels are interpolated between two, and places are rounded to float32.
+    low = np.clip(np.floor(source.min((0, 1))) - 1, 0, side - 1).astype(int)
+    high = np.clip(np.ceil(source.max((0, 1))) + 2, 1, side).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
 def lens_distorted(light: np.ndarray, k1: float, corner: tuple[int, int], side: float) -> np.ndarray:
     """Return a part of a frame, float32 (H, W, 3) whose first pixel is `corner` (x, y), seen through the lens.
 

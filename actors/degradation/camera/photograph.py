@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from synfiqa.actors.degradation.camera.distortion import distorted, lens_distorted
+from synfiqa.actors.degradation.camera.distortion import distorted, lens_distorted, seen_part
 from synfiqa.actors.degradation.camera.image_processor import (
     denoised,
     rounded,
@@ -52,15 +52,26 @@ def eye_distance(landmarks: np.ndarray) -> float:
     return CROP_EYES / float(np.hypot(*similarity_transform(landmarks[None])[0][:, 0]))
 
 
+def photographed_part(landmarks: np.ndarray, recipe: Recipe, side: int) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of the part of a portrait of this side that its photograph looks at.
+
+    Nothing else of the portrait can change it. ValueError for a recipe without a shot.
+    """
+    shot = _shot(recipe)
+    points = np.asarray(landmarks, np.float64)
+    if shot.distortion:
+        points = distorted(points, shot.distortion, float(side))
+    part = _part(points, eye_distance(landmarks), shot, (side, side))
+    return seen_part(part, shot.distortion, side) if shot.distortion else part
+
+
 def photographed(portrait: np.ndarray, landmarks: np.ndarray, recipe: Recipe) -> Photograph:
     """Take the photograph of a clean portrait, uint8 RGB (S, S, 3), with true landmarks (5, 2), by `recipe.shot`.
 
     Its composition (head, shift, turn, second face) is that of the portrait; all else is applied here. The seed of the
     recipe fixes noise and directions. ValueError for a recipe without a shot.
     """
-    shot = recipe.shot
-    if shot is None:
-        raise ValueError("a recipe without a shot takes no photograph: its profile is not camera")
+    shot = _shot(recipe)
     side, e = float(portrait.shape[0]), eye_distance(landmarks)
     points = np.asarray(landmarks, np.float64)
     if shot.distortion:
@@ -76,6 +87,12 @@ def photographed(portrait: np.ndarray, landmarks: np.ndarray, recipe: Recipe) ->
     light, scales = sampled(light, shot.eyes / e)
     image, grown = _processed(light, recipe, shot)
     return Photograph(image, (points + 0.5) * scales * grown - 0.5)
+
+
+def _shot(recipe: Recipe) -> Shot:
+    if recipe.shot is None:
+        raise ValueError("a recipe without a shot takes no photograph: its profile is not camera")
+    return recipe.shot
 
 
 def _part(points: np.ndarray, e: float, shot: Shot, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

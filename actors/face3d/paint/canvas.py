@@ -54,7 +54,7 @@ class Canvas:
     y: np.ndarray
     z: np.ndarray
     lip_strip: np.ndarray  # 1 inside the strip of rows that opens as the mouth
-    skin: np.ndarray  # (H, W, 3)
+    skin: np.ndarray  # (H, W, 3), a view of planes (3, H, W), in which arithmetic is several times faster
     closed: np.ndarray  # (H, W, 3) the same with the eyes shut
     lid: np.ndarray  # (H, W) eyes_closed level from which the lid covers the texel; 2 = never
     facial_hair: np.ndarray  # (H, W) opacity of brows and beard
@@ -70,9 +70,46 @@ class Canvas:
 
     def shade(self, mask: np.ndarray, colour: np.ndarray | tuple[float, ...] | float) -> None:
         """Multiply both skins by a colour where the mask is 1."""
-        factor = 1 - mask[..., None] * (1 - np.asarray(colour, np.float32))
-        self.skin *= factor
-        self.closed *= factor
+        channels = np.asarray(colour, np.float32)
+        factor = 1 - mask * (1 - channels) if channels.ndim == 0 else None
+        for channel in range(3):
+            here = 1 - mask * (1 - channels[channel]) if factor is None else factor
+            self.skin[..., channel] *= here
+            self.closed[..., channel] *= here
+
+    def around(self, x: tuple[float, float], y: tuple[float, float]) -> tuple[slice, slice]:
+        """Return the rows and columns that hold all texels with x and y in these ranges."""
+        here = (self.x >= x[0]) & (self.x <= x[1]) & (self.y >= y[0]) & (self.y <= y[1])
+        rows, columns = np.flatnonzero(here.any(1)), np.flatnonzero(here.any(0))
+        if not len(rows):
+            return slice(0, 0), slice(0, 0)
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    def part(self, where: tuple[slice, slice]) -> "Canvas":
+        """Return a part of the canvas; what is painted there is painted here."""
+        rows, columns = where
+        return Canvas(
+            self.x[rows, columns],
+            self.y[rows, columns],
+            self.z[rows, columns],
+            self.lip_strip[rows, columns],
+            self.skin[rows, columns],
+            self.closed[rows, columns],
+            self.lid[rows, columns],
+            self.facial_hair[rows, columns],
+            self.gloss[rows, columns],
+            self.eye[:, rows, columns],
+            self.texel[rows],
+        )
+
+    def near(self, x: float, y: float, reach_x: float, reach_y: float) -> "Canvas":
+        """Return the part around a place; outside, a bump of a sixth of that width is too weak to change a bit."""
+        return self.part(self.around((x - reach_x, x + reach_x), (y - reach_y, y + reach_y)))
+
+
+def _by_planes(colours: np.ndarray) -> np.ndarray:
+    """Return a copy (H, W, 3) of colours whose channels are planes in memory."""
+    return np.ascontiguousarray(colours.transpose(2, 0, 1)).transpose(1, 2, 0)
 
 
 def canvas(position: np.ndarray, base: np.ndarray, rows: slice, cols: slice) -> Canvas:
@@ -85,12 +122,12 @@ def canvas(position: np.ndarray, base: np.ndarray, rows: slice, cols: slice) -> 
     strip |= middle <= max(middle.min(), 0.51)
     shape = pos.shape[:2]
     return Canvas(
-        x=pos[..., 0],
-        y=pos[..., 1],
-        z=pos[..., 2],
+        x=np.ascontiguousarray(pos[..., 0]),
+        y=np.ascontiguousarray(pos[..., 1]),
+        z=np.ascontiguousarray(pos[..., 2]),
         lip_strip=np.broadcast_to(strip[:, None].astype(np.float32), shape),
-        skin=base[rows, cols].copy(),
-        closed=base[rows, cols].copy(),
+        skin=_by_planes(base[rows, cols]),
+        closed=_by_planes(base[rows, cols]),
         lid=np.full(shape, 2.0, np.float32),
         facial_hair=np.zeros(shape, np.float32),
         gloss=np.full(shape, 0.35, np.float32),

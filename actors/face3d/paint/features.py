@@ -33,51 +33,69 @@ def paint_eyes(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
     lash = float(np.clip(0.62 + 0.07 * identity.a("lash_dark") + 0.3 * makeup, 0.4, 1.0))
     white = np.array(SCLERA, np.float32) * (1.02 - 0.018 * identity.number("skin_tone"))
     for side in (-1, 1):
-        dx = (c.x - side * m.eye_x) * side  # > 0 outwards
-        dy = c.y - m.eye_y - side * m.eye_asym - m.eye_tilt * dx
+        eye_y = m.eye_y + side * m.eye_asym
+        wide = c.near(side * m.eye_x, eye_y, 7 * 0.17, 7 * 0.09 + 0.2)  # the eye's axis is tilted
+        dx, dy = _from_eye(wide, m, side)
         near = bump(dx, dy, 0, 0, 0.17, 0.09)
-        t = np.clip(dx / m.eye_w, -1, 1)
-        peak = t - 0.12 * identity.s("lid_peak") * (1 - t * t)
-        upper = m.eye_up * np.clip(1 - peak * peak, 0, 1) ** 0.7
-        lower = -m.eye_low * np.clip(1 - t * t, 0, 1) ** 0.9
-        opening = np.maximum(upper - lower, 1e-4)
-        inside = soft(0.014, np.maximum(dy - upper, lower - dy)) * soft(0.014, np.abs(dx) - m.eye_w)
-        skin_here = c.closed.copy()
-
-        c.shade(0.24 * near, 0.62)
-        eye = np.empty_like(c.skin)
-        eye[:] = white
-        eye *= (0.50 + 0.50 * smoothstep(0.0, 0.07, upper - dy))[..., None]  # the lid's shadow on the ball
-        eye *= (0.78 + 0.22 * smoothstep(1.0, 0.45, np.abs(t)))[..., None]
-        corner = 0.8 * bump(dx, dy, -0.96 * m.eye_w, -0.004, 0.022, 0.02)
-        eye += corner[..., None] * (np.array([0.72, 0.46, 0.43], np.float32) - eye)
-        c.skin += inside[..., None] * (np.clip(eye, 0, 1) - c.skin)
-        c.gloss *= 1 - inside  # the catch-light is drawn with the iris
-
-        # lash and lid lines
-        reach = soft(0.03, np.abs(dx) - m.eye_w - 0.008)
-        thick = 0.010 + 0.009 * lash + 0.006 * smoothstep(-1, 1, t)
-        upper_line = dot((dy - upper - 0.003) / thick) * reach * lash
-        lower_line = dot((dy - lower + 0.004) / 0.010) * reach * (0.22 + 0.3 * makeup)
-        c.skin *= 1 - np.maximum(upper_line, lower_line)[..., None] * np.array([0.86, 0.9, 0.92], np.float32)
-        crease_y = upper + 0.032 + 0.009 * identity.s("crease") + 0.012 * t
-        crease = dot((dy - crease_y) / 0.012) * reach * (0.36 + 0.12 * identity.s("crease"))
-        c.skin *= 1 - np.clip(crease, 0, 1)[..., None] * np.array([0.5, 0.64, 0.66], np.float32)
+        skin_here = wide.closed.copy(order="K")
+        wide.shade(0.24 * near, 0.62)
+        wide.closed[:] = skin_here * (1 - 0.10 * near)[..., None]
+        _paint_eye(c.near(side * m.eye_x, eye_y, m.eye_w + 0.1, 0.4), identity, m, side, (lash, makeup), white)
         shadow = makeup * bump(dx, dy, 0.02, m.eye_up + 0.022, 0.11, 0.028)
-        c.skin *= 1 - 0.4 * shadow[..., None]
-
-        c.closed[:] = skin_here * (1 - 0.10 * near)[..., None]
-        seam = dot((dy - lower - 0.002) / 0.015) * reach * lash
-        c.closed *= 1 - seam[..., None] * 0.85
-        c.closed *= 1 - (0.2 * dot((dy - upper - 0.02) / 0.02) * reach)[..., None]
-        quantile = np.clip((dy - lower) / opening, 0, 1)
-        # 0 above the opening, 1 below it, continued a little outside, so that interpolation never mixes in the value 2
-        around = (np.abs(dx) < m.eye_w + 0.06) & (np.abs(dy) < 0.17)
-        c.lid[:] = np.where(around, 1 - quantile, c.lid)
+        wide.skin *= 1 - 0.4 * shadow[..., None]
+        column = c.near(side * m.eye_x, 0, m.eye_w + 0.1, np.inf)
+        dx, dy = _from_eye(column, m, side)
         here = np.abs(dx) < m.eye_w + 0.08
-        c.eye[0] = np.maximum(c.eye[0], inside)
-        c.eye[1] = np.where(here, dx * side, c.eye[1])
-        c.eye[2] = np.where(here, dy, c.eye[2])
+        column.eye[1] = np.where(here, dx * side, column.eye[1])
+        column.eye[2] = np.where(here, dy, column.eye[2])
+
+
+def _from_eye(c: Canvas, m: FaceMeasures, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances outwards and upwards from the middle of an eye, along its axis."""
+    dx = (c.x - side * m.eye_x) * side  # > 0 outwards
+    return dx, c.y - m.eye_y - side * m.eye_asym - m.eye_tilt * dx
+
+
+def _paint_eye(
+    c: Canvas, identity: Identity, m: FaceMeasures, side: int, paint: tuple[float, float], white: np.ndarray
+) -> None:
+    """Paint one eye on the part of the canvas around it: `paint` is the strength of lashes and of make-up."""
+    lash, makeup = paint
+    dx, dy = _from_eye(c, m, side)
+    t = np.clip(dx / m.eye_w, -1, 1)
+    peak = t - 0.12 * identity.s("lid_peak") * (1 - t * t)
+    upper = m.eye_up * np.clip(1 - peak * peak, 0, 1) ** 0.7
+    lower = -m.eye_low * np.clip(1 - t * t, 0, 1) ** 0.9
+    opening = np.maximum(upper - lower, 1e-4)
+    inside = soft(0.014, np.maximum(dy - upper, lower - dy)) * soft(0.014, np.abs(dx) - m.eye_w)
+
+    eye = np.empty_like(c.skin)
+    eye[:] = white
+    eye *= (0.50 + 0.50 * smoothstep(0.0, 0.07, upper - dy))[..., None]  # the lid's shadow on the ball
+    eye *= (0.78 + 0.22 * smoothstep(1.0, 0.45, np.abs(t)))[..., None]
+    corner = 0.8 * bump(dx, dy, -0.96 * m.eye_w, -0.004, 0.022, 0.02)
+    eye += corner[..., None] * (np.array([0.72, 0.46, 0.43], np.float32) - eye)
+    c.skin += inside[..., None] * (np.clip(eye, 0, 1) - c.skin)
+    c.gloss *= 1 - inside  # the catch-light is drawn with the iris
+
+    # lash and lid lines
+    reach = soft(0.03, np.abs(dx) - m.eye_w - 0.008)
+    thick = 0.010 + 0.009 * lash + 0.006 * smoothstep(-1, 1, t)
+    upper_line = dot((dy - upper - 0.003) / thick) * reach * lash
+    lower_line = dot((dy - lower + 0.004) / 0.010) * reach * (0.22 + 0.3 * makeup)
+    c.skin *= 1 - np.maximum(upper_line, lower_line)[..., None] * np.array([0.86, 0.9, 0.92], np.float32)
+    crease_y = upper + 0.032 + 0.009 * identity.s("crease") + 0.012 * t
+    crease = dot((dy - crease_y) / 0.012) * reach * (0.36 + 0.12 * identity.s("crease"))
+    c.skin *= 1 - np.clip(crease, 0, 1)[..., None] * np.array([0.5, 0.64, 0.66], np.float32)
+
+    seam = dot((dy - lower - 0.002) / 0.015) * reach * lash
+    c.closed *= 1 - seam[..., None] * 0.85
+    c.closed *= 1 - (0.2 * dot((dy - upper - 0.02) / 0.02) * reach)[..., None]
+    quantile = np.clip((dy - lower) / opening, 0, 1)
+    # 0 above the opening, 1 below it, continued a little outside, so that interpolation never mixes in the value 2
+    around = (np.abs(dx) < m.eye_w + 0.06) & (np.abs(dy) < 0.17)
+    c.lid[:] = np.where(around, 1 - quantile, c.lid)
+    c.eye[0] = np.maximum(c.eye[0], inside)
 
 
 def paint_brows(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.Generator) -> None:
@@ -98,6 +116,7 @@ def paint_brows(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.G
 
 def paint_mouth(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
     """Paint lips, the line between them and the inside of the mouth on the strip that opens."""
+    c = c.near(0, m.mouth_y, np.inf, 0.6)
     t = c.x / m.mouth_w
     line = m.mouth_y + mouth_line(m, c.x)
     taper = np.clip(1 - t * t, 0, 1)
@@ -131,12 +150,16 @@ def paint_nose(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
     """Paint nostrils, the wings' crease and the shade below the nose."""
     size = 0.030 + 0.005 * identity.s("nostril")
     for side in (-1, 1):
-        hole = bump(c.x, c.y, side * m.nose_w * 0.46, m.nose_base + 0.026, size, 0.015)
-        c.shade(np.clip(1.1 * hole, 0, 0.85), (0.26, 0.18, 0.17))
+        p = c.near(side * m.nose_w * 0.46, m.nose_base + 0.026, 7 * size, 7 * 0.015)
+        hole = bump(p.x, p.y, side * m.nose_w * 0.46, m.nose_base + 0.026, size, 0.015)
+        p.shade(np.clip(1.1 * hole, 0, 0.85), (0.26, 0.18, 0.17))
         wing_x = side * (m.nose_w + 0.012)
-        c.shade(0.24 * bump(c.x, c.y, wing_x, m.nose_base + 0.06, 0.018, 0.045), 0.5)
-    c.shade(0.12 * bump(c.x, c.y, 0, m.nose_base - 0.008, m.nose_w * 0.7, 0.03), 0.5)
-    c.tint(0.10 * bump(c.x, c.y, 0, m.nose_tip + 0.1, 0.03, 0.12), 1.0)
+        p = c.near(wing_x, m.nose_base + 0.06, 7 * 0.018, 7 * 0.045)
+        p.shade(0.24 * bump(p.x, p.y, wing_x, m.nose_base + 0.06, 0.018, 0.045), 0.5)
+    p = c.near(0, m.nose_base - 0.008, 7 * m.nose_w * 0.7, 7 * 0.03)
+    p.shade(0.12 * bump(p.x, p.y, 0, m.nose_base - 0.008, m.nose_w * 0.7, 0.03), 0.5)
+    p = c.near(0, m.nose_tip + 0.1, 7 * 0.03, 7 * 0.12)
+    p.tint(0.10 * bump(p.x, p.y, 0, m.nose_tip + 0.1, 0.03, 0.12), 1.0)
 
 
 def paint_age(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
@@ -145,26 +168,31 @@ def paint_age(c: Canvas, identity: Identity, m: FaceMeasures) -> None:
     old = float(np.clip((identity.number("age") - 25) / 45, 0, 1))
     fold = 0.10 + 0.38 * old + 0.06 * a("lines_nose")
     for side in (-1, 1):
-        dx = c.x * side
-        t = np.clip((m.nose_base + 0.08 - c.y) / (m.nose_base + 0.08 - m.mouth_y + 0.06), 0, 1)
+        p = c.part(c.around((-1.0, 0.1) if side < 0 else (-0.1, 1.0), (m.mouth_y - 0.07, m.nose_base + 0.09)))
+        t = np.clip((m.nose_base + 0.08 - p.y) / (m.nose_base + 0.08 - m.mouth_y + 0.06), 0, 1)
         path = m.nose_w + 0.04 + (m.mouth_w + 0.055 - m.nose_w - 0.04) * t**0.8
         ends = smoothstep(0, 0.2, t) * smoothstep(1.0, 0.75, t)
-        c.shade(np.clip(fold, 0, 0.6) * dot((dx - path) / 0.022) * ends, 0.55)
+        p.shade(np.clip(fold, 0, 0.6) * dot((p.x * side - path) / 0.022) * ends, 0.55)
         bag = np.clip(0.16 + 0.22 * old + 0.10 * a("bags"), 0, 0.6)
-        dy = c.y - m.eye_y + m.eye_low + 0.045
-        c.shade(bag * bump(dx, dy, m.eye_x - 0.02, 0, 0.11, 0.022), (0.58, 0.5, 0.52))
+        p = c.near(side * (m.eye_x - 0.02), m.eye_y - m.eye_low - 0.045, 7 * 0.11, 7 * 0.022)
+        dy = p.y - m.eye_y + m.eye_low + 0.045
+        p.shade(bag * bump(p.x * side, dy, m.eye_x - 0.02, 0, 0.11, 0.022), (0.58, 0.5, 0.52))
         feet = np.clip(0.45 * old + 0.12 * a("lines_eye") - 0.1, 0, 0.5)
         if feet > 0:
-            angle = np.arctan2(c.y - m.eye_y, dx - m.eye_x - m.eye_w * 0.6)
+            p = c.near(side * (m.eye_x + m.eye_w + 0.06), m.eye_y, 7 * 0.045, 7 * 0.06)
+            dx = p.x * side
+            angle = np.arctan2(p.y - m.eye_y, dx - m.eye_x - m.eye_w * 0.6)
             rays = 0.5 + 0.5 * np.cos(angle * 14)
-            c.shade(feet * rays**3 * bump(dx, c.y, m.eye_x + m.eye_w + 0.06, m.eye_y, 0.045, 0.06), 0.6)
+            p.shade(feet * rays**3 * bump(dx, p.y, m.eye_x + m.eye_w + 0.06, m.eye_y, 0.045, 0.06), 0.6)
     lines = np.clip(0.42 * old + 0.1 * a("lines_brow") - 0.08, 0, 0.5)
     if lines > 0:
-        wave = np.sin((c.y + 0.03 * np.cos(c.x * 4)) * 2 * np.pi / 0.085)
-        zone = bump(c.x, c.y, 0, m.brow_y + 0.23, 0.28, 0.075)
-        c.shade(lines * smoothstep(0.55, 1.0, wave) * zone, 0.55)
+        p = c.near(0, m.brow_y + 0.23, 7 * 0.28, 7 * 0.075)
+        wave = np.sin((p.y + 0.03 * np.cos(p.x * 4)) * 2 * np.pi / 0.085)
+        zone = bump(p.x, p.y, 0, m.brow_y + 0.23, 0.28, 0.075)
+        p.shade(lines * smoothstep(0.55, 1.0, wave) * zone, 0.55)
     between = np.clip(0.35 * old + 0.12 * a("lines_brow"), 0, 0.5)
-    c.shade(between * dot((np.abs(c.x) - 0.045) / 0.014) * dot((c.y - m.brow_y) / 0.07), 0.55)
+    p = c.near(0, m.brow_y, 0.045 + 5 * 0.014, 5 * 0.07)
+    p.shade(between * dot((np.abs(p.x) - 0.045) / 0.014) * dot((p.y - m.brow_y) / 0.07), 0.55)
 
 
 def paint_beard(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.Generator) -> None:

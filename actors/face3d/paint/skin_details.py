@@ -9,6 +9,7 @@ from synfiqa.actors.face3d.shape.identity import Identity
 from synfiqa.schemas.seeds import derive_seed, generator
 
 _DARK = (0.60, 0.47, 0.44)  # of the bottom of a line, relative to the skin
+_LINE_REACH = 12.0  # widths of a line beyond which its valley and rim are too weak to change a bit
 _FRECKLE, _MOLE = (0.66, 0.50, 0.40), (0.38, 0.27, 0.23)
 
 
@@ -47,14 +48,17 @@ def _forehead(c: Canvas, identity: Identity, m: FaceMeasures, depth: float, rng:
     count = int(np.clip(round(1.2 + 3.0 * depth * own), 0, 4))
     heights = m.brow_y + 0.13 + np.arange(count) * rng.uniform(0.075, 0.095)
     wobble = 0.012 * noise(rng, (3, 7), c.x.shape)
+    reach = 0.08 + float(np.abs(wobble).max()) + _LINE_REACH * 0.011
     for height in heights:
         middle, half = rng.normal(0, 0.05), rng.uniform(0.22, 0.40)
         bend, wave = rng.uniform(-0.02, 0.05), rng.uniform(0.0, 0.012)
+        where = c.around((middle - half, middle + half), (height - reach, height + reach))
+        p = c.part(where)
         level = (
-            height + bend * (1 - ((c.x - middle) / 0.3) ** 2).clip(-1, 1) + wave * np.cos(9 * c.x + rng.uniform(0, 6))
+            height + bend * (1 - ((p.x - middle) / 0.3) ** 2).clip(-1, 1) + wave * np.cos(9 * p.x + rng.uniform(0, 6))
         )
-        along = (c.x - middle + half) / (2 * half)
-        _line(c, c.y - level - wobble, along, 0.011, depth * own * rng.uniform(0.5, 0.9))
+        along = (p.x - middle + half) / (2 * half)
+        _line(p, p.y - level - wobble[where], along, 0.011, depth * own * rng.uniform(0.5, 0.9))
 
 
 def _around_eye(
@@ -62,18 +66,20 @@ def _around_eye(
 ) -> None:
     """Paint crow's feet and the fold under the bag."""
     own = float(np.clip(0.7 + 0.3 * identity.a("lines_eye") + 0.12 * rng.standard_normal(), 0.1, 1.3))
-    dx = c.x * side
     corner = (m.eye_x + m.eye_w + 0.03, m.eye_y - 0.005)
+    p = c.near(side * corner[0], corner[1], 0.25, 0.25)  # farther than a line is long, with half its reach
+    u, v = p.x * side - corner[0], p.y - corner[1]
     for angle in (0.5, 0.08, -0.42):
         turn, length = angle + 0.1 * rng.standard_normal(), rng.uniform(0.10, 0.17)
-        u, v = dx - corner[0], c.y - corner[1]
         along = (u * np.cos(turn) + v * np.sin(turn)) / length
         across = v * np.cos(turn) - u * np.sin(turn) + 0.10 * np.sign(angle) * (along * length) ** 2 * 3
-        _line(c, across, along, 0.010, depth * own * rng.uniform(0.45, 0.75))
+        _line(p, across, along, 0.010, depth * own * rng.uniform(0.45, 0.75))
     own_bag = float(np.clip(0.6 + 0.3 * identity.a("bags"), 0.1, 1.2))
-    along = (dx - m.eye_x + 0.13) / 0.26
-    arc = m.eye_y - m.eye_low - 0.065 - 0.045 * np.sin(np.pi * np.clip(along, 0, 1))
-    _line(c, c.y - arc, along, 0.013, 0.7 * depth * own_bag)
+    low = m.eye_y - m.eye_low - 0.065
+    p = c.near(side * m.eye_x, low - 0.0225, 0.135, 0.0225 + _LINE_REACH * 0.013)
+    along = (p.x * side - m.eye_x + 0.13) / 0.26
+    arc = low - 0.045 * np.sin(np.pi * np.clip(along, 0, 1))
+    _line(p, p.y - arc, along, 0.013, 0.7 * depth * own_bag)
 
 
 def _around_mouth(
@@ -81,18 +87,19 @@ def _around_mouth(
 ) -> None:
     """Paint the nasolabial fold and the line from the corner of the mouth to the chin."""
     own = float(np.clip(0.8 + 0.3 * identity.a("lines_nose") + 0.12 * rng.standard_normal(), 0.15, 1.4))
-    dx = c.x * side
     top, low = m.nose_base + 0.10, m.mouth_y - 0.02 - 0.05 * rng.random()
-    t = (top - c.y) / (top - low)
+    p = c.part(c.around((-1.0, 0.1) if side < 0 else (-0.1, 1.0), (low, top)))
+    dx, t = p.x * side, (top - p.y) / (top - low)
     path = m.nose_w + 0.03 + (m.mouth_w + 0.075 - m.nose_w - 0.03) * np.clip(t, 0, 1) ** 0.85
-    _line(c, dx - path, t, 0.016, depth * own * 0.85)
+    _line(p, dx - path, t, 0.016, depth * own * 0.85)
     cheek = dot((dx - path - 0.06) / 0.05) * smoothstep(0, 0.3, t) * smoothstep(1, 0.7, t)
-    c.shade(0.25 * depth * own * cheek, 1.08)  # the cheek bulges over its fold
+    p.shade(0.25 * depth * own * cheek, 1.08)  # the cheek bulges over its fold
     if depth * own > 0.35:
-        start = m.mouth_y - 0.01
-        t = (start - c.y) / 0.24
+        start, beside = m.mouth_y - 0.01, m.mouth_w + 0.06
+        p = c.near(side * beside, start - 0.12, 0.03 + _LINE_REACH * 0.014, 0.125)
+        t = (start - p.y) / 0.24
         path = m.mouth_w + 0.035 + 0.05 * np.clip(t, 0, 1)
-        _line(c, dx - path, t, 0.014, 0.6 * depth * own)
+        _line(p, p.x * side - path, t, 0.014, 0.6 * depth * own)
 
 
 def _freckles(c: Canvas, m: FaceMeasures, strength: float, rng: np.random.Generator) -> None:
@@ -118,7 +125,9 @@ def _moles(c: Canvas, m: FaceMeasures, count: int, rng: np.random.Generator) -> 
     for _ in range(count):
         x, y = rng.uniform(-0.55, 0.55), rng.uniform(m.chin_y + 0.1, 0.55)
         size, dark = rng.uniform(0.010, 0.020), rng.uniform(0.35, 0.8)
-        c.shade(dark * bump(c.x, c.y, x, y, size, size) * bare, _MOLE)
+        where = c.around((x - 7 * size, x + 7 * size), (y - 7 * size, y + 7 * size))
+        p = c.part(where)
+        p.shade(dark * bump(p.x, p.y, x, y, size, size) * bare[where], _MOLE)
 
 
 def _bare(c: Canvas, m: FaceMeasures) -> np.ndarray:

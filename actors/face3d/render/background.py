@@ -1,11 +1,13 @@
 """Backdrops behind the head: studio walls, and rooms and streets far out of focus."""
 
 from collections.abc import Callable
+from functools import cache
 
 import cv2
 import numpy as np
 
 from synfiqa.actors.face3d.paint.canvas import noise, to_linear
+from synfiqa.actors.face3d.render.window import Window, inside
 
 # Display colours of walls, wood, plants, sky and stone; saturated large areas are rare in photographs.
 _WALLS = np.array(
@@ -22,10 +24,11 @@ _LAMP = np.array((1.0, 0.90, 0.74), np.float32)
 _DRAWN = 96  # scenes are drawn at this size and enlarged, because they are out of focus
 
 
-def paint_background(kind: str, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Return a backdrop (size, size, 3) in linear light: plain, gradient, blurred or cluttered."""
+def paint_background(kind: str, rng: np.random.Generator, size: int, window: Window | None = None) -> np.ndarray:
+    """Return a backdrop (size, size, 3) in linear light, or its window: plain, gradient, blurred or cluttered."""
+    shown = inside(window or (0, 0, size, size), (0, 0, size, size))
     if kind in ("plain", "gradient"):
-        return _studio(kind == "gradient", rng, size)
+        return _studio(kind == "gradient", rng, size, shown)
     scene = _SCENES[int(rng.integers(len(_SCENES)))](rng, _DRAWN)
     if kind == "blurred":
         focus = _DRAWN * rng.uniform(0.03, 0.075)
@@ -38,7 +41,8 @@ def paint_background(kind: str, rng: np.random.Generator, size: int) -> np.ndarr
         image = cv2.GaussianBlur(to_linear(scene), (0, 0), _DRAWN * rng.uniform(0.007, 0.018))
         grain = cv2.resize(rng.standard_normal((_DRAWN, _DRAWN), dtype=np.float32), (_DRAWN, _DRAWN))
         image = image * (1 + 0.012 * grain[..., None])
-    return np.clip(cv2.resize(np.asarray(image, np.float32), (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
+    large = cv2.resize(np.asarray(image, np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.clip(large[shown], 0, 1)
 
 
 def _pick(rng: np.random.Generator, table: np.ndarray, spread: float = 0.06) -> np.ndarray:
@@ -47,16 +51,24 @@ def _pick(rng: np.random.Generator, table: np.ndarray, spread: float = 0.06) -> 
     return np.clip(colour, 0.03, 0.97).astype(np.float32)
 
 
-def _studio(graded: bool, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Return a paper or wall backdrop with the light falloff of one lamp."""
+def _studio(graded: bool, rng: np.random.Generator, size: int, shown: tuple[slice, slice]) -> np.ndarray:
+    """Return the shown rows and columns of a paper or wall backdrop with the light falloff of one lamp."""
     colour = _pick(rng, _WALLS)
-    yy, xx = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
+    rows, columns = shown
+    yy, xx = _places(size)[rows, None], _places(size)[None, columns]
     cx, cy, fall = rng.uniform(-0.8, 0.8), rng.uniform(-0.9, 0.4), rng.uniform(0.25, 0.7) if graded else 0.08
     pool = np.exp(-0.45 * ((xx - cx) ** 2 + (yy - cy) ** 2))
     shade = 1 - fall * (1 - pool)
-    cloud = cv2.resize(noise(rng, (4, 4), (16, 16)), (size, size), interpolation=cv2.INTER_CUBIC)
+    cloud = cv2.resize(noise(rng, (4, 4), (16, 16)), (size, size), interpolation=cv2.INTER_CUBIC)[shown]
     shade *= 1 + (0.05 if graded else 0.015) * cloud
-    return np.clip(to_linear(colour) * shade[..., None], 0, 1).astype(np.float32)
+    lit = to_linear(colour) * shade[..., None]
+    return np.clip(lit, 0, 1, out=lit)
+
+
+@cache
+def _places(size: int) -> np.ndarray:
+    """Return the places of pixels from one edge of the frame, -1, to the other, 1."""
+    return np.mgrid[-1 : 1 : size * 1j].astype(np.float32)
 
 
 def _room(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synfiqa.actors.face3d.render.window import Window
+
 _EPS = 1e-8
 _EMPTY = 2**63 - 1
 _BITS = 32
@@ -78,20 +80,31 @@ def rasterize(
 
 
 def rasterize_hits(
-    verts: Tensor, faces: Tensor, height: int, width: int, cull_backfaces: Tensor | bool = False
+    verts: Tensor,
+    faces: Tensor,
+    height: int,
+    width: int,
+    cull_backfaces: Tensor | bool = False,
+    window: Window | None = None,
 ) -> Hits:
-    """Return the results of `rasterize` for covered pixels only, which costs less."""
+    """Return the results of `rasterize` for covered pixels only, which costs less.
+
+    With a `window` of the frame for those inside it alone; `pixel` is then an index into (N, its rows, its columns).
+    """
     n_images, n_faces, device = len(verts), len(faces), verts.device
+    left, top, right_edge, bottom = window or (0, 0, width, height)
+    across = right_edge - left
     kept = _prepare(*_arrays(verts, faces, cull_backfaces), height, width)
-    keys = _depth_keys(kept, n_images, height, width)
+    keys = _depth_keys(kept, n_images, height, width, (left, top, right_edge, bottom))
     pixel = positive(_EMPTY - keys)
     face = _take(keys, pixel) & (2**_BITS - 1)
-    place = _as_int32(pixel % (height * width))  # int32 division is several times cheaper than int64
-    row = place // width
+    place = _as_int32(pixel % ((bottom - top) * across))  # int32 division is several times cheaper than int64
+    row = place // across
     where = _arange(n_images * n_faces, keys)
     where[kept.index] = _arange(len(kept.index), keys)
     winner = _take(where, face)
-    right, down = place - row * width - _take(kept.col, winner), row - _take(kept.row, winner)
+    right = place - row * across + left - _take(kept.col, winner)
+    down = row + top - _take(kept.row, winner)
     if torch.is_grad_enabled() and verts.requires_grad:
         planes = _tracked_planes(verts, faces, kept, winner, height, width)
         face, pixel, right, down = (torch.as_tensor(v, device=device) for v in (face, pixel, right, down))
@@ -112,7 +125,8 @@ def rasterize_hits(
 
 def depth_maps(verts: Tensor, faces: Tensor, height: int, width: int, cull_backfaces: bool = False) -> Tensor:
     """Return the depths (N, H, W) of `rasterize`, infinite at empty pixels."""
-    keys = _depth_keys(_prepare(*_arrays(verts, faces, cull_backfaces), height, width), len(verts), height, width)
+    kept = _prepare(*_arrays(verts, faces, cull_backfaces), height, width)
+    keys = _depth_keys(kept, len(verts), height, width, (0, 0, width, height))
     keys = torch.as_tensor(keys)
     depths = (keys >> _BITS).int().view(torch.float32)
     return torch.where(keys == _EMPTY, torch.inf, depths).view(len(verts), height, width)
@@ -244,8 +258,8 @@ def _tracked_planes(verts: Tensor, faces: Tensor, kept: _Faces, winner: Array, h
     return _planes(_from_pixel(x, col, width), _from_pixel(y, row, height), z, height, width)
 
 
-def _depth_keys(faces: _Faces, n_images: int, height: int, width: int) -> Array:
-    """Return per pixel the smallest (depth bits << 32 | image * F + face), flat (N * H * W)."""
+def _depth_keys(faces: _Faces, n_images: int, height: int, width: int, window: Window) -> Array:
+    """Return per pixel of a window the smallest (depth bits << 32 | image * F + face), flat (N * rows * columns)."""
     # a margin holds the tile pixels beyond the right and lower edges of the images
     wide, high = width + _TILE, height + _TILE
     keys = _arange(n_images * high * wide, faces.index)
@@ -256,7 +270,8 @@ def _depth_keys(faces: _Faces, n_images: int, height: int, width: int) -> Array:
         _resolve_depth(keys, faces.index[fit], faces.tests[:, :, fit], first[fit], side, wide)
     if faces.counts[2]:
         _resolve_depth(keys, *_split_into_tiles(faces, large, first[large], wide), _TILE, wide)
-    return keys.reshape(n_images, high, wide)[:, :height, :width].reshape(-1)
+    left, top, right, bottom = window
+    return keys.reshape(n_images, high, wide)[:, top:bottom, left:right].reshape(-1)
 
 
 def _split_into_tiles(faces: _Faces, large: slice, first: Array, wide: int) -> tuple[Array, Array, Array]:

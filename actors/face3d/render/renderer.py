@@ -1,7 +1,7 @@
 """Renders portraits of an identity by recipes, with exact landmarks and occlusion."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from synfiqa.actors.face3d.render.lighting import Lamp, backdrop_level, develop,
 from synfiqa.actors.face3d.render.rasterizer import positive, rasterize_hits
 from synfiqa.actors.face3d.render.scene import Scene, beside, compose_scene
 from synfiqa.actors.face3d.render.shadow import visibility
+from synfiqa.actors.face3d.render.window import Window, around, inside, joined, reducible
 from synfiqa.actors.face3d.shape.expression import lid_level
 from synfiqa.actors.face3d.shape.face_points import POINTS
 from synfiqa.actors.face3d.shape.identity import Identity, sample_identity
@@ -52,13 +53,34 @@ class RenderedFaces:
     occluded_regions: (
         np.ndarray
     )  # (N, 8) the same of each of `synfiqa.schemas.rows.REGIONS`; NaN where none of it is visible
-    face_fraction: np.ndarray  # (N,) share of the frame covered by the head with hair and ears
+    face_fraction: np.ndarray  # (N,) share of the frame covered by head, hair and ears; NaN where a part was drawn
     face_points: np.ndarray  # (N, 68, 2) true points of the iBUG mark-up in pixels, hidden ones too
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What is drawn of a picture: its window and the part of the supersampled frame that it is reduced from."""
+
+    size: int  # of the picture
+    side: int  # of the supersampled frame
+    window: Window  # of the picture
+    wide: Window  # of the picture, from `part`
+    part: Window  # of the frame
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the canvas."""
+        return self.part[3] - self.part[1], self.part[2] - self.part[0]
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of the canvas."""
+        return self.shape[0] * self.shape[1]
 
 
 @dataclass
 class _Layer:
-    """One rasterised mesh: the covered pixels of the supersampled frame, with their faces."""
+    """One rasterised mesh: the covered pixels of the canvas, with their faces."""
 
     pixel: Tensor  # (P,) flat pixel index
     depth: Tensor  # (P,)
@@ -82,8 +104,17 @@ class HeadRenderer:
         self._cache: OrderedDict[tuple[object, ...], tuple[Assets, Tensor]] = OrderedDict()
 
     @torch.inference_mode()
-    def render(self, identity: Identity, recipes: Sequence[Recipe], size: int) -> RenderedFaces:
-        """Return one portrait of the identity per recipe, size x size pixels."""
+    def render(
+        self,
+        identity: Identity,
+        recipes: Sequence[Recipe],
+        size: int,
+        window_of: Callable[[np.ndarray, Recipe], Window] | None = None,
+    ) -> RenderedFaces:
+        """Return one portrait of the identity per recipe, size x size pixels.
+
+        `window_of` landmarks (5, 2) and recipe is the part of a picture that is drawn; the rest may stay black.
+        """
         out = RenderedFaces(
             np.zeros((len(recipes), size, size, 3), np.uint8),
             np.zeros((len(recipes), 5, 2), np.float32),
@@ -97,10 +128,22 @@ class HeadRenderer:
             scene = compose_scene(identity, assets, recipe, self.hair_varies and recipe.kind == "degraded")
             out.landmarks[i] = scene.camera.project(scene.landmarks, size)[:, :2]
             out.face_points[i] = scene.camera.project(scene.face_points, size)[:, :2]
-            other = self._second_person(identity, scene, recipe, size) if recipe.shot else None
-            drawn = self._draw(scene, assets, texture, recipe, size, other)
-            out.images[i], out.occluded_fraction[i], out.occluded_regions[i], out.face_fraction[i] = drawn
+            window = (0, 0, size, size) if window_of is None else window_of(out.landmarks[i], recipe)
+            frame = self._frame(scene, assets, size, window)
+            other = self._second_person(identity, scene, recipe, frame) if recipe.shot else None
+            drawn = self._draw(scene, assets, texture, recipe, frame, other)
+            image, out.occluded_fraction[i], out.occluded_regions[i], out.face_fraction[i] = drawn
+            out.images[i][inside(frame.window, (0, 0, size, size))] = image
         return out
+
+    def _frame(self, scene: Scene, assets: Assets, size: int, window: Window) -> _Frame:
+        """Return what is drawn of a picture: the window, and the whole face where an occluder is to be measured."""
+        side = round(size * self.supersample)
+        needed = window
+        if scene.occluder and window != (0, 0, size, size):
+            needed = joined(window, around(scene.camera.project(_face_corners(scene, assets), size)[:, :2], size))
+        wide, part = reducible(needed, size, side)
+        return _Frame(size, side, window, wide, part)
 
     def _assets(self, identity: Identity) -> tuple[Assets, Tensor]:
         key = identity.key
@@ -113,40 +156,41 @@ class HeadRenderer:
         return self._cache[key]
 
     def _draw(
-        self, scene: Scene, assets: Assets, texture: Tensor, recipe: Recipe, size: int, behind: Tensor | None
+        self, scene: Scene, assets: Assets, texture: Tensor, recipe: Recipe, frame: _Frame, behind: Tensor | None
     ) -> tuple[np.ndarray, float, np.ndarray, float]:
-        """Return the image, its occluded share, that of each region, and its head share.
+        """Return the image in its window, its occluded share, that of each region, and its head share.
 
-        `behind` (4, size, size) is linear colour and coverage between the head and the backdrop.
+        `behind` (4, rows, columns) is linear colour and coverage between the head and the backdrop.
         """
-        frame = round(size * self.supersample)
         light = lamp(recipe.light, scene.tint, recipe.seed)
         base = self._rasterize(scene.parts, scene, frame)
-        part_of = torch.from_numpy(base.mesh.face_part).to(self.device).index_select(0, base.face)
-        is_head = torch.tensor([p.name in ("head", "hair", "ear", "bun") for p in base.parts], device=self.device)
-        head_share = float(is_head.index_select(0, part_of).sum()) / frame**2
+        head_share = np.nan
+        if frame.pixels == frame.side**2:
+            part_of = torch.from_numpy(base.mesh.face_part).to(self.device).index_select(0, base.face)
+            is_head = torch.tensor([p.name in ("head", "hair", "ear", "bun") for p in base.parts], device=self.device)
+            head_share = float(is_head.index_select(0, part_of).sum()) / frame.side**2
 
         # planes of linear colour and coverage, in the layout of the later reduction
-        canvas = torch.zeros(4, frame * frame, device=self.device)
+        canvas = torch.zeros(4, frame.pixels, device=self.device)
         self._shade(canvas, base, texture, scene, light, recipe)
         occluded, regions = 0.0, np.zeros(len(REGIONS), np.float32)
         if scene.occluder:
             layer = self._rasterize(scene.occluder, scene, frame)
-            depth = torch.full((frame * frame,), torch.inf, device=self.device)
+            depth = torch.full((frame.pixels,), torch.inf, device=self.device)
             depth[base.pixel] = base.depth
             wins = layer.depth < depth[layer.pixel]
             layer = _Layer(
                 layer.pixel[wins], layer.depth[wins], layer.face[wins], layer.bary[:, wins], layer.mesh, layer.parts
             )
-            covered = torch.zeros(frame * frame, dtype=torch.bool, device=self.device)
+            covered = torch.zeros(frame.pixels, dtype=torch.bool, device=self.device)
             covered[layer.pixel[_hiding(layer)]] = True
             occluded, regions = _hidden(base, assets, covered[base.pixel])
             self._shade(canvas, layer, texture, scene, light, recipe)
-        image = self._composite(canvas.view(4, frame, frame), scene, light, recipe, size, behind)
+        image = self._composite(canvas, scene, light, recipe, frame, behind)
         return image, occluded, regions, head_share
 
-    def _second_person(self, identity: Identity, scene: Scene, recipe: Recipe, size: int) -> Tensor | None:
-        """Return linear colour and coverage (4, size, size) of the other person beside; None for a shot without.
+    def _second_person(self, identity: Identity, scene: Scene, recipe: Recipe, frame: _Frame) -> Tensor | None:
+        """Return linear colour and coverage (4, rows, columns) of the other person beside; None for a shot without.
 
         It is the same person in all photographs of an identity.
         """
@@ -158,13 +202,12 @@ class HeadRenderer:
         yaw, pitch = generator(seed).uniform((-30, -8), (30, 8))
         own = Recipe(kind="reference", seed=seed, pose=Pose(yaw=float(yaw), pitch=float(pitch)), light=recipe.light)
         other = beside(scene, recipe, compose_scene(person, assets, own))
-        frame = round(size * self.supersample)
-        canvas = torch.zeros(4, frame * frame, device=self.device)
+        canvas = torch.zeros(4, frame.pixels, device=self.device)
         layer = self._rasterize(other.parts, other, frame)
         self._shade(canvas, layer, texture, other, lamp(own.light, scene.tint, recipe.seed), own)
-        return _reduced(canvas.view(4, frame, frame), size)
+        return _reduced(canvas, frame)
 
-    def _rasterize(self, parts: list[Part], scene: Scene, frame: int) -> _Layer:
+    def _rasterize(self, parts: list[Part], scene: Scene, frame: _Frame) -> _Layer:
         mesh = assemble(parts)
         hat = any(part.name in HEADWEAR for part in (*scene.parts, *scene.occluder))
         cast = min(1.0, max(2.0 * (scene.harshness - _SHADOWLESS), _HAT_SHADE if hat else 0.0))
@@ -178,14 +221,15 @@ class HeadRenderer:
         hits = rasterize_hits(
             torch.from_numpy(screen).to(self.device)[None],
             torch.from_numpy(mesh.faces).to(self.device),
-            frame,
-            frame,
+            frame.side,
+            frame.side,
             cull_backfaces=torch.from_numpy(~mesh.double_sided).to(self.device),
+            window=frame.part,
         )
         return _Layer(hits.pixel, hits.depth, hits.face, hits.bary, mesh, parts)
 
     def _shade(self, canvas: Tensor, layer: _Layer, texture: Tensor, scene: Scene, light: Lamp, recipe: Recipe) -> None:
-        """Draw the layer's pixels into the canvas (4, frame * frame), material by material."""
+        """Draw the layer's pixels into the canvas (4, rows * columns), material by material."""
         vertex = torch.from_numpy(layer.mesh.attributes).to(self.device)
         corners = torch.from_numpy(layer.mesh.faces.T).to(self.device)
         of_part = torch.from_numpy(layer.mesh.face_part).to(self.device).index_select(0, layer.face)
@@ -246,24 +290,37 @@ class HeadRenderer:
             canvas[3].index_fill_(0, pixel, 1.0)
 
     def _composite(
-        self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, size: int, behind: Tensor | None
+        self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, frame: _Frame, behind: Tensor | None
     ) -> np.ndarray:
         """Return the developed uint8 image: antialiased reduction of the drawn layers over the backdrop."""
-        small = _reduced(canvas, size)
+        small = _reduced(canvas, frame)
         if behind is not None:
             # Premultiplied layers: the nearer one lets through what it does not cover.
             small = small + (1 - small[3]).clamp(0, 1) * behind
-        backdrop = torch.from_numpy(paint_background(recipe.background, scene.rng, size)).to(self.device)
+        painted = paint_background(recipe.background, scene.rng, frame.size, frame.window)
+        backdrop = torch.from_numpy(painted).to(self.device)
         level = backdrop_level(recipe.light)
         linear = small[:3] + (1 - small[3]).clamp(0, 1) * level * backdrop.permute(2, 0, 1)
         return develop(linear, light).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
-def _reduced(canvas: Tensor, size: int) -> Tensor:
-    """Return a supersampled canvas (4, F, F) at the size of the image, antialiased."""
-    if canvas.shape[1] == size:
-        return canvas
-    return functional.interpolate(canvas[None], (size, size), mode="bilinear", antialias=True)[0]
+def _reduced(canvas: Tensor, frame: _Frame) -> Tensor:
+    """Return the window (4, rows, columns) of a supersampled canvas at the size of the image, antialiased."""
+    planes = canvas.view(4, *frame.shape)
+    left, top, right, bottom = frame.wide
+    if frame.side != frame.size:
+        size = bottom - top, right - left
+        planes = functional.interpolate(planes[None], size, mode="bilinear", antialias=True)[0]
+    rows, columns = inside(frame.window, frame.wide)
+    return planes[:, rows, columns]
+
+
+def _face_corners(scene: Scene, assets: Assets) -> np.ndarray:
+    """Return points (K, 3) of the head's surface around all that belongs to a region of the face."""
+    head = next(part for part in scene.parts if part.name == "head")
+    of_face = assets.regions >= 0
+    rows, columns = np.flatnonzero(of_face.any(1)), np.flatnonzero(of_face.any(0))
+    return head.grid[rows[0] : rows[-1] + 2, columns[0] : columns[-1] + 2].reshape(-1, 3)
 
 
 def _hiding(layer: _Layer) -> Tensor:

@@ -102,4 +102,5 @@ def _paint_spots(c: Canvas, identity: Identity, m: FaceMeasures, rng: np.random.
         on_lips = abs(px) < m.mouth_w + 0.04 and abs(py - m.mouth_y) < 0.13
         on_eyes = abs(py - m.eye_y) < 0.16 and 0.1 < abs(px) < 0.52
         if not (on_lips or on_eyes):
-            c.shade(dark * bump(c.x, c.y, px, py, size, size), (0.35, 0.25, 0.22))
+            p = c.near(px, py, 7 * size, 7 * size)
+            p.shade(dark * bump(p.x, p.y, px, py, size, size), (0.35, 0.25, 0.22))

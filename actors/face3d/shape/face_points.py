@@ -82,12 +82,12 @@ def sample_grid(grid: np.ndarray, where: np.ndarray) -> np.ndarray:
 def _places(grid: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return fractional (row, column) (K, 2) where the front of the grid has the given x, y (K, 2)."""
     first, last = row_of("forehead"), row_of("chin_bottom")
-    window = grid[first : last + 1, :, :2]
-    front = np.cos(column_angles())[None, :] > 0.2
-    distance = ((window[None] - targets[:, None, None]) ** 2).sum(-1)
-    nearest = np.where(front, distance, np.inf).reshape(len(targets), -1).argmin(1)
+    front = np.flatnonzero(np.cos(column_angles()) > 0.2)
+    window = grid[first : last + 1, front[0] : front[-1] + 1]
+    x, y = (window[None, ..., axis] - targets[:, axis, None, None] for axis in (0, 1))
+    nearest = (x**2 + y**2).reshape(len(targets), -1).argmin(1)
     where = np.stack(np.unravel_index(nearest, window.shape[:2]), 1).astype(np.float64)
-    where[:, 0] += first
+    where += (first, front[0])
     for _ in range(_STEPS):
         r0 = np.clip(where[:, 0].astype(int), 0, ROWS - 2)
         c0 = np.clip(where[:, 1].astype(int), 0, COLUMNS - 2)

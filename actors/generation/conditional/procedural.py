@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from pydantic import Field
 
+from synfiqa.actors.degradation.camera.photograph import photographed_part
 from synfiqa.actors.degradation.recipe_sampler import candidate_recipe
 from synfiqa.actors.face3d import HeadRenderer
 from synfiqa.actors.face3d.render.scene import WIDE
+from synfiqa.actors.face3d.render.window import Window
 from synfiqa.actors.face3d.shape.identity import BALANCED
 from synfiqa.actors.face3d.shape.person import sample_person
 from synfiqa.actors.model_store.card_files import arguments_of
@@ -74,7 +77,7 @@ class ProceduralConditionalGenerator:
         Glasses of a candidate who does not own them are off: a recipe commands every occluder.
 
         Photographs (`recipe.shot`) are wider by `synfiqa.actors.face3d.render.scene.WIDE`, so that a head has as many
-        pixels. All recipes of a call are of one profile.
+        pixels, and black where their camera does not look. All recipes of a call are of one profile.
         """
         # The accepted tone in place of the weights it was drawn with: all other draws stay as they were.
         tone = int(source.attributes.get("skin_tone", 0))
@@ -82,8 +85,13 @@ class ProceduralConditionalGenerator:
         identity = sample_person(source.seed, self._people, weights)
         if not self._people.glasses:
             identity = identity.without_glasses()
-        size = round(WIDE * self._size) if any(recipe.shot for recipe in recipes) else self._size
-        rendered = self._renderer.render(identity, recipes, size)
+        shots = any(recipe.shot for recipe in recipes)
+        size = round(WIDE * self._size) if shots else self._size
+
+        def part(landmarks: np.ndarray, recipe: Recipe) -> Window:
+            return photographed_part(landmarks, recipe, size)
+
+        rendered = self._renderer.render(identity, recipes, size, part if shots else None)
         return Portraits(
             rendered.images,
             rendered.landmarks,
