@@ -112,7 +112,8 @@ class Factor:
     `field` is its path in a recipe, of one value or of a part such as `expression`; `neutral` the value without effect,
     `range` the least and most, `where` the step that applies it; `measured` the column that holds it as measured on the
     image; `learnable` the least and most absolute value that the bundled embedders are trained on; `thresholds` further
-    limits by use; `iso` the quality component of ISO/IEC 29794-5 that it lowers.
+    limits by use; `iso` the quality component of ISO/IEC 29794-5 that it lowers, `ofiq` components of `ofiq_components`
+    that it lowers and no severity names.
     """
 
     field: str
@@ -130,12 +131,18 @@ class Factor:
     caption: Caption | None = None
     shown: Shown | None = None
     iso: str = ""
+    ofiq: tuple[str, ...] = ()
     thresholds: Mapping[str, float] = _NO_NUMBERS
 
     @property
     def column(self) -> str:
         """The column of samples with the value that counts: the measured one where there is one."""
         return self.measured or column_of(self.field)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The components of OFIQ that the factor lowers, each once."""
+        return tuple(dict.fromkeys((*self.ofiq, *(name for severity in self.severities for name in severity.ofiq))))
 
     def value(self, recipe: Recipe) -> Any:
         """Return the factor's value in a recipe."""

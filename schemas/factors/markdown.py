@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from synfiqa.schemas.factors import FACTORS
 from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
 from synfiqa.schemas.factors.factor import Caption, Factor, Ladder
+from synfiqa.schemas.factors.photograph_ladders import WORN_LADDERS
 
 _INTRODUCTION = """# Degradation factors
 
@@ -33,17 +34,27 @@ are in e, the eye distance of a frontal face of that size;
 [how a photograph is taken](faces.md#a-photograph-by-a-camera).
 """
 
+_LADDERS = """
+Ladders are those of photographs, from no effect on: [what each level looks like](faces.md#every-factor-of-the-camera),
+[which label it gets](results/faces.md#labels-along-ladders-of-photographs).
+"""
+
 
 def factor_page() -> str:
     """Return the page."""
     titles = ("factor", "field of the recipe", "unit", "without effect", "range", "acts on", "quality component")
     described = _table(titles, map(_described, FACTORS))
     read = _table(("field of the recipe", "severities", "drawn by", "ladder", "captions"), map(_read, FACTORS))
-    camera = _table(
-        (*titles, "severities"),
-        ((*_described(row), ", ".join(severity.name for severity in row.severities)) for row in CAMERA_FACTORS),
-    )
-    return f"{_INTRODUCTION}\n{described}{_READERS}\n{read}{_CAMERA}\n{camera}"
+    return f"{_INTRODUCTION}\n{described}{_READERS}\n{read}{_CAMERA}\n{_camera(titles)}"
+
+
+def _camera(titles: Sequence[str]) -> str:
+    described = _table(titles, map(_described, CAMERA_FACTORS))
+    read = _table(("field of the recipe", "severities", "components of OFIQ", "ladder"), map(_judged, CAMERA_FACTORS))
+    kinds = ", ".join(ladder.name for ladder in WORN_LADDERS)
+    levels = ", ".join(f"{level:g}" for level in WORN_LADDERS[0].levels)
+    worn = f"Things that are worn have ladders of photographs too, by coverage, 0 being none: {kinds} {levels}."
+    return f"{described}{_LADDERS}\n{read}\n{worn}\n"
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -65,6 +76,15 @@ def _read(row: Factor) -> Sequence[str]:
         drawn,
         "; ".join(_levels(ladder) for ladder in row.ladders),
         _classes(row.caption) if row.caption else "",
+    )
+
+
+def _judged(row: Factor) -> Sequence[str]:
+    return (
+        f"`{row.field}`",
+        ", ".join(severity.name for severity in row.severities),
+        ", ".join(row.components),
+        "; ".join(map(_levels, row.ladders)),
     )
 
 

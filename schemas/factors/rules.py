@@ -22,10 +22,11 @@ def check_factors(factors: Sequence[Factor]) -> None:
                 f"factor row {row.field}: the neutral value {row.neutral} lies outside of its range {low:g} to "
                 f"{high:g}; correct one of them"
             )
-        for severity in row.severities:
-            if unknown := [name for name in severity.ofiq if name not in COMPONENTS]:
+        naming = [("row", row.ofiq), *((f"severity {severity.name}", severity.ofiq) for severity in row.severities)]
+        for where, components in naming:
+            if unknown := [name for name in components if name not in COMPONENTS]:
                 raise UserError(
-                    f"factor row {row.field}: the severity {severity.name} names {unknown[0]}, which is no component "
+                    f"factor row {row.field}: the {where} names {unknown[0]}, which is no component "
                     "of OFIQ; choose one of schemas/factors/ofiq_components.py"
                 )
         for ladder in (*row.ladders, *row.bundled):

@@ -8,10 +8,11 @@ import pytest
 from synfiqa.schemas.config.generate import DegradedSection
 from synfiqa.schemas.factors import FACTORS, after_rendering
 from synfiqa.schemas.factors.camera_rows import CAMERA_FACTORS
-from synfiqa.schemas.factors.factor import Caption
+from synfiqa.schemas.factors.factor import Caption, Signs
 from synfiqa.schemas.factors.markdown import factor_page
+from synfiqa.schemas.factors.photograph_ladders import PHOTOGRAPH_LADDERS
 from synfiqa.schemas.factors.rules import check_factors
-from synfiqa.schemas.recipe import REGIONS, Shot, column_of, recipe_fields
+from synfiqa.schemas.recipe import REGIONS, Recipe, Shot, column_of, recipe_fields
 from synfiqa.schemas.rows import SAMPLES, SHOTS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "factors.md"
@@ -50,6 +51,38 @@ def test_rows_of_the_camera_are_computed_from_columns_that_only_its_runs_have():
 
 def columns_of(shot):
     return {column_of(f"shot.{name}"): value for name, value in shot.model_dump().items() if not isinstance(value, str)}
+
+
+PHOTOGRAPH = Recipe(kind="degraded", seed=1, profile="camera", shot=Shot(quality=100))
+
+
+@pytest.mark.parametrize(("row", "ladder"), PHOTOGRAPH_LADDERS, ids=lambda one: getattr(one, "name", ""))
+def test_a_ladder_of_photographs_leads_from_no_effect_away(row, ladder):
+    for signs in (Signs(), Signs(-1, -1, -1, -1)):
+        recipes = [row.at_level(PHOTOGRAPH, ladder, level, signs) for level in ladder.levels]
+        same = [{**recipe.model_dump(), "shot": {**recipe.shot.model_dump(), **unseen(recipe)}} for recipe in recipes]
+        assert same[0] == {**PHOTOGRAPH.model_dump(), "shot": {**PHOTOGRAPH.shot.model_dump(), **unseen(PHOTOGRAPH)}}
+        assert len(set(recipes)) == len(ladder.levels) == 6
+        if row.field != "occluder":
+            away = [abs(row.value(recipe) - row.neutral) for recipe in recipes]
+            # The edge of a picture comes nearer, 0 being none.
+            assert (away[1:] == sorted(away[1:], reverse=True)) if row.field == "shot.cut" else away == sorted(away)
+
+
+def unseen(recipe):
+    """Fields without effect at no strength: the kind of noise that there is not, the codec of quality 100."""
+    shot = recipe.shot
+    none = {"noise_kind": "sensor"} if not shot.noise else {}
+    none |= {"codec": "jpeg"} if shot.quality == 100 else {}
+    return none | ({"second_x": 0.0} if not shot.second_face else {})
+
+
+def test_rows_of_the_camera_name_components_of_ofiq():
+    named = {row.field: row.components for row in CAMERA_FACTORS}
+    assert named["shot.head"] == ("HeadSize",)
+    assert named["shot.eyes"] == ("InterEyeDistance", "Sharpness")
+    assert len(named["shot.cut"]) == 4
+    assert all(row.ladders for row in CAMERA_FACTORS)
 
 
 def test_every_rate_of_the_config_is_that_of_a_fault_or_of_the_renderer():
