@@ -1,9 +1,9 @@
 """Draw the pictures of `docs/faces.md`: 64 identities, one under 40 nuisances, expression ladders, skin tones, poses,
-things worn over the face, people with things of their own, details of skin.
+things worn over the face, every factor of the camera, people with things of their own, details of skin.
 
 `python -m benchmarks.quality.face_sheets` writes them to docs/pictures; `--out` elsewhere. About two CPU-minutes. With
-`--run runs/quickstart`, a finished run, it also writes README's overview of it, and each factor's ladder with labels on
-the scale of the run.
+`--run runs/quickstart`, a finished run, it also writes README's overview of it, and ladders of factors on crops with
+labels of form fusion on the scale of the run; no page shows these.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import pyarrow as pa
 import torch
 from PIL import Image, ImageDraw, ImageOps
 
+from benchmarks.quality.camera_ladders.camera_sheet import camera_sheet
 from benchmarks.quality.face_bars.labels import NOT_JUDGED, fused_labels, networks_of
 from benchmarks.quality.face_bars.ladders.factors import FACTORS
 from benchmarks.quality.face_bars.ladders.factors import STEPS as LEVELS
@@ -39,7 +40,7 @@ from synfiqa.schemas.config.people import PeopleSection
 from synfiqa.schemas.recipe import Expression, Gaze, Light, Pose, Recipe, with_value
 from synfiqa.schemas.seeds import derive_seed
 
-LIMIT_BYTES = 300_000
+LIMIT_BYTES, CAMERA_BYTES = 300_000, 600_000
 STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LIGHT = Light(azimuth=-35, elevation=28, harshness=0.15)
 
@@ -61,16 +62,17 @@ def main() -> None:
         "faces-skin-tones": skin_tones(arguments.seed),
         "faces-poses": poses(arguments.seed),
         "faces-photographs": photographs(arguments.seed),
+        "faces-camera": camera_sheet(arguments.seed, MtcnnDetector()),
         "faces-worn": worn(arguments.seed),
         "faces-people": owners(arguments.seed),
         "faces-skin": skins(arguments.seed),
     }
     if arguments.run:
-        sheets["faces-ladders"] = factor_ladders(arguments.seed, arguments.run, arguments.label)
+        sheets["faces-fused-labels"] = factor_ladders(arguments.seed, arguments.run, arguments.label)
         sheets["overview"] = overview(arguments.run, arguments.label)
     for name, sheet in sheets.items():
         path = arguments.out / f"{name}.jpg"
-        path.write_bytes(jpeg(sheet))
+        path.write_bytes(jpeg(sheet, CAMERA_BYTES if name == "faces-camera" else LIMIT_BYTES))
         print(path, sheet.shape[1], "x", sheet.shape[0], path.stat().st_size, "bytes")
 
 
@@ -267,12 +269,12 @@ def grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
     return np.concatenate(rows, 0)
 
 
-def jpeg(image: np.ndarray) -> bytes:
-    """Return the image as the best JPEG below `LIMIT_BYTES`."""
+def jpeg(image: np.ndarray, limit: int = LIMIT_BYTES) -> bytes:
+    """Return the image as the best JPEG of so many bytes at most."""
     for quality in range(92, 30, -4):
         buffer = io.BytesIO()
         Image.fromarray(image).save(buffer, "JPEG", quality=quality)
-        if buffer.tell() <= LIMIT_BYTES:
+        if buffer.tell() <= limit:
             break
     return buffer.getvalue()
 

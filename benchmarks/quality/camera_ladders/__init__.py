@@ -1,0 +1,1 @@
+"""Ladders of camera faults on whole photographs: pictures of them, and labels by a real recogniser along them."""
