@@ -11,14 +11,17 @@ Prints Markdown.
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.quality.photographs.development import development_photos
 from benchmarks.quality.photographs.faces import Faces, faces_of, likeness
+from benchmarks.quality.photographs.kept import kept
 from benchmarks.quality.photographs.lightqnet import LightQNet
-from benchmarks.quality.photographs.real_ladders import LadderFigures, brightness, figures_of, ladders_of
+from benchmarks.quality.photographs.real_ladders import LadderFigures, Ladders, brightness, figures_of, ladders_of
 from benchmarks.quality.photographs.wanted import (
     BRIGHTNESS,
     SIMILARITY,
@@ -31,7 +34,6 @@ from benchmarks.quality.photographs.wanted import (
 )
 from synfiqa.actors.players import player
 from synfiqa.actors.quality.factories import ScorerSettings
-from synfiqa.actors.roles import Embedder
 from synfiqa.fiqa_train.evaluation.compare import Protocol, compare
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, enumerate_pairs, pair_similarity
 from synfiqa.fiqa_train.scoring.sources import open_scorer
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", nargs="+", type=int, help="several draws of people and faults, with their medians")
     parser.add_argument("--versus", default="", metavar="SCORER", help="print differences of the first scorer to it")
+    parser.add_argument("--keep", type=Path, help="folder in which faces and vectors are kept for a next call")
     options = parser.parse_args(arguments)
     if options.lightqnet is not None and not options.versus:
         options.versus = LIGHTQNET
@@ -73,34 +76,56 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("\n" + median_table(by_seed, scorers, options.versus))
 
 
+@dataclass(frozen=True)
+class _Vectors:
+    """Vectors float32 (N, 2D) of faces and their mirror images, side by side."""
+
+    both: np.ndarray
+
+    @property
+    def one(self) -> np.ndarray:
+        """Return the unit vectors (N, D) of the faces as they are."""
+        return np.asarray(self.both[:, : self.both.shape[1] // 2] * np.sqrt(2))
+
+
 def _measured(options: argparse.Namespace, seed: int) -> Rows:
     """Print the tables of one draw of people and faults, and return the figures that matter."""
     photos = development_photos(options.lfw, options.people, options.each, seed)
-    catalogue = ScorerSettings().catalogue
-    judges = {judge: player(catalogue.model(judge, "embedder")) for judge in options.judges}
-    first = judges[options.judges[0]]
-    rows, sets = Rows({}, {}), {}
+    judges = {judge: player(ScorerSettings().catalogue.model(judge, "embedder")) for judge in options.judges}
+    drawn = f"{options.lfw.resolve()} {options.people} {options.each} {seed}"
+    first, rows = options.judges[0], Rows({}, {})
+    clean, clean_vectors = None, None
     for title, fault_seed in (("natural", None), ("with faults", seed)):
-        faces = sets[title] = faces_of(photos, fault_seed)
+        faces = kept(options.keep, f"{drawn} {title}", Faces, partial(faces_of, photos, fault_seed))
         qualities = qualities_of(faces.images, options.scorers, options.lightqnet)
-        found = qualities | {"detector": faces.probability}
         print(
             f"\n**{title}**: {len(photos)} photographs of {options.people} people, {faces.without_face} without a face"
         )
-        rows |= _compared(options, seed, title, faces, found, judges)
-        if fault_seed is None:
+        vectors = {
+            judge: kept(
+                options.keep,
+                f"{drawn} {title} {judge}",
+                _Vectors,
+                lambda embedder=embedder, faces=faces: _Vectors(embed_flipped(embedder, faces.images)),
+            )
+            for judge, embedder in judges.items()
+        }
+        rows |= _compared(options, seed, title, faces, qualities | {"detector": faces.probability}, vectors)
+        if clean is None or clean_vectors is None:
+            clean, clean_vectors = faces, vectors[first].one
             row, other = BRIGHTNESS, brightness(faces.images)
         else:
-            clean = sets["natural"]
-            row = SIMILARITY
-            other = likeness(first.embed(faces.images), faces, first.embed(clean.images), clean)
-        kept = np.isfinite(other)
-        scores = {name: values[kept] for name, values in qualities.items()}
-        rows |= correlation_rows(row, scores, other[kept], faces.person[kept], options.versus, options.resamples, seed)
+            row, other = SIMILARITY, likeness(vectors[first].one, faces, clean_vectors, clean)
+        whole = np.isfinite(other)
+        scores = {name: values[whole] for name, values in qualities.items()}
+        rows |= correlation_rows(
+            row, scores, other[whole], faces.person[whole], options.versus, options.resamples, seed
+        )
     if options.faces:
-        ladders = ladders_of(photos, options.faces, first.embed, seed)
+        make = partial(ladders_of, photos, options.faces, judges[first].embed, seed)
+        ladders = kept(options.keep, f"{drawn} ladders {options.faces} {first}", Ladders, make)
         scores = qualities_of(ladders.crops, options.scorers, options.lightqnet)
-        print(f"\n**Ladders**: {options.faces} faces, judge {options.judges[0]}, {ladders.missed} without a face\n")
+        print(f"\n**Ladders**: {options.faces} faces, judge {first}, {ladders.missed} without a face\n")
         print(ladder_table({name: figures_of(ladders, found) for name, found in scores.items()}), flush=True)
         rows |= ladder_rows(ladders, scores, options.versus, options.resamples, seed)
     return rows
@@ -112,7 +137,7 @@ def _compared(
     title: str,
     faces: Faces,
     qualities: Mapping[str, np.ndarray],
-    judges: Mapping[str, Embedder],
+    vectors: Mapping[str, _Vectors],
 ) -> Rows:
     """Print the pAUC by each judge, and return the rows by the first of them."""
     people = np.unique(faces.person, return_inverse=True)[1]
@@ -120,9 +145,8 @@ def _compared(
     protocol = Protocol(options.fmr, LIMIT, options.resamples, seed)
     versus = [(name, options.versus) for name in qualities if options.versus and name != options.versus]
     rows = Rows({}, {})
-    for number, (judge, embedder) in enumerate(judges.items()):
-        similarity = pair_similarity(embed_flipped(embedder, faces.images), pairs)
-        results = compare(qualities, similarity, pairs, people, protocol, versus)
+    for number, (judge, own) in enumerate(vectors.items()):
+        results = compare(qualities, pair_similarity(own.both, pairs), pairs, people, protocol, versus)
         print("\n" + markdown(judge, results), flush=True)
         rows = rows if number else pauc_rows(title, results)
     return rows

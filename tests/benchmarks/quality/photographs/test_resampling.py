@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.photographs.faces import Faces, likeness
+from benchmarks.quality.photographs.kept import kept
 from benchmarks.quality.photographs.real_ladders import Ladders
 from benchmarks.quality.photographs.resampling import Figure, correlation_draws, drawn_people
 from benchmarks.quality.photographs.wanted import (
@@ -105,3 +106,13 @@ def test_a_face_is_compared_with_the_persons_other_clean_photographs():
     )
     alone = Faces(np.zeros((1, 1)), np.array(["c"]), np.array(["c1"]), np.ones(1), 0)
     assert np.isnan(likeness(vectors[:1], alone, vectors, clean)).all()
+
+
+def test_what_is_kept_is_read_again_and_equal(tmp_path):
+    faces = Faces(np.zeros((2, 2, 2, 3), np.uint8), np.array(["a", "b"]), np.array(["a1", "b1"]), np.ones(2), 3)
+    assert kept(tmp_path / "new", "natural 0", Faces, lambda: faces) is faces
+    again = kept(tmp_path / "new", "natural 0", Faces, lambda: pytest.fail("made again"))
+    assert again.without_face == 3
+    assert np.array_equal(again.person, faces.person)
+    assert kept(tmp_path / "new", "natural 1", Faces, lambda: faces) is faces
+    assert kept(None, "natural 0", Faces, lambda: faces) is faces
