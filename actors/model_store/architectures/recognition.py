@@ -8,7 +8,7 @@ RECOGNITION = {
         "embedder",
         "synfiqa.actors.recognition.network_embedder:NetworkEmbedder",
         network="synfiqa.actors.nets.small_iresnet:SmallIResNet",
-        contracts=(Contract("gray", "per-image", input_size=112),),
+        contracts=(Contract("gray", "per-image", input_size=112), Contract("rgb", "range", (-1.0, 1.0), 112)),
     ),
     "adaface-ir": Architecture(
         "embedder",

@@ -133,7 +133,10 @@ def card_of(name: str, contract: Contract) -> ModelCard:
         "input_size": contract.input_size or 64,
         "resize": contract.resize or "bilinear",
     }
-    return card(**fields | SETTINGS.get(name, {}))
+    own = SETTINGS.get(name, {})
+    if name == "small-iresnet" and contract.channels == "rgb":
+        own = own | {"arguments": own.get("arguments", {}) | {"in_channels": 3}}
+    return card(**fields | own)
 
 
 @pytest.fixture
