@@ -4,7 +4,7 @@
 and five levels of each ladder, labels them by centred cosines of `dlib` (extra `[dlib]`; the teacher), and prints a
 table beside the true accept rates at FMR 1e-3 of the teacher and of `bundled-b`, which has seen no fault of a camera.
 It says which faults break the rule: where the judge accepts below a tenth of what it accepts without faults, a label
-keeps less than half. `--out` also writes the picture of the ladders with their labels. About eight CPU-minutes.
+keeps less than half. `--out` also writes the picture of the ladders with their labels. About seven CPU-minutes.
 """
 
 import argparse
