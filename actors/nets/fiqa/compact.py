@@ -11,8 +11,6 @@ from synfiqa.actors.nets.fiqa.heads import DROPOUT, HEAD_WIDTH, small_head
 from synfiqa.actors.nets.small_iresnet import SmallIResNet
 
 _FLOOR = 2 * STD_FLOOR / 255
-DARK = 48.0
-"""Mean grey level (of 255) below which a face counts as dark; few photographs of a lit face are below it."""
 
 WIDTHS = (32, 64, 128, 192)
 BLOCKS = (1, 2, 2, 1)
@@ -25,7 +23,6 @@ class CompactNet(FiqaNetwork):
     global average of the last features and their depthwise pool, which depends on positions in the face. Brightness,
     contrast and colour reach it through the trunk, whose input is not standardised; `standardised` brings the three
     channels of a face together to mean 0 and standard deviation 1, so that colour alone is left of its light.
-    `darkness` gives the head one more input, that of the function of that name, which standardisation would remove.
     """
 
     def __init__(
@@ -36,7 +33,6 @@ class CompactNet(FiqaNetwork):
         head_width: int = HEAD_WIDTH,
         dropout: float = DROPOUT,
         standardised: bool = False,
-        darkness: bool = False,
     ) -> None:
         super().__init__()
         self.arguments = {
@@ -48,8 +44,7 @@ class CompactNet(FiqaNetwork):
         }
         # Cards of before this argument have no such key.
         self.arguments |= {"standardised": True} if standardised else {}
-        self.arguments |= {"darkness": True} if darkness else {}
-        self._standardised, self._darkness = standardised, darkness
+        self._standardised = standardised
         self.embedding_dim = embedding_dim
         trunk = SmallIResNet(3, widths, blocks, embedding_dim)
         self.stem, self.stages = trunk.stem, trunk.stages
@@ -59,20 +54,20 @@ class CompactNet(FiqaNetwork):
         safe = all(width >= 16 and width % 8 == 0 for width in widths)
         self._layout = torch.channels_last if safe else torch.contiguous_format
         self.to(memory_format=self._layout)
-        self.head, self.score = small_head(2 * widths[-1] + darkness, head_width, dropout)
+        self.head, self.score = small_head(2 * widths[-1], head_width, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores float32 (B,) of RGB faces (B, 3, 112, 112) in -1..1."""
         features = self._features(x)
         with torch.autocast(x.device.type, enabled=False):
-            return self._score(x, features, self.pool(features).flatten(1))
+            return self._score(features, self.pool(features).flatten(1))
 
     def embed_and_score(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return un-normalised embeddings float32 (B, D) and scores float32 (B,) of faces (B, 3, 112, 112) in -1..1."""
         features = self._features(x)
         with torch.autocast(x.device.type, enabled=False):
             pooled = self.pool(features).flatten(1)
-            return self.norm(self.project(pooled)), self._score(x, features, pooled)
+            return self.norm(self.project(pooled)), self._score(features, pooled)
 
     def _features(self, x: Tensor) -> Tensor:
         if self._standardised:
@@ -80,16 +75,9 @@ class CompactNet(FiqaNetwork):
         features: Tensor = self.stages(self.stem(x.contiguous(memory_format=self._layout)))
         return features.float()
 
-    def _score(self, x: Tensor, features: Tensor, pooled: Tensor) -> Tensor:
-        read = [features.mean(dim=(2, 3)), pooled, *([darkness(x)] if self._darkness else [])]
-        scores: Tensor = self.score(self.head(torch.cat(read, dim=1))).squeeze(1)
+    def _score(self, features: Tensor, pooled: Tensor) -> Tensor:
+        scores: Tensor = self.score(self.head(torch.cat([features.mean(dim=(2, 3)), pooled], dim=1))).squeeze(1)
         return scores
-
-
-def darkness(x: Tensor) -> Tensor:
-    """Return how dark faces (B, 3, H, W) in -1..1 are, float32 (B, 1): 0 from a mean of `DARK` up, 1 where black."""
-    mean = (x.float().mean(dim=(1, 2, 3)) + 1) * 127.5
-    return (1 - mean / DARK).clamp(0, 1)[:, None]
 
 
 def standardised_together(x: Tensor) -> Tensor:

@@ -77,9 +77,7 @@ TRAINABLE: dict[str, TrainableNetwork] = {
         ARCHITECTURE, QualityNet, {"widths": [32, 64, 128, 192]}, channels="gray", value_range=None
     ),
     "compact": TrainableNetwork("fiqa-compact", CompactNet),
-    "compact-standard": TrainableNetwork(
-        "fiqa-compact", CompactNet, {"blocks": [1, 2, 1, 1], "standardised": True, "darkness": True}
-    ),
+    "compact-standard": TrainableNetwork("fiqa-compact", CompactNet, {"blocks": [1, 2, 1, 1], "standardised": True}),
     "compact-vit": TrainableNetwork(
         "fiqa-vit",
         FiqaViT,
