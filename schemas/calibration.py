@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from synfiqa.schemas.config.learn import Form, Spatial
+from synfiqa.schemas.config.learn import Ends, Form, Spatial
 from synfiqa.schemas.manifest import DataFile, Record
 from synfiqa.schemas.rows import SCHEMA_VERSION
 
@@ -84,6 +84,9 @@ class Scale(Record):
     )
     match_width: float = Field(
         0.08, gt=0, description="difference of cosine over which that probability rises from 1/2 to 0.73"
+    )
+    ends: Ends | None = Field(
+        None, description="percentiles of m that raw_min and raw_max are; null: the least and the largest"
     )
     costs: Costs | None = Field(None, description="s_d is 1 - their sum; null: the smallest of three shares of ranks")
     scorer: ScorerScale | None = Field(

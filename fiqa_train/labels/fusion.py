@@ -18,6 +18,7 @@ from synfiqa.fiqa_train.labels.ranks import (
 )
 from synfiqa.fiqa_train.labels.severities import Severities
 from synfiqa.schemas.calibration import RankTable, Scale
+from synfiqa.schemas.config.learn import Ends
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ def fit(
     severities: Severities | None = None,
     match_threshold: float | None = None,
     match_width: float = 0.08,
+    ends: Ends | None = None,
 ) -> tuple[Scale, Labels]:
-    """Label samples among themselves: exact average ranks over all of them, global min and max.
+    """Label samples among themselves: exact average ranks over all of them, global min and max or percentiles (`ends`).
 
     m = (f_r + lambda * s_d) / (1 - kappa * v_l), then min-max to 0..1. s_d = min over three factors of (N - rank) / N;
     with `severities` of the samples it is 1 less the costs that fit their f_r (`synfiqa.fiqa_train.labels.costs`). With
@@ -72,7 +74,9 @@ def fit(
     """
     factors = {name: getattr(components, name).copy() for name in ("yaw", "downsample", "blur")}
     own = replace(components, **factors)
-    scale, ranked = fit_scale(own, spatial_weight, vision_language_weight, severities, match_threshold, match_width)
+    scale, ranked = fit_scale(
+        own, spatial_weight, vision_language_weight, severities, match_threshold, match_width, ends
+    )
     return scale, label_ranked(scale, ranked, own.recognition, own.vision_language, severities)
 
 
@@ -83,6 +87,7 @@ def fit_scale(
     severities: Severities | None,
     match_threshold: float | None,
     match_width: float,
+    ends: Ends | None = None,
 ) -> tuple[Scale, Ranked]:
     """Return the scale of `fit` and the ranks from which `label_ranked` makes the labels of some rows or of all.
 
@@ -100,6 +105,7 @@ def fit_scale(
         vision_language_weight=vision_language_weight,
         match_threshold=match_threshold,
         match_width=match_width,
+        ends=ends,
         costs=costs,
         yaw=yaw,
         downsample=downsample,
@@ -117,8 +123,11 @@ def fit_scale(
     raw.sort()
     if raw[0] == raw[-1]:
         raise ValueError(f"all {count} raw labels equal {raw[0]:g}")
-    ends = {"raw": rank_table(raw), "raw_min": float(raw[0]), "raw_max": float(raw[-1])}
-    return scale.model_copy(update=ends), replace(ranked, bounds=group_bounds(raw))
+    low, high = (raw[0], raw[-1]) if ends is None else np.percentile(raw, ends)
+    if low == high:
+        raise ValueError(f"the raw labels at both percentiles {list(ends or ())} equal {low:g}, so widen label.ends")
+    fitted = {"raw": rank_table(raw), "raw_min": float(low), "raw_max": float(high)}
+    return scale.model_copy(update=fitted), replace(ranked, bounds=group_bounds(raw))
 
 
 def label_ranked(

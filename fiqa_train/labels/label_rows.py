@@ -88,6 +88,7 @@ class LabelRows:
                 self.severities(),
                 threshold,
                 section.match_width,
+                section.ends,
             )
         except ValueError as error:
             raise JobFailed(f"labels cannot be scaled: {error}; generate more samples") from error

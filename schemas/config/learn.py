@@ -8,6 +8,9 @@ from synfiqa.schemas.config.base import Name, ScorerName, Section
 
 Spatial = Literal["ranks", "costs"]
 Form = Literal["fusion", "centred", "relative"]
+Percentile = Annotated[float, Field(ge=0, le=100)]
+Ends = tuple[Percentile, Percentile]
+"""Percentiles of raw labels that become label 0 and label 1."""
 
 
 class LabelSection(Section):
@@ -48,6 +51,11 @@ class LabelSection(Section):
     match_width: float = Field(
         0.08, ge=0.001, le=1, description="difference of cosine over which that probability rises from 1/2 to 0.73"
     )
+    ends: Ends | None = Field(
+        None,
+        description="two percentiles of the raw labels that become 0 and 1, what lies outside being clipped; one "
+        "outlier moves none such as [0.5, 99.5]; null: the least and the largest raw label, as published",
+    )
     embedder: Name | Literal[""] = Field(
         "",
         description="one of models.more_embedders whose f_r the label takes, of form centred or relative any embedder, "
@@ -61,6 +69,8 @@ class LabelSection(Section):
             raise ValueError(
                 "source: scorer needs label.scorer, the name of a quality scorer, and label.scorer needs source: scorer"
             )
+        if self.ends is not None and not self.ends[0] < self.ends[1]:
+            raise ValueError(f"ends must rise, such as [0.5, 99.5], not {list(self.ends)}")
         if self.source == "scorer" and self.form != "fusion":
             raise ValueError(f"form {self.form} is of source: components; leave form or source out")
         return self

@@ -17,7 +17,7 @@ from synfiqa.schemas.factors.camera_rows import CAMERA
 from synfiqa.schemas.factors.plugin_rows import plugged_rows
 from synfiqa.schemas.manifest import RunManifest
 
-Setting = str | float | None
+Setting = str | float | tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,7 @@ def fusion_fields(section: LabelSection, threshold: float | None, scale: Scale) 
         "spatial_weight": section.spatial_weight,
         "vision_language_weight": section.vision_language_weight,
         "match_threshold": threshold,
+        "ends": section.ends,
     }
     # The width has an effect with a threshold alone; where the scale has one, a message names both.
     if scale.match_threshold is not None:
@@ -177,4 +178,6 @@ def shown(value: Setting) -> str:
     """Format a setting for `--set`, with all its digits."""
     if value is None:
         return "null"
+    if isinstance(value, tuple):
+        return f"[{','.join(map(shown, value))}]"
     return value if isinstance(value, str) else repr(float(value)).removesuffix(".0")

@@ -12,6 +12,7 @@ from synfiqa.fiqa_train.labels.costs import fit_costs, kept
 from synfiqa.fiqa_train.labels.fusion import Components, apply, fit, invalid, match_chance
 from synfiqa.fiqa_train.labels.severities import FACTORS
 from synfiqa.schemas.calibration import Scale
+from synfiqa.schemas.config.learn import LabelSection
 
 
 def components(**columns):
@@ -316,7 +317,54 @@ def test_a_frozen_scale_remembers_the_match(count, threshold, width):
 def test_a_scale_of_an_older_version_means_the_published_ranks():
     c = random_components(100)
     scale, labels = fit(c, 0.5)
-    newer = {"costs", "vision_language_weight", "match_threshold", "match_width"}
+    newer = {"costs", "vision_language_weight", "match_threshold", "match_width", "ends"}
     again = Scale.model_validate(scale.model_dump(mode="json", exclude=newer))
     assert (again.spatial, again.vision_language_weight, again.match_threshold) == ("ranks", 1, None)
     np.testing.assert_array_equal(apply(again, c).quality, labels.quality)
+
+
+class TestEnds:
+    """Ends of the scale: one sample whose v_l is near 1 has a raw label ten times as large as any other's."""
+
+    @staticmethod
+    def medians(ends):
+        random, count = np.random.default_rng(0), 20_000
+        columns = {
+            "recognition": random.normal(0.55, 0.25, count).clip(-1, 1),
+            "vision_language": random.normal(0.3, 0.05, count),
+            "yaw": np.abs(random.normal(0, 28, count)),
+            "downsample": np.maximum(1, random.uniform(0.82, 1.6, count)),
+            "blur": np.maximum(1, random.uniform(0.82, 1.6, count)),
+        }
+        before = fit(Components(**columns), 0.5, ends=ends)[1]
+        columns["vision_language"][np.argmax(columns["recognition"])] = 0.97
+        after = fit(Components(**columns), 0.5, ends=ends)[1]
+        others = np.delete(np.abs(after.quality - before.quality), np.argmax(columns["recognition"]))
+        return np.median(before.quality), np.median(after.quality), others.max()
+
+    def test_one_outlier_moves_all_labels_of_the_published_scale(self):
+        before, after, _ = self.medians(None)
+        assert before > 0.5
+        assert after < 0.06
+
+    def test_one_outlier_moves_no_label_of_a_scale_between_percentiles(self):
+        before, after, most = self.medians((0.5, 99.5))
+        assert before == pytest.approx(after, abs=0.001)
+        assert most < 0.001
+
+    def test_ends_are_kept_and_what_lies_outside_is_clipped(self):
+        c = random_components(1000)
+        scale, labels = fit(c, 0.5, ends=(5, 90))
+        assert scale.ends == (5, 90)
+        assert (scale.raw_min, scale.raw_max) == pytest.approx(np.percentile(labels.raw, (5, 90)))
+        assert ((labels.quality == 0).mean(), (labels.quality == 1).mean()) == pytest.approx((0.05, 0.1), abs=0.002)
+        assert labels.clipped == 150
+        np.testing.assert_array_equal(apply(scale, c).quality, labels.quality)
+        np.testing.assert_array_equal(labels.group, fit(c, 0.5)[1].group)
+
+    def test_equal_ends_are_refused(self):
+        c = components(recognition=[0.1] * 99 + [0.9])
+        with pytest.raises(ValueError, match=r"at both percentiles \[5, 90\] equal .* widen label.ends"):
+            fit(c, 0.5, ends=(5, 90))
+        with pytest.raises(ValueError, match="ends must rise"):
+            LabelSection(ends=(50, 50))

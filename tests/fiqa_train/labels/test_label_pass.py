@@ -408,6 +408,7 @@ def test_a_frozen_scale_of_costs_labels_new_data_and_keeps_old_labels(tmp_path):
         ({"vision_language_weight": 1.0}, "label.vision_language_weight is 1 but .* with 0.25"),
         ({"spatial_weight": 0.5}, "label.spatial_weight is 0.5 but .* with 0.35"),
         ({"match_threshold": None}, "label.match_threshold is null but .* with 0.55; set label.match_threshold=0.55"),
+        ({"ends": [0.5, 99.5]}, r"label.ends is \[0.5,99.5\] but .* with null; set label.ends=null"),
         ({"match_width": 0.2}, "label.match_width is 0.2 but .* with 0.1; set label.match_width=0.1"),
         (
             {"spatial": "ranks", "spatial_weight": 0.5, "vision_language_weight": 1.0},
@@ -552,7 +553,7 @@ def test_a_calibration_of_an_older_version_means_ranks_and_keeps_its_name(tmp_pa
     run_label(run, storage)
     document = json.loads(storage.read("labels/default/calibration.json"))
     del document["mirrored"]
-    for field in ("costs", "vision_language_weight", "match_threshold", "match_width", "scorer", "centred"):
+    for field in ("costs", "vision_language_weight", "match_threshold", "match_width", "ends", "scorer", "centred"):
         del document["scale"][field]
     storage.write("old.json", json.dumps(document).encode())
     frozen = synthetic.config(4, label={"name": "b", "calibration": str(tmp_path / "old.json")})
