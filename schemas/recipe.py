@@ -13,7 +13,7 @@ Occluder = Literal[
 ]  # fmt: skip
 Background = Literal["plain", "gradient", "blurred", "cluttered"]
 Profile = Literal["corrected", "faithful", "camera"]
-Codec = Literal["jpeg", "jpeg2000", "webp"]
+Codec = Literal["jpeg", "jpeg2000", "webp", "avif"]
 Side = Literal["none", "left", "right", "top", "bottom"]
 
 REGIONS = ("forehead", "left_eye", "right_eye", "nose", "left_cheek", "right_cheek", "mouth", "chin")

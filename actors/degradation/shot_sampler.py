@@ -6,6 +6,7 @@ own, divided by its weight, and the earliest are chosen.
 """
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from synfiqa.schemas.seeds import derive_seed, generator
 
 _CROP_QUALITY = 96  # of the stored crop, on which no fault acts
 
-_CODECS: tuple[Codec, ...] = ("jpeg", "jpeg2000", "webp")
+_CODECS: tuple[Codec, ...] = get_args(Codec)
 _SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
 _NOT_TOGETHER: dict[CameraFault, CameraFault] = {"dark": "bright", "bright": "dark"}
 _MOST_CUSHION = 0.149  # size of k1 < 0, beyond which the corners of a frame fold over
@@ -76,7 +77,7 @@ def _ordinary(recipe: Recipe, section: CameraSection) -> _Values:
     values: _Values = {
         "eyes": log_uniform(_rng(recipe, "eyes"), *(_GOOD_EYES if good else section.eyes)),
         "noise": noise,
-        "codec": "jpeg" if good else _CODECS[int(_rng(recipe, "codec").choice(len(_CODECS), p=weights))],
+        "codec": "jpeg" if good else _CODECS[int(_rng(recipe, "codec").choice(len(weights), p=weights))],
         "quality": log_uniform_whole(_rng(recipe, "quality"), *(_GOOD_QUALITY if good else section.quality)),
     }
     if good:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from synfiqa.actors.degradation.camera.lossy_codecs import require_avif
 from synfiqa.actors.generation.conditional.backends import backend_of
 from synfiqa.actors.model_store.card_files import arguments_of
 from synfiqa.actors.model_store.catalogue import Model
@@ -38,6 +39,8 @@ def require_fit(run: ResolvedRun) -> Fitness:
     layers a scorer of `models.scorers` reads.
     """
     require_enough(run)
+    if (shots := run.config.generate.shots) and shots.draws_avif:
+        require_avif()
     weights = verify_weights(run)
     settings = ScorerSettings(run.catalogue, run.models.embedder.name, run.config.run.seed)
     require_buildable(run.config.models.scorers, settings, "models.scorers")

@@ -83,7 +83,11 @@ class CameraSection(Section):
     grain: Interval = Field((0.6, 3.0), description="noise of ordinary photographs, grey levels within 0.1..100")
     quality: tuple[int, int] = Field((70, 96), description="quality of ordinary files, within 1..100")
     codec_weights: tuple[Weight, ...] = Field(
-        (0.84, 0.06, 0.1), min_length=3, max_length=3, description="relative frequency of JPEG, JPEG 2000 and WebP"
+        (0.84, 0.06, 0.1),
+        min_length=3,
+        max_length=4,
+        description="relative frequency of JPEG, JPEG 2000 and WebP, and of AVIF (the video codec AV1) where a fourth "
+        "is given",
     )
     twice_rate: Rate = Field(0.2, description="share that is compressed a second time, as JPEG")
     denoise_rate: Rate = Field(0.1, description="share whose noise the camera smooths")
@@ -92,6 +96,11 @@ class CameraSection(Section):
     def weight(self, kind: CameraFault) -> float:
         """Return the relative frequency of a kind of fault."""
         return self.weights.get(kind, _USUAL_WEIGHTS.get(kind, 1.0))
+
+    @property
+    def draws_avif(self) -> bool:
+        """Whether photographs may be AVIF, which not every Pillow writes."""
+        return sum(self.codec_weights[3:]) > 0
 
     @field_validator(*_LIMITS)
     @classmethod

@@ -1,17 +1,21 @@
-"""Lossy codecs of pictures: JPEG, JPEG 2000 and WebP, each with one quality 1..100.
+"""Lossy codecs of pictures: JPEG, JPEG 2000, WebP and AVIF, each with one quality 1..100.
 
-Equal pixels and qualities give equal pixels. Video codecs are left out: none of the libraries writes one in memory.
+Equal pixels and qualities give equal pixels with equal versions of the libraries. AVIF is a picture of the video codec
+AV1 (an intra frame), WebP one of VP8. What a quality harms differs much from codec to codec
+(`synfiqa.schemas.factors.codec_strength`).
 """
 
 import io
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
+from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.recipe import Codec
 
 _SMALLEST, _RATE = 120.0, 0.08  # compression by JPEG 2000 at quality 0, and what is left of it at 90
+_AVIF_SPEED = 8  # of 0..10: 2 to 5 CPU-ms a picture
 
 
 def coded(image: np.ndarray, codec: Codec, quality: int) -> np.ndarray:
@@ -22,8 +26,20 @@ def coded(image: np.ndarray, codec: Codec, quality: int) -> np.ndarray:
 
 
 def jpeg2000_ratio(quality: int) -> float:
-    """Return how many times smaller JPEG 2000 makes a picture: about as JPEG does at this quality."""
+    """Return how many times smaller than its pixels JPEG 2000 makes a picture: 120 at quality 1, 9.6 at 90.
+
+    A file of fixed size, whatever the picture: in a large smooth one it spoils far less than JPEG of this quality.
+    """
     return _SMALLEST * _RATE ** (quality / 90)
+
+
+def require_avif() -> None:
+    """Raise a UserError where Pillow cannot write AVIF."""
+    if not features.check("avif"):
+        raise UserError(
+            "generate.camera.codec_weights draws AVIF, and this Pillow writes none: install its wheel of version 11.3 "
+            "or later, or set the fourth weight to 0"
+        )
 
 
 def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
@@ -47,6 +63,11 @@ def _webp(image: np.ndarray, quality: int) -> np.ndarray:
     return _by_pillow(image, "WEBP", quality=quality, method=1)
 
 
+def _avif(image: np.ndarray, quality: int) -> np.ndarray:
+    # One thread: pixels then depend on no number of cores.
+    return _by_pillow(image, "AVIF", quality=quality, speed=_AVIF_SPEED, max_threads=1)
+
+
 def _by_pillow(image: np.ndarray, name: str, **options: object) -> np.ndarray:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, format=name, **options)
@@ -55,4 +76,4 @@ def _by_pillow(image: np.ndarray, name: str, **options: object) -> np.ndarray:
         return np.asarray(decoded.convert("RGB"))
 
 
-_FUNCTIONS = {"jpeg": _jpeg, "jpeg2000": _jpeg2000, "webp": _webp}
+_FUNCTIONS = {"jpeg": _jpeg, "jpeg2000": _jpeg2000, "webp": _webp, "avif": _avif}

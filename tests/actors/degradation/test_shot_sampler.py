@@ -66,6 +66,18 @@ def test_another_weight_or_interval_leaves_the_other_draws_alone():
     assert not any("noise" in faults_of(recipe, CameraSection(weights={"noise": 0})) for recipe in RECIPES)
 
 
+def test_avif_is_drawn_where_a_fourth_weight_asks_for_it_and_codecs_are_else_as_before():
+    before = [with_shot(recipe, SECTION).shot.codec for recipe in RECIPES]
+    assert set(before) == {"jpeg", "jpeg2000", "webp"}
+    none = CameraSection(codec_weights=(*SECTION.codec_weights, 0))
+    assert not none.draws_avif
+    assert [with_shot(recipe, none).shot.codec for recipe in RECIPES] == before
+    half = CameraSection(codec_weights=(1, 0, 0, 1))
+    assert half.draws_avif
+    shots = [with_shot(recipe, half).shot for recipe in RECIPES]
+    assert np.mean([shot.codec == "avif" for shot in shots]) == pytest.approx(0.5, abs=0.05)
+
+
 def test_references_are_good_photographs_without_faults():
     for seed in range(40):
         shot = with_shot(Recipe(kind="reference", seed=seed, profile="camera"), SECTION).shot

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import features
 
 from synfiqa.actors.generation.controlled_diffusion.rehearsal import write_random
 from synfiqa.actors.model_store import loading
@@ -15,6 +16,7 @@ from synfiqa.actors.model_store.resolved_run import resolve
 from synfiqa.jobs.cli import main
 from synfiqa.jobs.config import load_config
 from synfiqa.jobs.generation.readiness import run_check
+from synfiqa.schemas.config.run import RunConfig
 from synfiqa.schemas.errors import UserError
 from synfiqa.schemas.model_card import ModelCard
 from tests.actors.generation.conditional.test_diffusion_backend import written
@@ -50,6 +52,17 @@ def test_the_configs_of_the_paper_can_be_run(name, capsys, monkeypatch, tmp_path
     assert "71 prompts fit" in printed
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "cache" / "random").exists(), "not even random weights are made"
+
+
+def test_avif_is_checked_before_a_run_that_draws_it(monkeypatch):
+    def asked(weights):
+        camera = {"portrait_size": 128, "profile": "camera", "camera": {"codec_weights": weights}}
+        return RunConfig.model_validate({"generate": {"identities": 4} | camera})
+
+    monkeypatch.setattr(features, "check", lambda name: False)
+    with pytest.raises(UserError, match="draws AVIF, and this Pillow writes none"):
+        run_check(asked([1, 0, 0, 1]))
+    run_check(asked([1, 0, 1, 0]))
 
 
 def test_the_paper_is_faithful():

@@ -1,5 +1,8 @@
+from typing import get_args
+
 import numpy as np
 import pytest
+from PIL import features
 from skimage import data
 
 from synfiqa.actors.degradation.camera.image_processor import (
@@ -9,11 +12,13 @@ from synfiqa.actors.degradation.camera.image_processor import (
     with_contrast,
     with_gamma,
 )
-from synfiqa.actors.degradation.camera.lossy_codecs import coded
+from synfiqa.actors.degradation.camera.lossy_codecs import coded, require_avif
 from synfiqa.actors.degradation.camera.sensor import resampled
+from synfiqa.schemas.errors import UserError
+from synfiqa.schemas.recipe import Codec
 
 FACE = np.ascontiguousarray(data.astronaut()[50:190, 150:300])
-CODECS = ("jpeg", "jpeg2000", "webp")
+CODECS = get_args(Codec)
 
 
 def error(codec: str, quality: int) -> float:
@@ -38,6 +43,13 @@ def test_the_smallest_pictures_can_be_coded(codec):
 def test_a_quality_out_of_range_is_refused():
     with pytest.raises(ValueError, match="quality"):
         coded(FACE, "jpeg", 0)
+
+
+def test_avif_is_refused_where_pillow_writes_none(monkeypatch):
+    require_avif()
+    monkeypatch.setattr(features, "check", lambda name: False)
+    with pytest.raises(UserError, match=r"this Pillow writes none: install .* or set the fourth weight to 0"):
+        require_avif()
 
 
 def test_gamma_and_contrast_keep_black_white_and_the_middle():
