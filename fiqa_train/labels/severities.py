@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synfiqa.schemas.factors import FACTORS as TABLE
+from synfiqa.schemas.factors.codec_strength import CODECS
 from synfiqa.schemas.factors.factor import Factor, Severity
 from synfiqa.schemas.rows import REGIONS
 
@@ -31,10 +32,10 @@ Severities = Mapping[str, np.ndarray]
 
 
 def flat_columns(samples: pa.Table, plugged: Sequence[Factor] = ()) -> dict[str, np.ndarray]:
-    """Return the columns of sample rows, regions as single ones, as float32 (N,), NaN for null."""
+    """Return the columns of sample rows, regions as single ones, as float32 (N,), NaN for null; codecs by number."""
     columns = {name: samples[name] for name in _plain(plugged)}
     columns |= {name: pc.struct_field(samples[_REGIONS], region) for name, region in zip(COVERED, REGIONS, strict=True)}
-    return {name: column.cast(pa.float32()).to_numpy().astype(np.float32) for name, column in columns.items()}
+    return {name: _numbers(column).to_numpy().astype(np.float32) for name, column in columns.items()}
 
 
 def severities(columns: Mapping[str, Any], plugged: Sequence[Factor] = ()) -> dict[str, np.ndarray]:
@@ -47,6 +48,12 @@ def severities(columns: Mapping[str, Any], plugged: Sequence[Factor] = ()) -> di
     found = {severity.name: severity.of(*(one[name] for name in severity.columns)) for severity in _severities(plugged)}
     # fmax of a number and NaN is the number.
     return {name: np.fmax(values, np.float32(0)) for name, values in found.items()}
+
+
+def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_string(column.type):
+        column = pc.index_in(column, pa.array(CODECS))
+    return column.cast(pa.float32())
 
 
 def _severities(plugged: Sequence[Factor]) -> list[Severity]:

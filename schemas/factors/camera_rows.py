@@ -7,13 +7,17 @@ of a frontal face; in the aligned crop e is 35.2 pixels.
 import numpy as np
 
 from synfiqa.schemas.factors import camera_ladders
+from synfiqa.schemas.factors.codec_strength import jpeg_equal
 from synfiqa.schemas.factors.factor import Factor, Severity, Shown
 
 CAMERA = "profile camera"
 """Among names of added factors: all rows of this table. No plug-in can have a name with a space."""
 
 _CROP_EYES = 35.2
-_FINE_FILE = 95  # quality of severity 0
+_FINE_FILE = 95  # quality of JPEG of severity 0
+_FILES = (
+    "shot_quality", "shot_codec", "shot_second_quality", "shot_second_codec", "shot_eyes", "shot_enlarged",
+)  # fmt: skip
 _SMALL_FACE = ("InterEyeDistance", "Sharpness")
 _CUT = (
     *("LeftwardCropOfTheFaceImage", "RightwardCropOfTheFaceImage"),
@@ -27,9 +31,17 @@ def _kept_noise(sigma: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     return np.asarray(sigma * np.minimum(1, _CROP_EYES / eyes))
 
 
-def _coarseness(quality: np.ndarray, second: np.ndarray) -> np.ndarray:
-    worst = np.minimum(quality, np.where(second > 0, second, 100))
-    return np.asarray(np.log(_FINE_FILE / worst))
+def _coarseness(
+    quality: np.ndarray,
+    codec: np.ndarray,
+    second: np.ndarray,
+    second_codec: np.ndarray,
+    eyes: np.ndarray,
+    enlarged: np.ndarray,
+) -> np.ndarray:
+    """Return the coarseness of the file that spoils the photograph more, by the quality of JPEG that equals it."""
+    again = np.where(second > 0, jpeg_equal(second_codec, np.maximum(second, 1), eyes * enlarged), 100)
+    return np.asarray(np.log(_FINE_FILE / np.minimum(jpeg_equal(codec, quality, eyes), again)))
 
 
 def _nearness(cut: np.ndarray) -> np.ndarray:
@@ -109,7 +121,7 @@ CAMERA_FACTORS: tuple[Factor, ...] = (
     Factor(
         "shot.quality", "Compression of the photograph", "quality of the codec", 100, (1, 100), "camera",
         severities=(
-            Severity("camera_codec", ("shot_quality", "shot_second_quality"), _coarseness, ("CompressionArtifacts",)),
+            Severity("camera_codec", _FILES, _coarseness, ("CompressionArtifacts",)),
         ),
         shown=Shown("quality", "quality {:.0f}", lambda quality: quality < 60), iso="no compression artefacts",
         ladders=camera_ladders.QUALITY,

@@ -23,6 +23,7 @@ def unchanged(values: Values) -> Values:
 class Severity:
     """A number from 0 up that grows with the harm: `of` computes it from columns of samples, float32 (N,) each.
 
+    A column with the name of a codec comes as its number in `CODECS` (`synfiqa.schemas.factors.codec_strength`).
     `ofiq` are the components of `ofiq_components` that should fall with it.
     """
 
