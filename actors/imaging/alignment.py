@@ -27,6 +27,8 @@ ARCFACE_TEMPLATE = np.array(
 
 ARCFACE_TEMPLATE.setflags(write=False)
 
+_FLAGS, _OUTSIDE = cv2.INTER_LINEAR, cv2.BORDER_CONSTANT  # of OpenCV's warp: bilinear, black outside
+
 _CHUNK = 1 << 27
 """Number of values warped at once on a GPU: half a gigabyte of float32."""
 
@@ -75,9 +77,7 @@ def warp(
         _warp_on_device(images, matrices, warped, device)
         return warped
     for out, image, matrix in zip(warped, images, matrices, strict=True):
-        out[...] = cv2.warpAffine(
-            np.ascontiguousarray(image), matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-        )
+        out[...] = cv2.warpAffine(np.ascontiguousarray(image), matrix, (size, size), flags=_FLAGS, borderMode=_OUTSIDE)
     return warped
 
 
@@ -134,7 +134,8 @@ def align_smoothly(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     finer = max(_SAMPLES, int(np.ceil(_SAMPLES * pixels)))
     # A pixel centre x of the crop lies at (x + 0.5) * finer - 0.5 of the samples.
     matrix = finer * matrix + np.array([[0, 0, (finer - 1) / 2]])
-    samples = warp([image], matrix[None], finer * ARCFACE_SIZE)[0]
+    side = finer * ARCFACE_SIZE
+    samples = cv2.warpAffine(np.ascontiguousarray(image), matrix, (side, side), flags=_FLAGS, borderMode=_OUTSIDE)
     return np.asarray(cv2.resize(samples, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_AREA))
 
 

@@ -37,4 +37,5 @@ def sharpened(levels: np.ndarray, amount: float) -> np.ndarray:
 
 def rounded(levels: np.ndarray) -> np.ndarray:
     """Return uint8 pixels of grey levels, clipped to 0..255."""
-    return np.asarray(np.rint(np.clip(levels, 0, 255)).astype(np.uint8))
+    clipped = np.clip(levels, 0, 255)
+    return np.asarray(np.rint(clipped, out=clipped).astype(np.uint8))

@@ -49,10 +49,11 @@ def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
     ]
-    _, data = cv2.imencode(".jpg", image[..., ::-1], options)
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    # OpenCV swaps channels several times faster than numpy.
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
     assert decoded is not None, "what was just encoded can be decoded"
-    return np.ascontiguousarray(decoded[..., ::-1])
+    return np.asarray(decoded)
 
 
 def _jpeg2000(image: np.ndarray, quality: int) -> np.ndarray:

@@ -42,8 +42,14 @@ def sensor_noised(light: np.ndarray, sigma: float, rng: np.random.Generator) -> 
     """
     if sigma <= 0:
         return light
-    variance = (sigma / _SLOPE) ** 2 * ((1 - _READ_SHARE) / MID_GREY * np.maximum(light, 0) + _READ_SHARE)
-    return np.asarray(light + np.sqrt(variance) * _pattern(light.shape, rng, _COMMON))
+    spread = np.maximum(light, 0)
+    spread *= (1 - _READ_SHARE) / MID_GREY
+    spread += _READ_SHARE
+    spread *= (sigma / _SLOPE) ** 2
+    np.sqrt(spread, out=spread)
+    spread *= _pattern(light.shape, rng, _COMMON)
+    spread += light
+    return spread
 
 
 def white_noised(levels: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:

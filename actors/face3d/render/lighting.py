@@ -12,6 +12,7 @@ from synfiqa.schemas.recipe import Light
 from synfiqa.schemas.seeds import derive_seed, generator
 
 _BRIGHTEST, _STEPS = 4.0, 16384  # exposed light that clips to white, and entries of the tone curve up to it
+_NEUTRAL = (1.0, 1.0, 1.0)
 _SCATTER = (0.16, 0.06, 0.03)  # extent of the key light past the terminator, by channel
 
 
@@ -67,15 +68,14 @@ _Gain = tuple[float, float, float]
 
 def _cast(strength: float, seed: int) -> tuple[_Gain, _Gain]:
     """Return gains per channel, 1 on average, of the key light and of the white balance; one of them is neutral."""
-    neutral = (1.0, 1.0, 1.0)
     if strength == 0:
-        return neutral, neutral
+        return _NEUTRAL, _NEUTRAL
     rng = generator(derive_seed(seed, "face3d", "cast"))
     hue, whole = rng.random(), rng.random() < 0.5
     r, g, b = colorsys.hsv_to_rgb(hue, (0.65 if whole else 0.9) * strength, 1.0)
     mean = (r + g + b) / 3
     gains = (r / mean, g / mean, b / mean)
-    return (neutral, gains) if whole else (gains, neutral)
+    return (_NEUTRAL, gains) if whole else (gains, _NEUTRAL)
 
 
 def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, reach: Tensor, light: Lamp) -> Tensor:
@@ -89,17 +89,19 @@ def shade(albedo: Tensor, normal: Tensor, gloss: Tensor, reach: Tensor, light: L
     # red light scatters furthest under skin: the terminator is wider and warmer than a bare cosine
     wrap = torch.tensor(_SCATTER, dtype=normal.dtype, device=normal.device)[:, None] + light.wrap
     colour = torch.tensor(light.colour, dtype=normal.dtype, device=normal.device)[:, None]
-    key = ((cosine + wrap) * (light.key / (1 + wrap))).clamp_(min=0) * reach
+    key = ((cosine + wrap) * (light.key / (1 + wrap))).clamp_(min=0).mul_(reach)
     if light.rim:
-        key = key + light.rim * ((1 - nz.clamp(0, 1)) ** 3 * (cosine + 0.75).clamp_(0, 1))
+        key += light.rim * ((1 - nz.clamp(0, 1)) ** 3 * (cosine + 0.75).clamp_(0, 1))
     around = light.ambient * (0.8 + 0.2 * ny) + light.fill * nz.clamp(min=0)
     # Blinn lobe: half vector between the key and the viewer at +z
     norm = float(np.sqrt(dx * dx + dy * dy + (dz + 1) ** 2)) + 1e-6
     lobe = ((cosine + nz) / norm).clamp_(min=0)
     for _ in range(4):
-        lobe = lobe.square()  # power 16
+        lobe.square_()  # power 16
     shine = gloss * (light.key * 0.16) * lobe * (cosine > 0) * reach
-    return albedo * (key * colour + around) + shine * colour
+    if light.colour == _NEUTRAL:
+        return key.add_(around).mul_(albedo).add_(shine)
+    return key.mul_(colour).add_(around).mul_(albedo).add_(shine * colour)
 
 
 def shade_hair(

@@ -92,10 +92,10 @@ def rasterize_hits(
     With a `window` of the frame for those inside it alone; `pixel` is then an index into (N, its rows, its columns).
     """
     n_images, n_faces, device = len(verts), len(faces), verts.device
-    left, top, right_edge, bottom = window or (0, 0, width, height)
+    left, top, right_edge, bottom = window = window or (0, 0, width, height)
     across = right_edge - left
-    kept = _prepare(*_arrays(verts, faces, cull_backfaces), height, width)
-    keys = _depth_keys(kept, n_images, height, width, (left, top, right_edge, bottom))
+    kept = _prepare(*_arrays(verts, faces, cull_backfaces), height, width, window)
+    keys = _depth_keys(kept, n_images, height, width, window)
     pixel = positive(_EMPTY - keys)
     face = _take(keys, pixel) & (2**_BITS - 1)
     place = _as_int32(pixel % ((bottom - top) * across))  # int32 division is several times cheaper than int64
@@ -125,8 +125,9 @@ def rasterize_hits(
 
 def depth_maps(verts: Tensor, faces: Tensor, height: int, width: int, cull_backfaces: bool = False) -> Tensor:
     """Return the depths (N, H, W) of `rasterize`, infinite at empty pixels."""
-    kept = _prepare(*_arrays(verts, faces, cull_backfaces), height, width)
-    keys = _depth_keys(kept, len(verts), height, width, (0, 0, width, height))
+    window = 0, 0, width, height
+    kept = _prepare(*_arrays(verts, faces, cull_backfaces), height, width, window)
+    keys = _depth_keys(kept, len(verts), height, width, window)
     keys = torch.as_tensor(keys)
     depths = (keys >> _BITS).int().view(torch.float32)
     return torch.where(keys == _EMPTY, torch.inf, depths).view(len(verts), height, width)
@@ -150,32 +151,45 @@ def _arrays(verts: Tensor, faces: Tensor, cull: Tensor | bool) -> tuple[Array, A
     return verts.numpy(), faces.numpy(), cull.numpy() if isinstance(cull, Tensor) else cull
 
 
-def _prepare(verts: Array, faces: Array, cull: Array, height: int, width: int) -> _Faces:
-    """Return the faces whose box holds a pixel centre, without those that `rasterize` skips."""
+def _prepare(verts: Array, faces: Array, cull: Array, height: int, width: int, window: Window) -> _Faces:
+    """Return the faces whose box holds a pixel centre of the window, without those that `rasterize` skips."""
     xp = _namespace(verts)
     n_images, n_faces = len(verts), len(faces)
     if not np.isfinite(float(verts.sum())):
         # a vertex that is not finite is put behind the camera, where its faces are skipped
         verts = xp.where(xp.isfinite(verts).all(2)[..., None], verts, xp.full_like(verts, -1.0))
     corner = [_corner(faces[:, k], n_images, verts.shape[1]) for k in range(3)]
-    x, y, z = ([_take(axis.reshape(-1), c) for c in corner] for axis in (verts[..., 0], verts[..., 1], verts[..., 2]))
+    x, y = ([_take(axis.reshape(-1), c) for c in corner] for axis in (verts[..., 0], verts[..., 1]))
     area = (x[2] - x[0]) * (y[1] - y[0]) - (y[2] - y[0]) * (x[1] - x[0])
     if not isinstance(cull, bool):
-        area = xp.where(xp.concatenate([cull] * n_images), area, abs(area))
+        area = xp.where(xp.concatenate([cull] * n_images) if n_images > 1 else cull, area, abs(area))
     elif not cull:
         area = abs(area)
+    index = positive(area - _EPS)
+    x, y, corner = ([_take(v, index) for v in values] for values in (x, y, corner))
     col, cols = _pixel_range(x, width)
     row, rows = _pixel_range(y, height)
-    index = positive(xp.minimum(xp.minimum(cols, rows), area - _EPS))
-    near = _take(xp.minimum(xp.minimum(z[0], z[1]), z[2]), index)
+    reached = xp.minimum(cols, rows)
+    if window != (0, 0, width, height):
+        left, top, right, bottom = window
+        reached = xp.minimum(reached, xp.minimum(right - col, col + cols - left))
+        reached = xp.minimum(reached, xp.minimum(bottom - row, row + rows - top))
+    kept = positive(reached)
+    depth = verts[..., 2].reshape(-1)
+    z = [_take(depth, _take(c, kept)) for c in corner]
+    near = xp.minimum(xp.minimum(z[0], z[1]), z[2])
     if len(near) and float(near.min()) < _EPS:
-        index = index[near >= _EPS]
-    longest = _take(xp.maximum(cols, rows), index)
+        kept = kept[near >= _EPS]
+        z = [_take(depth, _take(c, kept)) for c in corner]
+    longest = _take(xp.maximum(cols, rows), kept)
     medium = xp.minimum(longest - _SMALL, _TILE + 0.5 - longest)
     sizes = [positive(_SMALL + 0.5 - longest), positive(medium), positive(longest - _TILE)]
-    index = _take(index, xp.concatenate(sizes))
-    col, row, cols, rows = (_as_int32(_take(v, index)) for v in (col, row, cols, rows))
-    x, y, z = ([_take(v, index) for v in axis] for axis in (x, y, z))
+    order = xp.concatenate(sizes)
+    z = [_take(v, order) for v in z]
+    kept = _take(kept, order)
+    index = _take(index, kept)
+    col, row, cols, rows = (_as_int32(_take(v, kept)) for v in (col, row, cols, rows))
+    x, y = ([_take(v, kept) for v in axis] for axis in (x, y))
     x, y = _from_pixel(x, col, width), _from_pixel(y, row, height)
     planes = _planes(x, y, z, height, width)
     tests = xp.concatenate([_edges(x, y, height, width), planes[:, 3:]], 1)

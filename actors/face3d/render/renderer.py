@@ -16,7 +16,7 @@ from synfiqa.actors.face3d.render.lighting import Lamp, backdrop_level, develop,
 from synfiqa.actors.face3d.render.rasterizer import positive, rasterize_hits
 from synfiqa.actors.face3d.render.scene import Scene, beside, compose_scene
 from synfiqa.actors.face3d.render.shadow import visibility
-from synfiqa.actors.face3d.render.window import Window, around, inside, joined, reducible
+from synfiqa.actors.face3d.render.window import Frame, Window, around, inside, joined, reducible
 from synfiqa.actors.face3d.shape.expression import lid_level
 from synfiqa.actors.face3d.shape.face_points import POINTS
 from synfiqa.actors.face3d.shape.identity import Identity, sample_identity
@@ -55,27 +55,6 @@ class RenderedFaces:
     )  # (N, 8) the same of each of `synfiqa.schemas.rows.REGIONS`; NaN where none of it is visible
     face_fraction: np.ndarray  # (N,) share of the frame covered by head, hair and ears; NaN where a part was drawn
     face_points: np.ndarray  # (N, 68, 2) true points of the iBUG mark-up in pixels, hidden ones too
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """What is drawn of a picture: its window and the part of the supersampled frame that it is reduced from."""
-
-    size: int  # of the picture
-    side: int  # of the supersampled frame
-    window: Window  # of the picture
-    wide: Window  # of the picture, from `part`
-    part: Window  # of the frame
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the canvas."""
-        return self.part[3] - self.part[1], self.part[2] - self.part[0]
-
-    @property
-    def pixels(self) -> int:
-        """Number of pixels of the canvas."""
-        return self.shape[0] * self.shape[1]
 
 
 @dataclass
@@ -136,14 +115,14 @@ class HeadRenderer:
             out.images[i][inside(frame.window, (0, 0, size, size))] = image
         return out
 
-    def _frame(self, scene: Scene, assets: Assets, size: int, window: Window) -> _Frame:
+    def _frame(self, scene: Scene, assets: Assets, size: int, window: Window) -> Frame:
         """Return what is drawn of a picture: the window, and the whole face where an occluder is to be measured."""
         side = round(size * self.supersample)
         needed = window
         if scene.occluder and window != (0, 0, size, size):
             needed = joined(window, around(scene.camera.project(_face_corners(scene, assets), size)[:, :2], size))
         wide, part = reducible(needed, size, side)
-        return _Frame(size, side, window, wide, part)
+        return Frame(size, side, window, wide, part)
 
     def _assets(self, identity: Identity) -> tuple[Assets, Tensor]:
         key = identity.key
@@ -156,7 +135,7 @@ class HeadRenderer:
         return self._cache[key]
 
     def _draw(
-        self, scene: Scene, assets: Assets, texture: Tensor, recipe: Recipe, frame: _Frame, behind: Tensor | None
+        self, scene: Scene, assets: Assets, texture: Tensor, recipe: Recipe, frame: Frame, behind: Tensor | None
     ) -> tuple[np.ndarray, float, np.ndarray, float]:
         """Return the image in its window, its occluded share, that of each region, and its head share.
 
@@ -189,7 +168,7 @@ class HeadRenderer:
         image = self._composite(canvas, scene, light, recipe, frame, behind)
         return image, occluded, regions, head_share
 
-    def _second_person(self, identity: Identity, scene: Scene, recipe: Recipe, frame: _Frame) -> Tensor | None:
+    def _second_person(self, identity: Identity, scene: Scene, recipe: Recipe, frame: Frame) -> Tensor | None:
         """Return linear colour and coverage (4, rows, columns) of the other person beside; None for a shot without.
 
         It is the same person in all photographs of an identity.
@@ -207,7 +186,7 @@ class HeadRenderer:
         self._shade(canvas, layer, texture, other, lamp(own.light, scene.tint, recipe.seed), own)
         return _reduced(canvas, frame)
 
-    def _rasterize(self, parts: list[Part], scene: Scene, frame: _Frame) -> _Layer:
+    def _rasterize(self, parts: list[Part], scene: Scene, frame: Frame) -> _Layer:
         mesh = assemble(parts)
         hat = any(part.name in HEADWEAR for part in (*scene.parts, *scene.occluder))
         cast = min(1.0, max(2.0 * (scene.harshness - _SHADOWLESS), _HAT_SHADE if hat else 0.0))
@@ -244,14 +223,7 @@ class HeadRenderer:
                 continue
             face, bary = layer.face.index_select(0, places), layer.bary.index_select(1, places)
             corner = [c.index_select(0, face) for c in corners]
-            a = torch.stack(
-                [
-                    vertex[row].index_select(0, corner[0]) * bary[0]
-                    + vertex[row].index_select(0, corner[1]) * bary[1]
-                    + vertex[row].index_select(0, corner[2]) * bary[2]
-                    for row in _ATTRIBUTE_ROWS[material]
-                ]
-            )
+            a = _mixed([vertex[row] for row in _ATTRIBUTE_ROWS[material]], corner, bary)
             pixel = layer.pixel.index_select(0, places)
             if material == Material.GLARE:
                 # Coverage and light of the frame's planes add up alike, as both are weighted by opacity.
@@ -290,7 +262,7 @@ class HeadRenderer:
             canvas[3].index_fill_(0, pixel, 1.0)
 
     def _composite(
-        self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, frame: _Frame, behind: Tensor | None
+        self, canvas: Tensor, scene: Scene, light: Lamp, recipe: Recipe, frame: Frame, behind: Tensor | None
     ) -> np.ndarray:
         """Return the developed uint8 image: antialiased reduction of the drawn layers over the backdrop."""
         small = _reduced(canvas, frame)
@@ -304,7 +276,17 @@ class HeadRenderer:
         return develop(linear, light).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
-def _reduced(canvas: Tensor, frame: _Frame) -> Tensor:
+def _mixed(rows: list[Tensor], corner: list[Tensor], bary: Tensor) -> Tensor:
+    """Return attributes (R, P) of points by rows (V,) of the vertices, three corners (P,) and their weights (3, P)."""
+    out = bary.new_empty((len(rows), bary.shape[1]))
+    weights = bary.unbind()
+    for row, mixed in zip(rows, out, strict=True):
+        first, second, third = (row.index_select(0, c).mul_(w) for c, w in zip(corner, weights, strict=True))
+        torch.add(first.add_(second), third, out=mixed)
+    return out
+
+
+def _reduced(canvas: Tensor, frame: Frame) -> Tensor:
     """Return the window (4, rows, columns) of a supersampled canvas at the size of the image, antialiased."""
     planes = canvas.view(4, *frame.shape)
     left, top, right, bottom = frame.wide

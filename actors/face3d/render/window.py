@@ -1,11 +1,34 @@
 """Windows: the part of a picture that is drawn, where the rest is never looked at."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 Window = tuple[int, int, int, int]
 """Left, top, right and bottom of a part in pixels; right and bottom lie behind its last pixel."""
 
 _MARGIN = 2  # pixels of the picture that are reduced beyond a window, since its edge is not an edge of the picture
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is drawn of a picture: its window and the part of the supersampled frame that it is reduced from."""
+
+    size: int  # of the picture
+    side: int  # of the supersampled frame
+    window: Window  # of the picture
+    wide: Window  # of the picture, from `part`
+    part: Window  # of the frame
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the canvas."""
+        return self.part[3] - self.part[1], self.part[2] - self.part[0]
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of the canvas."""
+        return self.shape[0] * self.shape[1]
 
 
 def around(points: np.ndarray, size: int) -> Window:

@@ -104,6 +104,19 @@ def _drawn_faces(rows: int, columns: int, keep: bytes | None) -> tuple[np.ndarra
     return np.ascontiguousarray(quad_faces(rows, columns)[quad].reshape(-1, 3).T), np.repeat(quad, 2)
 
 
+def surface(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
+    """Return vertices (V, 3) and faces (F, 3) of the parts as one mesh, as `assemble` does, without attributes."""
+    sizes = [part.grid.shape[0] * part.grid.shape[1] for part in parts]
+    starts = np.cumsum([0, *sizes[:-1]])
+    verts = np.concatenate([part.grid.reshape(-1, 3) for part in parts]).astype(np.float32, copy=False)
+    faces = [_kept_faces(part)[0] + start for part, start in zip(parts, starts, strict=True)]
+    return verts, np.concatenate(faces, axis=1).T
+
+
+def _kept_faces(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    return _drawn_faces(*part.grid.shape[:2], None if part.keep is None else part.keep.tobytes())
+
+
 def assemble(parts: Sequence[Part]) -> Mesh:
     """Return the parts as one mesh, vertices and faces in part order."""
     sizes = [part.grid.shape[0] * part.grid.shape[1] for part in parts]
@@ -123,7 +136,7 @@ def assemble(parts: Sequence[Part]) -> Mesh:
             attributes[5:8, here] = _unit(_down(planes)).reshape(3, -1)
         elif part.material in (Material.PLAIN, Material.GLARE):
             attributes[5:8, here] = np.asarray(part.colour, np.float32).reshape(-1, 3).T
-        drawn, quad = _drawn_faces(*part.grid.shape[:2], None if part.keep is None else part.keep.tobytes())
+        drawn, quad = _kept_faces(part)
         faces.append(drawn + offset)
         quads.append(quad)
         offset += size

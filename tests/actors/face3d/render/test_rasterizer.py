@@ -213,6 +213,20 @@ def test_hits_and_depth_maps_are_the_covered_pixels_of_fragments():
     assert torch.allclose(depths[hits.pixel], hits.depth, atol=1e-5)
 
 
+@pytest.mark.parametrize("window", [(0, 0, 40, 48), (7, 11, 30, 40), (0, 20, 13, 48), (39, 47, 40, 48)])
+def test_hits_in_a_window_are_those_of_the_whole_frame_inside_it(window):
+    verts, faces = heads(2)
+    whole, part = (rasterize_hits(verts, faces, 48, 40, window=each) for each in (None, window))
+    left, top, right, bottom = window
+    image, row, column = (whole.pixel // (48 * 40)), whole.pixel // 40 % 48, whole.pixel % 40
+    inside = (row >= top) & (row < bottom) & (column >= left) & (column < right)
+    place = ((image * (bottom - top) + row - top) * (right - left) + column - left)[inside]
+    assert torch.equal(part.pixel, place)
+    assert torch.equal(part.face, whole.face[inside])
+    assert torch.equal(part.depth, whole.depth[inside])
+    assert torch.equal(part.bary, whole.bary[:, inside])
+
+
 def test_culling_can_select_single_faces():
     near, far = np.array([around(0, 0, 0.3, 1.0), around(0, 0, 0.3, 2.0)])
     seen_from_behind = (draw([near], 16, cull_backfaces=True)[0] < 0).all()
