@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from skimage.data import astronaut
 from torch import nn
 
 from synfiqa.actors.face3d import HeadRenderer, sample_identity
@@ -174,6 +175,20 @@ class TestPlayer:
         assert compass(arguments={"angles": "published"}).pose(picture)[0, 0] == pytest.approx(60, abs=1e-3)
         with pytest.raises(UserError, match="angles: Input should be 'recipe' or 'published'"):
             compass(arguments={"angles": "ours"})
+
+    def test_resizing_in_float_moves_the_angles_of_the_whole_network_by_hundredths_of_a_degree(self, tmp_path):
+        """As released Pillow resizes, which rounds to whole grey levels: 0.04 degrees with random weights."""
+        with torch.device("meta"):
+            skeleton = SixDRepNet360()
+        state = random_state(skeleton, 0)
+        SixDRepNet360.rehearse(state)
+        save_file(state, tmp_path / "weights.safetensors")
+        picture = [np.ascontiguousarray(astronaut()[:400, 50:450])]
+        found = {
+            way: RotationNetPose(card(resized_by=way), tmp_path / "weights.safetensors", Execution()).pose(picture)
+            for way in ("float", "pillow")
+        }
+        assert 0.001 < np.abs(found["float"] - found["pillow"]).max() < 0.1
 
     def test_a_result_of_the_whole_network_does_not_depend_on_its_batch(self, tmp_path):
         with torch.device("meta"):

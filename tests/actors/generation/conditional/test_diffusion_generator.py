@@ -226,17 +226,18 @@ class Encoding:
 
 
 @pytest.mark.parametrize(
-    ("profile", "shape", "box", "side"),
+    ("profile", "shape", "box", "side", "left"),
     [
         # DECA's own rule takes the box as it is: 1.25 (200 + 270) / 2.
-        ("corrected", (512, 512, 3), [156, 150, 356, 420], 293),
+        ("corrected", (512, 512, 3), [156, 150, 356, 420], 293, 109.5),
         # As released the box is raised by 10 px to the forehead, and padded to 280 px: 1.25 * 280.
-        ("faithful", (512, 512, 3), [116, 140, 396, 420], 350),
+        ("faithful", (512, 512, 3), [116, 140, 396, 420], 350, 81),
     ],
 )
 def test_deca_sees_the_detectors_box_and_as_released_a_square_up_to_the_forehead(
-    parts, source, profile, shape, box, side
+    parts, source, profile, shape, box, side, left
 ):
+    """The corner of `tform` differs by 29 px."""
     points = np.array([[200.0, 220], [310, 222], [256, 270], [210, 300], [300, 300]])
     face = Detection(0.9, np.array([156.0, 150, 356, 420]), points)
     portrait = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
@@ -244,8 +245,9 @@ def test_deca_sees_the_detectors_box_and_as_released_a_square_up_to_the_forehead
     made = generator(replace(parts, face_encoder=encoder, detector=detector), profile, tries=1)
     made.generate(replace(source, image=portrait), RECIPES[:1])
     assert encoder.seen == [(shape, box)]
-    forward, _ = crop_transforms(np.array([box], float))
+    forward, tform = crop_transforms(np.array([box], float))
     assert 223 / forward[0, 0, 0] == pytest.approx(side)
+    assert tform[0, 2, 0] == left
 
 
 def test_deca_as_released_sees_the_portrait_at_512_pixels_without_half_a_pixel_of_the_box(parts, source):
