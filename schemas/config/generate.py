@@ -22,6 +22,9 @@ from synfiqa.schemas.recipe import Occluder, Profile
 DARK_BELOW, BRIGHT_FROM = EXPOSURE.thresholds["dark"], EXPOSURE.thresholds["bright"]
 """Exposure gains below and from which an image counts as badly exposed; other recipes stay between them."""
 
+CAMERA_PORTRAIT = 128
+"""Smallest side in pixels of a portrait that `profile: camera` takes a photograph of."""
+
 NEAR_BELOW = DISTANCE.thresholds["near"]
 """Camera distance in head heights below which perspective distortion counts."""
 
@@ -151,7 +154,9 @@ class GenerateSection(Section):
     identities_per_shard: int = Field(8, ge=1, le=4096, description="identities whose samples share one shard")
     references: int = Field(4, ge=2, le=100, description="reference images per identity (R)")
     degraded: int = Field(20, ge=1, le=1000, description="degraded samples per identity (D)")
-    portrait_size: int = Field(128, ge=64, le=1024, description="side of a rendered portrait in pixels")
+    portrait_size: int = Field(
+        128, ge=64, le=1024, description="side of a rendered portrait in pixels; of profile camera >= 128"
+    )
     skin_tones: SkinTones = Field(
         (1.0,) * 10,
         min_length=10,
@@ -192,6 +197,11 @@ class GenerateSection(Section):
             raise ValueError(
                 f"camera is set but profile is {self.profile}, which takes no photographs: set profile to camera, or "
                 "take camera out"
+            )
+        if self.profile == "camera" and self.portrait_size < CAMERA_PORTRAIT:
+            raise ValueError(
+                f"portrait_size is {self.portrait_size}, too few pixels for a photograph (profile camera): set it to "
+                f"{CAMERA_PORTRAIT} or more, better 192, from which on clean faces are not enlarged"
             )
         return self
 

@@ -115,6 +115,9 @@ def test_a_shot_is_absent_elsewhere_and_survives_json_and_tables():
 def test_the_section_belongs_to_its_profile_and_is_checked():
     with pytest.raises(ValidationError, match="camera is set but profile is corrected"):
         GenerateSection(camera=CameraSection(shift=0.1))
+    with pytest.raises(ValidationError, match=r"portrait_size is 64, .* set it to 128 or more"):
+        GenerateSection(profile="camera", portrait_size=64)
+    assert GenerateSection(portrait_size=64).portrait_size == 64
     with pytest.raises(ValidationError, match="low <= high"):
         CameraSection(eyes=(5, 50))
     with pytest.raises(ValidationError, match="fault_shares must sum to 1"):

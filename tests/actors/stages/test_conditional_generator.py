@@ -103,7 +103,7 @@ def test_when_every_sample_of_a_batch_is_unfit_all_are_rejected(shard, monkeypat
 
 
 def test_photographs_are_taken_detected_and_aligned_and_their_columns_are_kept(shard):
-    generate = {"references": 2, "degraded": 6, "portrait_size": 100, "profile": "camera"}
+    generate = {"references": 2, "degraded": 6, "portrait_size": 128, "profile": "camera"}
     config = RunConfig.model_validate({"generate": generate})
     run = resolve(config)
     stage = ConditionalGeneratorStage(run)
