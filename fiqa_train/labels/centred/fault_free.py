@@ -31,7 +31,10 @@ LARGEST = {
     "cut": 0.5,
     "crop_turn": 5.0,
 }
-"""Largest severity of a fault-free sample by factor; 0 for all others, factors of plug-ins among them."""
+"""Largest severity of a fault-free sample by factor; 0 for all others, factors of plug-ins among them.
+
+They are below the thresholds at which a report names a factor: a visible fault is not the least one.
+"""
 
 
 def fault_free(severities: Severities) -> np.ndarray:
