@@ -88,7 +88,9 @@ def median_table(by_seed: Sequence[Rows], scorers: Sequence[str], reference: str
     heads = [*scorers, *([f"{scorers[0]} - {reference}"] if reference else [])]
     lines = ["| median of seeds (range) | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
     for row in by_seed[0].figures:
-        cells = [_median([one.figures[row][name].value for one in by_seed]) for name in scorers]
+        cells = [
+            _median([one.figures[row][name].value for one in by_seed if name in one.figures[row]]) for name in scorers
+        ]
         if reference:
             found = [one.differences.get(row, {}).get(scorers[0]) for one in by_seed]
             cells.append(_median([one.value for one in found if one], sign=True))

@@ -92,6 +92,8 @@ def test_paucs_become_rows_and_their_medians_a_table():
     moved = Rows({row: {name: Figure(one.value + 0.2, 0, 1) for name, one in found.items()}}, rows.differences)
     middle = median_table([rows, moved, moved], ["ours"], "theirs").splitlines()[-1]
     assert f"{found['ours'].value + 0.2:.3f} ({found['ours'].value:.3f} to" in middle
+    # The detector's probability is measured on sets, not on ladders.
+    assert median_table([rows, moved], ["detector", "ours"], "").splitlines()[-1].startswith(f"| {row} |  | ")
 
 
 def test_a_face_is_compared_with_the_persons_other_clean_photographs():
