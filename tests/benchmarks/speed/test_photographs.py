@@ -5,7 +5,7 @@ from synfiqa.schemas.config.run import RunConfig
 
 
 def test_every_part_of_a_photograph_is_measured():
-    generate = {"references": 2, "degraded": 2, "profile": "camera", "people": "varied", "portrait_size": 64}
+    generate = {"references": 2, "degraded": 2, "profile": "camera", "people": "varied", "portrait_size": 128}
     spent = milliseconds(RunConfig.model_validate({"generate": generate}), 3, 1)
     assert set(spent) == {*PARTS, ALL}
     assert all(value > 0 for value in spent.values())
