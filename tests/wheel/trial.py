@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,10 +57,26 @@ def install(wheel: Path, folder: Path, installer: Installer) -> Path:
         run([str(folder / "bin/python"), "-m", "pip", "check"])
     else:
         run([uv(), "venv", "--quiet", "--python", sys.executable, str(folder)])
-        target = ["--python", str(folder / "bin/python"), "--link-mode", "symlink"]
+        target = ["--python", str(folder / "bin/python"), "--link-mode", "symlink", "--no-compile-bytecode"]
         # From the project's folder, whose pyproject.toml has the date.
         run([uv(), "pip", "install", "--quiet", *target, str(wheel)], cwd=ROOT)
+        lend_bytecode(Path(sysconfig.get_path("purelib")), *(folder / "lib").glob("python*/site-packages"))
     return folder / "bin"
+
+
+def lend_bytecode(ours: Path, theirs: Path) -> None:
+    """Link what this environment has compiled into the new one: compiling all libraries again takes minutes.
+
+    Python looks at date and length of each source, and compiles it where they differ.
+    """
+    for compiled in ours.rglob("__pycache__"):
+        package = theirs / compiled.parent.relative_to(ours)
+        sources = {name.removesuffix(".py") for name in os.listdir(package)} if package.is_dir() else set()
+        found = [file for file in compiled.iterdir() if file.name.partition(".")[0] in sources]
+        if found:
+            (package / "__pycache__").mkdir(exist_ok=True)
+        for file in found:
+            (package / "__pycache__" / file.name).symlink_to(file)
 
 
 def hostile_folder(folder: Path) -> Path:
