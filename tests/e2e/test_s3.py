@@ -23,6 +23,7 @@ def stored(rclone_server):
         "run",
         rclone_server.url(f"{bucket}/team/run"),
         environment={**rclone_server.environment, "RAY_TMPDIR": str(ray_folder)},
+        placement__workers=1,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     logs = {path: path.read_bytes() for path in ray_folder.rglob("*") if path.is_file()}

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "extending.md"
 _BLOCK = re.compile(r'^```\w+ title="([^"\n]+)"\n(.*?)^```$', re.DOTALL | re.MULTILINE)
+APPLY = ("git", "apply", "--unidiff-zero", "--whitespace=error")
 _CODE = ("jobs", "actors", "schemas", "cluster", "fiqa_train", "tests", "configs", "docs", "benchmarks", "synfiqa")
 
 
@@ -39,16 +40,20 @@ def build(folder: Path, **changed: str) -> Path:
     return installed
 
 
-def apply(title: str, folder: Path) -> Path:
-    """Copy the code of the checkout into the folder, apply a diff of the page to it, and return the copy."""
+def copied(folder: Path) -> Path:
+    """Copy the code of the checkout into the folder, and return the copy."""
     copy = folder / "checkout"
     for name in _CODE:
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copy2(ROOT / name, copy)
-    (copy / "change.diff").write_text(blocks()[title], encoding="utf-8")
-    run(["git", "apply", "--unidiff-zero", "--whitespace=error", "change.diff"], copy)
     return copy
+
+
+def apply(title: str, copy: Path) -> None:
+    """Apply a diff of the page to a copy."""
+    (copy / "change.diff").write_text(blocks()[title], encoding="utf-8")
+    run([*APPLY, "change.diff"], copy)
 
 
 def run(line: list[str], folder: Path, **environment: str) -> str:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.documented.extending.page import apply, run
+from tests.documented.extending.page import APPLY, ROOT, apply, blocks, copied, run
 
 TESTS = {
     "factor": ("tests/schemas/factors", "tests/actors/degradation/test_operators.py", "tests/schemas/test_rows.py"),
@@ -15,12 +15,19 @@ TESTS = {
 
 
 @pytest.mark.parametrize("title", TESTS)
-def test_a_diff_of_the_page_applies_and_its_tests_pass(title, tmp_path):
-    copy = apply(title, tmp_path)
+def test_a_diff_of_the_page_applies(title, tmp_path):
+    (tmp_path / "change.diff").write_text(blocks()[title], encoding="utf-8")
+    run([*APPLY, "--check", str(tmp_path / "change.diff")], ROOT)
+
+
+def test_the_tests_of_the_diffs_pass(tmp_path):
+    """One copy has them all, for they change different files; so the tests start once."""
+    copy = copied(tmp_path)
+    for title in TESTS:
+        apply(title, copy)
     path = {"PYTHONPATH": str(copy)}
-    if title == "factor":
-        page = run([sys.executable, "-m", "synfiqa.schemas.factors.markdown"], copy, **path)
-        (copy / "docs" / "factors.md").write_text(page, encoding="utf-8")
-        assert "Dark corners" in page
+    page = run([sys.executable, "-m", "synfiqa.schemas.factors.markdown"], copy, **path)
+    (copy / "docs" / "factors.md").write_text(page, encoding="utf-8")
+    assert "Dark corners" in page
     options = ("-q", "-n", "0", "-p", "no:cacheprovider")
-    run([sys.executable, "-m", "pytest", *options, *TESTS[title]], copy, **path)
+    run([sys.executable, "-m", "pytest", *options, *(test for tests in TESTS.values() for test in tests)], copy, **path)
