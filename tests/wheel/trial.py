@@ -71,7 +71,7 @@ def lend_bytecode(ours: Path, theirs: Path) -> None:
     """
     for compiled in ours.rglob("__pycache__"):
         package = theirs / compiled.parent.relative_to(ours)
-        sources = {name.removesuffix(".py") for name in os.listdir(package)} if package.is_dir() else set()
+        sources = {entry.stem for entry in package.glob("*.py")}
         found = [file for file in compiled.iterdir() if file.name.partition(".")[0] in sources]
         if found:
             (package / "__pycache__").mkdir(exist_ok=True)
