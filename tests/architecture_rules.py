@@ -56,7 +56,6 @@ OTHER_FOLDERS = ("benchmarks", "configs", "tests")
 
 CROWDED = {
     "jobs": "a module is a command",
-    "benchmarks/speed": "a module is a command under the name that the pages give",
 }
 """Folders with more entries than others, each with the reason; the folders in them are no exception."""
 

@@ -2,7 +2,8 @@
 
 Images are warped by OpenCV on a CPU and by torch, in batches, on a GPU. Both sample bilinearly at the same places, and
 differ by less than a hundredth of a grey level on average (OpenCV 5; older versions sample up to 1/64 pixel off).
-`device` selects between them, because torch is much slower than OpenCV on a CPU (`benchmarks/speed/alignment.py`).
+`device` selects between them, because torch is much slower than OpenCV on a CPU
+(`benchmarks/speed/faces/alignment.py`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 import time
 
+from benchmarks.speed.cluster.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
 from benchmarks.speed.peers.scenarios import PAYLOAD, ROWS, Scenario
-from benchmarks.speed.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
 from synfiqa.cluster.pipeline.ray_session import ray_session
 from synfiqa.cluster.pipeline.stage import Resources, Work
 from synfiqa.cluster.pipeline.stream import stream

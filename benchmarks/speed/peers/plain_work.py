@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
+from benchmarks.speed.cluster.stub_stages import images
 from benchmarks.speed.peers.scenarios import PAYLOAD, ROWS, Scenario
-from benchmarks.speed.stub_stages import images
 from synfiqa.cluster.commits.shard_formats import encode
 
 Unit = dict

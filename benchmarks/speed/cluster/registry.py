@@ -1,10 +1,10 @@
 """Measure the CPU time of the identity registry for one candidate, by three ways of searching accepted identities.
 
-`OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 uv run python -m benchmarks.speed.registry` prints CPU-ms a candidate at 10^4,
-10^5 and 10^6 accepted identities of 128 and 512 dimensions, and ratios, all ways in alternating rounds of one run: a
-product of matrix and vector for each candidate, float32 products of 64 candidates, and the prefilter of 8-bit integers.
-`--quick` leaves out 10^6. Vectors are random: many are almost as near as the nearest. With more threads those that wait
-for others count, too. Exit code 1 when two ways differ in a bit.
+`OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 uv run python -m benchmarks.speed.cluster.registry` prints CPU-ms a candidate
+at 10^4, 10^5 and 10^6 accepted identities of 128 and 512 dimensions, and ratios, all ways in alternating rounds of one
+run: a product of matrix and vector for each candidate, float32 products of 64 candidates, and the prefilter of 8-bit
+integers. `--quick` leaves out 10^6. Vectors are random: many are almost as near as the nearest. With more threads those
+that wait for others count, too. Exit code 1 when two ways differ in a bit.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Measure batched alignment in torch against a loop of OpenCV, on the same faces in one run.
 
-`uv run python -m benchmarks.speed.alignment --device cuda` prints both speeds, their ratio, and the difference of
+`uv run python -m benchmarks.speed.faces.alignment --device cuda` prints both speeds, their ratio, and the difference of
 the crops. One thread each, as in a worker, and the median of alternating rounds. `align` uses torch where it is at
 least 5 times as fast, which is on GPUs: there its time includes the transfer of the pictures to the device and back.
 """

@@ -1,6 +1,6 @@
 """The cost of a photograph is measured part by part, and the parts add up to less than all."""
 
-from benchmarks.speed.photographs import ALL, PARTS, milliseconds
+from benchmarks.speed.faces.photographs import ALL, PARTS, milliseconds
 from synfiqa.schemas.config.run import RunConfig
 
 

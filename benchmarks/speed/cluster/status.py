@@ -1,7 +1,7 @@
 """Measure `synfiqa status` against bare listing and reading of the same commits, on a local folder in one process.
 
-`uv run python -m benchmarks.speed.status --shards 10000` prints seconds of each and the ratio; it exits with 1 above
-the bar. Bare means `os.scandir` and one `open().read()` an object, without any retry, check or parsing.
+`uv run python -m benchmarks.speed.cluster.status --shards 10000` prints seconds of each and the ratio; it exits with 1
+above the bar. Bare means `os.scandir` and one `open().read()` an object, without any retry, check or parsing.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Measure time per shard and driver memory against the length of a run, with stub samples in many small shards.
 
-`uv run python -m benchmarks.speed.scale --shards 10000` makes 1,000,000 samples, and a tenth of them beside it: peak
-memory of the driver is compared between the two, seconds per shard within the longer. Exit code 1 when a shard or row
-is lost or doubled; a missed bar is only reported.
+`uv run python -m benchmarks.speed.cluster.scale --shards 10000` makes 1,000,000 samples, and a tenth of them beside it:
+peak memory of the driver is compared between the two, seconds per shard within the longer. Exit code 1 when a shard or
+row is lost or doubled; a missed bar is only reported.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from benchmarks.speed.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
+from benchmarks.speed.cluster.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
 from synfiqa.cluster.pipeline.ray_session import ray_session
 from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.schemas.config.cluster import PlacementSection
@@ -60,7 +60,7 @@ def _child(folder: str, shards: int, mode: str) -> dict:
     command = [
         sys.executable,
         "-m",
-        "benchmarks.speed.scale",
+        "benchmarks.speed.cluster.scale",
         "--shards",
         str(shards),
         "--mode",

@@ -1,8 +1,9 @@
 """Measure cost and speed of the unconditional generator, against bare loops over the same network in one run.
 
-`uv run python -m benchmarks.speed.adm` counts operations and compares the player with a bare loop on a tiny network,
-which shows the cost of seeds, batches and pixels beside the network. With `--gpu`, the published network (random
-weights) runs in bfloat16 by the player, and as released: float32, batch 24, not compiled. The variants alternate.
+`uv run python -m benchmarks.speed.networks.adm` counts operations and compares the player with a bare loop on a tiny
+network, which shows the cost of seeds, batches and pixels beside the network. With `--gpu`, the published network
+(random weights) runs in bfloat16 by the player, and as released: float32, batch 24, not compiled. The variants
+alternate.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Measure what an image of a camera's photograph costs, by part, in CPU-milliseconds of one thread.
 
-`python -m benchmarks.speed.photographs` makes the samples of a few identities by the stage of the generator, without
-Ray, and prints the least of `--rounds` rounds. Every round builds the identities anew.
+`python -m benchmarks.speed.faces.photographs` makes the samples of a few identities by the stage of the generator,
+without Ray, and prints the least of `--rounds` rounds. Every round builds the identities anew.
 """
 
 import argparse

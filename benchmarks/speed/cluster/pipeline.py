@@ -1,7 +1,8 @@
 """Measure the overhead of the job system with stages that sleep: wall time against the bottleneck stage's busy time.
 
-`uv run python -m benchmarks.speed.pipeline` sends 240 units of 64 images through three pools and real commits, in about
-two and a half minutes. Exit code 1 when a unit, row or commit is lost or doubled; a missed bar is only reported.
+`uv run python -m benchmarks.speed.cluster.pipeline` sends 240 units of 64 images through three pools and real commits,
+in about two and a half minutes. Exit code 1 when a unit, row or commit is lost or doubled; a missed bar is only
+reported.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from benchmarks.speed.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
+from benchmarks.speed.cluster.stub_stages import Flow, Maker, Passer, Writer, run_folder, units, wrong_counts
 from synfiqa.cluster.pipeline.ray_session import ray_session
 from synfiqa.cluster.pipeline.stream import stream
 from synfiqa.schemas.config.cluster import PlacementSection

@@ -1,6 +1,6 @@
 """Measure the rasteriser's pictures a second and core at 512 x 512, on a mesh of FLAME's size, against two loops.
 
-`uv run python -m benchmarks.speed.rasterizer` prints them. One thread. The loops:
+`uv run python -m benchmarks.speed.faces.rasterizer` prints them. One thread. The loops:
 
 - over pixels, each tested against all 9,976 triangles, as PyTorch3D does on a CPU (there in C++, here one vector
   operation over the triangles): timed on random pixels and scaled to all, as every pixel costs the same;

@@ -1,8 +1,8 @@
 """Simulate the share of time that workers of the slowest stage are at work, against the units per execution.
 
-`python -m benchmarks.speed.windows` compares windows of 1,000 units, those of `synfiqa.cluster.pipeline.stream`, and
-one execution for all, for shards of half an hour. Each execution starts its workers
-anew and ends with its slowest unit.
+`python -m benchmarks.speed.cluster.windows` compares windows of 1,000 units, those of
+`synfiqa.cluster.pipeline.stream`, and one execution for all, for shards of half an hour. Each execution starts its
+workers anew and ends with its slowest unit.
 """
 
 import argparse

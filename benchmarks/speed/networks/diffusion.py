@@ -1,7 +1,7 @@
 """Measure the conditional diffusion model against a loop like the released one, on the same weights in one process.
 
-`uv run python -m benchmarks.speed.diffusion` counts operations at full size and times a tiny model on one core.
-`--gpu` times full-size random weights on a GPU and needs some 20 GB of its memory.
+`uv run python -m benchmarks.speed.networks.diffusion` counts operations at full size and times a tiny model on one
+core. `--gpu` times full-size random weights on a GPU and needs some 20 GB of its memory.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Measure each model's speed alone, batched and against the released loop, and the annotator's overhead.
 
-`uv run python -m benchmarks.speed.models` measures the bundled models and the full-size published architectures (random
-weights, which the store makes in its cache folder). One thread, as in a worker; the variants of a model alternate, and
-the best round of each counts, so that ratios are valid on a busy machine too. BLIP alone takes minutes on one core.
+`uv run python -m benchmarks.speed.networks.models` measures the bundled models and the full-size published
+architectures (random weights, which the store makes in its cache folder). One thread, as in a worker; the variants of a
+model alternate, and the best round of each counts, so that ratios are valid on a busy machine too. BLIP alone takes
+minutes on one core.
 """
 
 import argparse

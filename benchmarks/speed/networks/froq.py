@@ -1,9 +1,9 @@
 """Measure the scorers without training in units of plain forward passes of the same network.
 
-`python -m benchmarks.speed.froq` prints for a recogniser: calibration of FROQ against its forward passes and against a
-sweep a group of 20 modules as released; FROQ's inference against a plain pass; GraFIQs in batches of 8 against one by
-one; SER-FIQ against a plain pass. Ratios are of CPU seconds of one thread. `--models configs/models-test.yaml
---embedder random-insightface-r50` measures another recogniser.
+`python -m benchmarks.speed.networks.froq` prints for a recogniser: calibration of FROQ against its forward passes and
+against a sweep a group of 20 modules as released; FROQ's inference against a plain pass; GraFIQs in batches of 8
+against one by one; SER-FIQ against a plain pass. Ratios are of CPU seconds of one thread. `--models
+configs/models-test.yaml --embedder random-insightface-r50` measures another recogniser.
 """
 
 import argparse

@@ -1,0 +1,1 @@
+"""What a rendered face costs: its triangles, its photograph, its alignment."""

@@ -1,0 +1,1 @@
+"""What networks cost: the generators, the models of the annotator, scorers without training."""
