@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synfiqa.actors.imaging.codec import decode
 from synfiqa.actors.model_store.catalogue import Model
 from synfiqa.cluster.commits.shard_store import ShardStore
 from synfiqa.cluster.run.manifest import load_run
 from synfiqa.cluster.storage.storage import Storage
 from synfiqa.fiqa_train.labels.centred.shard_vectors import ShardVectors
+from synfiqa.fiqa_train.labels.columns import face_images
 from synfiqa.fiqa_train.training.splits import split_identities
 from synfiqa.schemas.errors import UserError
 
@@ -37,16 +37,16 @@ class RunFaces:
 def faces_of_run(storage: Storage, teacher: Model) -> RunFaces:
     """Return all faces of a run in the order of its shards, with the vectors that a centred label pass has stored.
 
-    Vectors that are not in the run are computed and stored there. UserError when the run has no samples.
+    Vectors that are not in the run are computed and stored there. UserError when the run has no samples, JobFailed for one
+    without an image.
     """
     store = ShardStore(storage, load_run(storage).fingerprint)
     vectors = ShardVectors(store, teacher, before_write=lambda: None)
     parts = []
     for commit in store.committed("samples").values():
-        rows = store.read(commit, ("identity", "kind", "image"))
-        crops = np.stack([decode(image["bytes"]) for image in rows["image"].to_pylist()])
+        rows = store.read(commit, ("sample_id", "identity", "kind", "image"))
         reference = np.array(rows["kind"].to_pylist()) == "reference"
-        parts.append((crops, vectors.of(commit), rows["identity"].to_numpy(), reference))
+        parts.append((face_images(rows), vectors.of(commit), rows["identity"].to_numpy(), reference))
     if not parts:
         raise UserError(f"{storage.url} has no samples: generate the run first")
     return RunFaces(*(np.concatenate(column) for column in zip(*parts, strict=True)))

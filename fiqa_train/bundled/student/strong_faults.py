@@ -5,12 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from synfiqa.actors.degradation.camera.linear_light import GAMMA
-from synfiqa.actors.degradation.operators import (
-    compress,
-    gaussian_blur,
-    lower_resolution,
-    sensor_noise,
-)
+from synfiqa.actors.degradation.operators import compress, gaussian_blur, lower_resolution, sensor_noise
 
 Fault = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 """Changes an aligned crop uint8 RGB (112, 112, 3) by a strength."""

@@ -5,11 +5,9 @@ import numpy as np
 from synfiqa.actors.quality.correlation import spearman
 from synfiqa.fiqa_train.bundled.embedder_metrics import Embed, pair_scores, rates_of, threshold_at_fmr
 from synfiqa.fiqa_train.bundled.student.run_faces import RunFaces
-from synfiqa.fiqa_train.bundled.student.strong_faults import strong
+from synfiqa.fiqa_train.bundled.student.strong_faults import FAULTS, strong
 from synfiqa.fiqa_train.labels.centred.cosines import centred, centred_cosines, label_of
 
-SHOWN = ("noise", "jpeg", "blur", "resolution", "dark", "bright")
-"""Strong faults under which the TAR is measured."""
 FMR = 1e-3
 BATCH = 32
 
@@ -59,4 +57,4 @@ def tar_by_fault(embed: Embed, clean: RunFaces, seed: int) -> dict[str, float]:
     genuine, impostor = scores(probes)
     threshold = threshold_at_fmr(impostor, FMR)
     found = {"clean": float((genuine > threshold).mean())}
-    return found | {name: float((scores(strong(probes, name, seed))[0] > threshold).mean()) for name in SHOWN}
+    return found | {name: float((scores(strong(probes, name, seed))[0] > threshold).mean()) for name in FAULTS}
