@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
 from benchmarks.quality.camera_ladders.camera_sheet import camera_sheet
+from benchmarks.quality.camera_ladders.strips import Strip
+from benchmarks.quality.camera_ladders.strips import sheet as sheet_of
 from benchmarks.quality.face_bars.labels import NOT_JUDGED, fused_labels, networks_of
 from benchmarks.quality.face_bars.ladders.factors import FACTORS
-from benchmarks.quality.face_bars.ladders.factors import STEPS as LEVELS
-from benchmarks.quality.face_bars.ladders.ladder_set import Faces, ladder_faces
+from benchmarks.quality.face_bars.ladders.ladder_set import ladder_faces
 from benchmarks.quality.face_bars.ladders.people import REFERENCES, cleaned
 from synfiqa.actors.degradation.camera.photograph import photographed
 from synfiqa.actors.degradation.recipe_sampler import degraded_recipes, identity_recipes, reference_recipes
@@ -216,7 +217,11 @@ def factor_ladders(seed: int, run: str, label: str, number: int = 36) -> np.ndar
     storage = current(run)
     calibration = require_calibration(storage, label)
     labels = fused_labels(calibration, faces, networks_of(storage))
-    return labelled_rows(faces, labels, [factor.name for factor in factors])
+    images, strips = faces.images(), []
+    for factor in factors:
+        own = np.flatnonzero(faces.factor == factor.name)
+        strips.append(Strip(factor.name, "", [images[row] for row in own], [f"{labels[row]:.2f}" for row in own]))
+    return sheet_of(strips)
 
 
 def overview(run: str, label: str, columns: int = 12, number: int = 3) -> np.ndarray:
@@ -240,21 +245,6 @@ def framed(images: Sequence[np.ndarray], columns: int, gap: int = 4) -> np.ndarr
     """Return equal images (H, W, 3) as rows of so many columns with white between them."""
     wide = [np.pad(image, ((0, gap), (0, gap), (0, 0)), constant_values=255) for image in images]
     return grid(wide, columns)[:-gap, :-gap]
-
-
-def labelled_rows(faces: Faces, quality: np.ndarray, names: Sequence[str], margin: int = 104) -> np.ndarray:
-    """Return a row of faces for each name, `margin` pixels for the name on the left, each face's number below it."""
-    side, below = 112, 16
-    sheet = Image.new("RGB", (margin + LEVELS * side, len(names) * (side + below)), "white")
-    draw, images = ImageDraw.Draw(sheet), faces.images()
-    for row, name in enumerate(names):
-        top = row * (side + below)
-        draw.text((6, top + side // 2), name, "black", anchor="lm")
-        for column, index in enumerate(np.flatnonzero(faces.factor == name)):
-            left = margin + column * side
-            sheet.paste(Image.fromarray(images[index]), (left, top))
-            draw.text((left + side // 2, top + side + below // 2), f"{quality[index]:.2f}", "black", anchor="mm")
-    return np.asarray(sheet)
 
 
 def crop(image: np.ndarray, margin: float = 0.12) -> np.ndarray:

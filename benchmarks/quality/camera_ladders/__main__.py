@@ -20,11 +20,9 @@ from benchmarks.quality.camera_ladders.likeness import Likeness, likeness
 from benchmarks.quality.camera_ladders.photographed_people import Faces, faces_of_people
 from benchmarks.quality.camera_ladders.rule import LadderFigures
 from benchmarks.quality.camera_ladders.strips import Strip, sheet
-from benchmarks.quality.face_sheets import jpeg
+from benchmarks.quality.face_sheets import CAMERA_BYTES, jpeg
 from synfiqa.actors.face_analysis.mtcnn import MtcnnDetector
 from synfiqa.schemas.factors.photograph_ladders import PHOTOGRAPH_LADDERS
-
-LIMIT_BYTES = 600_000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"label without faults: {ladders[0].labels[0]:.3f}\n\n{label_table(ladders, options.teacher)}\n")
     print(verdict(ladders, names))
     if options.out:
-        options.out.write_bytes(jpeg(labelled_sheet(faces, judged[options.teacher].labels), LIMIT_BYTES))
+        options.out.write_bytes(jpeg(labelled_sheet(faces, judged[options.teacher].labels), CAMERA_BYTES))
 
 
 def figures_of(faces: Faces, judged: dict[str, Likeness], teacher: str) -> list[LadderFigures]:

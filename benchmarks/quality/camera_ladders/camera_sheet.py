@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from benchmarks.quality.camera_ladders.rungs import Rung, Rungs, rungs_of
+from benchmarks.quality.camera_ladders.rungs import Ladders, Rung, rungs_of, steps_of
 from benchmarks.quality.camera_ladders.strips import SIDE, Strip, sheet, shrunk
 from synfiqa.actors.degradation.camera.photograph import REACH, eye_distance, photographed
 from synfiqa.actors.face3d import HeadRenderer
@@ -19,7 +19,7 @@ from synfiqa.schemas.factors.factor import Factor, Ladder
 
 WHOLE = ("shot.distortion", "shot.cut", "shot.second_face", "shot.head", "shot.turn")
 """Factors of which the whole picture is shown too."""
-LADDERS: tuple[tuple[Factor, Ladder], ...] = tuple((row, ladder) for row in CAMERA_FACTORS for ladder in row.ladders)
+LADDERS: Ladders = tuple((row, ladder) for row in CAMERA_FACTORS for ladder in row.ladders)
 
 
 def camera_sheet(seed: int, detector: Detector, people: Sequence[int] = (6, 3)) -> np.ndarray:
@@ -28,20 +28,14 @@ def camera_sheet(seed: int, detector: Detector, people: Sequence[int] = (6, 3)) 
     shown = [rungs_of(seed, number, renderer, detector, references=0, ladders=LADDERS) for number in people]
     strips = []
     for place, (row, ladder) in enumerate(LADDERS):
-        rungs = on_ladder(shown[place % len(shown)], place, LADDERS)
+        person = shown[place % len(shown)]
+        rungs = [person.clean, *(person.steps[step] for step in steps_of(LADDERS, place))]
         levels = [f"{level:g}" for level in ladder.levels]
         if row.field in WHOLE:
             strips.append(Strip(title(ladder), "the whole picture", [whole(rung, row) for rung in rungs], levels))
         texts = [text if rung.detected else f"{text}, not detected" for text, rung in zip(levels, rungs, strict=True)]
         strips.append(Strip(title(ladder), row.unit, [rung.face for rung in rungs], texts))
     return sheet(strips)
-
-
-def on_ladder(rungs: Rungs, place: int, ladders: Sequence[tuple[Factor, Ladder]]) -> list[Rung]:
-    """Return the rungs of the ladder at a place of those that were made, the photograph without faults first."""
-    lengths = [len(ladder.levels) - 1 for _, ladder in ladders]
-    start = sum(lengths[:place])
-    return [rungs.clean, *rungs.steps[start : start + lengths[place]]]
 
 
 def title(ladder: Ladder) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmarks.quality.camera_ladders.rule import LadderFigures, breaks_rule, broken
+from benchmarks.quality.camera_ladders.rule import LadderFigures, applies, breaks_rule, broken
 
 
 def label_table(ladders: Sequence[LadderFigures], teacher: str) -> str:
@@ -34,12 +34,11 @@ def verdict(ladders: Sequence[LadderFigures], judges: Sequence[str]) -> str:
 
 
 def _row(figures: LadderFigures, teacher: str) -> str:
-    ruined = figures.accepted[teacher][-1] < 0.1 * figures.accepted[teacher][0]
-    verdict = "broken" if breaks_rule(figures, teacher) else "kept" if ruined else "does not apply"
+    rule = "broken" if breaks_rule(figures, teacher) else "kept" if applies(figures, teacher) else "does not apply"
     rates = [f"{accepted[-1]:.2f}" for accepted in figures.accepted.values()]
     kept = ", ".join(f"{share:.2f}" for share in figures.kept[1:])
     cells = [figures.name, f"{figures.levels[-1]:g}", f"{figures.labels[-1]:.2f}", kept, f"{figures.found[-1]:.2f}"]
-    return _line([*cells, *rates, verdict])
+    return _line([*cells, *rates, rule])
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synfiqa.fiqa_train.bundled.embedder_metrics import threshold_at_fmr
 from synfiqa.fiqa_train.labels.centred.cosines import centred, centred_cosines, label_of, mean_vector, reference_sums
 
 FMR = 1e-3
@@ -52,8 +53,7 @@ def _threshold(good: np.ndarray) -> tuple[float, int, int]:
     apart = identity[first] != identity[second]
     first, second = first[apart], second[apart]
     cosines = np.einsum("nd,nd->n", flat[first], flat[second])
-    beyond = int(FMR * len(cosines))
-    threshold = float(np.sort(cosines)[::-1][beyond])
+    threshold = threshold_at_fmr(cosines, FMR)
     over = cosines > threshold
     pairs = {(int(one), int(other)) for one, other in zip(identity[first[over]], identity[second[over]], strict=True)}
     return threshold, len(cosines), len(pairs)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.quality.camera_ladders.rungs import Ladders, rungs_of
+from benchmarks.quality.camera_ladders.rungs import Ladders, rungs_of, steps_of
 from benchmarks.quality.people.portraits import vectors_of
 from synfiqa.actors.face3d import HeadRenderer
 from synfiqa.actors.roles import Detector
@@ -22,12 +22,11 @@ class Faces:
     images: np.ndarray
     detected: np.ndarray
     references: int
-    lengths: tuple[int, ...]
+    ladders: Ladders
 
     def places(self, ladder: int) -> np.ndarray:
         """Return where the faces of a ladder stand in F, the one without faults first."""
-        start = self.references + 1 + sum(self.lengths[:ladder])
-        return np.array([self.references, *range(start, start + self.lengths[ladder])])
+        return self.references + np.array([0, *(1 + step for step in steps_of(self.ladders, ladder))])
 
     def vectors(self, embedder: str) -> np.ndarray:
         """Return float32 unit vectors (P, F, D) by an embedder of the catalogue."""
@@ -46,5 +45,4 @@ def faces_of_people(
         taken = [*rungs.references, rungs.clean, *rungs.steps]
         images.append(np.stack([rung.face for rung in taken]))
         detected.append([rung.detected for rung in taken])
-    lengths = tuple(len(ladder.levels) - 1 for _, ladder in ladders)
-    return Faces(np.stack(images), np.array(detected), references, lengths)
+    return Faces(np.stack(images), np.array(detected), references, ladders)

@@ -26,10 +26,15 @@ class LadderFigures:
         return [label / self.labels[0] for label in self.labels]
 
 
-def breaks_rule(figures: LadderFigures, judge: str) -> bool:
-    """Return whether the worst level keeps half of the clean label though the judge accepts below a tenth of clean."""
+def applies(figures: LadderFigures, judge: str) -> bool:
+    """Return whether the judge accepts below a tenth of clean at the worst level."""
     accepted = figures.accepted[judge]
-    return accepted[-1] < RUINED * accepted[0] and figures.kept[-1] >= HALF
+    return accepted[-1] < RUINED * accepted[0]
+
+
+def breaks_rule(figures: LadderFigures, judge: str) -> bool:
+    """Return whether the rule applies and the worst level keeps half of the clean label all the same."""
+    return applies(figures, judge) and figures.kept[-1] >= HALF
 
 
 def broken(ladders: Sequence[LadderFigures], judge: str) -> list[str]:

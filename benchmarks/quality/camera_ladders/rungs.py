@@ -80,6 +80,13 @@ def rungs_of(
     return Rungs(taken[:references], taken[references], taken[references + 1 :])
 
 
+def steps_of(ladders: Ladders, place: int) -> range:
+    """Return where the levels after the first of the ladder at a place stand among `Rungs.steps`."""
+    lengths = [len(ladder.levels) - 1 for _, ladder in ladders]
+    start = sum(lengths[:place])
+    return range(start, start + lengths[place])
+
+
 def faultless(reference: Recipe) -> Recipe:
     """Return a reference's recipe as that of a sample without any fault: neutral, frontal, a perfect camera.
 

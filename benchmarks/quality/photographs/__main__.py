@@ -10,7 +10,7 @@ Prints Markdown.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from benchmarks.quality.photographs.wanted import (
 )
 from synfiqa.actors.players import player
 from synfiqa.actors.quality.factories import ScorerSettings
+from synfiqa.actors.roles import Embedder
 from synfiqa.fiqa_train.evaluation.compare import Protocol, compare
 from synfiqa.fiqa_train.evaluation.pairs import embed_flipped, enumerate_pairs, pair_similarity
 from synfiqa.fiqa_train.scoring.sources import open_scorer
@@ -88,39 +89,29 @@ class _Vectors:
         return np.asarray(self.both[:, : self.both.shape[1] // 2] * np.sqrt(2))
 
 
+@dataclass(frozen=True)
+class _Set:
+    """Faces of a draw, natural or with faults, their vectors by each judge and their scores by each scorer."""
+
+    title: str
+    faces: Faces
+    vectors: dict[str, _Vectors]
+    qualities: dict[str, np.ndarray]
+
+
 def _measured(options: argparse.Namespace, seed: int) -> Rows:
     """Print the tables of one draw of people and faults, and return the figures that matter."""
     photos = development_photos(options.lfw, options.people, options.each, seed)
     judges = {judge: player(ScorerSettings().catalogue.model(judge, "embedder")) for judge in options.judges}
     drawn = f"{options.lfw.resolve()} {options.people} {options.each} {seed}"
-    first, rows = options.judges[0], Rows({}, {})
-    clean, clean_vectors = None, None
-    for title, fault_seed in (("natural", None), ("with faults", seed)):
-        faces = kept(options.keep, f"{drawn} {title}", Faces, partial(faces_of, photos, fault_seed))
-        qualities = qualities_of(faces.images, options.scorers, options.lightqnet)
-        print(
-            f"\n**{title}**: {len(photos)} photographs of {options.people} people, {faces.without_face} without a face"
-        )
-        vectors = {
-            judge: kept(
-                options.keep,
-                f"{drawn} {title} {judge}",
-                _Vectors,
-                lambda embedder=embedder, faces=faces: _Vectors(embed_flipped(embedder, faces.images)),
-            )
-            for judge, embedder in judges.items()
-        }
-        rows |= _compared(options, seed, title, faces, qualities | {"detector": faces.probability}, vectors)
-        if clean is None or clean_vectors is None:
-            clean, clean_vectors = faces, vectors[first].one
-            row, other = BRIGHTNESS, brightness(faces.images)
-        else:
-            row, other = SIMILARITY, likeness(vectors[first].one, faces, clean_vectors, clean)
-        whole = np.isfinite(other)
-        scores = {name: values[whole] for name, values in qualities.items()}
-        rows |= correlation_rows(
-            row, scores, other[whole], faces.person[whole], options.versus, options.resamples, seed
-        )
+    first = options.judges[0]
+    natural = _set_of(options, judges, drawn, "natural", partial(faces_of, photos))
+    rows = _compared(options, seed, natural)
+    rows |= _correlated(options, seed, natural, BRIGHTNESS, brightness(natural.faces.images))
+    spoilt = _set_of(options, judges, drawn, "with faults", partial(faces_of, photos, seed))
+    rows |= _compared(options, seed, spoilt)
+    likenesses = likeness(spoilt.vectors[first].one, spoilt.faces, natural.vectors[first].one, natural.faces)
+    rows |= _correlated(options, seed, spoilt, SIMILARITY, likenesses)
     if options.faces:
         make = partial(ladders_of, photos, options.faces, judges[first].embed, seed)
         ladders = kept(options.keep, f"{drawn} ladders {options.faces} {first}", Ladders, make)
@@ -131,25 +122,48 @@ def _measured(options: argparse.Namespace, seed: int) -> Rows:
     return rows
 
 
-def _compared(
+def _set_of(
     options: argparse.Namespace,
-    seed: int,
+    judges: Mapping[str, Embedder],
+    drawn: str,
     title: str,
-    faces: Faces,
-    qualities: Mapping[str, np.ndarray],
-    vectors: Mapping[str, _Vectors],
-) -> Rows:
-    """Print the pAUC by each judge, and return the rows by the first of them."""
+    make: Callable[[], Faces],
+) -> _Set:
+    faces = kept(options.keep, f"{drawn} {title}", Faces, make)
+    vectors = {
+        judge: kept(options.keep, f"{drawn} {title} {judge}", _Vectors, partial(_both, embedder, faces.images))
+        for judge, embedder in judges.items()
+    }
+    return _Set(title, faces, vectors, qualities_of(faces.images, options.scorers, options.lightqnet))
+
+
+def _both(embedder: Embedder, images: np.ndarray) -> _Vectors:
+    return _Vectors(embed_flipped(embedder, images))
+
+
+def _compared(options: argparse.Namespace, seed: int, drawn: _Set) -> Rows:
+    """Print the pAUC of a set by each judge, and return the rows by the first of them."""
+    faces, qualities = drawn.faces, drawn.qualities | {"detector": drawn.faces.probability}
+    taken = options.people * options.each
+    print(f"\n**{drawn.title}**: {taken} photographs of {options.people} people, {faces.without_face} without a face")
     people = np.unique(faces.person, return_inverse=True)[1]
     pairs = enumerate_pairs(people, IMPOSTORS, seed)
     protocol = Protocol(options.fmr, LIMIT, options.resamples, seed)
     versus = [(name, options.versus) for name in qualities if options.versus and name != options.versus]
-    rows = Rows({}, {})
-    for number, (judge, own) in enumerate(vectors.items()):
+    rows = []
+    for judge, own in drawn.vectors.items():
         results = compare(qualities, pair_similarity(own.both, pairs), pairs, people, protocol, versus)
         print("\n" + markdown(judge, results), flush=True)
-        rows = rows if number else pauc_rows(title, results)
-    return rows
+        rows.append(pauc_rows(drawn.title, results))
+    return rows[0]
+
+
+def _correlated(options: argparse.Namespace, seed: int, drawn: _Set, row: str, other: np.ndarray) -> Rows:
+    """Return the row of Spearman's correlations of the scores with a value of the faces, where there is one."""
+    whole = np.isfinite(other)
+    scores = {name: values[whole] for name, values in drawn.qualities.items()}
+    people = drawn.faces.person[whole]
+    return correlation_rows(row, scores, other[whole], people, options.versus, options.resamples, seed)
 
 
 def qualities_of(crops: np.ndarray, names: Sequence[str], lightqnet: Path | None) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.quality.photographs.real_ladders import LadderFigures, Ladders, figures_of
+from synfiqa.fiqa_train.evaluation.intervals import percentile_interval
 from synfiqa.schemas.seeds import derive_seed, generator
 
 Draws = dict[str, np.ndarray]
@@ -24,9 +25,8 @@ class Figure:
     @staticmethod
     def of(draws: np.ndarray) -> "Figure":
         """Return the first of the draws with the interval of the others."""
-        others = draws[1:][np.isfinite(draws[1:])]
-        low, high = np.percentile(others, (2.5, 97.5)) if len(others) else (np.nan, np.nan)
-        return Figure(float(draws[0]), float(low), float(high))
+        interval = percentile_interval(draws[1:])
+        return Figure(float(draws[0]), interval.low, interval.high)
 
     def shown(self, digits: int = 3, sign: bool = False) -> str:
         """Return the value with its interval in brackets."""

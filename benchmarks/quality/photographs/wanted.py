@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from benchmarks.quality.photographs.resampling import (
     figure_draws,
     ladder_draws,
 )
-from synfiqa.schemas.evaluation import Comparison
+from synfiqa.schemas.evaluation import Comparison, Interval
 
 DROPS = ("noise", "JPEG", "darkening", "over-exposure")
 BRIGHTNESS = "Spearman of score and brightness, natural"
@@ -62,38 +64,41 @@ def ladder_rows(
 ) -> Rows:
     """Return pooled and within-face correlation, bias and the drops of `DROPS`, over draws of faces."""
     found = ladder_draws(ladders, dict(qualities), resamples, seed)
-    read = {
-        "pooled rho": lambda one: one.pooled,
-        "rho within a face": lambda one: one.within,
-        "bias": lambda one: one.bias,
-        **{f"drop by {fault}, sd": _drop(fault) for fault in DROPS},
-    }
-    return _rows({row: figure_draws(found, figure) for row, figure in read.items()}, reference)
+    read = {"pooled rho": "pooled", "rho within a face": "within", "bias": "bias"}
+    rows = {row: figure_draws(found, attrgetter(name)) for row, name in read.items()}
+    for fault in DROPS:
+        rows[f"drop by {fault}, sd"] = figure_draws(found, partial(_drop, fault))
+    return _rows(rows, reference)
 
 
 def table(rows: Rows, scorers: Sequence[str], reference: str) -> str:
     """Return a Markdown table: one row a figure, one column a scorer, and the differences of the first to the last."""
-    heads = [*scorers, *([f"{scorers[0]} - {reference}"] if reference else [])]
-    lines = ["| | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
-    for row, figures in rows.figures.items():
-        cells = [figures[name].shown() if name in figures else "" for name in scorers]
-        difference = rows.differences.get(row, {}).get(scorers[0])
-        cells += [difference.shown(sign=True) if difference else ""] if reference else []
-        lines.append(f"| {row} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return _table("", [rows], scorers, reference, lambda found, sign: found[0].shown(sign=sign))
 
 
 def median_table(by_seed: Sequence[Rows], scorers: Sequence[str], reference: str) -> str:
     """Return a Markdown table of the medians over seeds, with the least and the largest value behind them."""
+    return _table("median of seeds (range) ", by_seed, scorers, reference, _median)
+
+
+def _table(
+    title: str,
+    by_seed: Sequence[Rows],
+    scorers: Sequence[str],
+    reference: str,
+    shown: Callable[[Sequence[Figure], bool], str],
+) -> str:
+    """Return a Markdown table of what `shown` makes of the figures of all seeds; a cell without any is empty."""
     heads = [*scorers, *([f"{scorers[0]} - {reference}"] if reference else [])]
-    lines = ["| median of seeds (range) | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
+    lines = [f"| {title}| " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
     for row in by_seed[0].figures:
-        cells = [
-            _median([one.figures[row][name].value for one in by_seed if name in one.figures[row]]) for name in scorers
-        ]
+        columns = [([one.figures[row].get(name) for one in by_seed], False) for name in scorers]
         if reference:
-            found = [one.differences.get(row, {}).get(scorers[0]) for one in by_seed]
-            cells.append(_median([one.value for one in found if one], sign=True))
+            columns.append(([one.differences.get(row, {}).get(scorers[0]) for one in by_seed], True))
+        cells = []
+        for found, sign in columns:
+            measured = [figure for figure in found if figure is not None]
+            cells.append(shown(measured, sign) if measured else "")
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -108,20 +113,15 @@ def _rows(draws: Mapping[str, Draws], reference: str) -> Rows:
     return Rows(figures, differences)
 
 
-def _figure(value: float | None, interval: object) -> Figure:
-    low, high = (getattr(interval, bound, None) for bound in ("low", "high"))
-    return Figure(*(np.nan if number is None else float(number) for number in (value, low, high)))
+def _figure(value: float | None, interval: Interval | None) -> Figure:
+    bounds = (None, None) if interval is None else (interval.low, interval.high)
+    return Figure(*(np.nan if number is None else number for number in (value, *bounds)))
 
 
-def _drop(fault: str) -> Callable[[LadderFigures], float]:
-    def drop(figures: LadderFigures) -> float:
-        return figures.drops.get(fault, np.nan)
-
-    return drop
+def _drop(fault: str, figures: LadderFigures) -> float:
+    return figures.drops.get(fault, np.nan)
 
 
-def _median(values: Sequence[float], sign: bool = False) -> str:
-    form = "+.3f" if sign else ".3f"
-    if not values:
-        return ""
+def _median(figures: Sequence[Figure], sign: bool) -> str:
+    form, values = "+.3f" if sign else ".3f", [figure.value for figure in figures]
     return f"{np.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"

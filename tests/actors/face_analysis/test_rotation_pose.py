@@ -38,6 +38,16 @@ def card(**changes):
     return ModelCard(**fields | changes)
 
 
+def random_weights(folder):
+    """Weights of the whole network, drawn at random, as a file in the folder."""
+    with torch.device("meta"):
+        skeleton = SixDRepNet360()
+    state = random_state(skeleton, 0)
+    SixDRepNet360.rehearse(state)
+    save_file(state, folder / "weights.safetensors")
+    return folder / "weights.safetensors"
+
+
 def published_target(yaw, pitch, roll):
     """The target matrix of the network's training for published angles in degrees: Z(roll) Y(yaw) X(pitch)."""
     (cy, cp, cr), (sy, sp, sr) = np.cos(np.radians([yaw, pitch, roll])), np.sin(np.radians([yaw, pitch, roll]))
@@ -178,25 +188,16 @@ class TestPlayer:
 
     def test_resizing_in_float_moves_the_angles_of_the_whole_network_by_hundredths_of_a_degree(self, tmp_path):
         """As released Pillow resizes, which rounds to whole grey levels: 0.04 degrees with random weights."""
-        with torch.device("meta"):
-            skeleton = SixDRepNet360()
-        state = random_state(skeleton, 0)
-        SixDRepNet360.rehearse(state)
-        save_file(state, tmp_path / "weights.safetensors")
+        weights = random_weights(tmp_path)
         picture = [np.ascontiguousarray(astronaut()[:400, 50:450])]
         found = {
-            way: RotationNetPose(card(resized_by=way), tmp_path / "weights.safetensors", Execution()).pose(picture)
+            way: RotationNetPose(card(resized_by=way), weights, Execution()).pose(picture)
             for way in ("float", "pillow")
         }
         assert 0.001 < np.abs(found["float"] - found["pillow"]).max() < 0.1
 
     def test_a_result_of_the_whole_network_does_not_depend_on_its_batch(self, tmp_path):
-        with torch.device("meta"):
-            skeleton = SixDRepNet360()
-        state = random_state(skeleton, 0)
-        SixDRepNet360.rehearse(state)
-        save_file(state, tmp_path / "weights.safetensors")
-        player = RotationNetPose(card(input_size=64), tmp_path / "weights.safetensors", Execution(micro_batch=2))
+        player = RotationNetPose(card(input_size=64), random_weights(tmp_path), Execution(micro_batch=2))
         noise = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
         together = player.pose(list(noise))
         assert np.abs(together).max() < 45

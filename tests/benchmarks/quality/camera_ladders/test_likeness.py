@@ -5,6 +5,8 @@ import pytest
 
 from benchmarks.quality.camera_ladders.likeness import FMR, likeness
 from benchmarks.quality.camera_ladders.photographed_people import Faces
+from synfiqa.schemas.factors import FACTORS
+from synfiqa.schemas.factors.factor import Ladder
 
 PEOPLE, REFERENCES, SIZE = 12, 3, 16
 
@@ -38,6 +40,7 @@ def test_at_most_the_stated_share_of_strangers_is_accepted(vectors):
 
 
 def test_places_of_a_ladder_begin_with_the_face_without_faults():
-    faces = Faces(np.zeros((1, 10, 1, 1, 3), np.uint8), np.ones((1, 10), bool), 2, (3, 4))
+    ladders = [(row, Ladder("ladder", tuple(range(levels)), 1)) for row, levels in zip(FACTORS, (4, 5), strict=False)]
+    faces = Faces(np.zeros((1, 10, 1, 1, 3), np.uint8), np.ones((1, 10), bool), 2, ladders)
     assert faces.places(0).tolist() == [2, 3, 4, 5]
     assert faces.places(1).tolist() == [2, 6, 7, 8, 9]
