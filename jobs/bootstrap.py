@@ -10,7 +10,8 @@ from synfiqa.jobs.options import local_path
 def bootstrap(options: argparse.Namespace) -> None:
     """Train the chosen networks and print their digests and figures."""
     out = local_path(options.out) if options.out else None
-    if options.part in ("all", "quality"):
+    # A student alone needs Ray where its run has to be generated.
+    if options.part in ("all", "quality") or (options.part == "student" and not options.run):
         require_address()
     from synfiqa.jobs.workflows.bundled_networks import run_bootstrap
 

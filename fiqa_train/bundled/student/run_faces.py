@@ -37,8 +37,8 @@ class RunFaces:
 def faces_of_run(storage: Storage, teacher: Model) -> RunFaces:
     """Return all faces of a run in the order of its shards, with the vectors that a centred label pass has stored.
 
-    Vectors that are not in the run are computed and stored there. UserError when the run has no samples, JobFailed for one
-    without an image.
+    Vectors that are not in the run are computed and stored there. UserError when the run has no samples, JobFailed for
+    one without an image.
     """
     store = ShardStore(storage, load_run(storage).fingerprint)
     vectors = ShardVectors(store, teacher, before_write=lambda: None)

@@ -13,6 +13,7 @@ from synfiqa.actors.quality.trained.quality_model import QualityModel
 from synfiqa.cluster.run.manifest import RecipeChanged
 from synfiqa.fiqa_train.bundled.publish import publish_quality
 from synfiqa.fiqa_train.training.checkpoints import load_quality_model
+from synfiqa.jobs.cli import main
 from synfiqa.jobs.workflows import bundled_networks as bootstrap
 from synfiqa.jobs.workflows.bundled_networks import FIELDS, figures, quality_run, run_bootstrap
 from synfiqa.schemas.errors import UserError
@@ -121,3 +122,13 @@ def test_a_model_in_half_precision_is_one_file_that_scores_alike(model, tmp_path
     assert (finding.problems, finding.notes) == ([], [])
     assert card.metrics == {"spearman": 0.9}
     assert yaml.safe_load(target.with_suffix(".yaml").read_text())["sha256"] == card.sha256
+
+
+def test_a_student_needs_the_cluster_only_where_its_run_is_generated(here, monkeypatch, capsys):
+    """`--part student` loaded all libraries, then failed on a cluster that was not there; others say so at once."""
+    monkeypatch.setenv("RAY_ADDRESS", "no-such-host.invalid:6379")
+    for arguments, said in (([], "no-such-host.invalid"), (["--run", "nowhere"], "nowhere is no run folder")):
+        with pytest.raises(SystemExit) as stopped:
+            main(["bootstrap", "--part", "student", "--teacher", "bundled-b", *arguments])
+        assert stopped.value.code == 2
+        assert said in capsys.readouterr().err
